@@ -1,0 +1,354 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    IMAGE_FORMAT_UNSPECIFIED: _ClassVar[ImageFormat]
+    IMAGE_FORMAT_QCOW2: _ClassVar[ImageFormat]
+    IMAGE_FORMAT_RAW: _ClassVar[ImageFormat]
+
+class Power(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POWER_UNSPECIFIED: _ClassVar[Power]
+    POWER_RUNNING: _ClassVar[Power]
+    POWER_SHUTDOWN: _ClassVar[Power]
+    POWER_OFF: _ClassVar[Power]
+    POWER_PAUSED: _ClassVar[Power]
+    POWER_CRASHED: _ClassVar[Power]
+
+class Firmware(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FIRMWARE_UNSPECIFIED: _ClassVar[Firmware]
+    FIRMWARE_BIOS: _ClassVar[Firmware]
+    FIRMWARE_UEFI: _ClassVar[Firmware]
+
+class RestartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESTART_KIND_UNSPECIFIED: _ClassVar[RestartKind]
+    RESTART_KIND_REBOOT: _ClassVar[RestartKind]
+    RESTART_KIND_RESET: _ClassVar[RestartKind]
+IMAGE_FORMAT_UNSPECIFIED: ImageFormat
+IMAGE_FORMAT_QCOW2: ImageFormat
+IMAGE_FORMAT_RAW: ImageFormat
+POWER_UNSPECIFIED: Power
+POWER_RUNNING: Power
+POWER_SHUTDOWN: Power
+POWER_OFF: Power
+POWER_PAUSED: Power
+POWER_CRASHED: Power
+FIRMWARE_UNSPECIFIED: Firmware
+FIRMWARE_BIOS: Firmware
+FIRMWARE_UEFI: Firmware
+RESTART_KIND_UNSPECIFIED: RestartKind
+RESTART_KIND_REBOOT: RestartKind
+RESTART_KIND_RESET: RestartKind
+
+class Subject(_message.Message):
+    __slots__ = ("id", "generation")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    generation: int
+    def __init__(self, id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class Warrant(_message.Message):
+    __slots__ = ("decision_id", "allocation_id", "node_id", "zone")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    allocation_id: str
+    node_id: str
+    zone: str
+    def __init__(self, decision_id: _Optional[str] = ..., allocation_id: _Optional[str] = ..., node_id: _Optional[str] = ..., zone: _Optional[str] = ...) -> None: ...
+
+class RemoveRequest(_message.Message):
+    __slots__ = ("subject",)
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ...) -> None: ...
+
+class Removed(_message.Message):
+    __slots__ = ("was_present",)
+    WAS_PRESENT_FIELD_NUMBER: _ClassVar[int]
+    was_present: bool
+    def __init__(self, was_present: _Optional[bool] = ...) -> None: ...
+
+class ImageHeader(_message.Message):
+    __slots__ = ("sha256", "size_bytes", "format", "warrant")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    WARRANT_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    size_bytes: int
+    format: ImageFormat
+    warrant: Warrant
+    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ...) -> None: ...
+
+class ImagePart(_message.Message):
+    __slots__ = ("header", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: ImageHeader
+    data: bytes
+    def __init__(self, header: _Optional[_Union[ImageHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ImageState(_message.Message):
+    __slots__ = ("sha256", "size_bytes", "was_cached")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WAS_CACHED_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    size_bytes: int
+    was_cached: bool
+    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., was_cached: _Optional[bool] = ...) -> None: ...
+
+class RemoveImageRequest(_message.Message):
+    __slots__ = ("sha256",)
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    def __init__(self, sha256: _Optional[str] = ...) -> None: ...
+
+class EnsureVolumeRequest(_message.Message):
+    __slots__ = ("subject", "warrant", "size_bytes", "image_sha256")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WARRANT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    warrant: Warrant
+    size_bytes: int
+    image_sha256: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
+
+class VolumeState(_message.Message):
+    __slots__ = ("subject", "size_bytes", "attached_to")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_TO_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    size_bytes: int
+    attached_to: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ...) -> None: ...
+
+class Network(_message.Message):
+    __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CIDR_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_IP_FIELD_NUMBER: _ClassVar[int]
+    DNS_SERVERS_FIELD_NUMBER: _ClassVar[int]
+    MTU_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cidr: str
+    gateway_ip: str
+    dns_servers: _containers.RepeatedScalarFieldContainer[str]
+    mtu: int
+    def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ...) -> None: ...
+
+class EnsurePortRequest(_message.Message):
+    __slots__ = ("subject", "warrant", "network", "mac", "ip", "hostname")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WARRANT_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
+    HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    warrant: Warrant
+    network: Network
+    mac: str
+    ip: str
+    hostname: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
+
+class PortState(_message.Message):
+    __slots__ = ("subject", "device")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    device: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., device: _Optional[str] = ...) -> None: ...
+
+class Restart(_message.Message):
+    __slots__ = ("count", "kind")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    kind: RestartKind
+    def __init__(self, count: _Optional[int] = ..., kind: _Optional[_Union[RestartKind, str]] = ...) -> None: ...
+
+class GuestData(_message.Message):
+    __slots__ = ("hostname", "ssh_public_keys", "user_data")
+    HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    SSH_PUBLIC_KEYS_FIELD_NUMBER: _ClassVar[int]
+    USER_DATA_FIELD_NUMBER: _ClassVar[int]
+    hostname: str
+    ssh_public_keys: _containers.RepeatedScalarFieldContainer[str]
+    user_data: bytes
+    def __init__(self, hostname: _Optional[str] = ..., ssh_public_keys: _Optional[_Iterable[str]] = ..., user_data: _Optional[bytes] = ...) -> None: ...
+
+class EnsureInstanceRequest(_message.Message):
+    __slots__ = ("subject", "warrant", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WARRANT_FIELD_NUMBER: _ClassVar[int]
+    VCPUS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    FIRMWARE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PORT_IDS_FIELD_NUMBER: _ClassVar[int]
+    GUEST_DATA_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    RESTART_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    warrant: Warrant
+    vcpus: int
+    memory_mib: int
+    firmware: Firmware
+    root_volume_id: str
+    port_ids: _containers.RepeatedScalarFieldContainer[str]
+    guest_data: GuestData
+    power: Power
+    restart: Restart
+    project_id: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., vcpus: _Optional[int] = ..., memory_mib: _Optional[int] = ..., firmware: _Optional[_Union[Firmware, str]] = ..., root_volume_id: _Optional[str] = ..., port_ids: _Optional[_Iterable[str]] = ..., guest_data: _Optional[_Union[GuestData, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., restart: _Optional[_Union[Restart, _Mapping]] = ..., project_id: _Optional[str] = ...) -> None: ...
+
+class InstanceState(_message.Message):
+    __slots__ = ("subject", "power", "virt_type", "restart_count", "reason")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    VIRT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    RESTART_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    power: Power
+    virt_type: str
+    restart_count: int
+    reason: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class EnsureAttachmentRequest(_message.Message):
+    __slots__ = ("subject", "warrant", "instance_id", "volume_id", "is_read_only")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WARRANT_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    warrant: Warrant
+    instance_id: str
+    volume_id: str
+    is_read_only: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
+
+class AttachmentState(_message.Message):
+    __slots__ = ("subject", "instance_id", "volume_id", "serial")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    instance_id: str
+    volume_id: str
+    serial: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., serial: _Optional[str] = ...) -> None: ...
+
+class DescribeRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Inventory(_message.Message):
+    __slots__ = ("node_id", "zone", "agent_version", "boot_id", "cores", "memory_mib", "disk_gib", "cpu_model", "virt_type", "traits")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    DISK_GIB_FIELD_NUMBER: _ClassVar[int]
+    CPU_MODEL_FIELD_NUMBER: _ClassVar[int]
+    VIRT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TRAITS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    zone: str
+    agent_version: str
+    boot_id: str
+    cores: int
+    memory_mib: int
+    disk_gib: int
+    cpu_model: str
+    virt_type: str
+    traits: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class NodeDescription(_message.Message):
+    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains")
+    INVENTORY_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    inventory: Inventory
+    instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
+    volumes: _containers.RepeatedCompositeFieldContainer[VolumeState]
+    ports: _containers.RepeatedCompositeFieldContainer[PortState]
+    attachments: _containers.RepeatedCompositeFieldContainer[AttachmentState]
+    images: _containers.RepeatedCompositeFieldContainer[ImageState]
+    unknown_domains: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("heartbeat_interval_ms",)
+    HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    heartbeat_interval_ms: int
+    def __init__(self, heartbeat_interval_ms: _Optional[int] = ...) -> None: ...
+
+class NodeEvent(_message.Message):
+    __slots__ = ("at_unix_ms", "heartbeat", "instance")
+    AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    at_unix_ms: int
+    heartbeat: Heartbeat
+    instance: InstanceState
+    def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("inventory", "instances")
+    INVENTORY_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    inventory: Inventory
+    instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ...) -> None: ...
+
+class ReadConsoleRequest(_message.Message):
+    __slots__ = ("instance_id", "offset", "max_bytes")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    offset: int
+    max_bytes: int
+    def __init__(self, instance_id: _Optional[str] = ..., offset: _Optional[int] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+
+class ConsoleChunk(_message.Message):
+    __slots__ = ("data", "offset", "total_bytes")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    offset: int
+    total_bytes: int
+    def __init__(self, data: _Optional[bytes] = ..., offset: _Optional[int] = ..., total_bytes: _Optional[int] = ...) -> None: ...
