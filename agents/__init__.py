@@ -1,0 +1,1 @@
+"""What runs on or beside the hypervisor nodes: their protocol, their agent and the lab."""

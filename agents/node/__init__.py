@@ -1,0 +1,1 @@
+"""The agent of one hypervisor node: rpc (translate, authorise) → services (ensure, remove) → adapters."""

@@ -1,0 +1,260 @@
+"""What the agent's services ask of a hypervisor, of disks and of a network, and in which terms.
+
+Every method may be repeated and finds its effect already there; failures are AdapterError.
+Implementations are thread-safe: services serialise the calls on one resource, not those on different ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+# ---- network
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A tenant network; its `gateway_ip` is answered by the node itself."""
+
+    id: UUID
+    cidr: IPv4Network
+    gateway_ip: IPv4Address
+    dns_servers: tuple[IPv4Address, ...]
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    id: UUID
+    network: NetworkSpec
+    mac: str
+    ip: IPv4Address
+    hostname: str
+
+
+def tap_name(port_id: UUID) -> str:
+    """Device names hold 15 characters. The head of a UUIDv7 is time and repeats; its tail is random."""
+    return f"tap{port_id.hex[-11:]}"
+
+
+def bridge_name(network_id: UUID) -> str:
+    return f"br{network_id.hex[-11:]}"
+
+
+class Switch(Protocol):
+    """Bridges, gateways, DHCP, anti-spoofing. The hypervisor makes the tap and plugs it into the bridge."""
+
+    def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        """Make the network ready and admit the port to it; `others` are its other ports on this node."""
+
+    def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        """Forget the port; when no `others` are left on its network, the network goes from this node."""
+
+    def restore(self, ports: Sequence[PortSpec]) -> None:
+        """Make everything so again at the agent's start; networks without ports are removed."""
+
+
+# ---- disks
+
+
+class ImageFormat(StrEnum):
+    QCOW2 = "qcow2"
+    RAW = "raw"
+
+
+class IncomingImage(Protocol):
+    """Bytes on their way into the image cache. Nothing of them is left unless `keep` was called."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def inspect(self, image_format: ImageFormat) -> Mapping[str, object]:
+        """What `qemu-img info --output=json` says when it must read the bytes as `image_format`.
+
+        The extra key "probed-format" says what the same tool takes the bytes for when nobody tells it.
+        Raises AdapterError when the tool fails or exceeds its limits.
+        """
+
+    def keep(self) -> None:
+        """Make the bytes durable, read-only and visible under their digest, in one step."""
+
+
+class Disks(Protocol):
+    """Files of the node: cached images, volumes, and what belongs to one instance (seed and console log)."""
+
+    def capacity_gib(self) -> int: ...
+
+    def image_size_bytes(self, sha256: str) -> int | None:
+        """Size of the cached file; None when the image is not cached."""
+
+    def receive_image(self, sha256: str) -> AbstractContextManager[IncomingImage]: ...
+
+    def remove_image(self, sha256: str) -> bool: ...
+
+    def volume_path(self, volume_id: UUID) -> Path: ...
+
+    def volume_size_bytes(self, volume_id: UUID) -> int | None:
+        """Size that a guest sees; None when there is no such volume."""
+
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None") -> None:
+        """A volume appears whole or not at all. With `base` it is a copy-on-write clone of that image."""
+
+    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+        """Only while no guest has the volume open; otherwise `Hypervisor.grow_disk` does it."""
+
+    def remove_volume(self, volume_id: UUID) -> bool: ...
+
+    def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
+        """The NoCloud medium with these files; an unchanged one is left alone, a guest keeps its old one."""
+
+    def console_path(self, instance_id: UUID) -> Path: ...
+
+    def read_console(self, instance_id: UUID, *, offset: int, max_bytes: int) -> "ConsolePart":
+        """A negative `offset` counts from the end. An instance that never ran has an empty console."""
+
+    def remove_instance_files(self, instance_id: UUID) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    sha256: str
+    format: ImageFormat
+
+
+@dataclass(frozen=True, slots=True)
+class ConsolePart:
+    data: bytes
+    offset: int
+    total_bytes: int
+
+
+# ---- hypervisor
+
+
+class Power(StrEnum):
+    RUNNING = "running"
+    SHUTDOWN = "shutdown"  # wish only
+    OFF = "off"
+    PAUSED = "paused"  # observed only
+    CRASHED = "crashed"  # observed only
+
+
+class Firmware(StrEnum):
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+@dataclass(frozen=True, slots=True)
+class GuestDisk:
+    volume_id: UUID
+    path: Path
+    is_read_only: bool = False
+
+    @property
+    def serial(self) -> str:
+        return disk_serial(self.volume_id)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestNic:
+    device: str
+    bridge: str
+    mac: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSpec:
+    """All that a hypervisor must know of a guest. `disks` starts with the root disk."""
+
+    id: UUID
+    project_id: UUID
+    vcpus: int
+    memory_mib: int
+    firmware: Firmware
+    disks: tuple[GuestDisk, ...]
+    nics: tuple[GuestNic, ...]
+    seed: Path
+    console_log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class GuestState:
+    """`reason` is empty, or says why a guest is not running although nobody stopped it through the agent.
+
+    `is_reason_known` is False for a guest that is off and has not run yet, or whose reason the hypervisor
+    has forgotten, as after a restart of the node.
+    """
+
+    power: Power
+    virt_type: str
+    reason: str = ""
+    is_reason_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    cores: int
+    memory_mib: int
+    cpu_model: str
+    virt_type: str
+    traits: tuple[str, ...]
+
+
+class Hypervisor(Protocol):
+    def host(self) -> HostFacts: ...
+
+    def define(self, guest: GuestSpec) -> None:
+        """Store the definition. A running guest takes it up at its next start."""
+
+    def undefine(self, guest_id: UUID) -> bool:
+        """Forget a guest that is off; False when it was not defined."""
+
+    def start(self, guest_id: UUID) -> None: ...
+
+    def request_shutdown(self, guest_id: UUID) -> None:
+        """Press the power button (ACPI) and return."""
+
+    def power_off(self, guest_id: UUID) -> None: ...
+
+    def reboot(self, guest_id: UUID) -> None:
+        """Ask the guest to reboot (ACPI) and return."""
+
+    def reset(self, guest_id: UUID) -> None: ...
+
+    def state(self, guest_id: UUID) -> GuestState | None: ...
+
+    def states(self) -> Mapping[UUID, GuestState]:
+        """Of all guests that agents made."""
+
+    def unknown_domains(self) -> Sequence[str]:
+        """Names of domains that no agent made."""
+
+    def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        """Hot-plug into the running guest; its stored definition is `define`'s business."""
+
+    def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
+        """Hot-unplug from the running guest; False when it was not plugged in. Raises DetachPending."""
+
+    def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
+        """Grow a disk of a running guest, which sees it at once."""
+
+    def subscribe(self, listener: Callable[[UUID], None]) -> None:
+        """Call `listener(guest_id)` after each change of a guest's state. It must return at once."""
+
+    def close(self) -> None: ...
+
+
+def disk_serial(volume_id: UUID) -> str:
+    """What a guest reads as the disk's serial number: virtio-blk carries at most 20 characters."""
+    return volume_id.hex[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    hypervisor: Hypervisor
+    disks: Disks
+    switch: Switch

@@ -1,0 +1,129 @@
+"""Every error an agent answers with. `code` is part of the protocol: never renamed, never reused.
+
+AgentError
+├── BadRequest            the message itself is wrong
+├── Forbidden             NoWarrant, WrongNode, UnknownPeer
+├── NotFound
+├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
+│                         ImageInUse, ImageRefused, DetachPending (retryable)
+├── Exhausted             more watchers than the agent serves (retryable)
+└── AdapterError          the node's hypervisor, disks or network failed
+    └── HypervisorUnavailable (retryable)
+"""
+
+from uuid import UUID
+
+
+class AgentError(Exception):
+    """`retryable` says whether the same call may succeed later without anybody repairing anything."""
+
+    code = "agent.internal"
+    retryable = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadRequest(AgentError):
+    code = "agent.bad_request"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+class Forbidden(AgentError):
+    code = "agent.forbidden"
+
+
+class NoWarrant(Forbidden):
+    code = "agent.no_warrant"
+
+
+class WrongNode(Forbidden):
+    code = "agent.wrong_node"
+
+
+class UnknownPeer(Forbidden):
+    code = "agent.unknown_peer"
+
+
+class NotFound(AgentError):
+    code = "agent.not_found"
+
+    def __init__(self, kind: str, resource_id: UUID | str) -> None:
+        super().__init__(f"This node holds no {kind} {resource_id}.")
+
+
+class Conflict(AgentError):
+    code = "agent.conflict"
+
+
+class StaleGeneration(Conflict):
+    code = "agent.stale_generation"
+
+    def __init__(self, kind: str, resource_id: UUID | str, *, given: int, seen: int) -> None:
+        super().__init__(f"Generation {given} of {kind} {resource_id} is stale: this node has seen {seen}.")
+
+
+class GenerationReused(Conflict):
+    code = "agent.generation_reused"
+
+    def __init__(self, kind: str, resource_id: UUID | str, *, generation: int) -> None:
+        super().__init__(
+            f"Generation {generation} of {kind} {resource_id} was accepted with another content."
+        )
+
+
+class VolumeWouldShrink(Conflict):
+    code = "agent.volume_would_shrink"
+
+
+class VolumeInUse(Conflict):
+    code = "agent.volume_in_use"
+
+
+class PortInUse(Conflict):
+    code = "agent.port_in_use"
+
+
+class ImageInUse(Conflict):
+    code = "agent.image_in_use"
+
+
+class ImageRefused(Conflict):
+    """The image is not what was announced, or is of a kind that no tool but the inspector may open."""
+
+    code = "agent.image_refused"
+
+
+class DetachPending(Conflict):
+    """The guest has not let go of the disk yet; repeating the call later finishes the work."""
+
+    code = "agent.detach_pending"
+    retryable = True
+
+
+class Exhausted(AgentError):
+    code = "agent.exhausted"
+    retryable = True
+
+
+class AdapterError(AgentError):
+    """The node could not do what it was told. `retryable` tells a passing trouble from a lasting one."""
+
+    code = "agent.adapter_failed"
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class HypervisorUnavailable(AdapterError):
+    """libvirtd does not answer; the agent goes on trying to reach it."""
+
+    code = "agent.hypervisor_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)

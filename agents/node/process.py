@@ -1,0 +1,87 @@
+"""The one place where the agent runs other programs: named ones, with a list of arguments, never a shell."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.node.errors import AdapterError
+
+ALLOWED = frozenset(
+    {
+        "bridge",
+        "conntrack",
+        "dnsmasq",
+        "genisoimage",
+        "ip",
+        "nft",
+        "nsenter",
+        "qemu-img",
+        "qemu-system-x86_64",
+        "sysctl",
+    }
+)
+CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For programs that read what a stranger wrote. One that exceeds them is killed or fails by itself."""
+
+    cpu_s: int
+    address_space_bytes: int
+    file_size_bytes: int
+
+    def prefix(self) -> list[str]:
+        """prlimit(1) rather than a function between fork and exec: this process has threads."""
+        return [
+            "prlimit",
+            f"--cpu={self.cpu_s}",
+            f"--as={self.address_space_bytes}",
+            f"--fsize={self.file_size_bytes}",
+            "--core=0",
+            "--",
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    input_bytes: bytes = b"",
+    timeout_s: float = 30,
+    limits: Limits | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run `arguments[0]` from the allow-list and wait for its end.
+
+    Raises:
+        AdapterError: it failed (and `check`), is not installed, or was killed after `timeout_s` seconds.
+    """
+    name = arguments[0]
+    if name not in ALLOWED:
+        raise AdapterError(f"{name} is not a program that the agent runs.", retryable=False)
+    try:
+        done = subprocess.run(
+            [*(limits.prefix() if limits else []), *arguments],
+            input=input_bytes,
+            capture_output=True,
+            timeout=timeout_s,
+            env=CLEAN_ENVIRONMENT,
+            check=False,
+        )
+    except FileNotFoundError as exc:
+        raise AdapterError(f"{exc.filename} is not installed on this node.", retryable=False) from exc
+    except subprocess.TimeoutExpired as exc:
+        raise AdapterError(f"{name} did not end within {timeout_s} s.", retryable=True) from exc
+    completed = Completed(done.returncode, done.stdout, done.stderr.decode(errors="replace").strip())
+    if check and completed.returncode != 0:
+        raise AdapterError(
+            f"{name} failed ({completed.returncode}): {completed.stderr[-500:]}", retryable=True
+        )
+    return completed
