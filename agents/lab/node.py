@@ -1,0 +1,237 @@
+"""One node: a network namespace with its cable, and, while it is on, more namespaces around a pid 1.
+
+A node that is off keeps its disks, its configuration and its place on the switch, as a real server does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from agents.lab import config, node_init
+from agents.lab.cgroups import Cgroups
+from agents.lab.network import NETNS_FOLDER, Cabling
+from agents.lab.process import NodeProcess, command_of, end_process, pid_below
+from agents.lab.shell import LabError, step, wait_until
+
+# A unix socket's path has at most 107 bytes.
+LONGEST_FOLDER = 107 - len("/run/libvirt/virtlogd-admin-sock")
+
+# Arguments: files to write 0 into, "--", a command to become.
+JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@"'
+
+
+class LabNode:
+    """A libvirt node of a lab. Made by `Lab.node()`."""
+
+    def __init__(self, name: str, *, folder: Path, host: int, cabling: Cabling) -> None:
+        self.name = name
+        self.folder = folder
+        self._host = host
+        self._cabling = cabling
+        self._cgroups = Cgroups(f"lab-{cabling.lab_id}/{name}")
+
+    @property
+    def address(self) -> str:
+        """IPv4 address on the underlay, reachable from the machine and from the other nodes."""
+        return self._cabling.address(self._host)
+
+    @property
+    def netns(self) -> str:
+        """Name of the network namespace, for `ip netns exec` and `ip -n` on the machine."""
+        return self._cabling.namespace(self.name)
+
+    @property
+    def libvirt_socket(self) -> Path:
+        return self.folder / "run/libvirt/libvirt-sock"
+
+    @property
+    def libvirt_uri(self) -> str:
+        """Good on the machine and inside every node of the lab."""
+        return f"qemu+unix:///system?socket={self.libvirt_socket}"
+
+    @property
+    def agent_folder(self) -> Path:
+        """Where the node's agent keeps its state; same path on the machine and inside the node."""
+        return self.folder / "agent"
+
+    @property
+    def is_on(self) -> bool:
+        return self._init_pid() is not None
+
+    def pids(self, command: str | None = None) -> list[int]:
+        """The machine's pids of the node's processes, or of those named `command` (at most 15 characters)."""
+        return sorted(p for p in self._cgroups.pids() if command in (None, command_of(p)))
+
+    def start(self) -> None:
+        """Power on: namespaces, pid 1 and libvirt. A node that is on only gets the daemons that it lacks."""
+        if not self.is_on:
+            with step(f"lab: power on {self.name}"):
+                self._boot()
+        self.start_libvirtd()
+
+    def power_off(self) -> None:
+        """Cut the power: every process of the node, guests included, dies at once; disks stay as they are."""
+        init = self._init_pid()
+        if init is not None:
+            end_process(init)
+        end_all(self._cgroups)
+
+    def unplug(self) -> None:
+        """Pull the network cable: the node and its guests go on, unreachable."""
+        self._cabling.set_cable(self.name, state="down")
+
+    def plug(self) -> None:
+        self._cabling.set_cable(self.name, state="up")
+
+    def start_libvirtd(self) -> None:
+        """Start virtlogd and libvirtd unless they run, and return when libvirt accepts connections."""
+        for daemon, arguments in (("virtlogd", []), ("libvirtd", ["--listen"])):
+            if not self.pids(daemon):
+                self.exec([daemon, "--daemon", *arguments])
+        wait_until(self._libvirt_answers, what=f"libvirtd of {self.name}")
+
+    def kill_libvirtd(self) -> None:
+        """End libvirtd with SIGKILL; guests and virtlogd go on."""
+        for pid in self.pids("libvirtd"):
+            end_process(pid)
+
+    def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the node to its end; it dies with the caller.
+
+        Raises:
+            LabError: the node is off, or the command failed and `check` is true.
+            subprocess.TimeoutExpired: the command was killed after `timeout_s` seconds.
+        """
+        done = subprocess.run(
+            self.entering(["setpriv", "--pdeathsig", "KILL", *argv]),
+            input=stdin,
+            env=_environment(env),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            words = (done.stderr or done.stdout).strip()
+            raise LabError(f"{argv[0]} in {self.name} ended with {done.returncode}: {words}")
+        return done
+
+    def spawn(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> NodeProcess:
+        """Start a command in the node in a session of its own, its output appended to `log`.
+
+        It outlives the caller and dies with the node.
+        """
+        with log.open("ab") as output:
+            outer = subprocess.Popen(
+                self.entering(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_environment(env),
+                start_new_session=True,
+            )
+        return NodeProcess(outer)
+
+    def entering(self, argv: Sequence[str]) -> list[str]:
+        """The command line which, run on the machine, runs `argv` in the node, in the same working directory.
+
+        Raises:
+            LabError: the node is off.
+        """
+        init = self._init_pid()
+        if init is None:
+            raise LabError(f"Node {self.name} is off.", node=self.name)
+        namespaces = ["--mount", "--net", "--uts", "--pid", "--cgroup"]
+        enter = ["nsenter", f"--target={init}", *namespaces, f"--wdns={Path.cwd()}"]
+        return self._joining([*enter, "--", *argv])
+
+    def _boot(self) -> None:
+        self._cabling.plug_node(self.name, host=self._host)
+        self._furnish()
+        self._cgroups.create()
+        with (self.folder / "console.log").open("wb") as console:
+            self._launch_init(console)
+        self._cgroups.settle()
+
+    def _furnish(self) -> None:
+        if len(str(self.folder)) > LONGEST_FOLDER:
+            raise LabError(f"The path {self.folder} is too long for libvirt's sockets.")
+        # As on a real server /run starts empty: no sockets, pid files or mount points of network namespaces.
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
+        for own in [*node_init.OWN_DIRECTORIES.values(), "agent"]:
+            (self.folder / own).mkdir(parents=True, exist_ok=True)
+        config.write_libvirt(
+            self.folder / "etc",
+            name=self.name,
+            address=self.address,
+            shared=self.folder.parent / "shared",
+            authority=self.folder.parent / "pki",
+        )
+
+    def _launch_init(self, console: IO[bytes]) -> None:
+        """Start pid 1 without leaving us a child to wait for, and return when it reports."""
+        groups = [f"{h.mount}:{','.join(h.controllers)}" for h in self._cgroups.hierarchies]
+        unshare = ["unshare", "--mount", "--uts", "--pid", "--cgroup", "--fork", "--kill-child"]
+        program = [sys.executable, "-I", node_init.__file__, self.name, str(self.folder), *groups]
+        reader, writer = os.pipe()
+        with os.fdopen(reader) as report, os.fdopen(writer, "wb") as output:
+            subprocess.run(
+                self._joining(
+                    ["setsid", "--fork", "nsenter", f"--net={NETNS_FOLDER / self.netns}"]
+                    + [*unshare, "--mount-proc", "--propagation", "private", "--", *program]
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=console,
+                check=True,
+            )
+            output.close()
+            if report.readline() != "ready\n":
+                words = (self.folder / "console.log").read_text()
+                raise LabError(f"Node {self.name} did not start: {words}", node=self.name)
+
+    def _joining(self, argv: list[str]) -> list[str]:
+        entrances = [str(path) for path in self._cgroups.entrances()]
+        return ["sh", "-c", JOIN, "join", *entrances, "--", *argv]
+
+    def _init_pid(self) -> int | None:
+        """Our pid of the process which is pid 1 in a namespace just below ours."""
+        return next((p for p in self._cgroups.pids() if pid_below(p) == 1), None)
+
+    def _libvirt_answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(self.libvirt_socket))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+        return True
+
+
+def end_all(cgroups: Cgroups) -> None:
+    """End every process of these groups, including those that are born meanwhile."""
+
+    def none_left() -> bool:
+        for pid in cgroups.pids():
+            end_process(pid)
+        return not cgroups.pids()
+
+    wait_until(none_left, what=f"the processes of {cgroups.path} to end")
+
+
+def _environment(changes: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, **(changes or {})}

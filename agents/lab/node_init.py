@@ -1,0 +1,75 @@
+"""First process of a node: furnishes the new namespaces, reports, and becomes a pid 1 that reaps.
+
+It is run by path in fresh mount, uts, pid and cgroup namespaces:
+    node_init.py NAME FOLDER [MOUNT:CONTROLLERS ...]
+where FOLDER holds the node's own directories and MOUNT is a cgroup hierarchy (no CONTROLLERS: version 2).
+It writes "ready" to standard output; if it cannot, it ends and standard error tells why.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+# Directory of the machine -> directory in the node's folder that hides it.
+OWN_DIRECTORIES = {
+    "/etc/libvirt": "etc",
+    "/var/lib/libvirt": "lib",
+    "/var/cache/libvirt": "cache",
+    "/var/log/libvirt": "log",
+    "/run": "run",
+}
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def leave_network_namespaces_of_others() -> None:
+    """Our copies of those mounts would keep namespaces alive that the machine has deleted."""
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in reversed([m for m in mounted if m.startswith("/run/netns")]):
+        subprocess.run(["umount", "--lazy", point], check=True)
+
+
+def mount_sysfs(hierarchies: list[str]) -> None:
+    """A sysfs of our own shows our network devices; the cgroup roots in it are the node's."""
+    subprocess.run(["umount", "--recursive", "--lazy", "/sys"], check=True)
+    mount("-t", "sysfs", "sysfs", "/sys")
+    pairs = [entry.split(":") for entry in hierarchies]
+    if any(controllers for _, controllers in pairs):
+        mount("-t", "tmpfs", "-o", "mode=755", "cgroup", "/sys/fs/cgroup")
+    for point, controllers in pairs:
+        Path(point).mkdir(exist_ok=True)
+        if controllers:
+            mount("-t", "cgroup", "-o", controllers, "cgroup", point)
+        else:
+            mount("-t", "cgroup2", "cgroup2", point)
+
+
+def hide_shared_directories(folder: Path) -> None:
+    for target, own in OWN_DIRECTORIES.items():
+        mount("--bind", str(folder / own), target)
+    for name in ("libvirt", "lock", "netns"):
+        Path("/run", name).mkdir(exist_ok=True)
+
+
+def main() -> None:
+    name, folder, *hierarchies = sys.argv[1:]
+    socket.sethostname(name)
+    leave_network_namespaces_of_others()
+    mount_sysfs(hierarchies)
+    hide_shared_directories(Path(folder))
+    print("ready", flush=True)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    # Daemons become children of pid 1; libvirtd waits 40 s for each of them that nobody reaps.
+    os.execvp("tini", ["tini", "--", "sleep", "infinity"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Processes seen from the machine while they live in a node's pid namespace."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+from agents.lab.shell import wait_until
+
+
+class NodeProcess:
+    """A command that runs in a node.
+
+    Two processes belong to it: the command, and an `nsenter` outside which waits and ends with its code.
+    Call `stop()` or `wait()` at the end, also when the node was powered off meanwhile.
+    """
+
+    def __init__(self, outer: subprocess.Popen[bytes]) -> None:
+        self._outer = outer
+        wait_until(self._has_begun, what="a command to begin in a node")
+        self._children = _children_of(outer.pid)
+
+    @property
+    def pid(self) -> int | None:
+        """The command's pid on the machine; None if it had ended before we could look."""
+        return self._children[0] if self._children else None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command; harmless when it has ended."""
+        if self.pid is not None and self._outer.poll() is None:
+            os.kill(self.pid, number)
+
+    def poll(self) -> int | None:
+        return self._outer.poll()
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end and return the exit code, negative or above 128 if a signal ended it."""
+        return self._outer.wait(timeout_s)
+
+    def stop(self, *, within_s: float = 10) -> int:
+        """SIGTERM, and SIGKILL to what has not ended `within_s` seconds later."""
+        self.signal(signal.SIGTERM)
+        try:
+            return self.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            return self.wait()
+
+    def _has_begun(self) -> bool:
+        return bool(_children_of(self._outer.pid)) or self._outer.poll() is not None
+
+
+def end_process(pid: int) -> None:
+    """SIGKILL a process and wait for its end; harmless when it has ended already."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        select.select([handle], [], [])
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
+
+
+def pid_below(pid: int) -> int | None:
+    """A process's pid in the pid namespace just below ours; None if it lives in another one or has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
+    _, *pids = line.split()
+    return int(pids[1]) if len(pids) == 2 else None
+
+
+def command_of(pid: int) -> str | None:
+    """The name of a process's program, cut after 15 characters; None if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _children_of(pid: int) -> list[int]:
+    try:
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []

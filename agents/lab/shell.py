@@ -1,0 +1,62 @@
+"""Run the system's tools, say what takes long, and wait for facts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+
+class LabError(Exception):
+    """The lab cannot do what was asked; `facts` holds what was seen."""
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+def run(argv: Sequence[str], *, stdin: str | None = None, env: dict[str, str] | None = None) -> str:
+    """Run a tool to its end and return its standard output.
+
+    Raises:
+        LabError: the tool ended with another code than 0; its own words are in the message.
+    """
+    done = subprocess.run(argv, input=stdin, env=env, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).strip()
+        raise LabError(f"{argv[0]} ended with {done.returncode}: {words}", argv=list(argv))
+    return done.stdout
+
+
+def succeeds(argv: Sequence[str]) -> bool:
+    """Whether a tool that only looks ends with code 0."""
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+def say(text: str) -> None:
+    """A status line, on standard error so that results can be piped."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Announce a piece of work before it begins and say how long it took."""
+    say(f"{text} ...")
+    started = time.monotonic()
+    yield
+    say(f"{text}: {time.monotonic() - started:.1f} s")
+
+
+def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = 30) -> None:
+    """Return as soon as `holds()` is true; for facts that the kernel or a tool announces in no other way.
+
+    Raises:
+        LabError: it was not true within `within_s` seconds.
+    """
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise LabError(f"Waited {within_s:g} s in vain for {what}.", what=what)
+        time.sleep(0.02)
