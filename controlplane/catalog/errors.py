@@ -1,0 +1,85 @@
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
+
+
+class CatalogueInvalid(InvalidRequest):
+    code = "catalog.catalogue_invalid"
+    detail = "The catalogue cannot be imported: {reason}"
+
+
+class ZoneNotFound(NotFound):
+    code = "catalog.zone.not_found"
+    detail = "There is no zone {name!r}. GET /v1/zones lists them."
+
+
+class FlavorNotFound(NotFound):
+    code = "catalog.flavor.not_found"
+    detail = "There is no flavor {name!r}. GET /v1/flavors lists them."
+
+
+class VolumeTypeNotFound(NotFound):
+    code = "catalog.volume_type.not_found"
+    detail = "There is no volume type {name!r}. GET /v1/volume-types lists them."
+
+
+class ImageNotFound(NotFound):
+    code = "catalog.image.not_found"
+    detail = "There is no image {name!r} here."
+
+
+class ImageNameTaken(Conflict):
+    code = "catalog.image.name_taken"
+    title = "Name taken"
+    detail = "The project already has an image named {name!r}."
+
+
+class ImageNotReady(Conflict):
+    code = "catalog.image.not_ready"
+    detail = "The image {name!r} cannot be used: it is {state}."
+
+
+class ImageInUse(Conflict):
+    code = "catalog.image.in_use"
+    title = "In use"
+    detail = "The image is used by {count} instances or volumes, which must be deleted first."
+
+
+class ImageNotOwned(Conflict):
+    code = "catalog.image.not_owned"
+    detail = "A public image can only be changed by an operator."
+
+
+class ImageTooLarge(Unprocessable):
+    code = "catalog.image.too_large"
+    title = "Image refused"
+    detail = "The image has more than {limit_bytes} bytes, which is the limit here."
+
+
+class ImageDigestMismatch(Unprocessable):
+    code = "catalog.image.digest_mismatch"
+    title = "Image refused"
+    detail = "The bytes that arrived have the SHA-256 {found}, not {declared}. Send the file again."
+
+
+class ImageRefused(Unprocessable):
+    code = "catalog.image.refused"
+    title = "Image refused"
+    detail = "The image was refused: {reason}"
+
+
+class ImageSourceRefused(Unprocessable):
+    code = "catalog.image.source_refused"
+    title = "Source refused"
+    detail = "An image cannot be fetched from there: {reason}"
+
+
+class ImageSourceFailed(Unprocessable):
+    code = "catalog.image.source_failed"
+    title = "Source failed"
+    detail = "The image could not be fetched: {reason}"
+
+
+class ImageSizeMismatch(Unprocessable):
+    code = "catalog.image.does_not_fit"
+    detail = (
+        "The image needs a disk of {needed_gib} GiB; {given_gib} GiB were asked for. Choose a larger size or flavor."
+    )

@@ -1,0 +1,172 @@
+from django.db import models
+from django.db.models import Q
+
+from controlplane.identity.models import Project
+from controlplane.kernel.db import BaseModel
+from controlplane.kernel.states import machine
+
+
+class Region(models.Model):
+    """A group of zones that lie near one another. The id is a slug such as fr-idf."""
+
+    id = models.SlugField(primary_key=True, max_length=63)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=40, blank=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Zone(models.Model):
+    """A failure domain at one place, under one operator. Its attributes are facts (Fact), dated and sourced."""
+
+    id = models.SlugField(primary_key=True, max_length=63)
+    region = models.ForeignKey(Region, models.PROTECT)
+    status = models.CharField(max_length=16, default="open")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["open", "draining", "closed"]), name="catalog_zone_status")
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Party(models.Model):
+    """A legal entity that operates, houses, supports or supplies a zone."""
+
+    id = models.SlugField(primary_key=True, max_length=63)
+    name = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class ZoneParty(models.Model):
+    """The part that a party has in a zone, and whether it can technically reach what runs there."""
+
+    zone = models.ForeignKey(Zone, models.CASCADE, related_name="parties")
+    party = models.ForeignKey(Party, models.PROTECT)
+    role = models.CharField(max_length=32)
+    has_technical_access = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["zone", "party", "role"], name="catalog_zone_party_once")]
+
+    def __str__(self) -> str:
+        return f"{self.party_id} is {self.role} of {self.zone_id}"
+
+
+class Fact(BaseModel):
+    """One dated statement about a zone, a party or a named set. A correction supersedes; no value is ever changed.
+
+    `value` null says: known to be unknown. [valid_from, valid_to) is when it holds in the world; created_at and
+    superseded_at say when we believed it.
+    """
+
+    subject_kind = models.CharField(max_length=16)
+    subject_id = models.CharField(max_length=63)
+    attribute = models.CharField(max_length=64)
+    value = models.JSONField(null=True)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+    superseded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(subject_kind__in=["zone", "party", "set"]), name="catalog_fact_subject_kind"
+            ),
+            models.UniqueConstraint(
+                fields=["subject_kind", "subject_id", "attribute", "valid_from"],
+                condition=Q(superseded_at__isnull=True),
+                name="catalog_fact_one_belief",
+            ),
+        ]
+
+
+class Flavor(models.Model):
+    """The size of an instance. `disk_gib` is its root disk."""
+
+    id = models.SlugField(primary_key=True, max_length=63)
+    vcpus = models.PositiveSmallIntegerField()
+    memory_mib = models.PositiveIntegerField()
+    disk_gib = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(vcpus__gte=1, memory_mib__gte=64, disk_gib__gte=1), name="catalog_flavor_has_size"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class VolumeType(models.Model):
+    """How a volume is kept. `local`: a file on one node's disk."""
+
+    id = models.SlugField(primary_key=True, max_length=63)
+    description = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+IMAGE = machine(
+    "image",
+    {
+        "awaiting-upload": "verifying error deleted",
+        "importing": "available error deleted",
+        "verifying": "available error deleted",
+        "available": "deleted",
+        "error": "deleted",
+        "deleted": "",
+    },
+)
+
+
+class Image(BaseModel):
+    """A disk to start from. Without a project it is public.
+
+    `sha256` (hex) of the bytes names the file in the image store and in the nodes' caches.
+    """
+
+    project = models.ForeignKey(Project, models.PROTECT, null=True)
+    name = models.CharField(max_length=63)
+    labels = models.JSONField(default=dict)
+    generation = models.PositiveBigIntegerField(default=1)
+    last_error = models.JSONField(null=True)
+    state = models.CharField(max_length=16, default=IMAGE.initial)
+    format = models.CharField(max_length=8)
+    firmware = models.CharField(max_length=8, default="bios")
+    sha256 = models.CharField(max_length=64, blank=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    virtual_size_bytes = models.PositiveBigIntegerField(null=True)
+    min_memory_mib = models.PositiveIntegerField(default=0)
+    source_url = models.CharField(max_length=2000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=~Q(state="deleted"),
+                nulls_distinct=False,
+                name="catalog_image_name_taken",
+            ),
+            models.CheckConstraint(condition=Q(state__in=IMAGE.moves), name="catalog_image_state"),
+            models.CheckConstraint(condition=Q(format__in=["qcow2", "raw"]), name="catalog_image_format"),
+            models.CheckConstraint(condition=Q(firmware__in=["bios", "uefi"]), name="catalog_image_firmware"),
+            models.CheckConstraint(
+                condition=~Q(state="available")
+                | Q(size_bytes__isnull=False, virtual_size_bytes__isnull=False, sha256__gt=""),
+                name="catalog_image_available_is_known",
+            ),
+        ]
+
+    @property
+    def min_disk_gib(self) -> int:
+        """The smallest disk that it fits on, in GiB."""
+        return -(-(self.virtual_size_bytes or 0) // 2**30)

@@ -1,0 +1,1 @@
+"""Instances, ssh keys, affinity groups, and what is plugged into instances."""

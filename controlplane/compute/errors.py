@@ -1,0 +1,87 @@
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unavailable, Unprocessable
+
+
+class InstanceNotFound(NotFound):
+    code = "compute.instance.not_found"
+    detail = "There is no instance {name!r} here."
+
+
+class InstanceNameTaken(Conflict):
+    code = "compute.instance.name_taken"
+    title = "Name taken"
+    detail = "The project already has an instance named {name!r}."
+
+
+class InstanceWrongState(Conflict):
+    code = "compute.instance.wrong_state"
+    detail = "The instance is {state}; this needs an instance that is {wanted}."
+
+
+class GuestDidNotStop(Unavailable):
+    code = "compute.instance.guest_did_not_stop"
+    title = "The guest did not stop"
+    detail = "The guest was asked to shut down and still runs after {limit_s} seconds. Try again, or use power-off."
+    retryable = False
+
+
+class FlavorTooSmall(Unprocessable):
+    code = "compute.flavor_too_small"
+    detail = "The flavor {flavor} has too little {dimension}: {needed} are needed, it has {given}."
+
+
+class UserDataTooLarge(InvalidRequest):
+    code = "compute.user_data_too_large"
+    detail = "The user data has {size_bytes} bytes; at most {limit_bytes} are possible."
+
+
+class SshKeyNotFound(NotFound):
+    code = "compute.ssh_key.not_found"
+    detail = "There is no ssh key {name!r} here."
+
+
+class SshKeyNameTaken(Conflict):
+    code = "compute.ssh_key.name_taken"
+    title = "Name taken"
+    detail = "The project already has an ssh key named {name!r}."
+
+
+class SshKeyInvalid(InvalidRequest):
+    code = "compute.ssh_key.invalid"
+    detail = "This is no OpenSSH public key: {reason}"
+
+
+class AffinityGroupNotFound(NotFound):
+    code = "compute.affinity_group.not_found"
+    detail = "There is no affinity group {name!r} here."
+
+
+class AffinityGroupNameTaken(Conflict):
+    code = "compute.affinity_group.name_taken"
+    title = "Name taken"
+    detail = "The project already has an affinity group named {name!r}."
+
+
+class AffinityGroupInUse(Conflict):
+    code = "compute.affinity_group.in_use"
+    title = "In use"
+    detail = "The group still has {count} instances. Delete those first."
+
+
+class VolumeAlreadyAttached(Conflict):
+    code = "compute.attachment.volume_taken"
+    title = "Already attached"
+    detail = "The volume {volume} is attached already, or is being attached. A volume is in one instance at a time."
+
+
+class VolumeElsewhere(Conflict):
+    code = "compute.attachment.volume_elsewhere"
+    title = "Not on the same node"
+    detail = (
+        "The volume and the instance are not on the same node, and a local volume cannot move. "
+        "Create the volume with near_instance, or the instance with this volume in its list of volumes."
+    )
+
+
+class AttachmentNotFound(NotFound):
+    code = "compute.attachment.not_found"
+    detail = "There is no attachment {name!r} here."

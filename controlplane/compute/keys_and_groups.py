@@ -1,0 +1,84 @@
+"""SSH keys and affinity groups: rows that no node knows of."""
+
+import base64
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh_key_fingerprint
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.compute.errors import (
+    AffinityGroupInUse,
+    AffinityGroupNameTaken,
+    SshKeyInvalid,
+    SshKeyNameTaken,
+)
+from controlplane.compute.models import AffinityGroup, Instance, SshKey
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel.db import refusing
+from controlplane.kernel.names import check_name
+
+KEY_MAX_CHARACTERS = 8192
+KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+
+
+@transaction.atomic(durable=True)
+def ssh_key_create(actor: Actor, project: Project, *, name: str, public_key: str) -> SshKey:
+    """Keep a public key. Its comment is dropped: it would reach guests, and says who and where people are.
+
+    Raises:
+        SshKeyInvalid, SshKeyNameTaken.
+    """
+    actor.may_write()
+    key, fingerprint = parse_ssh_key(public_key)
+    with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
+        row = SshKey.objects.create(project=project, name=check_name(name), public_key=key, fingerprint=fingerprint)
+    record(actor, "ssh_key.create", row.pk, project_id=project.pk, name=name, fingerprint=fingerprint)
+    return row
+
+
+def parse_ssh_key(text: str) -> tuple[str, str]:
+    """The key as "type base64", and its SHA256 fingerprint as OpenSSH prints it."""
+    words = text.strip().split()
+    if len(text) > KEY_MAX_CHARACTERS or "\n" in text.strip() or len(words) < 2:
+        raise SshKeyInvalid(field="public_key", reason="it must be one line: type, base64 and an optional comment")
+    if words[0] not in KEY_TYPES:
+        raise SshKeyInvalid(field="public_key", reason=f"its type must be one of {', '.join(KEY_TYPES)}")
+    try:
+        key = load_ssh_public_key(" ".join(words[:2]).encode())
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise SshKeyInvalid(field="public_key", reason="its base64 part does not hold such a key") from exc
+    digest = base64.b64encode(ssh_key_fingerprint(key, hashes.SHA256())).decode().rstrip("=")
+    return " ".join(words[:2]), f"SHA256:{digest}"
+
+
+@transaction.atomic(durable=True)
+def ssh_key_delete(actor: Actor, key: SshKey) -> None:
+    """Instances that were made with it keep letting it in."""
+    actor.may_write()
+    record(actor, "ssh_key.delete", key.pk, project_id=key.project_id, name=key.name)
+    key.delete()
+
+
+@transaction.atomic(durable=True)
+def affinity_group_create(actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool) -> AffinityGroup:
+    actor.may_write()
+    with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
+        group = AffinityGroup.objects.create(project=project, name=check_name(name), rule=rule, is_strict=is_strict)
+    record(actor, "affinity_group.create", group.pk, project_id=project.pk, name=name, rule=rule)
+    return group
+
+
+@transaction.atomic(durable=True)
+def affinity_group_delete(actor: Actor, group: AffinityGroup) -> None:
+    """Raises AffinityGroupInUse while instances are in it."""
+    actor.may_write()
+    AffinityGroup.objects.select_for_update().get(pk=group.pk)
+    members = Instance.objects.filter(affinity_group=group)
+    if count := members.exclude(state="deleted").count():
+        raise AffinityGroupInUse(count=count)
+    members.update(affinity_group=None)
+    record(actor, "affinity_group.delete", group.pk, project_id=group.project_id, name=group.name)
+    group.delete()

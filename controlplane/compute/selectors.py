@@ -1,0 +1,72 @@
+"""Which instances, keys, groups and attachments an actor sees."""
+
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+
+from controlplane.compute.errors import (
+    AffinityGroupNotFound,
+    AttachmentNotFound,
+    InstanceNotFound,
+    SshKeyNotFound,
+)
+from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel.errors import NotFound
+from controlplane.kernel.names import as_uuid
+
+M = TypeVar("M", bound=Model)
+
+
+def _by_ref(rows: QuerySet[M], ref: str, error: type[NotFound]) -> M:
+    as_id = as_uuid(ref)
+    found = rows.filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    if found is None:
+        raise error(name=ref)
+    return found
+
+
+def instances(actor: Actor, project: Project) -> QuerySet[Instance]:
+    rows = Instance.objects.filter(project=project).exclude(state="deleted")
+    return rows.select_related("node", "image", "affinity_group").defer("user_data")
+
+
+def instance_get(actor: Actor, project: Project, ref: str) -> Instance:
+    return _by_ref(instances(actor, project), ref, InstanceNotFound)
+
+
+def ssh_keys(actor: Actor, project: Project) -> QuerySet[SshKey]:
+    return SshKey.objects.filter(project=project)
+
+
+def ssh_key_get(actor: Actor, project: Project, ref: str) -> SshKey:
+    return _by_ref(ssh_keys(actor, project), ref, SshKeyNotFound)
+
+
+def affinity_groups(actor: Actor, project: Project) -> QuerySet[AffinityGroup]:
+    return AffinityGroup.objects.filter(project=project)
+
+
+def affinity_group_get(actor: Actor, project: Project, ref: str) -> AffinityGroup:
+    return _by_ref(affinity_groups(actor, project), ref, AffinityGroupNotFound)
+
+
+def attachments(actor: Actor, instance: Instance) -> QuerySet[Attachment]:
+    return Attachment.objects.filter(instance=instance).select_related("volume")
+
+
+def attachment_get(actor: Actor, instance: Instance, ref: str) -> Attachment:
+    """By its own id, or by the id or name of its volume."""
+    as_id = as_uuid(ref)
+    match = Q(pk=as_id) | Q(volume_id=as_id) if as_id else Q(volume__name=ref)
+    found = attachments(actor, instance).filter(match).first()
+    if found is None:
+        raise AttachmentNotFound(name=ref)
+    return found
+
+
+def attached_to(volume_id: UUID) -> UUID | None:
+    """The instance that has the volume, or is getting it."""
+    return Attachment.objects.filter(volume_id=volume_id).values_list("instance_id", flat=True).first()

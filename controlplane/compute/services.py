@@ -1,0 +1,278 @@
+"""Instances: what a request writes. workflows/instance_*.py carry it out."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from controlplane.audit.services import record
+from controlplane.catalog.models import Flavor, Image
+from controlplane.compute.errors import (
+    FlavorTooSmall,
+    InstanceNameTaken,
+    InstanceWrongState,
+    UserDataTooLarge,
+)
+from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel import clock
+from controlplane.kernel.db import refusing
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.network.models import Network
+from controlplane.network.services import port_create
+from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.services import Wish, enqueue
+from controlplane.placement import services as placement
+from controlplane.quotas import services as quotas
+from controlplane.storage.models import Volume
+from controlplane.storage.services import need_state as need_volume_state
+
+USER_DATA_MAX_BYTES = 64 * 1024
+# Generation 1 of an instance defines it with its volumes, generation 2 starts it.
+FIRST_START = 2
+SHUTDOWN_LIMIT = timedelta(seconds=90)
+
+
+@dataclass(frozen=True)
+class NewInstance:
+    """`zones` empty: any that the policy admits. `volumes` are attached before the first boot and decide the node."""
+
+    name: str
+    flavor: Flavor
+    image: Image
+    networks: tuple[Network, ...] = ()
+    ssh_keys: tuple[SshKey, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    user_data: bytes = b""
+    zones: tuple[str, ...] = ()
+    affinity_group: AffinityGroup | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def ask_for(
+    instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
+) -> placement.Ask:
+    """What placement is asked for an instance."""
+    group = instance.affinity_group
+    return placement.Ask(
+        operation=operation,
+        project=instance.project,
+        consumer_id=instance.pk,
+        kind="instance",
+        vcpus=instance.vcpus,
+        memory_mib=instance.memory_mib,
+        disk_gib=instance.disk_gib,
+        zones=zones,
+        near=near,
+        group=placement.GroupRule(group.pk, group.rule, group.is_strict) if group else None,
+        traits=frozenset({"firmware:uefi"}) if instance.image.firmware == "uefi" else frozenset(),
+    )
+
+
+def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Operation]:
+    """Ask for an instance. Placement is asked first, so that what cannot be is refused at once, with the reasons.
+
+    Raises:
+        InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
+        InsufficientCapacity, PolicyUnsatisfiable, AddressesExhausted.
+    """
+    actor.may_write()
+    check_name(new.name)
+    _check_fit(new)
+    instance = Instance(
+        id=new_id(),
+        project=project,
+        name=new.name,
+        labels=check_labels(new.labels),
+        flavor=new.flavor.pk,
+        vcpus=new.flavor.vcpus,
+        memory_mib=new.flavor.memory_mib,
+        disk_gib=new.flavor.disk_gib,
+        image=new.image,
+        generation=FIRST_START,
+        root_volume_id=new_id(),
+        ssh_public_keys=[key.public_key for key in new.ssh_keys],
+        user_data=new.user_data,
+        affinity_group=new.affinity_group,
+    )
+    near = tuple(volume.pk for volume in new.volumes)
+    placement.check(ask_for(instance, operation="instance.create", zones=new.zones, near=near))
+    return instance, _write(actor, instance, new)
+
+
+def _check_fit(new: NewInstance) -> None:
+    if len(new.user_data) > USER_DATA_MAX_BYTES:
+        raise UserDataTooLarge(field="user_data", size_bytes=len(new.user_data), limit_bytes=USER_DATA_MAX_BYTES)
+    for dimension, needed, given in (
+        ("disk_gib", new.image.min_disk_gib, new.flavor.disk_gib),
+        ("memory_mib", new.image.min_memory_mib, new.flavor.memory_mib),
+    ):
+        if given < needed:
+            raise FlavorTooSmall(field="flavor", flavor=new.flavor.pk, dimension=dimension, needed=needed, given=given)
+    _need_free(new.volumes)
+
+
+def _need_free(volumes: tuple[Volume, ...]) -> None:
+    for volume in volumes:
+        volume.refresh_from_db(fields=["state", "is_deleting"])
+        need_volume_state(volume, "available")
+
+
+@transaction.atomic(durable=True)
+def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
+    with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
+        instance.save(force_insert=True)
+    quotas.claim(instance.project_id, instance.pk, instances=1, vcpus=instance.vcpus, memory_mib=instance.memory_mib)
+    ports = [port_create(network, instance_id=instance.pk) for network in new.networks]
+    attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
+    args = {
+        "zones": list(new.zones),
+        "ports": [str(port.pk) for port in ports],
+        "attachments": [str(attachment.pk) for attachment in attachments],
+    }
+    held = [instance.pk, *(volume.pk for volume in new.volumes)]
+    operation = enqueue(actor, Wish("instance.create", instance.project_id, held, args))
+    _need_free(new.volumes)
+    Attachment.objects.bulk_create(attachments)
+    record(
+        actor,
+        "instance.create",
+        instance.pk,
+        project_id=instance.project_id,
+        name=instance.name,
+        flavor=instance.flavor,
+    )
+    return operation
+
+
+@transaction.atomic(durable=True)
+def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict[str, str]) -> Instance:
+    """Rename or relabel; the guest's host name follows at its next start."""
+    actor.may_write()
+    instance.name, instance.labels = check_name(name), check_labels(labels)
+    with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
+        instance.save(update_fields=["name", "labels"])
+    return instance
+
+
+def instance_start(actor: Actor, instance: Instance) -> Operation:
+    placement.grant(instance.pk)
+    return _change(actor, instance, "instance.start", wanted=("stopped", "error"))
+
+
+def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
+    """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
+    return _change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
+
+
+def instance_power_off(actor: Actor, instance: Instance) -> Operation:
+    """Pull the plug."""
+    placement.grant(instance.pk)
+    return _change(actor, instance, "instance.power-off", wanted=("active", "error"))
+
+
+def instance_reboot(actor: Actor, instance: Instance) -> Operation:
+    """Ask the guest to restart."""
+    return _change(actor, instance, "instance.reboot", wanted=("active",))
+
+
+def instance_reset(actor: Actor, instance: Instance) -> Operation:
+    """Restart the guest as its reset button would."""
+    return _change(actor, instance, "instance.reset", wanted=("active",))
+
+
+def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
+    """Give a stopped instance another flavor, on its own node.
+
+    Raises:
+        FlavorTooSmall: the flavor's disk is smaller than the present one.
+        InstanceWrongState, QuotaExceeded, InsufficientCapacity, Busy.
+    """
+    if flavor.disk_gib < instance.disk_gib:
+        raise FlavorTooSmall(
+            field="flavor",
+            flavor=flavor.pk,
+            dimension="disk_gib",
+            needed=instance.disk_gib,
+            given=flavor.disk_gib,
+        )
+    args = {"to": {"flavor": flavor.pk, **sizes(flavor)}, "was": sizes(instance)}
+    return _change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
+
+
+def sizes(of: Instance | Flavor) -> dict[str, int]:
+    return {"vcpus": of.vcpus, "memory_mib": of.memory_mib, "disk_gib": of.disk_gib}
+
+
+@transaction.atomic(durable=True)
+def instance_delete(actor: Actor, instance: Instance) -> Operation:
+    """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is cancelled."""
+    actor.may_write()
+    Instance.objects.filter(pk=instance.pk).update(is_deleting=True)
+    volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+    record(actor, "instance.delete", instance.pk, project_id=instance.project_id)
+    return enqueue(
+        actor,
+        Wish(
+            "instance.delete",
+            instance.project_id,
+            [instance.pk, *volume_ids],
+            is_cancellable=False,
+            preempts=True,
+        ),
+    )
+
+
+RESTARTS = ("instance.reboot", "instance.reset")
+
+
+@transaction.atomic(durable=True)
+def _change(
+    actor: Actor,
+    instance: Instance,
+    kind: str,
+    *,
+    wanted: tuple[str, ...],
+    args: dict[str, object] | None = None,
+    deadline: timedelta = timedelta(minutes=10),
+) -> Operation:
+    """Write a change of an instance that is in one of the `wanted` states: a new generation, its operation, its quota and
+    its audit record. The state is read after the operation has got hold of the instance, so it stays what it is."""
+    actor.may_write()
+    operation = enqueue(actor, Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline))
+    instance.refresh_from_db(fields=["state", "is_deleting"])
+    if instance.is_deleting or instance.state not in wanted:
+        state = "being deleted" if instance.is_deleting else instance.state
+        raise InstanceWrongState(state=state, wanted=" or ".join(wanted))
+    Instance.objects.filter(pk=instance.pk).update(
+        generation=F("generation") + 1, restart_count=F("restart_count") + (1 if kind in RESTARTS else 0)
+    )
+    if kind == "instance.resize":
+        to: dict[str, int] = operation.args["to"]
+        quotas.claim(instance.project_id, instance.pk, vcpus=to["vcpus"], memory_mib=to["memory_mib"])
+    record(actor, kind, instance.pk, project_id=instance.project_id)
+    return operation
+
+
+@transaction.atomic
+def observe_power(instance_id: UUID, *, power_state: str, at: datetime) -> None:
+    """Note what a node says of a guest. A guest that powered off by itself, with no operation on it, is stopped; one that
+    an operator of the node started again is active. An older message changes nothing."""
+    newer = Q(power_state_at__isnull=True) | Q(power_state_at__lt=at)
+    Instance.objects.filter(newer, pk=instance_id).update(power_state=power_state, power_state_at=at)
+    if OperationHold.objects.filter(resource_id=instance_id).exists():
+        return
+    follows = {
+        "running": ("stopped", "active"),
+        "off": ("active", "stopped"),
+        "crashed": ("active", "stopped"),
+    }
+    if power_state in follows:
+        before, after = follows[power_state]
+        Instance.objects.filter(pk=instance_id, state=before, is_deleting=False, power_state_at=at).update(
+            state=after, updated_at=clock.now()
+        )

@@ -1,0 +1,50 @@
+"""The only reader of the environment. A name that is missing or malformed stops the process at its start, with the name."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+PREFIX = "ANDROMEDE_"
+
+
+def text(name: str, default: str | None = None) -> str:
+    value = os.environ.get(PREFIX + name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"Set {PREFIX}{name} in the environment.")
+    return value
+
+
+def secret(name: str) -> str:
+    """The value of NAME, or the content of the file that NAME_FILE names; so that no secret needs to stand in an environment."""
+    file = os.environ.get(f"{PREFIX}{name}_FILE")
+    if file is None:
+        return text(name)
+    try:
+        return Path(file).read_text().strip()
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{PREFIX}{name}_FILE: cannot read {file}: {exc.strerror}.") from exc
+
+
+def integer(name: str, default: int) -> int:
+    value = text(name, str(default))
+    try:
+        return int(value)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{PREFIX}{name} must be a whole number, not {value!r}.") from exc
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name, "true" if default else "false").lower()
+    if value not in ("true", "false"):
+        raise ImproperlyConfigured(f"{PREFIX}{name} must be true or false, not {value!r}.")
+    return value == "true"
+
+
+def words(name: str, default: str) -> list[str]:
+    """A comma-separated list."""
+    return [word for word in (part.strip() for part in text(name, default).split(",")) if word]
+
+
+def path(name: str, default: Path) -> Path:
+    return Path(text(name, str(default))).resolve()

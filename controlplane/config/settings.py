@@ -1,0 +1,130 @@
+"""Settings of all processes. Every value comes from config/env.py; docs/reference/settings.md lists them."""
+
+from pathlib import Path
+
+from controlplane.config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
+
+DEBUG = env.boolean("DEBUG", False)
+SECRET_KEY = env.secret("SECRET_KEY")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+
+INSTALLED_APPS = [
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "controlplane.kernel",
+    "controlplane.identity",
+    "controlplane.quotas",
+    "controlplane.audit",
+    "controlplane.operations",
+    "controlplane.catalog",
+    "controlplane.nodes",
+    "controlplane.placement",
+    "controlplane.network",
+    "controlplane.storage",
+    "controlplane.compute",
+    "controlplane.workflows",
+    "controlplane.reconcilers",
+    "controlplane.api",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "controlplane.api.middleware.RequestIdMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+ROOT_URLCONF = "controlplane.config.urls"
+WSGI_APPLICATION = "controlplane.config.wsgi.application"
+APPEND_SLASH = False
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": env.text("DB_NAME", "andromede"),
+        "USER": env.text("DB_USER", "andromede"),
+        "PASSWORD": env.secret("DB_PASSWORD") if env.boolean("DB_HAS_PASSWORD", False) else "",
+        "HOST": env.text("DB_HOST", str(VAR_DIR / "run")),
+        "PORT": env.text("DB_PORT", "5432"),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL", f"redis+socket://{VAR_DIR}/run/redis.sock")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
+CELERY_TIMEZONE = "UTC"
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "controlplane" / "locale"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["controlplane.api.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["controlplane.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "controlplane.api.schema.Schema",
+    "EXCEPTION_HANDLER": "controlplane.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {"celery": {"level": "WARNING"}},
+}
+
+# Certificates of the control plane. The authority's key is read by `manage.py enrol_node` alone.
+PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
+
+AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
+AGENT_CONNECT_TIMEOUT_S = env.integer("AGENT_CONNECT_TIMEOUT_S", 3)
+HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
+NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
+
+PLACEMENT_CLAIM_ATTEMPTS = env.integer("PLACEMENT_CLAIM_ATTEMPTS", 8)
+
+OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
+OPERATION_SWEEP_S = env.integer("OPERATION_SWEEP_S", 2)
+
+# Images: where they are kept (shared by web and worker), and what is accepted.
+IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")
+IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)
+IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
+# Hosts that images may be imported from although they resolve to private or local addresses.
+IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
+
+QUOTA_DEFAULTS = {
+    "instances": env.integer("QUOTA_INSTANCES", 50),
+    "vcpus": env.integer("QUOTA_VCPUS", 200),
+    "memory_mib": env.integer("QUOTA_MEMORY_MIB", 400 * 1024),
+    "volumes": env.integer("QUOTA_VOLUMES", 100),
+    "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
+    "networks": env.integer("QUOTA_NETWORKS", 20),
+    "images": env.integer("QUOTA_IMAGES", 50),
+}

@@ -1,0 +1,1 @@
+"""Who asks: organizations, projects, users, their roles, API tokens. An Actor is the answer."""

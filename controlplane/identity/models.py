@@ -1,0 +1,93 @@
+from django.db import models
+from django.db.models import Q
+
+from controlplane.kernel.db import BaseModel
+
+
+class Organization(BaseModel):
+    """The customer. Its projects share members, policy and bill."""
+
+    name = models.CharField(max_length=63)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name"], name="identity_organization_name_taken")]
+
+
+class Project(BaseModel):
+    """Where resources live, and the wall between tenants."""
+
+    organization = models.ForeignKey(Organization, models.PROTECT)
+    name = models.CharField(max_length=63)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="identity_project_name_taken")]
+
+
+class User(BaseModel):
+    """A person or a program. Operators run the platform; what else a user may do, memberships say."""
+
+    email = models.EmailField(max_length=254)
+    is_operator = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["email"], name="identity_user_email_taken")]
+
+
+class Role(models.TextChoices):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+class Membership(BaseModel):
+    organization = models.ForeignKey(Organization, models.CASCADE)
+    user = models.ForeignKey(User, models.CASCADE)
+    role = models.CharField(max_length=16, choices=Role)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="identity_membership_once")]
+
+
+class ApiToken(BaseModel):
+    """A credential. Only its SHA-256 is kept: the secret has 256 random bits, so a slow hash would add nothing.
+
+    `prefix` is the visible head of the secret, by which people recognise it. A token without a project is an operator's.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE)
+    project = models.ForeignKey(Project, models.CASCADE, null=True)
+    name = models.CharField(max_length=63)
+    role = models.CharField(max_length=16, choices=Role)
+    prefix = models.CharField(max_length=16)
+    sha256 = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sha256"], name="identity_token_sha256_once"),
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=Q(revoked_at__isnull=True),
+                name="identity_token_name_taken",
+            ),
+        ]
+
+
+class ProjectResource(BaseModel):
+    """Base of everything that lives in a project: its name, labels, generation and last failure.
+
+    `generation` grows with every accepted change; agents refuse a generation older than one they have seen.
+    `last_error` is the document of a CloudError (kernel.errors), or null.
+    """
+
+    project = models.ForeignKey(Project, models.PROTECT)
+    name = models.CharField(max_length=63)
+    labels = models.JSONField(default=dict)
+    generation = models.PositiveBigIntegerField(default=1)
+    last_error = models.JSONField(null=True)
+
+    class Meta:
+        abstract = True

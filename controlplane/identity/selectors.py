@@ -1,0 +1,66 @@
+"""Who asks, and which projects they see."""
+
+import hashlib
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import ProjectNotFound, TokenNotFound
+from controlplane.identity.models import ApiToken, Project
+from controlplane.kernel import clock
+from controlplane.kernel.names import as_uuid
+
+LAST_USE_RESOLUTION = timedelta(minutes=1)
+
+
+def actor_of(secret: str, *, request_id: str = "") -> Actor | None:
+    """The actor whose live token has this secret, or None. Notes the token's use once a minute at most."""
+    digest = hashlib.sha256(secret.encode()).digest()
+    now = clock.now()
+    token = (
+        ApiToken.objects.select_related("user")
+        .filter(sha256=digest, revoked_at__isnull=True, expires_at__gt=now)
+        .first()
+    )
+    if token is None or (token.project_id is None and not token.user.is_operator):
+        return None
+    if token.last_used_at is None or now - token.last_used_at > LAST_USE_RESOLUTION:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return Actor(
+        user_id=token.user_id,
+        credential_id=token.pk,
+        project_id=token.project_id,
+        role=token.role,
+        is_operator=token.project_id is None,
+        request_id=request_id,
+    )
+
+
+def projects(actor: Actor) -> QuerySet[Project]:
+    """The projects that the actor sees: all for an operator, else the credential's own."""
+    visible = Project.objects.select_related("organization")
+    return visible if actor.is_operator else visible.filter(pk=actor.project_id)
+
+
+def project_get(actor: Actor, ref: str) -> Project:
+    """The project by id or name; one that the actor may not see does not exist for them."""
+    as_id = as_uuid(ref)
+    found = projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    if found is None:
+        raise ProjectNotFound(name=ref)
+    return found
+
+
+def tokens(actor: Actor, project: Project) -> QuerySet[ApiToken]:
+    """The project's tokens that have not been revoked."""
+    return ApiToken.objects.filter(project__in=projects(actor).filter(pk=project.pk), revoked_at__isnull=True)
+
+
+def token_get(actor: Actor, project: Project, token_id: UUID) -> ApiToken:
+    """Also a revoked one, so that revoking twice is harmless."""
+    found = ApiToken.objects.filter(project__in=projects(actor).filter(pk=project.pk), pk=token_id).first()
+    if found is None:
+        raise TokenNotFound(name=str(token_id))
+    return found

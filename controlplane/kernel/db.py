@@ -1,0 +1,53 @@
+"""Base model and the guarded writes: a state moves only by compare-and-set, a constraint speaks through its error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.states import Machine
+
+
+class BaseModel(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__.lower()} {self.pk}"
+
+
+def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
+    """Set `row.state` to `to`, and `fields` with it, if the database still has the state that `row` was read with.
+
+    Raises:
+        IllegalTransition: the machine does not know this move.
+        StateConflict: somebody else moved the row first; nothing was written.
+    """
+    state = row.state  # type: ignore[attr-defined]
+    machine.check(state, to)
+    fields |= {"state": to, "updated_at": clock.now()}
+    if type(row)._default_manager.filter(pk=row.pk, state=state).update(**fields) != 1:
+        raise StateConflict(machine=machine.name, id=row.pk)
+    for name, value in fields.items():
+        setattr(row, name, value)
+
+
+@contextmanager
+def refusing(constraint: str, error: CloudError) -> Iterator[None]:
+    """Turn a violation of the named constraint inside the block into `error`; the transaction around it stays usable."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as exc:
+        diagnosis = getattr(exc.__cause__, "diag", None)
+        if getattr(diagnosis, "constraint_name", None) == constraint:
+            raise error from exc
+        raise

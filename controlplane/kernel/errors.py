@@ -1,0 +1,113 @@
+"""The error tree. An error is a stable code, a sentence and facts; it knows no HTTP.
+
+    CloudError
+    ├── InvalidRequest     the request cannot be meant as it stands; `field` names the culprit
+    ├── Unauthenticated    nobody known asks
+    ├── Forbidden          known, but may not, and the existence of the thing is no secret
+    ├── NotFound           not there, or not for the one who asks
+    ├── Conflict           not now, in this state
+    ├── Unprocessable      well-formed, yet it cannot be done
+    └── Unavailable        a part of ours does not answer; another try may work (`retryable`)
+
+Each concrete class has a `code`, which is part of the API: never renamed, never reused. `detail` is an English template
+over the facts and at the same time the key of its translations; api/problems.py turns it into the caller's language.
+"""
+
+from typing import ClassVar
+
+REGISTRY: dict[str, type["CloudError"]] = {}
+
+
+class CloudError(Exception):
+    """Base of all errors that a caller may see."""
+
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    detail: ClassVar[str] = "Something went wrong on our side. The request id helps support to find it."
+    retryable: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        if "code" in cls.__dict__:
+            known = REGISTRY.setdefault(cls.code, cls)
+            if known.__qualname__ != cls.__qualname__:
+                raise TypeError(f"Two errors have the code {cls.code!r}: {known.__name__} and {cls.__name__}.")
+
+    def __init__(self, *, field: str | None = None, **facts: object) -> None:
+        self.field = field
+        self.facts = facts
+        super().__init__(self.detail.format(**facts))
+
+    def as_document(self) -> dict[str, object]:
+        """What an operation keeps of it: JSON, enough to render it later in any language."""
+        return {
+            "code": self.code,
+            "detail": str(self),
+            "facts": {name: _plain(value) for name, value in self.facts.items()},
+            "retryable": self.retryable,
+        }
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value)
+
+
+REGISTRY[CloudError.code] = CloudError
+
+
+class InvalidRequest(CloudError):
+    code = "invalid_request"
+    title = "Invalid request"
+    detail = "{reason}"
+
+
+class Unauthenticated(CloudError):
+    code = "unauthenticated"
+    title = "Authentication needed"
+    detail = "Send a valid API token: Authorization: Bearer <token>."
+
+
+class Forbidden(CloudError):
+    code = "forbidden"
+    title = "Not allowed"
+    detail = "This credential may not do that: it needs the role {role}."
+
+
+class NotFound(CloudError):
+    code = "not_found"
+    title = "Not found"
+    detail = "There is no {kind} {name!r} here."
+
+
+class Conflict(CloudError):
+    code = "conflict"
+    title = "Conflict"
+    detail = "{reason}"
+
+
+class Unprocessable(CloudError):
+    code = "unprocessable"
+    title = "Cannot be done"
+    detail = "{reason}"
+
+
+class Unavailable(CloudError):
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    detail = "A part of the cloud does not answer at the moment. Try again."
+    retryable = True
+
+
+class IllegalTransition(Conflict):
+    code = "illegal_transition"
+    detail = "A {machine} that is {state} cannot become {to}."
+
+
+class StateConflict(Conflict):
+    code = "state_conflict"
+    detail = "The {machine} changed meanwhile. Read it again and repeat the request if it still makes sense."

@@ -1,0 +1,5 @@
+"""Units. A quantity's unit stands in its name: _bytes, _mib, _gib, _s, _ms."""
+
+KIB = 2**10
+MIB = 2**20
+GIB = 2**30

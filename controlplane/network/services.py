@@ -1,0 +1,115 @@
+"""Networks and ports: the writes. Nodes learn of a network with the first port that they get."""
+
+import secrets
+from ipaddress import IPv4Address, IPv4Network
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel.db import refusing
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.network.errors import AddressesExhausted, NetworkInUse, NetworkNameTaken, SubnetInvalid
+from controlplane.network.models import Network, Port, Subnet
+from controlplane.quotas import services as quotas
+
+PREFIX_RANGE = (8, 29)
+PRIVATE = [IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16")]
+
+
+@transaction.atomic(durable=True)
+def network_create(
+    actor: Actor, project: Project, *, name: str, cidr: str, dns_servers: list[str], labels: dict[str, str]
+) -> Network:
+    """A network with one subnet; the gateway is the subnet's first address.
+
+    Raises:
+        SubnetInvalid, NetworkNameTaken, QuotaExceeded.
+    """
+    actor.may_write()
+    subnet = parse_cidr(cidr)
+    check_name(name)
+    with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
+        network = Network.objects.create(project=project, name=name, labels=check_labels(labels))
+    quotas.claim(project.pk, network.pk, networks=1)
+    Subnet.objects.create(network=network, cidr=str(subnet), gateway_ip=str(subnet[1]), dns_servers=dns_servers)
+    record(actor, "network.create", network.pk, project_id=project.pk, name=name, cidr=str(subnet))
+    return network
+
+
+def parse_cidr(cidr: str) -> IPv4Network:
+    """Raises SubnetInvalid unless it is a private IPv4 range of a sensible size, written with its first address."""
+    try:
+        subnet = IPv4Network(cidr)
+    except ValueError as exc:
+        raise SubnetInvalid(field="cidr", cidr=cidr[:40], reason=str(exc)) from exc
+    shortest, longest = PREFIX_RANGE
+    if not shortest <= subnet.prefixlen <= longest:
+        raise SubnetInvalid(field="cidr", cidr=cidr, reason=f"its prefix must be /{shortest} to /{longest}")
+    if not any(subnet.subnet_of(private) for private in PRIVATE):
+        raise SubnetInvalid(field="cidr", cidr=cidr, reason="it is not within 10/8, 172.16/12 or 192.168/16")
+    return subnet
+
+
+@transaction.atomic(durable=True)
+def network_delete(actor: Actor, network: Network) -> None:
+    """Raises NetworkInUse while ports are on it."""
+    actor.may_write()
+    Network.objects.select_for_update().get(pk=network.pk)
+    ports = Port.objects.filter(network=network)
+    if count := ports.count():
+        some = [str(instance_id) for instance_id in ports.values_list("instance_id", flat=True)[:5]]
+        raise NetworkInUse(count=count, instances=", ".join(some))
+    quotas.release(network.pk)
+    record(actor, "network.delete", network.pk, project_id=network.project_id, name=network.name)
+    network.delete()
+
+
+@transaction.atomic
+def network_update(actor: Actor, network: Network, *, name: str, labels: dict[str, str]) -> Network:
+    actor.may_write()
+    network.name, network.labels = check_name(name), check_labels(labels)
+    network.generation += 1
+    with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
+        network.save(update_fields=["name", "labels", "generation"])
+    return network
+
+
+# The lowest free address: the first of the range, or one after an address in use, that nobody has.
+LOWEST_FREE = """
+SELECT min(candidate) FROM (
+    SELECT %(first)s::inet AS candidate
+    UNION ALL SELECT ip::inet + 1 FROM network_port WHERE network_id = %(network)s
+) AS candidates
+WHERE candidate <= %(last)s::inet
+  AND NOT EXISTS (SELECT FROM network_port WHERE network_id = %(network)s AND ip = candidate)
+"""
+
+
+def port_create(network: Network, *, instance_id: UUID) -> Port:
+    """A port with the lowest free address of the network. Inside the caller's transaction.
+
+    Raises:
+        AddressesExhausted: the subnet has no address left.
+    """
+    subnet = Subnet.objects.select_for_update().get(network=network)
+    cidr = IPv4Network(subnet.cidr)
+    with connection.cursor() as cursor:
+        cursor.execute(LOWEST_FREE, {"first": str(cidr[2]), "last": str(cidr[-2]), "network": network.pk})
+        (address,) = cursor.fetchone()
+    if address is None:
+        raise AddressesExhausted(cidr=subnet.cidr)
+    tail = secrets.token_bytes(3)
+    return Port.objects.create(
+        network=network,
+        instance_id=instance_id,
+        ip=str(IPv4Address(str(address).split("/")[0])),
+        mac="52:54:00:" + tail.hex(":"),
+    )
+
+
+def ports_delete(instance_id: UUID) -> None:
+    """The instance's addresses are free again. Inside the caller's transaction."""
+    Port.objects.filter(instance_id=instance_id).delete()

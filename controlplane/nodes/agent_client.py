@@ -1,0 +1,186 @@
+"""The calls to the agents: one function per RPC, over mutual TLS. No other module of ours opens a channel.
+
+What gives a node data or work takes a Grant, which placement makes from an allocation: there is no other way to a node.
+Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+import grpc
+from django.conf import settings
+
+from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
+from controlplane.nodes.errors import NodeFailed, NodeRefused, NodeUnreachable
+from controlplane.nodes.models import Node
+from controlplane.nodes.pki import server_name
+
+CHUNK_BYTES = 1024 * 1024
+IMAGE_TIMEOUT_S = 1800
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Why a node may hold a resource. Made by placement.services.grant() alone."""
+
+    node: Node
+    decision_id: UUID
+    allocation_id: UUID
+
+    def warrant(self) -> pb.Warrant:
+        return pb.Warrant(
+            decision_id=str(self.decision_id),
+            allocation_id=str(self.allocation_id),
+            node_id=str(self.node.pk),
+            zone=self.node.zone_id,
+        )
+
+
+def channel_credentials(process: str) -> grpc.ChannelCredentials:
+    """The certificate of one of our processes ("worker", "watcher")."""
+    folder: Path = settings.PKI_DIR
+    return grpc.ssl_channel_credentials(
+        root_certificates=(folder / "ca.crt").read_bytes(),
+        private_key=(folder / f"{process}.key").read_bytes(),
+        certificate_chain=(folder / f"{process}.crt").read_bytes(),
+    )
+
+
+def channel_options(node_id: UUID) -> tuple[tuple[str, object], ...]:
+    return (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name(node_id)))
+
+
+_channels: dict[tuple[UUID, str], grpc.Channel] = {}
+_lock = threading.Lock()
+
+
+def _stub(node: Node) -> AgentStub:
+    key = (node.pk, node.address)
+    with _lock:
+        if key not in _channels:
+            _channels[key] = grpc.secure_channel(
+                node.address, channel_credentials("worker"), options=channel_options(node.pk)
+            )
+        return AgentStub(_channels[key])
+
+
+def close() -> None:
+    """Hang up on all nodes."""
+    with _lock:
+        while _channels:
+            _channels.popitem()[1].close()
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _translating(call: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(call)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except grpc.RpcError as exc:
+            raise _translate(exc) from exc
+
+    return translated
+
+
+def _translate(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
+    trailers = dict(exc.trailing_metadata() or ())
+    if "andromede-code" not in trailers:
+        return NodeUnreachable(cause=exc.details(), status=exc.code().name)
+    error = NodeFailed if trailers.get("andromede-retryable") == "true" else NodeRefused
+    return error(reason=exc.details(), agent_code=trailers["andromede-code"])
+
+
+def subject(resource_id: UUID, generation: int) -> pb.Subject:
+    return pb.Subject(id=str(resource_id), generation=generation)
+
+
+@_translating
+def describe(node: Node, *resource_ids: UUID) -> pb.NodeDescription:
+    """What the node is and holds; of `resource_ids` only, when given."""
+    request = pb.DescribeRequest(ids=[str(resource_id) for resource_id in resource_ids])
+    return _stub(node).Describe(request, timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path) -> pb.ImageState:
+    """Send the image unless the node has it. Takes as long as the transfer takes."""
+    header = pb.ImageHeader(
+        sha256=sha256,
+        size_bytes=size_bytes,
+        format=pb.ImageFormat.Value(f"IMAGE_FORMAT_{image_format.upper()}"),
+        warrant=grant.warrant(),
+    )
+    return _stub(grant.node).EnsureImage(_parts(header, file), timeout=IMAGE_TIMEOUT_S)
+
+
+def _parts(header: pb.ImageHeader, file: Path) -> Iterator[pb.ImagePart]:
+    yield pb.ImagePart(header=header)
+    with file.open("rb") as source:
+        while chunk := source.read(CHUNK_BYTES):
+            yield pb.ImagePart(data=chunk)
+
+
+@_translating
+def remove_image(node: Node, *, sha256: str) -> None:
+    _stub(node).RemoveImage(pb.RemoveImageRequest(sha256=sha256), timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
+    request.warrant.CopyFrom(grant.warrant())
+    return _stub(grant.node).EnsureVolume(request, timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
+    request.warrant.CopyFrom(grant.warrant())
+    return _stub(grant.node).EnsurePort(request, timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
+    request.warrant.CopyFrom(grant.warrant())
+    return _stub(grant.node).EnsureInstance(request, timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
+    request.warrant.CopyFrom(grant.warrant())
+    return _stub(grant.node).EnsureAttachment(request, timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def remove(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
+    """Remove an instance, volume, port or attachment; "already gone" is success. Removing needs no grant."""
+    stub = _stub(node)
+    calls = {
+        "instance": stub.RemoveInstance,
+        "volume": stub.RemoveVolume,
+        "port": stub.RemovePort,
+        "attachment": stub.RemoveAttachment,
+    }
+    request = pb.RemoveRequest(subject=subject(resource_id, generation))
+    calls[kind](request, timeout=settings.AGENT_TIMEOUT_S)
+
+
+@_translating
+def read_console(node: Node, *, instance_id: UUID, offset: int, max_bytes: int) -> pb.ConsoleChunk:
+    request = pb.ReadConsoleRequest(instance_id=str(instance_id), offset=offset, max_bytes=max_bytes)
+    return _stub(node).ReadConsole(request, timeout=settings.AGENT_TIMEOUT_S)

@@ -1,0 +1,115 @@
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Cast, Floor
+
+from controlplane.catalog.models import Zone
+from controlplane.kernel.db import BaseModel
+from controlplane.kernel.states import machine
+
+NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
+
+
+class Node(BaseModel):
+    """A bare-metal server with an agent. Its zone stands in its certificate too, and never changes.
+
+    | state       | means |
+    |-------------|-------|
+    | enrolled    | has a certificate, has not been heard yet |
+    | ready       | its heartbeats arrive |
+    | unreachable | no heartbeat for settings.NODE_UNREACHABLE_AFTER_S |
+
+    `is_cordoned`: takes nothing new; what it has stays.
+    """
+
+    name = models.CharField(max_length=63)
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    address = models.CharField(max_length=255)
+    state = models.CharField(max_length=16, default=NODE.initial)
+    is_cordoned = models.BooleanField(default=False)
+    cordon_reason = models.CharField(max_length=200, blank=True)
+    certificate_sha256 = models.CharField(max_length=64)
+    certificate_expires_at = models.DateTimeField()
+    last_heartbeat_at = models.DateTimeField(null=True)
+    boot_id = models.CharField(max_length=64, blank=True)
+    agent_version = models.CharField(max_length=32, blank=True)
+    cpu_model = models.CharField(max_length=120, blank=True)
+    virt_type = models.CharField(max_length=8, blank=True)
+    traits = ArrayField(models.CharField(max_length=64), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name"], name="nodes_node_name_taken"),
+            models.CheckConstraint(condition=Q(state__in=NODE.moves), name="nodes_node_state"),
+        ]
+
+
+def _capacity(resource: str) -> models.GeneratedField:
+    free = F(f"{resource}_total") - F(f"{resource}_reserved")
+    return models.GeneratedField(
+        expression=Cast(Floor(free * F(f"{resource}_ratio")), models.BigIntegerField()),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
+
+
+class Inventory(models.Model):
+    """What a node offers. capacity = ⌊(total − reserved) · ratio⌋; `*_used` is kept by a trigger on allocations.
+
+    `generation` grows with every allocation and every change of the totals: a placement decision that was taken on an
+    older one is not written.
+    """
+
+    node = models.OneToOneField(Node, models.CASCADE, primary_key=True)
+    generation = models.PositiveBigIntegerField(default=1)
+    vcpus_total = models.PositiveIntegerField(default=0)
+    vcpus_reserved = models.PositiveIntegerField(default=0)
+    vcpus_ratio = models.DecimalField(max_digits=6, decimal_places=2, default=4)
+    vcpus_used = models.PositiveBigIntegerField(default=0)
+    vcpus_capacity = _capacity("vcpus")
+    memory_mib_total = models.PositiveBigIntegerField(default=0)
+    memory_mib_reserved = models.PositiveBigIntegerField(default=1024)
+    memory_mib_ratio = models.DecimalField(max_digits=6, decimal_places=2, default=1)
+    memory_mib_used = models.PositiveBigIntegerField(default=0)
+    memory_mib_capacity = _capacity("memory_mib")
+    disk_gib_total = models.PositiveBigIntegerField(default=0)
+    disk_gib_reserved = models.PositiveBigIntegerField(default=5)
+    disk_gib_ratio = models.DecimalField(max_digits=6, decimal_places=2, default=1)
+    disk_gib_used = models.PositiveBigIntegerField(default=0)
+    disk_gib_capacity = _capacity("disk_gib")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(vcpus_used=0) | Q(vcpus_used__lte=F("vcpus_capacity")),
+                name="nodes_inventory_vcpus_not_oversold",
+            ),
+            models.CheckConstraint(
+                condition=Q(memory_mib_used=0) | Q(memory_mib_used__lte=F("memory_mib_capacity")),
+                name="nodes_inventory_memory_not_oversold",
+            ),
+            models.CheckConstraint(
+                condition=Q(disk_gib_used=0) | Q(disk_gib_used__lte=F("disk_gib_capacity")),
+                name="nodes_inventory_disk_not_oversold",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"inventory of {self.node_id}"
+
+
+class NodeRemoval(BaseModel):
+    """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is back."""
+
+    node = models.ForeignKey(Node, models.CASCADE)
+    kind = models.CharField(max_length=16)
+    resource_id = models.UUIDField()
+    generation = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["node", "kind", "resource_id"], name="nodes_removal_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["instance", "volume", "port", "attachment"]), name="nodes_removal_kind"
+            ),
+        ]

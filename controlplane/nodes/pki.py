@@ -1,0 +1,146 @@
+"""The authority that vouches for nodes and for the control plane's processes.
+
+One ECDSA P-256 authority (X.509, RFC 5280). A node's certificate names the node and its zone:
+URI andromede://zone/<zone>/node/<node-id>, DNS <node-id>.nodes.andromede.internal. A process of the control plane has
+URI andromede://controlplane/<process>. Nodes get serverAuth alone, processes clientAuth alone: a stolen node's key opens
+no other node.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from controlplane.kernel import clock
+from controlplane.nodes.errors import CertificateRequestInvalid
+
+AUTHORITY_LIFETIME = timedelta(days=3650)
+CERTIFICATE_LIFETIME = timedelta(days=397)
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+def server_name(node_id: UUID) -> str:
+    """The DNS name in the node's certificate, which callers insist on."""
+    return f"{node_id}.nodes.andromede.internal"
+
+
+def create_authority(folder: Path) -> None:
+    """Write ca.key (0600) and ca.crt into `folder`, unless they are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "ca.crt").exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Andromède authority")
+    certificate = (
+        _builder(name, name, key.public_key(), AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(is_authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _write_key(folder / "ca.key", key)
+    (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def issue_process(folder: Path, process: str) -> None:
+    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they are there."""
+    if (folder / f"{process}.crt").exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.UniformResourceIdentifier(f"andromede://controlplane/{process}")]
+    certificate = _sign(folder, key.public_key(), process, names, ExtendedKeyUsageOID.CLIENT_AUTH)
+    _write_key(folder / f"{process}.key", key)
+    (folder / f"{process}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def sign_node(folder: Path, *, request_pem: bytes, node_id: UUID, zone: str) -> x509.Certificate:
+    """Answer a node's certificate request. Of the request only the public key counts; what it claims to be does not.
+
+    Raises:
+        CertificateRequestInvalid: not a request, a broken signature, or a key other than ECDSA P-256.
+    """
+    try:
+        request = x509.load_pem_x509_csr(request_pem)
+        is_signed = request.is_signature_valid
+        key = request.public_key()
+    except (ValueError, InvalidSignature) as exc:
+        raise CertificateRequestInvalid(field="csr", reason="it is not a PEM certificate request") from exc
+    if not is_signed:
+        raise CertificateRequestInvalid(field="csr", reason="its signature is broken")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise CertificateRequestInvalid(field="csr", reason="its key is not ECDSA P-256")
+    names = [
+        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
+        x509.DNSName(server_name(node_id)),
+    ]
+    return _sign(folder, key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def _sign(
+    folder: Path,
+    public_key: ec.EllipticCurvePublicKey,
+    common_name: str,
+    names: list[x509.GeneralName],
+    usage: x509.ObjectIdentifier,
+) -> x509.Certificate:
+    authority = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+    key = load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return (
+        _builder(_name(common_name), authority.subject, public_key, CERTIFICATE_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(is_authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta
+) -> x509.CertificateBuilder:
+    now = clock.now()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)

@@ -1,0 +1,117 @@
+"""Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+
+from controlplane.audit.services import record
+from controlplane.catalog.models import Zone
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import refusing
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import check_name
+from controlplane.nodes import pki
+from controlplane.nodes.errors import NodeNameTaken
+from controlplane.nodes.models import Inventory, Node, NodeRemoval
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a node says of itself in a heartbeat."""
+
+    boot_id: str
+    agent_version: str
+    cpu_model: str
+    virt_type: str
+    traits: tuple[str, ...]
+    cores: int
+    memory_mib: int
+    disk_gib: int
+
+
+@transaction.atomic
+def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem: bytes) -> tuple[Node, str]:
+    """Sign a node's certificate request and know the node from now on. Returns the node and its certificate (PEM).
+
+    Raises:
+        NodeNameTaken, CertificateRequestInvalid.
+    """
+    actor.may_operate()
+    node_id = new_id()
+    certificate = pki.sign_node(settings.PKI_DIR, request_pem=request_pem, node_id=node_id, zone=zone.pk)
+    with refusing("nodes_node_name_taken", NodeNameTaken(field="name", name=name)):
+        node = Node.objects.create(
+            id=node_id,
+            name=check_name(name),
+            zone=zone,
+            address=address,
+            certificate_sha256=certificate.fingerprint(hashes.SHA256()).hex(),
+            certificate_expires_at=certificate.not_valid_after_utc,
+        )
+    Inventory.objects.create(node=node)
+    record(actor, "node.enrol", node.pk, name=name, zone=zone.pk)
+    return node, certificate.public_bytes(Encoding.PEM).decode()
+
+
+def record_heartbeat(node_id: UUID, report: Report) -> None:
+    """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the node."""
+    Node.objects.filter(pk=node_id).update(
+        state="ready",
+        last_heartbeat_at=clock.now(),
+        boot_id=report.boot_id,
+        agent_version=report.agent_version,
+        cpu_model=report.cpu_model,
+        virt_type=report.virt_type,
+        traits=list(report.traits),
+    )
+    totals = {
+        "vcpus_total": report.cores,
+        "memory_mib_total": report.memory_mib,
+        "disk_gib_total": report.disk_gib,
+    }
+    changed = Inventory.objects.filter(pk=node_id).exclude(**totals)
+    try:
+        with transaction.atomic():
+            changed.update(**totals, generation=F("generation") + 1)
+    except IntegrityError:
+        node_cordon(
+            SYSTEM,
+            Node.objects.get(pk=node_id),
+            reason="it reports less than what is already allocated on it",
+        )
+
+
+def mark_unreachable() -> int:
+    """Nodes that were not heard for NODE_UNREACHABLE_AFTER_S become unreachable. Returns how many did."""
+    silent_since = clock.now() - timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
+    silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), state="ready")
+    return silent.update(state="unreachable", updated_at=clock.now())
+
+
+@transaction.atomic
+def node_cordon(actor: Actor, node: Node, *, reason: str) -> None:
+    """Nothing new is placed on the node; what it has stays."""
+    actor.may_operate()
+    Node.objects.filter(pk=node.pk).update(is_cordoned=True, cordon_reason=reason[:200], updated_at=clock.now())
+    record(actor, "node.cordon", node.pk, reason=reason)
+
+
+@transaction.atomic
+def node_uncordon(actor: Actor, node: Node) -> None:
+    actor.may_operate()
+    Node.objects.filter(pk=node.pk).update(is_cordoned=False, cordon_reason="", updated_at=clock.now())
+    record(actor, "node.uncordon", node.pk)
+
+
+def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
+    """Remember that the node, which does not answer, still has something that must go. Inside the caller's transaction."""
+    NodeRemoval.objects.update_or_create(
+        node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation}
+    )

@@ -1,0 +1,36 @@
+from controlplane.kernel.errors import Conflict, NotFound, Unavailable
+
+
+class Busy(Conflict):
+    code = "resource_busy"
+    title = "Busy"
+    detail = "Another operation ({kind}) works on it. Wait until that operation has ended, or cancel it."
+    retryable = True
+
+
+class OperationNotFound(NotFound):
+    code = "operation.not_found"
+    detail = "There is no operation {name!r} here."
+
+
+class NotCancellable(Conflict):
+    code = "operation.not_cancellable"
+    detail = "The operation cannot be cancelled: it is {state}."
+
+
+class Cancelled(Conflict):
+    code = "operation.cancelled"
+    title = "Cancelled"
+    detail = "The operation was cancelled before it ended; what it had begun was undone."
+
+
+class DeadlineExceeded(Unavailable):
+    code = "operation.deadline_exceeded"
+    title = "Took too long"
+    detail = "The operation did not succeed within {limit_s} seconds; the last obstacle was: {obstacle}"
+    retryable = False
+
+
+class LeaseLost(Conflict):
+    code = "operation.lease_lost"
+    detail = "Another worker has taken the operation over."

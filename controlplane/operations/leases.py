@@ -1,0 +1,110 @@
+"""What workers do with operations: take one, write a checkpoint, postpone, end, redeliver.
+
+A lease is a random token in the row with an expiry. Every write of a worker is conditional on its token, so a worker that
+was paused while another took over writes nothing.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.operations import hints
+from controlplane.operations.errors import LeaseLost
+from controlplane.operations.models import LIVE, OPERATION, Operation, OperationHold
+from controlplane.operations.services import hold_resources
+
+BLOCKED_RETRY = timedelta(milliseconds=300)
+SWEEP_LIMIT = 500
+
+
+def _unleased() -> Q:
+    return Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=clock.now())
+
+
+def _lease_end() -> object:
+    return clock.now() + timedelta(seconds=settings.OPERATION_LEASE_S)
+
+
+def take_lease(operation_id: UUID) -> Operation | None:
+    """The operation, leased to the caller and running; None when it has ended, is not due, or another has it."""
+    due = Operation.objects.filter(_unleased(), pk=operation_id, state__in=LIVE, due_at__lte=clock.now())
+    token = new_id()
+    if due.update(lease_token=token, lease_expires_at=_lease_end()) != 1:
+        return None
+    operation = Operation.objects.get(pk=operation_id)
+    if operation.lease_token != token:
+        return None
+    if operation.state == "pending" and not _begin(operation):
+        return None
+    return operation
+
+
+def _begin(operation: Operation) -> bool:
+    """pending → running; False, and postponed, while another operation holds one of its resources."""
+    if operation.preempts and hold_resources(operation) is not None:
+        postpone(operation, delay=BLOCKED_RETRY)
+        return False
+    checkpoint(operation, state="running", started_at=clock.now())
+    return True
+
+
+def checkpoint(operation: Operation, **fields: object) -> None:
+    """Write `fields` and renew the lease.
+
+    Raises:
+        LeaseLost: the lease has been taken by another worker; nothing was written.
+    """
+    state = fields.get("state", operation.state)
+    if state != operation.state:
+        OPERATION.check(operation.state, str(state))
+    fields |= {"lease_expires_at": _lease_end(), "updated_at": clock.now()}
+    mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token, state=operation.state)
+    if mine.update(**fields) != 1:
+        raise LeaseLost()
+    for name, value in fields.items():
+        setattr(operation, name, value)
+
+
+def is_cancel_requested(operation: Operation) -> bool:
+    """Reads the row: the request may have come a moment ago."""
+    return Operation.objects.filter(pk=operation.pk, cancel_requested_at__isnull=False).exists()
+
+
+def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
+    """Give the lease back and come again after `delay`, or sooner when somebody asks for a cancellation meanwhile."""
+    checkpoint(operation, due_at=clock.now() + delay, **fields)
+    drop_lease(operation)
+    hints.send(operation.pk, delay_s=delay.total_seconds())
+
+
+def drop_lease(operation: Operation) -> None:
+    """Give the lease back, if it is still ours."""
+    mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token)
+    mine.update(lease_token=None, lease_expires_at=None)
+    operation.lease_token = None
+
+
+@transaction.atomic
+def end(operation: Operation, state: str, *, error: dict[str, object] | None = None) -> None:
+    """Write the terminal state, free the resources, and wake what waits for them."""
+    checkpoint(operation, state=state, error=error, finished_at=clock.now())
+    OperationHold.objects.filter(operation=operation).delete()
+    drop_lease(operation)
+    waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
+    for operation_id in list(waiting.values_list("pk", flat=True)):
+        Operation.objects.filter(pk=operation_id).update(due_at=clock.now())
+        transaction.on_commit(lambda pk=operation_id: hints.send(pk), robust=True)  # type: ignore[misc]
+
+
+def redeliver() -> int:
+    """Send a hint for every operation that is due and that nobody has. Returns how many."""
+    due = Operation.objects.filter(_unleased(), state__in=LIVE, due_at__lte=clock.now())
+    ids = list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    for operation_id in ids:
+        hints.send(operation_id)
+    return len(ids)

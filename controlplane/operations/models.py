@@ -1,0 +1,87 @@
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+
+from controlplane.identity.models import Project
+from controlplane.kernel.db import BaseModel
+from controlplane.kernel.states import machine
+
+OPERATION = machine(
+    "operation",
+    {
+        "pending": "running",
+        "running": "succeeded undoing",
+        "undoing": "failed cancelled",
+        "succeeded": "",
+        "failed": "",
+        "cancelled": "",
+    },
+)
+LIVE = ("pending", "running", "undoing")
+
+
+class Operation(BaseModel):
+    """A saga: what is to be done, how far it is, who works on it and until when.
+
+    | state     | means |
+    |-----------|-------|
+    | pending   | nobody has begun; it may wait for another operation on the same resource |
+    | running   | steps before `position` are done |
+    | undoing   | it failed or was cancelled: steps before `position` are still to be undone, last first |
+    | succeeded, failed, cancelled | ended; `error` says why it failed |
+
+    `steps` has one entry per step that was begun: {name, state, attempts, started_at, finished_at, message}.
+    A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
+    try is due. `args` are the facts that the workflow needs, fixed when it was asked for: ids are chosen before the first
+    step, so a step that is repeated finds what the first try made.
+    """
+
+    kind = models.CharField(max_length=64)
+    project = models.ForeignKey(Project, models.PROTECT, null=True)
+    resource_id = models.UUIDField()
+    resource_ids = ArrayField(models.UUIDField())
+    args = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, default=OPERATION.initial)
+    is_cancellable = models.BooleanField(default=True)
+    preempts = models.BooleanField(default=False)
+    steps = models.JSONField(default=list)
+    step_count = models.PositiveSmallIntegerField(default=0)
+    position = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField()
+    deadline_at = models.DateTimeField()
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    error = models.JSONField(null=True)
+    user_id = models.UUIDField(null=True)
+    credential_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=OPERATION.moves), name="operations_operation_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=LIVE) | Q(finished_at__isnull=False),
+                name="operations_operation_ended_has_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state__in=LIVE), name="operations_live_due"),
+            models.Index(fields=["project", "created_at"], name="operations_by_project"),
+            GinIndex(fields=["resource_ids"], name="operations_by_resource"),
+        ]
+
+
+class OperationHold(models.Model):
+    """The exclusive hold of a live operation on a resource: at most one per resource, by primary key."""
+
+    resource_id = models.UUIDField(primary_key=True)
+    operation = models.ForeignKey(Operation, models.CASCADE)
+
+    def __str__(self) -> str:
+        return f"{self.resource_id} held by {self.operation_id}"

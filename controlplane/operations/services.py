@@ -1,0 +1,102 @@
+"""What requests do with operations: ask for one, cancel one. What workers do with them is in leases.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Coalesce
+
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.operations import hints
+from controlplane.operations.errors import Busy, NotCancellable
+from controlplane.operations.models import LIVE, Operation, OperationHold
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A long change that is asked for. It holds `resource_ids` exclusively; the first is the one it is about.
+
+    `preempts`: it does not ask whether the resources are free; it cancels what works on them and waits for its end.
+    """
+
+    kind: str
+    project_id: UUID | None
+    resource_ids: Sequence[UUID]
+    args: dict[str, object] = field(default_factory=dict)
+    deadline: timedelta = timedelta(minutes=10)
+    is_cancellable: bool = True
+    preempts: bool = False
+    reason: str = ""
+
+
+@transaction.atomic
+def enqueue(actor: Actor, wish: Wish) -> Operation:
+    """Write the operation into the caller's transaction; a worker hears of it after the commit.
+
+    Raises:
+        Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
+    """
+    now = clock.now()
+    operation = Operation.objects.create(
+        kind=wish.kind,
+        project_id=wish.project_id,
+        resource_id=wish.resource_ids[0],
+        resource_ids=list(wish.resource_ids),
+        args=wish.args,
+        is_cancellable=wish.is_cancellable,
+        preempts=wish.preempts,
+        due_at=now,
+        deadline_at=now + wish.deadline,
+        user_id=actor.user_id,
+        credential_id=actor.credential_id,
+        request_id=actor.request_id,
+        reason=wish.reason,
+    )
+    if wish.preempts:
+        _cancel_holders(operation)
+    elif (blocking := hold_resources(operation)) is not None:
+        raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
+    transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+    return operation
+
+
+def hold_resources(operation: Operation) -> Operation | None:
+    """Take all holds of the operation, or none. Returns an operation that is in the way, if one is."""
+    wanted = sorted(operation.resource_ids)
+    with transaction.atomic():
+        OperationHold.objects.bulk_create(
+            [OperationHold(resource_id=resource_id, operation=operation) for resource_id in wanted],
+            ignore_conflicts=True,
+        )
+        others = OperationHold.objects.filter(resource_id__in=wanted).exclude(operation=operation)
+        other = others.select_related("operation").first()
+        if other is not None:
+            OperationHold.objects.filter(operation=operation).delete()
+    return other.operation if other is not None else None
+
+
+def _cancel_holders(operation: Operation) -> None:
+    holders = OperationHold.objects.filter(resource_id__in=operation.resource_ids).values("operation")
+    Operation.objects.filter(pk__in=holders, is_cancellable=True, cancel_requested_at__isnull=True).update(
+        cancel_requested_at=clock.now(), due_at=clock.now()
+    )
+
+
+@transaction.atomic(durable=True)
+def operation_cancel(actor: Actor, operation: Operation) -> Operation:
+    """Ask the operation to stop at its next step and to undo what it did. Asking again changes nothing.
+
+    Raises:
+        NotCancellable: it has ended, or its kind cannot be cancelled.
+    """
+    actor.may_write()
+    now = clock.now()
+    live = Operation.objects.filter(pk=operation.pk, state__in=LIVE, is_cancellable=True)
+    if live.update(cancel_requested_at=Coalesce("cancel_requested_at", now), due_at=now) != 1:
+        raise NotCancellable(state=operation.state)
+    transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+    operation.refresh_from_db()
+    return operation

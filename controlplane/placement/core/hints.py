@@ -1,0 +1,143 @@
+"""What would have let a request through: the nodes that came closest and the smallest single changes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .decision import NearMiss, Relaxation
+from .filters import CAPACITY, FILTERS, Sieve, Zones
+from .fleet import Counts, Fleet, Mask, Scores
+from .request import DIMENSIONS, Request, Resources
+
+NEAREST = 5
+NAMED_NODES = 5
+
+
+def nearest(request: Request, fleet: Fleet, sieve: Sieve) -> tuple[NearMiss, ...]:
+    """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
+    refused = np.flatnonzero(~sieve.passing())
+    reasons = (~sieve.masks).sum(axis=0)[refused]
+    lacking = _relative_shortfall(request, fleet).sum(axis=1)[refused]
+    order = np.lexsort((lacking, -sieve.first_refusal()[refused], reasons))[:NEAREST]
+    return tuple(_near_miss(request, fleet, sieve, int(position)) for position in refused[order])
+
+
+def _near_miss(request: Request, fleet: Fleet, sieve: Sieve, position: int) -> NearMiss:
+    failing = [each for each, passes in zip(FILTERS, sieve.masks[:, position], strict=True) if not passes]
+    lacking = _shortfall(request, fleet)[position].tolist()
+    return NearMiss(
+        node=fleet.ids[position],
+        name=fleet.names[position],
+        zone=fleet.zone_ids[fleet.zone_index[position]],
+        codes=tuple(dict.fromkeys(each.code for each in failing)),
+        shortfall={name: amount for name, amount in zip(DIMENSIONS, lacking, strict=True) if amount},
+        free=Resources(*fleet.free[position].tolist()),
+        missing_traits=tuple(sorted(request.traits - _traits(fleet, position))),
+    )
+
+
+def _shortfall(request: Request, fleet: Fleet) -> Counts:
+    asked = np.array(request.resources, dtype=np.int64)
+    lacking: Counts = np.where(asked > 0, np.clip(asked - fleet.free, 0, None), 0)
+    return lacking
+
+
+def _relative_shortfall(request: Request, fleet: Fleet) -> Scores:
+    """The part of what was asked that is lacking: 0 to 1, more where a node is overfull."""
+    relative: Scores = _shortfall(request, fleet) / np.maximum(np.array(request.resources), 1)
+    return relative
+
+
+def _traits(fleet: Fleet, position: int) -> set[str]:
+    return {name for name, has in zip(fleet.trait_names, fleet.traits[position], strict=True) if has}
+
+
+def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[Relaxation, ...]:
+    """Each one alone would admit the request as it stands now; none when only several together would."""
+    return (
+        *_policy(fleet, zones, sieve),
+        *_zones("zone_asked", fleet, sieve),
+        *_zones("zone_open", fleet, sieve),
+        *_nodes("ready", fleet, sieve),
+        *_nodes("cordon", fleet, sieve),
+        *_nodes("excluded", fleet, sieve),
+        *_missing_traits(request, fleet, sieve),
+        *_rule("near", sieve),
+        *_rule("affinity", sieve),
+        *_rule("anti_affinity", sieve),
+        *_size(request, fleet, sieve),
+    )
+
+
+def _policy(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Relaxation]:
+    """Per clause, the zones against which it is the only one that speaks."""
+    may = _names_of_zones(fleet, sieve.passing(but_for=("policy", "facts")))
+    alone: dict[object, tuple[dict[str, object], list[str]]] = {}
+    for zone in zones:
+        if zone.zone in may and len(zone.failing) == 1 and zone.status is not None:
+            ref = zone.failing[0].ref
+            facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.atom}
+            alone.setdefault(ref, (facts, []))[1].append(zone.zone)
+    for facts, names in alone.values():
+        yield Relaxation("policy", sum(may[name] for name in names), {**facts, "zones": names})
+
+
+def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:
+    """How many nodes of the mask each zone has; zones without one are left out."""
+    counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.zone_ids)).tolist()
+    return {zone: count for zone, count in zip(fleet.zone_ids, counts, strict=True) if count}
+
+
+def _zones(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    counts = _names_of_zones(fleet, sieve.passing(but_for=(name,)))
+    if counts:
+        yield Relaxation(name, sum(counts.values()), {"zones": list(counts)})
+
+
+def _nodes(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    positions = np.flatnonzero(sieve.passing(but_for=(name,))).tolist()
+    if positions:
+        named = [fleet.ids[position] for position in positions[:NAMED_NODES]]
+        yield Relaxation(name, len(positions), {"nodes": named})
+
+
+def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    """The fewest traits to do without."""
+    positions = np.flatnonzero(sieve.passing(but_for=("traits",))).tolist()
+    missing = [tuple(sorted(request.traits - _traits(fleet, position))) for position in positions]
+    if missing:
+        fewest = min(missing, key=lambda traits: (len(traits), traits))
+        admitted = sum(set(traits) <= set(fewest) for traits in missing)
+        yield Relaxation("traits", admitted, {"traits": list(fewest)})
+
+
+def _rule(name: str, sieve: Sieve) -> Iterator[Relaxation]:
+    count = int(sieve.passing(but_for=(name,)).sum())
+    if count:
+        yield Relaxation(name, count, {})
+
+
+def _size(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    """Per resource the largest amount that would do alone; if no single cut does, the least cut of several."""
+    single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, sieve)]
+    yield from single or _less_of_several(request, fleet, sieve)
+
+
+def _less_of(name: str, request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    dimension = name.removeprefix("capacity.")
+    free = fleet.free[sieve.passing(but_for=(name,)), DIMENSIONS.index(dimension)]
+    largest = int(free.max(initial=0))
+    if largest > 0:
+        smaller = request.resources._replace(**{dimension: largest})
+        yield Relaxation("size", int((free >= largest).sum()), smaller._asdict())
+
+
+def _less_of_several(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    asked = np.array(request.resources, dtype=np.int64)
+    would_fit = np.where(asked > 0, np.minimum(asked, fleet.free), 0)
+    some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=1)
+    positions = np.flatnonzero(sieve.passing(but_for=CAPACITY) & some_of_all)
+    if len(positions):
+        best = positions[_relative_shortfall(request, fleet).sum(axis=1)[positions].argmin()]
+        admitted = int((would_fit[positions] >= would_fit[best]).all(axis=1).sum())
+        yield Relaxation("size", admitted, Resources(*would_fit[best].tolist())._asdict())

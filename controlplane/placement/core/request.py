@@ -1,0 +1,53 @@
+"""What is to be placed."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from .policy import Policy
+
+Consumer = Literal["instance", "volume"]
+Rule = Literal["affinity", "anti-affinity"]
+
+
+class Resources(NamedTuple):
+    """An amount of each resource; the order of the fields is the order of the columns in a Fleet."""
+
+    vcpus: int = 0
+    memory_mib: int = 0
+    disk_gib: int = 0
+
+
+DIMENSIONS = Resources._fields
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An affinity group as one of its members meets it; `nodes` are where the other members are now.
+
+    A hard rule refuses nodes, a soft one only prefers others. Affinity without members yet admits every node.
+    """
+
+    rule: Rule
+    is_hard: bool
+    nodes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
+    the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
+    the node carries, so growing something in place asks for the difference and is `near` its own node.
+    """
+
+    consumer: Consumer
+    resources: Resources
+    zones: tuple[str, ...] | None = None
+    traits: frozenset[str] = frozenset()
+    groups: tuple[Group, ...] = ()
+    near: frozenset[str] = frozenset()
+    excluded_nodes: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] = ()
+
+    def __post_init__(self) -> None:
+        if min(self.resources) < 0:
+            raise ValueError(f"A request cannot ask for a negative amount: {self.resources}.")

@@ -1,0 +1,28 @@
+from controlplane.kernel.errors import Conflict, NotFound, Unprocessable
+
+
+class VolumeNotFound(NotFound):
+    code = "storage.volume.not_found"
+    detail = "There is no volume {name!r} here."
+
+
+class VolumeNameTaken(Conflict):
+    code = "storage.volume.name_taken"
+    title = "Name taken"
+    detail = "The project already has a volume named {name!r}."
+
+
+class VolumeWrongState(Conflict):
+    code = "storage.volume.wrong_state"
+    detail = "The volume is {state}; this needs a volume that is {wanted}."
+
+
+class VolumeInUse(Conflict):
+    code = "storage.volume.in_use"
+    title = "In use"
+    detail = "The volume is attached to the instance {instance}. Detach it first."
+
+
+class VolumeCannotShrink(Unprocessable):
+    code = "storage.volume.cannot_shrink"
+    detail = "The volume has {size_gib} GiB and can only grow; {asked_gib} GiB were asked for."

@@ -1,0 +1,45 @@
+from django.db import models
+from django.db.models import Q
+
+from controlplane.catalog.models import Image, VolumeType
+from controlplane.identity.models import ProjectResource
+from controlplane.kernel.states import machine
+from controlplane.nodes.models import Node
+
+VOLUME = machine(
+    "volume",
+    {
+        "building": "available error deleted",
+        "available": "in-use error deleted",
+        "in-use": "available error deleted",
+        "error": "deleted",
+        "deleted": "",
+    },
+)
+
+
+class Volume(ProjectResource):
+    """A disk. `local` volumes are a file on one node, so the instance they are attached to runs on that node.
+
+    `is_deleting`: a deletion was accepted; nothing else is any more.
+    """
+
+    state = models.CharField(max_length=16, default=VOLUME.initial)
+    volume_type = models.ForeignKey(VolumeType, models.PROTECT)
+    size_gib = models.PositiveIntegerField()
+    image = models.ForeignKey(Image, models.PROTECT, null=True)
+    node = models.ForeignKey(Node, models.PROTECT, null=True)
+    is_deleting = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"], condition=~Q(state="deleted"), name="storage_volume_name_taken"
+            ),
+            models.CheckConstraint(condition=Q(state__in=VOLUME.moves), name="storage_volume_state"),
+            models.CheckConstraint(condition=Q(size_gib__gte=1), name="storage_volume_has_size"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["available", "in-use"]) | Q(node__isnull=False),
+                name="storage_volume_usable_has_node",
+            ),
+        ]

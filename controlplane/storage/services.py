@@ -1,0 +1,142 @@
+"""Volumes: what a request writes. workflows/volume_*.py carry it out."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from controlplane.audit.services import record
+from controlplane.catalog.errors import ImageSizeMismatch
+from controlplane.catalog.models import Image, VolumeType
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel.db import refusing
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.operations.models import Operation
+from controlplane.operations.services import Wish, enqueue
+from controlplane.placement import services as placement
+from controlplane.quotas import services as quotas
+from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
+from controlplane.storage.models import Volume
+
+
+@dataclass(frozen=True)
+class NewVolume:
+    """`near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any."""
+
+    name: str
+    size_gib: int
+    volume_type: VolumeType
+    image: Image | None = None
+    zones: tuple[str, ...] = ()
+    near: UUID | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def ask_for(volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], operation: str) -> placement.Ask:
+    """What placement is asked for a volume."""
+    return placement.Ask(
+        operation=operation,
+        project=volume.project,
+        consumer_id=volume.pk,
+        kind="volume",
+        disk_gib=volume.size_gib,
+        zones=zones,
+        near=near,
+    )
+
+
+def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Operation]:
+    """Ask for a volume, empty or a copy of an image.
+
+    Raises:
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable.
+    """
+    actor.may_write()
+    check_name(new.name)
+    if new.image is not None and new.size_gib < new.image.min_disk_gib:
+        raise ImageSizeMismatch(field="size_gib", needed_gib=new.image.min_disk_gib, given_gib=new.size_gib)
+    volume = Volume(
+        id=new_id(),
+        project=project,
+        name=new.name,
+        labels=check_labels(new.labels),
+        size_gib=new.size_gib,
+        volume_type=new.volume_type,
+        image=new.image,
+    )
+    near = (new.near,) if new.near else ()
+    placement.check(ask_for(volume, zones=new.zones, near=near, operation="volume.create"))
+    args = {"zones": list(new.zones), "near": [str(consumer) for consumer in near]}
+    return volume, _write(actor, volume, args)
+
+
+@transaction.atomic(durable=True)
+def _write(actor: Actor, volume: Volume, args: dict[str, object]) -> Operation:
+    with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
+        volume.save(force_insert=True)
+    quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)
+    record(
+        actor,
+        "volume.create",
+        volume.pk,
+        project_id=volume.project_id,
+        name=volume.name,
+        size_gib=volume.size_gib,
+    )
+    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args))
+
+
+@transaction.atomic(durable=True)
+def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, str]) -> Volume:
+    actor.may_write()
+    volume.name, volume.labels = check_name(name), check_labels(labels)
+    with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=name)):
+        volume.save(update_fields=["name", "labels"])
+    return volume
+
+
+@transaction.atomic(durable=True)
+def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
+    """Ask for more room, also while a guest uses the volume; the guest sees it at once.
+
+    Raises:
+        VolumeCannotShrink: `size_gib` is not above the present size.
+        VolumeWrongState, QuotaExceeded, Busy.
+    """
+    actor.may_write()
+    if size_gib <= volume.size_gib:
+        raise VolumeCannotShrink(field="size_gib", size_gib=volume.size_gib, asked_gib=size_gib)
+    operation = enqueue(
+        actor,
+        Wish("volume.grow", volume.project_id, [volume.pk], {"size_gib": size_gib, "was_gib": volume.size_gib}),
+    )
+    volume.refresh_from_db(fields=["state", "is_deleting"])
+    need_state(volume, "available", "in-use")
+    Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
+    quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
+    record(actor, "volume.grow", volume.pk, project_id=volume.project_id, size_gib=size_gib)
+    return operation
+
+
+@transaction.atomic(durable=True)
+def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> Operation:
+    """Ask for the volume's end, whatever state it is in. What works on it is cancelled.
+
+    `attached_to` is the instance that has it (compute knows). Raises VolumeInUse then.
+    """
+    actor.may_write()
+    if attached_to is not None:
+        raise VolumeInUse(instance=str(attached_to))
+    Volume.objects.filter(pk=volume.pk).update(is_deleting=True)
+    record(actor, "volume.delete", volume.pk, project_id=volume.project_id)
+    return enqueue(actor, Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True))
+
+
+def need_state(volume: Volume, *wanted: str) -> None:
+    """Raises VolumeWrongState unless the volume is in one of the states and not being deleted."""
+    if volume.is_deleting or volume.state not in wanted:
+        state = "being deleted" if volume.is_deleting else volume.state
+        raise VolumeWrongState(state=state, wanted=" or ".join(wanted))

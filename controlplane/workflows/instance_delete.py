@@ -1,0 +1,80 @@
+"""End an instance, whatever state it is in. Its volumes stay; a node that does not answer is cleaned when it is back."""
+
+from collections.abc import Sequence
+
+from controlplane.compute.models import INSTANCE, Attachment, Instance
+from controlplane.kernel.db import move
+from controlplane.network.models import Port
+from controlplane.network.services import ports_delete
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.quotas import services as quotas
+from controlplane.storage.models import VOLUME
+from controlplane.workflows import on_nodes
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (
+        Step("guest", remove_guest),
+        Step("volumes", unplug_all),
+        Step("ports", remove_ports),
+        Step("root-disk", remove_root_disk),
+    )
+
+
+def finish(operation: Operation) -> None:
+    instance = _instance(operation)
+    for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
+        if attachment.volume.state == "in-use":
+            move(attachment.volume, VOLUME, "available")
+    Attachment.objects.filter(instance=instance).delete()
+    ports_delete(instance.pk)
+    placement.release(instance.pk)
+    quotas.release(instance.pk)
+    if instance.state != "deleted":
+        move(instance, INSTANCE, "deleted", node=None, power_state="off")
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    """Never called: the workflow never gives up and cannot be cancelled."""
+    raise AssertionError(error)
+
+
+def remove_guest(operation: Operation) -> Effect | None:
+    instance = _instance(operation)
+    return on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
+
+
+def unplug_all(operation: Operation) -> Effect:
+    instance = _instance(operation)
+    return on_nodes.together(
+        *(
+            on_nodes.remove(instance.node, kind="attachment", resource_id=row.pk, generation=row.generation)
+            for row in Attachment.objects.filter(instance=instance)
+        )
+    )
+
+
+def remove_ports(operation: Operation) -> Effect:
+    instance = _instance(operation)
+    return on_nodes.together(
+        *(
+            on_nodes.remove(instance.node, kind="port", resource_id=row.pk, generation=row.generation)
+            for row in Port.objects.filter(instance_id=instance.pk)
+        )
+    )
+
+
+def remove_root_disk(operation: Operation) -> Effect | None:
+    instance = _instance(operation)
+    return on_nodes.remove(
+        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
+    )
+
+
+def _instance(operation: Operation) -> Instance:
+    return Instance.objects.select_related("node").get(pk=operation.resource_id)
+
+
+WORKFLOW = Workflow("instance.delete", steps, finish, give_up, never_gives_up=True)

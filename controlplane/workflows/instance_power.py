@@ -1,0 +1,78 @@
+"""Start, shut down, power off, reboot and reset an instance: one wish each, for its node to fulfil."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.errors import GuestDidNotStop
+from controlplane.compute.models import INSTANCE, Instance
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.workflows import on_nodes
+from controlplane.workflows.recipe import NotYet, Step, Workflow
+
+ASK_AGAIN = timedelta(seconds=2)
+
+
+def start(operation: Operation) -> None:
+    _wish(operation, pb.POWER_RUNNING)
+
+
+def power_off(operation: Operation) -> None:
+    _wish(operation, pb.POWER_OFF)
+
+
+def reboot(operation: Operation) -> None:
+    _wish(operation, pb.POWER_RUNNING, restart=pb.RESTART_KIND_REBOOT)
+
+
+def reset(operation: Operation) -> None:
+    _wish(operation, pb.POWER_RUNNING, restart=pb.RESTART_KIND_RESET)
+
+
+def shut_down(operation: Operation) -> None:
+    """A guest may not listen yet, or take its time: it is asked again until the operation's deadline."""
+    if _wish(operation, pb.POWER_SHUTDOWN).power in (pb.POWER_OFF, pb.POWER_CRASHED):
+        return
+    if clock.now() >= operation.deadline_at:
+        raise GuestDidNotStop(limit_s=int((operation.deadline_at - operation.created_at).total_seconds()))
+    raise NotYet("the guest still runs", delay=ASK_AGAIN)
+
+
+def _wish(
+    operation: Operation, power: "pb.Power", *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED
+) -> pb.InstanceState:
+    instance = Instance.objects.select_related("image").get(pk=operation.resource_id)
+    return on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=power, restart=restart)
+
+
+def becomes(state: str, power_state: str) -> Callable[[Operation], None]:
+    def finish(operation: Operation) -> None:
+        instance = Instance.objects.get(pk=operation.resource_id)
+        seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
+        if instance.state == state:
+            Instance.objects.filter(pk=instance.pk).update(**seen)
+        else:
+            move(instance, INSTANCE, state, **seen)
+
+    return finish
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    """The state stays what it was: what the guest does now, its node reports."""
+    Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
+
+
+def _workflow(kind: str, step: Step, finish: Callable[[Operation], None]) -> Workflow:
+    return Workflow(kind, lambda operation: (step,), finish, give_up)
+
+
+WORKFLOWS = (
+    _workflow("instance.start", Step("start", start), becomes("active", "running")),
+    _workflow("instance.shutdown", Step("shut-down", shut_down), becomes("stopped", "off")),
+    _workflow("instance.power-off", Step("power-off", power_off), becomes("stopped", "off")),
+    _workflow("instance.reboot", Step("reboot", reboot), becomes("active", "running")),
+    _workflow("instance.reset", Step("reset", reset), becomes("active", "running")),
+)

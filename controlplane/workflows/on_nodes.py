@@ -1,0 +1,131 @@
+"""What the steps of several workflows do on nodes: rows turned into wishes, and removals that outlive their node."""
+
+from uuid import UUID
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.catalog import image_store
+from controlplane.catalog.models import Image
+from controlplane.compute.models import Attachment, Instance
+from controlplane.kernel.units import GIB
+from controlplane.network.models import Port
+from controlplane.nodes import agent_client, selectors, services
+from controlplane.nodes.agent_client import Grant, subject
+from controlplane.nodes.errors import NodeUnreachable
+from controlplane.nodes.models import Node
+from controlplane.workflows.recipe import Effect
+
+POWER = {
+    pb.POWER_RUNNING: "running",
+    pb.POWER_OFF: "off",
+    pb.POWER_PAUSED: "paused",
+    pb.POWER_CRASHED: "crashed",
+}
+
+
+def ensure_image(grant: Grant, image: Image) -> None:
+    agent_client.ensure_image(
+        grant,
+        sha256=image.sha256,
+        size_bytes=image.size_bytes or 0,
+        image_format=image.format,
+        file=image_store.path_of(image.sha256),
+    )
+
+
+def ensure_volume(grant: Grant, *, volume_id: UUID, generation: int, size_gib: int, image: Image | None) -> None:
+    agent_client.ensure_volume(
+        grant,
+        pb.EnsureVolumeRequest(
+            subject=subject(volume_id, generation),
+            size_bytes=size_gib * GIB,
+            image_sha256=image.sha256 if image is not None else "",
+        ),
+    )
+
+
+def ensure_port(grant: Grant, port: Port, *, hostname: str) -> None:
+    network = port.network
+    agent_client.ensure_port(
+        grant,
+        pb.EnsurePortRequest(
+            subject=subject(port.pk, port.generation),
+            network=pb.Network(
+                id=str(network.pk),
+                cidr=network.subnet.cidr,
+                gateway_ip=network.subnet.gateway_ip,
+                dns_servers=network.subnet.dns_servers,
+                mtu=network.mtu,
+            ),
+            mac=port.mac,
+            ip=port.ip,
+            hostname=hostname,
+        ),
+    )
+
+
+def ensure_instance(
+    grant: Grant,
+    instance: Instance,
+    *,
+    power: "pb.Power",
+    generation: int | None = None,
+    restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
+) -> pb.InstanceState:
+    """The whole wish for an instance, from its row."""
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    return agent_client.ensure_instance(
+        grant,
+        pb.EnsureInstanceRequest(
+            subject=subject(instance.pk, generation or instance.generation),
+            vcpus=instance.vcpus,
+            memory_mib=instance.memory_mib,
+            firmware=pb.Firmware.Value(f"FIRMWARE_{instance.image.firmware.upper()}"),
+            root_volume_id=str(instance.root_volume_id),
+            port_ids=[str(port) for port in ports],
+            guest_data=pb.GuestData(
+                hostname=instance.name,
+                ssh_public_keys=instance.ssh_public_keys,
+                user_data=bytes(instance.user_data),
+            ),
+            power=power,
+            restart=pb.Restart(count=instance.restart_count, kind=restart),
+            project_id=str(instance.project_id),
+        ),
+    )
+
+
+def ensure_attachment(grant: Grant, attachment: Attachment) -> None:
+    agent_client.ensure_attachment(
+        grant,
+        pb.EnsureAttachmentRequest(
+            subject=subject(attachment.pk, attachment.generation),
+            instance_id=str(attachment.instance_id),
+            volume_id=str(attachment.volume_id),
+            is_read_only=attachment.is_read_only,
+        ),
+    )
+
+
+def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
+    """Remove something from a node. From one that has become unreachable it will be removed when it is back: the effect
+    that is returned remembers it."""
+    if node is None:
+        return None
+    try:
+        agent_client.remove(node, kind=kind, resource_id=resource_id, generation=generation)
+    except NodeUnreachable:
+        if selectors.is_reachable(node.pk):
+            raise
+        return lambda: services.remove_later(node, kind=kind, resource_id=resource_id, generation=generation)
+    return None
+
+
+def together(*effects: Effect | None) -> Effect:
+    """One effect of several."""
+
+    def apply() -> None:
+        for effect in effects:
+            if effect is not None:
+                effect()
+
+    return apply

@@ -1,0 +1,46 @@
+"""The parts of a workflow: steps with their undos, and what is written at the end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from controlplane.operations.models import Operation
+
+Effect = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done to one object, and how to undo it; both may be repeated, and both find "already so" good.
+
+    `do` works outside any transaction. What it returns, if anything, is called in the transaction that records the step as
+    done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing behind, or
+    leaves what its own `undo` finds: the undo of the step that failed runs too.
+    """
+
+    name: str
+    do: Callable[[Operation], Effect | None]
+    undo: Callable[[Operation], Effect | None] | None = None
+
+
+class NotYet(Exception):
+    """Raised by a step that waits for something: it is called again after `delay`, and that is no failed attempt."""
+
+    def __init__(self, message: str, *, delay: timedelta) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """`steps` depend on nothing but the operation's arguments. `finish` and `give_up` are called in the transaction that
+    ends the operation; `give_up` gets the error's document.
+
+    A workflow that `never_gives_up` tries again after any failure, ever more slowly; only a cancellation turns it back.
+    """
+
+    kind: str
+    steps: Callable[[Operation], Sequence[Step]]
+    finish: Callable[[Operation], None]
+    give_up: Callable[[Operation, dict[str, object]], None]
+    never_gives_up: bool = False

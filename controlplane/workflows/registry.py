@@ -1,0 +1,30 @@
+"""kind of operation → the workflow that carries it out."""
+
+from controlplane.workflows import (
+    image_import,
+    image_verify,
+    instance_create,
+    instance_delete,
+    instance_power,
+    instance_resize,
+    volume_attach,
+    volume_create,
+    volume_delete,
+    volume_grow,
+)
+from controlplane.workflows.recipe import Workflow
+
+ALL = (
+    image_import.WORKFLOW,
+    image_verify.WORKFLOW,
+    instance_create.WORKFLOW,
+    instance_delete.WORKFLOW,
+    *instance_power.WORKFLOWS,
+    instance_resize.WORKFLOW,
+    volume_attach.ATTACH,
+    volume_attach.DETACH,
+    volume_create.WORKFLOW,
+    volume_delete.WORKFLOW,
+    volume_grow.WORKFLOW,
+)
+WORKFLOWS: dict[str, Workflow] = {workflow.kind: workflow for workflow in ALL}

@@ -1,0 +1,77 @@
+"""Plug a volume into an instance, while it runs or not, and pull it out again."""
+
+from collections.abc import Sequence
+
+from django.db.models import F
+
+from controlplane.compute.models import Attachment
+from controlplane.kernel.db import move
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.storage.models import VOLUME, Volume
+from controlplane.workflows import on_nodes
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+
+def attach_steps(operation: Operation) -> Sequence[Step]:
+    return (Step("plug", plug, undo=unplug),)
+
+
+def attach_finish(operation: Operation) -> None:
+    attachment = _attachment(operation)
+    move(attachment.volume, VOLUME, "in-use", last_error=None)
+    Attachment.objects.filter(pk=attachment.pk).update(is_plugged=True)
+
+
+def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
+    Attachment.objects.filter(pk=operation.args["attachment"]).delete()
+    Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
+
+
+def detach_steps(operation: Operation) -> Sequence[Step]:
+    return (Step("unplug", unplug, undo=plug_again),)
+
+
+def detach_finish(operation: Operation) -> None:
+    attachment = _attachment(operation)
+    move(attachment.volume, VOLUME, "available", last_error=None)
+    attachment.delete()
+
+
+def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
+    Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
+
+
+def plug(operation: Operation) -> None:
+    attachment = _attachment(operation)
+    on_nodes.ensure_attachment(placement.grant(attachment.instance_id), attachment)
+
+
+def unplug(operation: Operation) -> Effect | None:
+    """A running guest must let go of the disk; until it does, the node says "not yet"."""
+    attachment = _attachment(operation)
+    return on_nodes.remove(
+        attachment.instance.node,
+        kind="attachment",
+        resource_id=attachment.pk,
+        generation=attachment.generation,
+    )
+
+
+def plug_again(operation: Operation) -> None:
+    """A detachment that was cancelled: the volume stays where it was. A new generation lifts the removal."""
+    attachment = _attachment(operation)
+    if attachment.instance.is_deleting:
+        return
+    Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
+    attachment.refresh_from_db(fields=["generation"])
+    on_nodes.ensure_attachment(placement.grant(attachment.instance_id), attachment)
+
+
+def _attachment(operation: Operation) -> Attachment:
+    rows = Attachment.objects.select_related("instance__node", "volume")
+    return rows.get(pk=operation.args["attachment"])
+
+
+ATTACH = Workflow("volume.attach", attach_steps, attach_finish, attach_give_up)
+DETACH = Workflow("volume.detach", detach_steps, detach_finish, detach_give_up, never_gives_up=True)

@@ -1,0 +1,78 @@
+"""Create a volume: a place, and a file there, empty or a copy of an image."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from controlplane.kernel.db import move
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.quotas import services as quotas
+from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.services import ask_for
+from controlplane.workflows import on_nodes
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (
+        Step("place", place, undo=give_place_back),
+        Step("image", ensure_image),
+        Step("disk", ensure_disk, undo=remove_disk),
+    )
+
+
+def finish(operation: Operation) -> None:
+    move(_volume(operation), VOLUME, "available", last_error=None)
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    volume = _volume(operation)
+    quotas.release(volume.pk)
+    move(volume, VOLUME, "error", last_error=error, node=None)
+
+
+def place(operation: Operation) -> Effect:
+    volume = _volume(operation)
+    near = tuple(UUID(consumer) for consumer in operation.args["near"])
+    allocation = placement.claim(
+        ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
+    )
+    return lambda: _set_node(volume, allocation.node_id)
+
+
+def give_place_back(operation: Operation) -> Effect:
+    volume = _volume(operation)
+    return on_nodes.together(lambda: _set_node(volume, None), lambda: placement.release(volume.pk))
+
+
+def ensure_image(operation: Operation) -> None:
+    volume = _volume(operation)
+    if volume.image is not None:
+        on_nodes.ensure_image(placement.grant(volume.pk), volume.image)
+
+
+def ensure_disk(operation: Operation) -> None:
+    volume = _volume(operation)
+    on_nodes.ensure_volume(
+        placement.grant(volume.pk),
+        volume_id=volume.pk,
+        generation=volume.generation,
+        size_gib=volume.size_gib,
+        image=volume.image,
+    )
+
+
+def remove_disk(operation: Operation) -> Effect | None:
+    volume = _volume(operation)
+    return on_nodes.remove(volume.node, kind="volume", resource_id=volume.pk, generation=volume.generation)
+
+
+def _volume(operation: Operation) -> Volume:
+    return Volume.objects.select_related("project", "node", "image").get(pk=operation.resource_id)
+
+
+def _set_node(volume: Volume, node_id: UUID | None) -> None:
+    Volume.objects.filter(pk=volume.pk).update(node_id=node_id)
+
+
+WORKFLOW = Workflow("volume.create", steps, finish, give_up)

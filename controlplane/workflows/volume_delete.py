@@ -1,0 +1,40 @@
+"""End a volume, whatever state it is in; a node that does not answer is cleaned when it is back."""
+
+from collections.abc import Sequence
+
+from controlplane.kernel.db import move
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.quotas import services as quotas
+from controlplane.storage.models import VOLUME, Volume
+from controlplane.workflows import on_nodes
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (Step("disk", remove_disk),)
+
+
+def finish(operation: Operation) -> None:
+    volume = _volume(operation)
+    placement.release(volume.pk)
+    quotas.release(volume.pk)
+    if volume.state != "deleted":
+        move(volume, VOLUME, "deleted", node=None)
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    """Never called: the workflow never gives up and cannot be cancelled."""
+    raise AssertionError(error)
+
+
+def remove_disk(operation: Operation) -> Effect | None:
+    volume = _volume(operation)
+    return on_nodes.remove(volume.node, kind="volume", resource_id=volume.pk, generation=volume.generation)
+
+
+def _volume(operation: Operation) -> Volume:
+    return Volume.objects.select_related("node").get(pk=operation.resource_id)
+
+
+WORKFLOW = Workflow("volume.delete", steps, finish, give_up, never_gives_up=True)

@@ -1,0 +1,56 @@
+"""Make a volume larger, also under a running guest. The file grows last, because it cannot shrink again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.quotas import services as quotas
+from controlplane.storage.models import Volume
+from controlplane.storage.services import ask_for
+from controlplane.workflows import on_nodes
+from controlplane.workflows.recipe import Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (Step("place", place, undo=shrink_place), Step("grow", grow))
+
+
+def finish(operation: Operation) -> None:
+    Volume.objects.filter(pk=operation.resource_id).update(size_gib=operation.args["size_gib"], last_error=None)
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
+    quotas.claim(operation.project_id, operation.resource_id, storage_gib=operation.args["was_gib"])
+
+
+def place(operation: Operation) -> None:
+    _resize_place(operation, operation.args["size_gib"])
+
+
+def shrink_place(operation: Operation) -> None:
+    _resize_place(operation, operation.args["was_gib"])
+
+
+def _resize_place(operation: Operation, size_gib: int) -> None:
+    ask = ask_for(_volume(operation), zones=(), near=(), operation=operation.kind)
+    placement.resize(replace(ask, disk_gib=size_gib))
+
+
+def grow(operation: Operation) -> None:
+    volume = _volume(operation)
+    on_nodes.ensure_volume(
+        placement.grant(volume.pk),
+        volume_id=volume.pk,
+        generation=volume.generation,
+        size_gib=operation.args["size_gib"],
+        image=volume.image,
+    )
+
+
+def _volume(operation: Operation) -> Volume:
+    return Volume.objects.select_related("project", "image").get(pk=operation.resource_id)
+
+
+WORKFLOW = Workflow("volume.grow", steps, finish, give_up)

@@ -1,0 +1,173 @@
+"""A private PostgreSQL cluster and a private Redis under one folder: `python -m scripts.services start|stop [--var DIR]`.
+
+Both listen on sockets in DIR/run alone. PostgreSQL refuses to run as root, so root starts it as the user postgres.
+"""
+
+import argparse
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SOCKET_PATH_MAX = 100
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["start", "stop"])
+    parser.add_argument("--var", type=Path, default=Path("var"))
+    parser.add_argument("--no-fsync", action="store_true", help="for tests: a power cut may lose everything")
+    arguments = parser.parse_args()
+    var = arguments.var.resolve()
+    if arguments.action == "start":
+        start(var, is_durable=not arguments.no_fsync)
+    else:
+        stop(var)
+    return 0
+
+
+def start(var: Path, *, is_durable: bool = True) -> None:
+    """Start both, unless they run. Returns when both answer."""
+    if len(str(var / "run" / ".s.PGSQL.5432.lock")) > SOCKET_PATH_MAX:
+        raise SystemExit(f"{var} is too long a path for sockets; use a shorter one.")
+    for folder in ("run", "log", "redis"):
+        (var / folder).mkdir(parents=True, exist_ok=True)
+    _start_postgresql(var, is_durable=is_durable)
+    _start_redis(var)
+
+
+def stop(var: Path) -> None:
+    """Stop what `start` started; nothing to stop is fine."""
+    if (var / "pg" / "postmaster.pid").exists():
+        _as_database_user(var, [_binary("pg_ctl"), "-D", str(var / "pg"), "-m", "immediate", "-w", "stop"], check=False)
+    pid_file = var / "run" / "redis.pid"
+    if pid_file.exists():
+        _end(int(pid_file.read_text()), b"redis-server")
+        pid_file.unlink(missing_ok=True)
+
+
+def _start_postgresql(var: Path, *, is_durable: bool) -> None:
+    data = var / "pg"
+    if _as_database_user(var, [_binary("pg_ctl"), "-D", str(data), "status"], check=False) == 0:
+        return
+    if os.getuid() == 0:
+        for folder in (var / "run", var / "log"):
+            shutil.chown(folder, "postgres")
+    if not data.exists():
+        data.mkdir(mode=0o700)
+        if os.getuid() == 0:
+            shutil.chown(data, "postgres")
+        _as_database_user(
+            var,
+            [
+                _binary("initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "andromede",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            ],
+        )
+    settings = {
+        "listen_addresses": "''",
+        "unix_socket_directories": f"'{var}/run'",
+        "unix_socket_permissions": "0700",
+        "max_connections": "100",
+        "shared_buffers": "64MB",
+        "fsync": "on" if is_durable else "off",
+        "synchronous_commit": "on" if is_durable else "off",
+        "full_page_writes": "on" if is_durable else "off",
+    }
+    (data / "postgresql.auto.conf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    _as_database_user(
+        var,
+        [
+            _binary("pg_ctl"),
+            "-D",
+            str(data),
+            "-l",
+            str(var / "log" / "postgresql.log"),
+            "-w",
+            "-t",
+            "60",
+            "start",
+        ],
+    )
+    if _psql(var, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'andromede'") != "1":
+        _psql(var, "postgres", "CREATE DATABASE andromede")
+
+
+def _start_redis(var: Path) -> None:
+    pid_file = var / "run" / "redis.pid"
+    if pid_file.exists() and _is_running(int(pid_file.read_text()), b"redis-server"):
+        return
+    socket = var / "run" / "redis.sock"
+    command = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+    command += ["--daemonize", "yes", "--pidfile", str(pid_file), "--dir", str(var / "redis"), "--save", ""]
+    command += ["--appendonly", "no", "--logfile", str(var / "log" / "redis.log")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for _ in range(100):
+        ping = subprocess.run(["redis-cli", "-s", str(socket), "ping"], capture_output=True, text=True, check=False)
+        if ping.stdout.strip() == "PONG":
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"Redis does not answer; see {var}/log/redis.log.")
+
+
+def _psql(var: Path, database: str, statement: str) -> str:
+    command = [_binary("psql"), "-h", str(var / "run"), "-U", "andromede", "-d", database, "-Atqc", statement]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _as_database_user(var: Path, command: list[str], *, check: bool = True) -> int:
+    if os.getuid() == 0:
+        command = [
+            "setpriv",
+            "--reuid=postgres",
+            f"--regid={pwd.getpwnam('postgres').pw_gid}",
+            "--clear-groups",
+            *command,
+        ]
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
+    if check and result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{result.stdout}")
+    return result.returncode
+
+
+def _binary(name: str) -> str:
+    """Debian keeps each version's programs in a folder of its own; the newest wins."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        raise SystemExit("PostgreSQL is not installed: run `make setup` as root.")
+    return str(found[-1])
+
+
+def _is_running(pid: int, name: bytes) -> bool:
+    try:
+        return name in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _end(pid: int, name: bytes) -> None:
+    if not _is_running(pid, name):
+        return
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(100):
+        if not _is_running(pid, name):
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
