@@ -30,7 +30,7 @@ def volume_attach(
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
     if volume.node_id != instance.node_id:
         raise VolumeElsewhere(field="volume")
-    args: dict[str, object] = {"attachment": str(attachment.pk)}
+    args = {"attachment": str(attachment.pk)}
     operation = enqueue(actor, Wish("volume.attach", instance.project_id, [volume.pk, attachment.pk], args))
     volume.refresh_from_db(fields=["state", "is_deleting"])
     need_volume_state(volume, "available")
@@ -43,7 +43,7 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     """Ask for the volume out of the instance, which may run on. Raises Busy."""
     actor.may_write()
     instance = attachment.instance
-    args: dict[str, object] = {"attachment": str(attachment.pk)}
+    args = {"attachment": str(attachment.pk)}
     held = [attachment.volume_id, attachment.pk]
     operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args))
     Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)

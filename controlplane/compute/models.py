@@ -64,13 +64,15 @@ class Instance(ProjectResource):
     | error    | it could not be made or its last change failed half-way; `last_error` says why; it can be deleted |
     | deleted  | gone; the row remains for history |
 
-    `power_state` is what its node last said, at `power_state_at`. `restart_count` is the wish "has been restarted so many
-    times". Sizes are copied from the flavor: a change of the flavor changes no instance. The id is the libvirt UUID too.
+    `power_state` is what its node last said, at `power_state_at`, and `power_reason` why. `restart_count` is the wish
+    "has been restarted so many times". Sizes are copied from the flavor: a change of the flavor changes no instance.
+    The id is the libvirt UUID too.
     """
 
     state = models.CharField(max_length=16, default=INSTANCE.initial)
     power_state = models.CharField(max_length=16, default="unknown")
     power_state_at = models.DateTimeField(null=True)
+    power_reason = models.CharField(max_length=200, blank=True)
     flavor = models.CharField(max_length=63)
     vcpus = models.PositiveSmallIntegerField()
     memory_mib = models.PositiveIntegerField()

@@ -1,11 +1,12 @@
 """Instances: what a request writes. workflows/instance_*.py carry it out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from controlplane.audit.services import record
 from controlplane.catalog.models import Flavor, Image
@@ -34,6 +35,7 @@ from controlplane.storage.services import need_state as need_volume_state
 USER_DATA_MAX_BYTES = 64 * 1024
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
 FIRST_START = 2
+SETTLE_AFTER = timedelta(seconds=3)
 SHUTDOWN_LIMIT = timedelta(seconds=90)
 
 
@@ -210,7 +212,8 @@ def sizes(of: Instance | Flavor) -> dict[str, int]:
 
 @transaction.atomic(durable=True)
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
-    """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is cancelled."""
+    """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is
+    cancelled."""
     actor.may_write()
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True)
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
@@ -237,11 +240,11 @@ def _change(
     kind: str,
     *,
     wanted: tuple[str, ...],
-    args: dict[str, object] | None = None,
+    args: Mapping[str, object] | None = None,
     deadline: timedelta = timedelta(minutes=10),
 ) -> Operation:
-    """Write a change of an instance that is in one of the `wanted` states: a new generation, its operation, its quota and
-    its audit record. The state is read after the operation has got hold of the instance, so it stays what it is."""
+    """Write a change of an instance that is in one of the `wanted` states: a new generation, its operation, its quota
+    and its audit record. The state is read after the operation has got hold of the instance, so it stays what it is."""
     actor.may_write()
     operation = enqueue(actor, Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline))
     instance.refresh_from_db(fields=["state", "is_deleting"])
@@ -258,21 +261,24 @@ def _change(
     return operation
 
 
-@transaction.atomic
-def observe_power(instance_id: UUID, *, power_state: str, at: datetime) -> None:
-    """Note what a node says of a guest. A guest that powered off by itself, with no operation on it, is stopped; one that
-    an operator of the node started again is active. An older message changes nothing."""
-    newer = Q(power_state_at__isnull=True) | Q(power_state_at__lt=at)
-    Instance.objects.filter(newer, pk=instance_id).update(power_state=power_state, power_state_at=at)
-    if OperationHold.objects.filter(resource_id=instance_id).exists():
-        return
-    follows = {
-        "running": ("stopped", "active"),
-        "off": ("active", "stopped"),
-        "crashed": ("active", "stopped"),
-    }
-    if power_state in follows:
-        before, after = follows[power_state]
-        Instance.objects.filter(pk=instance_id, state=before, is_deleting=False, power_state_at=at).update(
-            state=after, updated_at=clock.now()
-        )
+def observe_power(instance_id: UUID, *, power_state: str, reason: str) -> None:
+    """Note what a node says of a guest, in the order in which it says it."""
+    changed = Instance.objects.filter(pk=instance_id).exclude(power_state=power_state)
+    changed.update(power_state=power_state, power_state_at=clock.now(), power_reason=reason[:200])
+
+
+SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
+
+
+def power_settle() -> int:
+    """A guest that powered off by itself is stopped; one that was started behind our back is active. Returns how many.
+
+    Only what has been so for SETTLE_AFTER, with no operation on it: an operation's own message may still be under way.
+    """
+    settled = 0
+    quiet = Q(power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
+    for power_state, (before, after) in SETTLES.items():
+        held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
+        drifted = Instance.objects.filter(quiet, ~Exists(held), state=before, power_state=power_state)
+        settled += drifted.update(state=after, updated_at=clock.now())
+    return settled

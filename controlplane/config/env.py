@@ -1,4 +1,4 @@
-"""The only reader of the environment. A name that is missing or malformed stops the process at its start, with the name."""
+"""The only reader of the environment. A name that is missing or malformed stops the process at its start."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,8 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def secret(name: str) -> str:
-    """The value of NAME, or the content of the file that NAME_FILE names; so that no secret needs to stand in an environment."""
+    """The value of NAME, or the content of the file that NAME_FILE names: no secret needs to stand in an environment.
+    """
     file = os.environ.get(f"{PREFIX}{name}_FILE")
     if file is None:
         return text(name)

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "controlplane.compute",
     "controlplane.workflows",
     "controlplane.reconcilers",
+    "controlplane.watcher",
     "controlplane.api",
 ]
 MIDDLEWARE = [
@@ -71,6 +72,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "redeliver": {
+        "task": "controlplane.workflows.tasks.redeliver",
+        "schedule": env.integer("OPERATION_SWEEP_S", 2),
+    },
+    "node-liveness": {"task": "controlplane.reconcilers.tasks.node_liveness", "schedule": 3},
+    "node-removals": {"task": "controlplane.reconcilers.tasks.node_removals", "schedule": 5},
+    "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
+    "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
+}
 
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -110,7 +121,6 @@ NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 PLACEMENT_CLAIM_ATTEMPTS = env.integer("PLACEMENT_CLAIM_ATTEMPTS", 8)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
-OPERATION_SWEEP_S = env.integer("OPERATION_SWEEP_S", 2)
 
 # Images: where they are kept (shared by web and worker), and what is accepted.
 IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")

@@ -1,4 +1,4 @@
-"""Actor: who asks, with which credential and for which project. Services and selectors take it as their first argument."""
+"""Actor: who asks, with which credential and for which project. Services and selectors take it first."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -50,9 +50,10 @@ class Membership(BaseModel):
 
 
 class ApiToken(BaseModel):
-    """A credential. Only its SHA-256 is kept: the secret has 256 random bits, so a slow hash would add nothing.
+    """A credential. Only its SHA-256 is kept: the secret has 256 random bits, a slow hash would add nothing.
 
-    `prefix` is the visible head of the secret, by which people recognise it. A token without a project is an operator's.
+    `prefix` is the visible head of the secret, by which people recognise it. A token without a project is an
+    operator's.
     """
 
     user = models.ForeignKey(User, models.CASCADE)

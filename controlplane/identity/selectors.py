@@ -41,7 +41,7 @@ def actor_of(secret: str, *, request_id: str = "") -> Actor | None:
 def projects(actor: Actor) -> QuerySet[Project]:
     """The projects that the actor sees: all for an operator, else the credential's own."""
     visible = Project.objects.select_related("organization")
-    return visible if actor.is_operator else visible.filter(pk=actor.project_id)
+    return visible if actor.is_operator else visible.filter(Q(pk=actor.project_id))
 
 
 def project_get(actor: Actor, ref: str) -> Project:

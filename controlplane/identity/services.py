@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, RoleNeeded, TokenLifetimeInvalid
@@ -78,7 +79,7 @@ def token_create(actor: Actor, project: Project, *, name: str, role: str, lifeti
     actor.may_write()
     if RANK[Role(role)] > RANK[Role(actor.role)]:
         raise RoleNeeded(role=role)
-    user = User.objects.get(pk=actor.user_id)
+    user = User.objects.get(Q(pk=actor.user_id))
     return token_issue(user, project=project, name=name, role=role, lifetime=timedelta(days=lifetime_days))
 
 

@@ -42,7 +42,7 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
 
 @contextmanager
 def refusing(constraint: str, error: CloudError) -> Iterator[None]:
-    """Turn a violation of the named constraint inside the block into `error`; the transaction around it stays usable."""
+    """Turn a violation of the named constraint inside the block into `error`; the transaction around it goes on."""
     try:
         with transaction.atomic():
             yield

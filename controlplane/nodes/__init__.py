@@ -1,1 +1,1 @@
-"""The machines that carry guests: enrolment, certificates, inventory, heartbeats, cordon, and the calls to their agents."""
+"""The machines that carry guests: enrolment, certificates, inventory, heartbeats, cordon, calls to their agents."""

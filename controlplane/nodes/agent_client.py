@@ -74,7 +74,7 @@ def _stub(node: Node) -> AgentStub:
             _channels[key] = grpc.secure_channel(
                 node.address, channel_credentials("worker"), options=channel_options(node.pk)
             )
-        return AgentStub(_channels[key])
+        return AgentStub(_channels[key])  # type: ignore[no-untyped-call]
 
 
 def close() -> None:
@@ -100,10 +100,10 @@ def _translating(call: Callable[P, R]) -> Callable[P, R]:
 
 
 def _translate(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
-    trailers = dict(exc.trailing_metadata() or ())
+    trailers = {item.key: item.value for item in exc.trailing_metadata() or ()}
     if "andromede-code" not in trailers:
         return NodeUnreachable(cause=exc.details(), status=exc.code().name)
-    error = NodeFailed if trailers.get("andromede-retryable") == "true" else NodeRefused
+    error = NodeFailed if trailers.get("andromede-retryable") in ("true", b"true") else NodeRefused
     return error(reason=exc.details(), agent_code=trailers["andromede-code"])
 
 
@@ -115,7 +115,8 @@ def subject(resource_id: UUID, generation: int) -> pb.Subject:
 def describe(node: Node, *resource_ids: UUID) -> pb.NodeDescription:
     """What the node is and holds; of `resource_ids` only, when given."""
     request = pb.DescribeRequest(ids=[str(resource_id) for resource_id in resource_ids])
-    return _stub(node).Describe(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.NodeDescription = _stub(node).Describe(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply
 
 
 @_translating
@@ -124,10 +125,11 @@ def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: st
     header = pb.ImageHeader(
         sha256=sha256,
         size_bytes=size_bytes,
-        format=pb.ImageFormat.Value(f"IMAGE_FORMAT_{image_format.upper()}"),
+        format=f"IMAGE_FORMAT_{image_format.upper()}",
         warrant=grant.warrant(),
     )
-    return _stub(grant.node).EnsureImage(_parts(header, file), timeout=IMAGE_TIMEOUT_S)
+    reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), timeout=IMAGE_TIMEOUT_S)
+    return reply
 
 
 def _parts(header: pb.ImageHeader, file: Path) -> Iterator[pb.ImagePart]:
@@ -145,25 +147,29 @@ def remove_image(node: Node, *, sha256: str) -> None:
 @_translating
 def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
     request.warrant.CopyFrom(grant.warrant())
-    return _stub(grant.node).EnsureVolume(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply
 
 
 @_translating
 def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
     request.warrant.CopyFrom(grant.warrant())
-    return _stub(grant.node).EnsurePort(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.PortState = _stub(grant.node).EnsurePort(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply
 
 
 @_translating
 def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
     request.warrant.CopyFrom(grant.warrant())
-    return _stub(grant.node).EnsureInstance(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.InstanceState = _stub(grant.node).EnsureInstance(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply
 
 
 @_translating
 def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
     request.warrant.CopyFrom(grant.warrant())
-    return _stub(grant.node).EnsureAttachment(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply
 
 
 @_translating
@@ -183,4 +189,5 @@ def remove(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None
 @_translating
 def read_console(node: Node, *, instance_id: UUID, offset: int, max_bytes: int) -> pb.ConsoleChunk:
     request = pb.ReadConsoleRequest(instance_id=str(instance_id), offset=offset, max_bytes=max_bytes)
-    return _stub(node).ReadConsole(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.ConsoleChunk = _stub(node).ReadConsole(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply

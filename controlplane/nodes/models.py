@@ -99,7 +99,8 @@ class Inventory(models.Model):
 
 
 class NodeRemoval(BaseModel):
-    """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is back."""
+    """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is
+    back."""
 
     node = models.ForeignKey(Node, models.CASCADE)
     kind = models.CharField(max_length=16)

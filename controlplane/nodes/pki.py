@@ -2,11 +2,12 @@
 
 One ECDSA P-256 authority (X.509, RFC 5280). A node's certificate names the node and its zone:
 URI andromede://zone/<zone>/node/<node-id>, DNS <node-id>.nodes.andromede.internal. A process of the control plane has
-URI andromede://controlplane/<process>. Nodes get serverAuth alone, processes clientAuth alone: a stolen node's key opens
-no other node.
+URI andromede://controlplane/<process>. Nodes get serverAuth alone, processes clientAuth alone: a stolen node's key
+opens no other node.
 """
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -54,7 +55,8 @@ def create_authority(folder: Path) -> None:
 
 
 def issue_process(folder: Path, process: str) -> None:
-    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they are there."""
+    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they are there.
+    """
     if (folder / f"{process}.crt").exists():
         return
     key = ec.generate_private_key(ec.SECP256R1())
@@ -80,7 +82,7 @@ def sign_node(folder: Path, *, request_pem: bytes, node_id: UUID, zone: str) -> 
         raise CertificateRequestInvalid(field="csr", reason="its signature is broken")
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise CertificateRequestInvalid(field="csr", reason="its key is not ECDSA P-256")
-    names = [
+    names: list[x509.GeneralName] = [
         x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
         x509.DNSName(server_name(node_id)),
     ]
@@ -91,7 +93,7 @@ def _sign(
     folder: Path,
     public_key: ec.EllipticCurvePublicKey,
     common_name: str,
-    names: list[x509.GeneralName],
+    names: Sequence[x509.GeneralName],
     usage: x509.ObjectIdentifier,
 ) -> x509.Certificate:
     authority = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())

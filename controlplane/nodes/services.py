@@ -61,7 +61,8 @@ def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem
 
 
 def record_heartbeat(node_id: UUID, report: Report) -> None:
-    """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the node."""
+    """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
+    node."""
     Node.objects.filter(pk=node_id).update(
         state="ready",
         last_heartbeat_at=clock.now(),
@@ -111,7 +112,8 @@ def node_uncordon(actor: Actor, node: Node) -> None:
 
 
 def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
-    """Remember that the node, which does not answer, still has something that must go. Inside the caller's transaction."""
+    """Remember that the node, which does not answer, still has something that must go. Inside the caller's
+    transaction."""
     NodeRemoval.objects.update_or_create(
         node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation}
     )

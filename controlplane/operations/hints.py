@@ -1,5 +1,5 @@
-"""Tell a worker that an operation is due. A hint may be lost, doubled or late: the row is the truth, and the sweep sends
-another one."""
+"""Tell a worker that an operation is due. A hint may be lost, doubled or late: the row is the truth, and the sweep
+sends another one."""
 
 from uuid import UUID
 

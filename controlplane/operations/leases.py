@@ -1,7 +1,7 @@
 """What workers do with operations: take one, write a checkpoint, postpone, end, redeliver.
 
-A lease is a random token in the row with an expiry. Every write of a worker is conditional on its token, so a worker that
-was paused while another took over writes nothing.
+A lease is a random token in the row with an expiry. Every write of a worker is conditional on its token, so a worker
+that was paused while another took over writes nothing.
 """
 
 from datetime import timedelta

@@ -33,8 +33,8 @@ class Operation(BaseModel):
 
     `steps` has one entry per step that was begun: {name, state, attempts, started_at, finished_at, message}.
     A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
-    try is due. `args` are the facts that the workflow needs, fixed when it was asked for: ids are chosen before the first
-    step, so a step that is repeated finds what the first try made.
+    try is due. `args` are the facts that the workflow needs, fixed when it was asked for: ids are chosen before the
+    first step, so a step that is repeated finds what the first try made.
     """
 
     kind = models.CharField(max_length=64)

@@ -1,6 +1,6 @@
 """What requests do with operations: ask for one, cancel one. What workers do with them is in leases.py."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -25,7 +25,7 @@ class Wish:
     kind: str
     project_id: UUID | None
     resource_ids: Sequence[UUID]
-    args: dict[str, object] = field(default_factory=dict)
+    args: Mapping[str, object] = field(default_factory=dict)
     deadline: timedelta = timedelta(minutes=10)
     is_cancellable: bool = True
     preempts: bool = False
@@ -45,7 +45,7 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         project_id=wish.project_id,
         resource_id=wish.resource_ids[0],
         resource_ids=list(wish.resource_ids),
-        args=wish.args,
+        args=dict(wish.args),
         is_cancellable=wish.is_cancellable,
         preempts=wish.preempts,
         due_at=now,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
@@ -49,7 +49,7 @@ def snapshot() -> tuple[Fleet, tuple[ZoneFacts, ...]]:
         )
         for row in Inventory.objects.values_list(*NODE_COLUMNS)
     ]
-    zones = tuple(ZoneFacts(id=pk, status=status) for pk, status in Zone.objects.values_list("pk", "status"))
+    zones = tuple(ZoneFacts(id=zone.pk, status=zone.status) for zone in Zone.objects.only("pk", "status"))
     return Fleet.from_rows(rows), zones
 
 
@@ -66,8 +66,8 @@ def policies(project: Project) -> tuple[Policy, ...]:
 
 def policy_head(*, organization_id: UUID | None = None, project_id: UUID | None = None) -> PolicyVersion | None:
     """The version in force, or None when nothing was ever demanded."""
-    versions = PolicyVersion.objects.filter(organization_id=organization_id, project_id=project_id)
-    return versions.order_by("-version").first()
+    owner = Q(organization=organization_id) if organization_id else Q(project=project_id)
+    return PolicyVersion.objects.filter(owner).order_by("-version").first()
 
 
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:

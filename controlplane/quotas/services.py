@@ -14,7 +14,8 @@ from controlplane.quotas.models import Quota, QuotaUse
 def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
     """Let the resource use these amounts, in place of what it used of the same dimensions before.
 
-    Claims of one project wait for one another until the transaction ends, so two of them cannot both take the last unit.
+    Claims of one project wait for one another until the transaction ends, so two of them cannot both take the last
+    unit.
 
     Raises:
         QuotaExceeded: names the first dimension that does not suffice; nothing was claimed.

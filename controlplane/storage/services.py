@@ -1,5 +1,6 @@
 """Volumes: what a request writes. workflows/volume_*.py carry it out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -74,7 +75,7 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
 
 @transaction.atomic(durable=True)
-def _write(actor: Actor, volume: Volume, args: dict[str, object]) -> Operation:
+def _write(actor: Actor, volume: Volume, args: Mapping[str, object]) -> Operation:
     with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
         volume.save(force_insert=True)
     quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)

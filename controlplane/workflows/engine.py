@@ -1,6 +1,7 @@
 """Runs an operation: steps forward, or back when one fails for good. Survives anything between two lines of it.
 
-Every outcome is written before the next step begins, conditional on the lease. Whoever takes the lease next goes on from
+Every outcome is written before the next step begins, conditional on the lease. Whoever takes the lease next goes on
+from
 `position`; the step there may have been done half or wholly, which is why steps can be repeated.
 """
 

@@ -1,4 +1,5 @@
-"""End an instance, whatever state it is in. Its volumes stay; a node that does not answer is cleaned when it is back."""
+"""End an instance, whatever state it is in. Its volumes stay; a node that does not answer is cleaned when it is back.
+"""
 
 from collections.abc import Sequence
 

@@ -24,8 +24,9 @@ def finish(operation: Operation) -> None:
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:
     was = operation.args["was"]
-    Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
-    quotas.claim(operation.project_id, operation.resource_id, vcpus=was["vcpus"], memory_mib=was["memory_mib"])
+    instance = _instance(operation)
+    Instance.objects.filter(pk=instance.pk).update(last_error=error)
+    quotas.claim(instance.project_id, instance.pk, vcpus=was["vcpus"], memory_mib=was["memory_mib"])
 
 
 def place(operation: Operation) -> None:
@@ -40,8 +41,8 @@ def shrink_place(operation: Operation) -> None:
 
 
 def _resize_place(operation: Operation, size: dict[str, int]) -> None:
-    amounts = {name: size[name] for name in ("vcpus", "memory_mib", "disk_gib")}
-    placement.resize(replace(ask_for(_instance(operation), operation=operation.kind), **amounts))
+    ask = ask_for(_instance(operation), operation=operation.kind)
+    placement.resize(replace(ask, vcpus=size["vcpus"], memory_mib=size["memory_mib"], disk_gib=size["disk_gib"]))
 
 
 def define(operation: Operation) -> None:

@@ -14,13 +14,6 @@ from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.workflows.recipe import Effect
 
-POWER = {
-    pb.POWER_RUNNING: "running",
-    pb.POWER_OFF: "off",
-    pb.POWER_PAUSED: "paused",
-    pb.POWER_CRASHED: "crashed",
-}
-
 
 def ensure_image(grant: Grant, image: Image) -> None:
     agent_client.ensure_image(
@@ -79,7 +72,7 @@ def ensure_instance(
             subject=subject(instance.pk, generation or instance.generation),
             vcpus=instance.vcpus,
             memory_mib=instance.memory_mib,
-            firmware=pb.Firmware.Value(f"FIRMWARE_{instance.image.firmware.upper()}"),
+            firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
             root_volume_id=str(instance.root_volume_id),
             port_ids=[str(port) for port in ports],
             guest_data=pb.GuestData(

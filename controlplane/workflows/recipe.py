@@ -13,9 +13,9 @@ Effect = Callable[[], None]
 class Step:
     """One thing done to one object, and how to undo it; both may be repeated, and both find "already so" good.
 
-    `do` works outside any transaction. What it returns, if anything, is called in the transaction that records the step as
-    done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing behind, or
-    leaves what its own `undo` finds: the undo of the step that failed runs too.
+    `do` works outside any transaction. What it returns, if anything, is called in the transaction that records the
+    step as done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing
+    behind, or leaves what its own `undo` finds: the undo of the step that failed runs too.
     """
 
     name: str
@@ -33,8 +33,8 @@ class NotYet(Exception):
 
 @dataclass(frozen=True)
 class Workflow:
-    """`steps` depend on nothing but the operation's arguments. `finish` and `give_up` are called in the transaction that
-    ends the operation; `give_up` gets the error's document.
+    """`steps` depend on nothing but the operation's arguments. `finish` and `give_up` are called in the transaction
+    that ends the operation; `give_up` gets the error's document.
 
     A workflow that `never_gives_up` tries again after any failure, ever more slowly; only a cancellation turns it back.
     """

@@ -21,8 +21,9 @@ def finish(operation: Operation) -> None:
 
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:
-    Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
-    quotas.claim(operation.project_id, operation.resource_id, storage_gib=operation.args["was_gib"])
+    volume = _volume(operation)
+    Volume.objects.filter(pk=volume.pk).update(last_error=error)
+    quotas.claim(volume.project_id, volume.pk, storage_gib=operation.args["was_gib"])
 
 
 def place(operation: Operation) -> None:

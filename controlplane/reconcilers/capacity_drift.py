@@ -1,0 +1,25 @@
+"""What nodes count as used must be the sum of their allocations. The trigger keeps it so; a difference is an alarm."""
+
+import logging
+
+from django.db import connection
+
+log = logging.getLogger(__name__)
+
+DRIFT = """
+SELECT inventory.node_id::text FROM nodes_inventory AS inventory
+LEFT JOIN placement_allocation AS allocation ON allocation.node_id = inventory.node_id
+GROUP BY inventory.node_id
+HAVING (inventory.vcpus_used, inventory.memory_mib_used, inventory.disk_gib_used) IS DISTINCT FROM
+       (coalesce(sum(vcpus), 0)::bigint, coalesce(sum(memory_mib), 0)::bigint, coalesce(sum(disk_gib), 0)::bigint)
+"""
+
+
+def reconcile() -> list[str]:
+    """The ids of the nodes whose counters have drifted."""
+    with connection.cursor() as cursor:
+        cursor.execute(DRIFT)
+        drifted = [node_id for (node_id,) in cursor.fetchall()]
+    if drifted:
+        log.critical("the used capacity of these nodes is not the sum of their allocations: %s", ", ".join(drifted))
+    return drifted

@@ -1,0 +1,12 @@
+"""Instances whose guest stopped or started by itself get the state that is true."""
+
+import logging
+
+from controlplane.compute import services
+
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> None:
+    if settled := services.power_settle():
+        log.warning("%d instances had changed their power state by themselves", settled)

@@ -1,0 +1,12 @@
+"""Nodes that have fallen silent become unreachable. (The watcher makes them ready again, with their next heartbeat.)"""
+
+import logging
+
+from controlplane.nodes import services
+
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> None:
+    if lost := services.mark_unreachable():
+        log.error("%d nodes have become unreachable", lost)

@@ -1,0 +1,25 @@
+"""What was ended while its node did not answer is removed from the node once it is back."""
+
+import logging
+
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes import agent_client
+from controlplane.nodes.models import NodeRemoval
+
+log = logging.getLogger(__name__)
+
+# A guest lets go of its disk, a disk of its image: in this order nothing is in the way of what follows.
+ORDER = ("instance", "attachment", "port", "volume")
+
+
+def reconcile() -> None:
+    due = NodeRemoval.objects.filter(node__state="ready").select_related("node")
+    for removal in sorted(due, key=lambda row: ORDER.index(row.kind)):
+        try:
+            agent_client.remove(
+                removal.node, kind=removal.kind, resource_id=removal.resource_id, generation=removal.generation
+            )
+        except CloudError as exc:
+            log.warning("node %s: %s %s is still to be removed: %s", removal.node, removal.kind, removal.pk, exc)
+        else:
+            removal.delete()

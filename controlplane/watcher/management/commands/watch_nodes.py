@@ -1,0 +1,26 @@
+"""`manage.py watch_nodes`: the watcher process. Ends on SIGTERM and SIGINT."""
+
+import asyncio
+import signal
+
+from django.core.management.base import BaseCommand
+
+from controlplane.watcher.streams import watch_all
+
+
+class Command(BaseCommand):
+    help = "Keep a stream open to every node and write what they say."
+
+    def handle(self, *args: object, **options: object) -> None:
+        asyncio.run(_until_told())
+
+
+async def _until_told() -> None:
+    watching = asyncio.create_task(watch_all())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, watching.cancel)
+    try:
+        await watching
+    except asyncio.CancelledError:
+        return
