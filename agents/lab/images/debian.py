@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def build(out: Path, scratch: Path) -> None:
+    raise NotImplementedError

@@ -1,0 +1,71 @@
+"""The kernel of the guests: the one of Debian's cloud kernel package that is installed on this machine."""
+
+from __future__ import annotations
+
+import lzma
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.lab.shell import LabError, run
+
+PACKAGE = "linux-image-cloud-amd64"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    release: str
+    """As `uname -r` shows it."""
+    version: str
+    """Of the package."""
+
+    @property
+    def image(self) -> Path:
+        return Path(f"/boot/vmlinuz-{self.release}")
+
+    @property
+    def modules(self) -> Path:
+        return Path(f"/lib/modules/{self.release}")
+
+
+def installed() -> Kernel:
+    """
+    Raises:
+        LabError: the package is not installed.
+    """
+    fields = run(["dpkg-query", "--show", "--showformat", "${Version} ${Depends}", PACKAGE])
+    match = re.match(r"(\S+) .*linux-image-(\d\S+)", fields)
+    if match is None:
+        raise LabError(f"The package {PACKAGE} names no kernel: {fields!r}")
+    return Kernel(release=match[2], version=match[1])
+
+
+def copy_modules(kernel: Kernel, names: Iterable[str], *, to: Path) -> None:
+    """Copy modules and all they need into `to`, uncompressed, with a file `order` that insmod can follow."""
+    needs = _dependencies(kernel)
+    order: list[str] = []
+    for name in names:
+        if name not in needs:
+            raise LabError(f"Kernel {kernel.release} has no module {name!r}.", module=name)
+        # modules.dep lists what a module needs with the most basic last.
+        for path in [*reversed(needs[name][1:]), needs[name][0]]:
+            if path not in order:
+                order.append(path)
+    to.mkdir(parents=True)
+    for path in order:
+        (to / _file_name(path)).write_bytes(lzma.decompress((kernel.modules / path).read_bytes()))
+    (to / "order").write_text("".join(f"{_file_name(path)}\n" for path in order))
+
+
+def _dependencies(kernel: Kernel) -> dict[str, list[str]]:
+    """Module name -> its own path and the paths of all modules it needs."""
+    found = {}
+    for line in (kernel.modules / "modules.dep").read_text().splitlines():
+        own, _, others = line.partition(":")
+        found[Path(own).name.split(".")[0].replace("-", "_")] = [own, *others.split()]
+    return found
+
+
+def _file_name(path: str) -> str:
+    return Path(path).name.removesuffix(".xz")

@@ -1,0 +1,28 @@
+"""The line beside an image that tells what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def sources() -> str:
+    """A digest of every file that the builders consist of."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def is_fresh(image: Path, wanted: str) -> bool:
+    path = _path(image)
+    return image.exists() and path.exists() and path.read_text() == wanted
+
+
+def write(image: Path, made_from: str) -> None:
+    _path(image).write_text(made_from)
+
+
+def _path(image: Path) -> Path:
+    return image.with_name(image.name + ".stamp")

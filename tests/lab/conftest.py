@@ -1,0 +1,88 @@
+"""A lab for the tests of a session, and the guest image that boots in seconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.lab import Lab, LabNode
+from agents.lab.images import build
+from agents.lab.shell import run
+from tests.lab.guests import Guest, ensure_bridge
+
+VAR = Path(__file__).parents[2] / "var"
+
+
+@pytest.fixture(scope="session")
+def lab_folder() -> Iterator[Path]:
+    """A folder of this process's own; labs that killed test processes left behind are removed."""
+    if os.geteuid() != 0:
+        pytest.skip("a lab needs root")
+    for folder in (VAR / "test-labs").glob("*"):
+        if not Path("/proc", folder.name).exists():
+            Lab(folder).remove()
+    folder = VAR / "test-labs" / str(os.getpid())
+    folder.mkdir(parents=True)
+    yield folder
+    Lab(folder).remove()
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder: Path) -> Lab:
+    """Nodes hv1 and hv2, powered on. A test that powers one off or breaks it starts it again."""
+    lab = Lab(lab_folder)
+    lab.up(["hv1", "hv2"])
+    return lab
+
+
+@pytest.fixture
+def hv1(lab: Lab) -> LabNode:
+    node = lab.node("hv1")
+    node.start()
+    return node
+
+
+@pytest.fixture
+def hv2(lab: Lab) -> LabNode:
+    node = lab.node("hv2")
+    node.start()
+    return node
+
+
+@pytest.fixture(scope="session")
+def tiny_image() -> Path:
+    """The qcow2 file of the image `tiny`, built at need and kept between sessions."""
+    path = VAR / "images" / "tiny.qcow2"
+    build("tiny", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def ssh_key(lab_folder: Path) -> Path:
+    """A private key; the public one lies beside it as .pub."""
+    path = lab_folder / "key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)])
+    return path
+
+
+@pytest.fixture
+def make_guest(lab: Lab, ssh_key: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Guest]]:
+    """Makes guests that are removed after the test: make_guest(node, image, memory_mib=..., **create arguments)."""
+    made: list[Guest] = []
+
+    def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: str) -> Guest:
+        ensure_bridge(node)
+        name = f"{request.node.name[5:40].replace('_', '-')}-{len(made)}"
+        folder = lab.shared_folder / name
+        guest = Guest(name, 10 + len(made), node, folder, ssh_key, memory_mib)
+        made.append(guest)
+        guest.create(image, **creation)
+        return guest
+
+    yield make
+    for guest in made:
+        guest.node.start()
+        guest.remove()
