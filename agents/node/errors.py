@@ -71,9 +71,7 @@ class GenerationReused(Conflict):
     code = "agent.generation_reused"
 
     def __init__(self, kind: str, resource_id: UUID | str, *, generation: int) -> None:
-        super().__init__(
-            f"Generation {generation} of {kind} {resource_id} was accepted with another content."
-        )
+        super().__init__(f"Generation {generation} of {kind} {resource_id} was accepted with another content.")
 
 
 class VolumeWouldShrink(Conflict):

@@ -81,7 +81,5 @@ def run(
         raise AdapterError(f"{name} did not end within {timeout_s} s.", retryable=True) from exc
     completed = Completed(done.returncode, done.stdout, done.stderr.decode(errors="replace").strip())
     if check and completed.returncode != 0:
-        raise AdapterError(
-            f"{name} failed ({completed.returncode}): {completed.stderr[-500:]}", retryable=True
-        )
+        raise AdapterError(f"{name} failed ({completed.returncode}): {completed.stderr[-500:]}", retryable=True)
     return completed

@@ -1,0 +1,333 @@
+"""A node in memory: for fleets larger than one machine can run, and for tests that need a node to misbehave.
+
+It keeps the promises of the real adapters and no more: what is lost when its process ends is lost.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from uuid import UUID
+
+from agents.node.adapters.base import (
+    Adapters,
+    BaseImage,
+    ConsolePart,
+    GuestDisk,
+    GuestSpec,
+    GuestState,
+    HostFacts,
+    ImageFormat,
+    IncomingImage,
+    PortSpec,
+    Power,
+)
+from agents.node.errors import AdapterError, DetachPending
+
+RUNS = (Power.RUNNING, Power.PAUSED)
+
+
+@dataclass(frozen=True)
+class FakeCapacity:
+    cores: int = 64
+    memory_mib: int = 256 * 1024
+    disk_gib: int = 4000
+
+
+@dataclass(slots=True)
+class FakeGuest:
+    """`running` is the definition it was started with; `restarts` counts reboots and resets of it."""
+
+    spec: GuestSpec
+    running: GuestSpec | None = None
+    power: Power = Power.OFF
+    reason: str = ""
+    is_reason_known: bool = False
+    starts: int = 0
+    restarts: int = 0
+
+
+class FakeNode:
+    """Hypervisor, disks and switch in one, so that a test sees in one place whether anything is left."""
+
+    def __init__(self, capacity: FakeCapacity | None = None) -> None:
+        self.capacity = capacity or FakeCapacity()
+        self.guests: dict[UUID, FakeGuest] = {}
+        self.volumes: dict[UUID, int] = {}
+        self.ports: dict[UUID, PortSpec] = {}
+        self.images: dict[str, int] = {}
+        self.consoles: dict[UUID, bytes] = {}
+        self.seeds: dict[UUID, Mapping[str, bytes]] = {}
+        self.foreign_domains: list[str] = []
+        self.ignore_shutdown = False
+        self.ignore_detach = False
+        self.call_counts: dict[str, int] = defaultdict(int)
+        self._failures: dict[str, list[Exception]] = defaultdict(list)
+        self._listeners: list[Callable[[UUID], None]] = []
+        self._lock = threading.RLock()
+
+    def adapters(self) -> Adapters:
+        return Adapters(hypervisor=FakeHypervisor(self), disks=FakeDisks(self), switch=FakeSwitch(self))
+
+    def fail_next(self, call: str, error: Exception) -> None:
+        """The next adapter call of that name fails; several failures for one name queue up."""
+        with self._lock:
+            self._failures[call].append(error)
+
+    def crash(self, instance_id: UUID, reason: str = "The guest crashed.") -> None:
+        self._stop(instance_id, Power.CRASHED, reason)
+
+    def guest_powers_off(self, instance_id: UUID) -> None:
+        """As when somebody types `poweroff` in the guest."""
+        self._stop(instance_id, Power.OFF, "The guest powered itself off.")
+
+    def keep_disks(self, *, volumes: Mapping[UUID, int], images: Mapping[str, int]) -> None:
+        """What a power cut leaves on a node: the disks, but no running guest."""
+        self.volumes.update(volumes)
+        self.images.update(images)
+
+    def is_clean(self) -> bool:
+        """Nothing of any tenant is left; cached images may be."""
+        return not (self.guests or self.volumes or self.ports or self.seeds)
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        with self._lock:
+            self.call_counts[name] += 1
+            if self._failures[name]:
+                raise self._failures[name].pop(0)
+            yield
+
+    def listen(self, listener: Callable[[UUID], None]) -> None:
+        with self._lock:
+            self._listeners.append(listener)
+
+    def announce(self, guest_id: UUID) -> None:
+        for listener in self._listeners:
+            listener(guest_id)
+
+    def _stop(self, instance_id: UUID, power: Power, reason: str) -> None:
+        with self._lock:
+            guest = self.guests[instance_id]
+            guest.power, guest.reason, guest.is_reason_known, guest.running = power, reason, True, None
+        self.announce(instance_id)
+
+
+class FakeHypervisor:
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    def host(self) -> HostFacts:
+        capacity = self._node.capacity
+        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu")
+        return HostFacts(capacity.cores, capacity.memory_mib, "fake", "qemu", traits)
+
+    def define(self, guest: GuestSpec) -> None:
+        with self._node.call("define"):
+            known = self._node.guests.setdefault(guest.id, FakeGuest(guest))
+            known.spec = guest
+
+    def undefine(self, guest_id: UUID) -> bool:
+        with self._node.call("undefine"):
+            guest = self._node.guests.get(guest_id)
+            if guest is not None and guest.power in RUNS:
+                raise AdapterError(f"Guest {guest_id} is running.", retryable=False)
+            return self._node.guests.pop(guest_id, None) is not None
+
+    def start(self, guest_id: UUID) -> None:
+        with self._node.call("start"):
+            guest = self._guest(guest_id)
+            if guest.power in RUNS:
+                guest.power = Power.RUNNING
+                return
+            self._check_startable(guest.spec)
+            guest.power, guest.reason, guest.is_reason_known = Power.RUNNING, "", True
+            guest.running, guest.starts = guest.spec, guest.starts + 1
+            console = self._node.consoles.get(guest_id, b"")
+            self._node.consoles[guest_id] = console + b"The fake guest has booted.\n"
+        self._node.announce(guest_id)
+
+    def request_shutdown(self, guest_id: UUID) -> None:
+        with self._node.call("request_shutdown"):
+            guest = self._node.guests.get(guest_id)
+            if guest is None or guest.power is not Power.RUNNING or self._node.ignore_shutdown:
+                return
+            self._turn_off(guest)
+        self._node.announce(guest_id)
+
+    def power_off(self, guest_id: UUID) -> None:
+        with self._node.call("power_off"):
+            guest = self._node.guests.get(guest_id)
+            if guest is None or guest.power not in RUNS:
+                return
+            self._turn_off(guest)
+        self._node.announce(guest_id)
+
+    def reboot(self, guest_id: UUID) -> None:
+        with self._node.call("reboot"):
+            self._guest(guest_id).restarts += 1
+
+    def reset(self, guest_id: UUID) -> None:
+        with self._node.call("reset"):
+            self._guest(guest_id).restarts += 1
+
+    def state(self, guest_id: UUID) -> GuestState | None:
+        with self._node.call("state"):
+            guest = self._node.guests.get(guest_id)
+            return None if guest is None else _state(guest)
+
+    def states(self) -> Mapping[UUID, GuestState]:
+        with self._node.call("states"):
+            return {guest_id: _state(guest) for guest_id, guest in self._node.guests.items()}
+
+    def unknown_domains(self) -> Sequence[str]:
+        return list(self._node.foreign_domains)
+
+    def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        with self._node.call("plug_disk"):
+            guest, running = self._running(guest_id)
+            if disk.volume_id not in {known.volume_id for known in running.disks}:
+                guest.running = replace(running, disks=(*running.disks, disk))
+
+    def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
+        with self._node.call("unplug_disk"):
+            guest, running = self._running(guest_id)
+            left = tuple(known for known in running.disks if known.volume_id != disk.volume_id)
+            if left == running.disks:
+                return False
+            if self._node.ignore_detach:
+                raise DetachPending(f"Guest {guest_id} has not let go of volume {disk.volume_id}.")
+            guest.running = replace(running, disks=left)
+            return True
+
+    def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
+        with self._node.call("grow_disk"):
+            self._running(guest_id)
+            self._node.volumes[disk.volume_id] = size_bytes
+
+    def subscribe(self, listener: Callable[[UUID], None]) -> None:
+        self._node.listen(listener)
+
+    def close(self) -> None:
+        pass
+
+    def _guest(self, guest_id: UUID) -> FakeGuest:
+        try:
+            return self._node.guests[guest_id]
+        except KeyError:
+            raise AdapterError(f"Guest {guest_id} is not defined.", retryable=False) from None
+
+    def _running(self, guest_id: UUID) -> tuple[FakeGuest, GuestSpec]:
+        guest = self._guest(guest_id)
+        if guest.running is None:
+            raise AdapterError(f"Guest {guest_id} does not run.", retryable=False)
+        return guest, guest.running
+
+    def _check_startable(self, spec: GuestSpec) -> None:
+        for disk in spec.disks:
+            if disk.volume_id not in self._node.volumes:
+                raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
+
+    def _turn_off(self, guest: FakeGuest) -> None:
+        guest.power, guest.reason, guest.is_reason_known, guest.running = Power.OFF, "", True, None
+
+
+class FakeIncoming:
+    def __init__(self, node: FakeNode, sha256: str) -> None:
+        self._node = node
+        self._sha256 = sha256
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        self._size += len(data)
+
+    def inspect(self, image_format: ImageFormat) -> Mapping[str, object]:
+        report: dict[str, object] = {"format": image_format.value, "probed-format": image_format.value}
+        report["virtual-size"] = max(512, self._size)
+        if image_format is ImageFormat.QCOW2:
+            report["format-specific"] = {"type": "qcow2", "data": {"compat": "1.1"}}
+        return report
+
+    def keep(self) -> None:
+        with self._node.call("keep_image"):
+            self._node.images[self._sha256] = self._size
+
+
+class FakeDisks:
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    def capacity_gib(self) -> int:
+        return self._node.capacity.disk_gib
+
+    def image_size_bytes(self, sha256: str) -> int | None:
+        return self._node.images.get(sha256)
+
+    @contextmanager
+    def receive_image(self, sha256: str) -> Iterator[IncomingImage]:
+        yield FakeIncoming(self._node, sha256)
+
+    def remove_image(self, sha256: str) -> bool:
+        with self._node.call("remove_image"):
+            return self._node.images.pop(sha256, None) is not None
+
+    def volume_path(self, volume_id: UUID) -> Path:
+        return Path(PurePosixPath("/fake/volumes") / f"{volume_id}.qcow2")
+
+    def volume_size_bytes(self, volume_id: UUID) -> int | None:
+        return self._node.volumes.get(volume_id)
+
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None) -> None:
+        with self._node.call("create_volume"):
+            if base is not None and base.sha256 not in self._node.images:
+                raise AdapterError(f"Image {base.sha256} is not cached.", retryable=False)
+            self._node.volumes[volume_id] = size_bytes
+
+    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+        with self._node.call("grow_volume"):
+            self._node.volumes[volume_id] = size_bytes
+
+    def remove_volume(self, volume_id: UUID) -> bool:
+        with self._node.call("remove_volume"):
+            return self._node.volumes.pop(volume_id, None) is not None
+
+    def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
+        with self._node.call("write_seed"):
+            self._node.seeds[instance_id] = dict(files)
+        return Path(f"/fake/instances/{instance_id}/seed.iso")
+
+    def console_path(self, instance_id: UUID) -> Path:
+        return Path(f"/fake/instances/{instance_id}/console.log")
+
+    def read_console(self, instance_id: UUID, *, offset: int, max_bytes: int) -> ConsolePart:
+        console = self._node.consoles.get(instance_id, b"")
+        start = min(offset, len(console)) if offset >= 0 else max(0, len(console) + offset)
+        return ConsolePart(console[start : start + max_bytes], start, len(console))
+
+    def remove_instance_files(self, instance_id: UUID) -> None:
+        with self._node.call("remove_instance_files"):
+            self._node.seeds.pop(instance_id, None)
+            self._node.consoles.pop(instance_id, None)
+
+
+class FakeSwitch:
+    def __init__(self, node: FakeNode) -> None:
+        self._node = node
+
+    def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        with self._node.call("ensure_port"):
+            self._node.ports[port.id] = port
+
+    def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        with self._node.call("remove_port"):
+            self._node.ports.pop(port.id, None)
+
+    def restore(self, ports: Sequence[PortSpec]) -> None:
+        with self._node.call("restore"):
+            self._node.ports = {port.id: port for port in ports}
+
+
+def _state(guest: FakeGuest) -> GuestState:
+    return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known)

@@ -1,0 +1,47 @@
+"""Frozen dataclasses to JSON text and back, for the ledger: the same value always gives the same text."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+T = TypeVar("T")
+
+
+def dumps(value: object) -> str:
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def loads(kind: type[T], text: str) -> T:
+    """The value that `dumps` turned into `text`; ValueError or TypeError when the text has another shape."""
+    return _typed(kind, json.loads(text))  # type: ignore[no-any-return]
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, UUID | IPv4Address | IPv4Network):
+        return str(value)
+    return value
+
+
+def _typed(kind: Any, plain: Any) -> Any:
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        values = {name: _typed(hints[name], item) for name, item in plain.items()}
+        return cast(Callable[..., Any], kind)(**values)
+    if get_origin(kind) is tuple:
+        return tuple(_typed(get_args(kind)[0], item) for item in plain)
+    if kind is bytes:
+        return base64.b64decode(plain)
+    return kind(plain)

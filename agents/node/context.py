@@ -1,0 +1,25 @@
+"""What every service needs: who this node is, what it was told, and the adapters that act on it."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from agents.node.adapters.base import Adapters
+from agents.node.ledger import Ledger
+from agents.node.locks import ResourceLocks
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """From the node's own certificate, so that nothing else can tell it who it is."""
+
+    node_id: UUID
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    identity: Identity
+    boot_id: str
+    ledger: Ledger
+    adapters: Adapters
+    locks: ResourceLocks = field(default_factory=ResourceLocks)

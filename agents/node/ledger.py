@@ -1,0 +1,312 @@
+"""What the agent was told, in a SQLite file: it survives a kill of the agent and a power cut of the node.
+
+Each resource has one row with the highest generation seen. The wish is written before anybody acts on it,
+so that a killed agent finishes or undoes its work when the call is repeated. Phases:
+
+    making → present → removing → removed     (an Ensure of a higher generation begins at making again)
+
+The write-ahead log is flushed at every commit (synchronous=FULL): an agent that forgot a generation which it
+had answered could let a late duplicate revive a removed guest. That costs one fsync for each change.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from agents.node import codec
+from agents.node.adapters.base import ImageFormat, PortSpec
+from agents.node.errors import GenerationReused, NotFound, StaleGeneration
+from agents.node.wishes import AttachmentWish, InstanceWish, Subject, VolumeWish
+
+MIGRATIONS = (
+    """
+    CREATE TABLE resource (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        phase TEXT NOT NULL CHECK (phase IN ('making', 'present', 'removing', 'removed')),
+        wish TEXT CHECK ((wish IS NULL) = (phase = 'removed')),
+        PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX resource_held ON resource (kind) WHERE phase <> 'removed';
+    CREATE TABLE use (
+        user_kind TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        used_kind TEXT NOT NULL,
+        used_id TEXT NOT NULL,
+        PRIMARY KEY (user_kind, user_id, used_kind, used_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX use_of ON use (used_kind, used_id);
+    CREATE TABLE guest (
+        id TEXT PRIMARY KEY,
+        restart_count INTEGER NOT NULL,
+        has_started INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
+)
+
+SELECT = "SELECT id, generation, phase, wish FROM resource"
+
+Wish = TypeVar("Wish")
+Use = tuple[str, UUID | str]
+
+
+class Phase(StrEnum):
+    MAKING = "making"
+    PRESENT = "present"
+    REMOVING = "removing"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """What is remembered of an image in the cache; its wish has no generation."""
+
+    size_bytes: int
+    format: ImageFormat
+    virtual_size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuestProgress:
+    """`has_started`: the agent started the guest and was not told to stop it since."""
+
+    restart_count: int = 0
+    has_started: bool = False
+
+
+@dataclass(frozen=True)
+class Entry(Generic[Wish]):
+    """A row. `wish` is decoded when asked for; a removed resource has none."""
+
+    id: str
+    generation: int
+    phase: Phase
+    wish_type: type[Wish]
+    wish_text: str | None
+
+    @cached_property
+    def wish(self) -> Wish:
+        if self.wish_text is None:
+            raise NotFound("wish of", self.id)
+        return codec.loads(self.wish_type, self.wish_text)
+
+    @property
+    def is_held(self) -> bool:
+        return self.phase is not Phase.REMOVED
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.phase in (Phase.MAKING, Phase.PRESENT)
+
+
+class Ledger:
+    """Safe for use by many threads: one connection, one writer at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._migrate()
+        self.images = Shelf(self, "image", CachedImage)
+        self.volumes = Shelf(self, "volume", VolumeWish)
+        self.ports = Shelf(self, "port", PortSpec)
+        self.instances = Shelf(self, "instance", InstanceWish)
+        self.attachments = Shelf(self, "attachment", AttachmentWish)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; may be nested, and then belongs to the outermost one."""
+        with self._lock:
+            if self._depth == 0:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._leave("ROLLBACK")
+                raise
+            self._leave("COMMIT")
+
+    def execute(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
+    def users_of(self, used_kind: str, used_id: UUID | str, user_kind: str) -> list[UUID]:
+        """Ids of the held resources of `user_kind` that use the named one."""
+        rows = self.execute(
+            "SELECT user_id FROM use WHERE used_kind = ? AND used_id = ? AND user_kind = ? ORDER BY user_id",
+            used_kind,
+            str(used_id),
+            user_kind,
+        )
+        return [UUID(str(user_id)) for (user_id,) in rows]
+
+    def guest_progress(self, instance_id: UUID) -> GuestProgress:
+        rows = self.execute("SELECT restart_count, has_started FROM guest WHERE id = ?", str(instance_id))
+        return GuestProgress(int(str(rows[0][0])), bool(rows[0][1])) if rows else GuestProgress()
+
+    def record_progress(self, instance_id: UUID, progress: GuestProgress) -> None:
+        with self.transaction():
+            self.execute(
+                "INSERT OR REPLACE INTO guest VALUES (?, ?, ?)",
+                str(instance_id),
+                progress.restart_count,
+                progress.has_started,
+            )
+
+    def forget_progress(self, instance_id: UUID) -> None:
+        with self.transaction():
+            self.execute("DELETE FROM guest WHERE id = ?", str(instance_id))
+
+    def _leave(self, verb: str) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute(verb)
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise RuntimeError(f"The ledger has schema {version}, written by a newer agent than this one.")
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+
+
+class Shelf(Generic[Wish]):
+    """The rows of one kind."""
+
+    def __init__(self, ledger: Ledger, kind: str, wish_type: type[Wish]) -> None:
+        self._ledger = ledger
+        self.kind = kind
+        self._wish_type = wish_type
+
+    def get(self, resource_id: UUID | str) -> Entry[Wish] | None:
+        rows = self._ledger.execute(
+            f"{SELECT} WHERE kind = ? AND id = ?",
+            self.kind,
+            str(resource_id),
+        )
+        return self._entry(rows[0]) if rows else None
+
+    def wanted(self, resource_id: UUID | str) -> Entry[Wish]:
+        """The row of a resource that is here and not about to go; NotFound otherwise."""
+        entry = self.get(resource_id)
+        if entry is None or not entry.is_wanted:
+            raise NotFound(self.kind, resource_id)
+        return entry
+
+    def held(self) -> list[Entry[Wish]]:
+        """All that is here, also what is half made or half removed."""
+        rows = self._ledger.execute(
+            f"{SELECT} WHERE kind = ? AND phase <> 'removed' ORDER BY id",
+            self.kind,
+        )
+        return [self._entry(row) for row in rows]
+
+    def accept(self, subject: Subject, wish: Wish, *, uses: Sequence[Use]) -> Entry[Wish] | None:
+        """Record a wish and what it uses; answers the row as it was before.
+
+        Raises:
+            StaleGeneration: a higher generation was seen, or this one was removed.
+            GenerationReused: this generation was accepted with another wish.
+        """
+        text = codec.dumps(wish)
+        with self._ledger.transaction():
+            before = self.get(subject.id)
+            if before is not None:
+                self._check_generation(before, subject, text)
+            phase = Phase.PRESENT if before is not None and before.phase is Phase.PRESENT else Phase.MAKING
+            self._put(str(subject.id), subject.generation, phase, text)
+            self._put_uses(str(subject.id), uses)
+        return before
+
+    def confirm(self, resource_id: UUID | str) -> None:
+        """The wish has been carried out."""
+        with self._ledger.transaction():
+            self._ledger.execute(
+                "UPDATE resource SET phase = 'present' WHERE kind = ? AND id = ? AND phase = 'making'",
+                self.kind,
+                str(resource_id),
+            )
+
+    def begin_removal(self, subject: Subject) -> Entry[Wish] | None:
+        """Record that the resource must go; answers the row as it was before.
+
+        Raises:
+            StaleGeneration: a higher generation was seen.
+        """
+        with self._ledger.transaction():
+            before = self.get(subject.id)
+            if before is not None and subject.generation < before.generation:
+                raise StaleGeneration(self.kind, subject.id, given=subject.generation, seen=before.generation)
+            text = before.wish_text if before is not None else None
+            phase = Phase.REMOVED if text is None else Phase.REMOVING
+            self._put(str(subject.id), subject.generation, phase, text)
+        return before
+
+    def finish_removal(self, resource_id: UUID | str) -> None:
+        """Leave the tombstone: the generation stays known, the wish is forgotten."""
+        with self._ledger.transaction():
+            self._ledger.execute(
+                "UPDATE resource SET phase = 'removed', wish = NULL WHERE kind = ? AND id = ?",
+                self.kind,
+                str(resource_id),
+            )
+            self._put_uses(str(resource_id), ())
+
+    def forget(self, resource_id: UUID | str) -> None:
+        """For what has no generation: leave no row at all."""
+        with self._ledger.transaction():
+            self._ledger.execute("DELETE FROM resource WHERE kind = ? AND id = ?", self.kind, str(resource_id))
+
+    def remember(self, resource_id: str, wish: Wish) -> None:
+        """For what has no generation: it is here."""
+        with self._ledger.transaction():
+            self._put(resource_id, 0, Phase.PRESENT, codec.dumps(wish))
+
+    def _check_generation(self, before: Entry[Wish], subject: Subject, text: str) -> None:
+        given, seen = subject.generation, before.generation
+        if given < seen or (given == seen and not before.is_wanted):
+            raise StaleGeneration(self.kind, subject.id, given=given, seen=seen)
+        if given == seen and text != before.wish_text:
+            raise GenerationReused(self.kind, subject.id, generation=given)
+
+    def _put(self, resource_id: str, generation: int, phase: Phase, text: str | None) -> None:
+        self._ledger.execute(
+            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)",
+            self.kind,
+            resource_id,
+            generation,
+            phase,
+            text,
+        )
+
+    def _put_uses(self, resource_id: str, uses: Sequence[Use]) -> None:
+        self._ledger.execute("DELETE FROM use WHERE user_kind = ? AND user_id = ?", self.kind, resource_id)
+        for used_kind, used_id in uses:
+            self._ledger.execute(
+                "INSERT OR IGNORE INTO use VALUES (?, ?, ?, ?)",
+                self.kind,
+                resource_id,
+                used_kind,
+                str(used_id),
+            )
+
+    def _entry(self, row: tuple[object, ...]) -> Entry[Wish]:
+        resource_id, generation, phase, text = row
+        wish_text = None if text is None else str(text)
+        return Entry(str(resource_id), int(str(generation)), Phase(str(phase)), self._wish_type, wish_text)

@@ -1,0 +1,174 @@
+"""Start the agent: python -m agents.node.main --state-dir DIR --listen ADDRESS:PORT."""
+
+import argparse
+import fcntl
+import logging
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from uuid import UUID
+
+import grpc
+
+from agents.node import VERSION, logs, pki
+from agents.node.adapters.base import Adapters
+from agents.node.adapters.fake import FakeCapacity, FakeNode
+from agents.node.context import Node
+from agents.node.ledger import Ledger
+from agents.node.rpc.guard import Guard
+from agents.node.rpc.servicer import Servicer
+from agents.node.services import ports
+from agents.node.services.events import MAX_WATCHES, Hub
+from agents.protocol import agent_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+# Threads for short calls and image uploads; each watch occupies one more for as long as it lasts.
+CALL_THREADS = 16
+MAX_MESSAGE_BYTES = 4 * 2**20
+STOP_GRACE_S = 5
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 10_000),  # finds out about vanished watchers
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),  # lets callers do the same
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.so_reuseport", 0),  # a second agent on the port must fail, not share it
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`listen` is ADDRESS:PORT; port 0 takes a free one."""
+
+    state_dir: Path
+    listen: str
+
+
+class Server:
+    """A running agent. `stop` lets calls in progress end for some seconds, and may be repeated."""
+
+    def __init__(self, node: Node, hub: Hub, server: grpc.Server, *, port: int, lock: TextIO) -> None:
+        self.port = port
+        self.node = node
+        self._hub = hub
+        self._server = server
+        self._lock = lock
+
+    def stop(self, grace_s: float = STOP_GRACE_S) -> None:
+        stopped = self._server.stop(grace_s)
+        self._hub.close()
+        stopped.wait()
+        self.node.adapters.hypervisor.close()
+        self.node.ledger.close()
+        self._lock.close()
+
+
+def serve(config: Config, adapters: Adapters) -> Server:
+    """Start serving and return. What the ledger holds is made so again first.
+
+    Raises:
+        RuntimeError: another agent uses the same state folder, or the address cannot be listened on.
+        ValueError, OSError: the node has not been enrolled.
+    """
+    credentials = pki.load(config.state_dir)
+    lock = _only_agent(config.state_dir)
+    node = Node(
+        identity=pki.identity(credentials.certificate),
+        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        ledger=Ledger(config.state_dir / "ledger.sqlite"),
+        adapters=adapters,
+    )
+    hub = Hub()
+    adapters.hypervisor.subscribe(hub.publish)
+    ports.restore(node)
+    server, port = _listen(config.listen, credentials)
+    agent_pb2_grpc.add_AgentServicer_to_server(Servicer(node, hub), server)  # type: ignore[no-untyped-call]
+    server.start()
+    facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
+    log.info("serving", extra={"facts": facts})
+    return Server(node, hub, server, port=port, lock=lock)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    logs.configure(options.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    config = Config(state_dir=options.state_dir.resolve(), listen=options.listen)
+    server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
+    stop.wait()
+    log.info("stopping")
+    server.stop()
+
+
+def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
+    server = grpc.server(
+        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES, thread_name_prefix="rpc"),
+        interceptors=[Guard()],
+        options=OPTIONS,
+    )
+    tls = grpc.ssl_server_credentials(
+        [(credentials.key, credentials.certificate)],
+        root_certificates=credentials.ca,
+        require_client_auth=True,
+    )
+    return server, server.add_secure_port(address, tls)
+
+
+def _only_agent(state_dir: Path) -> TextIO:
+    """Two agents on one ledger would each believe to be alone. The lock goes with the process."""
+    lock = (state_dir / "agent.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        lock.close()
+        raise RuntimeError(f"Another agent uses {state_dir}.") from exc
+    return lock
+
+
+def _fake(config: Config, options: argparse.Namespace) -> Adapters:
+    fake = FakeNode(FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib))
+    ledger = Ledger(config.state_dir / "ledger.sqlite")
+    fake.keep_disks(
+        volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held()},
+        images={entry.id: entry.wish.size_bytes for entry in ledger.images.held()},
+    )
+    ledger.close()
+    return fake.adapters()
+
+
+def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
+    # Imported here, since a fleet of fake nodes needs neither libvirt's library nor its memory.
+    from agents.node.adapters.real import real_adapters
+
+    return real_adapters(
+        config.state_dir, libvirt_uri=options.libvirt_uri, virt_type=options.virt_type, uplink=options.uplink
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="agents.node.main", description="The agent of one hypervisor node.")
+    parser.add_argument("--state-dir", type=Path, required=True, help="enrolment, ledger, images and volumes")
+    parser.add_argument("--listen", required=True, metavar="ADDRESS:PORT")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--adapter", default="libvirt", choices=("libvirt", "fake"))
+    parser.add_argument("--libvirt-uri", default="qemu:///system")
+    parser.add_argument(
+        "--virt-type", default="auto", choices=("auto", "kvm", "qemu"), help="auto: KVM once it was seen to work"
+    )
+    parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
+    parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
+    parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
+    parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The node's key and certificates on disk, and what its own certificate says of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from cryptography import x509
+
+from agents.node.context import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    key: bytes
+    certificate: bytes
+    ca: bytes
+
+
+def folder(state_dir: Path) -> Path:
+    return state_dir / "pki"
+
+
+def load(state_dir: Path) -> Credentials:
+    pki = folder(state_dir)
+    return Credentials(
+        key=(pki / "node.key").read_bytes(),
+        certificate=(pki / "node.crt").read_bytes(),
+        ca=(pki / "ca.crt").read_bytes(),
+    )
+
+
+def identity(certificate: bytes) -> Identity:
+    """From the URI andromede://zone/<zone>/node/<node-id>; ValueError when the certificate names no node."""
+    names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    for uri in names.value.get_values_for_type(x509.UniformResourceIdentifier):
+        parts = urlsplit(uri)
+        path = parts.path.split("/")
+        if (parts.scheme, parts.netloc) == ("andromede", "zone") and len(path) == 4 and path[2] == "node":
+            return Identity(node_id=UUID(path[3]), zone=unquote(path[1]))
+    raise ValueError("The certificate does not name a node: it is not one that enrolment has made.")

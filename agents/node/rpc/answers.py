@@ -1,0 +1,86 @@
+"""Statuses to messages."""
+
+from agents.node import VERSION
+from agents.node.adapters.base import ConsolePart, Power, tap_name
+from agents.node.services.attachments import AttachmentStatus
+from agents.node.services.images import ImageStatus
+from agents.node.services.instances import InstanceStatus
+from agents.node.services.inventory import Description, Inventory, PortStatus
+from agents.node.services.volumes import VolumeStatus
+from agents.protocol import agent_pb2 as pb
+
+POWERS = {
+    Power.RUNNING: pb.POWER_RUNNING,
+    Power.OFF: pb.POWER_OFF,
+    Power.PAUSED: pb.POWER_PAUSED,
+    Power.CRASHED: pb.POWER_CRASHED,
+}
+
+
+def image(status: ImageStatus) -> pb.ImageState:
+    return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
+
+
+def volume(status: VolumeStatus) -> pb.VolumeState:
+    return pb.VolumeState(
+        subject=pb.Subject(id=str(status.id), generation=status.generation),
+        size_bytes=status.size_bytes,
+        attached_to=str(status.attached_to) if status.attached_to else "",
+    )
+
+
+def port(status: PortStatus) -> pb.PortState:
+    return pb.PortState(
+        subject=pb.Subject(id=str(status.port.id), generation=status.generation),
+        device=tap_name(status.port.id),
+    )
+
+
+def instance(status: InstanceStatus) -> pb.InstanceState:
+    return pb.InstanceState(
+        subject=pb.Subject(id=str(status.id), generation=status.generation),
+        power=POWERS[status.power],
+        virt_type=status.virt_type,
+        restart_count=status.restart_count,
+        reason=status.reason,
+    )
+
+
+def attachment(status: AttachmentStatus) -> pb.AttachmentState:
+    return pb.AttachmentState(
+        subject=pb.Subject(id=str(status.id), generation=status.generation),
+        instance_id=str(status.instance_id),
+        volume_id=str(status.volume_id),
+        serial=status.serial,
+    )
+
+
+def inventory(found: Inventory) -> pb.Inventory:
+    return pb.Inventory(
+        node_id=str(found.identity.node_id),
+        zone=found.identity.zone,
+        agent_version=VERSION,
+        boot_id=found.boot_id,
+        cores=found.host.cores,
+        memory_mib=found.host.memory_mib,
+        disk_gib=found.disk_gib,
+        cpu_model=found.host.cpu_model,
+        virt_type=found.host.virt_type,
+        traits=found.host.traits,
+    )
+
+
+def description(found: Description) -> pb.NodeDescription:
+    return pb.NodeDescription(
+        inventory=inventory(found.inventory),
+        instances=[instance(status) for status in found.instances],
+        volumes=[volume(status) for status in found.volumes],
+        ports=[port(status) for status in found.ports],
+        attachments=[attachment(status) for status in found.attachments],
+        images=[image(status) for status in found.images],
+        unknown_domains=found.unknown_domains,
+    )
+
+
+def console(part: ConsolePart) -> pb.ConsoleChunk:
+    return pb.ConsoleChunk(data=part.data, offset=part.offset, total_bytes=part.total_bytes)

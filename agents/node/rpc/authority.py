@@ -1,0 +1,24 @@
+"""Who may call, and what gives a node the right to hold something."""
+
+from collections.abc import Mapping, Sequence
+
+from agents.node.context import Identity
+from agents.node.errors import UnknownPeer, WrongNode
+from agents.node.wishes import Warrant
+
+CONTROLPLANE = b"andromede://controlplane/"
+
+
+def check_peer(auth_context: Mapping[str, Sequence[bytes]]) -> str:
+    """The name of the calling process. TLS has verified the chain; a URI in the certificate names the role."""
+    for uri in auth_context.get("peer_uri", ()):
+        if uri.startswith(CONTROLPLANE):
+            return uri.removeprefix(CONTROLPLANE).decode(errors="replace")
+    raise UnknownPeer("The caller's certificate does not name a process of the control plane.")
+
+
+def check_warrant(identity: Identity, warrant: Warrant) -> None:
+    if warrant.node_id != identity.node_id:
+        raise WrongNode(f"The warrant is for node {warrant.node_id}; this is {identity.node_id}.")
+    if warrant.zone != identity.zone:
+        raise WrongNode(f"The warrant is for zone {warrant.zone!r}; this node is in {identity.zone!r}.")

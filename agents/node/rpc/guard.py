@@ -1,0 +1,110 @@
+"""Before and around every call: who calls, how errors leave, one line in the log."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+
+from agents.node.errors import AdapterError, AgentError, BadRequest, Conflict, Exhausted, Forbidden, NotFound
+from agents.node.rpc import authority
+
+log = logging.getLogger(__name__)
+
+AuthContext = Mapping[str, Sequence[bytes]]  # several values a key, unlike what the stubs say
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+
+STATUS: Mapping[type[AgentError], grpc.StatusCode] = {
+    BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Forbidden: grpc.StatusCode.PERMISSION_DENIED,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Conflict: grpc.StatusCode.FAILED_PRECONDITION,
+    Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+
+
+class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
+    """Refuses strangers, turns AgentError into a status with its code, and hides what nobody expected."""
+
+    def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Handler], details: grpc.HandlerCallDetails
+    ) -> Handler:
+        handler = continuation(details)
+        if handler is None:
+            return None
+        method = details.method.rsplit("/", 1)[-1]
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(method, handler.unary_stream),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                _guarded(method, handler.stream_unary),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _guarded(method, handler.unary_unary),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _guarded(method: str, behaviour: Any) -> Any:
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        with _answering(method, context):
+            return behaviour(request, context)
+
+    return call
+
+
+def _guarded_stream(method: str, behaviour: Any) -> Any:
+    def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        with _answering(method, context):
+            yield from behaviour(request, context)
+
+    return call
+
+
+@contextmanager
+def _answering(method: str, context: grpc.ServicerContext) -> Iterator[None]:
+    began = time.monotonic()
+    facts: dict[str, object] = {"method": method, "code": "cancelled"}  # unless it comes to an end
+    try:
+        facts["peer"] = authority.check_peer(cast(AuthContext, context.auth_context()))
+        yield
+        facts["code"] = "ok"
+    except AgentError as exc:
+        facts |= {"code": exc.code, "problem": exc.message}
+        _abort(context, exc)
+    except grpc.RpcError:
+        raise  # the caller hung up while its stream was being read
+    except Exception:
+        facts["code"] = AgentError.code
+        log.exception("unexpected", extra={"facts": facts})
+        _abort(context, AgentError("The agent failed in a way that it did not expect; see its log."))
+    finally:
+        facts["ms"] = round((time.monotonic() - began) * 1000, 1)
+        log.info("call", extra={"facts": facts})
+
+
+def _abort(context: grpc.ServicerContext, error: AgentError) -> NoReturn:
+    metadata: Sequence[tuple[str, str]] = (
+        ("andromede-code", error.code),
+        ("andromede-retryable", "true" if error.retryable else "false"),
+    )
+    context.set_trailing_metadata(tuple(metadata))
+    context.abort(status_of(error), error.message)
+
+
+def status_of(error: AgentError) -> grpc.StatusCode:
+    if isinstance(error, AdapterError) and error.retryable:
+        return grpc.StatusCode.UNAVAILABLE
+    for kind, status in STATUS.items():
+        if isinstance(error, kind):
+            return status
+    return grpc.StatusCode.INTERNAL

@@ -1,0 +1,83 @@
+"""Guest events on their way from the hypervisor to those who watch the node."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from agents.node.errors import Exhausted
+
+MAX_WATCHES = 4
+MAX_PENDING = 1000
+
+
+class Watch:
+    """One watcher's queue. Who reads too slowly loses it, watches again and gets the whole state."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[UUID | None] = queue.Queue(maxsize=MAX_PENDING)
+        self._has_overflowed = threading.Event()
+        self._is_closed = threading.Event()
+
+    def next(self, timeout_s: float) -> UUID | None:
+        """The next guest that has changed; None after `timeout_s` seconds without one, or when closed.
+
+        Raises:
+            Exhausted: events came faster than they were read.
+        """
+        if self._has_overflowed.is_set():
+            raise Exhausted("The watcher reads more slowly than events come; watch again.")
+        try:
+            return self._queue.get(timeout=max(timeout_s, 0))
+        except queue.Empty:
+            return None
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed.is_set()
+
+    def push(self, guest_id: UUID) -> None:
+        try:
+            self._queue.put_nowait(guest_id)
+        except queue.Full:
+            self._has_overflowed.set()
+
+    def close(self) -> None:
+        self._is_closed.set()
+        try:
+            self._queue.put_nowait(None)  # wakes the reader
+        except queue.Full:
+            self._has_overflowed.set()
+
+
+class Hub:
+    """Hands each event to every watch; `publish` is the listener of `Hypervisor.subscribe`."""
+
+    def __init__(self) -> None:
+        self._watches: set[Watch] = set()
+        self._lock = threading.Lock()
+
+    def publish(self, guest_id: UUID) -> None:
+        with self._lock:
+            for watch in self._watches:
+                watch.push(guest_id)
+
+    @contextmanager
+    def watch(self) -> Iterator[Watch]:
+        """At most MAX_WATCHES at a time, since each keeps a thread of the server busy."""
+        watch = Watch()
+        with self._lock:
+            if len(self._watches) >= MAX_WATCHES:
+                raise Exhausted(f"This node serves {MAX_WATCHES} watchers at a time.")
+            self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            with self._lock:
+                self._watches.discard(watch)
+
+    def close(self) -> None:
+        with self._lock:
+            for watch in self._watches:
+                watch.close()

@@ -1,0 +1,56 @@
+"""Which disk images a node accepts, decided from what the inspector reports; pure.
+
+An image comes from a stranger. A backing file or an external data file would let a guest read files of the
+node, an unknown feature could change what the bytes mean to the next tool: what is not listed is refused.
+"""
+
+from collections.abc import Mapping
+
+from agents.node.adapters.base import ImageFormat
+from agents.node.errors import ImageRefused
+
+MAX_VIRTUAL_SIZE_BYTES = 64 * 2**40
+MIN_VIRTUAL_SIZE_BYTES = 512
+REFERENCES = ("backing-filename", "full-backing-filename", "backing-filename-format", "backing-image")
+
+# What qemu-img reports as "format-specific" of a qcow2 file, and the values that are accepted.
+QCOW2_FEATURES: Mapping[str, tuple[object, ...]] = {
+    "compat": ("0.10", "1.1"),
+    "compression-type": ("zlib", "zstd"),
+    "lazy-refcounts": (False, True),
+    "refcount-bits": (16,),
+    "corrupt": (False,),
+    "extended-l2": (False,),
+}
+
+
+def check(report: Mapping[str, object], *, declared: ImageFormat) -> int:
+    """The image's virtual size in bytes; ImageRefused when the node must not open it."""
+    for key in ("format", "probed-format"):
+        if report.get(key) != declared.value:
+            raise ImageRefused(f"The image was announced as {declared.value}, but is {report.get(key)!r}.")
+    for key in REFERENCES:
+        if key in report:
+            raise ImageRefused("The image refers to a backing file.")
+    if report.get("encrypted"):
+        raise ImageRefused("The image is encrypted.")
+    if report.get("snapshots"):
+        raise ImageRefused("The image contains internal snapshots.")
+    if declared is ImageFormat.QCOW2:
+        _check_qcow2(report.get("format-specific"))
+    return _virtual_size(report.get("virtual-size"))
+
+
+def _check_qcow2(specific: object) -> None:
+    data = specific.get("data") if isinstance(specific, Mapping) else None
+    if not isinstance(data, Mapping):
+        raise ImageRefused("The image's qcow2 features could not be read.")
+    for feature, value in data.items():
+        if value not in QCOW2_FEATURES.get(str(feature), ()):
+            raise ImageRefused(f"The image has the qcow2 feature {feature}={value!r}, which is not accepted.")
+
+
+def _virtual_size(size: object) -> int:
+    if not isinstance(size, int) or not MIN_VIRTUAL_SIZE_BYTES <= size <= MAX_VIRTUAL_SIZE_BYTES:
+        raise ImageRefused(f"The image's virtual size of {size} bytes is out of bounds.")
+    return size

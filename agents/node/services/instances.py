@@ -1,0 +1,156 @@
+"""Instances: a definition made from the ledger, and the power that was wished for."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from agents.node import seed
+from agents.node.adapters.base import (
+    ConsolePart,
+    GuestDisk,
+    GuestNic,
+    GuestSpec,
+    GuestState,
+    Power,
+    bridge_name,
+    tap_name,
+)
+from agents.node.context import Node
+from agents.node.ledger import Entry, GuestProgress
+from agents.node.services import ports, volumes
+from agents.node.wishes import InstanceWish, RestartKind, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    id: UUID
+    generation: int
+    power: Power
+    virt_type: str
+    restart_count: int
+    reason: str
+
+
+def ensure(node: Node, subject: Subject, wish: InstanceWish) -> InstanceStatus:
+    """Define the guest and give it the power wished for. A changed size waits for the guest's next start.
+
+    Raises:
+        NotFound: its root volume or one of its ports is not on this node.
+        VolumeInUse, PortInUse: another instance has one of them.
+    """
+    with node.locks.hold(("volume", wish.root_volume_id), ("instance", subject.id)):
+        with node.ledger.transaction():
+            node.ledger.instances.accept(subject, wish, uses=_uses(wish))
+            volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
+            for port_id in wish.port_ids:
+                ports.check_free(node, port_id, but_for=subject.id)
+        define(node, subject.id)
+        _give_power(node, subject.id, wish)
+        node.ledger.instances.confirm(subject.id)
+        return status(node, node.ledger.instances.wanted(subject.id))
+
+
+def remove(node: Node, subject: Subject) -> bool:
+    """Pull the plug and forget the guest, its seed and its console; False when there was nothing of it."""
+    hypervisor = node.adapters.hypervisor
+    with node.locks.hold(("instance", subject.id)):
+        before = node.ledger.instances.begin_removal(subject)
+        hypervisor.power_off(subject.id)
+        was_defined = hypervisor.undefine(subject.id)
+        node.adapters.disks.remove_instance_files(subject.id)
+        with node.ledger.transaction():
+            node.ledger.forget_progress(subject.id)
+            node.ledger.instances.finish_removal(subject.id)
+        return was_defined or (before is not None and before.is_held)
+
+
+def define(node: Node, instance_id: UUID) -> None:
+    """Store the definition that follows from the ledger: the instance's wish and its attachments."""
+    wish = node.ledger.instances.wanted(instance_id).wish
+    port_specs = [node.ledger.ports.wanted(port_id).wish for port_id in wish.port_ids]
+    disks = node.adapters.disks
+    node.adapters.hypervisor.define(
+        GuestSpec(
+            id=instance_id,
+            project_id=wish.project_id,
+            vcpus=wish.vcpus,
+            memory_mib=wish.memory_mib,
+            firmware=wish.firmware,
+            disks=_disks(node, instance_id, wish),
+            nics=tuple(GuestNic(tap_name(p.id), bridge_name(p.network.id), p.mac, p.network.mtu) for p in port_specs),
+            seed=disks.write_seed(instance_id, seed.files(instance_id, wish.guest_data, port_specs)),
+            console_log=disks.console_path(instance_id),
+        )
+    )
+
+
+def is_wanted(node: Node, instance_id: UUID) -> bool:
+    entry = node.ledger.instances.get(instance_id)
+    return entry is not None and entry.is_wanted
+
+
+def status(node: Node, entry: Entry[InstanceWish]) -> InstanceStatus:
+    return observed(node, entry, node.adapters.hypervisor.state(UUID(entry.id)))
+
+
+def observed(node: Node, entry: Entry[InstanceWish], state: GuestState | None) -> InstanceStatus:
+    """What the hypervisor says of the guest, read in the light of what the agent was told."""
+    instance_id = UUID(entry.id)
+    progress = node.ledger.guest_progress(instance_id)
+    if state is None:
+        state = GuestState(Power.OFF, "", "The hypervisor does not know the guest.", is_reason_known=False)
+    power, reason = state.power, state.reason
+    if power is Power.OFF and progress.has_started and not state.is_reason_known:
+        power, reason = Power.CRASHED, reason or "The node or its hypervisor was restarted."
+    return InstanceStatus(instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason)
+
+
+def _uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
+    return [("volume", wish.root_volume_id), *(("port", port_id) for port_id in wish.port_ids)]
+
+
+def _disks(node: Node, instance_id: UUID, wish: InstanceWish) -> tuple[GuestDisk, ...]:
+    path = node.adapters.disks.volume_path
+    plugged = [
+        node.ledger.attachments.get(attachment_id)
+        for attachment_id in node.ledger.users_of("instance", instance_id, "attachment")
+    ]
+    return (
+        GuestDisk(wish.root_volume_id, path(wish.root_volume_id)),
+        *(
+            GuestDisk(entry.wish.volume_id, path(entry.wish.volume_id), is_read_only=entry.wish.is_read_only)
+            for entry in plugged
+            if entry is not None and entry.is_wanted
+        ),
+    )
+
+
+def _give_power(node: Node, instance_id: UUID, wish: InstanceWish) -> None:
+    hypervisor = node.adapters.hypervisor
+    if wish.power is Power.RUNNING:
+        _run(node, instance_id, wish)
+    elif wish.power is Power.SHUTDOWN:
+        hypervisor.request_shutdown(instance_id)
+    else:
+        hypervisor.power_off(instance_id)
+    node.ledger.record_progress(instance_id, GuestProgress(wish.restart.count, has_started=wish.power is Power.RUNNING))
+
+
+def _run(node: Node, instance_id: UUID, wish: InstanceWish) -> None:
+    """A guest that is off starts, and with that has been restarted as often as wished.
+
+    The count is recorded after the restart: an agent killed in between restarts it twice, never not at all.
+    """
+    hypervisor = node.adapters.hypervisor
+    state = hypervisor.state(instance_id)
+    if state is None or state.power is not Power.RUNNING:
+        hypervisor.start(instance_id)
+    elif wish.restart.count > node.ledger.guest_progress(instance_id).restart_count:
+        if wish.restart.kind is RestartKind.RESET:
+            hypervisor.reset(instance_id)
+        else:
+            hypervisor.reboot(instance_id)
+
+
+def read_console(node: Node, instance_id: UUID, *, offset: int, max_bytes: int) -> ConsolePart:
+    node.ledger.instances.wanted(instance_id)
+    return node.adapters.disks.read_console(instance_id, offset=offset, max_bytes=max_bytes)

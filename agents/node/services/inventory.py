@@ -1,0 +1,77 @@
+"""What the node is and what it holds, as it sees it now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from agents.node.adapters.base import HostFacts, PortSpec
+from agents.node.context import Identity, Node
+from agents.node.services import attachments, images, instances, volumes
+from agents.node.services.attachments import AttachmentStatus
+from agents.node.services.images import ImageStatus
+from agents.node.services.instances import InstanceStatus
+from agents.node.services.volumes import VolumeStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    identity: Identity
+    boot_id: str
+    host: HostFacts
+    disk_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatus:
+    generation: int
+    port: PortSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    inventory: Inventory
+    instances: Sequence[InstanceStatus]
+    volumes: Sequence[VolumeStatus]
+    ports: Sequence[PortStatus]
+    attachments: Sequence[AttachmentStatus]
+    images: Sequence[ImageStatus]
+    unknown_domains: Sequence[str]
+
+
+def inventory(node: Node) -> Inventory:
+    return Inventory(
+        identity=node.identity,
+        boot_id=node.boot_id,
+        host=node.adapters.hypervisor.host(),
+        disk_gib=node.adapters.disks.capacity_gib(),
+    )
+
+
+def instance_statuses(node: Node) -> list[InstanceStatus]:
+    states = node.adapters.hypervisor.states()
+    entries = node.ledger.instances.held()
+    return [instances.observed(node, entry, states.get(UUID(entry.id))) for entry in entries]
+
+
+def instance_status(node: Node, instance_id: UUID) -> InstanceStatus | None:
+    entry = node.ledger.instances.get(instance_id)
+    return instances.status(node, entry) if entry is not None and entry.is_held else None
+
+
+def describe(node: Node, ids: Sequence[str]) -> Description:
+    """Everything, or only what `ids` name (UUIDs, or digests of images)."""
+    names = frozenset(ids)
+
+    def is_named(resource_id: str) -> bool:
+        return not names or resource_id in names
+
+    ledger = node.ledger
+    return Description(
+        inventory=inventory(node),
+        instances=[status for status in instance_statuses(node) if is_named(str(status.id))],
+        volumes=[volumes.status(node, entry) for entry in ledger.volumes.held() if is_named(entry.id)],
+        ports=[PortStatus(e.generation, e.wish) for e in ledger.ports.held() if is_named(e.id)],
+        attachments=[attachments.status(entry) for entry in ledger.attachments.held() if is_named(entry.id)],
+        images=[image for image in images.all_cached(node) if is_named(image.sha256)],
+        unknown_domains=() if names else node.adapters.hypervisor.unknown_domains(),
+    )

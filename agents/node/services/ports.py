@@ -1,0 +1,54 @@
+"""Ports: the node's half of a tenant network, made ready before the guest that uses it starts."""
+
+from uuid import UUID
+
+from agents.node.adapters.base import PortSpec
+from agents.node.context import Node
+from agents.node.errors import Conflict, PortInUse
+from agents.node.wishes import Subject
+
+
+def ensure(node: Node, subject: Subject, port: PortSpec) -> None:
+    with node.locks.hold(("port", port.id), ("network", port.network.id)):
+        with node.ledger.transaction():
+            before = node.ledger.ports.accept(subject, port, uses=[("network", port.network.id)])
+            if before is not None and before.is_held and before.wish.network.id != port.network.id:
+                raise Conflict(f"Port {port.id} stays on network {before.wish.network.id}.")
+        node.adapters.switch.ensure_port(port, _others(node, port))
+        node.ledger.ports.confirm(port.id)
+
+
+def remove(node: Node, subject: Subject) -> bool:
+    """False when it was not there. Refused while an instance has it as a network card."""
+    with node.locks.hold(("port", subject.id)):
+        with node.ledger.transaction():
+            before = node.ledger.ports.begin_removal(subject)
+            users = node.ledger.users_of("port", subject.id, "instance")
+            if users:
+                raise PortInUse(f"Port {subject.id} is a network card of instance {users[0]}.")
+        if before is None or not before.is_held:
+            return False
+        port = before.wish
+        with node.locks.hold(("network", port.network.id)):
+            node.adapters.switch.remove_port(port, _others(node, port))
+            node.ledger.ports.finish_removal(port.id)
+        return True
+
+
+def restore(node: Node) -> None:
+    """After a start of the agent, and so perhaps of the node: make all networks and ports so again."""
+    node.adapters.switch.restore([entry.wish for entry in node.ledger.ports.held() if entry.is_wanted])
+
+
+def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
+    """The port, which is here and used by no instance except `but_for`."""
+    port = node.ledger.ports.wanted(port_id).wish
+    for user in node.ledger.users_of("port", port_id, "instance"):
+        if user != but_for:
+            raise PortInUse(f"Port {port_id} is a network card of instance {user} already.")
+    return port
+
+
+def _others(node: Node, port: PortSpec) -> list[PortSpec]:
+    entries = [node.ledger.ports.get(other) for other in node.ledger.users_of("network", port.network.id, "port")]
+    return [entry.wish for entry in entries if entry and entry.is_wanted and entry.wish.id != port.id]

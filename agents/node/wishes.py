@@ -1,0 +1,78 @@
+"""What the control plane wishes, as plain values: rpc/parse.py makes them, the ledger remembers them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from agents.node.adapters.base import Firmware, ImageFormat, Power
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One resource at one generation."""
+
+    id: UUID
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warrant:
+    """The placement decision, and the allocation that followed, by which a node may hold something."""
+
+    decision_id: UUID
+    allocation_id: UUID
+    node_id: UUID
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWish:
+    sha256: str
+    size_bytes: int
+    format: ImageFormat
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeWish:
+    size_bytes: int
+    image_sha256: str  # empty: no image
+
+
+@dataclass(frozen=True, slots=True)
+class GuestData:
+    hostname: str
+    ssh_public_keys: tuple[str, ...]
+    user_data: bytes
+
+
+class RestartKind(StrEnum):
+    REBOOT = "reboot"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """ "Has been restarted `count` times"; `kind` says how the last one is to be done."""
+
+    count: int
+    kind: RestartKind
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceWish:
+    vcpus: int
+    memory_mib: int
+    firmware: Firmware
+    root_volume_id: UUID
+    port_ids: tuple[UUID, ...]
+    guest_data: GuestData
+    power: Power
+    restart: Restart
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentWish:
+    instance_id: UUID
+    volume_id: UUID
+    is_read_only: bool

@@ -1,0 +1,98 @@
+"""A node agent over the fake adapter, served on loopback with mutual TLS, and callers of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+
+from agents.node.adapters.fake import FakeNode
+from agents.node.main import Config, Server, serve
+from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
+from tests.agents.wishes import NODE_ID, ZONE
+from tests.pki import Issued, TestCA, issue_controlplane, issue_node, make_ca, node_dns_name
+
+
+@dataclass
+class AgentUnderTest:
+    """`stub` calls as the control plane's worker; `restart` stops the agent and starts it again on the same files."""
+
+    state_dir: Path
+    fake: FakeNode
+    ca: TestCA
+    caller: Issued
+    server: Server = field(init=False)
+    _channels: list[grpc.Channel] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.server = serve(Config(self.state_dir, "127.0.0.1:0"), self.fake.adapters())
+        self.stub = self.connect(self.caller)
+
+    def connect(self, caller: Issued) -> AgentStub:
+        channel = grpc.secure_channel(
+            f"127.0.0.1:{self.server.port}",
+            grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate),
+            options=[("grpc.ssl_target_name_override", node_dns_name(NODE_ID))],
+        )
+        self._channels.append(channel)
+        return AgentStub(channel)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        for channel in self._channels:
+            channel.close()
+        self._channels.clear()
+        self.server.stop(grace_s=0)
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    return make_ca(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def worker(ca: TestCA) -> Issued:
+    return issue_controlplane(ca, ca.folder, process="worker")
+
+
+@pytest.fixture
+def agent(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[AgentUnderTest]:
+    issue_node(ca, tmp_path, node_id=NODE_ID, zone=ZONE)
+    under_test = AgentUnderTest(tmp_path, FakeNode(), ca, worker)
+    under_test.start()
+    yield under_test
+    under_test.stop()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    status: grpc.StatusCode
+    code: str
+    is_retryable: bool
+    message: str
+
+
+def refusal(call: Callable[[], object]) -> Refusal:
+    """What the failing call was answered with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error = caught.value
+    assert isinstance(error, grpc.Call)
+    metadata = dict(error.trailing_metadata() or ())
+    return Refusal(
+        status=error.code(),
+        code=str(metadata.get("andromede-code", "")),
+        is_retryable=metadata.get("andromede-retryable") == "true",
+        message=error.details() or "",
+    )
+
+
+def image_stream(header: pb.ImageHeader, content: bytes, part_bytes: int = 2**16) -> Iterator[pb.ImagePart]:
+    yield pb.ImagePart(header=header)
+    for start in range(0, len(content), part_bytes):
+        yield pb.ImagePart(data=content[start : start + part_bytes])

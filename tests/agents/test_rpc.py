@@ -1,0 +1,470 @@
+"""The agent as the control plane sees it: real gRPC with mutual TLS over the fake node."""
+
+from uuid import UUID
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from agents.node.errors import AdapterError, HypervisorUnavailable
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, image_stream, refusal
+from tests.pki import TestCA, issue, make_ca
+
+
+def build(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
+    """A running guest with a root volume and a port."""
+    root, port = wishes.volume(), wishes.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    return wish
+
+
+def guest(agent: AgentUnderTest, wish: pb.EnsureInstanceRequest):
+    return agent.fake.guests[UUID(wish.subject.id)]
+
+
+# ---- the whole life
+
+
+def test_a_guest_is_made_and_leaves_nothing_behind(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    assert guest(agent, wish).running.vcpus == 1
+    assert agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
+    assert agent.stub.RemovePort(pb.RemoveRequest(subject=wishes.subject(wish.port_ids[0]))).was_present
+    assert agent.stub.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(wish.root_volume_id))).was_present
+    assert agent.fake.is_clean()
+    assert not agent.stub.Describe(pb.DescribeRequest()).instances
+
+
+def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    first = agent.stub.EnsureInstance(wish)
+    assert agent.stub.EnsureInstance(wish) == first
+    assert guest(agent, wish).starts == 1
+    assert agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
+    assert not agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
+
+
+def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTest) -> None:
+    request = wishes.volume(generation=3)
+    assert not agent.stub.RemoveVolume(wishes.removal(request.subject)).was_present
+    assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.stale_generation"
+
+
+# ---- generations
+
+
+def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.stub.EnsureInstance(wishes.again(wish, vcpus=2))
+    late = refusal(lambda: agent.stub.EnsureInstance(wish))
+    assert (late.status, late.code, late.is_retryable) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "agent.stale_generation",
+        False,
+    )
+
+
+def test_a_removed_generation_stays_removed_also_after_a_restart(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.stub.RemoveInstance(wishes.removal(wish.subject))
+    agent.restart()
+    assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.stale_generation"
+    assert agent.stub.EnsureInstance(wishes.again(wish)).power == pb.POWER_RUNNING
+
+
+def test_one_generation_has_one_content(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    wish.memory_mib += 64
+    assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.generation_reused"
+
+
+# ---- authority
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"node_id": wishes.new_id()}, "agent.wrong_node"),
+        ({"zone": "de-fra-1"}, "agent.wrong_node"),
+        ({"decision_id": ""}, "agent.no_warrant"),
+        ({"allocation_id": "x"}, "agent.no_warrant"),
+        ({"decision_id": str(UUID(int=0))}, "agent.no_warrant"),
+    ],
+)
+def test_a_warrant_must_be_for_this_node_and_zone(agent: AgentUnderTest, changes: dict[str, str], code: str) -> None:
+    request = wishes.volume()
+    request.warrant.MergeFrom(pb.Warrant(**changes))
+    for field in (name for name, value in changes.items() if not value):
+        request.warrant.ClearField(field)
+    refused = refusal(lambda: agent.stub.EnsureVolume(request))
+    assert (refused.status, refused.code) == (grpc.StatusCode.PERMISSION_DENIED, code)
+    assert agent.fake.is_clean()
+
+
+def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> None:
+    uri = x509.UniformResourceIdentifier(f"andromede://zone/fr-par-1/node/{wishes.NODE_ID}")
+    stranger = agent.connect(issue(agent.ca, [uri], ExtendedKeyUsageOID.CLIENT_AUTH))
+    for call in (stranger.Describe, lambda r: next(iter(stranger.Watch(pb.WatchRequest())))):
+        refused = refusal(lambda call=call: call(pb.DescribeRequest()))
+        assert (refused.status, refused.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.unknown_peer")
+
+
+def test_a_dns_name_that_looks_like_the_role_is_no_role(agent: AgentUnderTest) -> None:
+    stranger = agent.connect(
+        issue(agent.ca, [x509.DNSName("andromede://controlplane/worker")], ExtendedKeyUsageOID.CLIENT_AUTH)
+    )
+    assert refusal(lambda: stranger.Describe(pb.DescribeRequest())).code == "agent.unknown_peer"
+
+
+def test_another_ca_is_refused_before_any_call(agent: AgentUnderTest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other: TestCA = make_ca(tmp_path_factory.mktemp("other-ca"))
+    uri = x509.UniformResourceIdentifier("andromede://controlplane/worker")
+    forged = issue(other, [uri], ExtendedKeyUsageOID.CLIENT_AUTH)
+    stub = agent.connect(type(forged)(forged.key, forged.certificate, agent.caller.ca))
+    assert refusal(lambda: stub.Describe(pb.DescribeRequest())).status is grpc.StatusCode.UNAVAILABLE
+
+
+# ---- input
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hostname", "a;reboot"),
+        ("hostname", "-a"),
+        ("hostname", "a\n"),
+        ("mac", "53:54:00:00:00:01"),
+        ("mac", "52:54:00:00:00:01\n"),
+        ("ip", "10.11.0.4"),
+        ("ip", "10.10.0.1"),
+        ("ip", "10.10.0.300"),
+    ],
+)
+def test_a_port_with_a_bad_field_is_refused(agent: AgentUnderTest, field: str, value: str) -> None:
+    request = wishes.port()
+    setattr(request, field, value)
+    refused = refusal(lambda: agent.stub.EnsurePort(request))
+    assert (refused.status, refused.code) == (grpc.StatusCode.INVALID_ARGUMENT, "agent.bad_request")
+    assert refused.message.startswith(field)
+    assert agent.fake.is_clean()
+
+
+@pytest.mark.parametrize(
+    "resource_id", ["", "../../etc", "01980000-0000-7000-8000-00000000A001", f"{{{wishes.NODE_ID}}}"]
+)
+def test_an_id_must_be_a_canonical_uuid(agent: AgentUnderTest, resource_id: str) -> None:
+    request = wishes.volume()
+    request.subject.id = resource_id
+    assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.bad_request"
+
+
+def test_sizes_of_zero_or_absurd_are_refused(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    for changes in ({"vcpus": 100_000}, {"memory_mib": 2**50}):
+        changed = wishes.again(wish, **changes)
+        assert refusal(lambda changed=changed: agent.stub.EnsureInstance(changed)).code == "agent.bad_request"
+    empty = wishes.volume(size_mib=0)
+    assert refusal(lambda: agent.stub.EnsureVolume(empty)).code == "agent.bad_request"
+
+
+def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
+    wish = wishes.again(build(agent))
+    wish.guest_data.user_data = b"#" * (64 * 1024 + 1)
+    assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.bad_request"
+
+
+# ---- images
+
+
+def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
+    content = b"\0" * 200_000
+    header = wishes.image_header(content)
+    assert not agent.stub.EnsureImage(image_stream(header, content)).was_cached
+    assert agent.stub.EnsureImage(iter([pb.ImagePart(header=header)])).was_cached
+    assert agent.fake.images == {header.sha256: len(content)}
+
+
+@pytest.mark.parametrize(
+    ("announced", "sent"), [(b"a" * 1000, b"a" * 999), (b"a" * 1000, b"a" * 1001), (b"a" * 9, b"b" * 9)]
+)
+def test_an_image_that_is_not_the_one_announced_leaves_nothing(
+    agent: AgentUnderTest, announced: bytes, sent: bytes
+) -> None:
+    refused = refusal(lambda: agent.stub.EnsureImage(image_stream(wishes.image_header(announced), sent)))
+    assert refused.code == "agent.image_refused"
+    assert not agent.fake.images
+    assert not agent.stub.Describe(pb.DescribeRequest()).images
+
+
+def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> None:
+    content = b"\0" * 4096
+    header = wishes.image_header(content)
+    agent.stub.EnsureImage(image_stream(header, content))
+    clone = wishes.volume(image=header.sha256)
+    agent.stub.EnsureVolume(clone)
+    request = pb.RemoveImageRequest(sha256=header.sha256)
+    assert refusal(lambda: agent.stub.RemoveImage(request)).code == "agent.image_in_use"
+    agent.stub.RemoveVolume(wishes.removal(clone.subject))
+    assert agent.stub.RemoveImage(request).was_present
+    assert not agent.stub.RemoveImage(request).was_present
+
+
+# ---- volumes
+
+
+def test_a_clone_needs_its_image_and_room_for_it(agent: AgentUnderTest) -> None:
+    content = b"\0" * (2 * wishes.MIB)
+    header = wishes.image_header(content)
+    missing = refusal(lambda: agent.stub.EnsureVolume(wishes.volume(image=header.sha256)))
+    assert (missing.status, missing.code) == (grpc.StatusCode.NOT_FOUND, "agent.not_found")
+    agent.stub.EnsureImage(image_stream(header, content))
+    small = wishes.volume(image=header.sha256, size_mib=1)
+    assert refusal(lambda: agent.stub.EnsureVolume(small)).code == "agent.volume_would_shrink"
+
+
+def test_a_volume_grows_and_never_shrinks(agent: AgentUnderTest) -> None:
+    request = wishes.volume(size_mib=64)
+    agent.stub.EnsureVolume(request)
+    grown = wishes.volume(request.subject.id, generation=2, size_mib=128)
+    assert agent.stub.EnsureVolume(grown).size_bytes == 128 * wishes.MIB
+    shrunk = wishes.volume(request.subject.id, generation=3, size_mib=64)
+    assert refusal(lambda: agent.stub.EnsureVolume(shrunk)).code == "agent.volume_would_shrink"
+    assert agent.fake.volumes[UUID(request.subject.id)] == 128 * wishes.MIB
+
+
+def test_the_volume_of_a_running_guest_grows_through_the_hypervisor(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.stub.EnsureVolume(wishes.volume(wish.root_volume_id, generation=2, size_mib=256))
+    assert (agent.fake.call_counts["grow_disk"], agent.fake.call_counts["grow_volume"]) == (1, 0)
+
+
+def test_a_volume_whose_data_vanished_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:
+    request = wishes.volume()
+    agent.stub.EnsureVolume(request)
+    agent.fake.volumes.clear()
+    refused = refusal(lambda: agent.stub.EnsureVolume(request))
+    assert (refused.status, refused.is_retryable) == (grpc.StatusCode.INTERNAL, False)
+
+
+def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    volume = pb.RemoveRequest(subject=wishes.subject(wish.root_volume_id))
+    port = pb.RemoveRequest(subject=wishes.subject(wish.port_ids[0]))
+    assert refusal(lambda: agent.stub.RemoveVolume(volume)).code == "agent.volume_in_use"
+    assert refusal(lambda: agent.stub.RemovePort(port)).code == "agent.port_in_use"
+    described = agent.stub.Describe(pb.DescribeRequest())
+    assert [state.attached_to for state in described.volumes] == [wish.subject.id]
+
+
+# ---- power
+
+
+def test_shutdown_asks_and_off_pulls_the_plug(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.fake.ignore_shutdown = True
+    asked = wishes.again(wish, power=pb.POWER_SHUTDOWN)
+    assert agent.stub.EnsureInstance(asked).power == pb.POWER_RUNNING
+    agent.fake.ignore_shutdown = False
+    assert agent.stub.EnsureInstance(asked).power == pb.POWER_OFF
+    started = wishes.again(asked, power=pb.POWER_RUNNING)
+    assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(wishes.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+
+
+def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    restarted = wishes.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    assert agent.stub.EnsureInstance(restarted).restart_count == 1
+    agent.stub.EnsureInstance(restarted)
+    agent.restart()
+    agent.stub.EnsureInstance(restarted)
+    assert guest(agent, wish).restarts == 1
+
+
+def test_a_restart_that_failed_is_tried_again(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    restarted = wishes.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
+    agent.fake.fail_next("reboot", AdapterError("no", retryable=True))
+    assert refusal(lambda: agent.stub.EnsureInstance(restarted)).is_retryable
+    agent.stub.EnsureInstance(restarted)
+    assert guest(agent, wish).restarts == 1
+
+
+def test_a_restart_of_a_stopped_guest_is_its_start(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    stopped = wishes.again(wish, power=pb.POWER_OFF)
+    agent.stub.EnsureInstance(stopped)
+    both = wishes.again(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
+    assert agent.stub.EnsureInstance(both).restart_count == 4
+    assert (guest(agent, wish).starts, guest(agent, wish).restarts) == (2, 0)
+
+
+def test_a_new_size_waits_for_the_next_start(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    resized = wishes.again(wish, vcpus=4)
+    agent.stub.EnsureInstance(resized)
+    assert (guest(agent, wish).spec.vcpus, guest(agent, wish).running.vcpus) == (4, 1)
+    stopped = wishes.again(resized, power=pb.POWER_OFF)
+    agent.stub.EnsureInstance(stopped)
+    agent.stub.EnsureInstance(wishes.again(stopped, power=pb.POWER_RUNNING))
+    assert guest(agent, wish).running.vcpus == 4
+
+
+def test_a_guest_that_vanished_with_the_node_counts_as_crashed(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.fake.guests.clear()
+    (state,) = agent.stub.Describe(pb.DescribeRequest(ids=[wish.subject.id])).instances
+    assert state.power == pb.POWER_CRASHED
+    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+
+
+# ---- attachments
+
+
+def test_a_volume_is_plugged_into_a_running_guest_and_out_again(agent: AgentUnderTest) -> None:
+    wish, data = build(agent), wishes.volume()
+    agent.stub.EnsureVolume(data)
+    request = wishes.attachment(wish, data)
+    state = agent.stub.EnsureAttachment(request)
+    assert state.serial == data.subject.id.replace("-", "")[:20]
+    assert [str(d.volume_id) for d in guest(agent, wish).running.disks] == [wish.root_volume_id, data.subject.id]
+    assert agent.stub.EnsureAttachment(request) == state
+    assert agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
+    assert not agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
+    assert len(guest(agent, wish).running.disks) == len(guest(agent, wish).spec.disks) == 1
+
+
+def test_a_volume_has_one_user(agent: AgentUnderTest) -> None:
+    wish, data = build(agent), wishes.volume()
+    agent.stub.EnsureVolume(data)
+    agent.stub.EnsureAttachment(wishes.attachment(wish, data))
+    assert refusal(lambda: agent.stub.EnsureAttachment(wishes.attachment(wish, data))).code == "agent.volume_in_use"
+    other = wishes.instance(data)
+    assert refusal(lambda: agent.stub.EnsureInstance(other)).code == "agent.volume_in_use"
+
+
+def test_a_guest_that_keeps_a_disk_keeps_the_volume_in_use(agent: AgentUnderTest) -> None:
+    wish, data = build(agent), wishes.volume()
+    agent.stub.EnsureVolume(data)
+    request = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(request)
+    agent.fake.ignore_detach = True
+    pending = refusal(lambda: agent.stub.RemoveAttachment(wishes.removal(request.subject)))
+    assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
+    removal = wishes.removal(data.subject)
+    assert refusal(lambda: agent.stub.RemoveVolume(removal)).code == "agent.volume_in_use"
+    agent.fake.ignore_detach = False
+    assert agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
+    assert agent.stub.RemoveVolume(removal).was_present
+
+
+def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnderTest) -> None:
+    wish, data = build(agent), wishes.volume()
+    agent.stub.EnsureVolume(data)
+    request = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(request)
+    stopped = wishes.again(wish, power=pb.POWER_OFF)
+    agent.stub.EnsureInstance(stopped)
+    agent.stub.EnsureInstance(wishes.again(stopped, power=pb.POWER_RUNNING))
+    assert len(guest(agent, wish).running.disks) == 2
+    agent.stub.RemoveInstance(pb.RemoveRequest(subject=wishes.subject(wish.subject.id, 9)))
+    assert agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
+    assert agent.stub.RemoveVolume(wishes.removal(data.subject)).was_present
+
+
+# ---- faults
+
+
+def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root)
+    agent.fake.fail_next("start", HypervisorUnavailable("libvirtd does not answer"))
+    refused = refusal(lambda: agent.stub.EnsureInstance(wish))
+    assert (refused.status, refused.is_retryable) == (grpc.StatusCode.UNAVAILABLE, True)
+    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+
+
+def test_an_unexpected_failure_tells_the_caller_nothing_of_the_inside(agent: AgentUnderTest) -> None:
+    agent.fake.fail_next("create_volume", ZeroDivisionError("secret"))
+    refused = refusal(lambda: agent.stub.EnsureVolume(wishes.volume()))
+    assert (refused.status, refused.code) == (grpc.StatusCode.INTERNAL, "agent.internal")
+    assert "secret" not in refused.message
+
+
+def test_ports_are_made_again_when_the_agent_starts(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.fake.ports.clear()
+    agent.restart()
+    assert [str(port_id) for port_id in agent.fake.ports] == list(wish.port_ids)
+
+
+def test_a_second_agent_on_the_same_state_is_refused(agent: AgentUnderTest) -> None:
+    with pytest.raises(RuntimeError, match="Another agent"):
+        AgentUnderTest(agent.state_dir, agent.fake, agent.ca, agent.caller).start()
+
+
+# ---- watching
+
+
+def events(agent: AgentUnderTest, heartbeat_interval_ms: int = 100):
+    return agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms), timeout=10)
+
+
+def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    stream = events(agent)
+    first, second = next(stream), next(stream)
+    assert first.heartbeat.inventory.node_id == str(wishes.NODE_ID)
+    assert first.heartbeat.inventory.zone == wishes.ZONE
+    assert [state.subject.id for state in second.heartbeat.instances] == [wish.subject.id]
+    stream.cancel()
+
+
+def test_a_crash_is_told_at_once(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    stream = events(agent, heartbeat_interval_ms=3_600_000)
+    assert next(stream).WhichOneof("event") == "heartbeat"
+    agent.fake.crash(UUID(wish.subject.id), "It panicked.")
+    event = next(stream)
+    assert (event.instance.power, event.instance.reason) == (pb.POWER_CRASHED, "It panicked.")
+    stream.cancel()
+
+
+def test_watchers_do_not_starve_calls(agent: AgentUnderTest) -> None:
+    streams = [events(agent) for _ in range(4)]
+    for stream in streams:
+        next(stream)
+    fifth = events(agent)
+    assert refusal(lambda: next(fifth)).status is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert agent.stub.Describe(pb.DescribeRequest()).inventory.cores == 64
+    for stream in streams:
+        stream.cancel()
+
+
+# ---- reading
+
+
+def test_the_console_is_read_from_both_ends(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    whole = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=wish.subject.id))
+    assert b"booted" in whole.data
+    end = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=wish.subject.id, offset=-8, max_bytes=4))
+    assert (end.data, end.offset) == (whole.data[-8:-4], whole.total_bytes - 8)
+    unknown = pb.ReadConsoleRequest(instance_id=wishes.new_id())
+    assert refusal(lambda: agent.stub.ReadConsole(unknown)).status is grpc.StatusCode.NOT_FOUND
+
+
+def test_describe_tells_of_strangers_and_can_be_narrowed(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    agent.fake.foreign_domains.append("somebody-elses")
+    everything = agent.stub.Describe(pb.DescribeRequest())
+    assert list(everything.unknown_domains) == ["somebody-elses"]
+    only = agent.stub.Describe(pb.DescribeRequest(ids=[wish.subject.id]))
+    assert (len(only.instances), len(only.volumes), len(only.ports)) == (1, 0, 0)

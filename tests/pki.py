@@ -1,0 +1,117 @@
+"""Certificates as the control plane's CA makes them, for tests that need a node or a caller of their own."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+
+@dataclass(frozen=True)
+class Issued:
+    """PEM texts, as a gRPC channel or server takes them."""
+
+    key: bytes
+    certificate: bytes
+    ca: bytes
+
+
+@dataclass(frozen=True)
+class TestCA:
+    __test__ = False  # no test class, whatever its name says
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+    folder: Path
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def make_ca(folder: Path) -> TestCA:
+    """Writes `folder`/ca.key and `folder`/ca.crt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Andromède test CA")])
+    certificate = (
+        _builder(name, name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    ca = TestCA(key, certificate, folder)
+    (folder / "ca.key").write_bytes(_key_pem(key))
+    (folder / "ca.crt").write_bytes(ca.pem)
+    return ca
+
+
+def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str) -> Issued:
+    """Enrol a node: writes `state_dir`/pki/{node.key,node.crt,ca.crt}."""
+    names: list[x509.GeneralName] = [
+        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
+        x509.DNSName(node_dns_name(node_id)),
+    ]
+    issued = issue(ca, names, ExtendedKeyUsageOID.SERVER_AUTH)
+    pki = state_dir / "pki"
+    pki.mkdir(parents=True, exist_ok=True)
+    (pki / "node.key").write_bytes(issued.key)
+    (pki / "node.crt").write_bytes(issued.certificate)
+    (pki / "ca.crt").write_bytes(issued.ca)
+    return issued
+
+
+def issue_controlplane(ca: TestCA, folder: Path, *, process: str = "worker") -> Issued:
+    """Writes `folder`/<process>.key and .crt."""
+    names = [x509.UniformResourceIdentifier(f"andromede://controlplane/{process}")]
+    issued = issue(ca, names, ExtendedKeyUsageOID.CLIENT_AUTH)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{process}.key").write_bytes(issued.key)
+    (folder / f"{process}.crt").write_bytes(issued.certificate)
+    return issued
+
+
+def issue(ca: TestCA, names: Sequence[x509.GeneralName], usage: ObjectIdentifier) -> Issued:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return Issued(_key_pem(key), sign(ca, key.public_key(), names, usage), ca.pem)
+
+
+def sign(
+    ca: TestCA, key: ec.EllipticCurvePublicKey, names: Sequence[x509.GeneralName], usage: ObjectIdentifier
+) -> bytes:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    certificate = (
+        _builder(subject, ca.certificate.subject, key)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(ca.key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def node_dns_name(node_id: UUID) -> str:
+    return f"{node_id}.nodes.andromede.internal"
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=1))
+    )
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
