@@ -1,4 +1,5 @@
-"""A private PostgreSQL cluster and a private Redis under one folder: `python -m scripts.services start|stop [--var DIR]`.
+"""A private PostgreSQL cluster and a private Redis under one folder: `python -m scripts.services start|stop [--var
+DIR]`.
 
 Both listen on sockets in DIR/run alone. PostgreSQL refuses to run as root, so root starts it as the user postgres.
 """

@@ -1,0 +1,47 @@
+# The commands of the project. `make help` lists them. PYTHON chooses the interpreter of the virtual environment.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv/bin
+NAME ?= create
+
+.PHONY: help setup requirements protocol fmt check test test-fast demo demo-down bench openapi docs
+
+help:  ## This list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+setup:  ## Install Debian packages (as root) and the virtual environment; a second run does nothing
+	@scripts/setup
+
+fmt: setup  ## Format the code and mend what can be mended
+	@$(VENV)/ruff format . && $(VENV)/ruff check --fix .
+
+check: setup  ## Format, lint, types, layers, migrations, OpenAPI and generated documents
+	@scripts/with-services $(VENV)/python -m scripts.check
+
+test: setup  ## Everything, with real guests in the lab; needs root
+	@scripts/with-services $(VENV)/pytest $(ARGS)
+
+test-fast: setup  ## Unit and service tests, without root
+	@scripts/with-services $(VENV)/pytest -m "not lab and not slow" $(ARGS)
+
+demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root
+	@$(VENV)/python -m scripts.demo up
+
+demo-down: setup  ## Remove every trace of the demo
+	@$(VENV)/python -m scripts.demo down
+
+bench: setup  ## Measure: NAME=boot, create or footprint; prints JSON
+	@$(VENV)/python -m bench.$(NAME) $(ARGS)
+
+openapi: setup  ## Write docs/reference/openapi.json
+	@scripts/with-services $(VENV)/python -m scripts.generate openapi
+
+docs: setup  ## Write the documents that are made from the code: states and errors
+	@scripts/with-services $(VENV)/python -m scripts.generate states errors
+
+protocol: setup  ## Make the stubs of agents/protocol/agent.proto
+	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto
+
+requirements: setup  ## Pin the newest versions that pyproject.toml allows
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
+		--custom-compile-command "make requirements" pyproject.toml -o requirements.txt

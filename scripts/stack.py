@@ -1,0 +1,152 @@
+"""The processes of a control plane on one machine, under one folder: for the demo, the benchmarks and the tests of faults.
+
+var/run    sockets and the pid of every process     var/log    what they print
+var/pki    certificates                              var/images the image store
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from scripts import services
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+START_LIMIT_S = 60
+STOP_LIMIT_S = 10
+
+
+@dataclass
+class Stack:
+    """`settings` are ANDROMEDE_* variables that differ from the defaults, without the prefix."""
+
+    var: Path
+    port: int = 8000
+    is_durable: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+    worker_threads: int = 8
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        own = {"VAR_DIR": str(self.var), "SECRET_KEY_FILE": str(self.var / "secret-key"), **self.settings}
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANDROMEDE_")},
+            "DJANGO_SETTINGS_MODULE": "controlplane.config.settings",
+            **{f"ANDROMEDE_{name}": value for name, value in own.items()},
+        }
+
+    def prepare(self) -> None:
+        """PostgreSQL, Redis, the schema, the certificates and the offers; nothing of it is done twice."""
+        self.var.mkdir(parents=True, exist_ok=True)
+        key = self.var / "secret-key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_text(secrets.token_urlsafe(48))
+        services.start(self.var, is_durable=self.is_durable)
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("init_pki")
+        fixtures = ROOT / "controlplane" / "catalog" / "fixtures"
+        self.manage("import_catalogue", str(fixtures / "catalogue.json"))
+        self.manage("import_offers", str(fixtures / "offers.json"))
+
+    def commands(self) -> dict[str, list[str]]:
+        celery = [str(BIN / "celery"), "--app", "controlplane.config"]
+        quiet = ["--loglevel", "WARNING"]
+        worker = ["worker", "--pool", "threads", "--concurrency", str(self.worker_threads)]
+        web = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+        return {
+            "web": [str(BIN / "gunicorn"), *web, "--log-level", "warning", "controlplane.config.wsgi"],
+            "worker": [*celery, *worker, "--without-gossip", "--without-mingle", "--without-heartbeat", *quiet],
+            "beat": [*celery, "beat", *quiet],
+            "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
+        }
+
+    def start(self) -> None:
+        """Start the processes that do not run, and return when the API answers."""
+        for name in self.commands():
+            self.start_process(name)
+        self.wait_for_api()
+
+    def start_process(self, name: str) -> None:
+        if self.process(name) is None:
+            self.spawn(name, self.commands()[name])
+
+    def spawn(self, name: str, command: Sequence[str]) -> None:
+        """Start a process of that name; stop() ends it too."""
+        with (self.var / "log" / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started = psutil.Process(process.pid).create_time()
+        self._pid_file(name).write_text(json.dumps({"pid": process.pid, "started": started}))
+
+    def wait_for_api(self) -> None:
+        deadline = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/v1/healthz", timeout=2).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise SystemExit(f"The API does not answer; see {self.var}/log/web.log.")
+
+    def manage(self, *arguments: str, stdin: str | None = None) -> str:
+        """What a manage.py command prints; its failure ends this program with what it said."""
+        command = [str(BIN / "python"), "manage.py", *arguments]
+        result = subprocess.run(
+            command, cwd=ROOT, env=self.environment(), input=stdin, capture_output=True, text=True, check=False
+        )
+        if result.returncode != 0:
+            raise SystemExit(f"manage.py {' '.join(arguments)} failed:\n{result.stderr}")
+        return result.stdout.strip()
+
+    def process(self, name: str) -> psutil.Process | None:
+        """The process that we started under this name, if it still runs; a pid that was used again is not it."""
+        try:
+            known = json.loads(self._pid_file(name).read_text())
+            process = psutil.Process(known["pid"])
+            same = abs(process.create_time() - known["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return None
+        return process if same else None
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as the kernel does when memory runs out: the process and its children."""
+        process = self.process(name)
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(STOP_LIMIT_S)
+
+    def stop(self) -> None:
+        """End all that was started."""
+        names = [path.name.removesuffix(".json") for path in (self.var / "run").glob("*.json")]
+        running = {name: process for name in names if (process := self.process(name)) is not None}
+        for process in running.values():
+            process.terminate()
+        psutil.wait_procs(list(running.values()), timeout=STOP_LIMIT_S)
+        for name in names:
+            self.kill(name)
+            self._pid_file(name).unlink(missing_ok=True)
+        services.stop(self.var)
+
+    def _pid_file(self, name: str) -> Path:
+        return self.var / "run" / f"{name}.json"
