@@ -65,6 +65,12 @@ class Cabling:
         run(["ip", "-n", namespace, "address", "replace", prefix, "dev", NODE_DEVICE])
         run(["ip", "-n", namespace, "link", "set", NODE_DEVICE, "mtu", UNDERLAY_MTU, "up"])
 
+    def unplug_node(self, node: str) -> None:
+        """Remove the node's network namespace with all that was configured in it, and its cable."""
+        if _has_link(self.switch, _port(node)):
+            run(["ip", "-n", self.switch, "link", "delete", _port(node)])
+        _remove_namespace(NETNS_FOLDER / self.namespace(node))
+
     def set_cable(self, node: str, *, state: str) -> None:
         """Pull (`state` "down") or put back ("up") the node's cable; the node and its guests go on."""
         run(["ip", "-n", self.switch, "link", "set", _port(node), state])
@@ -87,7 +93,7 @@ def existing(lab_id: str) -> list[str]:
 
 
 def remove(lab_id: str) -> None:
-    """Remove every namespace and cable of a lab, whatever was made of them."""
+    """Remove every namespace and cable of a lab, however many of them were made."""
     switch = switch_name(lab_id)
     if succeeds(["ip", "link", "show", switch]):
         run(["ip", "link", "delete", switch])

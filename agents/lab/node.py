@@ -1,6 +1,6 @@
-"""One node: a network namespace with its cable, and, while it is on, more namespaces around a pid 1.
+"""One node: kernel namespaces around a pid 1, with a cable to the lab's switch.
 
-A node that is off keeps its disks, its configuration and its place on the switch, as a real server does.
+A node that is off consists of files: its disks, its configuration, its logs.
 """
 
 from __future__ import annotations
@@ -77,11 +77,12 @@ class LabNode:
         self.start_libvirtd()
 
     def power_off(self) -> None:
-        """Cut the power: every process of the node, guests included, dies at once; disks stay as they are."""
+        """Cut the power: every process, guests included, dies at once. Only what is on disk is left."""
         init = self._init_pid()
         if init is not None:
             end_process(init)
         end_all(self._cgroups)
+        self._cabling.unplug_node(self.name)
 
     def unplug(self) -> None:
         """Pull the network cable: the node and its guests go on, unreachable."""

@@ -73,7 +73,7 @@ def make_guest(lab: Lab, ssh_key: Path, request: pytest.FixtureRequest) -> Itera
     """Makes guests that are removed after the test: make_guest(node, image, memory_mib=..., **create arguments)."""
     made: list[Guest] = []
 
-    def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: str) -> Guest:
+    def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: str | None) -> Guest:
         ensure_bridge(node)
         name = f"{request.node.name[5:40].replace('_', '-')}-{len(made)}"
         folder = lab.shared_folder / name

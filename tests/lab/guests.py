@@ -56,13 +56,14 @@ ethernets:
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guest:
     """A guest at 10.1.0.`number` on a node's bridge; its files lie in a folder that every node of the lab sees."""
 
     name: str
     number: int
     node: LabNode
+    """Where it runs; whoever moves it changes this."""
     folder: Path
     key: Path
     """The private ssh key that opens it."""
@@ -76,12 +77,19 @@ class Guest:
     def mac(self) -> str:
         return f"52:54:00:00:00:{self.number:02x}"
 
-    def create(self, image: Path, *, disk: str = "1G", user_data: str = "#cloud-config\n{}\n") -> None:
-        """Define and start it from a copy-on-write copy of `image`."""
+    def create(
+        self,
+        image: Path,
+        *,
+        disk: str = "1G",
+        user_data: str = "#cloud-config\n{}\n",
+        network: str | None = NETWORK,
+    ) -> None:
+        """Define and start it from a copy-on-write copy of `image`; `network` None leaves the file out of the seed."""
         self.folder.mkdir(parents=True)
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image)]
             + [str(self.folder / "root.qcow2"), disk])  # fmt: skip
-        self._write_seed(user_data)
+        self._write_seed(user_data, network)
         (self.folder / "domain.xml").write_text(
             DOMAIN.format(
                 name=self.name,
@@ -97,6 +105,11 @@ class Guest:
 
     def virsh(self, *arguments: str) -> str:
         return run(["virsh", "--quiet", "--connect", self.node.libvirt_uri, *arguments]).strip()
+
+    def restart(self) -> None:
+        """Start it again after a shutdown, with an empty serial log."""
+        (self.folder / "serial.log").unlink()
+        self.virsh("start", self.name)
 
     @property
     def state(self) -> str:
@@ -123,14 +136,14 @@ class Guest:
         subprocess.run(destroy, capture_output=True, check=False)
         self.virsh("undefine", self.name)
 
-    def _write_seed(self, user_data: str) -> None:
+    def _write_seed(self, user_data: str, network: str | None) -> None:
         public_key = self.key.with_suffix(".pub").read_text().strip()
         files = {
-            "meta-data": f"instance-id: i-{self.name}\nlocal-hostname: {self.name}\n"
-            f"public-keys:\n  - {public_key}\n",
+            "meta-data": f"instance-id: i-{self.name}\nlocal-hostname: {self.name}\npublic-keys:\n  - {public_key}\n",
             "user-data": user_data,
-            "network-config": NETWORK.format(mac=self.mac, address=self.address),
         }
+        if network is not None:
+            files["network-config"] = network.format(mac=self.mac, address=self.address)
         for name, text in files.items():
             (self.folder / name).write_text(text)
         paths = [str(self.folder / name) for name in files]
