@@ -1,4 +1,5 @@
-"""The processes of a control plane on one machine, under one folder: for the demo, the benchmarks and the tests of faults.
+"""The processes of a control plane on one machine, under one folder: for the demo, the benchmarks and the tests of
+faults.
 
 var/run    sockets and the pid of every process     var/log    what they print
 var/pki    certificates                              var/images the image store

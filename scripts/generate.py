@@ -1,0 +1,91 @@
+"""Write the documents that are made from the code, or with --check say which of them are old."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("documents", nargs="+", choices=sorted(DOCUMENTS))
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")
+    django.setup()
+    old = []
+    for name in arguments.documents:
+        file_name, make = DOCUMENTS[name]
+        path, text = REFERENCE / file_name, make()
+        if not path.exists() or path.read_text() != text:
+            old.append(file_name)
+        if not arguments.check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    if arguments.check and old:
+        print(f"Not as the code says: {', '.join(old)}. Run `make openapi docs` and look at the difference.")
+        return 1
+    return 0
+
+
+def openapi() -> str:
+    out = io.StringIO()
+    call_command("openapi", stdout=out)
+    return out.getvalue()
+
+
+def states() -> str:
+    """The tables of all state machines."""
+    from controlplane.catalog.models import IMAGE
+    from controlplane.compute.models import INSTANCE
+    from controlplane.nodes.models import NODE
+    from controlplane.operations.models import OPERATION
+    from controlplane.storage.models import VOLUME
+
+    lines = ["# States", "", "Made from the code by `make docs`. A state moves only as these tables allow.", ""]
+    for machine in (OPERATION, INSTANCE, VOLUME, IMAGE, NODE):
+        lines += [f"## {machine.name}", "", f"New: `{machine.initial}`.", "", "| from | to |", "|---|---|"]
+        for state, following in machine.moves.items():
+            lines.append(
+                f"| `{state}` | {', '.join(f'`{to}`' for to in sorted(following)) or 'nothing: it is the end'} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def errors() -> str:
+    """All codes, with their HTTP status and meaning."""
+    import controlplane.api.v1  # noqa: F401 - every app's errors are known once its routes are
+    from controlplane.api.problems import status_of
+    from controlplane.kernel.errors import REGISTRY
+
+    lines = [
+        "# Errors",
+        "",
+        "Made from the code by `make docs`. A code is never renamed and never reused. Words in braces are facts.",
+        "",
+        "| code | HTTP | again? | meaning |",
+        "|---|---|---|---|",
+    ]
+    for code, error in sorted(REGISTRY.items()):
+        if error.__module__.startswith("controlplane."):
+            again = "yes" if error.retryable else "no"
+            lines.append(f"| `{code}` | {status_of(error)} | {again} | {error.detail} |")
+    return "\n".join([*lines, ""])
+
+
+DOCUMENTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "openapi": ("openapi.json", openapi),
+    "states": ("states.md", states),
+    "errors": ("errors.md", errors),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
