@@ -1,0 +1,76 @@
+"""POST to "domain started" and to the guest's first console output, beside the raw floor: libvirt's define and create of
+the same XML on the same node, one after the other."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import libvirt
+
+from agents.lab import LabNode
+from bench.common import bench_cloud, instance_body, moment, report, say, spread, wait_until
+from scripts.api import Api
+
+INSTANCES = 20
+
+
+def main() -> None:
+    with bench_cloud("boot", is_fake=False, nodes=1) as (cloud, api):
+        (name,) = cloud.zones
+        ours: list[tuple[float, float]] = []
+        floor: list[tuple[float, float]] = []
+        for number in range(INSTANCES + 1):
+            say(f"instance {number} of {INSTANCES}")
+            pair = measure(api, cloud.node(name), f"boot-{number}")
+            if number:  # the first one also brings the image to the node
+                ours.append(pair[0])
+                floor.append(pair[1])
+        report(compare(ours, floor))
+
+
+def compare(ours: list[tuple[float, float]], floor: list[tuple[float, float]]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for index, what in enumerate(("started", "first_console_line")):
+        mine, raw = spread([pair[index] for pair in ours]), spread([pair[index] for pair in floor])
+        document[what] = {
+            "andromede": mine,
+            "floor": raw,
+            "over_floor_ms": round(mine["p50_ms"] - raw["p50_ms"], 1),
+            "ratio": round(mine["p50_ms"] / raw["p50_ms"], 2),
+        }
+    return document
+
+
+def measure(api: Api, node: LabNode, name: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    begun = time.time()
+    made = api.post("instances", instance_body(name))
+    log = node.agent_folder / "instances" / made["id"] / "console.log"
+    first_line = seconds_until_longer(log, 0, begun)
+    ended = api.wait(made["operation"])
+    started = next(step for step in ended["steps"] if step["name"] == "start")["finished_at"]
+    floor = measure_floor(node, made["id"], log)
+    api.wait(api.delete(f"instances/{name}")["operation"])
+    return (moment(started) - begun, first_line), floor
+
+
+def measure_floor(node: LabNode, instance_id: str, log: Path) -> tuple[float, float]:
+    """The same domain once more, without us."""
+    connection = libvirt.open(node.libvirt_uri)
+    domain = connection.lookupByUUIDString(instance_id)
+    xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    domain.destroy()
+    domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+    size = log.stat().st_size
+    begun = time.time()
+    connection.defineXML(xml).create()
+    started = time.time() - begun
+    return started, seconds_until_longer(log, size, begun)
+
+
+def seconds_until_longer(log: Path, size: int, begun: float) -> float:
+    wait_until(lambda: log.exists() and log.stat().st_size > size, every_s=0.002)
+    return time.time() - begun
+
+
+if __name__ == "__main__":
+    main()

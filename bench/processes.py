@@ -1,0 +1,52 @@
+"""CPU and memory of the processes of a cloud, each with its children."""
+
+from dataclasses import dataclass
+
+import psutil
+
+from scripts.cloud import Cloud
+from scripts.stack import Stack
+
+PROCESSES = ("web", "worker", "beat", "watcher")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`pss_mib` counts shared pages once over the processes that share them."""
+
+    cpu_s: float
+    pss_mib: float
+
+
+def read(cloud: Cloud) -> dict[str, Reading]:
+    families = {name: _family(process) for name in PROCESSES if (process := cloud.stack.process(name))}
+    families["postgresql"] = _by_pid_file(cloud.stack, "pg/postmaster.pid")
+    families["redis"] = _by_pid_file(cloud.stack, "run/redis.pid")
+    for name in cloud.zones:
+        families[f"agent {name}"] = _agent(cloud, name)
+    return {name: _sum(family) for name, family in families.items()}
+
+
+def _agent(cloud: Cloud, name: str) -> list[psutil.Process]:
+    if cloud.is_fake:
+        process = cloud.stack.process(f"agent-{name}")
+        return [process] if process else []
+    processes = [psutil.Process(pid) for pid in cloud.node(name).pids()]
+    return [process for process in processes if "agents.node.main" in process.cmdline()]
+
+
+def _by_pid_file(stack: Stack, name: str) -> list[psutil.Process]:
+    return _family(psutil.Process(int((stack.var / name).read_text().split()[0])))
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def _sum(family: list[psutil.Process]) -> Reading:
+    cpu, pss = 0.0, 0.0
+    for process in family:
+        times = process.cpu_times()
+        cpu += times.user + times.system
+        pss += process.memory_full_info().pss
+    return Reading(cpu, pss / 2**20)
