@@ -49,9 +49,7 @@ def _eliminated(fleet: Fleet, sieve: Sieve) -> tuple[Elimination, ...]:
     """All filters, also those that refused nobody: a reader sees what was checked."""
     first = sieve.first_refusal()
     return tuple(
-        Elimination(
-            each.name, each.code, tuple(fleet.ids[node] for node in np.flatnonzero(first == position))
-        )
+        Elimination(each.name, each.code, tuple(fleet.ids[node] for node in np.flatnonzero(first == position)))
         for position, each in enumerate(FILTERS)
     )
 

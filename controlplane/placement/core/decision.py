@@ -100,14 +100,11 @@ def as_document(decision: Decision) -> dict[str, object]:
         "request": _request(decision.request),
         "seed": decision.seed,
         "candidates": _nodes(decision.candidates),
-        "eliminated": [
-            {"filter": each.filter, "code": each.code} | _nodes(each.nodes) for each in decision.eliminated
-        ],
+        "eliminated": [{"filter": each.filter, "code": each.code} | _nodes(each.nodes) for each in decision.eliminated],
         "zones": [_zone(report) for report in decision.zones],
         "nearest": [_near_miss(miss) for miss in decision.nearest],
         "relaxations": [
-            {"change": each.change, "nodes": each.nodes, "facts": dict(each.facts)}
-            for each in decision.relaxations
+            {"change": each.change, "nodes": each.nodes, "facts": dict(each.facts)} for each in decision.relaxations
         ],
         "unsatisfiable": [_ref(ref) for ref in decision.unsatisfiable],
     }
@@ -124,8 +121,7 @@ def _request(request: Request) -> dict[str, object]:
         "zones": None if request.zones is None else list(request.zones),
         "traits": sorted(request.traits),
         "groups": [
-            {"rule": group.rule, "is_hard": group.is_hard, "nodes": sorted(group.nodes)}
-            for group in request.groups
+            {"rule": group.rule, "is_hard": group.is_hard, "nodes": sorted(group.nodes)} for group in request.groups
         ],
         "near": sorted(request.near),
         "excluded_nodes": sorted(request.excluded_nodes),

@@ -31,7 +31,7 @@ class ZoneVerdict:
 
 
 def assess(request: Request, fleet: Fleet, zones: Iterable[ZoneFacts]) -> tuple[ZoneVerdict, ...]:
-    """The policies on every zone: those of the fleet, aligned with `fleet.zone_ids`, then those without nodes."""
+    """The policies on every zone: first the fleet's, as in `fleet.zone_ids`, then those without nodes."""
     known = {zone.id: zone for zone in zones}
     names = [*fleet.zone_ids, *sorted(known.keys() - set(fleet.zone_ids))]
     return tuple(_verdict(name, known.get(name), request) for name in names)
@@ -130,7 +130,7 @@ def _has_room(dimension: str) -> Test:
 
 
 class Filter(NamedTuple):
-    """`name` is the rule as counted in a decision, `code` the reason it gives: a closed list, never renamed."""
+    """`name` is the rule as a decision counts it, `code` the reason it gives: a closed list, never renamed."""
 
     name: str
     code: str
@@ -157,7 +157,6 @@ FILTERS = (
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
-CODES = {each.name: each.code for each in FILTERS}
 _POSITIONS = {each.name: position for position, each in enumerate(FILTERS)}
 
 

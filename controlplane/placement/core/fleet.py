@@ -1,9 +1,7 @@
 """The nodes as columns, so that a question about ten thousand of them is one array operation."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,13 +14,10 @@ Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 
-def capacity_of(total: int, *, reserved: int, ratio: Decimal | float) -> int:
-    """What may be promised: floor((total - reserved) * ratio), exact for ratios like 1.15, never below 0."""
-    return max(0, math.floor((total - reserved) * Decimal(str(ratio))))
-
-
 class NodeRow(NamedTuple):
-    """`generation` is what the node's row had when it was read: a claim is void if it has moved since."""
+    """`capacity` is what may be promised: (total - reserved) * ratio, floored. `generation` is what the node's row
+    had when it was read.
+    """
 
     id: str
     name: str
@@ -95,9 +90,6 @@ class Fleet:
         mask = np.zeros(len(self), dtype=np.bool_)
         mask[[self.positions[node] for node in ids if node in self.positions]] = True
         return mask
-
-    def generation_of(self, node: str) -> int:
-        return int(self.generation[self.positions[node]])
 
 
 def _column(values: list[Any], dtype: type[Any], *, width: int | None = None) -> NDArray[Any]:

@@ -17,8 +17,9 @@ def nearest(request: Request, fleet: Fleet, sieve: Sieve) -> tuple[NearMiss, ...
     """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
     refused = np.flatnonzero(~sieve.passing())
     reasons = (~sieve.masks).sum(axis=0)[refused]
+    stage = np.minimum(sieve.first_refusal(), len(FILTERS) - len(CAPACITY))[refused]
     lacking = _relative_shortfall(request, fleet).sum(axis=1)[refused]
-    order = np.lexsort((lacking, -sieve.first_refusal()[refused], reasons))[:NEAREST]
+    order = np.lexsort((lacking, -stage, reasons))[:NEAREST]
     return tuple(_near_miss(request, fleet, sieve, int(position)) for position in refused[order])
 
 
@@ -103,12 +104,15 @@ def _nodes(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
 
 def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
     """The fewest traits to do without."""
-    positions = np.flatnonzero(sieve.passing(but_for=("traits",))).tolist()
-    missing = [tuple(sorted(request.traits - _traits(fleet, position))) for position in positions]
+    asked = sorted(request.traits.intersection(fleet.trait_names))
+    columns = [fleet.trait_names.index(trait) for trait in asked]
+    held = fleet.traits[sieve.passing(but_for=("traits",))][:, columns]
+    patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
+    missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
     if missing:
-        fewest = min(missing, key=lambda traits: (len(traits), traits))
-        admitted = sum(set(traits) <= set(fewest) for traits in missing)
-        yield Relaxation("traits", admitted, {"traits": list(fewest)})
+        fewest = min(missing, key=lambda traits: (len(traits), sorted(traits)))
+        admitted = sum(count for traits, count in zip(missing, counts.tolist(), strict=True) if traits <= fewest)
+        yield Relaxation("traits", admitted, {"traits": sorted(fewest)})
 
 
 def _rule(name: str, sieve: Sieve) -> Iterator[Relaxation]:
@@ -118,7 +122,7 @@ def _rule(name: str, sieve: Sieve) -> Iterator[Relaxation]:
 
 
 def _size(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
-    """Per resource the largest amount that would do alone; if no single cut does, the least cut of several."""
+    """Per resource the largest amount that alone would do; if none does, the least cut of several."""
     single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, sieve)]
     yield from single or _less_of_several(request, fleet, sieve)
 

@@ -169,9 +169,7 @@ def _fields(document: object, names: Sequence[str], *, at: str) -> Mapping[str, 
 
 def _parse_id(raw: object, *, at: str) -> str:
     if not isinstance(raw, str) or not _ID.fullmatch(raw):
-        raise PolicyError(
-            "must be 1 to 64 characters of a-z, 0-9, '.', '_', '-', and begin with a-z or 0-9", field=at
-        )
+        raise PolicyError("must be 1 to 64 characters of a-z, 0-9, '.', '_', '-', and begin with a-z or 0-9", field=at)
     return raw
 
 
@@ -179,9 +177,7 @@ def _refuse_repeated_ids(atoms: Sequence[Atom]) -> None:
     seen: set[str] = set()
     for index, atom in enumerate(atoms):
         if atom.id in seen:
-            raise PolicyError(
-                "another atom of this policy has that id", field=f"/atoms/{index}/id", atom=atom.id
-            )
+            raise PolicyError("another atom of this policy has that id", field=f"/atoms/{index}/id", atom=atom.id)
         seen.add(atom.id)
 
 
@@ -229,9 +225,7 @@ def _common(atoms: Sequence[tuple[AtomRef, Atom]]) -> bool:
 
 
 def _effective(policies: Sequence[Policy]) -> list[tuple[AtomRef, Atom]]:
-    atoms = [
-        (AtomRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms
-    ]
+    atoms = [(AtomRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
     if len(atoms) > MAX_ATOMS_EFFECTIVE:
         raise PolicyError(
             f"the policies have {len(atoms)} atoms together; {MAX_ATOMS_EFFECTIVE} is the limit", field=""

@@ -1,0 +1,145 @@
+"""A stored decision told to people: what happened, why, and what to do next.
+
+A tenant learns of zones, policies and reasons, and never which nodes there are or what runs on them; an operator sees
+the nodes too. Both work on the document that `as_document` made, however old it is.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from .sentences import Language, say
+
+Document = Mapping[str, Any]
+
+NAMED = 8
+TENANT_CHANGES = ("policy", "zone_asked", "traits", "near", "affinity", "anti_affinity", "size")
+MAINTENANCE_CHANGES = ("zone_open", "ready", "cordon")
+
+
+def tenant_view(document: Document) -> dict[str, Any]:
+    """The part of a decision's document that a tenant may see."""
+    request = document["request"]
+    return {
+        "schema": document["schema"],
+        "verdict": document["verdict"],
+        "request": {name: request[name] for name in ("consumer", "resources", "zones", "traits", "policies")},
+        "eliminated": [{name: each[name] for name in ("filter", "code", "count")} for each in document["eliminated"]],
+        "zones": [
+            {
+                "zone": zone["zone"],
+                "status": zone["status"],
+                "is_admitted": zone["admitted"] > 0,
+                "codes": list(zone["codes"]),
+                "results": zone["results"],
+            }
+            for zone in document["zones"]
+        ],
+        "relaxations": [
+            {"change": each["change"], "facts": each["facts"]}
+            for each in document["relaxations"]
+            if each["change"] in TENANT_CHANGES
+        ],
+        "unsatisfiable": document["unsatisfiable"],
+    }
+
+
+def tenant(document: Document, language: str = "en") -> list[str]:
+    """Sentences for whoever asked; a language other than French is answered in English."""
+    spoken = _language(language)
+    return [_what(document, spoken), *_why(document, spoken), *_tenant_next(document, spoken)]
+
+
+def operator(document: Document, language: str = "en") -> list[str]:
+    """Sentences for whoever runs the nodes: with node names, and what only an operator can change."""
+    spoken = _language(language)
+    close = [_near_miss(miss, spoken) for miss in document["nearest"]]
+    changes = [_change(each, spoken) for each in document["relaxations"]]
+    return [_what(document, spoken), *_why(document, spoken), *close, *changes]
+
+
+def _language(tag: str) -> Language:
+    return "fr" if tag.lower().partition("-")[0] == "fr" else "en"
+
+
+def _what(document: Document, language: Language) -> str:
+    verdict = document["verdict"]
+    zones = _listed(zone["zone"] for zone in document["zones"] if zone["admitted"])
+    return say(f"verdict.{verdict}", language, zones=zones, clauses=_clauses(document["unsatisfiable"]))
+
+
+def _why(document: Document, language: Language) -> Iterator[str]:
+    """One sentence per reason of a refusal, in the order in which they were checked."""
+    if document["verdict"] == "admitted":
+        return
+    request = document["request"]
+    empty = _zones_without_nodes(document)
+    if empty:
+        yield say("NO_NODE", language, zones=_listed(empty))
+    for code in dict.fromkeys(each["code"] for each in document["eliminated"] if each["count"]):
+        zones = [zone for zone in document["zones"] if code in zone["codes"]]
+        results = [each for zone in zones for each in zone["results"] if each["code"] == code]
+        yield say(
+            code,
+            language,
+            zones=_listed(zone["zone"] for zone in zones),
+            clauses=_clauses(results),
+            traits=_listed(request["traits"]),
+            size=say("size", language, **request["resources"]),
+        )
+
+
+def _zones_without_nodes(document: Document) -> list[str]:
+    """The zones that the request or its policies single out, where there is not even a node to refuse it."""
+    asked = document["request"]["zones"]
+    if document["verdict"] == "no_capacity":
+        return []
+    return [
+        zone["zone"]
+        for zone in document["zones"]
+        if not zone["nodes"]
+        and (zone["zone"] in asked if asked is not None else zone["results"])
+        and all(each["result"] == "T" for each in zone["results"])
+    ]
+
+
+def _tenant_next(document: Document, language: Language) -> Iterator[str]:
+    verdict = document["verdict"]
+    if verdict == "admitted":
+        return
+    changes = {each["change"] for each in document["relaxations"]}
+    possible = [each for each in document["relaxations"] if each["change"] in TENANT_CHANGES]
+    yield from (_change(each, language) for each in possible)
+    if changes.intersection(MAINTENANCE_CHANGES):
+        yield say("advice.maintenance", language)
+    elif verdict == "unsatisfiable" or not possible:
+        yield say(f"advice.{verdict}", language)
+
+
+def _change(relaxation: Document, language: Language) -> str:
+    change, facts = relaxation["change"], relaxation["facts"]
+    return say(
+        f"change.{change}",
+        language,
+        clauses=_clauses([facts]) if change == "policy" else "",
+        zones=_listed(facts.get("zones", ())),
+        traits=_listed(facts.get("traits", ())),
+        nodes=_listed(facts.get("nodes", ())),
+        size=say("size", language, **facts) if change == "size" else "",
+    )
+
+
+def _near_miss(miss: Document, language: Language) -> str:
+    shortfall = ", ".join(f"{amount} {dimension}" for dimension, amount in miss["shortfall"].items())
+    lacks = say("lacks", language, shortfall=shortfall) if shortfall else ""
+    codes = _listed(miss["codes"])
+    return say("near_miss", language, name=miss["name"], zone=miss["zone"], codes=codes, lacks=lacks)
+
+
+def _clauses(refs: Iterable[Document]) -> str:
+    """Who demands it and the atom's id: policy ids mean nothing to a reader."""
+    return _listed(dict.fromkeys(f"{ref['level']}/{ref['atom']}" for ref in refs))
+
+
+def _listed(items: Iterable[str]) -> str:
+    names = list(items)
+    return ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")

@@ -1,0 +1,86 @@
+"""Small fleets, requests and policies, by example and by Hypothesis."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from controlplane.placement.core.facts import ZoneFacts
+from controlplane.placement.core.fleet import Fleet, NodeRow
+from controlplane.placement.core.policy import Atom, Level, Policy
+from controlplane.placement.core.request import Group, Request, Resources
+
+PARIS, RHINE, VIRGINIA = "fr-idf-1", "de-rhein-1", "us-va-1"
+ZONE_IDS = (PARIS, RHINE, VIRGINIA)
+TRAITS = ("avx512", "nested", "tpm")
+ROOMY = Resources(16, 65536, 1000)
+SMALL = Resources(2, 4096, 20)
+OPEN_ZONES = tuple(ZoneFacts(zone, "open") for zone in ZONE_IDS)
+
+
+def node(name: str, zone: str = PARIS, **changes: Any) -> NodeRow:
+    return NodeRow(id=name, name=f"{name}-name", zone=zone, capacity=ROOMY, used=Resources())._replace(**changes)
+
+
+def fleet(*rows: NodeRow) -> Fleet:
+    return Fleet.from_rows(rows)
+
+
+def three_zones() -> Fleet:
+    return fleet(node("n-fr", PARIS), node("n-de", RHINE), node("n-us", VIRGINIA))
+
+
+def ask(**fields: Any) -> Request:
+    return Request(**{"consumer": "instance", "resources": SMALL} | fields)
+
+
+def only_in(*zones: str, level: Level = "project", atom: str = "loc") -> Policy:
+    return Policy(f"pol-{level}", level, (Atom(atom, "zone.id", "in", tuple(sorted(zones))),))
+
+
+NODE_IDS = [f"n{number:02}" for number in range(12)]
+
+amounts = st.builds(Resources, st.integers(0, 8), st.integers(0, 8), st.integers(0, 8))
+node_sets = st.frozensets(st.sampled_from(NODE_IDS), max_size=3)
+trait_sets = st.frozensets(st.sampled_from(TRAITS), max_size=2)
+atoms = st.builds(
+    lambda number, zones: Atom(f"a{number}", "zone.id", "in", tuple(sorted(zones))),
+    st.integers(0, 999),
+    st.sets(st.sampled_from(ZONE_IDS), min_size=1),
+)
+policies = st.builds(
+    lambda level, found: Policy(f"pol-{level}", level, tuple({atom.id: atom for atom in found}.values())),
+    st.sampled_from(["platform", "organization", "project", "resource"]),
+    st.lists(atoms, max_size=2),
+)
+groups = st.builds(Group, rule=st.sampled_from(["affinity", "anti-affinity"]), is_hard=st.booleans(), nodes=node_sets)
+requests = st.builds(
+    Request,
+    consumer=st.sampled_from(["instance", "volume"]),
+    resources=amounts,
+    zones=st.none() | st.lists(st.sampled_from(ZONE_IDS), min_size=1, max_size=2, unique=True).map(tuple),
+    traits=st.just(frozenset()) | trait_sets,
+    groups=st.lists(groups, max_size=2).map(tuple),
+    near=st.just(frozenset()) | node_sets,
+    excluded_nodes=st.just(frozenset()) | node_sets,
+    policies=st.lists(policies, max_size=2).map(tuple),
+)
+mostly = st.sampled_from([True, True, True, False])
+node_rows = st.builds(
+    NodeRow,
+    id=st.sampled_from(NODE_IDS),
+    name=st.just("node"),
+    zone=st.sampled_from(ZONE_IDS),
+    capacity=amounts,
+    used=amounts,  # may exceed the capacity: operators lower ratios
+    is_ready=mostly,
+    is_cordoned=mostly.map(lambda flag: not flag),
+    generation=st.integers(0, 9),
+    traits=trait_sets,
+)
+row_lists = st.lists(node_rows, max_size=len(NODE_IDS), unique_by=lambda row: row.id)
+zone_lists = st.lists(
+    st.builds(ZoneFacts, st.sampled_from(ZONE_IDS), st.sampled_from(["open", "open", "open", "draining", "closed"])),
+    max_size=3,
+    unique_by=lambda zone: zone.id,
+) | st.just(list(OPEN_ZONES))
+seeds = st.integers(0, 2**32 - 1)

@@ -1,0 +1,209 @@
+"""Decisions by example: each rule, its reason, and what would have helped."""
+
+import json
+
+import pytest
+
+from controlplane.placement.core.capacity import fits, largest
+from controlplane.placement.core.decide import decide
+from controlplane.placement.core.decision import Decision, as_document
+from controlplane.placement.core.facts import ZoneFacts
+from controlplane.placement.core.fleet import Fleet, NodeRow
+from controlplane.placement.core.request import Group, Request, Resources
+from tests.unit.placement.examples import (
+    OPEN_ZONES,
+    PARIS,
+    RHINE,
+    ROOMY,
+    VIRGINIA,
+    ask,
+    fleet,
+    node,
+    only_in,
+    three_zones,
+)
+
+
+def decided(request: Request, nodes: Fleet, zones: tuple[ZoneFacts, ...] = OPEN_ZONES, *, seed: int = 1) -> Decision:
+    return decide(request, nodes, zones, seed=seed)
+
+
+def changes(decision: Decision) -> dict[str, dict[str, object]]:
+    return {each.change: dict(each.facts) for each in decision.relaxations}
+
+
+def test_a_policy_of_zones_admits_only_nodes_of_these_zones() -> None:
+    decision = decided(ask(policies=(only_in(PARIS, RHINE),)), three_zones())
+    assert set(decision.candidates) == {"n-fr", "n-de"}
+    assert decision.refusals() == {"n-us": "ATTR_MISMATCH"}
+    assert decision.relaxations == ()
+
+
+FULL = node("n1", used=ROOMY)
+REFUSALS: list[tuple[str, NodeRow, Request]] = [
+    ("ATTR_MISMATCH", node("n1"), ask(policies=(only_in(RHINE),))),
+    ("ATTR_UNKNOWN", node("n1", "xx-new-1"), ask()),
+    ("ZONE_NOT_ASKED", node("n1"), ask(zones=(RHINE,))),
+    ("NODE_NOT_READY", node("n1", is_ready=False), ask()),
+    ("NODE_CORDONED", node("n1", is_cordoned=True), ask()),
+    ("NODE_EXCLUDED", node("n1"), ask(excluded_nodes=frozenset({"n1"}))),
+    ("TRAIT_MISSING", node("n1", traits=frozenset({"tpm"})), ask(traits=frozenset({"tpm", "avx512"}))),
+    ("NOT_NEAR", node("n1"), ask(near=frozenset({"n2"}))),
+    ("NOT_WITH_GROUP", node("n1"), ask(groups=(Group("affinity", True, frozenset({"n2"})),))),
+    ("NOT_APART_FROM_GROUP", node("n1"), ask(groups=(Group("anti-affinity", True, frozenset({"n1"})),))),
+    ("NO_CAPACITY", FULL, ask()),
+]
+
+
+@pytest.mark.parametrize(("code", "row", "request_"), REFUSALS, ids=[code for code, _, _ in REFUSALS])
+def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Request) -> None:
+    decision = decided(request_, fleet(row))
+    assert not decision.is_admitted
+    assert decision.refusals() == {"n1": code}
+    assert decision.verdict == ("no_capacity" if code == "NO_CAPACITY" else "inadmissible")
+
+
+@pytest.mark.parametrize("status", ["draining", "closed"])
+def test_a_zone_that_is_not_open_takes_nothing(status: str) -> None:
+    zones = (ZoneFacts(PARIS, status),)  # type: ignore[arg-type]
+    decision = decided(ask(), fleet(node("n1")), zones)
+    assert decision.refusals() == {"n1": "ZONE_CLOSED"}
+    assert changes(decision) == {"zone_open": {"zones": [PARIS]}}
+
+
+def test_lack_of_room_is_not_blamed_where_another_rule_refuses() -> None:
+    decision = decided(ask(), fleet(FULL._replace(is_cordoned=True)))
+    assert decision.refusals() == {"n1": "NODE_CORDONED"}
+    assert decision.nearest[0].codes == ("NODE_CORDONED", "NO_CAPACITY")
+
+
+def test_data_on_two_nodes_leaves_no_place_for_their_guest() -> None:
+    decision = decided(ask(near=frozenset({"n1", "n2"})), fleet(node("n1"), node("n2")))
+    assert set(decision.refusals().values()) == {"NOT_NEAR"}
+
+
+def test_a_group_without_members_yet_admits_every_node() -> None:
+    groups = (Group("affinity", True), Group("anti-affinity", True))
+    assert len(decided(ask(groups=groups), three_zones()).candidates) == 3
+
+
+def test_what_is_not_asked_for_may_be_overfull() -> None:
+    overfull = node("n1", used=Resources(vcpus=99))
+    assert decided(ask(resources=Resources(0, 0, 10)), fleet(overfull)).is_admitted
+
+
+def test_contradictory_policies_are_named_as_the_cause() -> None:
+    policies = (only_in(PARIS, level="organization"), only_in(VIRGINIA, level="project"))
+    decision = decided(ask(policies=policies), three_zones())
+    assert decision.verdict == "unsatisfiable"
+    assert [ref.level for ref in decision.unsatisfiable] == ["organization", "project"]
+
+
+def test_the_emptier_node_comes_first() -> None:
+    nodes = fleet(node("busy", used=Resources(12, 60000, 900)), node("idle"))
+    assert decided(ask(), nodes).candidates == ("idle", "busy")
+
+
+def test_a_soft_rule_outweighs_spreading() -> None:
+    nodes = fleet(node("busy", used=Resources(12, 60000, 900)), node("idle"))
+    together = Group("affinity", False, frozenset({"busy"}))
+    apart = Group("anti-affinity", False, frozenset({"idle"}))
+    for group in (together, apart):
+        assert decided(ask(groups=(group,)), nodes).candidates == ("busy", "idle")
+
+
+def test_equal_nodes_are_shuffled_by_the_seed() -> None:
+    nodes = fleet(*(node(f"n{number}") for number in range(10)))
+    firsts = {decided(ask(), nodes, seed=seed).candidates[0] for seed in range(40)}
+    assert len(firsts) > 5
+
+
+def test_a_refusal_names_the_one_clause_in_the_way() -> None:
+    nodes = fleet(node("n-us", VIRGINIA), node("n-de", RHINE, is_cordoned=True))
+    policies = (only_in(PARIS, VIRGINIA, level="organization"), only_in(PARIS, RHINE, level="project", atom="home"))
+    decision = decided(ask(policies=policies), nodes)
+    assert changes(decision) == {
+        "policy": {"policy": "pol-project", "level": "project", "atom": "home", "zones": [VIRGINIA]}
+    }
+
+
+def test_a_refusal_names_the_zones_and_nodes_that_would_do() -> None:
+    nodes = fleet(node("n-fr", PARIS, is_cordoned=True), node("n-de", RHINE))
+    decision = decided(ask(zones=(PARIS,)), nodes)
+    assert changes(decision) == {"zone_asked": {"zones": [RHINE]}, "cordon": {"nodes": ["n-fr"]}}
+
+
+def test_a_refusal_names_the_fewest_traits_to_do_without() -> None:
+    nodes = fleet(node("n1", traits=frozenset({"tpm"})), node("n2"))
+    decision = decided(ask(traits=frozenset({"tpm", "avx512"})), nodes)
+    assert changes(decision) == {"traits": {"traits": ["avx512"]}}
+    assert decision.nearest[0].missing_traits == ("avx512",)
+
+
+def test_a_refusal_names_the_largest_size_that_fits() -> None:
+    nodes = fleet(node("n1", used=Resources(vcpus=13)), node("n2", used=Resources(memory_mib=63000)))
+    decision = decided(ask(resources=Resources(4, 4096, 20)), nodes)
+    assert [dict(each.facts) for each in decision.relaxations] == [
+        {"vcpus": 3, "memory_mib": 4096, "disk_gib": 20},
+        {"vcpus": 4, "memory_mib": 2536, "disk_gib": 20},
+    ]
+    assert decision.nearest[0].shortfall == {"vcpus": 1}
+
+
+def test_a_size_that_is_too_large_in_several_ways_is_cut_as_little_as_possible() -> None:
+    nodes = fleet(node("n1", used=Resources(8, 32768, 0)), node("n2", used=Resources(15, 65000, 0)))
+    decision = decided(ask(resources=Resources(16, 65536, 20)), nodes)
+    assert changes(decision) == {"size": {"vcpus": 8, "memory_mib": 32768, "disk_gib": 20}}
+
+
+def test_zones_report_clauses_and_counts_also_where_there_is_no_node() -> None:
+    decision = decided(
+        ask(policies=(only_in(PARIS, VIRGINIA),)), fleet(node("n1"), node("n2", RHINE), FULL._replace(id="n3"))
+    )
+    seen = {zone.zone: (zone.nodes, zone.admitted, dict(zone.codes)) for zone in decision.zones}
+    assert seen == {PARIS: (2, 1, {"NO_CAPACITY": 1}), RHINE: (1, 0, {"ATTR_MISMATCH": 1}), VIRGINIA: (0, 0, {})}
+    assert all(zone.results for zone in decision.zones)
+
+
+def test_an_empty_fleet_refuses_without_inventing_reasons() -> None:
+    decision = decided(ask(), fleet())
+    assert (decision.verdict, decision.refusals(), decision.nearest) == ("inadmissible", {}, ())
+
+
+def test_a_large_fleet_leaves_a_short_document_with_whole_counts() -> None:
+    nodes = fleet(*(node(f"n{number:04}", is_cordoned=number % 2 == 0) for number in range(1000)))
+    document = as_document(decided(ask(), nodes))
+    assert document["candidates"]["count"] == 500  # type: ignore[index]
+    assert len(json.dumps(document)) < 10_000
+
+
+def test_two_rows_of_one_node_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="same node id"):
+        fleet(node("n1"), node("n1"))
+
+
+def test_negative_amounts_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        ask(resources=Resources(-1, 0, 0))
+
+
+def test_fits_counts_copies_over_admissible_nodes() -> None:
+    nodes = fleet(node("n1"), node("n2", used=Resources(13, 0, 0)), node("n3", is_cordoned=True))
+    assert fits(ask(), nodes, OPEN_ZONES) == 8 + 1
+
+
+def test_fits_respects_the_group() -> None:
+    nodes = fleet(node("n1"), node("n2"))
+    assert fits(ask(groups=(Group("anti-affinity", True),)), nodes, OPEN_ZONES) == 2
+    assert fits(ask(groups=(Group("affinity", True),)), nodes, OPEN_ZONES) == 8
+
+
+def test_the_largest_that_fits_is_the_room_on_one_node() -> None:
+    nodes = fleet(node("n1", used=Resources(8, 0, 0)), node("n2", used=Resources(0, 61440, 0)))
+    assert largest(ask(), nodes, OPEN_ZONES) == Resources(8, 65536, 1000)
+    assert largest(ask(), fleet(FULL), OPEN_ZONES) is None
+
+
+def test_capacity_of_nothing_has_no_answer() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        fits(ask(resources=Resources()), fleet(), OPEN_ZONES)
