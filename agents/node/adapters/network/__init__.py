@@ -1,0 +1,6 @@
+"""Tenant networks of a node with plain Linux means: bridges, router namespaces, dnsmasq and nftables."""
+
+from agents.node.adapters.network.layout import namespace_name
+from agents.node.adapters.network.switch import LinuxSwitch
+
+__all__ = ["LinuxSwitch", "namespace_name"]

@@ -1,0 +1,77 @@
+"""The bridge of a tenant network, and the two cables to its router, in the node's own namespace."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+
+from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
+from agents.node.adapters.network.router import LAN, WAN
+from agents.node.adapters.network.tools import (
+    NAMESPACES,
+    ip_batch,
+    namespace_is_alive,
+    set_kernel_switch,
+)
+
+
+def has_router(layout: Layout, links: NodeLinks) -> bool:
+    """A cable whose other end was deleted is gone too, so the ends on this side tell all."""
+    return namespace_is_alive(layout.namespace) and layout.lan_leg in links and layout.wan_leg in links
+
+
+def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, node_end: IPv4Address) -> None:
+    """Create what is missing, router namespace included, and bring everything on the node's side up.
+
+    A router that lost a part is replaced as a whole. Taps are the hypervisor's; those that exist already, and
+    may have been unplugged with a lost bridge, are plugged in again.
+    """
+    layout = Layout.of(network.id)
+    if not has_router(layout, links):
+        _remove_router(layout, links)
+        ip_batch(_router_parts(layout))
+    if layout.bridge not in links:
+        ip_batch([f"link add {layout.bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"])
+    taps = [tap_name(port.id) for port in ports]
+    for name in (layout.bridge, layout.lan_leg, layout.wan_leg):
+        set_kernel_switch(f"net/ipv6/conf/{name}/disable_ipv6", "1")
+    ip_batch(
+        [
+            f'link set {layout.bridge} alias "{BRIDGE_ALIAS}"',
+            f"link set {layout.bridge} mtu {network.mtu} arp off up",
+            f"link set {layout.lan_leg} mtu {network.mtu} master {layout.bridge} up",
+            f"link set {layout.wan_leg} mtu {network.mtu} up",
+            f"addr replace {node_end}/31 dev {layout.wan_leg}",
+            *(f"link set {tap} master {layout.bridge}" for tap in taps if tap in links),
+        ]
+    )
+    set_kernel_switch("net/ipv4/ip_forward", "1")
+    for protocol in ("iptables", "ip6tables", "arptables"):
+        set_kernel_switch(f"net/bridge/bridge-nf-call-{protocol}", "0")
+
+
+def unplug(device: str, links: NodeLinks) -> None:
+    if device in links:
+        ip_batch([f"link set {device} nomaster"])
+
+
+def remove(layout: Layout, links: NodeLinks) -> None:
+    _remove_router(layout, links)
+    if layout.bridge in links:
+        ip_batch([f"link del {layout.bridge}"])
+
+
+def _router_parts(layout: Layout) -> list[str]:
+    peer = f"netns {layout.namespace}"
+    return [
+        f"netns add {layout.namespace}",
+        f"link add {layout.lan_leg} type veth peer name {LAN} address {layout.gateway_mac} {peer}",
+        f"link add {layout.wan_leg} type veth peer name {WAN} {peer}",
+    ]
+
+
+def _remove_router(layout: Layout, links: NodeLinks) -> None:
+    ip_batch(f"link del {leg}" for leg in (layout.lan_leg, layout.wan_leg) if leg in links)
+    if namespace_is_alive(layout.namespace):
+        ip_batch([f"netns del {layout.namespace}"])
+    (NAMESPACES / layout.namespace).unlink(missing_ok=True)

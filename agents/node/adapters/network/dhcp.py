@@ -1,0 +1,157 @@
+"""DHCP on a tenant network: one dnsmasq in the router's namespace, which serves the known cards only.
+
+It outlives the agent and is found again by its pid file and its command line, which says all about its
+configuration but the hosts. It keeps no leases on disk: the hosts file says who has which address, for as
+long as the port exists, and a restarted dnsmasq confirms what guests renew. It answers no DNS queries;
+guests are given the network's own DNS servers.
+"""
+
+import os
+import re
+import select
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.node.adapters.base import NetworkSpec, PortSpec
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.router import LAN
+from agents.node.adapters.network.tools import inside
+from agents.node.errors import AdapterError, BadRequest
+from agents.node.process import run
+
+LEASE = "1h"
+STOP_TIMEOUT_S = 5
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Dhcp:
+    """dnsmasq reads the hosts file as an unprivileged user: `folder` must be reachable for everybody."""
+
+    layout: Layout
+    folder: Path
+
+    @property
+    def hosts_file(self) -> Path:
+        return self.folder / f"{self.layout.tail}.hosts"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / f"{self.layout.tail}.pid"
+
+    def ensure(self, network: NetworkSpec, ports: Sequence[PortSpec]) -> None:
+        """Serve exactly these ports. New ones are announced to the running dnsmasq.
+
+        It is restarted when an entry went or changed, since it would remember the address as leased. It is
+        stopped before the file is written: an agent that dies in between finds a dnsmasq to start, not one
+        that remembers too much.
+        """
+        wanted = hosts(ports)
+        command = self._command(network)
+        present = self.hosts_file.read_text() if self.hosts_file.exists() else ""
+        with self._process() as process:
+            if process is not None:
+                if process.command == command and _only_grows(present, wanted):
+                    self._write(wanted)
+                    signal.pidfd_send_signal(process.descriptor, signal.SIGHUP)
+                    return
+                process.stop()
+        self._write(wanted)
+        run([*inside(self.layout.namespace), *command])
+
+    def stop(self) -> None:
+        with self._process() as process:
+            if process is not None:
+                process.stop()
+
+    def remove(self) -> None:
+        self.stop()
+        self.hosts_file.unlink(missing_ok=True)
+        self.pid_file.unlink(missing_ok=True)
+
+    def _command(self, network: NetworkSpec) -> list[str]:
+        servers = ",".join(map(str, network.dns_servers))
+        return [
+            "dnsmasq",
+            "--conf-file=/dev/null",
+            "--user=dnsmasq",
+            f"--pid-file={self.pid_file}",
+            "--port=0",
+            f"--interface={LAN}",
+            "--except-interface=lo",
+            "--bind-interfaces",
+            "--leasefile-ro",
+            "--dhcp-authoritative",
+            "--quiet-dhcp",
+            f"--dhcp-hostsfile={self.hosts_file}",
+            f"--dhcp-range={network.cidr.network_address},static,{network.cidr.netmask},{LEASE}",
+            f"--dhcp-option=option:router,{network.gateway_ip}",
+            f"--dhcp-option=option:mtu,{network.mtu}",
+            f"--dhcp-option=option:dns-server{',' if servers else ''}{servers}",
+        ]
+
+    def _write(self, text: str) -> None:
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        draft = self.hosts_file.with_suffix(".new")
+        draft.write_text(text)
+        draft.chmod(0o644)
+        draft.replace(self.hosts_file)
+
+    @contextmanager
+    def _process(self) -> Iterator["_Process | None"]:
+        """This network's dnsmasq. Its pid may be another program's by now: hence the look at the command
+        line, after opening the descriptor, which from then on means this process and no other."""
+        try:
+            pid = int(self.pid_file.read_text())
+            descriptor = os.pidfd_open(pid)
+        except (OSError, ValueError):
+            yield None
+            return
+        try:
+            process = _Process(descriptor, _command_line(pid))
+            yield process if f"--pid-file={self.pid_file}" in process.command else None
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    descriptor: int
+    command: list[str]
+
+    def stop(self) -> None:
+        signal.pidfd_send_signal(self.descriptor, signal.SIGTERM)
+        if not select.select([self.descriptor], [], [], STOP_TIMEOUT_S)[0]:
+            raise AdapterError(f"dnsmasq does not end: {self.command}", retryable=True)
+
+
+def _command_line(pid: int) -> list[str]:
+    """Empty when the process has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+    return []
+
+
+def _only_grows(present: str, wanted: str) -> bool:
+    return set(present.splitlines()) <= set(wanted.splitlines())
+
+
+def hosts(ports: Sequence[PortSpec]) -> str:
+    """Lines of dnsmasq's hosts file: names without their domain. The dot at the end keeps a name such as
+    "ignore" or "42" from being taken for an instruction."""
+    ordered = sorted(ports, key=lambda port: port.ip)
+    return "".join(f"{port.mac},{port.ip},{_first_label(port)}.\n" for port in ordered)
+
+
+def check(ports: Iterable[PortSpec]) -> None:
+    """Raises BadRequest for a hostname that would mean more than a name in the hosts file."""
+    for port in ports:
+        if not _LABEL.fullmatch(_first_label(port)):
+            raise BadRequest("hostname", "has a first label with other than letters, digits and hyphens")
+
+
+def _first_label(port: PortSpec) -> str:
+    return port.hostname.partition(".")[0]

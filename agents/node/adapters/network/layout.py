@@ -1,0 +1,61 @@
+"""What the parts of one tenant network are called on a node.
+
+Everything carries the tail of the network's id, so that the parts of a network are found again without a
+record of them, and those of a forgotten network are recognised.
+"""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from agents.node.adapters.base import bridge_name
+
+# Legs of routers that stand in the node's namespace. Firewall rules match these prefixes.
+LAN_LEG = "rtl-"
+WAN_LEG = "rtw-"
+NAMESPACE = "andromede-"
+_TAIL = re.compile(r"[0-9a-f]{11}")
+
+
+def namespace_name(network_id: UUID) -> str:
+    """The network's router, as `ip netns` on its node names it: from there its guests can be reached."""
+    return Layout.of(network_id).namespace
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Layout:
+    """`tail` is 11 hexadecimal digits: device names hold 15 characters."""
+
+    tail: str
+
+    @classmethod
+    def of(cls, network_id: UUID) -> "Layout":
+        return cls(bridge_name(network_id).removeprefix("br"))
+
+    @classmethod
+    def owning(cls, name: str, prefix: str) -> "Layout | None":
+        """Whose part `name` is, if it is the kind of part that `prefix` marks."""
+        tail = name.removeprefix(prefix)
+        return cls(tail) if name.startswith(prefix) and _TAIL.fullmatch(tail) else None
+
+    @property
+    def bridge(self) -> str:
+        return f"br{self.tail}"
+
+    @property
+    def namespace(self) -> str:
+        return f"{NAMESPACE}{self.tail}"
+
+    @property
+    def lan_leg(self) -> str:
+        return f"{LAN_LEG}{self.tail}"
+
+    @property
+    def wan_leg(self) -> str:
+        return f"{WAN_LEG}{self.tail}"
+
+    @property
+    def gateway_mac(self) -> str:
+        """The same on every node and after every repair, so that guests' ARP entries stay true."""
+        digits = self.tail[-10:]
+        return ":".join(["02", *(digits[i : i + 2] for i in range(0, 10, 2))])

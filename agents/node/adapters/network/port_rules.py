@@ -1,0 +1,130 @@
+"""What a guest's network card may send: nftables rules on the bridges, as text.
+
+One table of the bridge family serves all networks of the node. A map finds the chain of the port by the name
+of its tap, so a frame's way is as long with one port as with many, and rules stand before the tap exists.
+
+- Source MAC, source IPv4 address and the sender of ARP must be the port's own. The check sits in `prerouting`,
+  before the bridge learns: a forged frame cannot even divert the traffic of the card it pretends to be.
+- A guest may ask a DHCP server, and may not play one.
+- Only IPv4, ARP and RARP (QEMU's announcement after a migration) pass. IPv6, and with it router
+  advertisements, and VLAN tags are dropped until networks offer them.
+- `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
+
+The bridge family here does without `reject` and connection tracking, which not every kernel has for it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from textwrap import indent
+
+from agents.node.adapters.base import PortSpec, tap_name
+from agents.node.adapters.network.layout import Layout
+from agents.node.errors import BadRequest
+
+TABLE = "bridge andromede"
+_MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
+
+# Declaring what exists already changes nothing. -300 precedes br_netfilter, should that be on.
+_CHAINS = f"""\
+table {TABLE} {{
+  map taps {{ type ifname : verdict; }}
+  set members {{ type ifname; }}
+  chain own_address {{
+  }}
+  chain prerouting {{
+    type filter hook prerouting priority -300; policy accept;
+  }}
+  chain input {{
+    type filter hook input priority -200; policy accept;
+  }}
+  chain output {{
+    type filter hook output priority -200; policy accept;
+  }}
+}}
+flush chain {TABLE} own_address
+flush chain {TABLE} prerouting
+flush chain {TABLE} input
+flush chain {TABLE} output
+table {TABLE} {{
+  chain own_address {{
+    udp sport 67 counter drop
+    ether type {{ ip, arp, 0x8035 }} accept
+    counter drop
+  }}
+  chain prerouting {{
+    iifname vmap @taps
+  }}
+  chain input {{
+    iifname @members drop
+  }}
+  chain output {{
+    oifname @members drop
+  }}
+}}
+"""
+REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
+
+
+def admit(ports: Sequence[PortSpec]) -> str:
+    """Rules for these ports; those of other ports stay as they are."""
+    return _CHAINS + "".join(_port(port) for port in ports)
+
+
+def expel(port: PortSpec) -> str:
+    """To follow `admit`: take the port's rules out, if they are there. Adding first makes deleting succeed."""
+    tap, chain = tap_name(port.id), _chain(port)
+    return f"""\
+add chain {TABLE} {chain}
+add element {TABLE} taps {{ "{tap}" : goto {chain} }}
+add element {TABLE} members {{ "{tap}" }}
+delete element {TABLE} taps {{ "{tap}" }}
+delete element {TABLE} members {{ "{tap}" }}
+flush chain {TABLE} {chain}
+delete chain {TABLE} {chain}
+"""
+
+
+def forget_network(layout: Layout) -> str:
+    """To follow `admit`: the router's leg has no chain and is only a member."""
+    return f"""\
+add element {TABLE} members {{ "{layout.lan_leg}" }}
+delete element {TABLE} members {{ "{layout.lan_leg}" }}
+"""
+
+
+def check(ports: Iterable[PortSpec]) -> None:
+    """The other fields are of types that cannot hold anything but addresses.
+
+    Raises:
+        BadRequest: a MAC address which is none would end up in the text of the rules.
+    """
+    for port in ports:
+        if not _MAC.fullmatch(port.mac):
+            raise BadRequest("mac", "is no unicast address in lower-case hex with colons")
+
+
+def _port(port: PortSpec) -> str:
+    tap, chain, leg = tap_name(port.id), _chain(port), Layout.of(port.network.id).lan_leg
+    rules = f"""\
+ether saddr != {port.mac} counter drop
+arp saddr ether != {port.mac} counter drop
+arp saddr ip != {{ 0.0.0.0, {port.ip} }} counter drop
+ip saddr {{ 0.0.0.0, {port.ip} }} udp sport 68 udp dport 67 accept
+ip saddr != {port.ip} counter drop
+goto own_address
+"""
+    return f"""\
+add chain {TABLE} {chain}
+flush chain {TABLE} {chain}
+table {TABLE} {{
+  chain {chain} {{
+{indent(rules, "    ")}\
+  }}
+  map taps {{ type ifname : verdict; elements = {{ "{tap}" : goto {chain} }}; }}
+  set members {{ type ifname; elements = {{ "{tap}", "{leg}" }}; }}
+}}
+"""
+
+
+def _chain(port: PortSpec) -> str:
+    return f"port_{tap_name(port.id)}"

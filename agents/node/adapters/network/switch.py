@@ -1,0 +1,125 @@
+"""The node's tenant networks: an implementation of `Switch` with Linux bridges and router namespaces.
+
+    guest ── tap ─┐                    node's namespace ╎ router's namespace
+    guest ── tap ─┴─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP)
+                                                        ╎    │ forwards, hides the tenant's addresses
+    outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
+
+Bridges have no address. The way of a frame is limited by port_rules on the bridge, by the rules of the router,
+and by node_rules between router and outside; their docstrings hold the details and the reasons.
+
+Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
+left alone. Nothing is remembered between calls: names are derived from ids, the rest is read from the kernel.
+
+Side effects on the node's namespace: IPv4 forwarding is on as soon as there is a tenant network, also between
+the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*).
+"""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from threading import Lock
+
+from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
+from agents.node.adapters.network import bridge, dhcp, node_rules, port_rules, router
+from agents.node.adapters.network.dhcp import Dhcp
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.node_links import NodeLinks, layouts_present
+from agents.node.adapters.network.tools import nft
+
+RUNTIME_DIR = Path("/run/andromede")
+TRANSIT_POOL = IPv4Network("100.64.0.0/16")
+ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL
+_DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+
+
+class LinuxSwitch:
+    """`uplink` is the device towards the outside; empty: whichever the node's routes say.
+
+    `denied_cidrs` are the destinations that tenants may not reach, beside those that they never may (see
+    node_rules); None: all networks that the node is plugged into. `transit_pool` must be free on this node.
+    `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user.
+    """
+
+    def __init__(
+        self,
+        *,
+        uplink: str = "",
+        denied_cidrs: Sequence[IPv4Network] | None = None,
+        transit_pool: IPv4Network = TRANSIT_POOL,
+        runtime_dir: Path = RUNTIME_DIR,
+    ) -> None:
+        if uplink and not _DEVICE.fullmatch(uplink):
+            raise ValueError(f"{uplink!r} is no name of a network device.")
+        self._uplink = uplink
+        self._denied_cidrs = denied_cidrs
+        self._transit_pool = transit_pool
+        self._runtime_dir = runtime_dir
+        self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
+
+    def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        ports = [port, *others]
+        _check(ports)
+        with self._lock:
+            links = NodeLinks.read()
+            nft(self._node_rules(links) + port_rules.admit(ports))
+            self._ensure_network(port.network, ports, links)
+
+    def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        """A tap that still exists is unplugged before its rules go."""
+        _check([port, *others])
+        layout = Layout.of(port.network.id)
+        with self._lock:
+            links = NodeLinks.read()
+            bridge.unplug(tap_name(port.id), links)
+            rules = self._node_rules(links) + port_rules.admit(others) + port_rules.expel(port)
+            if others:
+                nft(rules)
+                self._ensure_network(port.network, others, links)
+            else:
+                self._remove_network(layout, links)
+                is_last = not links.has_routers_besides(layout)
+                nft(ALL_RULES_GONE if is_last else rules + port_rules.forget_network(layout))
+
+    def restore(self, ports: Sequence[PortSpec]) -> None:
+        """Also replaces all rules, which an older agent may have made."""
+        _check(ports)
+        networks = {port.network.id: port.network for port in ports}
+        wanted = {Layout.of(network_id) for network_id in networks}
+        with self._lock:
+            links = NodeLinks.read()
+            for layout in sorted(layouts_present(links) - wanted):
+                self._remove_network(layout, links)
+            if not networks:
+                nft(ALL_RULES_GONE)
+                return
+            nft(self._node_rules(links) + port_rules.REMOVAL + port_rules.admit(ports))
+            for network in networks.values():
+                members = [port for port in ports if port.network.id == network.id]
+                self._ensure_network(network, members, NodeLinks.read(), renew=True)
+
+    def _node_rules(self, links: NodeLinks) -> str:
+        denied = links.connected() if self._denied_cidrs is None else self._denied_cidrs
+        return node_rules.ruleset(denied=denied, transit_pool=self._transit_pool, uplink=self._uplink)
+
+    def _ensure_network(
+        self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, renew: bool = False
+    ) -> None:
+        layout = Layout.of(network.id)
+        server = Dhcp(layout, self._runtime_dir)
+        if not bridge.has_router(layout, links):
+            server.stop()  # it would go on listening on the devices of a router that is gone
+        transit = links.transit(layout, self._transit_pool)
+        bridge.ensure(network, ports, links, node_end=transit[0])
+        router.ensure(network, transit=transit, renew=renew)
+        server.ensure(network, ports)
+
+    def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
+        Dhcp(layout, self._runtime_dir).remove()
+        bridge.remove(layout, links)
+
+
+def _check(ports: Sequence[PortSpec]) -> None:
+    port_rules.check(ports)
+    dhcp.check(ports)

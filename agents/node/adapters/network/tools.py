@@ -1,0 +1,47 @@
+"""Batches for ip(8) and nft(8), in the agent's own network namespace or in a named one."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.node.process import run
+
+NAMESPACES = Path("/run/netns")
+
+
+def inside(namespace: str) -> list[str]:
+    """Prefix of a command. Unlike `ip netns exec` it makes no mount namespace, which a daemon would keep."""
+    return ["nsenter", f"--net={NAMESPACES / namespace}"]
+
+
+def ip_batch(lines: Iterable[str], *, namespace: str | None = None) -> None:
+    """Run the lines in order; the first that fails ends the batch, and those before it stay done."""
+    text = "".join(f"{line}\n" for line in lines)
+    if text:
+        where = [] if namespace is None else ["-n", namespace]
+        run(["ip", *where, "-batch", "-"], input_bytes=text.encode())
+
+
+def ip_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(["ip", "-j", *arguments]).stdout or b"[]")
+    return found
+
+
+def nft(ruleset: str, *, namespace: str | None = None) -> None:
+    """Apply the ruleset in one transaction: all of it or nothing."""
+    where = [] if namespace is None else inside(namespace)
+    run([*where, "nft", "-f", "-"], input_bytes=ruleset.encode())
+
+
+def namespace_is_alive(namespace: str) -> bool:
+    """False also for the empty file that a namespace leaves behind when its mount went, as after a reset."""
+    path = NAMESPACES / namespace
+    return path.exists() and path.stat().st_dev != NAMESPACES.stat().st_dev
+
+
+def set_kernel_switch(path: str, value: str) -> None:
+    """Write a file of /proc/sys, which shows the writer's own network namespace; absent features are skipped."""
+    switch = Path("/proc/sys") / path
+    if switch.exists():
+        switch.write_text(value)
