@@ -1,6 +1,7 @@
 """What every service needs: who this node is, what it was told, and the adapters that act on it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.base import Adapters
@@ -23,3 +24,8 @@ class Node:
     ledger: Ledger
     adapters: Adapters
     locks: ResourceLocks = field(default_factory=ResourceLocks)
+
+
+def boot_id() -> str:
+    """The kernel's: another one after each boot of the node."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

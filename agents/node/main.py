@@ -17,7 +17,7 @@ import grpc
 from agents.node import VERSION, logs, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
-from agents.node.context import Node
+from agents.node.context import Node, boot_id
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
@@ -80,7 +80,7 @@ def serve(config: Config, adapters: Adapters) -> Server:
     lock = _only_agent(config.state_dir)
     node = Node(
         identity=pki.identity(credentials.certificate),
-        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        boot_id=boot_id(),
         ledger=Ledger(config.state_dir / "ledger.sqlite"),
         adapters=adapters,
     )
@@ -149,7 +149,11 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     from agents.node.adapters.real import real_adapters
 
     return real_adapters(
-        config.state_dir, libvirt_uri=options.libvirt_uri, virt_type=options.virt_type, uplink=options.uplink
+        config.state_dir,
+        boot_id=boot_id(),
+        libvirt_uri=options.libvirt_uri,
+        virt_type=options.virt_type,
+        uplink=options.uplink,
     )
 
 

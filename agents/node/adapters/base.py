@@ -133,6 +133,8 @@ class ConsolePart:
 
 # ---- hypervisor
 
+GUEST_PREFIX = "andromede-"
+
 
 class Power(StrEnum):
     RUNNING = "running"
@@ -228,10 +230,10 @@ class Hypervisor(Protocol):
     def state(self, guest_id: UUID) -> GuestState | None: ...
 
     def states(self) -> Mapping[UUID, GuestState]:
-        """Of all guests that agents made."""
+        """Of all domains that bear a guest's name."""
 
     def unknown_domains(self) -> Sequence[str]:
-        """Names of domains that no agent made."""
+        """Names of domains that bear no guest's name."""
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         """Hot-plug into the running guest; its stored definition is `define`'s business."""
@@ -246,6 +248,11 @@ class Hypervisor(Protocol):
         """Call `listener(guest_id)` after each change of a guest's state. It must return at once."""
 
     def close(self) -> None: ...
+
+
+def guest_name(guest_id: UUID) -> str:
+    """What the hypervisor calls the guest; never anything that a tenant has chosen."""
+    return f"{GUEST_PREFIX}{guest_id}"
 
 
 def disk_serial(volume_id: UUID) -> str:

@@ -99,7 +99,9 @@ def observed(node: Node, entry: Entry[InstanceWish], state: GuestState | None) -
     if state is None:
         state = GuestState(Power.OFF, "", "The hypervisor does not know the guest.", is_reason_known=False)
     power, reason = state.power, state.reason
-    if power is Power.OFF and progress.has_started and not state.is_reason_known:
+    if not progress.has_started and power in (Power.OFF, Power.CRASHED):
+        power, reason = Power.OFF, ""  # it was told to stop, so how it stopped is no news
+    elif power is Power.OFF and not state.is_reason_known:
         power, reason = Power.CRASHED, reason or "The node or its hypervisor was restarted."
     return InstanceStatus(instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason)
 

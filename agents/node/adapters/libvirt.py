@@ -1,0 +1,281 @@
+"""Guests under libvirt and QEMU."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+from xml.etree import ElementTree
+
+import libvirt
+
+from agents.node import domainxml
+from agents.node.adapters.accelerator import Accelerator
+from agents.node.adapters.base import GUEST_PREFIX, GuestDisk, GuestSpec, GuestState, HostFacts
+from agents.node.adapters.libvirt_connection import LibvirtConnection
+from agents.node.adapters.libvirt_states import guest_state
+from agents.node.errors import AdapterError, DetachPending
+
+log = logging.getLogger(__name__)
+
+# A guest that stops for no reason within this time after its start was stopped by KVM, not by itself.
+KVM_PROBATION_S = 10.0
+UNPLUG_TIMEOUT_S = 8.0
+UNDEFINE = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED)
+
+
+class LibvirtHypervisor:
+    """Callbacks come in libvirt's event thread and only pass things on: they may not call libvirt themselves."""
+
+    def __init__(self, uri: str, *, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
+        self._listeners: list[Callable[[UUID], None]] = []
+        self._virt_types: dict[UUID, str] = {}
+        self._on_probation: dict[UUID, tuple[GuestSpec, float]] = {}
+        self._defined: dict[UUID, GuestSpec] = {}
+        self._removals = threading.Condition()
+        self._host: HostFacts | None = None
+        self._connection = LibvirtConnection(uri, prepare=self._register)
+
+    def host(self) -> HostFacts:
+        if self._host is None:
+            with self._connection.use() as connection:
+                self._host = _host_facts(connection)
+        virt_type = self._accelerator.virt_type
+        traits = (*self._host.traits, f"virt-type:{virt_type}")
+        return HostFacts(self._host.cores, self._host.memory_mib, self._host.cpu_model, virt_type, traits)
+
+    def define(self, guest: GuestSpec) -> None:
+        virt_type = self._accelerator.virt_type
+        with self._connection.use() as connection:
+            domain = connection.defineXML(domainxml.domain(guest, virt_type=virt_type))
+            if not domain.isActive():
+                self._virt_types[guest.id] = virt_type
+        self._defined[guest.id] = guest
+
+    def undefine(self, guest_id: UUID) -> bool:
+        with self._connection.use() as connection:
+            domain = _find(connection, guest_id)
+            if domain is None:
+                return False
+            domain.undefineFlags(UNDEFINE)
+        for memory in (self._virt_types, self._on_probation, self._defined):
+            memory.pop(guest_id, None)
+        return True
+
+    def start(self, guest_id: UUID) -> None:
+        with self._connection.use() as connection:
+            domain = _get(connection, guest_id)
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+            elif not domain.isActive():
+                self._create(domain, guest_id)
+
+    def request_shutdown(self, guest_id: UUID) -> None:
+        with self._connection.use() as connection:
+            domain = _find(connection, guest_id)
+            if domain is not None and domain.isActive():
+                domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+
+    def power_off(self, guest_id: UUID) -> None:
+        with self._connection.use() as connection:
+            domain = _find(connection, guest_id)
+            if domain is not None and domain.isActive():
+                _destroy(domain)
+
+    def reboot(self, guest_id: UUID) -> None:
+        with self._connection.use() as connection:
+            _get(connection, guest_id).reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
+
+    def reset(self, guest_id: UUID) -> None:
+        with self._connection.use() as connection:
+            _get(connection, guest_id).reset()
+
+    def state(self, guest_id: UUID) -> GuestState | None:
+        with self._connection.use() as connection:
+            domain = _find(connection, guest_id)
+            if domain is None:
+                return None
+            state, reason = domain.state()
+            return guest_state(state, reason, virt_type=self._virt_type(domain, guest_id))
+
+    def states(self) -> Mapping[UUID, GuestState]:
+        found: dict[UUID, GuestState] = {}
+        with self._connection.use() as connection:
+            for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE):
+                guest_id = _guest_id(domain)
+                if guest_id is not None:
+                    virt_type = self._virt_type(domain, guest_id)
+                    found[guest_id] = guest_state(stats["state.state"], stats["state.reason"], virt_type=virt_type)
+        return found
+
+    def unknown_domains(self) -> Sequence[str]:
+        with self._connection.use() as connection:
+            return [domain.name() for domain in connection.listAllDomains() if _guest_id(domain) is None]
+
+    def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
+        with self._connection.use() as connection:
+            domain = _get(connection, guest_id)
+            plugged = domainxml.plugged_disks(domain.XMLDesc())
+            if str(disk.path) in plugged:
+                return
+            target = domainxml.free_target(_target(element) for element in plugged.values())
+            domain.attachDeviceFlags(domainxml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
+        with self._connection.use() as connection:
+            domain = _get(connection, guest_id)
+            element = _plugged(domain, disk)
+            if element is None:
+                return False
+            _request_unplug(domain, element)
+            self._await_unplug(domain, disk)
+        return True
+
+    def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
+        with self._connection.use() as connection:
+            domain = _get(connection, guest_id)
+            domain.blockResize(str(disk.path), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+    def subscribe(self, listener: Callable[[UUID], None]) -> None:
+        self._listeners.append(listener)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _create(self, domain: Any, guest_id: UUID) -> None:
+        """Start it. Under KVM it is on probation for some seconds: see _on_lifecycle."""
+        guest = self._defined.get(guest_id)
+        self._virt_types.pop(guest_id, None)  # it may have run under the other one before
+        if self._virt_type(domain, guest_id) != "kvm" or guest is None:
+            domain.create()
+            return
+        self._on_probation[guest_id] = (guest, time.monotonic() + KVM_PROBATION_S)
+        try:
+            domain.create()
+        except libvirt.libvirtError as exc:
+            self._on_probation.pop(guest_id, None)
+            if not (_is_monitor_closed(exc) and self._accelerator.give_up_kvm(str(exc))):
+                raise
+            self.define(guest)
+            domain.create()
+
+    def _register(self, connection: Any) -> None:
+        lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+        connection.domainEventRegisterAny(None, lifecycle, self._on_lifecycle, None)
+        for event in REMOVAL_EVENTS:
+            connection.domainEventRegisterAny(None, event, self._on_removal, None)
+
+    def _on_lifecycle(self, _connection: Any, domain: Any, event: int, detail: int, _opaque: object) -> None:
+        guest_id = _guest_id(domain)
+        if guest_id is None:
+            return
+        guest, until = self._on_probation.get(guest_id, (None, 0.0))
+        if guest is not None and time.monotonic() < until and _is_sudden_stop(event, detail):
+            threading.Thread(target=self._restart_under_tcg, args=(guest,), name="kvm-fallback").start()
+        for listener in self._listeners:
+            listener(guest_id)
+
+    def _on_removal(self, *_: object) -> None:
+        with self._removals:
+            self._removals.notify_all()
+
+    def _restart_under_tcg(self, guest: GuestSpec) -> None:
+        """KVM passed its probe and still stopped the guest without a reason: this guest and later ones use TCG."""
+        self._on_probation.pop(guest.id, None)
+        self._accelerator.give_up_kvm(f"Guest {guest.id} stopped under KVM without a reason.")
+        if self._accelerator.virt_type == "kvm":
+            return
+        try:
+            self.power_off(guest.id)
+            self.define(guest)
+            self.start(guest.id)
+        except AdapterError as exc:
+            log.warning("restart under TCG failed", extra={"facts": {"id": guest.id, "problem": exc.message}})
+
+    def _virt_type(self, domain: Any, guest_id: UUID) -> str:
+        """Remembered, since heartbeats would otherwise fetch every guest's XML every few seconds."""
+        known = self._virt_types.get(guest_id)
+        if known is None:
+            known = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
+        return known
+
+    def _await_unplug(self, domain: Any, disk: GuestDisk) -> None:
+        """The guest lets go when it likes. Its XML tells the truth; the event only ends the wait early."""
+        deadline = time.monotonic() + UNPLUG_TIMEOUT_S
+        with self._removals:
+            while _plugged(domain, disk) is not None:
+                if time.monotonic() >= deadline:
+                    raise DetachPending(f"The guest has not let go of volume {disk.volume_id} yet.")
+                self._removals.wait(timeout=0.5)
+
+
+def _find(connection: Any, guest_id: UUID) -> Any:
+    try:
+        return connection.lookupByUUID(guest_id.bytes)
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def _get(connection: Any, guest_id: UUID) -> Any:
+    domain = _find(connection, guest_id)
+    if domain is None:
+        raise AdapterError(f"Guest {guest_id} is not defined.", retryable=False)
+    return domain
+
+
+def _guest_id(domain: Any) -> UUID | None:
+    return UUID(bytes=domain.UUID()) if domain.name().startswith(GUEST_PREFIX) else None
+
+
+def _destroy(domain: Any) -> None:
+    try:
+        domain.destroy()
+    except libvirt.libvirtError:
+        if domain.isActive():
+            raise  # else it ended by itself meanwhile
+
+
+def _plugged(domain: Any, disk: GuestDisk) -> ElementTree.Element | None:
+    return domainxml.plugged_disks(domain.XMLDesc()).get(str(disk.path))
+
+
+def _target(element: ElementTree.Element) -> str:
+    target = element.find("target")
+    return target.get("dev", "") if target is not None else ""
+
+
+def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
+    try:
+        domain.detachDeviceFlags(ElementTree.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    except libvirt.libvirtError as exc:
+        # A request that the guest has not answered yet makes a second one fail; it still stands.
+        if "unplug" not in str(exc) and exc.get_error_code() != libvirt.VIR_ERR_DEVICE_MISSING:
+            raise
+
+
+def _is_monitor_closed(error: Exception) -> bool:
+    """QEMU died while it was starting, as it does when KVM refuses what the CPU model needs."""
+    return "monitor" in str(error)
+
+
+def _is_sudden_stop(event: int, detail: int) -> bool:
+    return event == libvirt.VIR_DOMAIN_EVENT_SUSPENDED and detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED
+
+
+def _host_facts(connection: Any) -> HostFacts:
+    _arch, memory_mib, cores, *_ = connection.getInfo()
+    cpu = ElementTree.fromstring(connection.getCapabilities()).findtext("host/cpu/model") or "unknown"
+    capabilities = ElementTree.fromstring(connection.getDomainCapabilities(machine="q35", virttype="qemu"))
+    firmwares = [value.text for value in capabilities.iterfind("os/enum[@name='firmware']/value")]
+    traits = ["firmware:bios"] + (["firmware:uefi"] if "efi" in firmwares else [])
+    return HostFacts(cores, memory_mib, cpu, "", tuple(traits))

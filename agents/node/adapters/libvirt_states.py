@@ -1,0 +1,40 @@
+"""libvirt's states and reasons in the agent's terms; pure."""
+
+import libvirt
+
+from agents.node.adapters.base import GuestState, Power
+
+OFF_REASONS = {
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "The guest powered itself off.",
+    libvirt.VIR_DOMAIN_SHUTOFF_SAVED: "The guest was saved to disk.",
+    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: "The guest has moved to another node.",
+}
+CRASH_REASONS = {
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: "The guest's process died, or the guest panicked.",
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: "The guest's process could not be started.",
+    libvirt.VIR_DOMAIN_SHUTOFF_DAEMON: "libvirtd ended the guest when it could not take it over again.",
+}
+PAUSE_REASONS = {
+    libvirt.VIR_DOMAIN_PAUSED_IOERROR: "A disk of the guest failed; perhaps the node's disk is full.",
+    libvirt.VIR_DOMAIN_PAUSED_CRASHED: "The guest panicked.",
+    libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "The guest's watchdog fired.",
+    libvirt.VIR_DOMAIN_PAUSED_UNKNOWN: "The accelerator could not go on running the guest.",
+}
+# Paused only on the way into or out of running.
+PASSING_PAUSES = frozenset({libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN})
+RUNNING = frozenset(
+    {libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_SHUTDOWN, libvirt.VIR_DOMAIN_NOSTATE}
+)
+
+
+def guest_state(state: int, reason: int, *, virt_type: str) -> GuestState:
+    if state in RUNNING or (state == libvirt.VIR_DOMAIN_PAUSED and reason in PASSING_PAUSES):
+        return GuestState(Power.RUNNING, virt_type)
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        return GuestState(Power.PAUSED, virt_type, PAUSE_REASONS.get(reason, ""))
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        return GuestState(Power.PAUSED, virt_type, "The guest has suspended itself.")
+    if state == libvirt.VIR_DOMAIN_CRASHED or reason in CRASH_REASONS:
+        return GuestState(Power.CRASHED, virt_type, CRASH_REASONS.get(reason, "The guest crashed."))
+    is_known = reason != libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN
+    return GuestState(Power.OFF, virt_type, OFF_REASONS.get(reason, ""), is_reason_known=is_known)

@@ -1,0 +1,229 @@
+"""Images, volumes and instance files in folders of the node's file system, with qemu-img and genisoimage."""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+from uuid import UUID
+
+from agents.node import process
+from agents.node.adapters.base import BaseImage, ConsolePart, ImageFormat, IncomingImage
+from agents.node.errors import AdapterError, ImageRefused
+
+GIB = 2**30
+UNFINISHED = ".unfinished-"  # prefix of files that are not yet, and perhaps never, what their name says
+
+INSPECTION_TIMEOUT_S = 20
+INSPECTION = process.Limits(cpu_s=10, address_space_bytes=2 * GIB, file_size_bytes=2**20)
+
+QCOW2_HEADER = struct.Struct(">4s20xQ")  # magic, then at offset 24 the size that a guest sees
+QCOW2_MAGIC = b"QFI\xfb"
+
+
+class FileDisks:
+    """Every file appears under its final name complete and flushed, or not at all.
+
+    The folders can be entered but not listed by others: QEMU may run as an unprivileged user.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._images = state_dir / "images"
+        self._volumes = state_dir / "volumes"
+        self._instances = state_dir / "instances"
+        for folder in (state_dir, self._images, self._volumes, self._instances):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o711)
+        for folder in (self._images, self._volumes):
+            for left_over in folder.glob(f"{UNFINISHED}*"):
+                left_over.unlink()
+
+    def capacity_gib(self) -> int:
+        return shutil.disk_usage(self._volumes).total // GIB
+
+    # ---- images
+
+    def image_size_bytes(self, sha256: str) -> int | None:
+        return _size(self._images / sha256)
+
+    @contextmanager
+    def receive_image(self, sha256: str) -> Iterator[IncomingImage]:
+        unfinished = self._images / f"{UNFINISHED}{sha256}"
+        with _disk_errors():
+            file = unfinished.open("wb")
+        try:
+            with file:
+                yield FileIncoming(file, unfinished, self._images / sha256)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def remove_image(self, sha256: str) -> bool:
+        return _unlink(self._images / sha256)
+
+    # ---- volumes
+
+    def volume_path(self, volume_id: UUID) -> Path:
+        return self._volumes / f"{volume_id}.qcow2"
+
+    def volume_size_bytes(self, volume_id: UUID) -> int | None:
+        """From the file's own header, which guests cannot write: asking qemu-img takes a process each time."""
+        try:
+            with self.volume_path(volume_id).open("rb") as file:
+                header = file.read(QCOW2_HEADER.size)
+        except FileNotFoundError:
+            return None
+        magic, size = QCOW2_HEADER.unpack(header.ljust(QCOW2_HEADER.size, b"\0"))
+        if magic != QCOW2_MAGIC:
+            raise AdapterError(f"The file of volume {volume_id} is no qcow2 file.", retryable=False)
+        return int(size)
+
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None) -> None:
+        path = self.volume_path(volume_id)
+        unfinished = path.with_name(f"{UNFINISHED}{path.name}")
+        backing = ["-F", base.format.value, "-b", str(self._images / base.sha256)] if base else []
+        try:
+            command = ["qemu-img", "create", "-q", "-f", "qcow2", *backing, "--", str(unfinished), str(size_bytes)]
+            process.run(command)
+            unfinished.chmod(0o600)
+            _publish(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+        path = str(self.volume_path(volume_id))
+        process.run(["qemu-img", "resize", "-q", "-f", "qcow2", "--", path, str(size_bytes)])
+
+    def remove_volume(self, volume_id: UUID) -> bool:
+        return _unlink(self.volume_path(volume_id))
+
+    # ---- instances
+
+    def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
+        folder = self._instance(instance_id)
+        seed, digest_file, digest = folder / "seed.iso", folder / "seed.sha256", _digest(files)
+        if seed.exists() and digest_file.exists() and digest_file.read_text() == digest:
+            return seed
+        with _disk_errors(), TemporaryDirectory(dir=folder) as sources:
+            for name, content in files.items():
+                (Path(sources) / name).write_bytes(content)
+            unfinished = Path(sources) / "seed.iso"
+            options = ["-quiet", "-volid", "cidata", "-joliet", "-rock", "-output", str(unfinished)]
+            process.run(["genisoimage", *options, *(str(Path(sources) / name) for name in files)])
+            unfinished.chmod(0o600)
+            _publish(unfinished, seed)
+            digest_file.write_text(digest)
+        return seed
+
+    def console_path(self, instance_id: UUID) -> Path:
+        return self._instance(instance_id) / "console.log"
+
+    def read_console(self, instance_id: UUID, *, offset: int, max_bytes: int) -> ConsolePart:
+        try:
+            with (self._instances / str(instance_id) / "console.log").open("rb") as file:
+                total = file.seek(0, os.SEEK_END)
+                start = file.seek(min(offset, total) if offset >= 0 else max(0, total + offset))
+                return ConsolePart(file.read(max_bytes), start, total)
+        except FileNotFoundError:
+            return ConsolePart(b"", 0, 0)
+
+    def remove_instance_files(self, instance_id: UUID) -> None:
+        folder = self._instances / str(instance_id)
+        if folder.exists():
+            with _disk_errors():
+                shutil.rmtree(folder)
+
+    def _instance(self, instance_id: UUID) -> Path:
+        folder = self._instances / str(instance_id)
+        folder.mkdir(mode=0o711, exist_ok=True)
+        return folder
+
+
+class FileIncoming:
+    def __init__(self, file: BinaryIO, path: Path, final: Path) -> None:
+        self._file = file
+        self._path = path
+        self._final = final
+
+    def write(self, data: bytes) -> None:
+        with _disk_errors():
+            self._file.write(data)
+
+    def inspect(self, image_format: ImageFormat) -> Mapping[str, object]:
+        """Twice: read as announced, and as qemu-img itself would read it."""
+        with _disk_errors():
+            self._file.flush()
+        report = self._info("-f", image_format.value)
+        return report | {"probed-format": self._info().get("format")}
+
+    def keep(self) -> None:
+        with _disk_errors():
+            self._file.flush()
+            self._path.chmod(0o444)
+            _publish(self._path, self._final)
+
+    def _info(self, *options: str) -> dict[str, object]:
+        command = ["qemu-img", "info", "--output=json", *options, "--", str(self._path)]
+        try:
+            done = process.run(command, timeout_s=INSPECTION_TIMEOUT_S, limits=INSPECTION)
+            report = json.loads(done.stdout)
+        except (AdapterError, ValueError) as exc:
+            raise ImageRefused(f"The image cannot be inspected: {exc}") from exc
+        if not isinstance(report, dict):
+            raise ImageRefused("The image cannot be inspected: the inspector's report is no object.")
+        return report
+
+
+def _publish(unfinished: Path, final: Path) -> None:
+    """Flush the file, give it its name in one step, flush the name."""
+    with _disk_errors():
+        _fsync(unfinished)
+        unfinished.rename(final)
+        _fsync(final.parent)
+
+
+def _unlink(path: Path) -> bool:
+    try:
+        with _disk_errors():
+            path.unlink()
+            _fsync(path.parent)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A full or failing disk is the node's trouble, and may pass."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise AdapterError(f"The node's disk failed: {exc}", retryable=True) from exc

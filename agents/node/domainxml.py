@@ -1,0 +1,175 @@
+"""Guests as libvirt's XML; pure. Elements are built as values, so no text of a tenant can become markup."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from typing import Literal
+from uuid import UUID
+
+from agents.node.adapters.base import Firmware, GuestDisk, GuestNic, GuestSpec, guest_name
+
+VirtType = Literal["kvm", "qemu"]
+
+METADATA_NAMESPACE = "urn:andromede:domain:1"
+ET.register_namespace("andromede", METADATA_NAMESPACE)
+
+# A hot-plugged disk needs a free root port, and ports cannot be added to a running guest.
+SPARE_ROOT_PORTS = 12
+FIXED_ROOT_PORTS = 5  # root disk, SCSI controller, virtio-serial controller, balloon, random numbers
+
+# TCG keeps translated code in a cache which by default may outgrow a small guest's memory.
+MIN_TB_CACHE_MIB = 32
+MAX_TB_CACHE_MIB = 512
+
+
+def domain(guest: GuestSpec, *, virt_type: VirtType) -> str:
+    root = ET.Element("domain", type=virt_type)
+    _text(root, "name", guest_name(guest.id))
+    _text(root, "uuid", str(guest.id))
+    root.append(_metadata(guest.project_id))
+    _text(root, "memory", str(guest.memory_mib), unit="MiB")
+    _text(root, "vcpu", str(guest.vcpus))
+    root.append(_os(guest.firmware))
+    root.append(_features(virt_type, guest.memory_mib))
+    root.append(_cpu(virt_type))
+    ET.SubElement(root, "clock", offset="utc")
+    for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
+        _text(root, f"on_{event}", action)
+    root.append(_devices(guest))
+    return _print(root)
+
+
+def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> ET.Element:
+    element = ET.Element("disk", type="file", device="disk")
+    ET.SubElement(element, "driver", name="qemu", type="qcow2", discard="unmap")
+    ET.SubElement(element, "source", file=str(plugged.path))
+    ET.SubElement(element, "target", dev=target, bus="virtio")
+    if plugged.is_read_only:
+        ET.SubElement(element, "readonly")
+    _text(element, "serial", plugged.serial)
+    if boot_order is not None:
+        ET.SubElement(element, "boot", order=str(boot_order))
+    return element
+
+
+def disk_text(plugged: GuestDisk, *, target: str) -> str:
+    return _print(disk(plugged, target=target))
+
+
+def free_target(taken: Iterable[str]) -> str:
+    """The first of vda, vdb … that is not taken."""
+    used = set(taken)
+    return next(name for name in map(target_name, range(len(used) + 1)) if name not in used)
+
+
+def target_name(index: int) -> str:
+    """vda … vdz, vdaa …: the names that libvirt gives to virtio disks."""
+    letters = ""
+    number = index + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("a") + letter) + letters
+    return f"vd{letters}"
+
+
+def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
+    """The disks of a domain's XML by the path of their file."""
+    root = ET.fromstring(domain_text)
+    return {
+        source.get("file", ""): element
+        for element in root.iterfind("devices/disk")
+        if (source := element.find("source")) is not None
+    }
+
+
+def virt_type_of(domain_text: str) -> str:
+    return ET.fromstring(domain_text).get("type", "")
+
+
+def _metadata(project_id: UUID) -> ET.Element:
+    metadata = ET.Element("metadata")
+    instance = ET.SubElement(metadata, f"{{{METADATA_NAMESPACE}}}instance")
+    _text(instance, f"{{{METADATA_NAMESPACE}}}project", str(project_id))
+    return metadata
+
+
+def _os(firmware: Firmware) -> ET.Element:
+    if firmware is Firmware.BIOS:
+        element = ET.Element("os")
+        _text(element, "type", "hvm", arch="x86_64", machine="q35")
+        return element
+    element = ET.Element("os", firmware="efi")
+    _text(element, "type", "hvm", arch="x86_64", machine="q35")
+    chosen = ET.SubElement(element, "firmware")
+    ET.SubElement(chosen, "feature", enabled="no", name="secure-boot")
+    return element
+
+
+def _features(virt_type: VirtType, memory_mib: int) -> ET.Element:
+    features = ET.Element("features")
+    ET.SubElement(features, "acpi")
+    ET.SubElement(features, "apic")
+    if virt_type == "qemu":
+        cache_mib = min(max(memory_mib // 8, MIN_TB_CACHE_MIB), MAX_TB_CACHE_MIB)
+        _text(ET.SubElement(features, "tcg"), "tb-cache", str(cache_mib), unit="MiB")
+    return features
+
+
+def _cpu(virt_type: VirtType) -> ET.Element:
+    if virt_type == "kvm":
+        return ET.Element("cpu", mode="host-passthrough", migratable="on")
+    return ET.Element("cpu", mode="maximum")
+
+
+def _devices(guest: GuestSpec) -> ET.Element:
+    devices = ET.Element("devices")
+    ET.SubElement(devices, "controller", type="pci", model="pcie-root")
+    for _ in range(FIXED_ROOT_PORTS + len(guest.nics) + SPARE_ROOT_PORTS):
+        ET.SubElement(devices, "controller", type="pci", model="pcie-root-port")
+    ET.SubElement(devices, "controller", type="usb", model="none")
+    ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
+    for index, plugged in enumerate(guest.disks):
+        devices.append(disk(plugged, target=target_name(index), boot_order=1 if index == 0 else None))
+    devices.append(_seed(guest))
+    devices.extend(_nic(nic) for nic in guest.nics)
+    devices.append(_serial(guest))
+    agent = ET.SubElement(devices, "channel", type="unix")
+    ET.SubElement(agent, "target", type="virtio", name="org.qemu.guest_agent.0")
+    ET.SubElement(devices, "memballoon", model="virtio")
+    random = ET.SubElement(devices, "rng", model="virtio")
+    _text(random, "backend", "/dev/urandom", model="random")
+    return devices
+
+
+def _seed(guest: GuestSpec) -> ET.Element:
+    element = ET.Element("disk", type="file", device="cdrom")
+    ET.SubElement(element, "driver", name="qemu", type="raw")
+    ET.SubElement(element, "source", file=str(guest.seed))
+    ET.SubElement(element, "target", dev="sda", bus="scsi")
+    ET.SubElement(element, "readonly")
+    return element
+
+
+def _nic(nic: GuestNic) -> ET.Element:
+    element = ET.Element("interface", type="bridge")
+    ET.SubElement(element, "mac", address=nic.mac)
+    ET.SubElement(element, "source", bridge=nic.bridge)
+    ET.SubElement(element, "target", dev=nic.device)
+    ET.SubElement(element, "model", type="virtio")
+    ET.SubElement(element, "mtu", size=str(nic.mtu))
+    return element
+
+
+def _serial(guest: GuestSpec) -> ET.Element:
+    element = ET.Element("serial", type="pty")
+    ET.SubElement(element, "log", file=str(guest.console_log), append="on")
+    ET.SubElement(element, "target", port="0")
+    return element
+
+
+def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
+    ET.SubElement(parent, tag, attributes).text = text
+
+
+def _print(element: ET.Element) -> str:
+    ET.indent(element)
+    return ET.tostring(element, encoding="unicode") + "\n"
