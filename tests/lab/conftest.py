@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,15 @@ def hv2(lab: Lab) -> LabNode:
 
 
 @pytest.fixture(scope="session")
-def tiny_image() -> Path:
-    """The qcow2 file of the image `tiny`, built at need and kept between sessions."""
-    path = VAR / "images" / "tiny.qcow2"
+def image_folder() -> Path:
+    """Where images are kept between sessions; building one again returns at once unless its sources changed."""
+    return VAR / "images"
+
+
+@pytest.fixture(scope="session")
+def tiny_image(image_folder: Path) -> Path:
+    """The qcow2 file of the image that boots in seconds."""
+    path = image_folder / "tiny.qcow2"
     build("tiny", path)
     return path
 
@@ -73,7 +80,7 @@ def make_guest(lab: Lab, ssh_key: Path, request: pytest.FixtureRequest) -> Itera
     """Makes guests that are removed after the test: make_guest(node, image, memory_mib=..., **create arguments)."""
     made: list[Guest] = []
 
-    def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: str | None) -> Guest:
+    def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: Any) -> Guest:
         ensure_bridge(node)
         name = f"{request.node.name[5:40].replace('_', '-')}-{len(made)}"
         folder = lab.shared_folder / name
