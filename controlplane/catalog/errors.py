@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
+from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable, Unprocessable
 
 
 class CatalogueInvalid(InvalidRequest):
@@ -37,13 +37,12 @@ class ImageNotReady(Conflict):
     detail = "The image {name!r} cannot be used: it is {state}."
 
 
-class ImageInUse(Conflict):
-    code = "catalog.image.in_use"
-    title = "In use"
-    detail = "The image is used by {count} instances or volumes, which must be deleted first."
+class ImageHasContent(Conflict):
+    code = "catalog.image.has_content"
+    detail = "The image {name!r} does not wait for its bytes: it is {state}. Create another image for other bytes."
 
 
-class ImageNotOwned(Conflict):
+class ImageNotOwned(Forbidden):
     code = "catalog.image.not_owned"
     detail = "A public image can only be changed by an operator."
 
@@ -76,6 +75,23 @@ class ImageSourceFailed(Unprocessable):
     code = "catalog.image.source_failed"
     title = "Source failed"
     detail = "The image could not be fetched: {reason}"
+
+
+class ImageSourceUnavailable(Unavailable):
+    """Another try may succeed; ImageSourceFailed is what it becomes after the last one."""
+
+    code = "catalog.image.source_unavailable"
+    detail = "The image could not be fetched at the moment: {reason}"
+
+
+class ImageInspectionFailed(Unavailable):
+    code = "catalog.image.inspection_failed"
+    detail = "The image could not be inspected at the moment."
+
+
+class ImageFileMissing(Unprocessable):
+    code = "catalog.image.file_missing"
+    detail = "The file of the image is not in the image store any more. Create the image again."
 
 
 class ImageSizeMismatch(Unprocessable):

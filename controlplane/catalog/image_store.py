@@ -1,10 +1,132 @@
-"""Where image files are kept: settings.IMAGES_DIR/<sha256>."""
+"""Where image files are kept, for every process of the control plane that needs them.
 
+settings.IMAGES_DIR/<sha256> are the files of images that were found good; they never change. Files that were not yet
+looked into lie in incoming/, under a name that only their operation knows.
+"""
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+
+from controlplane.catalog.errors import ImageDigestMismatch, ImageTooLarge
+from controlplane.kernel.ids import new_id
+
+FORGOTTEN_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Received:
+    size_bytes: int
+    sha256: str
 
 
 def path_of(sha256: str) -> Path:
     folder: Path = settings.IMAGES_DIR
     return folder / sha256
+
+
+def incoming_path(name: str) -> Path:
+    folder: Path = settings.IMAGES_DIR
+    return folder / "incoming" / name
+
+
+def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received:
+    """Write the chunks to the incoming file `name`, which is there whole and durable when this returns, and not at all
+    when this fails, for whatever reason. A file of that name is replaced.
+
+    Raises:
+        ImageTooLarge: more than settings.IMAGE_MAX_BYTES arrived.
+        ImageDigestMismatch: `sha256` was declared and the bytes have another one.
+    """
+    target = incoming_path(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{name}.{new_id()}")
+    try:
+        received = _write(chunks, partial)
+        if sha256 and received.sha256 != sha256:
+            raise ImageDigestMismatch(found=received.sha256, declared=sha256)
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return received
+
+
+def _write(chunks: Iterable[bytes], path: Path) -> Received:
+    digest = hashlib.sha256()
+    size = 0
+    limit: int = settings.IMAGE_MAX_BYTES
+    with path.open("xb") as file:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise ImageTooLarge(limit_bytes=limit)
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return Received(size, digest.hexdigest())
+
+
+def publish(name: str, sha256: str) -> bool:
+    """Make the incoming file the one of this digest; repeating it is harmless. False: neither of the two is there."""
+    with _locked():
+        try:
+            incoming_path(name).replace(path_of(sha256))
+        except FileNotFoundError:
+            return path_of(sha256).exists()
+        os.utime(path_of(sha256))
+    _sync_folder()
+    return True
+
+
+def discard(name: str) -> None:
+    """Remove an incoming file; one that is not there is fine."""
+    incoming_path(name).unlink(missing_ok=True)
+
+
+def collect(*, keep: Collection[str]) -> int:
+    """Remove the files that `keep` (digests and incoming names) does not need, unless they are younger than
+    FORGOTTEN_AFTER: their row may be written this moment. Returns how many went."""
+    folder: Path = settings.IMAGES_DIR
+    if not folder.exists():
+        return 0
+    with _locked():
+        old = [path for path in (*folder.glob("*"), *folder.glob("incoming/*")) if _is_forgotten(path, keep)]
+        for path in old:
+            path.unlink()
+    return len(old)
+
+
+def _is_forgotten(path: Path, keep: Collection[str]) -> bool:
+    if path.name.partition(".")[0] in keep or not path.is_file():
+        return False
+    return time.time() - path.stat().st_mtime > FORGOTTEN_AFTER.total_seconds()
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Keeps the collector and those who publish apart: a file that has just been published anew is not collected."""
+    folder: Path = settings.IMAGES_DIR
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder() -> None:
+    descriptor = os.open(settings.IMAGES_DIR, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,5 +1,7 @@
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
@@ -78,8 +80,16 @@ class Fact(BaseModel):
             models.CheckConstraint(
                 condition=Q(subject_kind__in=["zone", "party", "set"]), name="catalog_fact_subject_kind"
             ),
-            models.UniqueConstraint(
-                fields=["subject_kind", "subject_id", "attribute", "valid_from"],
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="catalog_fact_period"
+            ),
+            ExclusionConstraint(
+                expressions=[
+                    ("subject_kind", "="),
+                    ("subject_id", "="),
+                    ("attribute", "="),
+                    (Func("valid_from", "valid_to", function="TSTZRANGE", output_field=DateTimeRangeField()), "&&"),
+                ],
                 condition=Q(superseded_at__isnull=True),
                 name="catalog_fact_one_belief",
             ),

@@ -2,7 +2,10 @@
 
 import controlplane.kernel.clock
 import controlplane.kernel.ids
+import django.contrib.postgres.constraints
+import django.contrib.postgres.fields.ranges
 import django.db.models.deletion
+from django.contrib.postgres.operations import BtreeGistExtension
 from django.db import migrations, models
 
 
@@ -15,6 +18,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        BtreeGistExtension(),
         migrations.CreateModel(
             name='Party',
             fields=[
@@ -52,7 +56,7 @@ class Migration(migrations.Migration):
                 ('superseded_at', models.DateTimeField(null=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('subject_kind__in', ['zone', 'party', 'set'])), name='catalog_fact_subject_kind'), models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('subject_kind', 'subject_id', 'attribute', 'valid_from'), name='catalog_fact_one_belief')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('subject_kind__in', ['zone', 'party', 'set'])), name='catalog_fact_subject_kind'), models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gt', models.F('valid_from')), _connector='OR'), name='catalog_fact_period'), django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('superseded_at__isnull', True)), expressions=[('subject_kind', '='), ('subject_id', '='), ('attribute', '='), (models.Func('valid_from', 'valid_to', function='TSTZRANGE', output_field=django.contrib.postgres.fields.ranges.DateTimeRangeField()), '&&')], name='catalog_fact_one_belief')],
             },
         ),
         migrations.CreateModel(

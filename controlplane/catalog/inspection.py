@@ -1,0 +1,200 @@
+"""Whether a disk image may be used, decided before any other tool opens it.
+
+An image comes from a stranger. A backing file or an external data file would let a guest read files of the machine
+that opens it, an unknown feature could change what the bytes mean to the next tool. So this module reads the first
+bytes; then `qemu-img` looks at the rest, with the declared format forced, in a process that may use little time and
+memory and write nothing. What is not listed here as good is refused. Nodes look again, with code of their own.
+"""
+
+import json
+import logging
+import struct
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from controlplane.catalog.errors import ImageInspectionFailed, ImageRefused
+from controlplane.kernel.units import GIB, MIB
+
+log = logging.getLogger(__name__)
+
+CPU_LIMIT_S = 20
+TIME_LIMIT_S = 40
+MEMORY_LIMIT_BYTES = 1024 * MIB
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+SECTOR_BYTES = 512
+HEAD_BYTES = 0x8001 + 5
+
+QCOW2 = "qcow2"
+# Where other formats say what they are: offset, bytes, what it is called in the refusal.
+SIGNATURES = (
+    (0, b"QFI\xfb", QCOW2),
+    (0, b"QED\0", "QED"),
+    (0, b"KDMV", "VMDK"),
+    (0, b"COWD", "VMDK"),
+    (0, b"# Disk DescriptorFile", "VMDK"),
+    (0, b"vhdxfile", "VHDX"),
+    (0, b"conectix", "VHD"),
+    (0, b"cxsparse", "VHD"),
+    (0, b"WithoutFreeSpace", "Parallels"),
+    (0, b"WithouFreSpacExt", "Parallels"),
+    (0, b"Bochs Virtual HD Image", "Bochs"),
+    (0, b"LUKS\xba\xbe", "LUKS (encrypted)"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"\xfd7zXZ\0", "xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"BZh", "bzip2"),
+    (0, b"PK\x03\x04", "zip"),
+    (0x40, b"\x7f\x10\xda\xbe", "VDI"),
+    (0x8001, b"CD001", "ISO 9660"),
+)
+TRAILING_SIGNATURES = ((b"conectix", "VHD"), (b"koly", "DMG"))
+
+QCOW2_HEAD = struct.Struct(">4sIQIIQI36xQ")
+DIRTY, CORRUPT, DATA_FILE, COMPRESSION = 1, 2, 4, 8
+# What `qemu-img info` says of a qcow2 file under "format-specific", and the answers that are fine.
+QCOW2_FEATURES: Mapping[str, tuple[object, ...]] = {
+    "compat": ("0.10", "1.1"),
+    "compression-type": ("zlib", "zstd"),
+    "lazy-refcounts": (False, True),
+    "refcount-bits": (16,),
+    "corrupt": (False,),
+    "extended-l2": (False,),
+}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    virtual_size_bytes: int
+
+
+def inspect(path: Path, declared_format: str) -> Inspection:
+    """What the image is, if it is what was declared ("qcow2" or "raw") and may be used.
+
+    Raises:
+        ImageRefused: `reason` says why.
+        ImageInspectionFailed: it could not be looked at.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise ImageRefused(reason="it is empty.")
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(max(0, size - SECTOR_BYTES))
+        tail = file.read(SECTOR_BYTES)
+    _check_signature(head, tail, declared_format)
+    if declared_format == QCOW2:
+        _check_qcow2_head(head)
+    elif size % SECTOR_BYTES:
+        raise ImageRefused(reason=f"a raw image is a multiple of {SECTOR_BYTES} bytes long; this one may be truncated.")
+    report = _qemu_img("info", path, declared_format)
+    _check_report(report, declared_format)
+    if declared_format == QCOW2:
+        _qemu_img("check", path, declared_format)
+    return Inspection(_virtual_size(report))
+
+
+def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
+    found = next((name for at, mark, name in SIGNATURES if head[at : at + len(mark)] == mark), None)
+    found = found or next((name for mark, name in TRAILING_SIGNATURES if tail.startswith(mark)), None)
+    if found == declared_format or (found is None and declared_format == "raw"):
+        return
+    if found is None:
+        raise ImageRefused(reason=f"it was declared as {declared_format}, but does not begin like one.")
+    raise ImageRefused(reason=f"it was declared as {declared_format}, but lies about its format: it is {found}.")
+
+
+def _check_qcow2_head(head: bytes) -> None:
+    """What must be known before qemu-img opens the file, since qemu-img would open the files that it names."""
+    if len(head) < QCOW2_HEAD.size:
+        raise ImageRefused(reason="it ends within its qcow2 header.")
+    _, version, backing_offset, backing_length, _, _, encryption, features = QCOW2_HEAD.unpack_from(head)
+    if version not in (2, 3):
+        raise ImageRefused(reason=f"its qcow2 version is {version}; versions 2 and 3 are accepted.")
+    if backing_offset or backing_length:
+        raise ImageRefused(reason="it refers to a backing file. Flatten it with qemu-img convert.")
+    if encryption:
+        raise ImageRefused(reason="it is encrypted.")
+    if version == 3:
+        _check_qcow2_features(features)
+
+
+def _check_qcow2_features(features: int) -> None:
+    if features & DATA_FILE:
+        raise ImageRefused(reason="it keeps its data in an external file. Flatten it with qemu-img convert.")
+    if features & CORRUPT:
+        raise ImageRefused(reason="it is marked as corrupt.")
+    if features & DIRTY:
+        raise ImageRefused(reason="it was not closed properly. Repair it with qemu-img check -r all.")
+    if features & ~COMPRESSION:
+        raise ImageRefused(reason=f"it needs qcow2 features that are not accepted (0x{features:x}).")
+
+
+def _qemu_img(verb: str, path: Path, declared_format: str) -> Mapping[str, object]:
+    """What `qemu-img <verb>` reports of the file.
+
+    Raises:
+        ImageRefused: it found the file unreadable or damaged, or came to its limits.
+        ImageInspectionFailed: it could not be run.
+    """
+    limits = [f"--cpu={CPU_LIMIT_S}", f"--as={MEMORY_LIMIT_BYTES}", "--fsize=0", "--core=0", "--nofile=64"]
+    command = ["prlimit", *limits, "--", "qemu-img", verb, "--output=json", "-U", "-f", declared_format, str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, env=ENVIRONMENT, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise ImageRefused(reason="looking into it takes too long.") from exc
+    except OSError as exc:
+        raise ImageInspectionFailed() from exc
+    return _understood(verb, done, declared_format)
+
+
+NOT_FOUND, LEAKS_ONLY = 127, 3
+
+
+def _understood(verb: str, done: subprocess.CompletedProcess[bytes], declared_format: str) -> Mapping[str, object]:
+    if done.returncode in (0, LEAKS_ONLY):
+        report: Mapping[str, object] = json.loads(done.stdout)
+        return report
+    log.info("qemu-img %s: %d %s", verb, done.returncode, done.stderr[-500:].decode(errors="replace"))
+    if done.returncode == NOT_FOUND:
+        raise ImageInspectionFailed()
+    if done.returncode < 0:
+        raise ImageRefused(reason="looking into it takes too much time or memory.")
+    if verb == "check":
+        raise ImageRefused(reason="its tables are damaged, or it is truncated.")
+    raise ImageRefused(reason=f"it cannot be read as {declared_format}: its header is damaged or it is truncated.")
+
+
+def _check_report(report: Mapping[str, object], declared_format: str) -> None:
+    if report.get("format") != declared_format:
+        raise ImageRefused(reason=f"it was declared as {declared_format}, but is something else.")
+    if any(key.startswith(("backing-", "full-backing-")) for key in report):
+        raise ImageRefused(reason="it refers to a backing file.")
+    if report.get("encrypted"):
+        raise ImageRefused(reason="it is encrypted.")
+    if report.get("snapshots"):
+        raise ImageRefused(reason="it contains internal snapshots. Remove them with qemu-img convert.")
+    if declared_format == QCOW2:
+        _check_qcow2_report(report.get("format-specific"))
+
+
+def _check_qcow2_report(specific: object) -> None:
+    data = specific.get("data") if isinstance(specific, dict) else None
+    if not isinstance(data, dict):
+        raise ImageRefused(reason="its qcow2 features cannot be read.")
+    for feature, value in data.items():
+        if value not in QCOW2_FEATURES.get(feature, ()):
+            raise ImageRefused(reason=f"its qcow2 feature {feature} is not accepted.")
+
+
+def _virtual_size(report: Mapping[str, object]) -> int:
+    size = report.get("virtual-size")
+    limit_gib: int = settings.IMAGE_MAX_VIRTUAL_GIB
+    if not isinstance(size, int) or size < SECTOR_BYTES:
+        raise ImageRefused(reason="its disk has no size.")
+    if size > limit_gib * GIB:
+        raise ImageRefused(reason=f"its disk is larger than {limit_gib} GiB, which is the limit here.")
+    return size

@@ -1,0 +1,84 @@
+"""Read what an operator's JSON file states. What cannot be meant is refused with its place in the file."""
+
+import re
+from collections.abc import Collection
+from datetime import datetime
+from typing import NoReturn
+
+from controlplane.catalog.errors import CatalogueInvalid
+
+SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def refuse(at: str, problem: str) -> NoReturn:
+    raise CatalogueInvalid(reason=f"{at}: {problem}.")
+
+
+def as_object(
+    value: object, at: str, *, required: Collection[str] = (), optional: Collection[str] | None = ()
+) -> dict[str, object]:
+    """`optional` None: any other keys are fine."""
+    if not isinstance(value, dict):
+        refuse(at, "must be an object")
+    for key in required:
+        if key not in value:
+            refuse(at, f"{key!r} is missing")
+    for key in value:
+        if optional is not None and key not in required and key not in optional:
+            refuse(at, f"unknown key {key!r}")
+    return value
+
+
+def as_list(value: object, at: str) -> list[object]:
+    if not isinstance(value, list):
+        refuse(at, "must be a list")
+    return value
+
+
+def as_slug(value: object, at: str) -> str:
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
+        refuse(at, "must be 1 to 63 lower-case letters, digits and inner hyphens")
+    return value
+
+
+def as_text(value: object, at: str, *, limit: int = 200) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= limit or not value.isprintable():
+        refuse(at, f"must be a text of 1 to {limit} printable characters")
+    return value
+
+
+def as_choice(value: object, at: str, *, among: Collection[str]) -> str:
+    if not isinstance(value, str) or value not in among:
+        refuse(at, f"must be one of {', '.join(among)}")
+    return value
+
+
+def as_count(value: object, at: str, *, minimum: int, maximum: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+        refuse(at, f"must be a whole number from {minimum} to {maximum}")
+    return value
+
+
+def as_bool(value: object, at: str) -> bool:
+    if not isinstance(value, bool):
+        refuse(at, "must be true or false")
+    return value
+
+
+def as_instant(value: object, at: str) -> datetime:
+    """A date without a time or a time without a zone is refused: midnight of where would be a guess."""
+    moment = instant(value)
+    if moment is None:
+        refuse(at, "must be a moment with its time zone, such as 2027-01-31T00:00:00Z")
+    return moment
+
+
+def instant(value: object) -> datetime | None:
+    """The moment that an RFC 3339 text states, or None when it is no such text."""
+    if not isinstance(value, str) or len(value) < len("2027-01-31T00:00:00Z"):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

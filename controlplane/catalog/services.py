@@ -1,0 +1,227 @@
+"""Images: what a request writes. workflows/image_*.py carry it out."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.audit.services import record
+from controlplane.catalog import image_source, image_store
+from controlplane.catalog.errors import ImageFileMissing, ImageHasContent, ImageNameTaken, ImageNotOwned
+from controlplane.catalog.inspection import inspect
+from controlplane.catalog.models import IMAGE, Image
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel import clock
+from controlplane.kernel.db import move, refusing
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.operations.models import LIVE, Operation
+from controlplane.operations.services import Wish, enqueue
+from controlplane.quotas import services as quotas
+
+FORMATS = ("qcow2", "raw")
+FIRMWARES = ("bios", "uefi")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MEMORY_MAX_MIB = 2**24
+CHUNK_BYTES = 2**20
+IMPORT_LIMIT = timedelta(hours=6)
+VERIFY_LIMIT = timedelta(hours=1)
+# How long the file of a deleted image stays for operations that began before; longer than any of them takes.
+LINGERS = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """`sha256` (hex), if declared, is what the bytes must have. With `source_url` the control plane fetches them."""
+
+    name: str
+    format: str
+    firmware: str = "bios"
+    sha256: str = ""
+    min_memory_mib: int = 0
+    source_url: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@transaction.atomic(durable=True)
+def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[Image, Operation | None]:
+    """An image that awaits its upload or, with a source, its import. Without a project it is public.
+
+    Raises:
+        ImageNotOwned: a public image, and the actor is no operator.
+        InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused, ImageNameTaken, QuotaExceeded.
+    """
+    image = _new_image(project, new)
+    _may_change(actor, image)
+    image.state = "importing" if new.source_url else "awaiting-upload"
+    _insert(actor, image)
+    if not new.source_url:
+        return image, None
+    args = {"file": str(new_id())}
+    return image, enqueue(actor, Wish("image.import", image.project_id, [image.pk], args, deadline=IMPORT_LIMIT))
+
+
+def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operation:
+    """Take the bytes of an image that awaits them; the operation returned looks into them.
+
+    When this fails nothing of the bytes is kept and the image still awaits them.
+
+    Raises:
+        ImageHasContent: it does not await any, or another upload was faster.
+        ImageTooLarge, ImageDigestMismatch, ImageNotOwned.
+    """
+    _may_change(actor, image)
+    _need_awaiting(image)
+    name = str(new_id())
+    received = image_store.receive(chunks, name, sha256=image.sha256)
+    try:
+        return _write_upload(actor, image, name, received)
+    except BaseException:
+        image_store.discard(name)
+        raise
+
+
+def _need_awaiting(image: Image) -> None:
+    if image.state != "awaiting-upload":
+        raise ImageHasContent(name=image.name, state=image.state)
+
+
+@transaction.atomic(durable=True)
+def _write_upload(actor: Actor, image: Image, name: str, received: image_store.Received) -> Operation:
+    image.refresh_from_db(fields=["state"])
+    _need_awaiting(image)
+    move(image, IMAGE, "verifying", sha256=received.sha256, size_bytes=received.size_bytes)
+    record(actor, "image.upload", image.pk, project_id=image.project_id, sha256=received.sha256)
+    return enqueue(actor, Wish("image.verify", image.project_id, [image.pk], {"file": name}, deadline=VERIFY_LIMIT))
+
+
+def image_import_file(
+    actor: Actor, project: Project | None, new: NewImage, *, path: Path, replace: bool = False
+) -> Image:
+    """Make an available image of a file on this machine, inspected as any other. The same file again changes nothing.
+
+    `replace`: an image of that name with other bytes is deleted in its favour.
+
+    Raises:
+        ImageRefused, ImageTooLarge, ImageDigestMismatch, ImageNameTaken, and what image_create raises.
+    """
+    image = _new_image(project, new)
+    _may_change(actor, image)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    namesake = Image.objects.filter(project=project, name=new.name).exclude(state="deleted").first()
+    if namesake is not None and (namesake.sha256, namesake.format, namesake.state) == (
+        digest,
+        new.format,
+        "available",
+    ):
+        return namesake
+    if namesake is not None and not replace:
+        raise ImageNameTaken(field="name", name=new.name)
+    with path.open("rb") as file:
+        name = str(image.pk)
+        received = image_store.receive(iter(lambda: file.read(CHUNK_BYTES), b""), name, sha256=new.sha256)
+    try:
+        found = inspect(image_store.incoming_path(name), new.format)
+        image.sha256, image.size_bytes = received.sha256, received.size_bytes
+        image.virtual_size_bytes = found.virtual_size_bytes
+        if not image_store.publish(name, received.sha256):
+            raise ImageFileMissing()
+    finally:
+        image_store.discard(name)
+    image.state = "available"
+    _write_import(actor, image, instead_of=namesake)
+    return image
+
+
+@transaction.atomic(durable=True)
+def _write_import(actor: Actor, image: Image, *, instead_of: Image | None) -> None:
+    if instead_of is not None:
+        _delete(actor, instead_of)
+    _insert(actor, image)
+
+
+@transaction.atomic(durable=True)
+def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str]) -> Image:
+    _may_change(actor, image)
+    image.name, image.labels = check_name(name), check_labels(labels)
+    with refusing("catalog_image_name_taken", ImageNameTaken(field="name", name=name)):
+        image.save(update_fields=["name", "labels"])
+    return image
+
+
+@transaction.atomic(durable=True)
+def image_delete(actor: Actor, image: Image) -> None:
+    """The image can be used for nothing new, and its name is free; deleting again changes nothing.
+
+    Disks made from it are not affected: a node keeps what its disks rest on. Its row stays for what refers to it, its
+    file for operations under way; images_collect() removes the file when no image needs it. An import or a
+    verification that runs ends without making the image available.
+    """
+    _may_change(actor, image)
+    image.refresh_from_db(fields=["state"])
+    if image.state != "deleted":
+        _delete(actor, image)
+
+
+def _delete(actor: Actor, image: Image) -> None:
+    move(image, IMAGE, "deleted")
+    quotas.release(image.pk)
+    record(actor, "image.delete", image.pk, project_id=image.project_id, name=image.name)
+
+
+def images_collect() -> int:
+    """Remove files that no image and no operation needs. Returns how many went."""
+    kept = Image.objects.filter(~Q(state__in=["deleted", "error"]) | Q(updated_at__gt=clock.now() - LINGERS))
+    digests = set(kept.exclude(sha256="").values_list("sha256", flat=True))
+    incoming = Operation.objects.filter(kind__in=["image.import", "image.verify"], state__in=LIVE)
+    return image_store.collect(keep=digests | set(incoming.values_list("args__file", flat=True)))
+
+
+def _new_image(project: Project | None, new: NewImage) -> Image:
+    """
+    Raises:
+        InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused.
+    """
+    if new.format not in FORMATS:
+        raise InvalidRequest(field="format", reason=f"The format must be one of {', '.join(FORMATS)}.")
+    if new.firmware not in FIRMWARES:
+        raise InvalidRequest(field="firmware", reason=f"The firmware must be one of {', '.join(FIRMWARES)}.")
+    if new.sha256 and not SHA256.fullmatch(new.sha256):
+        raise InvalidRequest(field="sha256", reason="A SHA-256 is 64 lower-case hexadecimal digits.")
+    if not 0 <= new.min_memory_mib <= MEMORY_MAX_MIB:
+        raise InvalidRequest(field="min_memory_mib", reason=f"The memory must be from 0 to {MEMORY_MAX_MIB} MiB.")
+    if new.source_url:
+        image_source.check_url(new.source_url)
+    return Image(
+        id=new_id(),
+        project=project,
+        name=check_name(new.name),
+        labels=check_labels(new.labels),
+        format=new.format,
+        firmware=new.firmware,
+        sha256=new.sha256,
+        min_memory_mib=new.min_memory_mib,
+        source_url=new.source_url,
+    )
+
+
+def _may_change(actor: Actor, image: Image) -> None:
+    actor.may_write()
+    if image.project_id is None and not actor.is_operator:
+        raise ImageNotOwned()
+
+
+def _insert(actor: Actor, image: Image) -> None:
+    with refusing("catalog_image_name_taken", ImageNameTaken(field="name", name=image.name)):
+        image.save(force_insert=True)
+    if image.project_id is not None:
+        quotas.claim(image.project_id, image.pk, images=1)
+    record(actor, "image.create", image.pk, project_id=image.project_id, name=image.name, format=image.format)

@@ -1,0 +1,58 @@
+"""Import an image: fetch its file, then verify it as an uploaded one. `args`: file, its incoming name."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from controlplane.catalog import image_source, image_store
+from controlplane.catalog.errors import ImageSourceFailed, ImageSourceUnavailable
+from controlplane.catalog.models import Image
+from controlplane.kernel import clock
+from controlplane.operations import leases
+from controlplane.operations.errors import Cancelled
+from controlplane.operations.models import Operation
+from controlplane.workflows import image_verify
+from controlplane.workflows.image_verify import discard, image_of
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+FETCH_ATTEMPTS = 5
+LOOK_UP_EVERY = timedelta(seconds=2)
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (Step("fetch", fetch, undo=discard), *image_verify.steps(operation))
+
+
+def fetch(operation: Operation) -> Effect:
+    image = image_of(operation)
+    try:
+        with image_source.fetch(image.source_url) as chunks:
+            received = image_store.receive(_wanted(operation, chunks), operation.args["file"], sha256=image.sha256)
+    except ImageSourceUnavailable as exc:
+        if operation.attempts + 1 < FETCH_ATTEMPTS:
+            raise
+        raise ImageSourceFailed(reason=str(exc.facts["reason"])) from exc
+    return lambda: _set_received(image, received)
+
+
+def _wanted(operation: Operation, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, as long as somebody wants the image and it is not too late."""
+    next_look = clock.now()
+    for chunk in chunks:
+        if (now := clock.now()) >= next_look:
+            _check_wanted(operation, now)
+            next_look = now + LOOK_UP_EVERY
+        yield chunk
+
+
+def _check_wanted(operation: Operation, now: datetime) -> None:
+    if leases.is_cancel_requested(operation) or image_of(operation).state == "deleted":
+        raise Cancelled()
+    if now >= operation.deadline_at:
+        raise ImageSourceFailed(reason="the server is too slow.")
+
+
+def _set_received(image: Image, received: image_store.Received) -> None:
+    Image.objects.filter(pk=image.pk).update(sha256=received.sha256, size_bytes=received.size_bytes)
+
+
+WORKFLOW = Workflow("image.import", steps, image_verify.finish, image_verify.give_up)

@@ -1,0 +1,58 @@
+"""Verify an image: look into the file that was uploaded, then let nodes have it. `args`: file, its incoming name."""
+
+from collections.abc import Sequence
+
+from controlplane.catalog import image_store
+from controlplane.catalog.errors import ImageFileMissing
+from controlplane.catalog.inspection import inspect
+from controlplane.catalog.models import IMAGE, Image
+from controlplane.kernel.db import move
+from controlplane.operations.models import Operation
+from controlplane.quotas import services as quotas
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (Step("inspect", look_into, undo=discard), Step("publish", publish))
+
+
+def finish(operation: Operation) -> None:
+    image = image_of(operation)
+    if image.state != "deleted":
+        move(image, IMAGE, "available", last_error=None)
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    image = image_of(operation)
+    quotas.release(image.pk)
+    if image.state != "deleted":
+        move(image, IMAGE, "error", last_error=error)
+
+
+def look_into(operation: Operation) -> Effect:
+    image = image_of(operation)
+    try:
+        found = inspect(image_store.incoming_path(operation.args["file"]), image.format)
+    except FileNotFoundError as exc:
+        raise ImageFileMissing() from exc
+    return lambda: _set(image, virtual_size_bytes=found.virtual_size_bytes)
+
+
+def publish(operation: Operation) -> None:
+    if not image_store.publish(operation.args["file"], image_of(operation).sha256):
+        raise ImageFileMissing()
+
+
+def discard(operation: Operation) -> None:
+    image_store.discard(operation.args["file"])
+
+
+def image_of(operation: Operation) -> Image:
+    return Image.objects.get(pk=operation.resource_id)
+
+
+def _set(image: Image, **fields: object) -> None:
+    Image.objects.filter(pk=image.pk).update(**fields)
+
+
+WORKFLOW = Workflow("image.verify", steps, finish, give_up)
