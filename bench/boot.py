@@ -8,8 +8,9 @@ from typing import Any
 import libvirt
 
 from agents.lab import LabNode
-from bench.common import bench_cloud, instance_body, moment, report, say, spread, wait_until
+from bench.common import bench_cloud, instance_body, moment, report, say, spread
 from scripts.api import Api
+from scripts.waiting import wait_until
 
 INSTANCES = 20
 

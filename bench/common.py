@@ -1,11 +1,9 @@
 """A cloud of its own for each benchmark, and the arithmetic of samples."""
 
 import json
-import shutil
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,10 +11,10 @@ from typing import Any
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
 
 PORT = 8010
 ZONES = {"bench-a": "fr-idf-1", "bench-b": "fr-idf-2", "bench-c": "de-rhein-1"}
-NODES_LIMIT_S = 60
 
 
 def say(line: str) -> None:
@@ -30,7 +28,7 @@ def bench_cloud(name: str, *, is_fake: bool, nodes: int = 3) -> Iterator[tuple[C
     zones = dict(list(ZONES.items())[:nodes])
     cloud = Cloud(Stack(var, port=PORT, settings=QUOTAS), zones, is_fake=is_fake, say=say)
     cloud.down()
-    remove_rows(cloud)
+    cloud.forget()
     try:
         cloud.up("tiny")
         yield cloud, prepare(cloud)
@@ -41,39 +39,13 @@ def bench_cloud(name: str, *, is_fake: bool, nodes: int = 3) -> Iterator[tuple[C
 QUOTAS = {"QUOTA_INSTANCES": "100000", "QUOTA_VCPUS": "1000000", "QUOTA_MEMORY_MIB": str(10**9)}
 
 
-def remove_rows(cloud: Cloud) -> None:
-    """Start from an empty cloud, but keep what only costs time: the built images."""
-    for folder in cloud.stack.var.glob("*"):
-        if folder.name != "built-images":
-            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-
-
 def prepare(cloud: Cloud) -> Api:
-    manage = cloud.stack.manage
-    manage("create_organization", "bench")
-    manage("create_project", "bench", "bench")
-    manage("create_user", "bench@example.org")
-    manage("create_user", "operator@example.org", "--operator")
-    manage("add_member", "bench", "bench@example.org", "owner")
-    token = manage(
-        "create_token", "bench@example.org", "--project", "bench", "--name", "bench", "--role", "owner", "--days", "1"
-    )
-    operator = Api(
-        cloud.stack.url,
-        manage("create_token", "operator@example.org", "--name", "bench", "--role", "owner", "--days", "1"),
-    )
-    wait_until(lambda: all(node["state"] == "ready" for node in operator.get("/v1/nodes")["items"]))
+    token, operator = cloud.make_project("bench")
+    nodes = Api(cloud.stack.url, operator)
+    wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
     api = Api(cloud.stack.url, token, project="bench")
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
     return api
-
-
-def wait_until(is_so: Callable[[], bool], *, limit_s: float = NODES_LIMIT_S, every_s: float = 0.05) -> None:
-    deadline = time.monotonic() + limit_s
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise SystemExit("The benchmark waited in vain.")
-        time.sleep(every_s)
 
 
 def instance_body(name: str) -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """A whole cloud on this machine: a control plane (stack.py) and nodes, real ones of a lab or ones with the fake
 adapter."""
 
+import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from agents.lab import Lab, LabNode
 from agents.lab.images import build
 from agents.node import enrol
+from agents.node.adapters.network.layout import namespace_name
 from scripts.stack import Stack
 
 AGENT_PORT = 7443
@@ -54,6 +59,50 @@ class Cloud:
         """Nothing runs when this returns; the folder stays."""
         self.stack.stop()
         self.lab.down()
+
+    def repair(self) -> None:
+        """Start again whatever has died since up()."""
+        if not self.is_fake:
+            self.lab.up(self.zones)
+        for name in self.zones:
+            self.start_agent(name)
+        self.stack.start()
+
+    def forget(self) -> None:
+        """Remove the folder of a cloud that is down, but for the built images, which only cost time."""
+        self.stack.var.mkdir(parents=True, exist_ok=True)
+        for path in self.stack.var.iterdir():
+            if path.is_dir() and path.name != "built-images":
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()
+
+    def make_project(self, name: str) -> tuple[str, str]:
+        """An organization and a project of this name. Returns the secrets of an owner's and of an operator's token."""
+        manage, owner, operator = self.stack.manage, f"{name}@example.org", f"operator-{name}@example.org"
+        manage("create_organization", name)
+        manage("create_project", name, name)
+        manage("create_user", owner)
+        manage("create_user", operator, "--operator")
+        manage("add_member", name, owner, "owner")
+        options = ["--name", name, "--role", "owner", "--days", "30"]
+        return manage("create_token", owner, "--project", name, *options), manage("create_token", operator, *options)
+
+    def make_ssh_key(self, path: Path) -> str:
+        """A key pair without a passphrase, made once. Returns the public key."""
+        if not path.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", str(path)], check=True)
+        return path.with_suffix(".pub").read_text().strip()
+
+    def ssh(self, instance: dict[str, Any], network: dict[str, Any], key: Path, command: str) -> str:
+        """What a command prints in the guest. It goes by the network's router on the guest's node: there are no public
+        addresses yet."""
+        name = next(name for name, zone in self.zones.items() if zone == instance["zone"])
+        address = instance["addresses"][0]["ip"]
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20"]
+        line = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]
+        line += [word for option in options for word in ("-o", option)]
+        return self.node(name).exec([*line, f"root@{address}", command], timeout_s=120).stdout
 
     def add_image(self, name: str) -> None:
         """Build one of the project's own guest images, unless it was built before, and make it public."""
@@ -101,6 +150,13 @@ class Cloud:
             if time.monotonic() > deadline:
                 raise SystemExit(f"The agent of {name} does not answer; see {self.agent_log(name)}.")
             time.sleep(0.1)
+
+    def agent_pid(self, name: str) -> int:
+        """On the machine, also when the agent runs in a node of the lab."""
+        for pid in self.node(name).pids():
+            if b"agents.node.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+        raise SystemExit(f"The agent of {name} does not run; see {self.agent_log(name)}.")
 
     def agent_log(self, name: str) -> Path:
         return self.stack.var / "log" / f"agent-{name}.log"

@@ -2,16 +2,13 @@
 alone."""
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from agents.node.adapters.network.layout import namespace_name
 from scripts.api import Api, Refused
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -19,6 +16,7 @@ from scripts.stack import ROOT, Stack
 VAR = ROOT / "var" / "demo"
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1", "node-c": "us-va-1"}
 ADMITTED = ["fr-idf-1", "de-rhein-1"]
+KEY = VAR / "ssh-key"
 SSH_LIMIT_S = 120
 
 started = time.monotonic()
@@ -43,28 +41,8 @@ def say(line: str) -> None:
 
 
 def remove(cloud: Cloud) -> None:
-    """Every trace outside the folder, and the folder but for the built images, which only cost time."""
     cloud.down()
-    subprocess.run(
-        [
-            "find",
-            str(VAR),
-            "-mindepth",
-            "1",
-            "-maxdepth",
-            "1",
-            "!",
-            "-name",
-            "built-images",
-            "-exec",
-            "rm",
-            "-rf",
-            "{}",
-            "+",
-        ],
-        check=VAR.exists(),
-        stderr=None if VAR.exists() else subprocess.DEVNULL,
-    )
+    cloud.forget()
     say("the demo is gone; the built guest images stay in var/demo/built-images")
 
 
@@ -74,7 +52,7 @@ def show(cloud: Cloud) -> None:
     wait_for_nodes(Api(cloud.stack.url, operator))
     api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ADMITTED}]})
     say(f"project demo admits the zones {', '.join(ADMITTED)}")
-    instance, network, volume = create(api)
+    instance, network, volume = create(cloud, api)
     print_boot(api, instance)
     prove(cloud, api, instance, network, volume)
     show_refusal(api)
@@ -83,26 +61,12 @@ def show(cloud: Cloud) -> None:
 
 def tokens(cloud: Cloud) -> tuple[str, str]:
     """The project's token and an operator's, made once and kept in the demo's folder."""
-    files = VAR / "token", VAR / "operator-token"
-    if not all(file.exists() for file in files):
-        manage = cloud.stack.manage
-        manage("create_organization", "demo")
-        manage("create_project", "demo", "demo")
-        manage("create_user", "demo@example.org")
-        manage("create_user", "operator@example.org", "--operator")
-        manage("add_member", "demo", "demo@example.org", "owner")
-        for file, arguments in zip(
-            files,
-            (
-                ["demo@example.org", "--project", "demo", "--role", "owner"],
-                ["operator@example.org", "--role", "owner"],
-            ),
-            strict=True,
-        ):
-            secret = manage("create_token", *arguments, "--name", "demo", "--days", "30")
-            file.touch(mode=0o600)
-            file.write_text(secret)
-    return files[0].read_text(), files[1].read_text()
+    file = VAR / "tokens"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text("\n".join(cloud.make_project("demo")))
+    token, operator = file.read_text().split()
+    return token, operator
 
 
 def wait_for_nodes(api: Api) -> None:
@@ -111,14 +75,12 @@ def wait_for_nodes(api: Api) -> None:
             time.sleep(0.2)
 
 
-def create(api: Api) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """A key, a network, a volume and an instance that has them; what an earlier demo left goes first."""
     for path in ("instances/web", "volumes/data", "networks/lan", "ssh-keys/demo"):
         api.delete_if_there(path)
-    key = VAR / "ssh-key"
-    if not key.exists():
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", str(key)], check=True)
-    api.post("ssh-keys", {"name": "demo", "public_key": key.with_suffix(".pub").read_text().strip()})
+    public_key = cloud.make_ssh_key(KEY)
+    api.post("ssh-keys", {"name": "demo", "public_key": public_key})
     network = api.post("networks", {"name": "lan", "cidr": "10.10.0.0/24"})
     volume = api.post("volumes", {"name": "data", "size_gib": 2})
     finish(api, volume["operation"])
@@ -158,27 +120,13 @@ def print_boot(api: Api, instance: dict[str, Any]) -> None:
 def prove(cloud: Cloud, api: Api, instance: dict[str, Any], network: dict[str, Any], volume: dict[str, Any]) -> None:
     """What the guest itself says, over ssh."""
     address = instance["addresses"][0]["ip"]
-    size = ssh(cloud, instance, network, "hostname; cat /sys/block/vdb/serial; echo; cat /sys/block/vdb/size").split()
+    size = cloud.ssh(
+        instance, network, KEY, "hostname; cat /sys/block/vdb/serial; echo; cat /sys/block/vdb/size"
+    ).split()
     serial = str(volume["id"]).replace("-", "")[:20]
     if size[:2] != [instance["name"], serial]:
         raise SystemExit(f"The guest does not see its name and its volume: {size}")
     say(f"ssh root@{address}: it is called {size[0]} and sees the volume {serial} of {int(size[2]) // 2**21} GiB")
-
-
-def ssh(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], command: str) -> str:
-    """Run a command in the guest, from its network's router on its node: there are no public addresses yet."""
-    line = ssh_command(instance, network)
-    for name, zone in ZONES.items():
-        if zone == instance["zone"]:
-            return cloud.node(name).exec([*line, command], timeout_s=SSH_LIMIT_S).stdout
-    raise SystemExit(f"No node of the demo is in {instance['zone']}.")
-
-
-def ssh_command(instance: dict[str, Any], network: dict[str, Any]) -> list[str]:
-    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-    address = instance["addresses"][0]["ip"]
-    enter = ["ip", "netns", "exec", namespace_name(UUID(str(network["id"])))]
-    return [*enter, "ssh", "-i", str(VAR / "ssh-key"), *options, f"root@{address}"]
 
 
 def show_refusal(api: Api) -> None:

@@ -1,0 +1,104 @@
+"""One real cloud for the tests here: a control plane in processes of its own, and two nodes of a lab with real libvirt."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+
+VAR = ROOT / "var" / "test-cloud"
+ZONES = {"ta": "fr-idf-1", "tb": "de-rhein-1"}
+SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "20"}
+
+
+class Tenant:
+    """A project's API, the nodes behind it, and the means to see what is left anywhere."""
+
+    def __init__(self, cloud: Cloud, api: Api, operator: Api, key: Path) -> None:
+        self.cloud = cloud
+        self.api = api
+        self.operator = operator
+        self.key = key
+
+    def create(self, name: str, **more: object) -> dict[str, object]:
+        body = {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"], "ssh_keys": ["key"], **more}
+        made: dict[str, object] = self.api.post("instances", body)
+        return made
+
+    def rows(self, table: str) -> int:
+        with psycopg.connect(
+            host=str(self.cloud.stack.var / "run"), user="andromede", dbname="andromede"
+        ) as connection:
+            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def node_states(self) -> dict[str, str]:
+        return {node["name"]: node["state"] for node in self.operator.get("/v1/nodes")["items"]}
+
+    def wait_for_nodes(self) -> None:
+        wait_until(lambda: set(self.node_states().values()) == {"ready"}, limit_s=60)
+
+    def delete_everything(self) -> None:
+        for kind in ("instances", "volumes"):
+            for item in self.api.get(kind, limit="200")["items"]:
+                self.api.delete_if_there(f"{kind}/{item['id']}")
+
+    def leftovers(self) -> dict[str, object]:
+        """What is left in the database and on the nodes; all values are 0 or empty on a clean slate."""
+        tables = {
+            "allocations": "placement_allocation",
+            "ports": "network_port",
+            "holds": "operations_operationhold",
+            "removals": "nodes_noderemoval",
+        }
+        left: dict[str, object] = {name: self.rows(table) for name, table in tables.items()}
+        left["quota"] = self.rows("quotas_quotause WHERE dimension <> 'networks'")
+        for name in ZONES:
+            node = self.cloud.node(name)
+            left[f"domains on {name}"] = node.exec(["virsh", "list", "--all", "--name"]).stdout.split()
+            left[f"disks on {name}"] = [path.name for path in (node.agent_folder / "volumes").glob("*")]
+            left[f"routers on {name}"] = node.exec(["ip", "netns", "list"]).stdout.split()
+        return left
+
+    def assert_clean_slate(self) -> None:
+        self.delete_everything()
+        wait_until(lambda: not any(self.leftovers().values()), limit_s=60, or_else=lambda: str(self.leftovers()))
+
+
+@pytest.fixture(scope="session")
+def real_cloud() -> Iterator[Cloud]:
+    cloud = Cloud(Stack(VAR, port=8020, is_durable=False, settings=SETTINGS), ZONES)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.up("tiny")
+        yield cloud
+    finally:
+        cloud.down()
+
+
+@pytest.fixture(scope="session")
+def real_tenant(real_cloud: Cloud) -> Tenant:
+    token, operator = real_cloud.make_project("test")
+    api = Api(real_cloud.stack.url, token, project="test")
+    key = real_cloud.stack.var / "ssh-key"
+    public = real_cloud.make_ssh_key(key)
+    api.post("ssh-keys", {"name": "key", "public_key": public})
+    api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
+    return Tenant(real_cloud, api, Api(real_cloud.stack.url, operator), key)
+
+
+@pytest.fixture
+def tenant(real_tenant: Tenant) -> Iterator[Tenant]:
+    """Everything runs at the beginning; nothing is left at the end."""
+    real_tenant.cloud.repair()
+    real_tenant.wait_for_nodes()
+    yield real_tenant
+    real_tenant.cloud.repair()
+    real_tenant.assert_clean_slate()

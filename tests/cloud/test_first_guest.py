@@ -1,0 +1,86 @@
+"""The main job, with real parts: a request becomes a running guest with its volume; then all that can be done with it."""
+
+import pytest
+
+from scripts.waiting import wait_until
+from tests.cloud.conftest import Tenant
+
+pytestmark = pytest.mark.lab
+
+
+def do(tenant: Tenant, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, object]:
+    """A change, to its end; returns the operation."""
+    answer = tenant.api.post(path, body) if method == "POST" else tenant.api.delete(path)
+    ended = tenant.api.wait(answer["operation"])
+    assert ended["state"] == "succeeded", ended["error"]
+    return ended
+
+
+def wait_for_ssh(tenant: Tenant, name: str) -> None:
+    wait_until(lambda: tenant.api.text(f"instances/{name}/console-log").count("ssh ready") > 0, limit_s=120)
+
+
+def in_guest(tenant: Tenant, name: str, command: str) -> str:
+    instance = tenant.api.get(f"instances/{name}")
+    return tenant.cloud.ssh(instance, tenant.api.get("networks/lan"), tenant.key, command)
+
+
+def test_a_request_becomes_a_running_guest_that_has_its_name_key_address_and_volume(tenant: Tenant) -> None:
+    do(tenant, "POST", "volumes", {"name": "data", "size_gib": 1})
+    tenant.api.wait(tenant.create("first", volumes=["data"])["operation"])
+    instance, volume = tenant.api.get("instances/first"), tenant.api.get("volumes/data")
+    wait_for_ssh(tenant, "first")
+    seen = in_guest(tenant, "first", "hostname; cat /sys/block/vdb/serial; echo; ip -4 addr show eth0")
+    name, serial, *addresses = seen.split()
+    assert (name, serial) == ("first", volume["id"].replace("-", "")[:20])
+    assert f"{instance['addresses'][0]['ip']}/24" in addresses
+    assert (instance["state"], volume["state"]) == ("active", "in-use")
+
+    do(tenant, "POST", "volumes/data/actions/grow", {"size_gib": 2})
+    assert in_guest(tenant, "first", "cat /sys/block/vdb/size").strip() == str(2 * 2**21)
+    do(tenant, "DELETE", "instances/first/attachments/data")
+    assert "vdb" not in in_guest(tenant, "first", "cat /proc/partitions")
+    do(tenant, "POST", "instances/first/attachments", {"volume": "data"})
+    assert "vdb" in in_guest(tenant, "first", "cat /proc/partitions")
+
+
+def test_stop_start_reboot_resize_and_delete(tenant: Tenant) -> None:
+    tenant.api.wait(tenant.create("cycle")["operation"])
+    wait_for_ssh(tenant, "cycle")
+    do(tenant, "POST", "instances/cycle/actions/reboot")
+    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 2, limit_s=120)
+    do(tenant, "POST", "instances/cycle/actions/reset")
+    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 3, limit_s=120)
+    do(tenant, "POST", "instances/cycle/actions/shutdown")
+    assert tenant.api.get("instances/cycle")["state"] == "stopped"
+    do(tenant, "POST", "instances/cycle/actions/resize", {"flavor": "small"})
+    do(tenant, "POST", "instances/cycle/actions/start")
+    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 4, limit_s=120)
+    memory, size = in_guest(
+        tenant, "cycle", "awk '/MemTotal/ {print $2}' /proc/meminfo; cat /sys/block/vda/size"
+    ).split()
+    assert int(memory) > 400 * 1024
+    assert int(size) == tenant.api.get("/v1/flavors/small")["disk_gib"] * 2**21
+    do(tenant, "POST", "instances/cycle/actions/power-off")
+    do(tenant, "DELETE", "instances/cycle")
+    tenant.assert_clean_slate()
+
+
+def test_a_guest_that_powers_itself_off_is_seen_to_be_stopped(tenant: Tenant) -> None:
+    tenant.api.wait(tenant.create("tired")["operation"])
+    wait_for_ssh(tenant, "tired")
+    in_guest(tenant, "tired", "poweroff")
+    wait_until(lambda: tenant.api.get("instances/tired")["state"] == "stopped", limit_s=60)
+
+
+def test_guests_of_one_network_reach_one_another_on_a_node_and_forged_addresses_do_not_pass(tenant: Tenant) -> None:
+    zone = ["fr-idf-1"]
+    for name in ("one", "two"):
+        tenant.api.wait(tenant.create(name, zones=zone)["operation"])
+        wait_for_ssh(tenant, name)
+    other = tenant.api.get("instances/two")["addresses"][0]["ip"]
+    assert "1 packets received" in in_guest(tenant, "one", f"ping -c 1 -W 5 {other}")
+    forged = in_guest(
+        tenant, "one", f"ip addr add 10.20.0.200/24 dev eth0; ping -c 1 -W 2 -I 10.20.0.200 {other} || echo refused"
+    )
+    assert "refused" in forged
