@@ -1,5 +1,5 @@
-"""POST to "domain started" and to the guest's first console output, beside the raw floor: libvirt's define and create of
-the same XML on the same node, one after the other."""
+"""POST to "domain started" and to the guest's first console output, beside the raw floor: libvirt's define and create
+of the same XML on the same node, one after the other."""
 
 import time
 from pathlib import Path

@@ -1,17 +1,20 @@
-"""Volumes in instances: what a request writes. workflows/volume_attach.py and volume_detach.py carry it out."""
+"""Volumes in instances: what a request writes. workflows/volume_attach.py carries it out."""
 
 from django.db import transaction
 from django.db.models import F
 
 from controlplane.audit.services import record
-from controlplane.compute.errors import InstanceWrongState, VolumeAlreadyAttached, VolumeElsewhere
+from controlplane.compute.errors import AttachmentNotFound, VolumeAlreadyAttached, VolumeElsewhere
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import instance_lock
+from controlplane.compute.services import need_state as need_instance_state
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import refusing
 from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue
 from controlplane.storage.models import Volume
 from controlplane.storage.services import need_state as need_volume_state
+from controlplane.storage.services import volume_lock
 
 
 @transaction.atomic(durable=True)
@@ -24,15 +27,15 @@ def volume_attach(
         VolumeAlreadyAttached, VolumeElsewhere, InstanceWrongState, VolumeWrongState, Busy.
     """
     actor.may_write()
-    if instance.is_deleting or instance.state not in ("active", "stopped"):
-        raise InstanceWrongState(state=instance.state, wanted="active or stopped")
+    instance_lock(instance)
+    need_instance_state(instance, "active", "stopped")
+    volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
     if volume.node_id != instance.node_id:
         raise VolumeElsewhere(field="volume")
     args = {"attachment": str(attachment.pk)}
     operation = enqueue(actor, Wish("volume.attach", instance.project_id, [volume.pk, attachment.pk], args))
-    volume.refresh_from_db(fields=["state", "is_deleting"])
     need_volume_state(volume, "available")
     record(actor, "volume.attach", volume.pk, project_id=instance.project_id, instance=str(instance.pk))
     return attachment, operation
@@ -40,13 +43,18 @@ def volume_attach(
 
 @transaction.atomic(durable=True)
 def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
-    """Ask for the volume out of the instance, which may run on. Raises Busy."""
+    """Ask for the volume out of the instance, which may run on.
+
+    Raises:
+        Busy; AttachmentNotFound: it is out already.
+    """
     actor.may_write()
     instance = attachment.instance
     args = {"attachment": str(attachment.pk)}
     held = [attachment.volume_id, attachment.pk]
     operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args))
-    Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
+    if Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1) != 1:
+        raise AttachmentNotFound(name=str(attachment.pk))
     record(
         actor,
         "volume.detach",

@@ -1,7 +1,7 @@
 """Instances: what a request writes. workflows/instance_*.py carry it out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.models import Network
 from controlplane.network.services import port_create
+from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import Wish, enqueue
 from controlplane.placement import services as placement
@@ -153,47 +154,70 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
 
 @transaction.atomic(durable=True)
 def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict[str, str]) -> Instance:
-    """Rename or relabel; the guest's host name follows at its next start."""
+    """Rename or relabel; the guest's host name follows at its next start.
+
+    Raises:
+        InvalidName, InvalidLabels, InstanceNameTaken.
+        Busy: an operation tells its node the name that it has.
+    """
     actor.may_write()
+    instance_lock(instance)
+    if name != instance.name:
+        operations.need_free(instance.pk)
     instance.name, instance.labels = check_name(name), check_labels(labels)
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         instance.save(update_fields=["name", "labels"])
     return instance
 
 
+@transaction.atomic(durable=True)
 def instance_start(actor: Actor, instance: Instance) -> Operation:
     placement.grant(instance.pk)
     return _change(actor, instance, "instance.start", wanted=("stopped", "error"))
 
 
+@transaction.atomic(durable=True)
 def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
     return _change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
 
 
+@transaction.atomic(durable=True)
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Pull the plug."""
     placement.grant(instance.pk)
     return _change(actor, instance, "instance.power-off", wanted=("active", "error"))
 
 
+@transaction.atomic(durable=True)
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to restart."""
     return _change(actor, instance, "instance.reboot", wanted=("active",))
 
 
+@transaction.atomic(durable=True)
 def instance_reset(actor: Actor, instance: Instance) -> Operation:
     """Restart the guest as its reset button would."""
     return _change(actor, instance, "instance.reset", wanted=("active",))
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
-    """Give a stopped instance another flavor, on its own node.
+    """Give a stopped instance another flavor, on its own node, which is asked first as when one is created.
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
         InstanceWrongState, QuotaExceeded, InsufficientCapacity, Busy.
     """
+    actor.may_write()
+    operations.need_free(instance.pk)
+    _check_resize(instance, flavor)
+    ask = ask_for(instance, operation="instance.resize")
+    placement.check_growth(replace(ask, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib, disk_gib=flavor.disk_gib))
+    return _resize(actor, instance, flavor)
+
+
+def _check_resize(instance: Instance, flavor: Flavor) -> None:
+    need_state(instance, "stopped")
     if flavor.disk_gib < instance.disk_gib:
         raise FlavorTooSmall(
             field="flavor",
@@ -202,8 +226,19 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
             needed=instance.disk_gib,
             given=flavor.disk_gib,
         )
-    args = {"to": {"flavor": flavor.pk, **sizes(flavor)}, "was": sizes(instance)}
-    return _change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
+
+
+@transaction.atomic(durable=True)
+def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
+    """Until the operation has ended, the instance has the quota for both sizes."""
+    instance_lock(instance)
+    was, to = sizes(instance), sizes(flavor)
+    args = {"to": {"flavor": flavor.pk, **to}, "was": was}
+    operation = _change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
+    _check_resize(instance, flavor)
+    both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
+    quotas.claim(instance.project_id, instance.pk, **both)
+    return operation
 
 
 def sizes(of: Instance | Flavor) -> dict[str, int]:
@@ -233,7 +268,14 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
 RESTARTS = ("instance.reboot", "instance.reset")
 
 
-@transaction.atomic(durable=True)
+def instance_lock(instance: Instance) -> None:
+    """Read the instance again and keep it as it is until the caller's transaction ends."""
+    instance.refresh_from_db(
+        fields=["name", "state", "is_deleting", "node", "vcpus", "memory_mib", "disk_gib"],
+        from_queryset=Instance.objects.select_for_update(no_key=True),
+    )
+
+
 def _change(
     actor: Actor,
     instance: Instance,
@@ -243,27 +285,29 @@ def _change(
     args: Mapping[str, object] | None = None,
     deadline: timedelta = timedelta(minutes=10),
 ) -> Operation:
-    """Write a change of an instance that is in one of the `wanted` states: a new generation, its operation, its quota
-    and its audit record. The state is read after the operation has got hold of the instance, so it stays what it is."""
+    """Write a change of an instance that is in one of the `wanted` states: a new generation, its operation and its
+    audit record."""
     actor.may_write()
+    instance_lock(instance)
     operation = enqueue(actor, Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline))
-    instance.refresh_from_db(fields=["state", "is_deleting"])
-    if instance.is_deleting or instance.state not in wanted:
-        state = "being deleted" if instance.is_deleting else instance.state
-        raise InstanceWrongState(state=state, wanted=" or ".join(wanted))
+    need_state(instance, *wanted)
     Instance.objects.filter(pk=instance.pk).update(
         generation=F("generation") + 1, restart_count=F("restart_count") + (1 if kind in RESTARTS else 0)
     )
-    if kind == "instance.resize":
-        to: dict[str, int] = operation.args["to"]
-        quotas.claim(instance.project_id, instance.pk, vcpus=to["vcpus"], memory_mib=to["memory_mib"])
     record(actor, kind, instance.pk, project_id=instance.project_id)
     return operation
 
 
-def observe_power(instance_id: UUID, *, power_state: str, reason: str) -> None:
-    """Note what a node says of a guest, in the order in which it says it."""
-    changed = Instance.objects.filter(pk=instance_id).exclude(power_state=power_state)
+def need_state(instance: Instance, *wanted: str) -> None:
+    """Raises InstanceWrongState unless the instance is in one of the states and not being deleted."""
+    if instance.is_deleting or instance.state not in wanted:
+        state = "being deleted" if instance.is_deleting else instance.state
+        raise InstanceWrongState(state=state, wanted=" or ".join(wanted))
+
+
+def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason: str) -> None:
+    """Note what a node says of a guest, in the order in which it says it; it has no say about guests elsewhere."""
+    changed = Instance.objects.filter(pk=instance_id, node_id=node_id).exclude(power_state=power_state)
     changed.update(power_state=power_state, power_state_at=clock.now(), power_reason=reason[:200])
 
 

@@ -1,6 +1,5 @@
 """Networks and ports: the writes. Nodes learn of a network with the first port that they get."""
 
-import secrets
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID
 
@@ -11,7 +10,13 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.network.errors import AddressesExhausted, NetworkInUse, NetworkNameTaken, SubnetInvalid
+from controlplane.network.errors import (
+    AddressesExhausted,
+    NetworkInUse,
+    NetworkNameTaken,
+    NetworkNotFound,
+    SubnetInvalid,
+)
 from controlplane.network.models import Network, Port, Subnet
 from controlplane.quotas import services as quotas
 
@@ -55,9 +60,9 @@ def parse_cidr(cidr: str) -> IPv4Network:
 
 @transaction.atomic(durable=True)
 def network_delete(actor: Actor, network: Network) -> None:
-    """Raises NetworkInUse while ports are on it."""
+    """Raises NetworkInUse while ports are on it, NetworkNotFound when somebody else was first."""
     actor.may_write()
-    Network.objects.select_for_update().get(pk=network.pk)
+    _lock_subnet(network)
     ports = Port.objects.filter(network=network)
     if count := ports.count():
         some = [str(instance_id) for instance_id in ports.values_list("instance_id", flat=True)[:5]]
@@ -93,21 +98,30 @@ def port_create(network: Network, *, instance_id: UUID) -> Port:
 
     Raises:
         AddressesExhausted: the subnet has no address left.
+        NetworkNotFound: it was deleted a moment ago.
     """
-    subnet = Subnet.objects.select_for_update().get(network=network)
+    subnet = _lock_subnet(network)
     cidr = IPv4Network(subnet.cidr)
     with connection.cursor() as cursor:
         cursor.execute(LOWEST_FREE, {"first": str(cidr[2]), "last": str(cidr[-2]), "network": network.pk})
         (address,) = cursor.fetchone()
     if address is None:
         raise AddressesExhausted(cidr=subnet.cidr)
-    tail = secrets.token_bytes(3)
-    return Port.objects.create(
-        network=network,
-        instance_id=instance_id,
-        ip=str(IPv4Address(str(address).split("/")[0])),
-        mac="52:54:00:" + tail.hex(":"),
-    )
+    ip = IPv4Address(str(address).split("/")[0])
+    return Port.objects.create(network=network, instance_id=instance_id, ip=str(ip), mac=_mac(ip))
+
+
+def _mac(ip: IPv4Address) -> str:
+    """Ends as the address does: a network is at most a /8, so that no two of its ports share one."""
+    return "52:54:00:" + ip.packed[1:].hex(":")
+
+
+def _lock_subnet(network: Network) -> Subnet:
+    """Who adds a port and who deletes the network wait here for one another, until the transaction ends."""
+    subnet = Subnet.objects.select_for_update().filter(network=network).first()
+    if subnet is None:
+        raise NetworkNotFound(name=network.name)
+    return subnet
 
 
 def ports_delete(instance_id: UUID) -> None:

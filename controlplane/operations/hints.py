@@ -1,12 +1,20 @@
 """Tell a worker that an operation is due. A hint may be lost, doubled or late: the row is the truth, and the sweep
 sends another one."""
 
+import logging
 from uuid import UUID
 
 from celery import current_app
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
 
 RUN = "controlplane.workflows.tasks.run"
 
 
 def send(operation_id: UUID, *, delay_s: float = 0) -> None:
-    current_app.send_task(RUN, args=[str(operation_id)], countdown=delay_s or None, retry=False)
+    """Never fails: what is written already must not suffer from a broker that does not answer."""
+    try:
+        current_app.send_task(RUN, args=[str(operation_id)], countdown=delay_s or None, retry=False)
+    except OperationalError as exc:
+        log.warning("operation %s: the hint was not sent: %s", operation_id, exc)

@@ -4,11 +4,14 @@ A lease is a random token in the row with an expiry. Every write of a worker is 
 that was paused while another took over writes nothing.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from controlplane.kernel import clock
@@ -16,7 +19,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.operations import hints
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import LIVE, OPERATION, Operation, OperationHold
-from controlplane.operations.services import hold_resources
+from controlplane.operations.services import cancel_holders, hold_resources
 
 BLOCKED_RETRY = timedelta(milliseconds=300)
 SWEEP_LIMIT = 500
@@ -47,6 +50,7 @@ def take_lease(operation_id: UUID) -> Operation | None:
 def _begin(operation: Operation) -> bool:
     """pending → running; False, and postponed, while another operation holds one of its resources."""
     if operation.preempts and hold_resources(operation) is not None:
+        cancel_holders(operation)
         postpone(operation, delay=BLOCKED_RETRY)
         return False
     checkpoint(operation, state="running", started_at=clock.now())
@@ -78,6 +82,9 @@ def is_cancel_requested(operation: Operation) -> bool:
 def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
     """Give the lease back and come again after `delay`, or sooner when somebody asks for a cancellation meanwhile."""
     checkpoint(operation, due_at=clock.now() + delay, **fields)
+    if operation.state == "running" and is_cancel_requested(operation):
+        delay = timedelta(0)
+        checkpoint(operation, due_at=clock.now())
     drop_lease(operation)
     hints.send(operation.pk, delay_s=delay.total_seconds())
 
@@ -87,6 +94,27 @@ def drop_lease(operation: Operation) -> None:
     mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token)
     mine.update(lease_token=None, lease_expires_at=None)
     operation.lease_token = None
+
+
+@contextmanager
+def kept(operation: Operation) -> Iterator[None]:
+    """Renew the lease while the block lasts: a step may take longer than a lease, as the transfer of an image does."""
+    is_over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(operation.pk, operation.lease_token, is_over), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        keeper.join()
+
+
+def _keep(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
+    try:
+        while not is_over.wait(settings.OPERATION_LEASE_S / 3):
+            Operation.objects.filter(pk=operation_id, lease_token=token).update(lease_expires_at=_lease_end())
+    finally:
+        connection.close()
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -56,7 +57,7 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         reason=wish.reason,
     )
     if wish.preempts:
-        _cancel_holders(operation)
+        cancel_holders(operation)
     elif (blocking := hold_resources(operation)) is not None:
         raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
     transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
@@ -78,11 +79,23 @@ def hold_resources(operation: Operation) -> Operation | None:
     return other.operation if other is not None else None
 
 
-def _cancel_holders(operation: Operation) -> None:
-    holders = OperationHold.objects.filter(resource_id__in=operation.resource_ids).values("operation")
-    Operation.objects.filter(pk__in=holders, is_cancellable=True, cancel_requested_at__isnull=True).update(
-        cancel_requested_at=clock.now(), due_at=clock.now()
+def cancel_holders(operation: Operation) -> None:
+    """Ask what holds the operation's resources to stop, wherever it can be cancelled."""
+    holds = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
+    holders = Operation.objects.filter(
+        pk__in=holds.values("operation"), is_cancellable=True, cancel_requested_at__isnull=True
     )
+    ids = list(holders.values_list("pk", flat=True))
+    Operation.objects.filter(pk__in=ids).update(cancel_requested_at=clock.now(), due_at=clock.now())
+    for holder_id in ids:
+        transaction.on_commit(partial(hints.send, holder_id), robust=True)
+
+
+def need_free(resource_id: UUID) -> None:
+    """Raises Busy while an operation holds the resource. Who has locked the resource's row keeps it free with that."""
+    hold = OperationHold.objects.filter(resource_id=resource_id).select_related("operation").first()
+    if hold is not None:
+        raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
 @transaction.atomic(durable=True)

@@ -1,10 +1,15 @@
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unavailable, Unprocessable
 
 
 class InsufficientCapacity(Conflict):
     code = "insufficient_capacity"
     title = "Not enough room"
     detail = "No node can take it at the moment. {explanation}"
+
+
+class FleetChanged(Unavailable):
+    code = "placement.fleet_changed"
+    detail = "The fleet changed faster than places on it could be taken. Try again."
 
 
 class PolicyUnsatisfiable(Unprocessable):

@@ -13,7 +13,7 @@ from controlplane.placement.core.facts import ZoneFacts
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.policy import Policy, parse
 from controlplane.placement.core.request import Resources
-from controlplane.placement.errors import DecisionNotFound
+from controlplane.placement.errors import DecisionNotFound, NoAllocation
 from controlplane.placement.models import Allocation, Decision, PolicyVersion
 
 NODE_COLUMNS = (
@@ -49,7 +49,7 @@ def snapshot() -> tuple[Fleet, tuple[ZoneFacts, ...]]:
         )
         for row in Inventory.objects.values_list(*NODE_COLUMNS)
     ]
-    zones = tuple(ZoneFacts(id=zone.pk, status=zone.status) for zone in Zone.objects.only("pk", "status"))
+    zones = tuple(ZoneFacts(id=zone.pk, status=zone.status) for zone in Zone.objects.only("pk", "status"))  # type: ignore[arg-type]
     return Fleet.from_rows(rows), zones
 
 
@@ -71,9 +71,16 @@ def policy_head(*, organization_id: UUID | None = None, project_id: UUID | None 
 
 
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
-    """The nodes on which these consumers are."""
-    rows = Allocation.objects.filter(consumer_id__in=list(consumer_ids)).values_list("node_id", flat=True)
-    return frozenset(str(node_id) for node_id in rows)
+    """The nodes on which these consumers are.
+
+    Raises:
+        NoAllocation: one of them has no place.
+    """
+    wanted = set(consumer_ids)
+    rows = dict(Allocation.objects.filter(consumer_id__in=wanted).values_list("consumer_id", "node_id"))
+    if wanted - rows.keys():
+        raise NoAllocation()
+    return frozenset(str(node_id) for node_id in rows.values())
 
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:

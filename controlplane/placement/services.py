@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Least
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -25,6 +27,7 @@ from controlplane.placement.core.explain import tenant
 from controlplane.placement.core.policy import PolicyError, parse, unsatisfiable
 from controlplane.placement.core.request import Group, Request, Resources
 from controlplane.placement.errors import (
+    FleetChanged,
     InsufficientCapacity,
     NoAllocation,
     PolicyEmpty,
@@ -66,6 +69,7 @@ def check(ask: Ask) -> None:
 
     Raises:
         ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity.
+        NoAllocation: what it must be near to has no place itself.
     """
     if unknown := selectors.unknown_zones(ask.zones):
         raise ZoneUnknown(field="zones", name=unknown[0])
@@ -74,46 +78,75 @@ def check(ask: Ask) -> None:
         _refuse(ask, decision)
 
 
+def check_growth(ask: Ask) -> None:
+    """Would its own node let the consumer have these amounts now? Takes nothing.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, InsufficientCapacity.
+    """
+    _growth(ask)
+
+
 def claim(ask: Ask) -> Allocation:
     """The consumer's place: the one it has, or the best that can be had now.
 
     Raises:
         PolicyUnsatisfiable, InsufficientCapacity: with the stored decision.
-        StateConflict: the fleet changed faster than decisions were taken; worth another try.
+        NoAllocation: what it must be near to has no place itself.
+        FleetChanged: worth another try.
     """
-    existing = Allocation.objects.filter(consumer_id=ask.consumer_id).select_related("node").first()
-    if existing is not None:
-        return existing
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
+        existing = Allocation.objects.filter(consumer_id=ask.consumer_id).select_related("node").first()
+        if existing is not None:
+            return existing
         decision = _decide(ask)
         if not decision.is_admitted:
             _refuse(ask, decision)
         for node_id in decision.candidates[:3]:
             if (allocation := _write(ask, decision, UUID(node_id))) is not None:
                 return allocation
-    raise StateConflict(machine="fleet")
+    raise FleetChanged()
 
 
-def resize(ask: Ask) -> Allocation:
-    """Change the amounts of the consumer's allocation on its own node.
+def grow(ask: Ask) -> None:
+    """Give the consumer's allocation at least these amounts, on its own node.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InsufficientCapacity.
+        FleetChanged: worth another try.
     """
+    more, decision = _growth(ask)
+    if decision is None:
+        return
+    amounts = {name: F(name) + amount for name, amount in more._asdict().items()}
+    try:
+        with transaction.atomic():
+            own = Allocation.objects.filter(consumer_id=ask.consumer_id)
+            own.update(decision=_store(ask, decision), **amounts)
+    except IntegrityError as exc:
+        raise FleetChanged() from exc
+
+
+def _growth(ask: Ask) -> tuple[Resources, core.Decision | None]:
+    """What is missing to these amounts, and the decision that admits it; none is needed when nothing is missing."""
     allocation = _allocation(ask.consumer_id)
     wanted = Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
     present = Resources(allocation.vcpus, allocation.memory_mib, allocation.disk_gib)
     more = Resources(*(max(0, new - old) for new, old in zip(wanted, present, strict=True)))
+    if not any(more):
+        return more, None
     decision = _decide(ask, resources=more, near=frozenset({str(allocation.node_id)}))
     if not decision.is_admitted:
         _refuse(ask, decision)
-    try:
-        with transaction.atomic():
-            stored = _store(ask, decision)
-            Allocation.objects.filter(pk=allocation.pk).update(decision=stored, **wanted._asdict())
-    except IntegrityError as exc:
-        raise StateConflict(machine="fleet") from exc
-    return _allocation(ask.consumer_id)
+    return more, decision
+
+
+def shrink(consumer_id: UUID, **amounts: int) -> None:
+    """Leave the consumer's allocation these amounts and no more; what needs no room needs no decision, so it cannot
+    fail. Inside the caller's transaction."""
+    Allocation.objects.filter(consumer_id=consumer_id).update(
+        **{name: Least(F(name), amount) for name, amount in amounts.items()}
+    )
 
 
 def release(consumer_id: UUID) -> None:

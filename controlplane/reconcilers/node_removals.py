@@ -1,9 +1,11 @@
 """What was ended while its node did not answer is removed from the node once it is back."""
 
 import logging
+from uuid import UUID
 
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
+from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import NodeRemoval
 
 log = logging.getLogger(__name__)
@@ -14,11 +16,16 @@ ORDER = ("instance", "attachment", "port", "volume")
 
 def reconcile() -> None:
     due = NodeRemoval.objects.filter(node__state="ready").select_related("node")
+    silent: set[UUID] = set()
     for removal in sorted(due, key=lambda row: ORDER.index(row.kind)):
+        if removal.node_id in silent:
+            continue
         try:
             agent_client.remove(
                 removal.node, kind=removal.kind, resource_id=removal.resource_id, generation=removal.generation
             )
+        except NodeUnreachable:
+            silent.add(removal.node_id)
         except CloudError as exc:
             log.warning("node %s: %s %s is still to be removed: %s", removal.node, removal.kind, removal.pk, exc)
         else:

@@ -1,7 +1,7 @@
 """Volumes: what a request writes. workflows/volume_*.py carry it out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.db import transaction
@@ -12,15 +12,15 @@ from controlplane.catalog.errors import ImageSizeMismatch
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import move, refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import Wish, enqueue, need_free
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
-from controlplane.storage.models import Volume
+from controlplane.storage.models import VOLUME, Volume
 
 
 @dataclass(frozen=True)
@@ -99,23 +99,34 @@ def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, 
     return volume
 
 
-@transaction.atomic(durable=True)
 def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
-    """Ask for more room, also while a guest uses the volume; the guest sees it at once.
+    """Ask for more room, also while a guest uses the volume; the guest sees it at once. The volume's node is asked
+    first.
 
     Raises:
         VolumeCannotShrink: `size_gib` is not above the present size.
-        VolumeWrongState, QuotaExceeded, Busy.
+        VolumeWrongState, QuotaExceeded, InsufficientCapacity, Busy.
     """
     actor.may_write()
+    need_free(volume.pk)
+    _check_grow(volume, size_gib)
+    ask = ask_for(volume, zones=(), near=(), operation="volume.grow")
+    placement.check_growth(replace(ask, disk_gib=size_gib))
+    return _grow(actor, volume, size_gib)
+
+
+def _check_grow(volume: Volume, size_gib: int) -> None:
+    need_state(volume, "available", "in-use")
     if size_gib <= volume.size_gib:
         raise VolumeCannotShrink(field="size_gib", size_gib=volume.size_gib, asked_gib=size_gib)
-    operation = enqueue(
-        actor,
-        Wish("volume.grow", volume.project_id, [volume.pk], {"size_gib": size_gib, "was_gib": volume.size_gib}),
-    )
-    volume.refresh_from_db(fields=["state", "is_deleting"])
-    need_state(volume, "available", "in-use")
+
+
+@transaction.atomic(durable=True)
+def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
+    volume_lock(volume)
+    args = {"size_gib": size_gib, "was_gib": volume.size_gib}
+    operation = enqueue(actor, Wish("volume.grow", volume.project_id, [volume.pk], args))
+    _check_grow(volume, size_gib)
     Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
     quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
     record(actor, "volume.grow", volume.pk, project_id=volume.project_id, size_gib=size_gib)
@@ -126,14 +137,39 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
 def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> Operation:
     """Ask for the volume's end, whatever state it is in. What works on it is cancelled.
 
-    `attached_to` is the instance that has it (compute knows). Raises VolumeInUse then.
+    `attached_to` is the instance that has it, or is getting it (compute knows).
+
+    Raises:
+        VolumeInUse; VolumeWrongState: an instance got it a moment ago.
     """
     actor.may_write()
     if attached_to is not None:
         raise VolumeInUse(instance=str(attached_to))
+    volume_lock(volume)
+    if volume.state == "in-use":
+        raise VolumeWrongState(state=volume.state, wanted="not attached")
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True)
     record(actor, "volume.delete", volume.pk, project_id=volume.project_id)
     return enqueue(actor, Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True))
+
+
+def volume_take(volume: Volume) -> None:
+    """An instance has got the volume. Inside the caller's transaction.
+
+    Raises:
+        VolumeWrongState: its deletion was accepted meanwhile.
+    """
+    volume_lock(volume)
+    need_state(volume, "available")
+    move(volume, VOLUME, "in-use", last_error=None)
+
+
+def volume_lock(volume: Volume) -> None:
+    """Read the volume again and keep it as it is until the caller's transaction ends."""
+    volume.refresh_from_db(
+        fields=["state", "is_deleting", "size_gib", "node"],
+        from_queryset=Volume.objects.select_for_update(no_key=True),
+    )
 
 
 def need_state(volume: Volume, *wanted: str) -> None:

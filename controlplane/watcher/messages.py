@@ -23,7 +23,7 @@ def write(node_id: UUID, event: pb.NodeEvent) -> None:
         states = [event.instance]
     for state in states:
         if state.power in POWER:
-            observe_power(UUID(state.subject.id), power_state=POWER[state.power], reason=state.reason)
+            observe_power(node_id, UUID(state.subject.id), power_state=POWER[state.power], reason=state.reason)
 
 
 def report_of(inventory: pb.Inventory) -> Report:

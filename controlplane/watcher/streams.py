@@ -1,18 +1,22 @@
 """Keep one stream open to every node, and write what they say.
 
 Streams live on one event loop; database work goes to one thread, so that the messages of a node are written in order.
-A stream that breaks is opened again; that a node is silent is seen elsewhere (reconcilers/node_liveness.py), from the
-rows alone, so that it is seen also when this process is gone.
+A stream that breaks, for whatever reason, is opened again. That a node is silent is seen elsewhere
+(reconcilers/node_liveness.py), from the rows alone, so that it is seen also when this process is gone.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 import grpc
 import grpc.aio
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import Error as DatabaseDown
+from django.db import close_old_connections
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
@@ -26,13 +30,17 @@ LOOK_FOR_NODES_S = 2.0
 OPEN_AGAIN_S = 1.0
 SILENCE_LIMIT_FACTOR = 3
 
+Nodes = set[tuple[UUID, str]]
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 async def watch_all() -> None:
     """Runs until it is cancelled."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
     try:
         while True:
-            known = set(await sync_to_async(_nodes)())
+            known = await _known_nodes(meanwhile=set(streams))
             for node in known - streams.keys():
                 streams[node] = asyncio.create_task(_watch(*node))
             for node in streams.keys() - known:
@@ -44,30 +52,55 @@ async def watch_all() -> None:
         await asyncio.gather(*streams.values(), return_exceptions=True)
 
 
-def _nodes() -> list[tuple[UUID, str]]:
-    return list(Node.objects.values_list("pk", "address"))
+async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
+    """`meanwhile` is the answer while the database gives none."""
+    try:
+        return await _in_database(_nodes)
+    except DatabaseDown as exc:
+        log.error("the database does not answer: %s", exc)
+        return meanwhile
+
+
+def _nodes() -> Nodes:
+    return set(Node.objects.values_list("pk", "address"))
 
 
 async def _watch(node_id: UUID, address: str) -> None:
-    credentials = channel_credentials("watcher")
-    options = channel_options(node_id)
-    is_heard = False
+    heard = asyncio.Event()
     while True:
         try:
-            async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
-                request = pb.WatchRequest(heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS)
-                events = AgentStub(channel).Watch(request).__aiter__()  # type: ignore[no-untyped-call]
-                while True:
-                    event = await asyncio.wait_for(anext(events), _silence_limit_s())
-                    await sync_to_async(messages.write)(node_id, event)
-                    if not is_heard:
-                        log.info("node %s: its heartbeats arrive", node_id)
-                        is_heard = True
-        except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError) as exc:
-            if is_heard:
+            await _listen(node_id, address, heard)
+        except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError, DatabaseDown) as exc:
+            if heard.is_set():
                 log.warning("node %s: its stream broke: %s", node_id, _describe(exc))
-                is_heard = False
+        except Exception:
+            log.exception("node %s: its stream broke", node_id)
+        heard.clear()
         await asyncio.sleep(OPEN_AGAIN_S)
+
+
+async def _listen(node_id: UUID, address: str, heard: asyncio.Event) -> None:
+    """Write what the node says until its stream breaks; `heard` is set with the first message."""
+    options = channel_options(node_id)
+    async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
+        request = pb.WatchRequest(heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS)
+        events = AgentStub(channel).Watch(request).__aiter__()  # type: ignore[no-untyped-call]
+        while True:
+            event = await asyncio.wait_for(anext(events), _silence_limit_s())
+            await _in_database(messages.write, node_id, event)
+            if not heard.is_set():
+                log.info("node %s: its heartbeats arrive", node_id)
+                heard.set()
+
+
+async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call it in the thread that has the database connection; one that broke is opened again first."""
+
+    def call() -> R:
+        close_old_connections()
+        return function(*args, **kwargs)
+
+    return await sync_to_async(call)()
 
 
 def _silence_limit_s() -> float:

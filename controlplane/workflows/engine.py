@@ -1,19 +1,21 @@
 """Runs an operation: steps forward, or back when one fails for good. Survives anything between two lines of it.
 
 Every outcome is written before the next step begins, conditional on the lease. Whoever takes the lease next goes on
-from
-`position`; the step there may have been done half or wholly, which is why steps can be repeated.
+from `position`; the step there may have been done half or wholly, which is why steps can be repeated.
 """
 
 import logging
 import random
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 
 from controlplane.kernel import clock
-from controlplane.kernel.errors import CloudError
+from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
@@ -21,8 +23,12 @@ from controlplane.workflows.recipe import NotYet, Step, Workflow
 
 log = logging.getLogger(__name__)
 
+Entry = dict[str, object]
+
 BACKOFF_FIRST = timedelta(milliseconds=500)
 BACKOFF_MAX = timedelta(seconds=20)
+# The names under which the workflow's own last words stand among the steps when they fail.
+FINISH, GIVE_UP = "finish", "give-up"
 
 
 def run(operation: Operation, workflow: Workflow) -> None:
@@ -38,118 +44,138 @@ def run(operation: Operation, workflow: Workflow) -> None:
 
 def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:
     while operation.state == "running" and operation.lease_token:
-        if operation.position == len(steps):
-            with transaction.atomic():
-                workflow.finish(operation)
-                leases.end(operation, "succeeded")
-        elif operation.is_cancellable and leases.is_cancel_requested(operation):
-            _turn_back(operation, Cancelled(), steps[operation.position])
-        else:
-            _attempt(operation, workflow, steps[operation.position])
+        step = steps[operation.position] if operation.position < len(steps) else None
+        name = step.name if step else FINISH
+        if step and operation.is_cancellable and leases.is_cancel_requested(operation):
+            _turn_back(operation, Cancelled(), name)
+            return
+        with _guarded(operation, name, partial(_fail, operation, workflow, name)):
+            if step:
+                _do(operation, step)
+            else:
+                _end(operation, "succeeded", workflow.finish)
 
 
-def _attempt(operation: Operation, workflow: Workflow, step: Step) -> None:
-    started_at = clock.now()
+def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:
+    """An undo never gives up: it is tried again, ever more slowly, until it succeeds."""
+    while operation.state == "undoing" and operation.lease_token:
+        step = steps[operation.position - 1] if operation.position > 0 else None
+        name = step.name if step else GIVE_UP
+        with _guarded(operation, name, partial(_retry, operation, name)):
+            if step:
+                _undo(operation, step)
+            else:
+                _give_up(operation, workflow)
+
+
+@contextmanager
+def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], None]) -> Iterator[None]:
+    """What is done inside may have to wait, or fail: by an error of ours, the database's absence, or a bug."""
     try:
-        effect = step.do(operation)
-        _record(operation, step, effect, started_at=started_at, position=operation.position + 1)
+        yield
     except LeaseLost:
         raise
     except NotYet as exc:
-        _wait(operation, step, exc)
+        leases.postpone(operation, delay=exc.delay, steps=_note(operation, name, "waiting", str(exc)))
     except CloudError as exc:
-        _fail(operation, workflow, step, exc)
+        failed(exc)
+    except (OperationalError, InterfaceError):
+        log.exception("operation %s: the database failed in %s", operation.pk, name)
+        close_old_connections()
+        failed(Unavailable())
     except Exception:
-        log.exception("operation %s: step %s has a bug", operation.pk, step.name)
-        _fail(operation, workflow, step, CloudError())
+        log.exception("operation %s: %s has a bug", operation.pk, name)
+        failed(CloudError())
 
 
-def _fail(operation: Operation, workflow: Workflow, step: Step, exc: CloudError) -> None:
+def _do(operation: Operation, step: Step) -> None:
+    started_at = clock.now()
+    effect = step.do(operation)
+    _record(operation, step, effect, started_at=started_at, position=operation.position + 1)
+
+
+def _undo(operation: Operation, step: Step) -> None:
+    started_at = clock.now()
+    effect = step.undo(operation) if step.undo is not None else None
+    _record(operation, step, effect, started_at=started_at, position=operation.position - 1)
+
+
+def _give_up(operation: Operation, workflow: Workflow) -> None:
+    error: dict[str, object] = operation.error or CloudError().as_document()
+    state = "cancelled" if error["code"] == Cancelled.code else "failed"
+    _end(operation, state, lambda ended: workflow.give_up(ended, error))
+
+
+def _end(operation: Operation, state: str, last_words: Callable[[Operation], None]) -> None:
+    """One transaction: what the workflow writes at its end, and the operation's end."""
+    with _transaction(operation) as ended:
+        last_words(ended)
+        leases.end(ended, state, error=ended.error)
+
+
+@contextmanager
+def _transaction(operation: Operation) -> Iterator[Operation]:
+    """Gives a copy to write: `operation` itself changes only once all is committed."""
+    inside = copy(operation)
+    with transaction.atomic():
+        yield inside
+    operation.__dict__.update(inside.__dict__)
+
+
+def _fail(operation: Operation, workflow: Workflow, name: str, exc: CloudError) -> None:
     is_late = clock.now() >= operation.deadline_at
     if workflow.never_gives_up or (exc.retryable and not is_late):
-        _retry(operation, step, exc)
+        _retry(operation, name, exc)
     elif exc.retryable:
         limit_s = int((operation.deadline_at - operation.created_at).total_seconds())
-        _turn_back(operation, DeadlineExceeded(limit_s=limit_s, obstacle=str(exc)), step)
+        _turn_back(operation, DeadlineExceeded(limit_s=limit_s, obstacle=str(exc)), name)
     else:
-        _turn_back(operation, exc, step)
+        _turn_back(operation, exc, name)
 
 
-def _record(operation: Operation, step: Step, effect: object, *, started_at: object, position: int) -> None:
+def _record(operation: Operation, step: Step, effect: object, *, started_at: datetime, position: int) -> None:
     """One transaction: the step's effect on our rows, its outcome, and the renewed lease."""
-    state = "done" if position > operation.position else "undone"
-    entry = {
+    entry: Entry = {
         "name": step.name,
-        "state": state,
+        "state": "done" if position > operation.position else "undone",
         "attempts": operation.attempts + 1,
-        "started_at": started_at.isoformat(),  # type: ignore[attr-defined]
+        "started_at": started_at.isoformat(),
         "finished_at": clock.now().isoformat(),
     }
-    with transaction.atomic():
+    with _transaction(operation) as inside:
         if callable(effect):
             effect()
-        leases.checkpoint(operation, position=position, attempts=0, steps=_replaced(operation.steps, entry))
+        leases.checkpoint(inside, position=position, attempts=0, steps=_replaced(operation.steps, entry))
 
 
-def _replaced(steps: list[dict[str, object]], entry: dict[str, object]) -> list[dict[str, object]]:
+def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
     return [known for known in steps if known["name"] != entry["name"]] + [entry]
 
 
-def _note(operation: Operation, step: Step, state: str, message: str) -> list[dict[str, object]]:
-    entry = {"name": step.name, "state": state, "attempts": operation.attempts + 1, "message": message}
+def _note(operation: Operation, name: str, state: str, message: str) -> list[Entry]:
+    entry: Entry = {"name": name, "state": state, "attempts": operation.attempts + 1, "message": message}
     return _replaced(operation.steps, entry)
 
 
-def _wait(operation: Operation, step: Step, reason: NotYet) -> None:
-    leases.postpone(operation, delay=reason.delay, steps=_note(operation, step, "waiting", str(reason)))
-
-
-def _retry(operation: Operation, step: Step, exc: CloudError) -> None:
-    log.warning("operation %s: step %s will be tried again: %s %s", operation.pk, step.name, exc, exc.facts)
+def _retry(operation: Operation, name: str, exc: CloudError) -> None:
+    log.warning("operation %s: %s will be tried again: %s %s", operation.pk, name, exc, exc.facts)
     delay = min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** min(operation.attempts, 10)) * random.uniform(0.5, 1)
     leases.postpone(
         operation,
         delay=delay,
         attempts=operation.attempts + 1,
-        steps=_note(operation, step, "retrying", str(exc)),
+        steps=_note(operation, name, "retrying", str(exc)),
     )
 
 
-def _turn_back(operation: Operation, exc: CloudError, step: Step) -> None:
+def _turn_back(operation: Operation, exc: CloudError, name: str) -> None:
     """From here on backwards. The step at `position` may have been begun, so its undo runs too."""
     log.warning("operation %s (%s) is undone: %s %s", operation.pk, operation.kind, exc, exc.facts)
     leases.checkpoint(
         operation,
         state="undoing",
-        position=operation.position + 1,
+        position=min(operation.position + 1, operation.step_count),
         attempts=0,
-        steps=_note(operation, step, "failed", str(exc)),
+        steps=_note(operation, name, "failed", str(exc)),
         error=exc.as_document(),
     )
-
-
-def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:
-    while operation.position > 0 and operation.lease_token:
-        _undo(operation, steps[operation.position - 1])
-    if operation.lease_token and operation.position == 0:
-        error: dict[str, object] = operation.error or CloudError().as_document()
-        with transaction.atomic():
-            workflow.give_up(operation, error)
-            leases.end(operation, "cancelled" if error["code"] == Cancelled.code else "failed", error=error)
-
-
-def _undo(operation: Operation, step: Step) -> None:
-    """An undo never gives up: it is tried again, ever more slowly, until it succeeds."""
-    started_at = clock.now()
-    try:
-        effect = step.undo(operation) if step.undo is not None else None
-        _record(operation, step, effect, started_at=started_at, position=operation.position - 1)
-    except LeaseLost:
-        raise
-    except NotYet as exc:
-        _wait(operation, step, exc)
-    except CloudError as exc:
-        _retry(operation, step, exc)
-    except Exception:
-        log.exception("operation %s: the undo of step %s has a bug", operation.pk, step.name)
-        _retry(operation, step, CloudError())

@@ -14,7 +14,7 @@ from controlplane.network.services import ports_delete
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
-from controlplane.storage.models import VOLUME
+from controlplane.storage.services import volume_take
 from controlplane.workflows import on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
@@ -42,7 +42,7 @@ def finish(operation: Operation) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "active", last_error=None, power_state="running", power_state_at=clock.now())
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
-        move(attachment.volume, VOLUME, "in-use")
+        volume_take(attachment.volume)
     Attachment.objects.filter(instance=instance).update(is_plugged=True)
 
 

@@ -1,5 +1,4 @@
-"""End an instance, whatever state it is in. Its volumes stay; a node that does not answer is cleaned when it is back.
-"""
+"""End an instance, whatever state it is in. Its volumes stay; a node that is silent is cleaned when it is back."""
 
 from collections.abc import Sequence
 

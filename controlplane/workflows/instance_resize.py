@@ -1,17 +1,18 @@
-"""Give a stopped instance another size on its own node. The disk grows last, because it cannot shrink again."""
+"""Give a stopped instance another size on its own node. The disk grows last, because it cannot shrink again.
+
+Until the end it has the place and the quota for both sizes: to give one of them back needs no room, so it cannot fail.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.models import Instance
 from controlplane.compute.services import ask_for
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.placement.errors import NoAllocation
 from controlplane.quotas import services as quotas
 from controlplane.workflows import on_nodes
-from controlplane.workflows.recipe import Step, Workflow
+from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -19,30 +20,31 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 
 def finish(operation: Operation) -> None:
-    Instance.objects.filter(pk=operation.resource_id).update(last_error=None, **operation.args["to"])
+    to = operation.args["to"]
+    Instance.objects.filter(pk=operation.resource_id).update(last_error=None, **to)
+    placement.shrink(operation.resource_id, **_amounts(to))
+    _keep_quota(_instance(operation), to)
 
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:
-    was = operation.args["was"]
-    instance = _instance(operation)
-    Instance.objects.filter(pk=instance.pk).update(last_error=error)
-    quotas.claim(instance.project_id, instance.pk, vcpus=was["vcpus"], memory_mib=was["memory_mib"])
+    Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
+    _keep_quota(_instance(operation), operation.args["was"])
 
 
 def place(operation: Operation) -> None:
-    _resize_place(operation, operation.args["to"])
+    placement.grow(ask_for(_resized(operation), operation=operation.kind))
 
 
-def shrink_place(operation: Operation) -> None:
-    try:
-        _resize_place(operation, operation.args["was"])
-    except NoAllocation:
-        return
+def shrink_place(operation: Operation) -> Effect:
+    return lambda: placement.shrink(operation.resource_id, **_amounts(operation.args["was"]))
 
 
-def _resize_place(operation: Operation, size: dict[str, int]) -> None:
-    ask = ask_for(_instance(operation), operation=operation.kind)
-    placement.resize(replace(ask, vcpus=size["vcpus"], memory_mib=size["memory_mib"], disk_gib=size["disk_gib"]))
+def _amounts(size: dict[str, int]) -> dict[str, int]:
+    return {dimension: size[dimension] for dimension in ("vcpus", "memory_mib", "disk_gib")}
+
+
+def _keep_quota(instance: Instance, size: dict[str, int]) -> None:
+    quotas.claim(instance.project_id, instance.pk, vcpus=size["vcpus"], memory_mib=size["memory_mib"])
 
 
 def define(operation: Operation) -> None:

@@ -19,7 +19,8 @@ def run(operation_id: str) -> None:
     if operation is None:
         return
     try:
-        engine.run(operation, WORKFLOWS[operation.kind])
+        with leases.kept(operation):
+            engine.run(operation, WORKFLOWS[operation.kind])
     except LeaseLost:
         log.warning("operation %s was taken over by another worker", operation_id)
     finally:

@@ -9,22 +9,24 @@ from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.services import volume_take
 from controlplane.workflows import on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
 def attach_steps(operation: Operation) -> Sequence[Step]:
-    return (Step("plug", plug, undo=unplug),)
+    return (Step("plug", plug, undo=pull_out),)
 
 
 def attach_finish(operation: Operation) -> None:
     attachment = _attachment(operation)
-    move(attachment.volume, VOLUME, "in-use", last_error=None)
+    volume_take(attachment.volume)
     Attachment.objects.filter(pk=attachment.pk).update(is_plugged=True)
 
 
 def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
-    Attachment.objects.filter(pk=operation.args["attachment"]).delete()
+    """The end of an instance removes the attachment too, and needs the row for that."""
+    Attachment.objects.filter(pk=operation.args["attachment"], instance__is_deleting=False).delete()
     Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
 
 
@@ -56,6 +58,12 @@ def unplug(operation: Operation) -> Effect | None:
         resource_id=attachment.pk,
         generation=attachment.generation,
     )
+
+
+def pull_out(operation: Operation) -> Effect | None:
+    """An attachment that failed. An instance that is being deleted takes it along: its guest need not let go of a disk
+    when asked, and must not be in the way of that."""
+    return None if _attachment(operation).instance.is_deleting else unplug(operation)
 
 
 def plug_again(operation: Operation) -> None:

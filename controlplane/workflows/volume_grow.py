@@ -9,7 +9,7 @@ from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for
 from controlplane.workflows import on_nodes
-from controlplane.workflows.recipe import Step, Workflow
+from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -27,16 +27,12 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 
 def place(operation: Operation) -> None:
-    _resize_place(operation, operation.args["size_gib"])
-
-
-def shrink_place(operation: Operation) -> None:
-    _resize_place(operation, operation.args["was_gib"])
-
-
-def _resize_place(operation: Operation, size_gib: int) -> None:
     ask = ask_for(_volume(operation), zones=(), near=(), operation=operation.kind)
-    placement.resize(replace(ask, disk_gib=size_gib))
+    placement.grow(replace(ask, disk_gib=operation.args["size_gib"]))
+
+
+def shrink_place(operation: Operation) -> Effect:
+    return lambda: placement.shrink(operation.resource_id, disk_gib=operation.args["was_gib"])
 
 
 def grow(operation: Operation) -> None:

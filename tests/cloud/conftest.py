@@ -1,4 +1,4 @@
-"""One real cloud for the tests here: a control plane in processes of its own, and two nodes of a lab with real libvirt."""
+"""One real cloud for the tests here: a control plane in processes of its own, and two lab nodes with real libvirt."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Parts of the cloud die while instances are being made. Every operation ends, with a clear answer, and nothing is left."""
+"""Parts of the cloud die while instances are made. Every operation ends, with a clear answer, and nothing is left."""
 
 import os
 import signal

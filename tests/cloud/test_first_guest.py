@@ -1,4 +1,4 @@
-"""The main job, with real parts: a request becomes a running guest with its volume; then all that can be done with it."""
+"""The main job, with real parts: a request becomes a running guest with its volume; then all it can go through."""
 
 import pytest
 

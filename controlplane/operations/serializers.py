@@ -1,0 +1,60 @@
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from controlplane.kernel.fields import ErrorOut, Out
+from controlplane.operations.models import OPERATION, Operation
+
+
+class StepOut(Out):
+    name = serializers.CharField()
+    state = serializers.CharField()
+    attempts = serializers.IntegerField()
+    message = serializers.CharField(required=False)
+    started_at = serializers.DateTimeField(required=False)
+    finished_at = serializers.DateTimeField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class CreatedByOut(Out):
+    user = serializers.UUIDField(source="user_id", allow_null=True)
+    credential = serializers.UUIDField(source="credential_id", allow_null=True)
+
+
+class OperationOut(Out):
+    """`progress` is in percent. `resources` are ids, and the first is what the operation is about."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField()
+    state = serializers.ChoiceField(list(OPERATION.moves))
+    progress = serializers.SerializerMethodField()
+    steps = StepOut(many=True)
+    resources = serializers.ListField(child=serializers.UUIDField(), source="resource_ids")
+    created_by = CreatedByOut(source="*")
+    request_id = serializers.CharField()
+    reason = serializers.CharField()
+    error = ErrorOut(allow_null=True)
+    deadline = serializers.DateTimeField(source="deadline_at")
+    cancellable = serializers.BooleanField(source="is_cancellable")
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_progress(self, operation: Operation) -> int:
+        if operation.state == "succeeded":
+            return 100
+        return 100 * operation.position // max(operation.step_count, 1)
+
+
+def with_operation(out: type[Out]) -> type[Out]:
+    """The same answer with the operation that the request has begun."""
+    name = out.__name__.removesuffix("Out")
+    return type(f"{name}WithOperationOut", (out,), {"operation": OperationOut(), "__doc__": out.__doc__})
+
+
+def joined(document: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
+    """What `with_operation` describes."""
+    return {**document, "operation": OperationOut(operation).data}
