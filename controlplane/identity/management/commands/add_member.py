@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.management.lookups import organization_named, user_with
+from controlplane.identity.models import Role
+from controlplane.identity.services import membership_set
+
+
+class Command(OperatorCommand):
+    help = "Make a user a member of an organization in this role; an earlier role is replaced."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("organization")
+        parser.add_argument("email")
+        parser.add_argument("role", choices=Role.values)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        organization, user = organization_named(options["organization"]), user_with(options["email"])
+        membership_set(organization, user=user, role=options["role"])
+        self.say(f"{user.email} is {options['role']} of {organization.name}.")

@@ -1,0 +1,20 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.models import Organization
+from controlplane.identity.services import organization_create
+
+
+class Command(OperatorCommand):
+    help = "Make an organization, unless it is there, and print its id."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = Organization.objects.filter(name=options["name"]).first()
+        organization = found or organization_create(name=options["name"])
+        self.say(f"The organization {organization.name} {'was there already' if found else 'was made'}.")
+        self.stdout.write(str(organization.pk))

@@ -1,0 +1,24 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.management.lookups import organization_named
+from controlplane.identity.models import Project
+from controlplane.identity.services import project_create
+
+
+class Command(OperatorCommand):
+    help = "Make a project of an organization, unless it is there, and print its id."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("organization")
+        parser.add_argument("name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        organization = organization_named(options["organization"])
+        found = Project.objects.filter(organization=organization, name=options["name"]).first()
+        project = found or project_create(organization, name=options["name"])
+        made = "was there already" if found else "was made"
+        self.say(f"The project {organization.name}/{project.name} {made}.")
+        self.stdout.write(str(project.pk))

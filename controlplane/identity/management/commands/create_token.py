@@ -1,0 +1,54 @@
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.management.lookups import project_named, user_with
+from controlplane.identity.models import ApiToken, Membership, Project, Role, User
+from controlplane.identity.services import RANK, TOKEN_LIFETIME_MAX_DAYS, token_issue
+from controlplane.kernel import clock
+
+
+class Command(OperatorCommand):
+    help = "Issue an API token and print its secret, which cannot be seen again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--project", help="[ORGANIZATION/]PROJECT; without it the token is an operator's")
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--role", choices=Role.values, default=Role.MEMBER)
+        parser.add_argument("--days", type=int, default=90, help=f"its lifetime, up to {TOKEN_LIFETIME_MAX_DAYS}")
+        parser.add_argument("--replace", action="store_true", help="revoke the user's live token of this name first")
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = user_with(options["email"])
+        project = project_named(options["project"]) if options["project"] else None
+        _check_right(user, project, options["role"])
+        namesakes = ApiToken.objects.filter(user=user, project=project, name=options["name"], revoked_at__isnull=True)
+        if options["replace"]:
+            namesakes.update(revoked_at=clock.now())
+        elif namesakes.exists():
+            raise CommandError(f"{user.email} has a live token {options['name']!r} there. Replace it with --replace.")
+        lifetime = timedelta(days=min(options["days"], TOKEN_LIFETIME_MAX_DAYS + 1))
+        token, secret = token_issue(
+            user, project=project, name=options["name"], role=options["role"], lifetime=lifetime
+        )
+        scope = f"project {project.name}" if project else "the platform"
+        self.say(f"A token for {scope}, as {token.role}, until {token.expires_at:%Y-%m-%d %H:%M} UTC. Its secret:")
+        self.stdout.write(secret)
+
+
+def _check_right(user: User, project: Project | None, role: str) -> None:
+    """A token has at most the role of its user. Raises CommandError."""
+    if user.is_operator:
+        return
+    if project is None:
+        raise CommandError(f"{user.email} is no operator: name a project with --project.")
+    membership = Membership.objects.filter(organization=project.organization, user=user).first()
+    if membership is None:
+        raise CommandError(f"{user.email} is no member of {project.organization.name}. Make it one with add_member.")
+    if RANK[Role(role)] > RANK[Role(membership.role)]:
+        raise CommandError(f"{user.email} is only {membership.role} of {project.organization.name}, not {role}.")

@@ -1,0 +1,30 @@
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+from django.core.validators import validate_email
+
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.models import User
+from controlplane.identity.services import user_create
+
+
+class Command(OperatorCommand):
+    help = "Make a user, unless there is one with this address, and print the id."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+        parser.add_argument("--operator", action="store_true", help="one who operates the platform")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        email, is_operator = options["email"], options["operator"]
+        try:
+            validate_email(email)
+        except ValidationError as exc:
+            raise CommandError(f"{email!r} is not an e-mail address.") from exc
+        found = User.objects.filter(email=email).first()
+        if found and found.is_operator != is_operator:
+            raise CommandError(f"{email} is there already and is {'an' if found.is_operator else 'no'} operator.")
+        user = found or user_create(email=email, is_operator=is_operator)
+        self.say(f"The user {email} {'was there already' if found else 'was made'}.")
+        self.stdout.write(str(user.pk))

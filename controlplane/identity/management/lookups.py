@@ -1,0 +1,35 @@
+"""Find what a command's arguments name; what is not there ends the command with how to make it."""
+
+from django.core.management.base import CommandError
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import Organization, Project, User
+from controlplane.identity.selectors import projects
+
+
+def organization_named(name: str) -> Organization:
+    found = Organization.objects.filter(name=name).first()
+    if found is None:
+        raise CommandError(f"There is no organization {name!r}. Make it with create_organization.")
+    return found
+
+
+def user_with(email: str) -> User:
+    found = User.objects.filter(email=email).first()
+    if found is None:
+        raise CommandError(f"There is no user {email!r}. Make it with create_user.")
+    return found
+
+
+def project_named(ref: str) -> Project:
+    """ORGANIZATION/PROJECT, or the project's name alone where no two organizations have it."""
+    organization, _, name = ref.rpartition("/")
+    found = projects(SYSTEM).filter(name=name)
+    if organization:
+        found = found.filter(organization__name=organization)
+    matches = list(found[:2])
+    if not matches:
+        raise CommandError(f"There is no project {ref!r}. Make it with create_project.")
+    if len(matches) > 1:
+        raise CommandError(f"Several organizations have a project {name!r}: write ORGANIZATION/{name}.")
+    return matches[0]

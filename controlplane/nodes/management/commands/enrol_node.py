@@ -1,0 +1,57 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from controlplane.catalog.selectors import zone_get
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand, read_bytes
+from controlplane.nodes.management import offers
+from controlplane.nodes.services import node_enrol
+
+
+class Command(OperatorCommand):
+    help = "Sign a node's certificate request, know the node from now on, and print or write its certificate."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--zone", required=True)
+        parser.add_argument("--address", required=True, help="HOST:PORT of its agent")
+        parser.add_argument("--csr", required=True, help="the file that the node made, PEM")
+        parser.add_argument("--out", type=Path, help="where to write the certificate instead of printing it")
+        offers.add_options(parser)
+
+    # One transaction around all, so that a node whose certificate got lost on the way is not known.
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, _, port = options["address"].rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+            raise CommandError(f"{options['address']!r} is not HOST:PORT.")
+        zone = zone_get(options["zone"])
+        node, certificate = node_enrol(
+            SYSTEM,
+            name=options["name"],
+            zone=zone,
+            address=options["address"],
+            request_pem=read_bytes(options["csr"]),
+        )
+        offers.apply(node, options)
+        self.say(f"{node.name} is node {node.pk} of {zone.pk}. It needs this certificate and {_authority()}.")
+        if options["out"] is None:
+            self.stdout.write(certificate)
+        else:
+            _write(options["out"], certificate)
+
+
+def _authority() -> Path:
+    folder: Path = settings.PKI_DIR
+    return folder / "ca.crt"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as exc:
+        raise CommandError(f"Cannot write {path}: {exc.strerror}. The node was not enrolled.") from exc

@@ -1,0 +1,33 @@
+from typing import Any
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.nodes.models import Node
+from controlplane.nodes.selectors import nodes
+
+HEADINGS = ("NAME", "ZONE", "STATE", "ADDRESS", "VCPUS", "MEMORY MIB", "DISK GIB", "ID")
+
+
+class Command(OperatorCommand):
+    help = "List the nodes, with used and offered amounts."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rows = [HEADINGS, *(_row(node) for node in nodes(SYSTEM).order_by("zone", "name"))]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
+
+
+def _row(node: Node) -> tuple[str, ...]:
+    inventory = node.inventory
+    return (
+        node.name,
+        node.zone_id,
+        f"{node.state}, cordoned" if node.is_cordoned else node.state,
+        node.address,
+        f"{inventory.vcpus_used}/{inventory.vcpus_capacity}",
+        f"{inventory.memory_mib_used}/{inventory.memory_mib_capacity}",
+        f"{inventory.disk_gib_used}/{inventory.disk_gib_capacity}",
+        str(node.pk),
+    )

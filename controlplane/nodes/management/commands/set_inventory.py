@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.nodes.management import offers
+from controlplane.nodes.selectors import node_get
+
+
+class Command(OperatorCommand):
+    help = "Change how much of a node is offered: overcommit ratios, and what is kept back from guests."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("node", help="its name or id")
+        offers.add_options(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        node = node_get(SYSTEM, options["node"])
+        offers.apply(node, options)
+        inventory = node_get(SYSTEM, options["node"]).inventory
+        self.stdout.write(
+            f"{node.name} offers {inventory.vcpus_capacity} vCPUs, {inventory.memory_mib_capacity} MiB of memory "
+            f"and {inventory.disk_gib_capacity} GiB of disk."
+        )

@@ -1,0 +1,57 @@
+"""How much of a node is offered: the options of the commands, and their effect on its inventory."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from controlplane.nodes.models import Inventory, Node
+
+RATIOS = ("vcpus_ratio", "memory_mib_ratio", "disk_gib_ratio")
+RESERVES = ("vcpus_reserved", "memory_mib_reserved", "disk_gib_reserved")
+RATIO_MIN, RATIO_MAX = Decimal("0.01"), Decimal(100)
+
+
+def add_options(parser: CommandParser) -> None:
+    parser.add_argument("--vcpus-ratio", type=ratio, help="virtual CPUs per core")
+    parser.add_argument("--memory-ratio", type=ratio, dest="memory_mib_ratio", help="memory promised per memory")
+    parser.add_argument("--disk-ratio", type=ratio, dest="disk_gib_ratio", help="disk promised per disk")
+    parser.add_argument("--vcpus-reserved", type=amount, help="cores that guests do not get")
+    parser.add_argument("--memory-reserved-mib", type=amount, dest="memory_mib_reserved")
+    parser.add_argument("--disk-reserved-gib", type=amount, dest="disk_gib_reserved")
+
+
+def apply(node: Node, options: Mapping[str, object]) -> None:
+    """Write the options that were given.
+
+    Raises:
+        CommandError: the node would offer less than is allocated on it.
+    """
+    changes = {name: options[name] for name in (*RATIOS, *RESERVES) if options[name] is not None}
+    if not changes:
+        return
+    try:
+        with transaction.atomic():
+            Inventory.objects.filter(pk=node.pk).update(**changes, generation=F("generation") + 1)
+    except IntegrityError as exc:
+        raise CommandError(f"{node.name} would offer less than what is allocated on it.") from exc
+
+
+def ratio(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+        is_within = RATIO_MIN <= value <= RATIO_MAX
+    except InvalidOperation as exc:
+        raise ValueError(text) from exc
+    if not is_within:
+        raise ValueError(text)
+    return value
+
+
+def amount(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**31:
+        raise ValueError(text)
+    return value

@@ -1,0 +1,118 @@
+"""The commands with which an operator lets people in."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
+from controlplane.identity.selectors import actor_of
+from controlplane.kernel import clock
+
+pytestmark = pytest.mark.django_db
+
+
+class Console:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: str) -> str:
+        """What a command prints on stdout, without the line's end."""
+        self.capsys.readouterr()
+        call_command(*arguments)
+        return self.capsys.readouterr().out.removesuffix("\n")
+
+
+@pytest.fixture
+def console(capsys: pytest.CaptureFixture[str]) -> Console:
+    return Console(capsys)
+
+
+@pytest.fixture
+def acme(console: Console) -> Console:
+    """Organization acme with the project web and its member ada@acme.example."""
+    console("create_organization", "acme")
+    console("create_project", "acme", "web")
+    console("create_user", "ada@acme.example")
+    console("add_member", "acme", "ada@acme.example", "member")
+    return console
+
+
+def test_each_thing_is_made_once_and_its_id_printed(console: Console) -> None:
+    for arguments in (
+        ("create_organization", "acme"),
+        ("create_project", "acme", "web"),
+        ("create_user", "ada@acme.example"),
+    ):
+        first, second = console(*arguments), console(*arguments)
+        assert UUID(first) == UUID(second)
+    assert [model.objects.count() for model in (Organization, Project, User)] == [1, 1, 1]
+
+
+def test_a_membership_is_replaced(acme: Console) -> None:
+    acme("add_member", "acme", "ada@acme.example", "admin")
+    assert Membership.objects.get().role == "admin"
+
+
+@pytest.mark.parametrize("project", ["web", "acme/web"])
+def test_the_secret_alone_is_on_stdout_and_it_works(acme: Console, project: str) -> None:
+    secret = acme("create_token", "ada@acme.example", "--project", project, "--name", "laptop", "--days", "7")
+
+    actor = actor_of(secret)
+    assert actor is not None
+    assert (actor.project_id, actor.role, actor.is_operator) == (Project.objects.get().pk, "member", False)
+    token = ApiToken.objects.get()
+    assert timedelta(days=6) < token.expires_at - clock.now() <= timedelta(days=7)
+    assert secret.encode() not in bytes(token.sha256)
+
+
+def test_an_operators_token_needs_no_project(console: Console) -> None:
+    console("create_user", "op@example.org", "--operator")
+    actor = actor_of(console("create_token", "op@example.org", "--name", "console", "--role", "owner"))
+    assert actor is not None
+    assert (actor.project_id, actor.is_operator) == (None, True)
+
+
+def test_a_token_is_replaced_when_asked(acme: Console) -> None:
+    arguments = ("create_token", "ada@acme.example", "--project", "web", "--name", "laptop")
+    first = acme(*arguments)
+    with pytest.raises(CommandError, match="--replace"):
+        acme(*arguments)
+    assert actor_of(first) is not None
+
+    second = acme(*arguments, "--replace")
+
+    assert actor_of(first) is None
+    assert actor_of(second) is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("create_organization", "Acme Inc"), "not a valid name"),
+        (("create_project", "nobody", "web"), "There is no organization 'nobody'"),
+        (("create_user", "ada"), "not an e-mail address"),
+        (("create_user", "ada@acme.example", "--operator"), "is no operator"),
+        (("add_member", "acme", "eve@acme.example", "member"), "There is no user"),
+        (("add_member", "acme", "ada@acme.example", "king"), "invalid choice"),
+        (("create_token", "ada@acme.example", "--name", "x"), "no operator"),
+        (("create_token", "ada@acme.example", "--project", "shop", "--name", "x"), "There is no project 'shop'"),
+        (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--role", "admin"), "only member"),
+        (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--days", "0"), "1 to 366 days"),
+        (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--days", "9999999999"), "366"),
+        (("create_token", "bob@other.example", "--project", "web", "--name", "x"), "is no member of acme"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_sentence(acme: Console, arguments: tuple[str, ...], sentence: str) -> None:
+    acme("create_user", "bob@other.example")
+    with pytest.raises(CommandError, match=sentence):
+        acme(*arguments)
+    assert not ApiToken.objects.exists()
+
+
+def test_a_project_name_of_two_organizations_must_be_told_apart(acme: Console) -> None:
+    acme("create_organization", "other")
+    acme("create_project", "other", "web")
+    with pytest.raises(CommandError, match="write ORGANIZATION/web"):
+        acme("create_token", "ada@acme.example", "--project", "web", "--name", "x")

@@ -1,0 +1,124 @@
+"""Make the authority, enrol a node, change what it offers, list the nodes."""
+
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from agents.node import enrol
+from controlplane.catalog.models import Region, Zone
+from controlplane.nodes.models import Inventory, Node
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pki(tmp_path: Path, settings: Settings) -> Path:
+    settings.PKI_DIR = tmp_path / "pki"
+    call_command("init_pki")
+    Zone.objects.create(pk="fr-idf-1", region=Region.objects.create(pk="fr-idf", name="Île-de-France"))
+    return tmp_path / "pki"
+
+
+@pytest.fixture
+def request_file(tmp_path: Path) -> Path:
+    path = tmp_path / "node.csr"
+    path.write_text(enrol.request(tmp_path / "node", "n1"))
+    return path
+
+
+def enrol_node(csr: Path, *more: str, zone: str = "fr-idf-1", address: str = "192.0.2.1:7443") -> None:
+    call_command("enrol_node", "--name", "n1", "--zone", zone, "--address", address, "--csr", str(csr), *more)
+
+
+def test_a_second_init_keeps_what_the_first_made(pki: Path) -> None:
+    before = {path.name: path.read_bytes() for path in pki.iterdir()}
+    call_command("init_pki")
+    assert {path.name: path.read_bytes() for path in pki.iterdir()} == before
+    assert before.keys() == {"ca.crt", "ca.key", "worker.crt", "worker.key", "watcher.crt", "watcher.key"}
+    assert {path.stat().st_mode & 0o777 for path in pki.glob("*.key")} == {0o600}
+
+
+def test_the_node_can_install_what_is_printed(
+    pki: Path, request_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrol_node(request_file, "--vcpus-ratio", "2.5", "--memory-reserved-mib", "512")
+
+    certificate = capsys.readouterr().out.encode()
+    enrol.install(tmp_path / "node", certificate=certificate, ca=(pki / "ca.crt").read_bytes())
+    node = Node.objects.get()
+    assert str(node.pk) in x509.load_pem_x509_certificate(certificate).subject.rfc4514_string()
+    assert (node.name, node.zone_id, node.address, node.state) == ("n1", "fr-idf-1", "192.0.2.1:7443", "enrolled")
+    assert (float(node.inventory.vcpus_ratio), node.inventory.memory_mib_reserved) == (2.5, 512)
+
+
+def test_the_certificate_goes_to_a_file(pki: Path, request_file: Path, tmp_path: Path) -> None:
+    enrol_node(request_file, "--out", str(tmp_path / "node.crt"))
+    assert x509.load_pem_x509_certificate((tmp_path / "node.crt").read_bytes())
+
+
+def test_a_node_whose_certificate_cannot_be_written_is_not_enrolled(
+    pki: Path, request_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError, match="was not enrolled"):
+        enrol_node(request_file, "--out", str(tmp_path / "no" / "folder"))
+    assert not Node.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"zone": "nowhere"}, "There is no zone 'nowhere'"),
+        ({"address": "192.0.2.1"}, "not HOST:PORT"),
+        ({"address": "192.0.2.1:99999"}, "not HOST:PORT"),
+        ({"csr": Path("/nonexistent")}, "Cannot read"),
+        ({"csr": Path(__file__)}, "not a PEM certificate request"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_sentence(
+    pki: Path, request_file: Path, change: dict[str, object], sentence: str
+) -> None:
+    arguments: dict[str, object] = {"csr": request_file} | change
+    with pytest.raises(CommandError, match=sentence):
+        enrol_node(**arguments)  # type: ignore[arg-type]
+    assert not Node.objects.exists()
+
+
+def test_a_name_is_enrolled_once(pki: Path, request_file: Path) -> None:
+    enrol_node(request_file)
+    with pytest.raises(CommandError, match="already a node named 'n1'"):
+        enrol_node(request_file)
+
+
+def test_what_a_node_offers_changes_and_is_listed(
+    pki: Path, request_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrol_node(request_file)
+    Inventory.objects.update(vcpus_total=4, memory_mib_total=8192, disk_gib_total=100)
+    capsys.readouterr()
+
+    call_command("set_inventory", "n1", "--vcpus-ratio", "8", "--memory-reserved-mib", "2048", "--disk-ratio", "0.5")
+    call_command("list_nodes")
+
+    printed = capsys.readouterr().out
+    assert "n1 offers 32 vCPUs, 6144 MiB of memory and 47 GiB of disk." in printed
+    assert [line.split()[:6] for line in printed.splitlines()[2:]] == [
+        ["n1", "fr-idf-1", "enrolled", "192.0.2.1:7443", "0/32", "0/6144"]
+    ]
+
+
+def test_a_node_never_offers_less_than_is_allocated(pki: Path, request_file: Path) -> None:
+    enrol_node(request_file)
+    Inventory.objects.update(vcpus_total=4, vcpus_used=10)
+    with pytest.raises(CommandError, match="less than what is allocated"):
+        call_command("set_inventory", "n1", "--vcpus-ratio", "2")
+    assert Inventory.objects.get().vcpus_capacity == 16
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "101", "NaN", "many"])
+def test_a_ratio_is_a_sane_number(pki: Path, request_file: Path, value: str) -> None:
+    enrol_node(request_file)
+    with pytest.raises(CommandError, match="invalid ratio value"):
+        call_command("set_inventory", "n1", f"--vcpus-ratio={value}")
