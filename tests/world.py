@@ -6,21 +6,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from agents.node import enrol
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.main import Config, Server, serve
+from agents.protocol import agent_pb2 as pb
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Organization, Project, User
 from controlplane.kernel import clock
+from controlplane.network.models import Network
+from controlplane.network.services import network_create
 from controlplane.nodes import agent_client, pki
 from controlplane.nodes.models import Inventory, Node
-from controlplane.nodes.services import node_enrol, record_heartbeat
-from controlplane.operations import leases
+from controlplane.nodes.services import mark_unreachable, node_enrol
+from controlplane.operations import hints, leases
 from controlplane.operations.models import Operation
-from controlplane.watcher.messages import report_of
+from controlplane.watcher import messages
 from controlplane.workflows import engine
+from controlplane.workflows.recipe import Workflow
 from controlplane.workflows.registry import WORKFLOWS
 
 IMAGE_BYTES = b"QFI\xfb" + b"\0" * 4092
@@ -38,10 +43,33 @@ class FakeMachine:
     def stop_agent(self) -> None:
         self.server.stop(0)
 
+    def start_agent(self) -> None:
+        """Again, at the same address. The guests have run on meanwhile; callers need not wait to reconnect."""
+        listen = f"127.0.0.1:{self.server.port}"
+        self.server = serve(Config(state_dir=self.state_dir, listen=listen), self.fake.adapters())
+        agent_client.close()
+
     def heartbeat(self) -> None:
         """As the watcher does it."""
-        record_heartbeat(self.row.pk, report_of(agent_client.describe(self.row).inventory))
+        inventory = agent_client.describe(self.row).inventory
+        messages.write(self.row.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(inventory=inventory)))
         self.row.refresh_from_db()
+
+    def tell(self) -> None:
+        """What the node has to say of each of its guests reaches the control plane."""
+        for state in agent_client.describe(self.row).instances:
+            messages.write(self.row.pk, pb.NodeEvent(instance=state))
+
+    def fall_silent(self) -> None:
+        """The agent is gone, and that was noticed."""
+        self.stop_agent()
+        Node.objects.filter(pk=self.row.pk).update(last_heartbeat_at=clock.now() - timedelta(hours=1))
+        assert mark_unreachable() == 1
+        self.row.refresh_from_db()
+
+    def come_back(self) -> None:
+        self.start_agent()
+        self.heartbeat()
 
 
 @dataclass
@@ -135,11 +163,65 @@ def make_volume_type() -> VolumeType:
     return VolumeType.objects.create(pk="local", description="a file on one node")
 
 
-def run(operation: Operation) -> Operation:
-    """As a worker does it, until the operation ends or waits."""
+def run(operation: Operation, workflow: Workflow | None = None) -> Operation:
+    """As a worker does it, until the operation ends or waits; by another recipe than its own, if one is given."""
     leased = leases.take_lease(operation.pk)
     if leased is not None:
-        engine.run(leased, WORKFLOWS[leased.kind])
+        engine.run(leased, workflow or WORKFLOWS[leased.kind])
         leases.drop_lease(leased)
     operation.refresh_from_db()
     return operation
+
+
+def again(operation: Operation, workflow: Workflow | None = None) -> Operation:
+    """The next try, without the delay before it."""
+    Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
+    return run(operation, workflow)
+
+
+class Broker:
+    """Stands for Celery's: keeps the hints that were sent, as (operation id, delay in seconds)."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[UUID, float]] = []
+
+    def send_task(self, name: str, *, args: list[str], countdown: float | None, retry: bool) -> None:
+        assert (name, retry) == (hints.RUN, False)
+        self.sent.append((UUID(args[0]), countdown or 0))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One node and one tenant with what an instance needs."""
+
+    world: World
+    machine: FakeMachine
+    tenant: Tenant
+    image: Image
+    flavor: Flavor
+    volume_type: VolumeType
+    network: Network
+
+    @property
+    def fake(self) -> FakeNode:
+        return self.machine.fake
+
+
+@contextmanager
+def cloud_in(folder: Path) -> Iterator[Cloud]:
+    """settings.PKI_DIR and IMAGES_DIR must point into `folder`."""
+    with world(folder) as made:
+        machine = made.add_machine("fr-idf-1")
+        tenant = make_tenant()
+        network = network_create(
+            tenant.actor, tenant.project, name="lan", cidr="10.10.0.0/24", dns_servers=[], labels={}
+        )
+        yield Cloud(
+            world=made,
+            machine=machine,
+            tenant=tenant,
+            image=make_image(folder / "images"),
+            flavor=make_flavor(),
+            volume_type=make_volume_type(),
+            network=network,
+        )

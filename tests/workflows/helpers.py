@@ -4,20 +4,21 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import NewInstance, instance_create
+from controlplane.compute.services import NewInstance, instance_create, instance_delete, instance_power_off
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.nodes.models import Inventory, NodeRemoval
 from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift
 from controlplane.storage.models import Volume
-from controlplane.storage.services import NewVolume, volume_create
+from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.recipe import Step, Workflow
-from tests.workflows.conftest import Cloud
-from tests.world import run
+from tests.world import Cloud, again, run
 
 
 class Broken(CloudError):
@@ -25,36 +26,76 @@ class Broken(CloudError):
     detail = "A test broke it."
 
 
-def ask_instance(cloud: Cloud, name: str = "web", **more: Any) -> tuple[Instance, Operation]:
-    new = NewInstance(name=name, flavor=cloud.flavor, image=cloud.image, networks=(cloud.network,), **more)
-    return instance_create(cloud.tenant.actor, cloud.tenant.project, new)
-
-
-def make_instance(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
-    instance, operation = ask_instance(cloud, name, **more)
-    assert run(operation).state == "succeeded", operation.error
-    return fresh(instance)
-
-
-def ask_volume(cloud: Cloud, name: str = "data", **more: Any) -> tuple[Volume, Operation]:
-    new = NewVolume(name=name, size_gib=2, volume_type=cloud.volume_type, **more)
-    return volume_create(cloud.tenant.actor, cloud.tenant.project, new)
-
-
-def make_volume(cloud: Cloud, name: str = "data", **more: Any) -> Volume:
-    volume, operation = ask_volume(cloud, name, **more)
-    assert run(operation).state == "succeeded", operation.error
-    return fresh(volume)
+class Killed(BaseException):
+    """The worker's process is gone: nobody catches this, so nothing more is written."""
 
 
 def fresh(row: Any) -> Any:
     return type(row).objects.get(pk=row.pk)
 
 
+def done(operation: Operation) -> Operation:
+    """Run it; it must succeed without waiting."""
+    assert run(operation).state == "succeeded", (operation.state, operation.error, operation.steps)
+    return operation
+
+
+def ask_instance(cloud: Cloud, name: str = "web", **more: Any) -> tuple[Instance, Operation]:
+    fields = {"flavor": cloud.flavor, "image": cloud.image, "networks": (cloud.network,), **more}
+    return instance_create(cloud.tenant.actor, cloud.tenant.project, NewInstance(name=name, **fields))
+
+
+def make_instance(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
+    instance, operation = ask_instance(cloud, name, **more)
+    done(operation)
+    return fresh(instance)
+
+
+def make_stopped_instance(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
+    instance = make_instance(cloud, name, **more)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    return fresh(instance)
+
+
+def ask_volume(cloud: Cloud, name: str = "data", *, size_gib: int = 2, **more: Any) -> tuple[Volume, Operation]:
+    new = NewVolume(name=name, size_gib=size_gib, volume_type=cloud.volume_type, **more)
+    return volume_create(cloud.tenant.actor, cloud.tenant.project, new)
+
+
+def make_volume(cloud: Cloud, name: str = "data", **more: Any) -> Volume:
+    volume, operation = ask_volume(cloud, name, **more)
+    done(operation)
+    return fresh(volume)
+
+
+def attach(cloud: Cloud, instance: Instance, volume: Volume) -> tuple[Attachment, Operation]:
+    return volume_attach(cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+
+
+def make_attached(cloud: Cloud) -> Attachment:
+    """A volume in a running instance that was there before."""
+    attachment, operation = attach(cloud, make_instance(cloud), make_volume(cloud))
+    done(operation)
+    return fresh(attachment)
+
+
+def delete_volume(cloud: Cloud, volume: Volume) -> Operation:
+    return volume_delete(cloud.tenant.actor, volume, attached_to=None)
+
+
+def delete_everything(cloud: Cloud) -> None:
+    """As the tenant does it who has had enough."""
+    for instance in Instance.objects.exclude(state="deleted"):
+        done(instance_delete(cloud.tenant.actor, instance))
+    for volume in Volume.objects.exclude(state="deleted"):
+        done(delete_volume(cloud, volume))
+
+
 def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     """Nothing is left anywhere but `volumes` volumes that were there before."""
     assert not cloud.fake.guests
     assert not cloud.fake.ports
+    assert not cloud.fake.seeds
     assert len(cloud.fake.volumes) == volumes
     assert Allocation.objects.count() == volumes
     assert not Port.objects.exists()
@@ -66,6 +107,33 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     inventory = Inventory.objects.get(pk=cloud.machine.row.pk)
     assert (inventory.vcpus_used, inventory.memory_mib_used) == (0, 0)
     assert capacity_drift.reconcile() == []
+
+
+def picture(cloud: Cloud) -> dict[str, object]:
+    """All that a change which failed must give back. What could not be made (in `error`) holds nothing, so it is not
+    in the picture; a file that has grown stays large, so the sizes on the node are not either."""
+    live = ("building", "active", "stopped", "available", "in-use")
+    return {
+        "instances": _rows(Instance.objects.filter(state__in=live), "state", "vcpus", "memory_mib", "disk_gib", "node"),
+        "volumes": _rows(Volume.objects.filter(state__in=live), "state", "size_gib", "node"),
+        "attachments": _rows(Attachment.objects, "instance", "volume", "is_plugged"),
+        "ports": _rows(Port.objects, "instance_id", "ip"),
+        "allocations": _rows(Allocation.objects, "consumer_id", "node", "vcpus", "memory_mib", "disk_gib"),
+        "quotas": _rows(QuotaUse.objects, "resource_id", "dimension", "amount"),
+        "holds": _rows(OperationHold.objects, "operation"),
+        "removals": _rows(NodeRemoval.objects, "kind", "resource_id"),
+        "drift": capacity_drift.reconcile(),
+        "on the node": {
+            "guests": set(cloud.fake.guests),
+            "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in cloud.fake.guests.items()},
+            "volumes": set(cloud.fake.volumes),
+            "ports": set(cloud.fake.ports),
+        },
+    }
+
+
+def _rows(rows: Any, *fields: str) -> set[tuple[object, ...]]:
+    return set(rows.values_list("pk", *fields))
 
 
 Altered = Callable[[Step], Step]
@@ -80,27 +148,48 @@ def altered(workflow: Workflow, name: str, alter: Altered) -> Workflow:
     return dataclasses.replace(workflow, steps=steps)
 
 
-def then_explode(step: Step) -> Step:
-    """Does its work, then fails: the worst case."""
+def then(act: Callable[[Operation], None]) -> Altered:
+    """The step does its work, and then something happens before that is recorded: the worst moment."""
 
-    def do(operation: Operation) -> None:
-        step.do(operation)
-        raise Broken()
+    def alter(step: Step) -> Step:
+        def do(operation: Operation) -> Any:
+            effect = step.do(operation)
+            act(operation)
+            return effect
 
-    return dataclasses.replace(step, do=do)
+        return dataclasses.replace(step, do=do)
+
+    return alter
 
 
-def twice(step: Step) -> Step:
-    """Each do and each undo runs twice, as after a crash between the work and its record."""
+def explode(operation: Operation) -> None:
+    raise Broken()
 
-    def do(operation: Operation) -> Any:
-        step.do(operation)
-        return step.do(operation)
 
-    def undo(operation: Operation) -> Any:
-        if step.undo is None:
-            return None
-        step.undo(operation)
-        return step.undo(operation)
+def die(operation: Operation) -> None:
+    raise Killed()
 
-    return dataclasses.replace(step, do=do, undo=undo)
+
+def cancel(cloud: Cloud) -> Callable[[Operation], None]:
+    return lambda operation: operation_cancel(cloud.tenant.actor, fresh(operation))
+
+
+def undone_twice(workflow: Workflow) -> Workflow:
+    """Each undo runs twice, as after a crash between the work and its record."""
+
+    def alter(step: Step) -> Step:
+        def undo(operation: Operation) -> Any:
+            if step.undo is None:
+                return None
+            step.undo(operation)
+            return step.undo(operation)
+
+        return dataclasses.replace(step, undo=undo)
+
+    return dataclasses.replace(workflow, steps=lambda operation: [alter(step) for step in workflow.steps(operation)])
+
+
+def followed_by_another_worker(operation: Operation) -> Operation:
+    """The lease of the one that died runs out, and the sweep finds the operation."""
+    Operation.objects.filter(pk=operation.pk).update(lease_expires_at=operation.created_at)
+    return again(operation)

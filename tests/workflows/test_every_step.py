@@ -1,0 +1,189 @@
+"""Every workflow × every step: failed, cancelled, undone twice, and done twice because a worker died in between.
+
+Whatever happens, the cloud is as it was before or as it was asked to be, and can be deleted without a trace.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from controlplane.compute import services as compute
+from controlplane.compute.attachments import volume_detach
+from controlplane.operations.models import Operation
+from controlplane.storage.services import volume_grow
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import (
+    Killed,
+    altered,
+    ask_instance,
+    ask_volume,
+    assert_clean_slate,
+    attach,
+    cancel,
+    delete_everything,
+    delete_volume,
+    die,
+    explode,
+    followed_by_another_worker,
+    make_attached,
+    make_instance,
+    make_stopped_instance,
+    make_volume,
+    picture,
+    then,
+    undone_twice,
+)
+from tests.world import Cloud, again, make_flavor, run
+
+Ask = Callable[[], Operation]
+
+
+def create(cloud: Cloud) -> Ask:
+    volume = make_volume(cloud)
+    return lambda: ask_instance(cloud, volumes=(volume,))[1]
+
+
+def start(cloud: Cloud) -> Ask:
+    instance = make_stopped_instance(cloud)
+    return lambda: compute.instance_start(cloud.tenant.actor, instance)
+
+
+def change_of_running(change: Callable[..., Operation]) -> Callable[[Cloud], Ask]:
+    def prepare(cloud: Cloud) -> Ask:
+        instance = make_instance(cloud)
+        return lambda: change(cloud.tenant.actor, instance)
+
+    return prepare
+
+
+def resize(cloud: Cloud) -> Ask:
+    instance = make_stopped_instance(cloud)
+    flavor = make_flavor("other", vcpus=2, memory_mib=64, disk_gib=3)
+    return lambda: compute.instance_resize(cloud.tenant.actor, instance, flavor=flavor)
+
+
+def delete(cloud: Cloud) -> Ask:
+    instance = make_attached(cloud).instance
+    return lambda: compute.instance_delete(cloud.tenant.actor, instance)
+
+
+def create_volume(cloud: Cloud) -> Ask:
+    return lambda: ask_volume(cloud, image=cloud.image)[1]
+
+
+def grow_volume(cloud: Cloud) -> Ask:
+    volume = make_volume(cloud)
+    return lambda: volume_grow(cloud.tenant.actor, volume, size_gib=5)
+
+
+def grow_attached(cloud: Cloud) -> Ask:
+    volume = make_attached(cloud).volume
+    return lambda: volume_grow(cloud.tenant.actor, volume, size_gib=5)
+
+
+def remove_volume(cloud: Cloud) -> Ask:
+    volume = make_volume(cloud)
+    return lambda: delete_volume(cloud, volume)
+
+
+def attach_volume(cloud: Cloud) -> Ask:
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    return lambda: attach(cloud, instance, volume)[1]
+
+
+def detach_volume(cloud: Cloud) -> Ask:
+    attachment = make_attached(cloud)
+    return lambda: volume_detach(cloud.tenant.actor, attachment)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`prepare` makes what must be there first and answers how to ask for the change."""
+
+    kind: str
+    prepare: Callable[[Cloud], Ask]
+    steps: tuple[str, ...]
+
+
+CASES = (
+    Case("instance.create", create, ("place", "image", "root-disk", "port-0", "define", "volume-0", "start")),
+    Case("instance.start", start, ("start",)),
+    Case("instance.shutdown", change_of_running(compute.instance_shutdown), ("shut-down",)),
+    Case("instance.power-off", change_of_running(compute.instance_power_off), ("power-off",)),
+    Case("instance.reboot", change_of_running(compute.instance_reboot), ("reboot",)),
+    Case("instance.reset", change_of_running(compute.instance_reset), ("reset",)),
+    Case("instance.resize", resize, ("place", "define", "grow-disk")),
+    Case("instance.delete", delete, ("guest", "volumes", "ports", "root-disk")),
+    Case("volume.create", create_volume, ("place", "image", "disk")),
+    Case("volume.grow", grow_volume, ("place", "grow")),
+    Case("volume.grow", grow_attached, ("place", "grow")),
+    Case("volume.delete", remove_volume, ("disk",)),
+    Case("volume.attach", attach_volume, ("plug",)),
+    Case("volume.detach", detach_volume, ("unplug",)),
+)
+STEPS = [
+    pytest.param(case, step, id=f"{case.kind}-{case.prepare.__name__}-{step}") for case in CASES for step in case.steps
+]
+UNDOABLE = [param for param in STEPS if not WORKFLOWS[param.values[0].kind].never_gives_up]
+CANCELLABLE = [param for param in STEPS if not param.values[0].kind.endswith(".delete")]
+
+
+def count_starts(cloud: Cloud) -> int:
+    return sum(guest.starts + guest.restarts for guest in cloud.fake.guests.values())
+
+
+def test_the_table_has_every_workflow_of_instances_and_volumes() -> None:
+    assert {case.kind for case in CASES} == {kind for kind in WORKFLOWS if not kind.startswith("image.")}
+
+
+@pytest.mark.parametrize(("case", "step"), UNDOABLE)
+def test_failed_for_good_and_undone_twice_everything_is_as_before(cloud: Cloud, case: Case, step: str) -> None:
+    ask = case.prepare(cloud)
+    before = picture(cloud)
+    operation = run(ask(), altered(undone_twice(WORKFLOWS[case.kind]), step, then(explode)))
+    assert (operation.state, operation.error["code"]) == ("failed", "test.broken")
+    assert picture(cloud) == before
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), [param for param in STEPS if param not in UNDOABLE])
+def test_what_never_gives_up_is_tried_again(cloud: Cloud, case: Case, step: str) -> None:
+    operation = run(case.prepare(cloud)(), altered(WORKFLOWS[case.kind], step, then(explode)))
+    assert (operation.state, operation.attempts) == ("running", 1)
+    assert again(operation).state == "succeeded"
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), CANCELLABLE)
+def test_cancelled_everything_is_as_before(cloud: Cloud, case: Case, step: str) -> None:
+    """The request comes while the step is under way; after the last step it comes too late."""
+    ask = case.prepare(cloud)
+    before = picture(cloud)
+    operation = run(ask(), altered(WORKFLOWS[case.kind], step, then(cancel(cloud))))
+    if step == case.steps[-1]:
+        assert operation.state == "succeeded"
+    else:
+        assert (operation.state, operation.error["code"]) == ("cancelled", "operation.cancelled")
+        assert picture(cloud) == before
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), STEPS)
+def test_a_worker_that_dies_is_followed_by_another(cloud: Cloud, case: Case, step: str) -> None:
+    """The step was done and is done a second time, which changes nothing."""
+    operation = case.prepare(cloud)()
+    starts = count_starts(cloud)
+    with pytest.raises(Killed):
+        run(operation, altered(WORKFLOWS[case.kind], step, then(die)))
+    operation.refresh_from_db()
+    assert (operation.state, operation.position) == ("running", case.steps.index(step))
+    assert run(operation).state == "running", "the lease of the dead worker still holds"
+    assert followed_by_another_worker(operation).state == "succeeded"
+    assert tuple(entry["name"] for entry in operation.steps) == case.steps, "the table above has every step"
+    assert count_starts(cloud) <= starts + 1
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
