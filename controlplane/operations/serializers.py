@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
 
@@ -49,12 +49,12 @@ class OperationOut(Out):
         return 100 * operation.position // max(operation.step_count, 1)
 
 
-def with_operation(out: type[Out]) -> type[Out]:
+def with_operation(out: type[Out], *, allow_null: bool = False) -> type[Out]:
     """The same answer with the operation that the request has begun."""
-    name = out.__name__.removesuffix("Out")
-    return type(f"{name}WithOperationOut", (out,), {"operation": OperationOut(), "__doc__": out.__doc__})
+    members = {"operation": OperationOut(allow_null=allow_null), "__doc__": out.__doc__}
+    return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}WithOperationOut", (out,), members))
 
 
-def joined(document: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
+def joined(document: Mapping[str, Any], operation: Operation | None) -> dict[str, Any]:
     """What `with_operation` describes."""
-    return {**document, "operation": OperationOut(operation).data}
+    return {**document, "operation": OperationOut(operation).data if operation else None}

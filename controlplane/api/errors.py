@@ -1,0 +1,39 @@
+"""What is wrong with a request before it reaches any app."""
+
+from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
+
+
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+    title = "No such route"
+    detail = "There is nothing at {path!r}. GET /v1/openapi.json lists all routes."
+
+
+class MethodNotAllowed(CloudError):
+    code = "method_not_allowed"
+    title = "Method not allowed"
+    detail = "{method} is not possible here; {allowed} are."
+
+
+class MediaTypeNotSupported(CloudError):
+    code = "media_type_not_supported"
+    title = "Media type not supported"
+    detail = "The body's media type is {media_type!r}; send application/json, or application/octet-stream for a file."
+
+
+class BodyTooLarge(CloudError):
+    code = "body_too_large"
+    title = "Body too large"
+    detail = "The body may have at most {limit_bytes} bytes."
+
+
+class BodyMalformed(InvalidRequest):
+    code = "body_malformed"
+    title = "Malformed body"
+    detail = "The body is no acceptable JSON: {reason}"
+
+
+class RequestMalformed(InvalidRequest):
+    code = "request_malformed"
+    title = "Malformed request"
+    detail = "The request is malformed, or addressed to a host that is not this one."

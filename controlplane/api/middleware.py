@@ -1,0 +1,29 @@
+"""Every request has an id: the caller's own, if it is a sane one, or a new one. Answers, records and logs carry it."""
+
+import re
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from controlplane.kernel.ids import new_id
+
+HEADER = "X-Request-Id"
+SANE = re.compile(r"[A-Za-z0-9._:-]{8,64}")
+
+
+class RequestIdMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get(HEADER, "")
+        request_id = given if SANE.fullmatch(given) else str(new_id())
+        request.request_id = request_id  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response[HEADER] = request_id
+        return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    request_id: str = getattr(request, "request_id", "")
+    return request_id

@@ -1,0 +1,189 @@
+"""Every error becomes a problem (RFC 9457) here, in the caller's language; and here alone errors get HTTP statuses."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.errors import (
+    BodyMalformed,
+    BodyTooLarge,
+    MediaTypeNotSupported,
+    MethodNotAllowed,
+    RequestMalformed,
+    RouteNotFound,
+)
+from controlplane.api.middleware import request_id_of
+from controlplane.kernel.errors import (
+    CloudError,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
+from controlplane.kernel.rest import LengthRequired
+from controlplane.kernel.wording import describe
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+STATUS: Mapping[type[CloudError], int] = {
+    CloudError: 500,
+    InvalidRequest: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    Conflict: 409,
+    LengthRequired: 411,
+    BodyTooLarge: 413,
+    MediaTypeNotSupported: 415,
+    Unprocessable: 422,
+    Unavailable: 503,
+}
+# The codes of fields that are wrong, by what REST framework calls them.
+FIELD_CODES = {
+    "blank": "too_short",
+    "empty": "too_short",
+    "invalid": "wrong_type",
+    "invalid_choice": "not_one_of",
+    "max_length": "too_long",
+    "max_string_length": "too_long",
+    "max_value": "too_large",
+    "min_length": "too_short",
+    "min_value": "too_small",
+    "not_a_dict": "wrong_type",
+    "not_a_list": "wrong_type",
+    "null": "wrong_type",
+    "null_characters_not_allowed": "control_characters",
+}
+
+
+def status_of(error: type[CloudError]) -> int:
+    """The status of an error whose class does not say it is that of its nearest ancestor."""
+    return next(STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS)
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's hook. None for a bug: that ends in `server_error`, and in the log with its traceback."""
+    request: Request = context["request"]
+    if isinstance(exc, exceptions.ValidationError):
+        return _answer(*_invalid(exc), request._request)
+    error = exc if isinstance(exc, CloudError) else _translated(exc, request)
+    if error is None:
+        return None
+    return _answer(error, _culprit(error), request._request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's hook for a URL that is no route."""
+    return _plain(RouteNotFound(path=request.path[:200]), request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's hook for what it refuses by itself, such as an unknown Host."""
+    return _plain(RequestMalformed(), request)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Django's hook for a bug of ours; it has logged the traceback."""
+    return _plain(CloudError(), request)
+
+
+def _translated(exc: Exception, request: Request) -> CloudError | None:
+    match exc:
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return Unauthenticated()
+        case exceptions.MethodNotAllowed():
+            allowed = ", ".join(request.parser_context["view"].allowed_methods)
+            return MethodNotAllowed(method=request.method, allowed=allowed)
+        case exceptions.UnsupportedMediaType():
+            return MediaTypeNotSupported(media_type=request.content_type[:80])
+        case exceptions.ParseError():
+            return BodyMalformed(reason="it cannot be read.")
+        case Http404():
+            return RouteNotFound(path=request.path[:200])
+        case OperationalError() | InterfaceError():
+            log.error("request %s: the database does not answer: %s", request_id_of(request._request), exc)
+            return Unavailable()
+    return None
+
+
+def _culprit(error: CloudError) -> list[dict[str, str]]:
+    """Which part of the request it is about: a field of the body, or, after a question mark, a query parameter."""
+    if error.field is None:
+        return []
+    is_parameter = error.field.startswith("?")
+    place = {"parameter": error.field[1:]} if is_parameter else {"pointer": f"/{error.field}"}
+    return [place | {"code": error.code, "detail": str(describe(type(error), error.facts)["detail"])}]
+
+
+def _invalid(exc: exceptions.ValidationError) -> tuple[CloudError, list[dict[str, str]]]:
+    errors = list(_flat(exc.detail, ""))
+    first = errors[0]
+    more = f" (+{len(errors) - 1})" if len(errors) > 1 else ""
+    return InvalidRequest(reason=f"{first['pointer'] or '/'}: {first['detail']}{more}"), errors
+
+
+def _flat(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            at = pointer if name == "non_field_errors" else f"{pointer}/{_escaped(str(name))}"
+            yield from _flat(inner, at)
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _flat(inner, pointer)
+    else:
+        yield {"pointer": pointer, "code": FIELD_CODES.get(detail.code, detail.code), "detail": str(detail)}
+
+
+def _escaped(name: str) -> str:
+    """One part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpRequest) -> dict[str, Any]:
+    status = status_of(type(error))
+    if isinstance(error, NotFound) and errors:
+        # It is not the path that names something unknown but the body, so the route is there and the body is wrong.
+        status = STATUS[Unprocessable]
+    if status >= STATUS[CloudError]:
+        log.warning("request %s: %s %s %s", request_id_of(request), error.code, error, error.facts)
+    described = describe(type(error), error.facts)
+    return {
+        "type": f"urn:andromede:problem:{error.code}",
+        **described,
+        "status": status,
+        "request_id": request_id_of(request),
+        "errors": errors,
+    }
+
+
+def _headers(error: CloudError, problem: Mapping[str, Any]) -> dict[str, str]:
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = str(error.facts["allowed"])
+    if problem["retryable"]:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return headers
+
+
+def _answer(error: CloudError, errors: list[dict[str, str]], request: HttpRequest) -> Response:
+    problem = _problem(error, errors, request)
+    return Response(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)
+
+
+def _plain(error: CloudError, request: HttpRequest) -> JsonResponse:
+    problem = _problem(error, [], request)
+    return JsonResponse(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)

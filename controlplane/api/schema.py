@@ -1,0 +1,168 @@
+"""The OpenAPI 3.1 document, made from the routes of the views (kernel.rest.Route) and their serializers."""
+
+import json
+from functools import cache
+from typing import Any, cast
+
+import uritemplate
+from django.utils import translation
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_lib_doc_excludes
+from drf_spectacular.settings import patched_settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework import serializers
+
+from controlplane.api import problems
+from controlplane.identity.api import ActorView, ProjectView
+from controlplane.kernel.fields import In, Out, ResourceOut
+from controlplane.kernel.rest import Route, View
+
+SETTINGS: dict[str, Any] = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Andromède",
+    "DESCRIPTION": (
+        "An IaaS control plane whose placement of guests and data is part of the contract.\n\n"
+        "Long changes answer with their operation; GET it with `?wait=30s` until it has ended. Errors are problems "
+        "(RFC 9457), in English or French by `Accept-Language`; their `code` never changes. Enumerations may grow."
+    ),
+    "VERSION": "1",
+    "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "COMPONENT_SPLIT_PATCH": False,
+    "POSTPROCESSING_HOOKS": [],
+    "SORT_OPERATION_PARAMETERS": False,
+    "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
+}
+WORDS = {"ssh_key": "ssh key", "affinity_group": "affinity group"}
+OURS = (In, Out, ResourceOut, View, ActorView, ProjectView, serializers.Serializer)
+BY_ID_ALONE = ("token", "operation", "decision")
+
+
+def document() -> str:
+    """The document as it is committed."""
+    with translation.override("en"), patched_settings(SETTINGS):
+        schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return json.dumps(schema, indent=2, ensure_ascii=False)
+
+
+def bases() -> list[type]:
+    """Classes whose docstrings are for the readers of the code."""
+    return [*get_lib_doc_excludes(), *OURS]  # type: ignore[no-untyped-call]
+
+
+class ProblemErrorOut(Out):
+    """One of `pointer` (into the body, RFC 6901) and `parameter` (of the query) says where."""
+
+    pointer = serializers.CharField(required=False)
+    parameter = serializers.CharField(required=False)
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemOut(Out):
+    """What went wrong (RFC 9457), in the caller's language. `code` is for programs: it never changes. `facts` are the
+    data that the detail speaks of."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    retryable = serializers.BooleanField()
+    request_id = serializers.CharField()
+    errors = ProblemErrorOut(many=True)  # type: ignore[assignment]
+    facts = serializers.DictField(required=False)
+    blocking_operation = serializers.UUIDField(required=False)
+    placement_decision = serializers.UUIDField(required=False)
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "controlplane.api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+@cache
+def page_of(out: type[Out]) -> type[Out]:
+    """The answer of a list."""
+    fields = {
+        "items": out(many=True),
+        "next_page_token": serializers.CharField(allow_null=True),
+        "total_count": serializers.IntegerField(required=False, help_text="With `count=true`."),
+    }
+    return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}PageOut", (Out,), fields))
+
+
+class Schema(AutoSchema):
+    @property
+    def route(self) -> Route:
+        route: Route = getattr(self.view, self.method.lower()).route
+        return route
+
+    def get_operation_id(self) -> str:
+        return self.route.operation_id
+
+    def get_description(self) -> str:  # type: ignore[override]
+        return getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__dict__.get("__doc__") or ""
+
+    def get_tags(self) -> list[str]:
+        """The last noun of the path that has resources of its own."""
+        nouns = [part for part in self.path.removeprefix("/v1/").split("/") if not part.startswith("{")]
+        return [nouns[1] if nouns[0] == "projects" and len(nouns) > 1 else nouns[0]]
+
+    def get_override_parameters(self) -> list[Any]:
+        path = [
+            OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.PATH, description=_identified(name))
+            for name in uritemplate.variables(self.path)
+        ]
+        query = [
+            OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.QUERY, description=description)
+            for name, description in self.route.parameters.items()
+        ]
+        return [*path, *query]
+
+    def get_request_serializer(self) -> Any:
+        if self.route.upload:
+            return {self.route.upload: OpenApiTypes.BINARY}
+        return self.route.body
+
+    def get_examples(self) -> list[OpenApiExample]:
+        if self.route.body is None:
+            return []
+        return [OpenApiExample(self.route.operation_id, value=dict(self.route.body.example), request_only=True)]
+
+    def get_response_serializers(self) -> Any:
+        route = self.route
+        answer: Any = page_of(cast(type[Out], route.answer)) if route.listing else route.answer
+        if answer is None and route.status != 204:
+            answer = OpenApiTypes.OBJECT if route.media_type == "application/json" else OpenApiTypes.STR
+        return {
+            (route.status, route.media_type): answer,
+            **{status: None for status in route.also},
+            ("default", problems.MEDIA_TYPE): ProblemOut,
+        }
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        name = type(serializer).__name__
+        return (
+            name.removesuffix("Out")
+            if name.endswith("Out")
+            else name.removesuffix("In") + "Input" * name.endswith("In")
+        )
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return False
+
+    def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: Any) -> Any:
+        done = super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]
+        return done | {"additionalProperties": False} if isinstance(serializer, In) else done
+
+
+def _identified(name: str) -> str:
+    how = "id" if name in BY_ID_ALONE else "id or name"
+    return f"The {how} of the {WORDS.get(name, name)}."

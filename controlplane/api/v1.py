@@ -1,0 +1,18 @@
+"""All routes of /v1. Each app has its own in its urls.py."""
+
+from django.urls import include, path
+
+from controlplane.api import views
+
+urlpatterns = [
+    path("healthz", views.Health.as_view()),
+    path("openapi.json", views.OpenApi.as_view()),
+    path("", include("controlplane.compute.urls")),
+    path("", include("controlplane.network.urls")),
+    path("", include("controlplane.operations.urls")),
+    path("", include("controlplane.catalog.urls")),
+    path("", include("controlplane.placement.urls")),
+    path("", include("controlplane.quotas.urls")),
+    path("", include("controlplane.identity.urls")),
+    path("", include("controlplane.nodes.urls")),
+]

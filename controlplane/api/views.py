@@ -1,0 +1,47 @@
+"""What is nobody's resource: whether the API lives, and what it can do."""
+
+from functools import cache
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.kernel.fields import Out
+from controlplane.kernel.rest import View, route
+
+
+class HealthOut(Out):
+    status = serializers.CharField()
+
+
+class Health(View):
+    """Open to everybody: it says that the API and its database answer, and no more."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @route("health_get", HealthOut)
+    def get(self, request: Request) -> Response:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return Response({"status": "ok"})
+
+
+class OpenApi(View):
+    """Open to everybody: the description of the API is no secret."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @route("openapi_get", media_type="application/json")
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(_document(), content_type="application/json")
+
+
+@cache
+def _document() -> bytes:
+    document: bytes = (settings.BASE_DIR / "docs" / "reference" / "openapi.json").read_bytes()
+    return document

@@ -1,0 +1,86 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from controlplane.catalog.models import IMAGE, Image
+from controlplane.catalog.services import FIRMWARES, FORMATS, MEMORY_MAX_MIB
+from controlplane.kernel.fields import Choice, In, Labels, LabelsPatch, Name, Out, ResourceOut, Text, Whole
+
+
+class RegionOut(Out):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+
+
+class ZonePartyOut(Out):
+    """A legal entity and its part in the zone."""
+
+    id = serializers.CharField(source="party_id")
+    name = serializers.CharField(source="party.name")
+    role = serializers.CharField()
+    has_technical_access = serializers.BooleanField()
+
+
+class ZoneOut(Out):
+    """`facts` are those that hold now; one that is null is known to be unknown."""
+
+    # Context: `facts`, zone → attribute → value.
+    id = serializers.CharField()
+    region = serializers.CharField(source="region_id")
+    status = serializers.ChoiceField(["open", "draining", "closed"])
+    parties = ZonePartyOut(many=True, source="parties.all")
+    facts = serializers.SerializerMethodField()
+
+    def get_facts(self, zone: Any) -> dict[str, Any]:
+        facts: dict[str, Any] = self.context["facts"][zone.pk]
+        return dict(sorted(facts.items()))
+
+
+class FlavorOut(Out):
+    id = serializers.CharField()
+    vcpus = serializers.IntegerField()
+    memory_mib = serializers.IntegerField()
+    disk_gib = serializers.IntegerField()
+
+
+class VolumeTypeOut(Out):
+    id = serializers.CharField()
+    description = serializers.CharField()
+
+
+class ImageIn(In):
+    """Without `source_url` the image waits for its bytes: PUT them to its `file`."""
+
+    example = {"name": "debian-13", "format": "qcow2", "firmware": "uefi", "min_memory_mib": 512}
+
+    name = Name()
+    format = Choice(FORMATS)
+    firmware = Choice(FIRMWARES, default="bios")
+    sha256 = Text(max_length=64, default="")
+    min_memory_mib = Whole(min_value=0, max_value=MEMORY_MAX_MIB, default=0)
+    source_url = Text(max_length=2000, default="")
+    labels = Labels(default=dict)
+
+
+class ImagePatch(In):
+    example = {"labels": {"tested": "yes", "draft": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class ImageOut(ResourceOut):
+    state = serializers.ChoiceField(list(IMAGE.moves))
+    is_public = serializers.SerializerMethodField()
+    format = serializers.ChoiceField(FORMATS)
+    firmware = serializers.ChoiceField(FIRMWARES)
+    sha256 = serializers.CharField()
+    size_bytes = serializers.IntegerField(allow_null=True)
+    virtual_size_bytes = serializers.IntegerField(allow_null=True)
+    min_memory_mib = serializers.IntegerField()
+    min_disk_gib = serializers.IntegerField()
+    source_url = serializers.CharField()
+
+    def get_is_public(self, image: Image) -> bool:
+        return image.project_id is None

@@ -1,0 +1,159 @@
+"""Instances. Volumes are in volume_api.py, ssh keys and affinity groups in keys_and_groups_api.py."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.catalog.selectors import flavor_get, usable_image
+from controlplane.compute import about, selectors, services
+from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
+from controlplane.compute.models import INSTANCE, Instance
+from controlplane.compute.serializers import InstanceIn, InstanceOut, InstancePatch, ResizeIn
+from controlplane.identity.actor import Actor
+from controlplane.identity.api import ProjectView
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, among, created_after, exactly, invalid, labelled
+from controlplane.kernel.rest import Body, created, is_gone, route
+from controlplane.network.selectors import network_get
+from controlplane.operations.models import Operation
+from controlplane.operations.serializers import joined, with_operation
+from controlplane.placement.api import DecisionOut, decision_document
+from controlplane.placement.selectors import latest_decision
+from controlplane.storage.selectors import volume_get
+
+INSTANCES = Listing(
+    {
+        "name": exactly("name", "The instance of this name."),
+        "state": among("state", INSTANCE.moves.keys() - INSTANCE.terminal),
+        "zone": exactly("node__zone_id", "The instances in this zone."),
+        "created_after": created_after(),
+        "labels": labelled(),
+    }
+)
+InstanceWithOperation = with_operation(InstanceOut)
+
+
+class InstanceView(ProjectView):
+    def instance(self) -> Instance:
+        return selectors.instance_get(self.actor, self.project, self.kwargs["instance"])
+
+    def changed(self, change: Callable[[Actor, Instance], Operation]) -> Response:
+        """What a service that begins an operation on the instance has made of it."""
+        instance = self.instance()
+        operation = change(self.actor, instance)
+        instance.refresh_from_db(fields=["state", "generation", "is_deleting", "updated_at"])
+        return Response(instance_document(instance, operation), status=202)
+
+
+class InstanceList(ProjectView):
+    @route("instance_list", InstanceOut, listing=INSTANCES)
+    def get(self, request: Request) -> Response:
+        page = INSTANCES.page(request, selectors.instances(self.actor, self.project))
+        return page.answer(InstanceOut, context=about.instances(page.rows))
+
+    @route("instance_create", InstanceWithOperation, body=InstanceIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        instance, operation = services.instance_create(self.actor, self.project, self._new(body))
+        return created(instance_document(instance, operation), request=request)
+
+    def _new(self, body: Body) -> services.NewInstance:
+        """What the names and ids in the body stand for."""
+        group = body.get("affinity_group")
+        return services.NewInstance(
+            name=body["name"],
+            flavor=flavor_get(body["flavor"]),
+            image=usable_image(self.actor, self.project, body["image"]),
+            networks=self.all_named(network_get, body["networks"], at="networks"),
+            ssh_keys=self.all_named(selectors.ssh_key_get, body["ssh_keys"], at="ssh_keys"),
+            volumes=self.all_named(volume_get, body["volumes"], at="volumes"),
+            user_data=body["user_data"],
+            zones=tuple(body["zones"]),
+            affinity_group=self.named(selectors.affinity_group_get, group, at="affinity_group") if group else None,
+            labels=body["labels"],
+        )
+
+
+class InstanceDetail(InstanceView):
+    @route("instance_get", InstanceOut)
+    def get(self, request: Request) -> Response:
+        return Response(instance_document(self.instance()))
+
+    @route("instance_update", InstanceOut, body=InstancePatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        instance = self.instance()
+        labels = merged(instance.labels, body.get("labels", {}))
+        services.instance_update(self.actor, instance, name=body.get("name", instance.name), labels=labels)
+        return Response(instance_document(instance))
+
+    @route("instance_delete", InstanceWithOperation, status=202, also=(204,))
+    def delete(self, request: Request) -> Response:
+        if is_gone(Instance.objects.filter(project=self.project), self.kwargs["instance"]):
+            return Response(status=204)
+        return self.changed(services.instance_delete)
+
+
+class InstanceStart(InstanceView):
+    @route("instance_start", InstanceWithOperation, status=202)
+    def post(self, request: Request) -> Response:
+        return self.changed(services.instance_start)
+
+
+class InstanceShutdown(InstanceView):
+    @route("instance_shutdown", InstanceWithOperation, status=202)
+    def post(self, request: Request) -> Response:
+        return self.changed(services.instance_shutdown)
+
+
+class InstancePowerOff(InstanceView):
+    @route("instance_power_off", InstanceWithOperation, status=202)
+    def post(self, request: Request) -> Response:
+        return self.changed(services.instance_power_off)
+
+
+class InstanceReboot(InstanceView):
+    @route("instance_reboot", InstanceWithOperation, status=202)
+    def post(self, request: Request) -> Response:
+        return self.changed(services.instance_reboot)
+
+
+class InstanceReset(InstanceView):
+    @route("instance_reset", InstanceWithOperation, status=202)
+    def post(self, request: Request) -> Response:
+        return self.changed(services.instance_reset)
+
+
+class InstanceResize(InstanceView):
+    @route("instance_resize", InstanceWithOperation, body=ResizeIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        return self.changed(partial(services.instance_resize, flavor=flavor_get(body["flavor"])))
+
+
+class InstanceConsole(InstanceView):
+    @route(
+        "instance_console_log",
+        media_type="text/plain",
+        query={"max_bytes": f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given."},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        limit = request.query_params.get("max_bytes", str(TAIL_MAX_BYTES))
+        if not limit.isdecimal() or not int(limit[:10]) >= 1:
+            raise invalid("max_bytes", "it must be a whole number above 0.")
+        text = console_tail(self.instance(), max_bytes=min(int(limit[:10]), TAIL_MAX_BYTES))
+        return HttpResponse(text.decode(errors="replace"), content_type="text/plain; charset=utf-8")
+
+
+class InstancePlacement(InstanceView):
+    @route("instance_placement", DecisionOut)
+    def get(self, request: Request) -> Response:
+        decision = latest_decision(self.actor, self.project, self.instance().pk)
+        return Response(decision_document(self.actor, decision))
+
+
+def instance_document(instance: Instance, operation: Operation | None = None) -> dict[str, Any]:
+    """One instance, and the operation that the request has begun on it."""
+    document: dict[str, Any] = InstanceOut(instance, context=about.instances([instance])).data
+    return document if operation is None else joined(document, operation)

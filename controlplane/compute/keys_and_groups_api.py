@@ -1,0 +1,66 @@
+"""The ssh keys and the affinity groups of a project."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.compute import keys_and_groups as services
+from controlplane.compute import selectors
+from controlplane.compute.models import AffinityGroup, SshKey
+from controlplane.compute.serializers import AffinityGroupIn, AffinityGroupOut, SshKeyIn, SshKeyOut
+from controlplane.identity.api import ProjectView
+from controlplane.kernel.listing import Listing, created_after, exactly
+from controlplane.kernel.rest import Body, created, route
+
+SSH_KEYS = Listing({"name": exactly("name", "The key of this name."), "created_after": created_after()})
+AFFINITY_GROUPS = Listing({"name": exactly("name", "The group of this name."), "created_after": created_after()})
+
+
+class SshKeyList(ProjectView):
+    @route("ssh_key_list", SshKeyOut, listing=SSH_KEYS)
+    def get(self, request: Request) -> Response:
+        return SSH_KEYS.page(request, selectors.ssh_keys(self.actor, self.project)).answer(SshKeyOut)
+
+    @route("ssh_key_create", SshKeyOut, body=SshKeyIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        key = services.ssh_key_create(self.actor, self.project, **body)
+        return created(SshKeyOut(key).data, request=request)
+
+
+class SshKeyDetail(ProjectView):
+    def ssh_key(self) -> SshKey:
+        return selectors.ssh_key_get(self.actor, self.project, self.kwargs["ssh_key"])
+
+    @route("ssh_key_get", SshKeyOut)
+    def get(self, request: Request) -> Response:
+        return Response(SshKeyOut(self.ssh_key()).data)
+
+    @route("ssh_key_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        services.ssh_key_delete(self.actor, self.ssh_key())
+        return Response(status=204)
+
+
+class AffinityGroupList(ProjectView):
+    @route("affinity_group_list", AffinityGroupOut, listing=AFFINITY_GROUPS)
+    def get(self, request: Request) -> Response:
+        groups = selectors.affinity_groups(self.actor, self.project)
+        return AFFINITY_GROUPS.page(request, groups).answer(AffinityGroupOut)
+
+    @route("affinity_group_create", AffinityGroupOut, body=AffinityGroupIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        group = services.affinity_group_create(self.actor, self.project, **body)
+        return created(AffinityGroupOut(group).data, request=request)
+
+
+class AffinityGroupDetail(ProjectView):
+    def group(self) -> AffinityGroup:
+        return selectors.affinity_group_get(self.actor, self.project, self.kwargs["affinity_group"])
+
+    @route("affinity_group_get", AffinityGroupOut)
+    def get(self, request: Request) -> Response:
+        return Response(AffinityGroupOut(self.group()).data)
+
+    @route("affinity_group_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        services.affinity_group_delete(self.actor, self.group())
+        return Response(status=204)

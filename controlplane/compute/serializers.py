@@ -1,0 +1,187 @@
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from controlplane.compute import about
+from controlplane.compute.models import INSTANCE, Attachment, Instance
+from controlplane.kernel.fields import (
+    Base64,
+    Choice,
+    ConditionOut,
+    Flag,
+    In,
+    Labels,
+    LabelsPatch,
+    Name,
+    NamedOut,
+    Out,
+    Reference,
+    ResourceOut,
+    Text,
+    references,
+)
+from controlplane.storage.models import Volume
+from controlplane.storage.serializers import ZONES_MAX, StoredVolumeOut
+
+NETWORKS_MAX = 8
+SSH_KEYS_MAX = 32
+VOLUMES_MAX = 16
+POWER_STATES = ("unknown", "running", "off", "paused", "crashed")
+
+
+class SshKeyIn(In):
+    example = {
+        "name": "laptop",
+        "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+    }
+
+    name = Name()
+    public_key = Text(max_length=16_384, is_multiline=True)
+
+
+class SshKeyOut(Out):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    public_key = serializers.CharField()
+    fingerprint = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class AffinityGroupIn(In):
+    """`is_strict` false: a wish, not a condition."""
+
+    example = {"name": "replicas", "rule": "anti-affinity", "is_strict": True}
+
+    name = Name()
+    rule = Choice(["affinity", "anti-affinity"])
+    is_strict = Flag(default=True)
+
+
+class AffinityGroupOut(Out):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    rule = serializers.ChoiceField(["affinity", "anti-affinity"])
+    is_strict = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class InstanceIn(In):
+    """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it."""
+
+    default_error_messages = {"user_data_twice": _("Give user_data or user_data_base64, not both.")}
+    example = {
+        "name": "web-1",
+        "flavor": "small",
+        "image": "debian-13",
+        "networks": ["lan"],
+        "ssh_keys": ["laptop"],
+        "zones": ["fr-idf-1", "fr-idf-2"],
+        "user_data": "#cloud-config\npackages: [nginx]\n",
+        "labels": {"env": "prod"},
+    }
+
+    name = Name()
+    flavor = Reference()
+    image = Reference()
+    networks = references(max_length=NETWORKS_MAX, default=list)
+    ssh_keys = references(max_length=SSH_KEYS_MAX, default=list)
+    volumes = references(max_length=VOLUMES_MAX, default=list)
+    user_data = Text(max_length=None, is_multiline=True, allow_blank=True, required=False)
+    user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
+    zones = references(max_length=ZONES_MAX, default=list)
+    affinity_group = Reference(required=False)
+    labels = Labels(default=dict)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """`user_data` is bytes from here on, however it was written."""
+        if "user_data" in attrs and "user_data_base64" in attrs:
+            self.fail("user_data_twice")
+        encoded = attrs.pop("user_data_base64", b"")
+        return {**attrs, "user_data": attrs.get("user_data", "").encode() or encoded}
+
+
+class InstancePatch(In):
+    example = {"name": "web-2", "labels": {"env": "test", "tier": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class ResizeIn(In):
+    example = {"flavor": "medium"}
+
+    flavor = Reference()
+
+
+class AddressOut(Out):
+    network = NamedOut()
+    ip = serializers.IPAddressField()
+    mac = serializers.CharField()
+
+
+class AttachmentIn(In):
+    example = {"volume": "data", "is_read_only": False}
+
+    volume = Reference()
+    is_read_only = Flag(default=False)
+
+
+class AttachmentOut(Out):
+    """`is_plugged`: the guest has it."""
+
+    id = serializers.UUIDField()
+    volume = NamedOut()
+    size_gib = serializers.IntegerField(source="volume.size_gib")
+    is_read_only = serializers.BooleanField()
+    is_plugged = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class InstanceOut(ResourceOut):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+
+    # Context: compute.about.instances().
+    state = serializers.ChoiceField(list(INSTANCE.moves))
+    power_state = serializers.ChoiceField(POWER_STATES)
+    power_state_at = serializers.DateTimeField(allow_null=True)
+    zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
+    flavor = serializers.CharField()
+    vcpus = serializers.IntegerField()
+    memory_mib = serializers.IntegerField()
+    disk_gib = serializers.IntegerField()
+    image = NamedOut()
+    affinity_group = NamedOut(allow_null=True)
+    addresses = serializers.SerializerMethodField()
+    attachments = serializers.SerializerMethodField()
+
+    @extend_schema_field(ConditionOut(many=True))
+    def get_conditions(self, row: Instance) -> list[dict[str, Any]]:
+        return about.instance_conditions(row)
+
+    @extend_schema_field(AddressOut(many=True))
+    def get_addresses(self, row: Instance) -> Any:
+        return AddressOut(self.context["ports"][row.pk], many=True).data
+
+    @extend_schema_field(AttachmentOut(many=True))
+    def get_attachments(self, row: Instance) -> Any:
+        return AttachmentOut(self.context["attachments"][row.pk], many=True).data
+
+
+class VolumeOut(StoredVolumeOut):
+    """`instance` is the one that has it, or is getting it."""
+
+    # Context: compute.about.volumes().
+    instance = serializers.SerializerMethodField()
+
+    @extend_schema_field(ConditionOut(many=True))
+    def get_conditions(self, row: Volume) -> list[dict[str, Any]]:
+        return about.volume_conditions(row)
+
+    @extend_schema_field(NamedOut(allow_null=True))
+    def get_instance(self, row: Volume) -> dict[str, Any] | None:
+        attachment: Attachment | None = self.context["attachments"].get(row.pk)
+        return {"id": str(attachment.instance_id), "name": attachment.instance.name} if attachment else None

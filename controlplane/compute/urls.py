@@ -1,0 +1,29 @@
+from django.urls import path
+
+from controlplane.compute import api, keys_and_groups_api, volume_api
+
+INSTANCE = "projects/<str:project>/instances/<str:instance>"
+
+urlpatterns = [
+    path("projects/<str:project>/instances", api.InstanceList.as_view()),
+    path(INSTANCE, api.InstanceDetail.as_view()),
+    path(f"{INSTANCE}/actions/start", api.InstanceStart.as_view()),
+    path(f"{INSTANCE}/actions/shutdown", api.InstanceShutdown.as_view()),
+    path(f"{INSTANCE}/actions/power-off", api.InstancePowerOff.as_view()),
+    path(f"{INSTANCE}/actions/reboot", api.InstanceReboot.as_view()),
+    path(f"{INSTANCE}/actions/reset", api.InstanceReset.as_view()),
+    path(f"{INSTANCE}/actions/resize", api.InstanceResize.as_view()),
+    path(f"{INSTANCE}/console-log", api.InstanceConsole.as_view()),
+    path(f"{INSTANCE}/placement", api.InstancePlacement.as_view()),
+    path(f"{INSTANCE}/attachments", volume_api.AttachmentList.as_view()),
+    path(f"{INSTANCE}/attachments/<str:attachment>", volume_api.AttachmentDetail.as_view()),
+    path("projects/<str:project>/volumes", volume_api.VolumeList.as_view()),
+    path("projects/<str:project>/volumes/<str:volume>", volume_api.VolumeDetail.as_view()),
+    path("projects/<str:project>/volumes/<str:volume>/actions/grow", volume_api.VolumeGrow.as_view()),
+    path("projects/<str:project>/ssh-keys", keys_and_groups_api.SshKeyList.as_view()),
+    path("projects/<str:project>/ssh-keys/<str:ssh_key>", keys_and_groups_api.SshKeyDetail.as_view()),
+    path("projects/<str:project>/affinity-groups", keys_and_groups_api.AffinityGroupList.as_view()),
+    path(
+        "projects/<str:project>/affinity-groups/<str:affinity_group>", keys_and_groups_api.AffinityGroupDetail.as_view()
+    ),
+]

@@ -1,0 +1,202 @@
+"""Fields of what comes in and goes out. What comes in is taken as it was written: "5" is no number, 1 is no truth."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from controlplane.kernel.wording import describe_document
+
+NAME_MAX = 63
+REFERENCE_MAX = 80
+# C0 without nothing, DEL, C1, line and paragraph separators, and the marks that turn the direction of writing.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class In(serializers.Serializer[Any]):
+    """A body. A member that it does not know is an error which names it.
+
+    `example` is a body that is right, for the reference.
+    """
+
+    example: Mapping[str, object] = {}
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
+        errors = {
+            name[:80]: [ErrorDetail(str(_("There is no such field here.")), code="unknown_field")] for name in unknown
+        }
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as exc:
+            known = exc.detail if isinstance(exc.detail, dict) else {}
+            raise ValidationError({**errors, **known}) from exc
+        if errors:
+            raise ValidationError(errors)
+        return value
+
+
+class Out(serializers.Serializer[Any]):
+    """What an answer says of something."""
+
+
+class Text(serializers.CharField):
+    """One line of text without control characters; `is_multiline` also takes tabs and line ends."""
+
+    default_error_messages = {
+        "invalid": _("Must be a text."),
+        "control_characters": _("Has a control character."),
+    }
+
+    def __init__(self, *, is_multiline: bool = False, **kwargs: Any) -> None:
+        self.is_multiline = is_multiline
+        super().__init__(**({"trim_whitespace": False, "max_length": 255} | kwargs))
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if CONTROL.search(re.sub(r"[\t\r\n]", "", data) if self.is_multiline else data):
+            self.fail("control_characters")
+        return data
+
+
+class Name(Text):
+    """A new name. Its letters are checked by the service that takes it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"max_length": NAME_MAX} | kwargs))
+
+
+class Reference(Text):
+    """The id or name of something that exists."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**({"max_length": REFERENCE_MAX} | kwargs))
+
+
+class Whole(serializers.IntegerField):
+    """A whole number from `min_value` to `max_value`; no text, no truth value, no fraction."""
+
+    default_error_messages = {"invalid": _("Must be a whole number.")}
+
+    def __init__(self, *, min_value: int, max_value: int, **kwargs: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class Flag(serializers.BooleanField):
+    default_error_messages = {"invalid": _("Must be true or false.")}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class Choice(serializers.ChoiceField):
+    default_error_messages = {"invalid_choice": _("Must be one of: {choices}.")}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or data not in self.choices:
+            self.fail("invalid_choice", choices=", ".join(self.choices))
+        return data
+
+
+class Base64(Text):
+    """Bytes, written in base64 (RFC 4648 §4)."""
+
+    default_error_messages = {"not_base64": _("Must be bytes in base64.")}
+
+    def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
+        try:
+            return base64.b64decode(super().to_internal_value(data), validate=True)
+        except (binascii.Error, ValueError):
+            self.fail("not_base64")
+
+
+class LabelsPatch(serializers.DictField):
+    """Labels to set; null removes one (JSON Merge Patch, RFC 7396). The service checks keys and values."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=Text(max_length=NAME_MAX, allow_blank=True, allow_null=True), **kwargs)
+
+
+class Labels(serializers.DictField):
+    """All labels. The service checks keys and values."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=Text(max_length=NAME_MAX, allow_blank=True), **kwargs)
+
+
+def merged(labels: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:
+    """The labels after a LabelsPatch."""
+    return {key: value for key, value in {**labels, **patch}.items() if value is not None}
+
+
+def references(*, max_length: int, **kwargs: Any) -> serializers.ListField:
+    """A list of ids or names."""
+    return serializers.ListField(child=Reference(), max_length=max_length, **kwargs)
+
+
+class NamedOut(Out):
+    """Which one: its id and its present name."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class ErrorOut(Out):
+    """The failure that an operation ended with, in the caller's language."""
+
+    code = serializers.CharField()
+    title = serializers.CharField()
+    detail = serializers.CharField()
+    retryable = serializers.BooleanField()
+    blocking_operation = serializers.UUIDField(required=False)
+    placement_decision = serializers.UUIDField(required=False)
+    facts = serializers.DictField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return describe_document(instance)
+
+
+class ConditionOut(Out):
+    type = serializers.CharField()
+    status = serializers.ChoiceField(["true", "false", "unknown"])
+    reason = serializers.CharField()
+    message = serializers.CharField()
+    changed_at = serializers.DateTimeField(allow_null=True)
+
+
+class ResourceOut(Out):
+    """What all resources of a project say. The context has `current_operations`: resource id → operation id."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    state: serializers.Field[Any, Any, Any, Any] = serializers.CharField()
+    conditions = serializers.SerializerMethodField()
+    current_operation = serializers.SerializerMethodField()
+    last_error = ErrorOut(allow_null=True)
+    generation = serializers.IntegerField()
+    labels = serializers.DictField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(ConditionOut(many=True))
+    def get_conditions(self, row: Any) -> list[dict[str, Any]]:
+        return []
+
+    def get_current_operation(self, row: Any) -> UUID | None:
+        operation_id: UUID | None = self.context["current_operations"].get(row.pk)
+        return operation_id

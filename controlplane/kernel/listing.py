@@ -1,0 +1,235 @@
+"""Lists: filters, order and pages. A page begins after a key, not after a number of rows, so that what is added or
+removed meanwhile is neither shown twice nor skipped."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.http import QueryDict
+from django.utils.dateparse import parse_datetime
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.fields import CONTROL, Out
+from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 200
+SELECTOR_MAX = 32
+M = TypeVar("M", bound=Model)
+
+
+class InvalidParameter(InvalidRequest):
+    code = "invalid_parameter"
+    title = "Invalid query parameter"
+    detail = "The query parameter {name} is not valid: {reason}"
+
+
+def invalid(name: str, reason: str) -> InvalidParameter:
+    return InvalidParameter(field=f"?{name}", name=name, reason=reason)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """`condition` turns what was written into a condition, or raises ValueError with the reason."""
+
+    condition: Callable[[str], Q]
+    description: str
+
+
+def exactly(lookup: str, description: str) -> Filter:
+    return Filter(lambda text: Q(**{lookup: text}), description)
+
+
+def among(lookup: str, values: Iterable[str]) -> Filter:
+    known = tuple(values)
+
+    def condition(text: str) -> Q:
+        if text not in known:
+            raise ValueError(f"it must be one of {', '.join(known)}.")
+        return Q(**{lookup: text})
+
+    return Filter(condition, f"One of {', '.join(known)}.")
+
+
+def created_after(lookup: str = "created_at") -> Filter:
+    return Filter(
+        lambda text: Q(**{f"{lookup}__gt": _moment(text)}), "Only what was created after this moment (RFC 3339)."
+    )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("it must be a moment with its offset, such as 2026-05-01T12:00:00Z.")
+    return moment
+
+
+def contains_id(lookup: str, description: str) -> Filter:
+    """The rows whose list of ids has this one."""
+
+    def condition(text: str) -> Q:
+        value = as_uuid(text)
+        if value is None:
+            raise ValueError("it must be an id.")
+        return Q(**{f"{lookup}__contains": [value]})
+
+    return Filter(condition, description)
+
+
+TERM = re.compile(r"\s*([^\s=!,()]+)\s*(?:(!=|=)\s*([^\s=!,()]*)|in\s*\(([^()]*)\))\s*(?:,|$)")
+
+
+def labelled(lookup: str = "labels") -> Filter:
+    return Filter(lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.")
+
+
+def _selector(text: str, lookup: str) -> Q:
+    condition, position, terms = Q(), 0, 0
+    while position < len(text):
+        term = TERM.match(text, position)
+        if term is None or terms == SELECTOR_MAX:
+            raise ValueError("it must look like env=prod,tier!=web,app in (a,b).")
+        condition &= _term(lookup, *term.groups())
+        position, terms = term.end(), terms + 1
+    return condition
+
+
+def _term(lookup: str, key: str, sign: str | None, value: str | None, many: str | None) -> Q:
+    values = [part.strip() for part in many.split(",")] if many is not None else [value or ""]
+    if not LABEL_KEY.fullmatch(key) or not all(LABEL_VALUE.fullmatch(each) for each in values):
+        raise ValueError("keys and values have up to 63 letters, digits and - _ . /")
+    has_one = Q()
+    for each in values:
+        has_one |= Q(**{f"{lookup}__contains": {key: each}})
+    return ~has_one if sign == "!=" else has_one
+
+
+@dataclass(frozen=True)
+class Page(Generic[M]):
+    rows: list[M]
+    next_token: str | None
+    total: int | None
+    next_link: str | None
+
+    def answer(self, out: type[Out], *, context: Mapping[str, Any] | None = None) -> Response:
+        document: dict[str, Any] = {
+            "items": out(self.rows, many=True, context=dict(context or {})).data,
+            "next_page_token": self.next_token,
+        }
+        if self.total is not None:
+            document["total_count"] = self.total
+        return Response(document, headers={"Link": self.next_link} if self.next_link else None)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How a collection can be filtered and sorted; the first of `sorts` is its usual order, a leading - turns it."""
+
+    filters: Mapping[str, Filter]
+    sorts: tuple[str, ...] = ("created_at", "-created_at", "name", "-name")
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Parameter → what it means."""
+        return {
+            **{name: each.description for name, each in self.filters.items()},
+            "sort": f"One of {', '.join(self.sorts)}.",
+            "limit": f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given.",
+            "page_token": "The next_page_token of the page before.",
+            "count": "true: say also how many there are in all.",
+        }
+
+    def page(self, request: Request, rows: QuerySet[M]) -> Page[M]:
+        """The page that the query asks for; raises InvalidParameter."""
+        query = request.query_params
+        rows = rows.filter(self._condition(query))
+        total = rows.count() if _flag(query, "count") else None
+        limit = _limit(query)
+        sort = query.get("sort", self.sorts[0])
+        if sort not in self.sorts:
+            raise invalid("sort", f"it must be one of {', '.join(self.sorts)}.")
+        keys = _keys(sort)
+        if "page_token" in query:
+            rows = rows.filter(_after(rows.model, sort, query["page_token"]))
+        found = list(rows.order_by(*keys)[: limit + 1])
+        if len(found) <= limit:
+            return Page(found, None, total, None)
+        token = _token(sort, found[limit - 1])
+        return Page(found[:limit], token, total, _next_link(request, token))
+
+    def _condition(self, query: QueryDict) -> Q:
+        condition = Q()
+        for name, each in self.filters.items():
+            if (text := query.get(name)) is not None:
+                condition &= self._written(name, each, text)
+        return condition
+
+    @staticmethod
+    def _written(name: str, each: Filter, text: str) -> Q:
+        try:
+            if CONTROL.search(text):
+                raise ValueError("it has a control character.")
+            return each.condition(text)
+        except ValueError as exc:
+            raise invalid(name, str(exc)) from exc
+
+
+def _flag(query: QueryDict, name: str) -> bool:
+    text = query.get(name, "false")
+    if text not in ("true", "false"):
+        raise invalid(name, "it must be true or false.")
+    return text == "true"
+
+
+def _limit(query: QueryDict) -> int:
+    text = query.get("limit", str(LIMIT_DEFAULT))
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= LIMIT_MAX:
+        raise invalid("limit", f"it must be a whole number from 1 to {LIMIT_MAX}.")
+    return int(text)
+
+
+def _keys(sort: str) -> list[str]:
+    """The columns to order by; the primary key tells equals apart."""
+    sign = "-" if sort.startswith("-") else ""
+    return [sort] if sort.removeprefix("-") == "id" else [sort, f"{sign}pk"]
+
+
+def _token(sort: str, last: Model) -> str:
+    value = getattr(last, sort.removeprefix("-"))
+    key = [sort, value.isoformat() if isinstance(value, datetime) else str(value), str(last.pk)]
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def _after(model: type[Model], sort: str, token: str) -> Q:
+    """The rows behind the one that the token names. A token is a place, not a right, so it needs no signature."""
+    column, sign = sort.removeprefix("-"), "lt" if sort.startswith("-") else "gt"
+    try:
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+        token_sort, value, pk = json.loads(text)
+        if token_sort != sort or not isinstance(value, str) or not isinstance(pk, str) or CONTROL.search(value + pk):
+            raise ValueError(token)
+        last = _moment(value) if column.endswith("_at") else value
+        last_pk = model._meta.pk.to_python(pk)
+    except (ValueError, TypeError, binascii.Error, ValidationError, RecursionError) as exc:
+        raise invalid("page_token", "it is not one that a page with this sort has given.") from exc
+    if column == "id":
+        return Q(**{f"pk__{sign}": last_pk})
+    return Q(**{f"{column}__{sign}": last}) | Q(**{column: last, f"pk__{sign}": last_pk})
+
+
+def _next_link(request: Request, token: str) -> str:
+    query = request.query_params.copy()
+    query["page_token"] = token
+    return f'<{request.path}?{query.urlencode()}>; rel="next"'

@@ -1,0 +1,186 @@
+"""What all views are made of: a view class per URL, whose methods are routes.
+
+A route says its operation's id, what it takes and what it answers; the OpenAPI document is made from that, and the
+query and body are checked against it before the method runs. A method gets the body as plain values, calls one service
+or selector, and answers.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
+from controlplane.kernel.fields import In
+from controlplane.kernel.listing import Listing
+from controlplane.kernel.names import as_uuid
+
+OCTET_STREAM = "application/octet-stream"
+CHUNK_BYTES = 2**20
+Body = dict[str, Any]
+Handler = Callable[..., Any]
+M = TypeVar("M", bound=Model)
+
+
+class UnknownParameter(InvalidRequest):
+    code = "unknown_parameter"
+    title = "Unknown query parameter"
+    detail = "There is no query parameter {name!r} here. There are: {known}."
+
+
+class NamedTwice(InvalidRequest):
+    code = "named_twice"
+    title = "Named twice"
+    detail = "{name!r} stands twice in the list."
+
+
+@dataclass(frozen=True)
+class Route:
+    """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
+    come instead. `query`: parameter → what it means. `upload`: the media type of a body that is no JSON."""
+
+    operation_id: str
+    answer: type[BaseSerializer[Any]] | None = None
+    status: int = 200
+    body: type[In] | None = None
+    listing: Listing | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+    upload: str | None = None
+    also: tuple[int, ...] = ()
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """All query parameters that are known."""
+        return {**(self.listing.parameters if self.listing else {}), **self.query}
+
+
+def route(
+    operation_id: str, answer: type[BaseSerializer[Any]] | None = None, **more: Any
+) -> Callable[[Handler], Handler]:
+    """Make a method of a View a Route; `more` are Route's other fields."""
+    described = Route(operation_id, answer, **more)
+
+    def decorate(method: Handler) -> Handler:
+        @functools.wraps(method)
+        def handle(view: "View", request: Request, **path: str) -> Any:
+            _refuse_unknown(request, described.parameters)
+            if described.body is not None:
+                return method(view, request, parse(described.body, request))
+            if request.method == "POST":
+                parse(In, request)
+            return method(view, request)
+
+        handle.route = described  # type: ignore[attr-defined]
+        return handle
+
+    return decorate
+
+
+def parse(body_class: type[In], request: Request) -> Body:
+    """The body as plain values; raises ValidationError naming every field that is wrong."""
+    body = body_class(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
+
+
+def _refuse_unknown(request: Request, known: Mapping[str, str]) -> None:
+    for name in request.query_params:
+        if name not in known:
+            raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(known) or "-")
+
+
+class JsonAlways(BaseContentNegotiation):
+    """Whatever the Accept header says: what cannot read JSON cannot use this API."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        media_type = request.content_type.split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
+class LengthRequired(CloudError):
+    code = "length_required"
+    title = "Length required"
+    detail = "Say with Content-Length how many bytes follow."
+
+
+class UploadInterrupted(InvalidRequest):
+    code = "upload_interrupted"
+    title = "Upload interrupted"
+    detail = "Of {expected_bytes} bytes {received_bytes} arrived. Send the file again."
+
+
+def uploaded(request: Request) -> Iterator[bytes]:
+    """The bytes of a body that is a file, in pieces as they arrive.
+
+    Raises:
+        UnsupportedMediaType, LengthRequired.
+        UploadInterrupted: while they are read.
+    """
+    if request.content_type.lower() != OCTET_STREAM:
+        raise UnsupportedMediaType(request.content_type)
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length.isdecimal():
+        raise LengthRequired()
+    return _pieces(request._request, int(length))
+
+
+def _pieces(body: HttpRequest, length: int) -> Iterator[bytes]:
+    received = 0
+    while received < length:
+        piece = body.read(min(CHUNK_BYTES, length - received))
+        if not piece:
+            raise UploadInterrupted(expected_bytes=length, received_bytes=received)
+        received += len(piece)
+        yield piece
+
+
+class View(APIView):
+    """`self.kwargs` has what the path names."""
+
+    content_negotiation_class = JsonAlways
+    metadata_class = None
+
+
+def found(get: Callable[[str], M], ref: str, *, at: str) -> M:
+    """What a field of the body refers to. That it is not there is a mistake of the body: the error names the field."""
+    try:
+        return get(ref)
+    except NotFound as exc:
+        exc.field = at
+        raise
+
+
+def found_all(get: Callable[[str], M], refs: Sequence[str], *, at: str) -> tuple[M, ...]:
+    """The same for a list; nothing may stand in it twice, whether by name or by id."""
+    rows: dict[Any, M] = {}
+    for number, ref in enumerate(refs):
+        row = found(get, ref, at=f"{at}/{number}")
+        if row.pk in rows:
+            raise NamedTwice(field=f"{at}/{number}", name=ref)
+        rows[row.pk] = row
+    return tuple(rows.values())
+
+
+def is_gone(rows: QuerySet[M], ref: str) -> bool:
+    """Whether `ref` is the id of a row among these that was deleted: to delete it again is no mistake."""
+    as_id = as_uuid(ref)
+    return as_id is not None and rows.filter(pk=as_id, state="deleted").exists()
+
+
+def created(document: Mapping[str, Any], *, request: Request) -> Response:
+    """201, with the place of the new resource: below the collection, under its id."""
+    return Response(document, status=201, headers={"Location": f"{request.path}/{document['id']}"})

@@ -1,0 +1,110 @@
+"""The nodes, for operators."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.identity.api import ActorView
+from controlplane.kernel.fields import In, Out, Text
+from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.rest import Body, route
+from controlplane.nodes import selectors, services
+from controlplane.nodes.models import NODE, Inventory, Node
+
+NODES = Listing(
+    {
+        "name": exactly("name", "The node of this name."),
+        "state": among("state", NODE.moves),
+        "zone": exactly("zone_id", "The nodes of this zone."),
+    },
+    sorts=("name", "-name", "created_at", "-created_at"),
+)
+RESOURCES = ("vcpus", "memory_mib", "disk_gib")
+
+
+class CordonIn(In):
+    example = {"reason": "its fan is to be replaced"}
+
+    reason = Text(max_length=200, default="", allow_blank=True)
+
+
+class AmountsOut(Out):
+    """capacity = (total - reserved) · ratio, rounded down."""
+
+    total = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    ratio = serializers.FloatField()
+    capacity = serializers.IntegerField()
+    used = serializers.IntegerField()
+
+
+class InventoryOut(Out):
+    vcpus = AmountsOut()
+    memory_mib = AmountsOut()
+    disk_gib = AmountsOut()
+
+    def to_representation(self, instance: Inventory) -> dict[str, Any]:
+        return {name: self._amounts(instance, name) for name in RESOURCES}
+
+    @staticmethod
+    def _amounts(inventory: Inventory, name: str) -> dict[str, Any]:
+        amounts = {part: getattr(inventory, f"{name}_{part}") for part in ("total", "reserved", "capacity", "used")}
+        return amounts | {"ratio": float(getattr(inventory, f"{name}_ratio"))}
+
+
+class NodeOut(Out):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    zone = serializers.CharField(source="zone_id")
+    address = serializers.CharField()
+    state = serializers.ChoiceField(list(NODE.moves))
+    is_cordoned = serializers.BooleanField()
+    cordon_reason = serializers.CharField()
+    last_heartbeat_at = serializers.DateTimeField(allow_null=True)
+    certificate_expires_at = serializers.DateTimeField()
+    agent_version = serializers.CharField()
+    virt_type = serializers.CharField()
+    cpu_model = serializers.CharField()
+    traits = serializers.ListField(child=serializers.CharField())
+    inventory = InventoryOut()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class OperatorView(ActorView):
+    """That there are nodes is no secret: a tenant is told that they are an operator's."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.actor.may_operate()
+
+    def node(self) -> Node:
+        return selectors.node_get(self.actor, self.kwargs["node"])
+
+
+class NodeList(OperatorView):
+    @route("node_list", NodeOut, listing=NODES)
+    def get(self, request: Request) -> Response:
+        return NODES.page(request, selectors.nodes(self.actor)).answer(NodeOut)
+
+
+class NodeDetail(OperatorView):
+    @route("node_get", NodeOut)
+    def get(self, request: Request) -> Response:
+        return Response(NodeOut(self.node()).data)
+
+
+class NodeCordon(OperatorView):
+    @route("node_cordon", NodeOut, body=CordonIn)
+    def post(self, request: Request, body: Body) -> Response:
+        services.node_cordon(self.actor, self.node(), reason=body["reason"])
+        return Response(NodeOut(self.node()).data)
+
+
+class NodeUncordon(OperatorView):
+    @route("node_uncordon", NodeOut)
+    def post(self, request: Request) -> Response:
+        services.node_uncordon(self.actor, self.node())
+        return Response(NodeOut(self.node()).data)

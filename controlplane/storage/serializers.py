@@ -1,0 +1,52 @@
+from rest_framework import serializers
+
+from controlplane.kernel.fields import (
+    In,
+    Labels,
+    LabelsPatch,
+    Name,
+    NamedOut,
+    Reference,
+    ResourceOut,
+    Whole,
+    references,
+)
+from controlplane.storage.models import VOLUME
+
+SIZE_MAX_GIB = 64 * 1024
+ZONES_MAX = 64
+
+
+class VolumeIn(In):
+    """`near_instance`: on the node of that instance, so that it can be attached there."""
+
+    example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
+
+    name = Name()
+    size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
+    volume_type = Reference(default="local")
+    image = Reference(required=False)
+    zones = references(max_length=ZONES_MAX, default=list)
+    near_instance = Reference(required=False)
+    labels = Labels(default=dict)
+
+
+class VolumePatch(In):
+    example = {"name": "archive", "labels": {"env": None, "tier": "cold"}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class GrowIn(In):
+    example = {"size_gib": 20}
+
+    size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
+
+
+class StoredVolumeOut(ResourceOut):
+    state = serializers.ChoiceField(list(VOLUME.moves))
+    size_gib = serializers.IntegerField()
+    volume_type = serializers.CharField(source="volume_type_id")
+    image = NamedOut(allow_null=True)
+    zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
