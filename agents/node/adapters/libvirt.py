@@ -1,6 +1,7 @@
 """Guests under libvirt and QEMU."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -269,11 +270,14 @@ def _is_monitor_closed(error: Exception) -> bool:
 
 
 def _is_sudden_stop(event: int, detail: int) -> bool:
-    return event == libvirt.VIR_DOMAIN_EVENT_SUSPENDED and detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED
+    sudden_stop = (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED)
+    return (event, detail) == sudden_stop
 
 
 def _host_facts(connection: Any) -> HostFacts:
-    _arch, memory_mib, cores, *_ = connection.getInfo()
+    # Memory as the kernel says: libvirt adds up NUMA nodes, whose figures are wrong under some hypervisors.
+    memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    _arch, _memory, cores, *_ = connection.getInfo()
     cpu = ElementTree.fromstring(connection.getCapabilities()).findtext("host/cpu/model") or "unknown"
     capabilities = ElementTree.fromstring(connection.getDomainCapabilities(machine="q35", virttype="qemu"))
     firmwares = [value.text for value in capabilities.iterfind("os/enum[@name='firmware']/value")]

@@ -31,7 +31,7 @@ LASTING = frozenset(
         libvirt.VIR_ERR_XML_INVALID_SCHEMA,
     }
 )
-TRANSPORT = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE, libvirt.VIR_FROM_XML_RPC})
+TRANSPORT = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 
 
 class LibvirtConnection:

@@ -1,0 +1,111 @@
+"""The agent as its own process on a node of a lab, over real libvirt, QEMU and network."""
+
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import grpc
+
+from agents.lab import LabNode
+from agents.lab.process import NodeProcess
+from agents.lab.shell import run, wait_until
+from agents.node.adapters.network import namespace_name
+from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
+from tests.agents import wishes
+from tests.agents.conftest import image_stream
+from tests.pki import Issued, node_dns_name
+
+PORT = 7440
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class LabAgent:
+    node: LabNode
+    caller: Issued
+    options: tuple[str, ...] = ()
+    process: NodeProcess | None = None
+    _channels: list[grpc.Channel] = field(default_factory=list)
+
+    @property
+    def log(self) -> Path:
+        return self.node.agent_folder / "agent.log"
+
+    def start(self) -> None:
+        listen = f"{self.node.address}:{PORT}"
+        command = [sys.executable, "-m", "agents.node.main", "--state-dir", str(self.node.agent_folder)]
+        self.process = self.node.spawn(
+            [*command, "--listen", listen, *self.options], log=self.log, env={"PYTHONPATH": str(ROOT)}
+        )
+        wait_until(self._listens, what="the agent to listen", within_s=20)
+        self.stub = self._connect()
+
+    def kill(self) -> None:
+        """With SIGKILL, as the kernel or an operator would."""
+        assert self.process is not None
+        self.process.signal(signal.SIGKILL)
+        self.process.wait()
+        for channel in self._channels:
+            channel.close()
+        self._channels.clear()
+
+    def cut_power_and_return(self) -> None:
+        """Of the whole node: its guests die, and its network devices come back with other addresses."""
+        self.node.power_off()
+        self.kill()
+        self.node.start()
+        run(["ip", "neigh", "flush", "to", self.node.address])
+        self.start()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def cache(self, image: Path) -> str:
+        content = image.read_bytes()
+        header = wishes.image_header(content, format=pb.IMAGE_FORMAT_QCOW2)
+        self.stub.EnsureImage(image_stream(header, content, part_bytes=2**20))
+        return header.sha256
+
+    def state(self, instance_id: str) -> pb.InstanceState:
+        (state,) = self.stub.Describe(pb.DescribeRequest(ids=[instance_id])).instances
+        return state
+
+    def console(self, instance_id: str) -> str:
+        chunk = self.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=instance_id, offset=-(2**16)))
+        return chunk.data.decode(errors="replace")
+
+    def wait_for_console(self, instance_id: str, marker: str, *, count: int = 1, within_s: float = 90) -> None:
+        def is_there() -> bool:
+            return self.console(instance_id).count(marker) >= count
+
+        wait_until(is_there, what=f"{marker!r} on the console", within_s=within_s)
+
+    def wait_for_power(self, instance_id: str, power: "pb.Power", *, within_s: float = 60) -> None:
+        wait_until(lambda: self.state(instance_id).power == power, what=f"power {power}", within_s=within_s)
+
+    def ssh(self, key: Path, address: str, command: str) -> str:
+        """From the router of the tenant's network."""
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-i", str(key)]
+        router = ["ip", "netns", "exec", namespace_name(UUID(wishes.NETWORK_ID))]
+        return self.node.exec([*router, "ssh", *options, f"root@{address}", command]).stdout
+
+    def _connect(self) -> AgentStub:
+        channel = grpc.secure_channel(
+            f"{self.node.address}:{PORT}",
+            grpc.ssl_channel_credentials(self.caller.ca, self.caller.key, self.caller.certificate),
+            options=[("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))],
+        )
+        self._channels.append(channel)
+        return AgentStub(channel)
+
+    def _listens(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, self.log.read_text()[-2000:]
+        with socket.socket() as client:
+            client.settimeout(1)
+            return client.connect_ex((self.node.address, PORT)) == 0

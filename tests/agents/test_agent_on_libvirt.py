@@ -1,0 +1,187 @@
+"""What only a real node can show: guests that boot, disks that they see, and what survives when programs die."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from agents.lab import LabNode
+from agents.lab.shell import wait_until
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import refusal
+from tests.agents.lab import LabAgent
+from tests.pki import Issued, TestCA, issue_node
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+MIB = wishes.MIB
+BOOTED = "web-1 login:"  # also the ACPI daemon is up by then
+
+
+@pytest.fixture(scope="module")
+def agent(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[LabAgent]:
+    lab_node.agent_folder.mkdir(exist_ok=True)
+    issue_node(ca, lab_node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE)
+    agent = LabAgent(lab_node, worker)
+    agent.start()
+    yield agent
+    agent.kill()
+
+
+@pytest.fixture
+def clean(agent: LabAgent) -> Iterator[None]:
+    """Removes what the test made, and proves that the node then holds nothing of it."""
+    yield
+    held = agent.stub.Describe(pb.DescribeRequest())
+    for state, remove in (
+        *((s, agent.stub.RemoveInstance) for s in held.instances),
+        *((s, agent.stub.RemoveAttachment) for s in held.attachments),
+        *((s, agent.stub.RemovePort) for s in held.ports),
+        *((s, agent.stub.RemoveVolume) for s in held.volumes),
+    ):
+        remove(wishes.removal(state.subject))
+    held = agent.stub.Describe(pb.DescribeRequest())
+    assert not (held.instances or held.attachments or held.ports or held.volumes or held.unknown_domains)
+    assert not list((agent.node.agent_folder / "volumes").iterdir())
+    assert not list((agent.node.agent_folder / "instances").iterdir())
+    assert "br0" not in agent.node.exec(["ip", "-br", "link", "show", "type", "bridge"]).stdout
+
+
+@pytest.fixture
+def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.EnsureInstanceRequest:
+    """The wish of a tiny guest that has booted."""
+    sha256 = agent.cache(tiny_image)
+    root, port = wishes.volume(size_mib=512, image=sha256), wishes.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    wish.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
+    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    agent.wait_for_console(wish.subject.id, BOOTED)
+    return wish
+
+
+def qemu_pid(agent: LabAgent) -> int:
+    (pid,) = agent.node.pids("qemu-system-x86")
+    return pid
+
+
+def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
+    agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
+) -> None:
+    def ssh(command: str) -> str:
+        return agent.ssh(ssh_key, "10.10.0.11", command).strip()
+
+    assert ssh("hostname") == "web-1"
+    data = wishes.volume(size_mib=64)
+    agent.stub.EnsureVolume(data)
+    plugged = wishes.attachment(guest, data)
+    serial = agent.stub.EnsureAttachment(plugged).serial
+    assert agent.stub.EnsureAttachment(plugged).serial == serial
+    wait_until(lambda: serial in ssh("cat /sys/block/vd*/serial"), what="the disk in the guest", within_s=20)
+    sizes = "cat /sys/block/vdb/size"
+    assert int(ssh(sizes)) * 512 == 64 * MIB
+    agent.stub.EnsureVolume(wishes.volume(data.subject.id, generation=2, size_mib=96))
+    wait_until(lambda: int(ssh(sizes)) * 512 == 96 * MIB, what="the grown disk in the guest", within_s=20)
+    assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present
+    assert ssh("ls /sys/block | grep -c vd") == "1"
+
+
+def test_power_follows_the_wish(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+    instance_id = guest.subject.id
+    restarted = wishes.again(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    assert agent.stub.EnsureInstance(restarted).restart_count == 1
+    agent.wait_for_console(instance_id, BOOTED, count=2)
+    rebooted = wishes.again(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
+    agent.stub.EnsureInstance(rebooted)
+    agent.wait_for_console(instance_id, BOOTED, count=3)
+    shut_down = wishes.again(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
+    agent.stub.EnsureInstance(shut_down)
+    agent.wait_for_power(instance_id, pb.POWER_OFF)
+    assert agent.state(instance_id).reason == ""
+    started = wishes.again(shut_down, power=pb.POWER_RUNNING)
+    assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
+    agent.wait_for_console(instance_id, BOOTED, count=4)
+    assert agent.stub.EnsureInstance(wishes.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+
+
+def test_guests_survive_the_death_of_agent_and_libvirtd(
+    agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
+) -> None:
+    pid = qemu_pid(agent)
+    agent.restart()
+    assert agent.state(guest.subject.id).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
+
+    agent.node.kill_libvirtd()
+    silent = refusal(lambda: agent.stub.EnsureInstance(wishes.again(guest)))
+    assert (silent.status, silent.code) == (grpc.StatusCode.UNAVAILABLE, "agent.hypervisor_unavailable")
+    agent.node.start_libvirtd()
+    wait_until(lambda: answers(agent), what="the agent to find libvirtd again", within_s=20)
+    assert agent.stub.EnsureInstance(wishes.again(guest)).power == pb.POWER_RUNNING
+    assert qemu_pid(agent) == pid
+    assert agent.ssh(ssh_key, "10.10.0.11", "hostname").strip() == "web-1"
+
+
+def answers(agent: LabAgent) -> bool:
+    try:
+        agent.stub.Describe(pb.DescribeRequest())
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+    agent.node.kill_libvirtd()
+    agent.node.start_libvirtd()
+    wait_until(lambda: answers(agent), what="the agent to find libvirtd again", within_s=20)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=30)
+    assert next(stream).WhichOneof("event") == "heartbeat"
+    os.kill(qemu_pid(agent), signal.SIGKILL)
+    event = next(stream)
+    assert (event.instance.subject.id, event.instance.power) == (guest.subject.id, pb.POWER_CRASHED)
+    stream.cancel()
+    assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
+
+
+def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
+    agent: LabAgent, guest: pb.EnsureInstanceRequest
+) -> None:
+    agent.cut_power_and_return()
+    wait_until(lambda: answers(agent), what="the agent to find libvirtd again", within_s=20)
+    assert agent.state(guest.subject.id).power == pb.POWER_CRASHED
+    assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
+    agent.wait_for_console(guest.subject.id, BOOTED, count=2)
+
+
+def test_a_guest_with_uefi_firmware_starts_and_leaves_no_variables_behind(agent: LabAgent, clean: None) -> None:
+    root = wishes.volume(size_mib=64)
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root, memory_mib=256)
+    wish.firmware = pb.FIRMWARE_UEFI
+    assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    variables = agent.node.folder / "lib/qemu/nvram"
+    assert list(variables.iterdir())
+    agent.stub.RemoveInstance(wishes.removal(wish.subject))
+    assert not list(variables.iterdir())
+
+
+def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent, clean: None) -> None:
+    """A guest without an operating system answers no unplug request; a reset completes it."""
+    root, data = wishes.volume(size_mib=64), wishes.volume(size_mib=64)
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureVolume(data)
+    wish = wishes.instance(root)
+    agent.stub.EnsureInstance(wish)
+    plugged = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(plugged)
+    pending = refusal(lambda: agent.stub.RemoveAttachment(wishes.removal(plugged.subject)))
+    assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
+    assert refusal(lambda: agent.stub.RemoveVolume(wishes.removal(data.subject))).code == "agent.volume_in_use"
+    agent.stub.EnsureInstance(wishes.again(wish, power=pb.POWER_OFF))
+    assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present
+    assert agent.stub.RemoveVolume(wishes.removal(data.subject)).was_present
