@@ -32,11 +32,11 @@ def volume_attach(
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
-    if volume.node_id != instance.node_id:
-        raise VolumeElsewhere(field="volume")
     args = {"attachment": str(attachment.pk)}
     operation = enqueue(actor, Wish("volume.attach", instance.project_id, [volume.pk, attachment.pk], args))
     need_volume_state(volume, "available")
+    if volume.node_id != instance.node_id:
+        raise VolumeElsewhere(field="volume")
     record(actor, "volume.attach", volume.pk, project_id=instance.project_id, instance=str(instance.pk))
     return attachment, operation
 

@@ -49,6 +49,7 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         args=dict(wish.args),
         is_cancellable=wish.is_cancellable,
         preempts=wish.preempts,
+        created_at=now,
         due_at=now,
         deadline_at=now + wish.deadline,
         user_id=actor.user_id,

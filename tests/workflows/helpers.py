@@ -7,6 +7,7 @@ from typing import Any
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import NewInstance, instance_create, instance_delete, instance_power_off
+from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.nodes.models import Inventory, NodeRemoval
@@ -193,3 +194,11 @@ def followed_by_another_worker(operation: Operation) -> Operation:
     """The lease of the one that died runs out, and the sweep finds the operation."""
     Operation.objects.filter(pk=operation.pk).update(lease_expires_at=operation.created_at)
     return again(operation)
+
+
+def pass_deadline(operation: Operation) -> None:
+    """As if the operation had been asked for as long ago as it may take."""
+    operation.refresh_from_db()
+    now = clock.now()
+    limit = operation.deadline_at - operation.created_at
+    Operation.objects.filter(pk=operation.pk).update(created_at=now - limit, deadline_at=now)

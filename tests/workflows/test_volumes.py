@@ -1,0 +1,236 @@
+"""Volumes by themselves: create, grow, delete."""
+
+import pytest
+
+from agents.node.adapters.fake import FakeCapacity
+from agents.node.errors import AdapterError, HypervisorUnavailable
+from controlplane.catalog.errors import ImageSizeMismatch
+from controlplane.nodes.models import Inventory, NodeRemoval
+from controlplane.operations.errors import Busy
+from controlplane.operations.models import Operation
+from controlplane.placement.errors import InsufficientCapacity, NoAllocation, ZoneUnknown
+from controlplane.placement.models import Allocation, Decision
+from controlplane.quotas.errors import QuotaExceeded
+from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.reconcilers import node_removals
+from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
+from controlplane.storage.models import Volume
+from controlplane.storage.services import volume_delete, volume_grow
+from tests.workflows.helpers import (
+    ask_instance,
+    ask_volume,
+    assert_clean_slate,
+    delete_volume,
+    done,
+    fresh,
+    make_attached,
+    make_instance,
+    make_volume,
+    pass_deadline,
+    picture,
+)
+from tests.world import Cloud, again, run
+
+
+def grow(cloud: Cloud, volume: Volume, size_gib: int) -> Operation:
+    return volume_grow(cloud.tenant.actor, volume, size_gib=size_gib)
+
+
+def storage_used(volume: Volume) -> int:
+    return QuotaUse.objects.get(resource_id=volume.pk, dimension="storage_gib").amount
+
+
+def test_an_empty_volume_and_one_from_an_image(cloud: Cloud) -> None:
+    empty, clone = make_volume(cloud), make_volume(cloud, "clone", size_gib=3, image=cloud.image)
+    assert (empty.state, empty.node_id) == ("available", cloud.machine.row.pk)
+    assert cloud.fake.volumes == {empty.pk: 2 * 2**30, clone.pk: 3 * 2**30}
+    assert set(cloud.fake.images) == {cloud.image.sha256}
+    assert Allocation.objects.get(consumer_id=clone.pk).disk_gib == storage_used(clone) == 3
+
+
+def test_an_image_needs_its_room(cloud: Cloud) -> None:
+    cloud.image.virtual_size_bytes = 3 * 2**30 + 1
+    cloud.image.save(update_fields=["virtual_size_bytes"])
+    with pytest.raises(ImageSizeMismatch) as caught:
+        ask_volume(cloud, image=cloud.image)
+    assert (caught.value.field, caught.value.facts) == ("size_gib", {"needed_gib": 4, "given_gib": 2})
+
+
+def test_what_cannot_be_is_refused_at_once_and_leaves_nothing(cloud: Cloud) -> None:
+    make_volume(cloud)
+    before = picture(cloud)
+    with pytest.raises(VolumeNameTaken):
+        ask_volume(cloud)
+    with pytest.raises(InsufficientCapacity) as caught:
+        ask_volume(cloud, "huge", size_gib=10**6)
+    assert not Decision.objects.get(pk=caught.value.facts["placement_decision"]).is_admitted
+    with pytest.raises(ZoneUnknown):
+        ask_volume(cloud, "mars", zones=("mars-1",))
+    Quota.objects.create(project=cloud.tenant.project, dimension="volumes", limit=1)
+    with pytest.raises(QuotaExceeded):
+        ask_volume(cloud, "many")
+    assert picture(cloud) == before
+
+
+def test_a_node_that_has_no_room_after_all_leaves_an_error_that_can_be_deleted(cloud: Cloud) -> None:
+    cloud.fake.fail_next("create_volume", AdapterError("disk full", retryable=False))
+    volume, operation = ask_volume(cloud)
+    assert (run(operation).state, operation.error["code"]) == ("failed", "node.refused")
+    assert (fresh(volume).state, fresh(volume).last_error["code"]) == ("error", "node.refused")
+    assert_clean_slate(cloud)
+    done(delete_volume(cloud, volume))
+    assert fresh(volume).state == "deleted"
+    make_volume(cloud)
+
+
+def test_near_an_instance_means_on_its_node(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    for n in range(3):
+        cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity(disk_gib=10**6))
+        assert make_volume(cloud, f"near-{n}", near=instance.pk).node_id == instance.node_id
+
+
+def test_near_an_instance_without_a_place_is_refused(cloud: Cloud) -> None:
+    """Else it would be put anywhere, and could never be attached."""
+    instance, _ = ask_instance(cloud)
+    with pytest.raises(NoAllocation):
+        ask_volume(cloud, near=instance.pk)
+
+
+def test_grow_twice(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    for size_gib in (5, 9):
+        done(grow(cloud, fresh(volume), size_gib))
+        volume = fresh(volume)
+        assert (volume.state, volume.size_gib, storage_used(volume)) == ("available", size_gib, size_gib)
+        assert Allocation.objects.get(consumer_id=volume.pk).disk_gib == size_gib
+        assert cloud.fake.volumes[volume.pk] == size_gib * 2**30
+
+
+def test_grow_under_a_running_guest(cloud: Cloud) -> None:
+    volume = make_attached(cloud).volume
+    done(grow(cloud, volume, 5))
+    assert (fresh(volume).state, fresh(volume).size_gib) == ("in-use", 5)
+    assert cloud.fake.call_counts["grow_disk"] == 1
+    assert cloud.fake.call_counts["grow_volume"] == 0, "the hypervisor has the file open, so it grows it"
+
+
+def test_a_volume_never_shrinks_whoever_read_what(cloud: Cloud) -> None:
+    stale = make_volume(cloud)
+    done(grow(cloud, fresh(stale), 10))
+    for size_gib in (10, 5):
+        with pytest.raises(VolumeCannotShrink) as caught:
+            grow(cloud, stale, size_gib)
+        assert caught.value.facts == {"size_gib": 10, "asked_gib": size_gib}
+    assert not Operation.objects.filter(state="pending").exists()
+
+
+def test_grow_where_there_is_no_room(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    before = picture(cloud)
+    with pytest.raises(InsufficientCapacity):
+        grow(cloud, volume, 10**6)
+    Quota.objects.create(project=cloud.tenant.project, dimension="storage_gib", limit=4)
+    with pytest.raises(QuotaExceeded):
+        grow(cloud, volume, 5)
+    operation = grow(cloud, volume, 4)
+    Inventory.objects.filter(pk=volume.node_id).update(disk_gib_total=3)
+    run(operation)
+    assert (operation.state, operation.error["code"]) == ("failed", "insufficient_capacity")
+    assert fresh(volume).last_error["code"] == "insufficient_capacity"
+    assert picture(cloud) == before
+
+
+def test_a_growth_that_the_node_refuses_gives_quota_and_place_back_on_a_full_node(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    before = picture(cloud)
+    operation = grow(cloud, volume, 5)
+    cloud.fake.fail_next("grow_volume", HypervisorUnavailable("libvirtd is gone"))
+    assert run(operation).state == "running"
+    Inventory.objects.filter(pk=volume.node_id).update(disk_gib_total=5)
+    Quota.objects.create(project=cloud.tenant.project, dimension="storage_gib", limit=0)
+    cloud.fake.fail_next("grow_volume", AdapterError("disk full", retryable=False))
+    assert again(operation).state == "failed"
+    assert picture(cloud) == before
+
+
+def test_delete_while_it_is_made(cloud: Cloud) -> None:
+    volume, creation = ask_volume(cloud)
+    cloud.fake.fail_next("create_volume", HypervisorUnavailable("libvirtd is gone"))
+    assert run(creation).state == "running"
+    deletion = run(delete_volume(cloud, volume))
+    assert deletion.state == "pending"
+    assert run(creation).state == "cancelled"
+    done(deletion)
+    assert fresh(volume).state == "deleted"
+    assert_clean_slate(cloud)
+
+
+def test_delete_while_it_grows(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    growth = grow(cloud, volume, 5)
+    deletion = delete_volume(cloud, fresh(volume))
+    assert run(growth).state == "cancelled"
+    done(deletion)
+    assert_clean_slate(cloud)
+
+
+def test_delete_twice(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    first, second = delete_volume(cloud, volume), delete_volume(cloud, volume)
+    done(first)
+    done(second)
+    assert_clean_slate(cloud)
+
+
+def test_an_attached_volume_is_not_deleted(cloud: Cloud) -> None:
+    attachment = make_attached(cloud)
+    with pytest.raises(VolumeInUse):
+        volume_delete(cloud.tenant.actor, attachment.volume, attached_to=attachment.instance_id)
+    with pytest.raises(VolumeWrongState):
+        volume_delete(cloud.tenant.actor, attachment.volume, attached_to=None)
+    assert not fresh(attachment.volume).is_deleting
+
+
+def test_nothing_else_is_accepted_once_its_deletion_was(cloud: Cloud) -> None:
+    volume, instance = make_volume(cloud), make_instance(cloud)
+    stale = fresh(volume)
+    delete_volume(cloud, volume)
+    with pytest.raises(VolumeWrongState):
+        grow(cloud, stale, 5)
+    with pytest.raises(VolumeWrongState) as caught:
+        ask_instance(cloud, "other", volumes=(stale,))
+    assert caught.value.facts["state"] == "being deleted"
+    assert instance.state == "active"
+
+
+def test_one_change_at_a_time(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    growth = grow(cloud, volume, 5)
+    with pytest.raises(Busy) as caught:
+        grow(cloud, volume, 6)
+    assert caught.value.facts["blocking_operation"] == str(growth.pk)
+
+
+def test_on_a_silent_node_it_is_gone_at_once_and_removed_later(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    cloud.machine.fall_silent()
+    done(delete_volume(cloud, volume))
+    assert (fresh(volume).state, NodeRemoval.objects.get().resource_id) == ("deleted", volume.pk)
+    cloud.machine.come_back()
+    node_removals.reconcile()
+    assert_clean_slate(cloud)
+
+
+def test_a_creation_whose_node_was_lost_is_over_at_its_deadline(cloud: Cloud) -> None:
+    volume, creation = ask_volume(cloud)
+    cloud.fake.fail_next("create_volume", HypervisorUnavailable("libvirtd is gone"))
+    run(creation)
+    cloud.machine.fall_silent()
+    pass_deadline(creation)
+    again(creation)
+    assert (creation.state, creation.error["code"]) == ("failed", "operation.deadline_exceeded")
+    assert fresh(volume).state == "error"
+    cloud.machine.come_back()
+    node_removals.reconcile()
+    assert_clean_slate(cloud)
