@@ -9,10 +9,15 @@ from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
 from agents.node.adapters.network.router import LAN, WAN
 from agents.node.adapters.network.tools import (
     NAMESPACES,
+    delete_link,
     ip_batch,
     namespace_is_alive,
     set_kernel_switch,
 )
+
+# Bit 14 of the mask: LLDP frames are forwarded like others, so that port_rules judges (and drops) them. By default
+# the bridge learns from them without asking any hook, and a forged one would divert a neighbour's traffic.
+BRIDGE_OPTIONS = "stp_state 0 forward_delay 0 mcast_snooping 0 group_fwd_mask 0x4000"
 
 
 def has_router(layout: Layout, links: NodeLinks) -> bool:
@@ -31,7 +36,7 @@ def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *,
         _remove_router(layout, links)
         ip_batch(_router_parts(layout))
     if layout.bridge not in links:
-        ip_batch([f"link add {layout.bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"])
+        ip_batch([f"link add {layout.bridge} type bridge {BRIDGE_OPTIONS}"])
     taps = [tap_name(port.id) for port in ports]
     for name in (layout.bridge, layout.lan_leg, layout.wan_leg):
         set_kernel_switch(f"net/ipv6/conf/{name}/disable_ipv6", "1")
@@ -58,7 +63,7 @@ def unplug(device: str, links: NodeLinks) -> None:
 def remove(layout: Layout, links: NodeLinks) -> None:
     _remove_router(layout, links)
     if layout.bridge in links:
-        ip_batch([f"link del {layout.bridge}"])
+        delete_link(layout.bridge)
 
 
 def _router_parts(layout: Layout) -> list[str]:
@@ -71,7 +76,8 @@ def _router_parts(layout: Layout) -> list[str]:
 
 
 def _remove_router(layout: Layout, links: NodeLinks) -> None:
-    ip_batch(f"link del {leg}" for leg in (layout.lan_leg, layout.wan_leg) if leg in links)
+    for leg in {layout.lan_leg, layout.wan_leg} & links.addresses.keys():
+        delete_link(leg)
     if namespace_is_alive(layout.namespace):
         ip_batch([f"netns del {layout.namespace}"])
     (NAMESPACES / layout.namespace).unlink(missing_ok=True)

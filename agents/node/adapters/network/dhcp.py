@@ -107,7 +107,7 @@ class Dhcp:
         try:
             pid = int(self.pid_file.read_text())
             descriptor = os.pidfd_open(pid)
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):
             yield None
             return
         try:

@@ -5,8 +5,8 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 
 - Source MAC, source IPv4 address and the sender of ARP must be the port's own. The check sits in `prerouting`,
   before the bridge learns: a forged frame cannot even divert the traffic of the card it pretends to be.
-- A guest may ask a DHCP server, and may not play one.
-- Only IPv4, ARP and RARP (QEMU's announcement after a migration) pass. IPv6, and with it router
+- A guest may ask a DHCP server in its own name, and may not play one.
+- Beside that only RARP passes (QEMU's announcement after a migration). IPv6, and with it router
   advertisements, and VLAN tags are dropped until networks offer them.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
 
@@ -22,6 +22,7 @@ from agents.node.adapters.network.layout import Layout
 from agents.node.errors import BadRequest
 
 TABLE = "bridge andromede"
+_DHCP_CLIENT_MAC = "@th,288,48"  # chaddr: bytes 28 to 33 of the message, behind 8 bytes of UDP header
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 
 # Declaring what exists already changes nothing. -300 precedes br_netfilter, should that be on.
@@ -29,8 +30,6 @@ _CHAINS = f"""\
 table {TABLE} {{
   map taps {{ type ifname : verdict; }}
   set members {{ type ifname; }}
-  chain own_address {{
-  }}
   chain prerouting {{
     type filter hook prerouting priority -300; policy accept;
   }}
@@ -41,16 +40,10 @@ table {TABLE} {{
     type filter hook output priority -200; policy accept;
   }}
 }}
-flush chain {TABLE} own_address
 flush chain {TABLE} prerouting
 flush chain {TABLE} input
 flush chain {TABLE} output
 table {TABLE} {{
-  chain own_address {{
-    udp sport 67 counter drop
-    ether type {{ ip, arp, 0x8035 }} accept
-    counter drop
-  }}
   chain prerouting {{
     iifname vmap @taps
   }}
@@ -107,11 +100,14 @@ def _port(port: PortSpec) -> str:
     tap, chain, leg = tap_name(port.id), _chain(port), Layout.of(port.network.id).lan_leg
     rules = f"""\
 ether saddr != {port.mac} counter drop
-arp saddr ether != {port.mac} counter drop
-arp saddr ip != {{ 0.0.0.0, {port.ip} }} counter drop
-ip saddr {{ 0.0.0.0, {port.ip} }} udp sport 68 udp dport 67 accept
-ip saddr != {port.ip} counter drop
-goto own_address
+ether type != {{ ip, arp, 0x8035 }} counter drop
+arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {port.mac} arp saddr ip {{ 0.0.0.0, {port.ip} }} accept
+ether type 0x8035 accept
+ip saddr {{ 0.0.0.0, {port.ip} }} udp sport 68 udp dport 67 {_DHCP_CLIENT_MAC} 0x{port.mac.replace(":", "")} accept
+udp dport 67 counter drop
+udp sport 67 counter drop
+ip saddr {port.ip} accept
+counter drop
 """
     return f"""\
 add chain {TABLE} {chain}

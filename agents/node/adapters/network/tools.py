@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.node.errors import AdapterError
 from agents.node.process import run
 
 NAMESPACES = Path("/run/netns")
@@ -21,6 +22,13 @@ def ip_batch(lines: Iterable[str], *, namespace: str | None = None) -> None:
     if text:
         where = [] if namespace is None else ["-n", namespace]
         run(["ip", *where, "-batch", "-"], input_bytes=text.encode())
+
+
+def delete_link(name: str) -> None:
+    """Also when it goes by itself meanwhile: the kernel takes its time to clear a namespace that was removed."""
+    done = run(["ip", "link", "del", name], check=False)
+    if done.returncode != 0 and "Cannot find device" not in done.stderr:
+        raise AdapterError(f"{name} is not deleted: {done.stderr}", retryable=True)
 
 
 def ip_json(arguments: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,59 @@
+"""Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch as it is told.
+
+Requests and answers are pickles on stdin and stdout. A request is (switch options or None, method, arguments):
+options make a new switch, as a restart of the agent would.
+"""
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+from agents.node.adapters.network import LinuxSwitch
+from agents.node.errors import AgentError
+
+# The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
+OUTSIDE_WORLD = """
+mount -t tmpfs tmpfs /run
+mount -t sysfs sysfs /sys
+ip link set lo up
+ip netns add outside
+ip link add u0 type veth peer name u0 netns outside
+ip addr add 198.51.100.1/24 dev u0
+ip link set u0 up
+ip route add default via 198.51.100.2
+ip -n outside link set lo up
+ip -n outside addr add 198.51.100.2/24 dev u0
+ip -n outside addr add 203.0.113.9/32 dev lo
+ip -n outside addr add 169.254.169.254/32 dev lo
+ip -n outside link set u0 up
+ip -n outside route add 10.0.0.0/8 via 198.51.100.1
+ip -n outside route add 100.64.0.0/10 via 198.51.100.1
+"""
+
+
+def main() -> None:
+    for line in OUTSIDE_WORLD.strip().splitlines():
+        subprocess.run(line.split(), check=True)
+    switch = LinuxSwitch()
+    _answer(None)
+    while True:
+        try:
+            options, method, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        if options is not None:
+            switch = LinuxSwitch(**options)
+        try:
+            _answer(getattr(switch, method)(*arguments))
+        except AgentError as exc:
+            _answer(f"{type(exc).__name__}: {exc}")
+
+
+def _answer(value: Any) -> None:
+    pickle.dump(value, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""What a hostile guest cannot do: on real namespaces, with root.
+
+Absence is shown without waiting: behind the forged frame goes an honest one, and when that has arrived the
+forged one would have arrived before it.
+"""
+
+import json
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from agents.node.adapters.base import bridge_name, tap_name
+from agents.node.adapters.network import namespace_name
+from tests.agents.network import frames
+from tests.agents.network.throwaway import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
+
+pytestmark = pytest.mark.lab
+Plug = Callable[..., Guest]
+AGENT = 7443
+ATTACKER, VICTIM = a_port(a_network(1), 0), a_port(a_network(1), 1)
+GATEWAY_IP = ATTACKER.network.gateway_ip
+HONEST = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1000, 2000), text=b"honest")
+NOBODY = "52:54:00:ff:ff:ff"
+
+FORGED = {
+    "source MAC": frames.udp(NOBODY, ATTACKER.ip, ports=(1000, 2000)),
+    "source MAC of a neighbour": frames.udp(VICTIM.mac, ATTACKER.ip, ports=(1000, 2000)),
+    "source address": frames.udp(ATTACKER.mac, VICTIM.ip, ports=(1000, 2000)),
+    "no source address": frames.udp(ATTACKER.mac, IPv4Address("0.0.0.0"), ports=(1000, 2000)),
+    "ARP for the gateway": frames.arp(ATTACKER.mac, GATEWAY_IP, VICTIM.ip),
+    "ARP with another MAC": frames.arp(ATTACKER.mac, ATTACKER.ip, VICTIM.ip, sender_mac=NOBODY),
+    "ARP of another hardware type": frames.arp(ATTACKER.mac, GATEWAY_IP, VICTIM.ip, hardware=6),
+    "DHCP for a neighbour": frames.dhcp(ATTACKER.mac, ATTACKER.ip, client=VICTIM.mac),
+    "DHCP server": frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(67, 68)),
+    "IPv6 router": frames.router_advertisement(ATTACKER.mac),
+    "VLAN tag": frames.tagged(HONEST, vlan=7),
+    "other protocol": frames.ethernet(ATTACKER.mac, frames.BROADCAST, 0x88B5, b"experiment"),
+}
+HONEST_ONES = {
+    "datagram": frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(5353, 5353)),
+    "ARP": frames.arp(ATTACKER.mac, ATTACKER.ip, VICTIM.ip),
+    "ARP probe": frames.arp(ATTACKER.mac, IPv4Address("0.0.0.0"), ATTACKER.ip),
+    "DHCP client": frames.dhcp(ATTACKER.mac, IPv4Address("0.0.0.0"), client=ATTACKER.mac),
+    "DHCP renewal": frames.dhcp(ATTACKER.mac, ATTACKER.ip, client=ATTACKER.mac),
+    "announcement after a migration": frames.ethernet(ATTACKER.mac, frames.BROADCAST, 0x8035, b""),
+}
+
+
+@pytest.fixture
+def attacker(plug: Plug) -> Guest:
+    return plug(ATTACKER)
+
+
+@pytest.fixture
+def victim(attacker: Guest, plug: Plug) -> Guest:
+    return plug(VICTIM, ATTACKER)
+
+
+def test_forged_frames_reach_no_neighbour(attacker: Guest, victim: Guest) -> None:
+    with victim.capturing(until=HONEST) as seen:
+        attacker.send(*FORGED.values(), HONEST)
+    assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
+
+
+def test_honest_frames_do(attacker: Guest, victim: Guest) -> None:
+    with victim.capturing(until=HONEST) as seen:
+        attacker.send(*HONEST_ONES.values(), HONEST)
+    assert [name for name, frame in HONEST_ONES.items() if frame.hex() not in seen] == []
+
+
+def test_a_forged_sender_does_not_divert_traffic(node: Node, attacker: Guest, victim: Guest) -> None:
+    """The bridge takes some of the addresses that standards reserve out of the normal way."""
+    reserved = [f"01:80:c2:00:00:{last:02x}" for last in range(16)]
+    forged = [frames.udp(VICTIM.mac, VICTIM.ip, ports=(1, 2), to=to) for to in (frames.BROADCAST, *reserved)]
+    with attacker.capturing(until=forged[0]):
+        victim.send(forged[0])
+    with victim.capturing(until=HONEST):
+        attacker.send(*forged, HONEST)
+    entries = json.loads(node.run(f"bridge -j fdb show br {bridge_name(VICTIM.network.id)}"))
+    assert {entry["ifname"] for entry in entries if entry["mac"] == VICTIM.mac} == {tap_name(VICTIM.id)}
+
+
+def test_the_node_answers_no_arp_on_the_bridge_even_without_rules(attacker: Guest, node: Node) -> None:
+    attacker.dhcp()
+    node.run("nft delete table bridge andromede")
+    attacker.run(f"ip route add {NODE_IP}/32 dev eth0")
+    with node.server(AGENT):
+        assert attacker.call(NODE_IP, AGENT) == "silent"
+    assert "lladdr" not in attacker.run(f"ip neigh show {NODE_IP}")
+
+
+def test_the_node_does_not_even_see_what_is_sent_to_its_bridge(node: Node, attacker: Guest, victim: Guest) -> None:
+    bridge = bridge_name(ATTACKER.network.id)
+    mac = json.loads(node.run(f"ip -j link show {bridge}"))[0]["address"]
+    node.run("nft add table ip probe")
+    node.run("nft add chain ip probe in { type filter hook prerouting priority -400 ; }")
+    node.run(f"nft add rule ip probe in iifname {bridge} counter")
+    with victim.capturing(until=HONEST):
+        attacker.send(frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2), to=mac), HONEST)
+    assert "packets 0 " in node.run("nft list chain ip probe in")
+
+
+@pytest.mark.parametrize("address", [NODE_IP, NEIGHBOUR_IP, "100.64.0.0", "100.64.0.1", "169.254.169.254"])
+def test_neither_the_node_nor_its_neighbourhood_is_reached(node: Node, attacker: Guest, address: str) -> None:
+    attacker.dhcp()
+    with node.server(AGENT), node.server(AGENT, namespace="outside"):
+        assert attacker.call(BEYOND_IP, AGENT) == "open"
+        assert attacker.call(address, AGENT) == "silent"
+
+
+def test_not_even_through_port_forwarding_of_the_node(node: Node, attacker: Guest) -> None:
+    node.restart_agent([ATTACKER], denied_cidrs=[])
+    attacker.dhcp()
+    node.run("nft add table ip forwarding")
+    node.run("nft add chain ip forwarding in { type nat hook prerouting priority dstnat ; }")
+    node.run(f"nft add rule ip forwarding in tcp dport 80 dnat to {BEYOND_IP}:{AGENT}")
+    with node.server(AGENT, namespace="outside"):
+        assert attacker.call(NODE_IP, 80) == "silent"
+
+
+def test_the_gateway_offers_nothing_but_dhcp_and_ping(node: Node, attacker: Guest) -> None:
+    attacker.dhcp()
+    with node.server(AGENT, namespace=namespace_name(ATTACKER.network.id)):
+        assert attacker.call(GATEWAY_IP, AGENT) == "silent"
+
+
+def test_networks_with_equal_addresses_know_nothing_of_each_other(node: Node, plug: Plug) -> None:
+    here, there = plug(a_port(a_network(1), 0)), plug(a_port(a_network(2), 0))
+    beside = plug(a_port(a_network(2), 1), there.port)
+    for guest in (here, there, beside):
+        guest.dhcp()
+    assert there.pings(beside.port.ip)
+    assert not here.pings(beside.port.ip)
+    with node.server(AGENT, namespace="outside"), node.server(AGENT, namespace=there.name):
+        with here.conversation(BEYOND_IP, AGENT) as one, there.conversation(BEYOND_IP, AGENT) as other:
+            assert (one.seen_as(), other.seen_as()) == (NODE_IP, NODE_IP)
+        for address in ("100.64.0.2", "100.64.0.3"):
+            assert here.call(address, AGENT) == "silent"
+
+
+def test_a_network_may_have_the_addresses_of_the_nodes_own(node: Node, plug: Plug) -> None:
+    """The tenant chose them, and does not know where its guests run."""
+    network = a_network(1, cidr=IPv4Network("198.51.100.0/24"), gateway_ip=IPv4Address(NEIGHBOUR_IP))
+    guest = plug(a_port(network, 0))
+    assert guest.dhcp()["ip"] == "198.51.100.10"
+    with node.server(AGENT), node.server(AGENT, namespace="outside"):
+        assert guest.call(BEYOND_IP, AGENT) == "open"
+        assert guest.call(NODE_IP, AGENT) == "silent"

@@ -1,0 +1,109 @@
+"""The pure parts: texts for nft and dnsmasq, names, addresses. `golden/` holds the texts to be reviewed."""
+
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from agents.node.adapters.base import bridge_name
+from agents.node.adapters.network import LinuxSwitch, dhcp, namespace_name, node_rules, port_rules, router
+from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.node_links import NodeLinks
+from agents.node.errors import AdapterError, BadRequest
+from tests.agents.network.throwaway import a_network, a_port
+
+GOLDEN = Path(__file__).parent / "golden"
+POOL = IPv4Network("100.64.0.0/29")
+ID = UUID("01981234-5678-7abc-8def-0123456789ab")
+LAYOUT = Layout.of(ID)
+
+
+def links(**addresses: str) -> NodeLinks:
+    return NodeLinks({name.replace("_", "-"): (IPv4Interface(text),) for name, text in addresses.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
+        ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
+        ("router.nft", router.ruleset(a_network(1).cidr)),
+        (
+            "node.nft",
+            node_rules.ruleset(denied=[IPv4Network("10.200.0.0/24")], transit_pool=POOL, uplink=""),
+        ),
+        (
+            "node_with_uplink.nft",
+            node_rules.ruleset(denied=[], transit_pool=POOL, uplink="eth0"),
+        ),
+    ],
+)
+def test_texts_are_the_reviewed_ones(name: str, text: str) -> None:
+    assert text == (GOLDEN / name).read_text()
+
+
+def test_hosts_are_in_the_order_of_their_addresses() -> None:
+    network = a_network(1)
+    ports = [a_port(network, 90, hostname="last"), a_port(network, 1), a_port(network, 0, hostname="db.example.org")]
+    assert dhcp.hosts(ports) == (
+        "52:54:00:00:01:00,10.0.0.10,db.\n52:54:00:00:01:01,10.0.0.11,guest-1.\n52:54:00:00:01:5a,10.0.0.100,last.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mac": "52:54:00:00:00:01 accept\n"},
+        {"mac": "01:00:5e:00:00:01"},
+        {"mac": "52:54:00:00:00"},
+        {"hostname": "a\n52:54:00:00:00:01,10.0.0.99"},
+        {"hostname": "a,set:tag"},
+        {"hostname": ""},
+        {"hostname": "-a"},
+    ],
+)
+def test_text_that_would_mean_more_is_refused_before_anything_is_done(fields: dict[str, str]) -> None:
+    network = a_network(1)
+    for ports in (
+        [a_port(network, 0, **fields), a_port(network, 1)],
+        [a_port(network, 1), a_port(network, 0, **fields)],
+    ):
+        with pytest.raises(BadRequest):
+            LinuxSwitch().ensure_port(ports[0], ports[1:])
+        with pytest.raises(BadRequest):
+            LinuxSwitch().restore(ports)
+
+
+def test_an_uplink_is_a_device_name() -> None:
+    with pytest.raises(ValueError, match="no name"):
+        LinuxSwitch(uplink='eth0" accept')
+
+
+def test_names_fit_and_tell_their_owner() -> None:
+    assert LAYOUT.bridge == bridge_name(ID)
+    assert namespace_name(ID) == "andromede-123456789ab"
+    assert LAYOUT.gateway_mac == "02:23:45:67:89:ab"
+    assert all(len(name) <= 15 for name in (LAYOUT.bridge, LAYOUT.lan_leg, LAYOUT.wan_leg))
+    assert Layout.owning(LAYOUT.wan_leg, "rtw-") == LAYOUT
+    assert [Layout.owning(name, "br") for name in ("br0", "eth0", "br-23456789abc", "br123456789abc")] == [None] * 4
+
+
+def test_a_router_keeps_its_transit_addresses() -> None:
+    assert str(links(rtw_123456789ab="100.64.0.4/31").transit(LAYOUT, POOL)) == "100.64.0.4/31"
+
+
+def test_a_new_router_gets_the_first_addresses_that_nobody_on_the_node_has() -> None:
+    assert str(links(eth0="192.0.2.1/24").transit(LAYOUT, POOL)) == "100.64.0.0/31"
+    taken = links(rtw_00000000000="100.64.0.0/31", cgnat="100.64.0.3/32")
+    assert str(taken.transit(LAYOUT, POOL)) == "100.64.0.4/31"
+
+
+def test_there_are_as_many_routers_as_transit_addresses() -> None:
+    with pytest.raises(AdapterError, match="100.64.0.0/29"):
+        links(eth0="100.64.0.1/29").transit(LAYOUT, POOL)
+
+
+def test_the_nodes_networks_are_those_of_its_devices_without_the_routers() -> None:
+    present = links(eth0="192.0.2.1/24", rtw_123456789ab="100.64.0.0/31")
+    assert present.connected() == [IPv4Network("192.0.2.0/24")]
