@@ -1,0 +1,117 @@
+"""The documents say what is there: links lead somewhere, commands, settings, calls and codes exist."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.node import errors
+from agents.node.main import _parser
+from agents.protocol import agent_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+GENERATED = frozenset({"openapi.json", "states.md", "errors.md"})
+
+FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+SETTING = re.compile(r'env\.(?:text|secret|integer|boolean|words|path)\("([A-Z_]+)"')
+# An absolute path: not a part of a longer word, a relative path or a URL.
+ABSOLUTE = re.compile(r"(?<![\w./:}>$*…\]-])/([a-z]+)(?=/)")
+# Where every Debian has what these documents speak of; v1 is the API.
+PUBLIC_ROOTS = {"dev", "etc", "opt", "proc", "run", "sys", "usr", "v1", "var"}
+
+
+def pages() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def on_each(some: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", some, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+on_each_page = on_each(pages())
+on_each_written_page = on_each([page for page in pages() if page.name not in GENERATED])
+
+
+def anchors(page: Path) -> set[str]:
+    """As the usual renderers make them of headings."""
+    headings = HEADING.findall(FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def make_targets_named(text: str) -> Iterator[str]:
+    """In code only: prose may use the verb."""
+    for code in [*FENCE.findall(text), *re.findall(r"`[^`\n]+`", FENCE.sub("", text))]:
+        yield from MAKE.findall(code)
+
+
+@on_each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in LINK.findall(FENCE.sub("", page.read_text())):
+        path, _, anchor = link.partition("#")
+        if "://" in path:
+            continue
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+@on_each_page
+def test_make_targets_exist(page: Path) -> None:
+    known = set(TARGET.findall((ROOT / "Makefile").read_text()))
+    assert set(make_targets_named(page.read_text())) <= known
+
+
+@on_each_written_page
+def test_no_page_names_a_path_of_somebodys_own_machine(page: Path) -> None:
+    assert set(ABSOLUTE.findall(page.read_text())) <= PUBLIC_ROOTS
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text())}
+    assert set((ROOT / "docs").rglob("*.md")) - {index} <= linked
+
+
+def test_the_settings_are_listed() -> None:
+    read = set(SETTING.findall((ROOT / "controlplane/config/settings.py").read_text()))
+    listed = set(re.findall(r"^\| `ANDROMEDE_([A-Z_]+)`", (REFERENCE / "settings.md").read_text(), re.MULTILINE))
+    assert listed == read
+
+
+def test_the_commands_are_listed() -> None:
+    files = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "controlplane/*/management/commands/*.py"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    commands = {Path(file).stem for file in files} - {"__init__"}
+    listed = set(re.findall(r"^\| `([a-z_]+)", (REFERENCE / "cli-of-manage-py.md").read_text(), re.MULTILINE))
+    assert listed == commands | {"migrate"}
+
+
+def test_the_agents_calls_codes_and_options_are_listed() -> None:
+    text = (REFERENCE / "agent.md").read_text()
+    calls = {method.name for method in agent_pb2.DESCRIPTOR.services_by_name["Agent"].methods}
+    options = {option for action in _parser()._actions for option in action.option_strings} - {"-h", "--help"}
+    words = set(re.findall(r"`([^`\n]+)`", text))
+    assert calls | options <= words
+    assert set(re.findall(r"^\| `(agent\.[a-z_]+)`", text.partition("## Errors")[2], re.MULTILINE)) == set(
+        codes(errors.AgentError)
+    )
+
+
+def codes(error: type[errors.AgentError]) -> Iterator[str]:
+    yield error.code
+    for kind in error.__subclasses__():
+        yield from codes(kind)
