@@ -24,6 +24,9 @@ class Api:
         headers = {"Authorization": f"Bearer {token}"}
         self.http = httpx.Client(base_url=url, headers=headers, timeout=60)
 
+    def close(self) -> None:
+        self.http.close()
+
     def get(self, path: str, **query: str) -> Any:
         return self._call("GET", path, params=query).json()
 

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from agents.lab import Lab, LabNode
 from agents.lab.images import build
+from agents.lab.process import NodeProcess
 from agents.node import enrol
 from agents.node.adapters.network.layout import namespace_name
-from scripts.stack import Stack
+from scripts.stack import STOP_LIMIT_S, Stack
 
 AGENT_PORT = 7443
 FAKE_PORT = 17443
@@ -34,6 +35,7 @@ class Cloud:
     zones: Mapping[str, str]
     is_fake: bool = False
     say: Say = field(default=lambda line: None)
+    agents: dict[str, NodeProcess] = field(default_factory=dict)
 
     @property
     def lab(self) -> Lab:
@@ -59,6 +61,8 @@ class Cloud:
         """Nothing runs when this returns; the folder stays."""
         self.stack.stop()
         self.lab.down()
+        for name in list(self.agents):
+            self._reap(name)
 
     def repair(self) -> None:
         """Start again whatever has died since up()."""
@@ -144,7 +148,8 @@ class Cloud:
             if self.is_fake:
                 self.stack.spawn(f"agent-{name}", [*command, "--adapter", "fake"])
             else:
-                self.lab.node(name).spawn(command, log=self.agent_log(name))
+                self._reap(name)
+                self.agents[name] = self.lab.node(name).spawn(command, log=self.agent_log(name))
         deadline = time.monotonic() + LISTEN_LIMIT_S
         while not _listens(host, int(port)):
             if time.monotonic() > deadline:
@@ -157,6 +162,11 @@ class Cloud:
             if b"agents.node.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return pid
         raise SystemExit(f"The agent of {name} does not run; see {self.agent_log(name)}.")
+
+    def _reap(self, name: str) -> None:
+        """An agent of ours that has ended leaves no zombie."""
+        if (agent := self.agents.pop(name, None)) is not None:
+            agent.wait(STOP_LIMIT_S)
 
     def agent_log(self, name: str) -> Path:
         return self.stack.var / "log" / f"agent-{name}.log"

@@ -36,6 +36,7 @@ class Stack:
     is_durable: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     worker_threads: int = 8
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -97,6 +98,8 @@ class Stack:
                 stderr=log,
                 start_new_session=True,
             )
+        self._reap(name)
+        self.children[name] = process
         started = psutil.Process(process.pid).create_time()
         self._pid_file(name).write_text(json.dumps({"pid": process.pid, "started": started}))
 
@@ -136,6 +139,7 @@ class Stack:
         if process is not None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(STOP_LIMIT_S)
+        self._reap(name)
 
     def stop(self) -> None:
         """End all that was started."""
@@ -148,6 +152,11 @@ class Stack:
             self.kill(name)
             self._pid_file(name).unlink(missing_ok=True)
         services.stop(self.var)
+
+    def _reap(self, name: str) -> None:
+        """What we started ourselves and has ended leaves no zombie."""
+        if (child := self.children.pop(name, None)) is not None:
+            child.wait(STOP_LIMIT_S)
 
     def _pid_file(self, name: str) -> Path:
         return self.var / "run" / f"{name}.json"

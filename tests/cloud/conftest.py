@@ -84,14 +84,17 @@ def real_cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def real_tenant(real_cloud: Cloud) -> Tenant:
+def real_tenant(real_cloud: Cloud) -> Iterator[Tenant]:
     token, operator = real_cloud.make_project("test")
     api = Api(real_cloud.stack.url, token, project="test")
     key = real_cloud.stack.var / "ssh-key"
     public = real_cloud.make_ssh_key(key)
     api.post("ssh-keys", {"name": "key", "public_key": public})
     api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
-    return Tenant(real_cloud, api, Api(real_cloud.stack.url, operator), key)
+    tenant = Tenant(real_cloud, api, Api(real_cloud.stack.url, operator), key)
+    yield tenant
+    tenant.api.close()
+    tenant.operator.close()
 
 
 @pytest.fixture

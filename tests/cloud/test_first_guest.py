@@ -60,7 +60,7 @@ def test_stop_start_reboot_resize_and_delete(tenant: Tenant) -> None:
         tenant, "cycle", "awk '/MemTotal/ {print $2}' /proc/meminfo; cat /sys/block/vda/size"
     ).split()
     assert int(memory) > 400 * 1024
-    assert int(size) == tenant.api.get("/v1/flavors/small")["disk_gib"] * 2**21
+    assert int(size) == tenant.api.get("instances/cycle")["disk_gib"] * 2**21
     do(tenant, "POST", "instances/cycle/actions/power-off")
     do(tenant, "DELETE", "instances/cycle")
     tenant.assert_clean_slate()

@@ -48,7 +48,6 @@ start={ROOT_START_MIB}MiB, size={ROOT_MIB}MiB, type=83
 
 INITTAB = """::sysinit:/etc/boot.sh
 ::once:/etc/user-data.sh
-::respawn:/sbin/acpid -f
 ttyS0::respawn:/sbin/getty -L 115200 ttyS0 vt100
 tty1::respawn:/sbin/getty 38400 tty1
 ::shutdown:/bin/umount -a -r

@@ -16,7 +16,8 @@ mount_all() {
 
 load_modules() {
     while read -r module; do
-        insmod "/lib/modules/$module" || say "no module $module"
+        loaded=$(echo "${module%.ko}" | tr - _)
+        [ -d "/sys/module/$loaded" ] || insmod "/lib/modules/$module" || say "no module $module"
     done </lib/modules/order
 }
 
@@ -132,6 +133,7 @@ start_ssh() {
 mount_all
 say "up"
 load_modules
+acpid  # before all that takes time: whoever presses the power button while we boot is heard
 grow_root
 read_seed
 name_host
