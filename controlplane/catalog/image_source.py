@@ -19,10 +19,14 @@ from controlplane.catalog.errors import ImageSourceFailed, ImageSourceRefused, I
 
 log = logging.getLogger(__name__)
 
+URL_MAX = 2000
 REDIRECTS_MAX = 3
 TIMEOUT = httpx.Timeout(30, connect=10)
 CHUNK_BYTES = 2**20
-TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+# IANA gives IPv6 unicast out of this block; in it and in IPv4, these are special, and not all Pythons know it:
+# protocol assignments, Teredo and 6to4, which stand for IPv4 addresses, and documentation.
+UNICAST = ipaddress.IPv6Network("2000::/3")
+SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "2001::/23", "2002::/16", "3fff::/20")))
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -33,6 +37,8 @@ def check_url(text: str) -> httpx.URL:
     Raises:
         ImageSourceRefused: not an absolute http(s) URL, or one with a user name or a password.
     """
+    if len(text) > URL_MAX:
+        raise ImageSourceRefused(field="source_url", reason=f"the URL is longer than {URL_MAX} characters.")
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
@@ -73,10 +79,7 @@ def _follow(client: httpx.Client, url: httpx.URL) -> httpx.Response:
         if not response.has_redirect_location:
             return _checked(response)
         response.close()
-        try:
-            url = check_url(str(url.join(response.headers["Location"])))
-        except httpx.InvalidURL as exc:
-            raise ImageSourceFailed(reason="the server redirects to something that is not a URL.") from exc
+        url = check_url(str(url.join(response.headers["Location"])))
     raise ImageSourceFailed(reason=f"the server redirects more than {REDIRECTS_MAX} times.")
 
 
@@ -125,17 +128,20 @@ def _addresses(url: httpx.URL) -> list[Address]:
         answers = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except OSError as exc:
         raise ImageSourceUnavailable(reason="the name of the server cannot be resolved.") from exc
+    except UnicodeError as exc:
+        raise ImageSourceRefused(field="source_url", reason="the name of the server is not a valid one.") from exc
     addresses = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
-    if url.host not in settings.IMAGE_IMPORT_PRIVATE_HOSTS and not all(map(_is_public, addresses)):
+    if url.host not in settings.IMAGE_IMPORT_PRIVATE_HOSTS and not all(map(is_public, addresses)):
         raise ImageSourceRefused(field="source_url", reason=f"{url.host} is not on the public internet.")
     return addresses
 
 
-def _is_public(address: Address) -> bool:
-    """Global unicast; an IPv6 address that stands for an IPv4 one is judged by that one, or refused with its tunnel."""
+def is_public(address: Address) -> bool:
+    """Whether it is a unicast address of the internet; one that stands for an IPv4 address is judged by that one."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
-            return _is_public(address.ipv4_mapped)
-        if address.sixtofour or address.teredo or any(address in network for network in TRANSLATED):
+            return is_public(address.ipv4_mapped)
+        if address not in UNICAST:
             return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    is_special = address.is_multicast or address.is_reserved or any(address in network for network in SPECIAL)
+    return address.is_global and not is_special
