@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # A guest that stops for no reason within this time after its start was stopped by KVM, not by itself.
 KVM_PROBATION_S = 10.0
-UNPLUG_TIMEOUT_S = 8.0
+UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA

@@ -1,0 +1,92 @@
+"""KVM only where a guest was seen to run under it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agents.node import process
+from agents.node.adapters import accelerator
+from agents.node.adapters.accelerator import Accelerator
+from agents.node.errors import AdapterError
+
+
+@pytest.fixture
+def broken_kvm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """A device that opens, and a probe guest that dies; answers how often it was tried."""
+    tries: list[str] = []
+
+    def fails() -> str:
+        tries.append("kvm")
+        return "emulation failure"
+
+    device = tmp_path / "kvm"
+    device.touch()
+    monkeypatch.setattr(accelerator, "DEVICE", device)
+    monkeypatch.setattr(accelerator, "_kvm_problem", fails)
+    return tries
+
+
+@pytest.fixture
+def working_kvm(monkeypatch: pytest.MonkeyPatch, broken_kvm: list[str]) -> None:
+    monkeypatch.setattr(accelerator, "_kvm_problem", lambda: "")
+
+
+def auto(folder: Path, boot_id: str = "boot-1") -> Accelerator:
+    return Accelerator(folder, wanted="auto", boot_id=boot_id)
+
+
+def test_the_probe_guest_runs_under_tcg() -> None:
+    assert accelerator.runs_guests("tcg", cpu="max") == ""
+
+
+def test_a_failing_probe_is_told() -> None:
+    assert accelerator.runs_guests("no-such-accelerator", cpu="max").startswith("The probe guest ended with")
+
+
+def test_a_device_that_cannot_run_guests_means_tcg(broken_kvm: list[str], tmp_path: Path) -> None:
+    assert auto(tmp_path).virt_type == "qemu"
+
+
+def test_the_verdict_holds_until_the_next_boot(broken_kvm: list[str], tmp_path: Path) -> None:
+    for boot_id in ("boot-1", "boot-1", "boot-2"):
+        auto(tmp_path, boot_id)
+    assert len(broken_kvm) == 2
+    assert "emulation failure" in json.loads((tmp_path / "accelerator.json").read_text())["reason"]
+
+
+def test_no_device_means_tcg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(accelerator, "DEVICE", tmp_path / "missing")
+    assert auto(tmp_path).virt_type == "qemu"
+
+
+def test_kvm_that_fails_later_is_given_up_for_this_boot(working_kvm: None, tmp_path: Path) -> None:
+    first = auto(tmp_path)
+    assert first.virt_type == "kvm"
+    assert first.give_up_kvm("a guest stopped")
+    assert not first.give_up_kvm("another one too")
+    assert first.virt_type == auto(tmp_path).virt_type == "qemu"
+    assert auto(tmp_path, "boot-2").virt_type == "kvm"
+
+
+def test_the_operators_word_stands(tmp_path: Path) -> None:
+    forced = Accelerator(tmp_path, wanted="kvm", boot_id="x")
+    assert not forced.give_up_kvm("a guest stopped")
+    assert forced.virt_type == "kvm"
+
+
+def test_only_listed_programs_run() -> None:
+    with pytest.raises(AdapterError, match="not a program"):
+        process.run(["sh", "-c", "true"])
+
+
+def test_a_program_that_hangs_is_ended() -> None:
+    with pytest.raises(AdapterError, match="did not end") as caught:
+        process.run(["qemu-system-x86_64", "-M", "none", "-display", "none", "-S"], timeout_s=0.2)
+    assert caught.value.retryable
+
+
+def test_limits_bind() -> None:
+    limits = process.Limits(cpu_s=5, address_space_bytes=2**20, file_size_bytes=0)
+    with pytest.raises(AdapterError):
+        process.run(["qemu-img", "--version"], limits=limits)

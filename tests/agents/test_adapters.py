@@ -1,0 +1,240 @@
+"""One suite over all implementations of the ports: what services rely on, fake and real adapters keep alike."""
+
+import hashlib
+import os
+import queue
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import pytest
+
+from agents.lab import LabNode
+from agents.node.adapters.accelerator import Accelerator
+from agents.node.adapters.base import (
+    Adapters,
+    BaseImage,
+    Disks,
+    Firmware,
+    GuestDisk,
+    GuestSpec,
+    Hypervisor,
+    ImageFormat,
+    Power,
+)
+from agents.node.adapters.fake import FakeNode, FakeSwitch
+from agents.node.adapters.libvirt import LibvirtHypervisor
+from agents.node.adapters.qemu_img import FileDisks
+from agents.node.errors import AdapterError, DetachPending
+from tests.agents import wishes
+from tests.agents.wishes import MIB
+
+RAW = b"\0" * MIB
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.lab)])
+def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
+    if request.param == "fake":
+        yield FakeNode().adapters()
+        return
+    node: LabNode = request.getfixturevalue("lab_node")
+    folder = node.agent_folder / "suite"
+    accelerator = Accelerator(folder, wanted="qemu", boot_id="")
+    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)
+    yield Adapters(hypervisor, FileDisks(folder), FakeSwitch(FakeNode()))
+    hypervisor.close()
+
+
+@dataclass
+class Rig:
+    """A guest of one empty root disk, defined and off."""
+
+    adapters: Adapters
+    guest: GuestSpec = field(init=False)
+
+    def __post_init__(self) -> None:
+        disks, guest_id = self.adapters.disks, UUID(wishes.new_id())
+        root = self.volume()
+        self.guest = GuestSpec(
+            id=guest_id,
+            project_id=UUID(wishes.PROJECT_ID),
+            vcpus=1,
+            memory_mib=64,
+            firmware=Firmware.BIOS,
+            disks=(root,),
+            nics=(),
+            seed=disks.write_seed(guest_id, {"meta-data": b"x", "user-data": b"y"}),
+            console_log=disks.console_path(guest_id),
+        )
+        self.adapters.hypervisor.define(self.guest)
+
+    def volume(self) -> GuestDisk:
+        volume_id = UUID(wishes.new_id())
+        self.adapters.disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
+        return GuestDisk(volume_id, self.adapters.disks.volume_path(volume_id))
+
+    @property
+    def power(self) -> Power:
+        state = self.adapters.hypervisor.state(self.guest.id)
+        assert state is not None
+        return state.power
+
+
+@pytest.fixture
+def rig(adapters: Adapters) -> Iterator[Rig]:
+    rig = Rig(adapters)
+    yield rig
+    adapters.hypervisor.power_off(rig.guest.id)
+    adapters.hypervisor.undefine(rig.guest.id)
+    adapters.disks.remove_instance_files(rig.guest.id)
+
+
+@pytest.fixture
+def hypervisor(adapters: Adapters) -> Hypervisor:
+    return adapters.hypervisor
+
+
+@pytest.fixture
+def disks(adapters: Adapters) -> Disks:
+    return adapters.disks
+
+
+# ---- hypervisor
+
+
+def test_the_host_says_what_it_is(hypervisor: Hypervisor) -> None:
+    host = hypervisor.host()
+    assert host.cores >= 1
+    assert host.memory_mib >= 256
+    assert f"virt-type:{host.virt_type}" in host.traits
+
+
+def test_a_defined_guest_is_off_for_no_known_reason(rig: Rig, hypervisor: Hypervisor) -> None:
+    state = hypervisor.state(rig.guest.id)
+    assert state is not None
+    assert (state.power, state.is_reason_known, state.virt_type) == (Power.OFF, False, "qemu")
+
+
+def test_power_verbs_may_be_repeated(rig: Rig, hypervisor: Hypervisor) -> None:
+    for _ in range(2):
+        hypervisor.start(rig.guest.id)
+        assert rig.power is Power.RUNNING
+    assert hypervisor.states()[rig.guest.id].power is Power.RUNNING
+    hypervisor.reset(rig.guest.id)
+    assert rig.power is Power.RUNNING
+    for _ in range(2):
+        hypervisor.power_off(rig.guest.id)
+        assert rig.power is Power.OFF
+
+
+def test_a_running_guest_may_be_defined_anew_but_not_forgotten_half(rig: Rig, hypervisor: Hypervisor) -> None:
+    hypervisor.start(rig.guest.id)
+    hypervisor.define(replace(rig.guest, vcpus=2))
+    assert rig.power is Power.RUNNING
+    hypervisor.power_off(rig.guest.id)
+    assert hypervisor.undefine(rig.guest.id)
+    assert not hypervisor.undefine(rig.guest.id)
+    assert hypervisor.state(rig.guest.id) is None
+    assert rig.guest.id not in hypervisor.states()
+
+
+def test_stopping_what_is_not_there_is_no_error(hypervisor: Hypervisor) -> None:
+    unknown = UUID(wishes.new_id())
+    hypervisor.power_off(unknown)
+    hypervisor.request_shutdown(unknown)
+    assert not hypervisor.undefine(unknown)
+    with pytest.raises(AdapterError):
+        hypervisor.start(unknown)
+
+
+def test_a_guest_without_its_disk_does_not_start(rig: Rig, hypervisor: Hypervisor, disks: Disks) -> None:
+    disks.remove_volume(rig.guest.disks[0].volume_id)
+    with pytest.raises(AdapterError):
+        hypervisor.start(rig.guest.id)
+    assert rig.power in (Power.OFF, Power.CRASHED)
+
+
+def test_changes_are_announced(rig: Rig, hypervisor: Hypervisor) -> None:
+    seen: queue.Queue[UUID] = queue.Queue()
+    hypervisor.subscribe(seen.put)
+    hypervisor.start(rig.guest.id)
+    assert seen.get(timeout=10) == rig.guest.id
+    while not seen.empty():
+        seen.get()
+    hypervisor.power_off(rig.guest.id)
+    assert seen.get(timeout=10) == rig.guest.id
+
+
+def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks: Disks) -> None:
+    hypervisor.start(rig.guest.id)
+    data = rig.volume()
+    for _ in range(2):
+        hypervisor.plug_disk(rig.guest.id, data)
+    hypervisor.grow_disk(rig.guest.id, data, 16 * MIB)
+    assert disks.volume_size_bytes(data.volume_id) == 16 * MIB
+
+
+def test_unplugging_ends_or_says_that_it_has_not(rig: Rig, hypervisor: Hypervisor) -> None:
+    hypervisor.start(rig.guest.id)
+    data = rig.volume()
+    assert not hypervisor.unplug_disk(rig.guest.id, data)
+    hypervisor.plug_disk(rig.guest.id, data)
+    try:
+        assert hypervisor.unplug_disk(rig.guest.id, data)
+    except DetachPending:  # nothing runs in the guest that could let go
+        hypervisor.power_off(rig.guest.id)
+        hypervisor.start(rig.guest.id)
+    assert not hypervisor.unplug_disk(rig.guest.id, data)
+
+
+def test_twelve_disks_fit(rig: Rig, hypervisor: Hypervisor) -> None:
+    hypervisor.start(rig.guest.id)
+    for _ in range(12):
+        hypervisor.plug_disk(rig.guest.id, rig.volume())
+    assert rig.power is Power.RUNNING
+
+
+# ---- disks
+
+
+def test_a_volume_appears_grows_and_goes(disks: Disks) -> None:
+    volume_id = UUID(wishes.new_id())
+    assert disks.volume_size_bytes(volume_id) is None
+    disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
+    assert disks.volume_size_bytes(volume_id) == 8 * MIB
+    disks.grow_volume(volume_id, 12 * MIB)
+    assert disks.volume_size_bytes(volume_id) == 12 * MIB
+    assert disks.remove_volume(volume_id)
+    assert not disks.remove_volume(volume_id)
+    assert disks.volume_size_bytes(volume_id) is None
+
+
+def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
+    content = RAW + os.urandom(8)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with disks.receive_image(sha256) as incoming:
+        incoming.write(content)
+    assert disks.image_size_bytes(sha256) is None
+    with disks.receive_image(sha256) as incoming:
+        incoming.write(content)
+        assert incoming.inspect(ImageFormat.RAW)["probed-format"] == "raw"
+        incoming.keep()
+    assert disks.image_size_bytes(sha256) == len(content)
+    clone = UUID(wishes.new_id())
+    disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage(sha256, ImageFormat.RAW))
+    assert disks.volume_size_bytes(clone) == 4 * MIB
+    assert disks.remove_image(sha256)
+    assert not disks.remove_image(sha256)
+
+
+def test_a_clone_of_no_image_leaves_nothing(disks: Disks) -> None:
+    clone = UUID(wishes.new_id())
+    with pytest.raises(AdapterError):
+        disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage("0" * 64, ImageFormat.RAW))
+    assert disks.volume_size_bytes(clone) is None
+
+
+def test_an_instance_that_never_ran_has_an_empty_console(disks: Disks) -> None:
+    part = disks.read_console(UUID(wishes.new_id()), offset=-100, max_bytes=10)
+    assert (part.data, part.offset, part.total_bytes) == (b"", 0, 0)
+    disks.remove_instance_files(UUID(wishes.new_id()))

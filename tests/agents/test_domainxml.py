@@ -1,0 +1,77 @@
+"""Definitions against golden files. To accept a change: UPDATE_GOLDEN=1 pytest tests/agents/test_domainxml.py."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from uuid import UUID
+
+import pytest
+
+from agents.node import domainxml
+from agents.node.adapters.base import Firmware, GuestDisk, GuestNic, GuestSpec
+
+GOLDEN = Path(__file__).parent / "golden"
+STATE = PurePosixPath("/var/lib/andromede")
+ROOT = UUID("01980000-0000-7000-8000-0000000000d1")
+DATA = UUID("01980000-0000-7000-8000-0000000000d2")
+
+
+def disk(volume_id: UUID, *, is_read_only: bool = False) -> GuestDisk:
+    return GuestDisk(volume_id, Path(STATE / f"volumes/{volume_id}.qcow2"), is_read_only=is_read_only)
+
+
+SMALL = GuestSpec(
+    id=UUID("01980000-0000-7000-8000-0000000000e1"),
+    project_id=UUID("01980000-0000-7000-8000-0000000000c1"),
+    vcpus=1,
+    memory_mib=128,
+    firmware=Firmware.BIOS,
+    disks=(disk(ROOT),),
+    nics=(GuestNic("tap00000000001", "br00000000001", "52:54:00:00:00:01", 1450),),
+    seed=Path(STATE / "instances/e1/seed.iso"),
+    console_log=Path(STATE / "instances/e1/console.log"),
+)
+LARGE = replace(
+    SMALL,
+    vcpus=8,
+    memory_mib=16384,
+    firmware=Firmware.UEFI,
+    disks=(disk(ROOT), disk(DATA, is_read_only=True)),
+    nics=(*SMALL.nics, GuestNic("tap00000000002", "br00000000002", "52:54:00:00:00:02", 9000)),
+)
+CASES = {"small-tcg": (SMALL, "qemu"), "small-kvm": (SMALL, "kvm"), "large-tcg": (LARGE, "qemu")}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_definition_is_the_golden_one(name: str) -> None:
+    guest, virt_type = CASES[name]
+    text = domainxml.domain(guest, virt_type=virt_type)
+    golden = GOLDEN / f"{name}.xml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_libvirts_schema_accepts_it(name: str) -> None:
+    if shutil.which("virt-xml-validate") is None:
+        pytest.skip("virt-xml-validate is not installed")
+    subprocess.run(["virt-xml-validate", str(GOLDEN / f"{name}.xml"), "domain"], check=True, capture_output=True)
+
+
+def test_no_text_becomes_markup() -> None:
+    evil = replace(SMALL, seed=Path('/x\'/><disk type="file">&amp;'))
+    root = domainxml.ET.fromstring(domainxml.domain(evil, virt_type="qemu"))
+    assert len(root.findall("devices/disk")) == 2
+
+
+def test_targets_are_named_as_libvirt_names_them() -> None:
+    assert [domainxml.target_name(i) for i in (0, 25, 26, 701, 702)] == ["vda", "vdz", "vdaa", "vdzz", "vdaaa"]
+    assert domainxml.free_target(["vda", "sda", "vdc"]) == "vdb"
+
+
+def test_plugged_disks_are_found_by_their_file() -> None:
+    found = domainxml.plugged_disks(domainxml.domain(LARGE, virt_type="qemu"))
+    assert {str(LARGE.disks[0].path), str(LARGE.disks[1].path), str(LARGE.seed)} == set(found)

@@ -1,0 +1,139 @@
+"""What the agent remembers, and the locks that keep two callers apart."""
+
+import sqlite3
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from agents.node import codec
+from agents.node.errors import GenerationReused, NotFound, StaleGeneration
+from agents.node.ledger import GuestProgress, Ledger, Phase
+from agents.node.locks import ResourceLocks
+from agents.node.rpc import parse
+from agents.node.wishes import InstanceWish, Subject, VolumeWish
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+
+ID = UUID(wishes.new_id())
+SMALL, LARGE = VolumeWish(512, ""), VolumeWish(1024, "")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_a_wish_is_read_back_by_the_next_process(ledger: Ledger, tmp_path: Path) -> None:
+    root, port = wishes.volume(), wishes.port()
+    instance = parse.instance(wishes.instance(root, port, restart=pb.Restart(count=3, kind=pb.RESTART_KIND_RESET)))
+    port_wish = parse.port(port)
+    ledger.instances.accept(Subject(ID, 1), instance, uses=[])
+    ledger.ports.accept(Subject(port_wish.id, 1), port_wish, uses=[])
+    ledger.record_progress(ID, GuestProgress(3, has_started=True))
+    ledger.close()
+    later = Ledger(tmp_path / "ledger.sqlite")
+    assert later.instances.wanted(ID).wish == instance
+    assert later.ports.wanted(port_wish.id).wish == port_wish
+    assert later.guest_progress(ID) == GuestProgress(3, has_started=True)
+
+
+def test_user_data_of_any_bytes_is_remembered() -> None:
+    wish = parse.instance(wishes.instance(wishes.volume()))
+    text = codec.dumps(wish)
+    assert codec.loads(InstanceWish, text) == wish
+    assert codec.dumps(codec.loads(InstanceWish, text)) == text
+
+
+def test_the_life_of_a_resource(ledger: Ledger) -> None:
+    shelf = ledger.volumes
+    assert shelf.accept(Subject(ID, 1), SMALL, uses=[("image", "x")]) is None
+    shelf.confirm(ID)
+    assert shelf.wanted(ID).phase is Phase.PRESENT
+    assert ledger.users_of("image", "x", "volume") == [ID]
+    shelf.begin_removal(Subject(ID, 2))
+    assert [entry.phase for entry in shelf.held()] == [Phase.REMOVING]
+    with pytest.raises(NotFound):
+        shelf.wanted(ID)
+    shelf.finish_removal(ID)
+    assert shelf.held() == []
+    assert ledger.users_of("image", "x", "volume") == []
+    with pytest.raises(StaleGeneration):
+        shelf.accept(Subject(ID, 2), SMALL, uses=[])
+    before = shelf.accept(Subject(ID, 3), LARGE, uses=[])
+    assert before is not None
+    assert (before.phase, before.generation) == (Phase.REMOVED, 2)
+
+
+def test_generations_only_rise(ledger: Ledger) -> None:
+    shelf = ledger.volumes
+    shelf.accept(Subject(ID, 5), SMALL, uses=[])
+    shelf.accept(Subject(ID, 5), SMALL, uses=[])
+    with pytest.raises(StaleGeneration):
+        shelf.accept(Subject(ID, 4), SMALL, uses=[])
+    with pytest.raises(GenerationReused):
+        shelf.accept(Subject(ID, 5), LARGE, uses=[])
+    with pytest.raises(StaleGeneration):
+        shelf.begin_removal(Subject(ID, 4))
+    shelf.accept(Subject(ID, 6), LARGE, uses=[])
+    assert shelf.wanted(ID).wish == LARGE
+
+
+def test_a_failed_transaction_leaves_no_trace(ledger: Ledger) -> None:
+    with pytest.raises(RuntimeError), ledger.transaction():
+        ledger.volumes.accept(Subject(ID, 1), SMALL, uses=[])
+        raise RuntimeError
+    assert ledger.volumes.get(ID) is None
+    ledger.volumes.accept(Subject(ID, 1), SMALL, uses=[])
+    assert ledger.volumes.wanted(ID).generation == 1
+
+
+def test_a_ledger_of_a_newer_agent_is_not_touched(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.close()
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(RuntimeError, match="newer agent"):
+        Ledger(path)
+
+
+def test_the_ledger_is_for_its_owner_only(ledger: Ledger, tmp_path: Path) -> None:
+    assert (tmp_path / "ledger.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_lock_keeps_callers_of_one_resource_apart_and_lets_others_pass() -> None:
+    locks, entered = ResourceLocks(), threading.Event()
+
+    def second() -> None:
+        with locks.hold(("volume", "a"), ("instance", "b")):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    with locks.hold(("instance", "b"), ("instance", "b")):
+        thread.start()
+        with locks.hold(("volume", "c")):
+            assert not entered.is_set()
+    thread.join(timeout=10)
+    assert entered.is_set()
+
+
+def test_many_callers_in_all_orders_come_through() -> None:
+    locks, count = ResourceLocks(), 0
+    names = [("volume", "a"), ("instance", "b"), ("attachment", "c"), ("network", "d")]
+
+    def work(turn: int) -> None:
+        nonlocal count
+        for step in range(50):
+            chosen = [names[(turn + step + offset) % 4] for offset in range(4)]
+            with locks.hold(*chosen):
+                seen = count
+                count = seen + 1
+
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert count == 400

@@ -1,0 +1,66 @@
+"""What a guest learns at boot, read back by a real YAML parser."""
+
+from ipaddress import IPv4Address, IPv4Network
+from uuid import UUID
+
+import yaml
+
+from agents.node import seed
+from agents.node.adapters.base import NetworkSpec, PortSpec
+from agents.node.wishes import GuestData
+from tests.agents import wishes
+
+INSTANCE = UUID(wishes.PROJECT_ID)
+NETWORK = NetworkSpec(
+    id=UUID(wishes.NETWORK_ID),
+    cidr=IPv4Network("10.10.0.0/20"),
+    gateway_ip=IPv4Address("10.10.0.1"),
+    dns_servers=(IPv4Address("10.10.0.1"), IPv4Address("9.9.9.9")),
+    mtu=1450,
+)
+
+
+def port(number: int) -> PortSpec:
+    ip = IPv4Address(f"10.10.0.{number}")
+    return PortSpec(UUID(wishes.new_id()), NETWORK, f"52:54:00:00:00:{number:02x}", ip, "web-1")
+
+
+def files(data: GuestData, *ports: PortSpec) -> dict[str, object]:
+    return {name: yaml.safe_load(content) for name, content in seed.files(INSTANCE, data, ports).items()}
+
+
+def test_metadata_says_name_and_keys() -> None:
+    hostile = "ssh-ed25519 AAAA me: \"you\" # {no} 'comment' \\n"
+    read = files(GuestData("web-1", (hostile, "ssh-rsa BBBB"), b""), port(11))
+    assert read["meta-data"] == {
+        "instance-id": str(INSTANCE),
+        "local-hostname": "web-1",
+        "public-keys": [hostile, "ssh-rsa BBBB"],
+    }
+
+
+def test_each_card_is_found_by_its_mac_and_the_first_one_leads_outside() -> None:
+    config = files(GuestData("web-1", (), b""), port(11), port(12))["network-config"]
+    first, second = config["ethernets"]["net0"], config["ethernets"]["net1"]
+    assert config["version"] == 2
+    assert first == {
+        "match": {"macaddress": "52:54:00:00:00:0b"},
+        "set-name": "eth0",
+        "mtu": 1450,
+        "addresses": ["10.10.0.11/20"],
+        "nameservers": {"addresses": ["10.10.0.1", "9.9.9.9"]},
+        "routes": [{"to": "default", "via": "10.10.0.1"}],
+    }
+    assert (second["set-name"], "routes" in second) == ("eth1", False)
+
+
+def test_a_guest_without_cards_or_keys_gets_valid_files_too() -> None:
+    read = files(GuestData("web-1", (), b""))
+    assert read["network-config"] == {"version": 2, "ethernets": {}}
+    assert read["meta-data"]["public-keys"] == []
+    assert read["user-data"] == {}
+
+
+def test_user_data_is_passed_on_as_it_is() -> None:
+    script = b"#!/bin/sh\nprintf '\xff\x00'\n"
+    assert seed.files(INSTANCE, GuestData("web-1", (), script), [])["user-data"] == script
