@@ -89,6 +89,11 @@ class ImageInspectionFailed(Unavailable):
     detail = "The image could not be inspected at the moment."
 
 
+class ImageStoreFull(Unavailable):
+    code = "catalog.image.store_full"
+    detail = "The image store has no room for the image at the moment."
+
+
 class ImageFileMissing(Unprocessable):
     code = "catalog.image.file_missing"
     detail = "The file of the image is not in the image store any more. Create the image again."

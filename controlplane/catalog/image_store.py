@@ -4,6 +4,7 @@ settings.IMAGES_DIR/<sha256> are the files of images that were found good; they 
 looked into lie in incoming/, under a name that only their operation knows.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from controlplane.catalog.errors import ImageDigestMismatch, ImageTooLarge
+from controlplane.catalog.errors import ImageDigestMismatch, ImageStoreFull, ImageTooLarge
 from controlplane.kernel.ids import new_id
 
 FORGOTTEN_AFTER = timedelta(hours=1)
@@ -45,6 +46,7 @@ def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received
     Raises:
         ImageTooLarge: more than settings.IMAGE_MAX_BYTES arrived.
         ImageDigestMismatch: `sha256` was declared and the bytes have another one.
+        ImageStoreFull: the disk has no room for it.
     """
     target = incoming_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +56,10 @@ def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received
         if sha256 and received.sha256 != sha256:
             raise ImageDigestMismatch(found=received.sha256, declared=sha256)
         partial.replace(target)
-    except BaseException:
+    except BaseException as exc:
         partial.unlink(missing_ok=True)
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ImageStoreFull() from exc
         raise
     return received
 

@@ -75,7 +75,7 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
 
     Raises:
         ImageHasContent: it does not await any, or another upload was faster.
-        ImageTooLarge, ImageDigestMismatch, ImageNotOwned.
+        ImageTooLarge, ImageDigestMismatch, ImageStoreFull, ImageNotOwned.
     """
     _may_change(actor, image)
     _need_awaiting(image)
@@ -115,30 +115,31 @@ def image_import_file(
     image = _new_image(project, new)
     _may_change(actor, image)
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        known = (hashlib.file_digest(file, "sha256").hexdigest(), new.format, "available")
     namesake = Image.objects.filter(project=project, name=new.name).exclude(state="deleted").first()
-    if namesake is not None and (namesake.sha256, namesake.format, namesake.state) == (
-        digest,
-        new.format,
-        "available",
-    ):
+    if namesake is not None and (namesake.sha256, namesake.format, namesake.state) == known:
         return namesake
     if namesake is not None and not replace:
         raise ImageNameTaken(field="name", name=new.name)
+    _take_file(image, path)
+    _write_import(actor, image, instead_of=namesake)
+    return image
+
+
+def _take_file(image: Image, path: Path) -> None:
+    """Copy the file into the store and make `image`, which is not written here, available."""
+    name = str(image.pk)
     with path.open("rb") as file:
-        name = str(image.pk)
-        received = image_store.receive(iter(lambda: file.read(CHUNK_BYTES), b""), name, sha256=new.sha256)
+        received = image_store.receive(iter(lambda: file.read(CHUNK_BYTES), b""), name, sha256=image.sha256)
     try:
-        found = inspect(image_store.incoming_path(name), new.format)
-        image.sha256, image.size_bytes = received.sha256, received.size_bytes
-        image.virtual_size_bytes = found.virtual_size_bytes
+        found = inspect(image_store.incoming_path(name), image.format)
         if not image_store.publish(name, received.sha256):
             raise ImageFileMissing()
     finally:
         image_store.discard(name)
+    image.sha256, image.size_bytes = received.sha256, received.size_bytes
+    image.virtual_size_bytes = found.virtual_size_bytes
     image.state = "available"
-    _write_import(actor, image, instead_of=namesake)
-    return image
 
 
 @transaction.atomic(durable=True)

@@ -39,6 +39,12 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
         raise CommandError(f"{node.name} would offer less than what is allocated on it.") from exc
 
 
+def offered(inventory: Inventory) -> tuple[int, int, int]:
+    """vCPUs, MiB of memory and GiB of disk; nothing of a node that has not yet said what it has."""
+    capacity = (inventory.vcpus_capacity, inventory.memory_mib_capacity, inventory.disk_gib_capacity)
+    return max(0, capacity[0]), max(0, capacity[1]), max(0, capacity[2])
+
+
 def ratio(text: str) -> Decimal:
     try:
         value = Decimal(text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 
 import controlplane.catalog
 from controlplane.catalog.errors import CatalogueInvalid
@@ -136,6 +137,14 @@ def test_a_zone_that_ends_has_no_facts_after_its_end(document: Any) -> None:
 
     assert value("fr-idf-1", "location.territory", moment=JULY) == "FR"
     assert value("fr-idf-1", "location.territory", moment=DECEMBER) == "nothing said"
+
+
+def test_the_database_refuses_two_beliefs_about_one_moment(document: Any) -> None:
+    catalogue_import(SYSTEM, document)
+    with pytest.raises(IntegrityError, match="catalog_fact_one_belief"):
+        Fact.objects.create(
+            subject_kind="zone", subject_id="fr-idf-1", attribute="location.territory", value="DE", valid_from=JULY
+        )
 
 
 def set_in(document: Any, path: list[Any], new: object) -> None:

@@ -1,5 +1,6 @@
 """Images: made, uploaded, verified, imported from a file, deleted, collected."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from controlplane.catalog.errors import (
     ImageNotReady,
     ImageRefused,
     ImageSourceRefused,
+    ImageStoreFull,
     ImageTooLarge,
 )
 from controlplane.catalog.models import Image
@@ -147,6 +149,19 @@ def test_a_sender_that_breaks_off_leaves_nothing_and_may_send_again(
     assert files_in(images_dir) == set()
 
     assert run(image_upload(member, image, chunks_of(path))).state == "succeeded"
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    member: Actor, project: Project, tmp_path: Path, images_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(image_store.os, "fsync", full)
+    image, _ = image_create(member, project, NEW)
+    with pytest.raises(ImageStoreFull):
+        image_upload(member, image, chunks_of(qcow2(tmp_path)))
+    assert files_in(images_dir) == set()
 
 
 def test_of_two_uploads_at_once_the_first_to_end_wins(

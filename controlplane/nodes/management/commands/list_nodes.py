@@ -2,6 +2,7 @@ from typing import Any
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
+from controlplane.nodes.management.offers import offered
 from controlplane.nodes.models import Node
 from controlplane.nodes.selectors import nodes
 
@@ -21,13 +22,14 @@ class Command(OperatorCommand):
 
 def _row(node: Node) -> tuple[str, ...]:
     inventory = node.inventory
+    vcpus, memory_mib, disk_gib = offered(inventory)
     return (
         node.name,
         node.zone_id,
         f"{node.state}, cordoned" if node.is_cordoned else node.state,
         node.address,
-        f"{inventory.vcpus_used}/{inventory.vcpus_capacity}",
-        f"{inventory.memory_mib_used}/{inventory.memory_mib_capacity}",
-        f"{inventory.disk_gib_used}/{inventory.disk_gib_capacity}",
+        f"{inventory.vcpus_used}/{vcpus}",
+        f"{inventory.memory_mib_used}/{memory_mib}",
+        f"{inventory.disk_gib_used}/{disk_gib}",
         str(node.pk),
     )

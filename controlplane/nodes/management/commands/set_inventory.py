@@ -18,8 +18,5 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         node = node_get(SYSTEM, options["node"])
         offers.apply(node, options)
-        inventory = node_get(SYSTEM, options["node"]).inventory
-        self.stdout.write(
-            f"{node.name} offers {inventory.vcpus_capacity} vCPUs, {inventory.memory_mib_capacity} MiB of memory "
-            f"and {inventory.disk_gib_capacity} GiB of disk."
-        )
+        vcpus, memory_mib, disk_gib = offers.offered(node_get(SYSTEM, options["node"]).inventory)
+        self.stdout.write(f"{node.name} offers {vcpus} vCPUs, {memory_mib} MiB of memory and {disk_gib} GiB of disk.")
