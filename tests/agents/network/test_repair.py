@@ -110,7 +110,16 @@ def test_the_next_start_removes_networks_without_ports(node: Node, plug: Plug) -
     assert len(node.dnsmasq_pids()) == 1
     assert tap_name(gone.port.id) not in node.run("nft list ruleset")
     assert_served(kept)
-    kept.stop(), gone.stop()
+    kept.stop()
+    gone.stop()
+    node.restart_agent([])
+    assert_nothing_left(node)
+
+
+def test_the_next_start_removes_what_is_left_of_a_network_that_was_deleted_by_hand(node: Node) -> None:
+    node.ensure(PORT)
+    node.run(f"ip netns del {ROUTER}")
+    node.run(f"ip link del {bridge_name(NETWORK.id)}")
     node.restart_agent([])
     assert_nothing_left(node)
 

@@ -95,7 +95,8 @@ def test_an_address_is_free_for_the_next_card_at_once(node: Node, plug: Plug) ->
 def test_a_removed_port_is_cut_off_although_its_tap_is_still_there(node: Node, plug: Plug) -> None:
     network = a_network(1)
     stays, goes = plug(a_port(network, 0)), plug(a_port(network, 1), a_port(network, 0))
-    stays.dhcp(), goes.dhcp()
+    stays.dhcp()
+    goes.dhcp()
     node.remove(goes.port, stays.port)
     assert not goes.pings(network.gateway_ip)
     assert stays.pings(network.gateway_ip)

@@ -30,7 +30,7 @@ for name in ip mask router dns mtu hostname; do eval "echo $name=\\$$name"; done
 
 def a_network(number: int, **fields: Any) -> NetworkSpec:
     """Networks with different numbers have the same addresses, unless told otherwise."""
-    values = {
+    values: dict[str, Any] = {
         "id": UUID(int=(0x0198 << 112) + (7 << 76) + (2 << 62) + number),
         "cidr": IPv4Network("10.0.0.0/24"),
         "gateway_ip": IPv4Address("10.0.0.1"),
@@ -42,7 +42,7 @@ def a_network(number: int, **fields: Any) -> NetworkSpec:
 
 def a_port(network: NetworkSpec, number: int, **fields: Any) -> PortSpec:
     """The port with the address .(10 + number), whose MAC differs from that of any other network."""
-    values = {
+    values: dict[str, Any] = {
         "id": UUID(int=network.id.int + (number + 1) * 0x10000),
         "network": network,
         "mac": f"52:54:00:00:{network.id.int & 0xFF:02x}:{number:02x}",

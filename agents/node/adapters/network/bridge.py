@@ -36,13 +36,14 @@ def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *,
         _remove_router(layout, links)
         ip_batch(_router_parts(layout))
     if layout.bridge not in links:
-        ip_batch([f"link add {layout.bridge} type bridge {BRIDGE_OPTIONS}"])
+        ip_batch([f"link add {layout.bridge} type bridge"])
     taps = [tap_name(port.id) for port in ports]
     for name in (layout.bridge, layout.lan_leg, layout.wan_leg):
         set_kernel_switch(f"net/ipv6/conf/{name}/disable_ipv6", "1")
     ip_batch(
         [
             f'link set {layout.bridge} alias "{BRIDGE_ALIAS}"',
+            f"link set {layout.bridge} type bridge {BRIDGE_OPTIONS}",
             f"link set {layout.bridge} mtu {network.mtu} arp off up",
             f"link set {layout.lan_leg} mtu {network.mtu} master {layout.bridge} up",
             f"link set {layout.wan_leg} mtu {network.mtu} up",

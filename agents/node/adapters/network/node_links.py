@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
 
 from agents.node.adapters.network.layout import LAN_LEG, NAMESPACE, WAN_LEG, Layout
 from agents.node.adapters.network.tools import NAMESPACES, ip_json
@@ -61,8 +62,8 @@ class NodeLinks:
         return any(name.startswith(WAN_LEG) and name != layout.wan_leg for name in self.addresses)
 
 
-def layouts_present(links: NodeLinks) -> set[Layout]:
-    """Every network of which anything is left on this node, be it a bridge without a router or the reverse."""
+def layouts_present(links: NodeLinks, dhcp_folder: Path) -> set[Layout]:
+    """Every network of which anything is left on this node, be it a bridge alone or a file of its dnsmasq."""
     bridges = [
         link["ifname"] for link in ip_json(["link", "show", "type", "bridge"]) if link.get("ifalias") == BRIDGE_ALIAS
     ]
@@ -72,6 +73,7 @@ def layouts_present(links: NodeLinks) -> set[Layout]:
         *_owners(links.addresses, WAN_LEG),
         *_owners(bridges, "br"),
         *_owners(namespaces, NAMESPACE),
+        *_owners((path.stem for path in dhcp_folder.glob("*")), ""),
     }
 
 

@@ -52,7 +52,7 @@ table {TABLE} {{
     iifname "{WAN_LEG}*" counter drop
   }}
   chain forward {{
-    iifname "{WAN_LEG}*" {outside} accept
+    iifname "{WAN_LEG}*" ip saddr {transit_pool} {outside} accept
     iifname "{WAN_LEG}*" counter drop
     oifname "{WAN_LEG}*" ct state established,related accept
     oifname "{WAN_LEG}*" counter drop

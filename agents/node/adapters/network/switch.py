@@ -16,7 +16,8 @@ the node's other devices; bridged frames are kept out of the node's IP firewall 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 from threading import Lock
@@ -27,6 +28,7 @@ from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.tools import nft
+from agents.node.errors import AdapterError
 
 RUNTIME_DIR = Path("/run/andromede")
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
@@ -61,7 +63,7 @@ class LinuxSwitch:
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         ports = [port, *others]
         _check(ports)
-        with self._lock:
+        with self._alone():
             links = NodeLinks.read()
             nft(self._node_rules(links) + port_rules.admit(ports))
             self._ensure_network(port.network, ports, links)
@@ -70,7 +72,7 @@ class LinuxSwitch:
         """A tap that still exists is unplugged before its rules go."""
         _check([port, *others])
         layout = Layout.of(port.network.id)
-        with self._lock:
+        with self._alone():
             links = NodeLinks.read()
             bridge.unplug(tap_name(port.id), links)
             rules = self._node_rules(links) + port_rules.admit(others) + port_rules.expel(port)
@@ -87,9 +89,9 @@ class LinuxSwitch:
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
         wanted = {Layout.of(network_id) for network_id in networks}
-        with self._lock:
+        with self._alone():
             links = NodeLinks.read()
-            for layout in sorted(layouts_present(links) - wanted):
+            for layout in sorted(layouts_present(links, self._runtime_dir) - wanted):
                 self._remove_network(layout, links)
             if not networks:
                 nft(ALL_RULES_GONE)
@@ -98,6 +100,14 @@ class LinuxSwitch:
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
                 self._ensure_network(network, members, NodeLinks.read(), renew=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except OSError as exc:
+                raise AdapterError(f"The network is not as it should be: {exc}", retryable=True) from exc
 
     def _node_rules(self, links: NodeLinks) -> str:
         denied = links.connected() if self._denied_cidrs is None else self._denied_cidrs

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,5 @@ def namespace_is_alive(namespace: str) -> bool:
 
 def set_kernel_switch(path: str, value: str) -> None:
     """Write a file of /proc/sys, which shows the writer's own network namespace; absent features are skipped."""
-    switch = Path("/proc/sys") / path
-    if switch.exists():
-        switch.write_text(value)
+    with suppress(FileNotFoundError), (Path("/proc/sys") / path).open("r+") as switch:
+        switch.write(value)
