@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -121,15 +122,19 @@ def test_guests_survive_the_death_of_agent_and_libvirtd(
     silent = refusal(lambda: agent.stub.EnsureInstance(wishes.again(guest)))
     assert (silent.status, silent.code) == (grpc.StatusCode.UNAVAILABLE, "agent.hypervisor_unavailable")
     agent.node.start_libvirtd()
-    wait_until(lambda: answers(agent), what="the agent to find libvirtd again", within_s=20)
+    wait_until(
+        lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
+        what="the agent to find libvirtd again",
+        within_s=20,
+    )
     assert agent.stub.EnsureInstance(wishes.again(guest)).power == pb.POWER_RUNNING
     assert qemu_pid(agent) == pid
     assert agent.ssh(ssh_key, "10.10.0.11", "hostname").strip() == "web-1"
 
 
-def answers(agent: LabAgent) -> bool:
+def succeeds(call: Callable[[], object]) -> bool:
     try:
-        agent.stub.Describe(pb.DescribeRequest())
+        call()
     except grpc.RpcError:
         return False
     return True
@@ -138,7 +143,11 @@ def answers(agent: LabAgent) -> bool:
 def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.kill_libvirtd()
     agent.node.start_libvirtd()
-    wait_until(lambda: answers(agent), what="the agent to find libvirtd again", within_s=20)
+    wait_until(
+        lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
+        what="the agent to find libvirtd again",
+        within_s=20,
+    )
     stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=30)
     assert next(stream).WhichOneof("event") == "heartbeat"
     os.kill(qemu_pid(agent), signal.SIGKILL)
@@ -152,7 +161,11 @@ def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
     agent.cut_power_and_return()
-    wait_until(lambda: answers(agent), what="the agent to find libvirtd again", within_s=20)
+    wait_until(
+        lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
+        what="the agent to find libvirtd again",
+        within_s=20,
+    )
     assert agent.state(guest.subject.id).power == pb.POWER_CRASHED
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
     agent.wait_for_console(guest.subject.id, BOOTED, count=2)
@@ -185,3 +198,26 @@ def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent
     agent.stub.EnsureInstance(wishes.again(wish, power=pb.POWER_OFF))
     assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present
     assert agent.stub.RemoveVolume(wishes.removal(data.subject)).was_present
+
+
+@pytest.mark.parametrize("victim", ["agent", "libvirtd"])
+@pytest.mark.parametrize("after_s", [0.02, 0.15, 0.4])
+def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
+    agent: LabAgent, clean: None, tiny_image: Path, victim: str, after_s: float
+) -> None:
+    sha256 = agent.cache(tiny_image)
+    root, port = wishes.volume(size_mib=512, image=sha256), wishes.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    call = agent.stub.EnsureInstance.future(wish)
+    threading.Event().wait(after_s)  # where in the work the kill strikes, not how long anything may take
+    if victim == "agent":
+        agent.restart()
+    else:
+        agent.node.kill_libvirtd()
+        agent.node.start_libvirtd()
+    call.exception()
+    wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(wish)), what="the creation", within_s=40)
+    assert agent.state(wish.subject.id).power == pb.POWER_RUNNING
+    assert len(agent.node.pids("qemu-system-x86")) == 1

@@ -1,0 +1,87 @@
+"""A host whose KVM passes for good and still cannot run guests: they end up running all the same."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+from xml.etree import ElementTree
+
+import pytest
+
+from agents.lab import LabNode
+from agents.lab.shell import wait_until
+from agents.node import domainxml
+from agents.node.adapters import accelerator
+from agents.node.adapters.accelerator import Accelerator
+from agents.node.adapters.base import BaseImage, Firmware, GuestDisk, GuestSpec, ImageFormat, Power
+from agents.node.adapters.libvirt import LibvirtHypervisor
+from agents.node.adapters.qemu_img import FileDisks
+from tests.agents import wishes
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def deceived(lab_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LibvirtHypervisor, FileDisks]]:
+    """A hypervisor whose probe found KVM to work."""
+    if not accelerator.DEVICE.exists() or not accelerator.runs_guests("kvm", cpu="host"):
+        pytest.skip("needs a KVM that exists and does not work")
+    folder = lab_node.agent_folder / "kvm"
+    disks = FileDisks(folder)
+    monkeypatch.setattr(accelerator, "_kvm_problem", lambda: "")
+    (folder / "accelerator.json").unlink(missing_ok=True)
+    hypervisor = LibvirtHypervisor(lab_node.libvirt_uri, accelerator=Accelerator(folder, wanted="auto", boot_id="boot"))
+    assert hypervisor.host().virt_type == "kvm"
+    yield hypervisor, disks
+    for guest_id in hypervisor.states():
+        hypervisor.power_off(guest_id)
+        hypervisor.undefine(guest_id)
+    hypervisor.close()
+    assert json.loads((folder / "accelerator.json").read_text())["virt_type"] == "qemu"
+
+
+def start(hypervisor: LibvirtHypervisor, disks: FileDisks, image: Path) -> UUID:
+    content, guest_id, root = image.read_bytes(), UUID(wishes.new_id()), UUID(wishes.new_id())
+    with disks.receive_image("tiny") as incoming:
+        incoming.write(content)
+        incoming.keep()
+    disks.create_volume(root, size_bytes=512 * wishes.MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
+    guest = GuestSpec(
+        id=guest_id,
+        project_id=UUID(wishes.PROJECT_ID),
+        vcpus=1,
+        memory_mib=128,
+        firmware=Firmware.BIOS,
+        disks=(GuestDisk(root, disks.volume_path(root)),),
+        nics=(),
+        seed=disks.write_seed(guest_id, {"meta-data": b"instance-id: x\n"}),
+        console_log=disks.console_path(guest_id),
+    )
+    hypervisor.define(guest)
+    hypervisor.start(guest_id)
+    return guest_id
+
+
+def runs_under_tcg(hypervisor: LibvirtHypervisor, guest_id: UUID) -> bool:
+    state = hypervisor.state(guest_id)
+    return state is not None and (state.power, state.virt_type) == (Power.RUNNING, "qemu")
+
+
+def test_a_guest_that_qemu_refuses_to_start_starts_under_tcg(
+    deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path
+) -> None:
+    hypervisor, disks = deceived
+    guest_id = start(hypervisor, disks, tiny_image)
+    assert runs_under_tcg(hypervisor, guest_id)
+    assert hypervisor.host().virt_type == "qemu"
+
+
+def test_a_guest_that_kvm_stops_in_its_first_seconds_goes_on_under_tcg(
+    deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a modest CPU model QEMU starts, and KVM gives up in the guest's boot loader."""
+    modest = ElementTree.fromstring("<cpu mode='custom' check='none'><model>qemu64</model></cpu>")
+    monkeypatch.setattr(domainxml, "_cpu", lambda _virt_type: modest)
+    hypervisor, disks = deceived
+    guest_id = start(hypervisor, disks, tiny_image)
+    wait_until(lambda: runs_under_tcg(hypervisor, guest_id), what="the guest to run under TCG", within_s=30)
