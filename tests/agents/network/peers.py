@@ -1,8 +1,8 @@
 """Two ends of a conversation, each started in the namespace it is to speak from.
 
-    peers.py serve PORT       prints "ready"; answers every line with the address that it comes from
-    peers.py ask HOST PORT    prints "open", "refused", "unreachable" or "silent"; then sends each line of its
-                              stdin, and prints the answer
+peers.py serve PORT       prints "ready"; answers every line with the address that it comes from
+peers.py ask HOST PORT    prints "open", "refused", "unreachable" or "silent"; then sends each line of its
+                          stdin, and prints the answer
 """
 
 import socket
