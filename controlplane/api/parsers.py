@@ -30,6 +30,11 @@ class StrictJSONParser(BaseParser):
         return value
 
 
+def escaped(name: str) -> str:
+    """One part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def _decoded(raw: bytes) -> Any:
     try:
         return json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite)
@@ -48,7 +53,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BodyMalformed(field=twice[:80], reason=f"the member {twice[:80]!r} is there twice.")
+        raise BodyMalformed(field=escaped(twice[:80]), reason=f"the member {twice[:80]!r} is there twice.")
     return members
 
 
@@ -78,9 +83,9 @@ def _check(value: Any, *, pointer: str, depth: int) -> None:
         for name, member in members:
             if isinstance(name, str):
                 _check_text(name, pointer)
-            _check(member, pointer=f"{pointer}/{str(name)[:80]}", depth=depth + 1)
+            _check(member, pointer=f"{pointer}/{escaped(str(name)[:80])}", depth=depth + 1)
 
 
 def _check_text(text: str, pointer: str) -> None:
     if FORBIDDEN.search(text):
-        raise BodyMalformed(field=pointer.strip("/"), reason="a text in it has a control character.")
+        raise BodyMalformed(field=pointer.removeprefix("/") or None, reason="a text in it has a control character.")

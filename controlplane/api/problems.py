@@ -19,6 +19,7 @@ from controlplane.api.errors import (
     RouteNotFound,
 )
 from controlplane.api.middleware import request_id_of
+from controlplane.api.parsers import escaped
 from controlplane.kernel.errors import (
     CloudError,
     Conflict,
@@ -137,18 +138,13 @@ def _invalid(exc: exceptions.ValidationError) -> tuple[CloudError, list[dict[str
 def _flat(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            at = pointer if name == "non_field_errors" else f"{pointer}/{_escaped(str(name))}"
+            at = pointer if name == "non_field_errors" else f"{pointer}/{escaped(str(name))}"
             yield from _flat(inner, at)
     elif isinstance(detail, list):
         for inner in detail:
             yield from _flat(inner, pointer)
     else:
         yield {"pointer": pointer, "code": FIELD_CODES.get(detail.code, detail.code), "detail": str(detail)}
-
-
-def _escaped(name: str) -> str:
-    """One part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpRequest) -> dict[str, Any]:

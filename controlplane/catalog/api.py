@@ -21,7 +21,7 @@ from controlplane.catalog.serializers import (
 from controlplane.identity.api import ActorView, ProjectView
 from controlplane.kernel import clock
 from controlplane.kernel.fields import merged
-from controlplane.kernel.listing import Listing, among, created_after, exactly, labelled
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
 from controlplane.operations.selectors import current_operations
 from controlplane.operations.serializers import joined, with_operation
@@ -34,7 +34,7 @@ VOLUME_TYPES = Listing({}, sorts=BY_ID)
 IMAGES = Listing(
     {
         "name": exactly("name", "The image of this name."),
-        "state": among("state", IMAGE.moves.keys() - IMAGE.terminal),
+        "state": in_state(IMAGE),
         "created_after": created_after(),
         "labels": labelled(),
     }

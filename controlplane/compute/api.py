@@ -16,7 +16,7 @@ from controlplane.compute.serializers import InstanceIn, InstanceOut, InstancePa
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
-from controlplane.kernel.listing import Listing, among, created_after, exactly, invalid, labelled
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
 from controlplane.kernel.rest import Body, created, is_gone, route
 from controlplane.network.selectors import network_get
 from controlplane.operations.models import Operation
@@ -28,7 +28,7 @@ from controlplane.storage.selectors import volume_get
 INSTANCES = Listing(
     {
         "name": exactly("name", "The instance of this name."),
-        "state": among("state", INSTANCE.moves.keys() - INSTANCE.terminal),
+        "state": in_state(INSTANCE),
         "zone": exactly("node__zone_id", "The instances in this zone."),
         "created_after": created_after(),
         "labels": labelled(),

@@ -13,7 +13,7 @@ from controlplane.compute.models import Attachment
 from controlplane.compute.serializers import AttachmentIn, AttachmentOut, VolumeOut
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
-from controlplane.kernel.listing import Listing, among, created_after, exactly, labelled
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.rest import Body, created, is_gone, route
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
@@ -25,7 +25,7 @@ from controlplane.storage.serializers import GrowIn, VolumeIn, VolumePatch
 VOLUMES = Listing(
     {
         "name": exactly("name", "The volume of this name."),
-        "state": among("state", VOLUME.moves.keys() - VOLUME.terminal),
+        "state": in_state(VOLUME),
         "zone": exactly("node__zone_id", "The volumes in this zone."),
         "created_after": created_after(),
         "labels": labelled(),

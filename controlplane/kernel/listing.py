@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import CONTROL, Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
+from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
@@ -58,6 +59,11 @@ def among(lookup: str, values: Iterable[str]) -> Filter:
         return Q(**{lookup: text})
 
     return Filter(condition, f"One of {', '.join(known)}.")
+
+
+def in_state(machine: Machine) -> Filter:
+    """States that nothing follows are left out: such rows are no part of a collection."""
+    return among("state", [state for state in machine.moves if state not in machine.terminal])
 
 
 def created_after(lookup: str = "created_at") -> Filter:

@@ -13,7 +13,8 @@ from django.utils.translation import get_language, gettext
 from controlplane.kernel.errors import REGISTRY, CloudError
 
 LINKS = ("blocking_operation", "placement_decision")
-PROSE = frozenset({"reason", "explanation", "obstacle"})
+# Facts that are words themselves. Where they are always the same words, they have a translation of their own.
+PROSE = frozenset({"reason", "explanation", "obstacle", "rule"})
 
 
 def language() -> str:
@@ -51,7 +52,9 @@ def describe_document(document: Mapping[str, object]) -> dict[str, object]:
 
 def _spoken(facts: Mapping[str, object]) -> dict[str, object]:
     suffix = f"_{language()}"
-    return {**facts, **{name.removesuffix(suffix): facts[name] for name in facts if name.endswith(suffix)}}
+    words = {name: gettext(str(facts[name])) for name in PROSE & facts.keys() if facts[name]}
+    rendered = {name.removesuffix(suffix): facts[name] for name in facts if name.endswith(suffix)}
+    return {**facts, **words, **rendered}
 
 
 @cache

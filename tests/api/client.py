@@ -1,0 +1,87 @@
+"""A caller of the API. Every answer is held against the OpenAPI document."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import Resolver404
+
+from tests.api import contract
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text) if self.text else None
+
+    @property
+    def operation(self) -> Any:
+        return self.body["operation"]
+
+    @property
+    def problem(self) -> tuple[int, str, str | None]:
+        """Status, code, and the first place in the request that it names."""
+        places = [each.get("pointer", each.get("parameter")) for each in self.body["errors"]]
+        return self.status, self.body["code"], places[0] if places else None
+
+
+@dataclass
+class Caller:
+    """Paths without a leading slash are below the project."""
+
+    token: str | None
+    project: str = ""
+    language: str = "en"
+    http: Client = field(default_factory=Client)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.call("POST", path, {} if body is None else body, **headers)
+
+    def put(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.call("PUT", path, body, **headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> Answer:
+        return self.call("PATCH", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> Answer:
+        return self.call("DELETE", path, **headers)
+
+    def upload(self, path: str, data: bytes, *, declared_bytes: int | None = None) -> Answer:
+        """`declared_bytes`: the Content-Length, when it is not that of the data."""
+        length = len(data) if declared_bytes is None else declared_bytes
+        environ = {"wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(length)}
+        return self.send("PUT", path, data, content_type="application/octet-stream", environ=environ)
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        data = b"" if body is None else json.dumps(body).encode()
+        return self.send(method, path, data, content_type="application/json", **headers)
+
+    def send(
+        self, method: str, path: str, data: bytes, *, content_type: str, environ: Any = None, **headers: str
+    ) -> Answer:
+        """Just these bytes."""
+        path = path if path.startswith("/") else f"/v1/projects/{self.project}/{path}"
+        headers = {"Accept-Language": self.language} | {name.replace("_", "-"): text for name, text in headers.items()}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        response = self.http.generic(method, path, data, content_type=content_type, headers=headers, **(environ or {}))
+        _check(method, path, response)
+        return Answer(response.status_code, dict(response.items()), response.content.decode())
+
+
+def _check(method: str, path: str, response: HttpResponse) -> None:
+    try:
+        contract.check(method, path, response)
+    except Resolver404:
+        assert response.status_code == 404

@@ -1,0 +1,91 @@
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from pytest_django import Settings
+
+from controlplane.compute.models import Instance
+from controlplane.operations import hints
+from controlplane.operations.models import Operation
+from controlplane.storage.models import Volume
+from tests.api.client import Answer, Caller
+from tests.api.tokens import make_token
+from tests.world import Broker, Cloud, cloud_in, make_tenant, run
+
+FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def french(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The translations as the sources have them now."""
+    made = FRENCH / f".django.mo.{tmp_path_factory.mktemp('mo').parent.name}"
+    subprocess.run(["msgfmt", "-o", str(made), str(FRENCH / "django.po")], check=True)
+    made.replace(FRENCH / "django.mo")
+
+
+@pytest.fixture
+def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
+    """One node with a fake adapter, and the project alpha with a network, an image and a flavor."""
+    settings.PKI_DIR = tmp_path / "pki"
+    settings.IMAGES_DIR = tmp_path / "images"
+    with cloud_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    broker = Broker()
+    monkeypatch.setattr(hints, "current_app", broker)
+    return broker
+
+
+@pytest.fixture
+def api(cloud: Cloud) -> Caller:
+    """A member of the project alpha."""
+    return Caller(token="alpha", project="alpha")
+
+
+@pytest.fixture
+def viewer(cloud: Cloud) -> Caller:
+    return Caller(token=make_token(cloud.tenant.project, role="viewer"), project="alpha")
+
+
+@pytest.fixture
+def operator(db: None) -> Caller:
+    return Caller(token=make_token(None, role="owner"), project="alpha")
+
+
+@pytest.fixture
+def stranger(db: None) -> Caller:
+    """A member of another project, who asks for things of alpha."""
+    make_tenant("beta")
+    return Caller(token="beta", project="alpha")
+
+
+@pytest.fixture
+def unbroken(api: Caller) -> Caller:
+    """The same member; what goes wrong inside is answered and not raised in the test."""
+    return Caller(token=api.token, project=api.project, http=Client(raise_request_exception=False))
+
+
+def finish(answer: Answer) -> Any:
+    """The operation that the answer names, carried out as a worker does it."""
+    operation = run(Operation.objects.get(pk=answer.operation["id"]))
+    assert operation.state == "succeeded", operation.error
+    return answer.body
+
+
+@pytest.fixture
+def volume(api: Caller, cloud: Cloud) -> Volume:
+    body = finish(api.post("volumes", {"name": "data", "size_gib": 2}))
+    return Volume.objects.get(pk=body["id"])
+
+
+@pytest.fixture
+def instance(api: Caller, cloud: Cloud) -> Instance:
+    body = finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}))
+    return Instance.objects.get(pk=body["id"])

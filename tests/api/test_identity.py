@@ -1,0 +1,49 @@
+"""Projects, tokens, limits."""
+
+from controlplane.identity.models import ApiToken
+from tests.api.client import Caller
+from tests.world import Cloud, make_tenant
+
+
+def test_a_credential_sees_its_project_and_an_operator_all(api: Caller, operator: Caller, cloud: Cloud) -> None:
+    make_tenant("beta")
+    assert [each["name"] for each in api.get("/v1/projects").body["items"]] == ["alpha"]
+    assert {each["name"] for each in operator.get("/v1/projects").body["items"]} == {"alpha", "beta"}
+    project = api.get("/v1/projects/alpha").body
+    assert (project["id"], project["organization"]["name"]) == (str(cloud.tenant.project.pk), "alpha-org")
+    assert api.get(f"/v1/projects/{project['id']}").body == project
+
+
+def test_a_token_is_shown_once_works_and_ends(api: Caller, cloud: Cloud) -> None:
+    answer = api.post("tokens", {"name": "ci", "role": "viewer", "lifetime_days": 1})
+    assert answer.status == 201
+    secret = answer.body["secret"]
+    assert answer.body["prefix"] == secret[:15]
+    other = Caller(token=secret, project="alpha")
+    assert other.get("instances").status == 200
+    assert secret not in api.get("tokens").text
+    assert {each["name"] for each in api.get("tokens").body["items"]} == {"test", "ci"}
+    for _ in range(2):
+        assert api.delete(f"tokens/{answer.body['id']}").status == 204
+    assert other.get("instances").problem == (401, "unauthenticated", None)
+    assert [each["name"] for each in api.get("tokens").body["items"]] == ["test"]
+
+
+def test_nobody_gives_more_than_they_have(api: Caller, cloud: Cloud) -> None:
+    assert api.post("tokens", {"name": "ci", "role": "owner"}).problem == (403, "identity.role_needed", None)
+    assert ApiToken.objects.count() == 1
+
+
+def test_a_token_is_named_once(api: Caller, cloud: Cloud) -> None:
+    assert api.post("tokens", {"name": "test"}).problem == (409, "identity.name_taken", "/name")
+
+
+def test_a_token_that_is_none(api: Caller, cloud: Cloud) -> None:
+    for ref in ("ci", "01890000-0000-7000-8000-000000000000"):
+        assert api.delete(f"tokens/{ref}").problem == (404, "identity.token.not_found", None)
+
+
+def test_limits_and_use(api: Caller, cloud: Cloud) -> None:
+    limits = {each["dimension"]: each for each in api.get("limits").body["items"]}
+    assert limits["networks"]["used"] == 1
+    assert limits["instances"]["limit"] > limits["instances"]["used"] == 0

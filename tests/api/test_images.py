@@ -1,0 +1,98 @@
+"""Images: made, uploaded as a stream, refused when they are not what they say."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from controlplane.catalog.models import Image
+from controlplane.operations.models import Operation
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.services.catalog.disks import qcow2
+from tests.world import Cloud, run
+
+NEW = {"name": "mine", "format": "qcow2"}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> bytes:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    return qcow2(folder, content=b"boot").read_bytes()
+
+
+def test_an_upload(api: Caller, cloud: Cloud, disk: bytes) -> None:
+    answer = api.post("images", NEW | {"firmware": "uefi", "labels": {"os": "debian"}})
+    body = answer.body
+    assert (answer.status, body["state"], body["operation"], body["is_public"]) == (201, "awaiting-upload", None, False)
+    answer = api.upload("images/mine/file", disk)
+    assert (answer.status, answer.body["state"], answer.operation["kind"]) == (202, "verifying", "image.verify")
+    finish(answer)
+    shown = api.get("images/mine").body
+    assert (shown["state"], shown["size_bytes"]) == ("available", len(disk))
+    assert shown["sha256"] == hashlib.sha256(disk).hexdigest()
+    assert api.patch("images/mine", {"labels": {"os": None}}).body["labels"] == {}
+    assert [each["name"] for each in api.get("images?sort=name").body["items"]] == ["mine", "tiny"]
+    assert api.delete("images/mine").status == 204
+    assert api.get("images/mine").problem == (404, "catalog.image.not_found", None)
+
+
+def test_an_image_that_lies_about_its_format(api: Caller, cloud: Cloud) -> None:
+    api.post("images", NEW)
+    answer = api.upload("images/mine/file", b"#!/bin/sh\n" * 100)
+    run(Operation.objects.get(pk=answer.operation["id"]))
+    shown = api.get("images/mine").body
+    assert (shown["state"], shown["last_error"]["code"]) == ("error", "catalog.image.refused")
+    answer = api.post("instances", {"name": "web", "flavor": "tiny", "image": "mine"})
+    assert answer.problem == (409, "catalog.image.not_ready", "/image")
+
+
+def test_other_bytes_than_declared(api: Caller, cloud: Cloud) -> None:
+    api.post("images", NEW | {"sha256": "0" * 64})
+    assert api.upload("images/mine/file", b"x").problem == (422, "catalog.image.digest_mismatch", None)
+    assert api.get("images/mine").body["state"] == "awaiting-upload"
+
+
+def test_a_file_must_be_sent_as_one(api: Caller, cloud: Cloud) -> None:
+    api.post("images", NEW)
+    answer = api.send("PUT", "images/mine/file", b"{}", content_type="application/json")
+    assert answer.problem == (415, "media_type_not_supported", None)
+
+
+def test_an_upload_that_breaks_off_is_noticed(api: Caller, cloud: Cloud) -> None:
+    api.post("images", NEW)
+    answer = api.upload("images/mine/file", b"half", declared_bytes=8)
+    assert answer.problem == (400, "upload_interrupted", None)
+    assert api.get("images/mine").body["state"] == "awaiting-upload"
+
+
+def test_a_public_image_is_an_operators(api: Caller, cloud: Cloud) -> None:
+    assert api.delete("images/tiny").problem == (403, "catalog.image.not_owned", None)
+
+
+def test_an_import_begins_at_once(api: Caller, cloud: Cloud) -> None:
+    answer = api.post("images", NEW | {"source_url": "https://example.org/disk.qcow2"})
+    assert (answer.body["state"], answer.operation["kind"]) == ("importing", "image.import")
+    assert Image.objects.get(name="mine").state == "importing"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "pointer"),
+    [
+        ({"format": "vmdk"}, "invalid_request", "/format"),
+        ({"format": 1}, "invalid_request", "/format"),
+        ({"firmware": "openfirmware"}, "invalid_request", "/firmware"),
+        ({"sha256": "abc"}, "invalid_request", "/sha256"),
+        ({"min_memory_mib": -1}, "invalid_request", "/min_memory_mib"),
+        ({"source_url": "file:///etc/passwd"}, None, "/source_url"),
+    ],
+)
+def test_what_cannot_be_meant(
+    api: Caller, cloud: Cloud, wrong: dict[str, object], code: str | None, pointer: str
+) -> None:
+    status, said, place = api.post("images", NEW | wrong).problem
+    assert status in (400, 422)
+    assert said == (code or "catalog.image.source_refused")
+    assert place == pointer
+    assert not Image.objects.filter(name="mine").exists()

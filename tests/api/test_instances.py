@@ -1,0 +1,227 @@
+"""Instances: created, seen, changed, deleted."""
+
+import base64
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from controlplane.catalog.models import Flavor
+from controlplane.compute.models import Instance
+from controlplane.network.models import Port
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.placement.models import Allocation
+from controlplane.storage.models import Volume
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.world import Cloud, run
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+
+
+def test_a_create_answers_with_the_resource_its_place_and_its_operation(api: Caller, cloud: Cloud) -> None:
+    answer = api.post("instances", WEB | {"networks": ["lan"], "labels": {"env": "prod"}})
+    body = answer.body
+    assert answer.status == 201
+    assert answer.headers["Location"] == f"/v1/projects/alpha/instances/{body['id']}"
+    assert (body["state"], body["zone"], body["power_state"]) == ("building", None, "unknown")
+    assert body["current_operation"] == body["operation"]["id"]
+    assert (body["operation"]["kind"], body["operation"]["state"]) == ("instance.create", "pending")
+    assert body["addresses"][0]["network"]["name"] == "lan"
+    assert body["addresses"][0]["ip"] == "10.10.0.2"
+    assert (body["vcpus"], body["memory_mib"], body["disk_gib"]) == (1, 128, 1)
+    assert body["labels"] == {"env": "prod"}
+
+
+def test_once_it_runs_it_says_where_and_how(api: Caller, instance: Instance) -> None:
+    body = api.get("instances/web").body
+    assert (body["id"], body["state"], body["zone"]) == (str(instance.pk), "active", "fr-idf-1")
+    assert body["current_operation"] is None
+    assert [(each["type"], each["status"]) for each in body["conditions"]] == [
+        ("running", "true"),
+        ("node-reachable", "true"),
+    ]
+    assert api.get(f"instances/{instance.pk}").body == body
+
+
+def test_what_is_not_known_of_a_guest_is_said_to_be_unknown(api: Caller, instance: Instance) -> None:
+    Node.objects.update(state="unreachable")
+    conditions = {each["type"]: each for each in api.get("instances/web").body["conditions"]}
+    assert (conditions["running"]["status"], conditions["running"]["reason"]) == ("unknown", "not_seen")
+    assert (conditions["node-reachable"]["status"], conditions["node-reachable"]["reason"]) == ("false", "no_heartbeat")
+
+
+def test_everything_that_an_instance_can_be_given(api: Caller, volume: Volume, cloud: Cloud) -> None:
+    api.post("ssh-keys", {"name": "laptop", "public_key": KEY})
+    api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"})
+    more = {
+        "networks": [str(cloud.network.pk)],
+        "ssh_keys": ["laptop"],
+        "volumes": ["data"],
+        "user_data": "#!/bin/sh\n\techo été\n",
+        "zones": ["fr-idf-1"],
+        "affinity_group": "apart",
+    }
+    body = finish(api.post("instances", WEB | more))
+    shown = api.get("instances/web").body
+    row = Instance.objects.get(pk=body["id"])
+    assert bytes(row.user_data).decode() == more["user_data"]
+    assert row.ssh_public_keys == [KEY]
+    assert shown["affinity_group"]["name"] == "apart"
+    assert [(each["volume"]["name"], each["is_plugged"]) for each in shown["attachments"]] == [("data", True)]
+    assert "user_data" not in shown
+
+
+def test_user_data_may_come_in_base64(api: Caller, cloud: Cloud) -> None:
+    data = bytes(range(256))
+    api.post("instances", WEB | {"user_data_base64": base64.b64encode(data).decode()})
+    assert bytes(Instance.objects.get().user_data) == data
+
+
+def test_names_and_labels_can_be_changed(api: Caller, instance: Instance) -> None:
+    api.patch("instances/web", {"labels": {"env": "prod", "tier": "web"}})
+    body = api.patch("instances/web", {"name": "www", "labels": {"tier": None, "app": "x"}}).body
+    assert (body["name"], body["labels"]) == ("www", {"env": "prod", "app": "x"})
+    assert api.patch("instances/www", {}).body["name"] == "www"
+
+
+def test_power_off_start_reboot_reset(api: Caller, instance: Instance) -> None:
+    for action, state in (("reboot", "active"), ("reset", "active"), ("power-off", "stopped"), ("start", "active")):
+        answer = api.post(f"instances/web/actions/{action}")
+        assert (answer.status, answer.operation["kind"]) == (202, f"instance.{action}")
+        finish(answer)
+        assert api.get("instances/web").body["state"] == state
+
+
+def test_shutdown_asks_the_guest(api: Caller, instance: Instance) -> None:
+    answer = api.post("instances/web/actions/shutdown")
+    assert (answer.status, answer.operation["kind"]) == (202, "instance.shutdown")
+
+
+def test_an_action_in_the_wrong_state_is_a_conflict(api: Caller, instance: Instance) -> None:
+    answer = api.post("instances/web/actions/start")
+    assert answer.problem == (409, "compute.instance.wrong_state", None)
+    assert answer.body["facts"] == {"state": "active", "wanted": "stopped or error"}
+
+
+def test_a_busy_instance_names_what_works_on_it(api: Caller, instance: Instance) -> None:
+    first = api.post("instances/web/actions/reboot")
+    second = api.post("instances/web/actions/reboot")
+    assert second.problem == (409, "resource_busy", None)
+    assert second.body["blocking_operation"] == first.operation["id"]
+    assert second.body["retryable"] is True
+    assert int(second.headers["Retry-After"]) > 0
+
+
+def test_resize(api: Caller, instance: Instance) -> None:
+    Flavor.objects.create(pk="big", vcpus=2, memory_mib=256, disk_gib=2)
+    finish(api.post("instances/web/actions/power-off"))
+    finish(api.post("instances/web/actions/resize", {"flavor": "big"}))
+    body = api.get("instances/web").body
+    assert (body["flavor"], body["vcpus"], body["memory_mib"], body["disk_gib"]) == ("big", 2, 256, 2)
+
+
+def test_a_flavor_with_a_smaller_disk_is_refused(api: Caller, instance: Instance) -> None:
+    Flavor.objects.create(pk="big", vcpus=1, memory_mib=128, disk_gib=3)
+    finish(api.post("instances/web/actions/power-off"))
+    finish(api.post("instances/web/actions/resize", {"flavor": "big"}))
+    answer = api.post("instances/web/actions/resize", {"flavor": "tiny"})
+    assert answer.problem == (422, "compute.flavor_too_small", "/flavor")
+
+
+def test_a_delete_ends_with_nothing_and_may_be_repeated(api: Caller, instance: Instance) -> None:
+    answer = api.delete("instances/web")
+    assert (answer.status, answer.operation["kind"]) == (202, "instance.delete")
+    assert "deleting" in [each["type"] for each in answer.body["conditions"]]
+    finish(answer)
+    assert api.get("instances/web").problem == (404, "compute.instance.not_found", None)
+    assert api.delete("instances/web").status == 404
+    assert api.delete(f"instances/{instance.pk}").status == 204
+    assert not Port.objects.exists()
+
+
+def test_a_delete_during_create_wins(api: Caller, cloud: Cloud) -> None:
+    created = api.post("instances", WEB)
+    deleted = api.delete("instances/web")
+    assert deleted.status == 202
+    run(Operation.objects.get(pk=created.operation["id"]))
+    finish(deleted)
+    assert api.get("instances").body["items"] == []
+    assert not Allocation.objects.exists()
+
+
+def test_a_create_that_no_node_can_take_says_why(api: Caller, cloud: Cloud) -> None:
+    Flavor.objects.create(pk="giant", vcpus=1000, memory_mib=2**20, disk_gib=10)
+    answer = api.post("instances", WEB | {"flavor": "giant"})
+    assert answer.problem == (409, "insufficient_capacity", None)
+    assert not Instance.objects.exists()
+    decision = api.get(f"decisions/{answer.body['placement_decision']}").body
+    assert decision["is_admitted"] is False
+    assert decision["explanation"]
+    assert cloud.machine.row.name not in str(decision)
+
+
+def test_a_create_in_a_zone_that_the_policy_forbids_says_why(api: Caller, cloud: Cloud) -> None:
+    cloud.world.add_machine("us-va-1")
+    api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}]})
+    answer = api.post("instances", WEB | {"zones": ["us-va-1"]})
+    assert answer.problem == (422, "policy_unsatisfiable", None)
+    assert "us-va-1" in answer.body["detail"]
+
+
+def test_over_quota(api: Caller, cloud: Cloud, settings: object) -> None:
+    settings.QUOTA_DEFAULTS = settings.QUOTA_DEFAULTS | {"vcpus": 1}  # type: ignore[attr-defined]
+    api.post("instances", WEB)
+    answer = api.post("instances", WEB | {"name": "web-2"})
+    assert answer.problem == (409, "quota_exceeded", None)
+    assert answer.body["facts"] == {"dimension": "vcpus", "limit": 1, "requested": 1, "used": 1}
+
+
+def test_the_console(api: Caller, cloud: Cloud, instance: Instance) -> None:
+    cloud.fake.consoles[instance.pk] = b"\xff boot 1\r\nboot 2\r\n"
+    answer = api.get("instances/web/console-log")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.text == "\N{REPLACEMENT CHARACTER} boot 1\r\nboot 2\r\n"
+    assert api.get("instances/web/console-log?max_bytes=8").text == "boot 2\r\n"
+
+
+def test_no_console_without_a_node(api: Caller, cloud: Cloud) -> None:
+    api.post("instances", WEB)
+    assert api.get("instances/web/console-log").problem == (409, "placement.no_allocation", None)
+
+
+def test_the_console_of_a_silent_node(api: Caller, cloud: Cloud, instance: Instance) -> None:
+    cloud.machine.stop_agent()
+    answer = api.get("instances/web/console-log")
+    assert answer.problem == (503, "node.unreachable", None)
+    assert "127.0.0.1" not in answer.text
+    assert "Retry-After" in answer.headers
+
+
+def test_the_placement_in_words_for_tenants_and_for_operators(
+    api: Caller, operator: Caller, cloud: Cloud, instance: Instance
+) -> None:
+    tenant, more = api.get("instances/web/placement").body, operator.get("instances/web/placement").body
+    assert tenant["is_admitted"] is True
+    assert tenant["explanation"]
+    node = str(cloud.machine.row.pk)
+    assert node not in str(tenant)
+    assert node in str(more["document"])
+
+
+def test_a_list_costs_the_same_for_many_as_for_one(api: Caller, cloud: Cloud) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert api.get("instances").status == 200
+        return len(queries)
+
+    api.post("instances", WEB | {"networks": ["lan"]})
+    first = cost()
+    for number in range(4):
+        api.post("instances", WEB | {"name": f"web-{number}", "networks": ["lan"]})
+    assert cost() == first <= 6
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"

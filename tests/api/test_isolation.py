@@ -1,0 +1,150 @@
+"""Who may not, cannot: on every route there is, found in the URL table itself."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from controlplane.compute.models import Instance
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.api.test_instances import KEY
+from tests.world import Cloud
+
+# Routes that anybody may use. This list may only shrink.
+OPEN = {("GET", "v1/healthz"), ("GET", "v1/openapi.json")}
+# Routes that are about no project and that any credential may use. So may this one.
+SHARED = {
+    ("GET", "v1/projects"),
+    ("GET", "v1/regions"),
+    ("GET", "v1/zones"),
+    ("GET", "v1/zones/<str:zone>"),
+    ("GET", "v1/flavors"),
+    ("GET", "v1/volume-types"),
+}
+PROJECT = "v1/projects/<str:project>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.method, self.path
+
+    def url(self, names: dict[str, str]) -> str:
+        return "/" + re.sub(r"<str:(\w+)>", lambda match: names[match[1]], self.path)
+
+
+def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
+    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            view = pattern.callback.view_class  # type: ignore[attr-defined]
+            for method in ("get", "post", "put", "patch", "delete"):
+                if hasattr(view, method):
+                    yield Route(method.upper(), path)
+
+
+ALL = list(routes())
+CLOSED = [route for route in ALL if route.key not in OPEN]
+OF_PROJECTS = [route for route in ALL if route.path.startswith(PROJECT)]
+OF_OPERATORS = [route for route in CLOSED if route not in OF_PROJECTS and route.key not in SHARED]
+
+
+@pytest.fixture
+def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
+    """A real thing of alpha's for every name in every path."""
+    finish(api.post("volumes", {"name": "data", "size_gib": 1}))
+    attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
+    group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
+    key = api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body
+    image = api.post("images", {"name": "mine", "format": "qcow2"}).body
+    return {
+        "project": str(cloud.tenant.project.pk),
+        "instance": str(instance.pk),
+        "volume": attachment["volume"]["id"],
+        "attachment": attachment["id"],
+        "network": str(cloud.network.pk),
+        "affinity_group": group["id"],
+        "ssh_key": key["id"],
+        "image": image["id"],
+        "token": str(cloud.tenant.actor.credential_id),
+        "operation": api.get("operations").body["items"][0]["id"],
+        "decision": api.get("instances/web/placement").body["id"],
+        "zone": "fr-idf-1",
+        "node": "node-1",
+    }
+
+
+def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
+    answer = caller.call(route.method, route.url(names), {} if route.method in ("POST", "PUT", "PATCH") else None)
+    return answer.status, answer.body["code"] if answer.status >= 400 else ""
+
+
+def test_the_table_is_read_whole() -> None:
+    assert len(ALL) > 60
+    assert set(OPEN | SHARED) <= {route.key for route in ALL}
+    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes"}
+
+
+def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
+    """So that a 404 for somebody else is about them and not about the path."""
+    for route in OF_PROJECTS:
+        if route.method == "GET":
+            assert ask(api, route, names) == (200, ""), route
+
+
+@pytest.mark.parametrize("token", [None, "", "nobody", "a" * 300, "alpha alpha", "é"])
+def test_without_a_good_credential_every_route_is_closed(names: dict[str, str], token: str | None) -> None:
+    for route in CLOSED:
+        assert ask(Caller(token=token), route, names) == (401, "unauthenticated"), route
+
+
+def test_another_projects_credential_finds_nothing(stranger: Caller, names: dict[str, str]) -> None:
+    for route in OF_PROJECTS:
+        assert ask(stranger, route, names) == (404, "identity.project.not_found"), route
+        assert ask(stranger, route, names | {"project": "alpha"}) == (404, "identity.project.not_found"), route
+
+
+def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names: dict[str, str]) -> None:
+    """By its id, which somebody may have learnt."""
+    for route in OF_PROJECTS:
+        named = re.findall(r"<str:(\w+)>", route.path)
+        if named != ["project"] and route.method in ("GET", "DELETE"):
+            status, _ = ask(stranger, route, names | {"project": "beta"})
+            assert status == 404, route
+
+
+def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[str, str]) -> None:
+    mine = dataclasses.replace(stranger, project="beta")
+    web = {"name": "web", "flavor": "tiny", "image": "tiny"}
+    for field, name in (("networks", "network"), ("volumes", "volume"), ("ssh_keys", "ssh_key")):
+        answer = mine.post("instances", web | {field: [names[name]]})
+        assert (answer.status, answer.problem[2]) == (422, f"/{field}/0")
+    for field, name in (("image", "image"), ("affinity_group", "affinity_group")):
+        answer = mine.post("instances", web | {field: names[name]})
+        assert (answer.status, answer.problem[2]) == (422, f"/{field}")
+    answer = mine.post("volumes", {"name": "data", "size_gib": 1, "near_instance": names["instance"]})
+    assert (answer.status, answer.problem[2]) == (422, "/near_instance")
+
+
+def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]) -> None:
+    for route in OF_PROJECTS:
+        expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+        assert ask(viewer, route, names) == expected, route
+
+
+def test_tenants_are_no_operators(api: Caller, names: dict[str, str]) -> None:
+    for route in OF_OPERATORS:
+        assert ask(api, route, names) == (403, "identity.role_needed"), route

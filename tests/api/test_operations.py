@@ -1,0 +1,90 @@
+"""Operations: found from the resource, waited for, cancelled."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from controlplane.kernel import clock
+from controlplane.operations.models import Operation
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.world import Cloud, make_tenant, run
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+
+
+def test_an_operation_is_found_from_its_resource(api: Caller, cloud: Cloud) -> None:
+    instance = api.post("instances", WEB).body
+    api.post("volumes", {"name": "data", "size_gib": 1})
+    found = api.get(f"operations?resource={instance['id']}").body["items"]
+    assert [each["id"] for each in found] == [instance["operation"]["id"]]
+    assert [each["kind"] for each in api.get("operations").body["items"]] == ["volume.create", "instance.create"]
+    assert [each["kind"] for each in api.get("operations?kind=volume.create&state=pending").body["items"]] == [
+        "volume.create"
+    ]
+    assert api.get("operations?state=failed").body["items"] == []
+
+
+def test_what_an_operation_says(api: Caller, cloud: Cloud) -> None:
+    body = finish(api.post("instances", WEB, X_Request_Id="my-request-1"))
+    operation = api.get(f"operations/{body['operation']['id']}?wait=30s").body
+    assert (operation["state"], operation["progress"], operation["error"]) == ("succeeded", 100, None)
+    assert [(step["name"], step["state"]) for step in operation["steps"]][:1] == [("place", "done")]
+    assert operation["resources"] == [body["id"]]
+    assert operation["created_by"] == {
+        "user": str(cloud.tenant.actor.user_id),
+        "credential": str(cloud.tenant.actor.credential_id),
+    }
+    assert operation["request_id"] == "my-request-1"
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Cancelled"), ("fr", "Annulée")])
+def test_a_failure_is_told_in_the_callers_language(api: Caller, cloud: Cloud, language: str, title: str) -> None:
+    body = api.post("instances", WEB).body
+    cancelled = api.post(f"operations/{body['operation']['id']}/actions/cancel")
+    assert cancelled.status == 202
+    run(Operation.objects.get())
+    api.language = language
+    operation = api.get(f"operations/{body['operation']['id']}").body
+    assert (operation["state"], operation["error"]["code"]) == ("cancelled", "operation.cancelled")
+    assert operation["error"]["title"] == title
+    assert api.get("instances/web").body["last_error"] == operation["error"]
+
+
+def test_what_has_ended_cannot_be_cancelled(api: Caller, cloud: Cloud) -> None:
+    body = finish(api.post("instances", WEB))
+    answer = api.post(f"operations/{body['operation']['id']}/actions/cancel")
+    assert answer.problem == (409, "operation.not_cancellable", None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wait_ends_with_the_operation() -> None:
+    tenant = make_tenant()
+    now = clock.now()
+    operation = Operation.objects.create(
+        kind="x", project=tenant.project, resource_id=tenant.project.pk, resource_ids=[], due_at=now, deadline_at=now
+    )
+    api = Caller(token="alpha", project="alpha")
+    states: list[str] = []
+
+    def wait() -> None:
+        states.append(api.get(f"operations/{operation.pk}?wait=60s").body["state"])
+        connection.close()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    Operation.objects.update(state="succeeded", finished_at=clock.now())
+    waiting.join()
+    assert states == ["succeeded"]
+
+
+def test_a_wait_without_an_end_answers_what_is(api: Caller, cloud: Cloud) -> None:
+    body = api.post("instances", WEB).body
+    assert api.get(f"operations/{body['operation']['id']}?wait=1").body["state"] == "pending"
+
+
+@pytest.mark.parametrize("wait", ["61", "1m", "-1", "", "1.5"])
+def test_a_wait_that_cannot_be(api: Caller, cloud: Cloud, wait: str) -> None:
+    operation_id = api.post("instances", WEB).operation["id"]
+    assert api.get(f"operations/{operation_id}?wait={wait}").problem == (400, "invalid_parameter", "wait")

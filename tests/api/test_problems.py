@@ -1,0 +1,158 @@
+"""Errors as problems: their form, their language, and that nothing escapes it."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from controlplane.api import problems
+from controlplane.kernel import errors
+from controlplane.placement.errors import InsufficientCapacity
+from controlplane.quotas.errors import QuotaExceeded
+from tests.api.client import Caller
+from tests.world import Cloud
+
+
+def test_the_form(api: Caller, cloud: Cloud) -> None:
+    answer = api.get("instances/nobody", X_Request_Id="from-the-caller")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["X-Request-Id"] == "from-the-caller"
+    assert answer.body == {
+        "type": "urn:andromede:problem:compute.instance.not_found",
+        "title": "Not found",
+        "status": 404,
+        "detail": "There is no instance 'nobody' here.",
+        "code": "compute.instance.not_found",
+        "facts": {"name": "nobody"},
+        "retryable": False,
+        "request_id": "from-the-caller",
+        "errors": [],
+    }
+
+
+@pytest.mark.parametrize("given", ["", "short", "a" * 65, "with space", "semi;colon"])
+def test_a_request_id_that_is_not_sane_is_replaced(api: Caller, cloud: Cloud, given: str) -> None:
+    answer = api.get("limits", X_Request_Id=given)
+    assert answer.headers["X-Request-Id"] != given
+    assert len(answer.headers["X-Request-Id"]) == 36
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "detail"),
+    [
+        ("fr", "Introuvable", "Il n’y a pas d’instance «\u00a0x\u00a0» ici."),
+        ("fr-CA,fr;q=0.8,en;q=0.5", "Introuvable", "Il n’y a pas d’instance «\u00a0x\u00a0» ici."),
+        ("en", "Not found", "There is no instance 'x' here."),
+        ("de", "Not found", "There is no instance 'x' here."),
+        ("", "Not found", "There is no instance 'x' here."),
+    ],
+)
+def test_the_language_is_the_callers(api: Caller, cloud: Cloud, language: str, title: str, detail: str) -> None:
+    api.language = language
+    answer = api.get("instances/x")
+    assert (answer.body["title"], answer.body["detail"]) == (title, detail)
+    assert answer.body["code"] == "compute.instance.not_found"
+
+
+def test_fields_are_spoken_of_in_french_too(api: Caller, cloud: Cloud) -> None:
+    api.language = "fr"
+    body = api.post("volumes", {"name": "x", "size_gib": "5", "colour": 1}).body
+    assert [each["detail"] for each in body["errors"]] == [
+        "Il n’y a pas de tel champ ici.",
+        "Doit être un nombre entier.",
+    ]
+    detail = api.post("volumes", {"name": "X", "size_gib": 5}).body["detail"]
+    assert "lettres minuscules" in detail
+
+
+def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud) -> None:
+    body = {"name": "web", "flavor": "tiny", "image": "tiny"}
+    cloud.flavor.vcpus = 1000
+    cloud.flavor.save()
+    english = api.post("instances", body).body
+    api.language = "fr"
+    french = api.post("instances", body).body
+    assert english["title"] == "Not enough room"
+    assert french["title"] == "Pas assez de place"
+    assert french["detail"].startswith("Aucun nœud ne peut l’accueillir")
+    assert french["detail"] != english["detail"]
+    decision = api.get(f"decisions/{french['placement_decision']}").body
+    assert decision["explanation"][0] in french["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/v2", "/v1", "/v1/", "/v1/nothing", "/v1/projects/alpha/nothing", "/v1/zones/"])
+def test_no_such_route(api: Caller, cloud: Cloud, path: str) -> None:
+    assert api.get(path).problem == (404, "route_not_found", None)
+
+
+def test_no_such_method(api: Caller, cloud: Cloud) -> None:
+    for method, allowed in (("PUT", "GET, POST, HEAD"), ("OPTIONS", "GET, POST, HEAD")):
+        answer = api.call(method, "instances")
+        assert answer.problem == (405, "method_not_allowed", None)
+        assert set(answer.headers["Allow"].split(", ")) >= {"GET", "POST"}, allowed
+
+
+def test_another_host(api: Caller, cloud: Cloud) -> None:
+    assert api.get("instances", Host="evil.example").problem == (400, "request_malformed", None)
+
+
+def test_any_accept_header_gets_json(api: Caller, cloud: Cloud) -> None:
+    assert api.get("instances", Accept="text/html").status == 200
+
+
+def test_a_bug_tells_nothing_of_our_inside(
+    unbroken: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(*args: Any) -> None:
+        raise RuntimeError("the password is 1234")
+
+    monkeypatch.setattr("controlplane.compute.selectors.instances", explode)
+    answer = unbroken.get("instances", X_Request_Id="find-me-again")
+    assert answer.problem == (500, "internal", None)
+    assert answer.body["request_id"] == "find-me-again"
+    assert "1234" not in answer.text
+    assert "1234" in caplog.text
+
+
+def test_a_database_that_does_not_answer(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*args: Any) -> None:
+        raise OperationalError("connection to 10.1.2.3 refused")
+
+    monkeypatch.setattr("controlplane.compute.selectors.instances", explode)
+    answer = api.get("instances")
+    assert answer.problem == (503, "unavailable", None)
+    assert "Retry-After" in answer.headers
+    assert "10.1.2.3" not in answer.text
+
+
+def test_health_and_description_are_open(cloud: Cloud) -> None:
+    anybody = Caller(token=None)
+    assert anybody.get("/v1/healthz").body == {"status": "ok"}
+    assert anybody.get("/v1/openapi.json").body["openapi"].startswith("3.1")
+
+
+def test_health_says_when_the_database_is_gone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def cursor(self) -> None:
+            raise OperationalError("gone")
+
+    monkeypatch.setattr("controlplane.api.views.connection", Gone())
+    assert Caller(token=None).get("/v1/healthz").problem == (503, "unavailable", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.InvalidRequest, 400),
+        (errors.Unauthenticated, 401),
+        (errors.Forbidden, 403),
+        (errors.NotFound, 404),
+        (QuotaExceeded, 409),
+        (InsufficientCapacity, 409),
+        (errors.Unprocessable, 422),
+        (errors.Unavailable, 503),
+        (errors.CloudError, 500),
+    ],
+)
+def test_statuses(error: type[errors.CloudError], status: int) -> None:
+    assert problems.status_of(error) == status
