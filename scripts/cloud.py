@@ -22,6 +22,7 @@ from scripts.stack import STOP_LIMIT_S, Stack
 AGENT_PORT = 7443
 FAKE_PORT = 17443
 LISTEN_LIMIT_S = 60
+IMAGE_MEMORY_MIB = {"tiny": 128, "debian-13": 512}
 AGENT = [sys.executable, "-m", "agents.node.main"]
 
 Say = Callable[[str], None]
@@ -114,7 +115,8 @@ class Cloud:
         file = self.stack.var / "built-images" / f"{name}.qcow2"
         file.parent.mkdir(parents=True, exist_ok=True)
         build(name, file)
-        self.stack.manage("import_image", name, str(file), "--format", "qcow2")
+        memory = str(IMAGE_MEMORY_MIB[name])
+        self.stack.manage("import_image", name, str(file), "--format", "qcow2", "--min-memory-mib", memory, "--replace")
 
     def agent_folder(self, name: str) -> Path:
         return self.stack.var / "agents" / name if self.is_fake else self.lab.node(name).agent_folder

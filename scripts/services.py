@@ -59,52 +59,38 @@ def _start_postgresql(var: Path, *, is_durable: bool) -> None:
         for folder in (var / "run", var / "log"):
             shutil.chown(folder, "postgres")
     if not data.exists():
-        data.mkdir(mode=0o700)
-        if os.getuid() == 0:
-            shutil.chown(data, "postgres")
-        _as_database_user(
-            var,
-            [
-                _binary("initdb"),
-                "-D",
-                str(data),
-                "-U",
-                "andromede",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-            ],
-        )
-    settings = {
+        _make_cluster(var)
+    settings = "".join(f"{name} = {value}\n" for name, value in _settings(var, is_durable=is_durable).items())
+    (data / "postgresql.auto.conf").write_text(settings)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    log = str(var / "log" / "postgresql.log")
+    _as_database_user(var, [_binary("pg_ctl"), "-D", str(data), "-l", log, "-w", "-t", "60", "start"])
+    if _psql(var, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'andromede'") != "1":
+        _psql(var, "postgres", "CREATE DATABASE andromede")
+
+
+def _make_cluster(var: Path) -> None:
+    data = var / "pg"
+    data.mkdir(mode=0o700)
+    if os.getuid() == 0:
+        shutil.chown(data, "postgres")
+    options = ["-U", "andromede", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+    _as_database_user(var, [_binary("initdb"), "-D", str(data), *options])
+
+
+def _settings(var: Path, *, is_durable: bool) -> dict[str, str]:
+    """Who reaches the socket is let in (initdb -A trust), so only the socket's owner and root reach it."""
+    durable = "on" if is_durable else "off"
+    return {
         "listen_addresses": "''",
         "unix_socket_directories": f"'{var}/run'",
         "unix_socket_permissions": "0700",
         "max_connections": "100",
         "shared_buffers": "64MB",
-        "fsync": "on" if is_durable else "off",
-        "synchronous_commit": "on" if is_durable else "off",
-        "full_page_writes": "on" if is_durable else "off",
+        "fsync": durable,
+        "synchronous_commit": durable,
+        "full_page_writes": durable,
     }
-    (data / "postgresql.auto.conf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
-    (data / "postmaster.pid").unlink(missing_ok=True)
-    _as_database_user(
-        var,
-        [
-            _binary("pg_ctl"),
-            "-D",
-            str(data),
-            "-l",
-            str(var / "log" / "postgresql.log"),
-            "-w",
-            "-t",
-            "60",
-            "start",
-        ],
-    )
-    if _psql(var, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'andromede'") != "1":
-        _psql(var, "postgres", "CREATE DATABASE andromede")
 
 
 def _start_redis(var: Path) -> None:

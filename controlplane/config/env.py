@@ -16,8 +16,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def secret(name: str) -> str:
-    """The value of NAME, or the content of the file that NAME_FILE names: no secret needs to stand in an environment.
-    """
+    """The value of NAME, or the content of the file that NAME_FILE names."""
     file = os.environ.get(f"{PREFIX}{name}_FILE")
     if file is None:
         return text(name)

@@ -80,6 +80,7 @@ CELERY_BEAT_SCHEDULE = {
     "node-liveness": {"task": "controlplane.reconcilers.tasks.node_liveness", "schedule": 3},
     "node-removals": {"task": "controlplane.reconcilers.tasks.node_removals", "schedule": 5},
     "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
+    "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
     "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
 }
 
@@ -114,11 +115,16 @@ LOGGING = {
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
-AGENT_CONNECT_TIMEOUT_S = env.integer("AGENT_CONNECT_TIMEOUT_S", 3)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 
-PLACEMENT_CLAIM_ATTEMPTS = env.integer("PLACEMENT_CLAIM_ATTEMPTS", 8)
+# The name servers of networks that are made without any.
+DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")
+
+PLACEMENT_CLAIM_ATTEMPTS = env.integer("# The name servers of networks that are made without any.
+DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")
+
+PLACEMENT_CLAIM_ATTEMPTS", 8)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
 

@@ -16,7 +16,7 @@ class Network(ProjectResource):
 
 
 class Subnet(BaseModel):
-    """The range of a network. `dns_servers` empty: guests ask the gateway."""
+    """The range of a network. `dns_servers` empty: guests have no name resolution."""
 
     network = models.OneToOneField(Network, models.CASCADE)
     cidr = models.CharField(max_length=18)

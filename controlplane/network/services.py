@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from controlplane.audit.services import record
@@ -39,7 +40,12 @@ def network_create(
     with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         network = Network.objects.create(project=project, name=name, labels=check_labels(labels))
     quotas.claim(project.pk, network.pk, networks=1)
-    Subnet.objects.create(network=network, cidr=str(subnet), gateway_ip=str(subnet[1]), dns_servers=dns_servers)
+    Subnet.objects.create(
+        network=network,
+        cidr=str(subnet),
+        gateway_ip=str(subnet[1]),
+        dns_servers=dns_servers or settings.DEFAULT_DNS_SERVERS,
+    )
     record(actor, "network.create", network.pk, project_id=project.pk, name=name, cidr=str(subnet))
     return network
 

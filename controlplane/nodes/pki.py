@@ -55,8 +55,7 @@ def create_authority(folder: Path) -> None:
 
 
 def issue_process(folder: Path, process: str) -> None:
-    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they are there.
-    """
+    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they exist."""
     if (folder / f"{process}.crt").exists():
         return
     key = ec.generate_private_key(ec.SECP256R1())

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from controlplane.reconcilers import capacity_drift as capacity
 from controlplane.reconcilers import guest_power as power
+from controlplane.reconcilers import image_files as images
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
 
@@ -21,6 +22,11 @@ def node_removals() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.guest_power")
 def guest_power() -> None:
     power.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.image_files")
+def image_files() -> None:
+    images.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.capacity_drift")

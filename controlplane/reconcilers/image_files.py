@@ -1,0 +1,36 @@
+"""Image files that no image needs any more go: from the image store, and from the caches of the nodes."""
+
+import logging
+
+from controlplane.catalog import services
+from controlplane.catalog.models import Image
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes import agent_client
+from controlplane.nodes.errors import NodeRefused
+from controlplane.nodes.models import Node
+
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> None:
+    if removed := services.images_collect():
+        log.info("%d files were removed from the image store", removed)
+    needed = set(Image.objects.exclude(state="deleted").values_list("sha256", flat=True))
+    for node in Node.objects.filter(state="ready"):
+        try:
+            _clean_cache(node, needed)
+        except CloudError as exc:
+            log.warning("node %s: its cached images stay for now: %s", node.name, exc)
+
+
+def _clean_cache(node: Node, needed: set[str]) -> None:
+    for image in agent_client.describe(node).images:
+        if image.sha256 not in needed:
+            _remove(node, image.sha256)
+
+
+def _remove(node: Node, sha256: str) -> None:
+    try:
+        agent_client.remove_image(node, sha256=sha256)
+    except NodeRefused:
+        log.debug("node %s: a disk was cloned from the image %s, which therefore stays", node.name, sha256)
