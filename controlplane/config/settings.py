@@ -121,10 +121,7 @@ NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 # The name servers of networks that are made without any.
 DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")
 
-PLACEMENT_CLAIM_ATTEMPTS = env.integer("# The name servers of networks that are made without any.
-DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")
-
-PLACEMENT_CLAIM_ATTEMPTS", 8)
+PLACEMENT_CLAIM_ATTEMPTS = env.integer("PLACEMENT_CLAIM_ATTEMPTS", 8)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
 
