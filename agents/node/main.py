@@ -86,6 +86,7 @@ def serve(config: Config, adapters: Adapters) -> Server:
     )
     hub = Hub()
     adapters.hypervisor.subscribe(hub.publish)
+    adapters.disks.restore()
     ports.restore(node)
     server, port = _listen(config.listen, credentials)
     agent_pb2_grpc.add_AgentServicer_to_server(Servicer(node, hub), server)  # type: ignore[no-untyped-call]

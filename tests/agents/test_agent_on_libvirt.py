@@ -192,8 +192,9 @@ def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent
     agent.stub.EnsureInstance(wish)
     plugged = wishes.attachment(wish, data)
     agent.stub.EnsureAttachment(plugged)
-    pending = refusal(lambda: agent.stub.RemoveAttachment(wishes.removal(plugged.subject)))
-    assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
+    for _ in range(2):
+        pending = refusal(lambda: agent.stub.RemoveAttachment(wishes.removal(plugged.subject)))
+        assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
     assert refusal(lambda: agent.stub.RemoveVolume(wishes.removal(data.subject))).code == "agent.volume_in_use"
     agent.stub.EnsureInstance(wishes.again(wish, power=pb.POWER_OFF))
     assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present

@@ -140,7 +140,7 @@ def test_left_overs_of_a_killed_agent_are_removed_at_its_start(tmp_path: Path) -
     FileDisks(tmp_path)
     left_over = tmp_path / "images" / ".unfinished-x"
     left_over.write_bytes(b"half")
-    FileDisks(tmp_path)
+    FileDisks(tmp_path).restore()
     assert not left_over.exists()
 
 

@@ -187,6 +187,7 @@ def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
     header = wishes.image_header(content)
     assert not agent.stub.EnsureImage(image_stream(header, content)).was_cached
     assert agent.stub.EnsureImage(iter([pb.ImagePart(header=header)])).was_cached
+    assert agent.stub.EnsureImage(image_stream(header, content)).was_cached
     assert agent.fake.images == {header.sha256: len(content)}
 
 

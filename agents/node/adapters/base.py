@@ -85,6 +85,9 @@ class IncomingImage(Protocol):
 class Disks(Protocol):
     """Files of the node: cached images, volumes, and what belongs to one instance (seed and console log)."""
 
+    def restore(self) -> None:
+        """At the agent's start: remove what interrupted calls have left half made."""
+
     def capacity_gib(self) -> int: ...
 
     def image_size_bytes(self, sha256: str) -> int | None:

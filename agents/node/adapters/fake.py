@@ -259,6 +259,9 @@ class FakeDisks:
     def __init__(self, node: FakeNode) -> None:
         self._node = node
 
+    def restore(self) -> None:
+        """Nothing is ever half made here."""
+
     def capacity_gib(self) -> int:
         return self._node.capacity.disk_gib
 

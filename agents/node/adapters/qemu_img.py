@@ -39,6 +39,8 @@ class FileDisks:
         for folder in (state_dir, self._images, self._volumes, self._instances):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+
+    def restore(self) -> None:
         for folder in (self._images, self._volumes):
             for left_over in folder.glob(f"{UNFINISHED}*"):
                 left_over.unlink()

@@ -1,0 +1,92 @@
+"""The agent as a program of its own, and the queues between guests and watchers."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import grpc
+import pytest
+
+from agents.node.errors import Exhausted
+from agents.node.services.events import MAX_PENDING, Hub
+from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
+from tests.agents import wishes
+from tests.pki import Issued, TestCA, issue_node, node_dns_name
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, ca: TestCA) -> Path:
+    issue_node(ca, tmp_path, node_id=wishes.NODE_ID, zone=wishes.ZONE)
+    return tmp_path
+
+
+@contextmanager
+def fake_agent(state_dir: Path, caller: Issued, end: signal.Signals) -> Iterator[tuple[AgentStub, list[str]]]:
+    """A process that is ended with `end`; the list holds its log afterwards."""
+    command = [sys.executable, "-m", "agents.node.main", "--adapter", "fake", "--state-dir", str(state_dir)]
+    options = ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        serving = json.loads(process.stderr.readline())
+        credentials = grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate)
+        name = [("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))]
+        log: list[str] = []
+        with grpc.secure_channel(f"127.0.0.1:{serving['port']}", credentials, options=name) as channel:
+            yield AgentStub(channel), log
+        process.send_signal(end)
+        log += process.stderr.readlines()
+        assert process.wait(timeout=20) == (0 if end is signal.SIGTERM else -end)
+
+
+def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, worker: Issued) -> None:
+    with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
+        heartbeat = next(stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000))).heartbeat
+        assert (heartbeat.inventory.cores, heartbeat.inventory.memory_mib) == (8, 4096)
+
+
+def test_the_log_is_json_lines_without_what_tenants_wrote(state_dir: Path, worker: Issued) -> None:
+    root = wishes.volume()
+    wish = wishes.instance(root)
+    wish.guest_data.user_data = b"#!/bin/sh\necho hunter2\n"
+    with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, log):
+        stub.EnsureVolume(root)
+        stub.EnsureInstance(wish)
+    events = [json.loads(line) for line in log if line.startswith("{")]
+    assert {"call", "admitted", "stopping"} <= {event["event"] for event in events}
+    assert not [line for line in log if "hunter2" in line or "ssh-ed25519" in line]
+
+
+def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
+    root = wishes.volume()
+    wish = wishes.instance(root)
+    with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
+        stub.EnsureVolume(root)
+        assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
+        (state,) = stub.Describe(pb.DescribeRequest()).instances
+        assert state.power == pb.POWER_CRASHED
+        assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+
+
+def test_a_watcher_that_does_not_read_loses_its_watch_and_disturbs_nobody() -> None:
+    hub = Hub()
+    with hub.watch() as slow, hub.watch() as quick:
+        for number in range(MAX_PENDING + 1):
+            hub.publish(UUID(int=number))
+            assert quick.next(timeout_s=1) == UUID(int=number)
+        with pytest.raises(Exhausted):
+            slow.next(timeout_s=1)
+
+
+def test_closing_wakes_a_waiting_watcher() -> None:
+    hub = Hub()
+    with hub.watch() as watch:
+        hub.close()
+        assert watch.next(timeout_s=60) is None
+        assert watch.is_closed
