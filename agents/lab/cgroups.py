@@ -67,8 +67,9 @@ class Cgroups:
             if hierarchy.is_v2:
                 group = hierarchy.mount / self.path
                 (group / LEAF).mkdir(exist_ok=True)
-                for pid in _read_pids(group):
-                    (group / LEAF / "cgroup.procs").write_text(str(pid))
+                while pids := _read_pids(group):  # until none is born outside the leaf any more
+                    for pid in pids:
+                        _move(pid, group / LEAF)
                 _hand_down_controllers(group)
 
     def entrances(self) -> list[Path]:
@@ -130,7 +131,16 @@ def _read_pids(group: Path) -> list[int]:
     except OSError as exc:
         if exc.errno in (errno.ENOENT, errno.ENODEV):
             return []  # removed while we read
+        if exc.errno == errno.EOPNOTSUPP:
+            return []  # a group of threads, whose processes are listed further up
         raise
+
+
+def _move(pid: int, group: Path) -> None:
+    try:
+        (group / "cgroup.procs").write_text(str(pid))
+    except ProcessLookupError:
+        return  # it has ended meanwhile
 
 
 def _inherit_cpuset(group: Path) -> None:

@@ -30,9 +30,13 @@ def mount(*arguments: str) -> None:
 
 def leave_network_namespaces_of_others() -> None:
     """Our copies of those mounts would keep namespaces alive that the machine has deleted."""
-    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for point in reversed([m for m in mounted if m.startswith("/run/netns")]):
-        subprocess.run(["umount", "--lazy", point], check=True)
+    while points := [point for point in mount_points() if point.startswith("/run/netns")]:
+        # The shortest is the folder, which hides further mounts of the same names where /run is shared.
+        subprocess.run(["umount", "--lazy", min(points, key=len)], check=True)
+
+
+def mount_points() -> list[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
 
 def mount_sysfs(hierarchies: list[str]) -> None:
