@@ -68,9 +68,20 @@ class Stack:
         celery = [str(BIN / "celery"), "--app", "controlplane.config"]
         quiet = ["--loglevel", "WARNING"]
         worker = ["worker", "--pool", "threads", "--concurrency", str(self.worker_threads)]
-        web = ["--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
+        web = [
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "2",
+            "--threads",
+            "4",
+            "--log-level",
+            "warning",
+        ]
         return {
-            "web": [str(BIN / "gunicorn"), *web, "--log-level", "warning", "controlplane.config.wsgi"],
+            "web": [str(BIN / "gunicorn"), *web, "--env", "ANDROMEDE_PROCESS=web", "controlplane.config.wsgi"],
             "worker": [*celery, *worker, "--without-gossip", "--without-mingle", "--without-heartbeat", *quiet],
             "beat": [*celery, "beat", *quiet],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],

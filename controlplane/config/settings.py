@@ -114,6 +114,9 @@ LOGGING = {
 # Certificates of the control plane. The authority's key is read by `manage.py enrol_node` alone.
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 
+# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher uses its own.)
+PROCESS = env.text("PROCESS", "worker")
+
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)

@@ -72,7 +72,7 @@ def _stub(node: Node) -> AgentStub:
     with _lock:
         if key not in _channels:
             _channels[key] = grpc.secure_channel(
-                node.address, channel_credentials("worker"), options=channel_options(node.pk)
+                node.address, channel_credentials(settings.PROCESS), options=channel_options(node.pk)
             )
         return AgentStub(_channels[key])  # type: ignore[no-untyped-call]
 

@@ -11,7 +11,7 @@ from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
-from tests.pki import TestCA, issue, make_ca
+from tests.pki import TestCA, issue, issue_controlplane, make_ca
 
 
 def build(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
@@ -113,6 +113,26 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
     for call in (stranger.Describe, lambda r: next(iter(stranger.Watch(pb.WatchRequest())))):
         refused = refusal(lambda call=call: call(pb.DescribeRequest()))
         assert (refused.status, refused.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.unknown_peer")
+
+
+@pytest.mark.parametrize(
+    ("process", "may"), [("watcher", ["Describe", "Watch"]), ("web", ["ReadConsole"]), ("somebody", [])]
+)
+def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: str, may: list[str]) -> None:
+    caller = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
+    calls = {
+        "Describe": lambda: caller.Describe(pb.DescribeRequest()),
+        "Watch": lambda: next(iter(caller.Watch(pb.WatchRequest()))),
+        "ReadConsole": lambda: caller.ReadConsole(pb.ReadConsoleRequest(instance_id=str(wishes.NODE_ID))),
+        "RemoveVolume": lambda: caller.RemoveVolume(pb.RemoveRequest()),
+        "EnsureInstance": lambda: caller.EnsureInstance(pb.EnsureInstanceRequest()),
+    }
+    for name in sorted(calls.keys() - set(may)):
+        assert refusal(calls[name]).code == "agent.unknown_peer"
+    for name in sorted(set(may) - {"ReadConsole"}):
+        calls[name]()
+    if "ReadConsole" in may:
+        assert refusal(calls["ReadConsole"]).code == "agent.not_found"
 
 
 def test_a_dns_name_that_looks_like_the_role_is_no_role(agent: AgentUnderTest) -> None:

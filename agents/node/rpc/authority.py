@@ -8,12 +8,26 @@ from agents.node.wishes import Warrant
 
 CONTROLPLANE = b"andromede://controlplane/"
 
+# What each process of the control plane may call; the worker, which carries changes out, everything.
+WORKER = "worker"
+READERS: Mapping[str, frozenset[str]] = {
+    "watcher": frozenset({"Watch", "Describe"}),
+    "web": frozenset({"ReadConsole"}),
+}
 
-def check_peer(auth_context: Mapping[str, Sequence[bytes]]) -> str:
-    """The name of the calling process. TLS has verified the chain; a URI in the certificate names the role."""
+
+def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
+    """The name of the calling process. TLS has verified the chain; a URI in the certificate names the role.
+
+    Raises:
+        UnknownPeer: the certificate names no process of the control plane, or one that may not call this method.
+    """
     for uri in auth_context.get("peer_uri", ()):
         if uri.startswith(CONTROLPLANE):
-            return uri.removeprefix(CONTROLPLANE).decode(errors="replace")
+            process = uri.removeprefix(CONTROLPLANE).decode(errors="replace")
+            if process == WORKER or method in READERS.get(process, frozenset()):
+                return process
+            raise UnknownPeer(f"The process {process!r} of the control plane may not call {method}.")
     raise UnknownPeer("The caller's certificate does not name a process of the control plane.")
 
 

@@ -75,7 +75,7 @@ def _answering(method: str, context: grpc.ServicerContext) -> Iterator[None]:
     began = time.monotonic()
     facts: dict[str, object] = {"method": method, "code": "cancelled"}  # unless it comes to an end
     try:
-        facts["peer"] = authority.check_peer(cast(AuthContext, context.auth_context()))
+        facts["peer"] = authority.check_peer(cast(AuthContext, context.auth_context()), method)
         yield
         facts["code"] = "ok"
     except AgentError as exc:

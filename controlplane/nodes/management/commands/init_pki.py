@@ -5,7 +5,7 @@ from django.conf import settings
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.nodes import pki
 
-PROCESSES = ("worker", "watcher")
+PROCESSES = ("worker", "watcher", "web")
 
 
 class Command(OperatorCommand):
@@ -15,4 +15,4 @@ class Command(OperatorCommand):
         pki.create_authority(settings.PKI_DIR)
         for process in PROCESSES:
             pki.issue_process(settings.PKI_DIR, process)
-        self.say(f"The certificates of the authority and of {' and '.join(PROCESSES)} are in {settings.PKI_DIR}.")
+        self.say(f"The certificates of the authority and of {', '.join(PROCESSES)} are in {settings.PKI_DIR}.")
