@@ -83,9 +83,9 @@ class World:
         name = name or f"node-{len(self.machines) + 1}"
         state_dir = self.folder / name
         request = enrol.request(state_dir, name).encode()
-        region, _ = Region.objects.get_or_create(pk="region-1", defaults={"name": "Region 1"})
-        row_zone, _ = Zone.objects.get_or_create(pk=zone, defaults={"region": region})
-        node, certificate = node_enrol(SYSTEM, name=name, zone=row_zone, address="127.0.0.1:0", request_pem=request)
+        node, certificate = node_enrol(
+            SYSTEM, name=name, zone=make_zone(zone), address="127.0.0.1:0", request_pem=request
+        )
         Inventory.objects.filter(pk=node.pk).update(memory_mib_reserved=0, disk_gib_reserved=0, vcpus_ratio=1)
         enrol.install(state_dir, certificate=certificate.encode(), ca=(self.folder / "pki" / "ca.crt").read_bytes())
         fake = FakeNode(capacity)
@@ -114,6 +114,28 @@ def world(folder: Path) -> Iterator[World]:
         yield made
     finally:
         made.close()
+
+
+def make_zone(name: str) -> Zone:
+    region, _ = Region.objects.get_or_create(pk="region-1", defaults={"name": "Region 1"})
+    return Zone.objects.get_or_create(pk=name, defaults={"region": region})[0]
+
+
+def make_node(name: str, *, zone: str = "fr-idf-1", **inventory: int) -> Node:
+    """A node that is ready, and offers exactly what is said; nothing stands behind its address."""
+    now = clock.now()
+    node = Node.objects.create(
+        name=name,
+        zone=make_zone(zone),
+        address="127.0.0.1:1",
+        state="ready",
+        certificate_sha256="",
+        certificate_expires_at=now + timedelta(days=1),
+        last_heartbeat_at=now,
+    )
+    totals = {"vcpus_total": 8, "memory_mib_total": 8192, "disk_gib_total": 100, **inventory}
+    Inventory.objects.create(node=node, vcpus_ratio=1, memory_mib_reserved=0, disk_gib_reserved=0, **totals)
+    return node
 
 
 @dataclass(frozen=True)

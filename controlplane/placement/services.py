@@ -236,13 +236,22 @@ def _store(ask: Ask, decision: core.Decision) -> Decision:
 def _refuse(ask: Ask, decision: core.Decision) -> None:
     stored = _store(ask, decision)
     lines = {language: " ".join(tenant(stored.document, language)) for language in ("en", "fr")}
+    in_question = _zones_in_question(ask, decision)
     is_zone_admitted = any(
-        all(result.result == "T" for result in zone.results)
-        for zone in decision.zones
-        if not ask.zones or zone.zone in ask.zones
+        all(result.result == "T" for result in zone.results) for zone in decision.zones if zone.zone in in_question
     )
     error = InsufficientCapacity if is_zone_admitted else PolicyUnsatisfiable
     raise error(explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(stored.pk))
+
+
+def _zones_in_question(ask: Ask, decision: core.Decision) -> set[str]:
+    """Where it could be at all: in the zones that were asked for, beside what it must be near to."""
+    zones = {zone.zone for zone in decision.zones}
+    if ask.zones:
+        zones &= set(ask.zones)
+    if decision.request.near:
+        zones &= set(Node.objects.filter(pk__in=decision.request.near).values_list("zone_id", flat=True))
+    return zones
 
 
 @transaction.atomic(durable=True)

@@ -12,7 +12,7 @@ from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
@@ -81,7 +81,8 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
         failed(exc)
     except (OperationalError, InterfaceError):
         log.exception("operation %s: the database failed in %s", operation.pk, name)
-        close_old_connections()
+        if not connection.is_usable():
+            connection.close()
         failed(Unavailable())
     except Exception:
         log.exception("operation %s: %s has a bug", operation.pk, name)

@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.operations import hints
+from tests.world import Broker, Cloud, cloud_in
+
+
+@pytest.fixture
+def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
+    """Inside one transaction, so that a test leaves nothing and is fast."""
+    settings.PKI_DIR = tmp_path / "pki"
+    settings.IMAGES_DIR = tmp_path / "images"
+    with cloud_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def shared_cloud(transactional_db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
+    """Committed, so that threads see it and one another."""
+    settings.PKI_DIR = tmp_path / "pki"
+    settings.IMAGES_DIR = tmp_path / "images"
+    with cloud_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    broker = Broker()
+    monkeypatch.setattr(hints, "current_app", broker)
+    return broker
+
+
+@pytest.fixture(autouse=True)
+def no_hint_leaves_the_test(broker: Broker) -> None:
+    """There is no worker here."""

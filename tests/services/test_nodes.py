@@ -1,0 +1,205 @@
+"""Nodes as the control plane sees them: alive, silent, cordoned; and what guests do by themselves."""
+
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from agents.node.adapters.base import Power
+from agents.node.adapters.fake import FakeCapacity
+from agents.protocol import agent_pb2 as pb
+from controlplane.audit.models import AuditRecord
+from controlplane.compute.models import Instance
+from controlplane.compute.services import SETTLE_AFTER, instance_power_off, instance_reboot
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.nodes import selectors
+from controlplane.nodes.errors import NodeNotFound
+from controlplane.nodes.models import Inventory, Node, NodeRemoval
+from controlplane.nodes.services import node_cordon, remove_later
+from controlplane.reconcilers import guest_power, node_liveness, node_removals, tasks
+from controlplane.watcher import messages
+from tests.workflows.helpers import done, fresh, make_instance, make_stopped_instance
+from tests.world import Cloud
+
+
+def silent_for(node: Node, duration: timedelta) -> None:
+    Node.objects.filter(pk=node.pk).update(last_heartbeat_at=clock.now() - duration)
+
+
+# ---- liveness
+
+
+def test_a_node_is_unreachable_when_it_was_silent_for_too_long_and_not_before(cloud: Cloud, settings: Settings) -> None:
+    node, other = cloud.machine.row, cloud.world.add_machine("fr-idf-1").row
+    limit = timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
+    silent_for(node, limit - timedelta(seconds=2))
+    node_liveness.reconcile()
+    assert fresh(node).state == "ready"
+    silent_for(node, limit + timedelta(seconds=1))
+    node_liveness.reconcile()
+    assert (fresh(node).state, fresh(other).state) == ("unreachable", "ready")
+    assert not selectors.is_reachable(node.pk)
+    cloud.machine.heartbeat()
+    assert fresh(node).state == "ready"
+    assert selectors.is_reachable(node.pk)
+
+
+def test_a_node_that_was_never_heard_is_not_lost(cloud: Cloud) -> None:
+    Node.objects.update(state="enrolled", last_heartbeat_at=None)
+    node_liveness.reconcile()
+    assert fresh(cloud.machine.row).state == "enrolled"
+
+
+def test_a_heartbeat_brings_facts_and_inventory(cloud: Cloud) -> None:
+    node = cloud.machine.row
+    inventory = Inventory.objects.get(pk=node.pk)
+    assert (node.virt_type, node.cpu_model) == ("qemu", "fake")
+    assert "firmware:uefi" in node.traits
+    assert (inventory.vcpus_total, inventory.memory_mib_total, inventory.disk_gib_total) == (64, 262144, 4000)
+    generation = inventory.generation
+    cloud.machine.heartbeat()
+    assert Inventory.objects.get(pk=node.pk).generation == generation, "nothing new, nothing written"
+    cloud.fake.capacity = FakeCapacity(cores=96)
+    cloud.machine.heartbeat()
+    inventory.refresh_from_db()
+    assert (inventory.vcpus_total, inventory.generation) == (96, generation + 1)
+
+
+def test_a_node_that_reports_less_than_is_used_is_cordoned_and_keeps_what_it_has(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.fake.capacity = FakeCapacity(memory_mib=64)
+    cloud.machine.heartbeat()
+    cloud.machine.heartbeat()
+    node = fresh(cloud.machine.row)
+    assert (node.state, node.is_cordoned) == ("ready", True)
+    assert "less than what is already allocated" in node.cordon_reason
+    assert Inventory.objects.get(pk=node.pk).memory_mib_total == 262144
+    assert fresh(instance).state == "active"
+    assert AuditRecord.objects.filter(verb="node.cordon", resource_id=node.pk).exists()
+
+
+def test_only_operators_see_and_cordon_nodes(cloud: Cloud) -> None:
+    assert selectors.node_get(SYSTEM, cloud.machine.row.name) == cloud.machine.row
+    with pytest.raises(NodeNotFound):
+        selectors.node_get(SYSTEM, "nowhere")
+    with pytest.raises(RoleNeeded):
+        selectors.nodes(cloud.tenant.actor)
+    with pytest.raises(RoleNeeded):
+        node_cordon(cloud.tenant.actor, cloud.machine.row, reason="")
+
+
+# ---- power
+
+
+def settle(instance: Instance, *, after: timedelta = 2 * SETTLE_AFTER) -> Instance:
+    """Time passes, and the reconciler comes by."""
+    Instance.objects.filter(pk=instance.pk).update(power_state_at=clock.now() - after)
+    guest_power.reconcile()
+    return fresh(instance)  # type: ignore[no-any-return]
+
+
+def test_a_guest_that_powers_itself_off_is_stopped_a_little_later(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.fake.guest_powers_off(instance.pk)
+    cloud.machine.tell()
+    guest_power.reconcile()
+    assert (fresh(instance).state, fresh(instance).power_state) == ("active", "off"), "it may be a matter of seconds"
+    settled = settle(instance)
+    assert (settled.state, settled.power_state) == ("stopped", "off")
+    assert settled.power_reason == "The guest powered itself off."
+
+
+def test_a_guest_that_crashed_is_stopped_and_the_reason_is_kept(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.fake.crash(instance.pk, "Kernel panic.")
+    cloud.machine.tell()
+    settled = settle(instance)
+    assert (settled.state, settled.power_state, settled.power_reason) == ("stopped", "crashed", "Kernel panic.")
+
+
+def test_a_guest_that_was_started_behind_our_back_is_active(cloud: Cloud) -> None:
+    instance = make_stopped_instance(cloud)
+    cloud.fake.guests[instance.pk].power = Power.RUNNING
+    cloud.machine.tell()
+    assert settle(instance).state == "active"
+
+
+def test_a_guest_that_only_blinked_is_left_alone(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    seen_at = fresh(instance).power_state_at
+    cloud.machine.tell()
+    assert fresh(instance).power_state_at == seen_at, "nothing new, nothing written"
+    cloud.fake.guests[instance.pk].power = Power.PAUSED
+    cloud.machine.tell()
+    assert (settle(instance).state, fresh(instance).power_state) == ("active", "paused")
+
+
+def test_nothing_is_settled_while_an_operation_works_on_it(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    operation = instance_reboot(cloud.tenant.actor, instance)
+    cloud.fake.guest_powers_off(instance.pk)
+    cloud.machine.tell()
+    assert settle(instance).state == "active"
+    done(operation)
+    assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
+
+
+def test_a_late_message_does_not_undo_what_an_operation_did(cloud: Cloud) -> None:
+    """The node's last word before the operation arrives after it; its next word comes within seconds."""
+    instance = make_instance(cloud)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    late = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_RUNNING)
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
+    guest_power.reconcile()
+    assert fresh(instance).state == "stopped"
+    cloud.machine.tell()
+    assert settle(instance).state == "stopped"
+
+
+def test_a_node_has_no_say_about_the_guests_of_another(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    liar = cloud.world.add_machine("us-va-1").row
+    for power in (pb.POWER_OFF, pb.POWER_CRASHED):
+        lie = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=99), power=power)
+        messages.write(liar.pk, pb.NodeEvent(instance=lie))
+        messages.write(liar.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(instances=[lie])))
+    assert (settle(instance).state, fresh(instance).power_state) == ("active", "running")
+
+
+def test_power_that_is_not_known_is_not_written(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    state = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2))
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=state))
+    assert fresh(instance).power_state == "running"
+
+
+# ---- removals
+
+
+def test_removals_go_in_an_order_in_which_nothing_is_in_the_way(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = cloud.machine.row
+    for kind in ("volume", "port", "attachment", "instance"):
+        remove_later(node, kind=kind, resource_id=new_id(), generation=1)
+        remove_later(node, kind=kind, resource_id=new_id(), generation=2)
+    order = []
+    monkeypatch.setattr(node_removals.agent_client, "remove", lambda node, *, kind, **_: order.append(kind))
+    node_removals.reconcile()
+    assert order == ["instance"] * 2 + ["attachment"] * 2 + ["port"] * 2 + ["volume"] * 2
+    assert not NodeRemoval.objects.exists()
+
+
+def test_a_removal_is_remembered_once_with_its_latest_generation(cloud: Cloud) -> None:
+    resource = new_id()
+    for generation in (1, 3):
+        remove_later(cloud.machine.row, kind="volume", resource_id=resource, generation=generation)
+    assert NodeRemoval.objects.get().generation == 3
+
+
+@pytest.mark.parametrize("task", ["node_liveness", "node_removals", "guest_power", "capacity_drift"])
+def test_every_reconciler_has_its_task_and_its_schedule(cloud: Cloud, task: str, settings: Settings) -> None:
+    getattr(tasks, task)()
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert f"controlplane.reconcilers.tasks.{task}" in scheduled

@@ -1,0 +1,207 @@
+"""Asking for operations, holding resources, preempting, cancelling, and the hints that go with it."""
+
+import threading
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from kombu.exceptions import OperationalError as BrokerDown
+from pytest_django import Settings
+
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.operations import hints, leases
+from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
+from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.selectors import current_operations, operation_get, operations
+from controlplane.operations.services import Wish, enqueue, need_free, operation_cancel
+from controlplane.workflows import tasks
+from controlplane.workflows.recipe import Step, Workflow
+from controlplane.workflows.registry import WORKFLOWS
+from tests.services.threads import at_once, split
+from tests.world import Broker, make_tenant
+
+VIEWER = Actor(user_id=None, credential_id=None, project_id=None, role="viewer")
+
+
+def ask(*resource_ids: UUID, **more: object) -> Operation:
+    return enqueue(SYSTEM, Wish("test", None, resource_ids, **more))  # type: ignore[arg-type]
+
+
+def take(operation: Operation) -> Operation:
+    leased = leases.take_lease(operation.pk)
+    assert leased is not None
+    return leased
+
+
+@pytest.mark.django_db
+def test_a_resource_has_one_operation_at_a_time() -> None:
+    one, other, third = new_id(), new_id(), new_id()
+    first = ask(one, other)
+    with pytest.raises(Busy) as caught:
+        ask(third, other)
+    assert caught.value.facts == {"kind": "test", "blocking_operation": str(first.pk)}
+    assert caught.value.retryable
+    assert current_operations([one, other, third]) == {one: first.pk, other: first.pk}
+    with pytest.raises(Busy):
+        need_free(one)
+    need_free(third)
+    leases.end(take(first), "succeeded")
+    assert current_operations([one, other, third]) == {}
+    ask(third, other)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_want_overlapping_resources_no_two_get_the_same() -> None:
+    a, b, c = new_id(), new_id(), new_id()
+    wanted = [(a, b), (b, a), (b, c), (c, b), (a, c), (c, a), (a, b, c), (c, b, a)]
+    won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in wanted]))  # type: ignore[misc]
+    assert len(won) == 1, "any two of them have a resource in common"
+    assert {type(exc) for exc in lost} == {Busy}
+    assert OperationHold.objects.count() == len(won[0].resource_ids)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_given_to_one_worker() -> None:
+    operation = ask(new_id())
+    won, lost = split(at_once([lambda: leases.take_lease(operation.pk)] * 8))
+    assert lost == []
+    assert len([leased for leased in won if leased is not None]) == 1
+
+
+@pytest.mark.django_db
+def test_a_lease_is_free_again_when_it_has_run_out() -> None:
+    first = take(ask(new_id()))
+    assert leases.take_lease(first.pk) is None
+    Operation.objects.filter(pk=first.pk).update(lease_expires_at=clock.now() - timedelta(seconds=1))
+    second = take(first)
+    with pytest.raises(leases.LeaseLost):
+        leases.checkpoint(first, position=1)
+    leases.drop_lease(first)
+    leases.checkpoint(second, position=1)
+
+
+@pytest.mark.django_db
+def test_what_preempts_waits_until_the_others_have_ended(broker: Broker) -> None:
+    resource = new_id()
+    holder = take(ask(resource))
+    urgent = ask(resource, preempts=True)
+    assert leases.is_cancel_requested(holder)
+    assert leases.take_lease(urgent.pk) is None
+    assert broker.sent == [(urgent.pk, 0.3)]
+    urgent.refresh_from_db()
+    assert (urgent.state, urgent.lease_token) == ("pending", None)
+    leases.end(holder, "succeeded")
+    assert take(urgent).state == "running"
+
+
+@pytest.mark.django_db
+def test_what_preempts_cancels_also_what_slipped_in_between() -> None:
+    """The other one's request was committed after the deletion had looked at what is in the way."""
+    resource = new_id()
+    urgent = ask(resource, preempts=True)
+    late = ask(resource)
+    assert not leases.is_cancel_requested(late)
+    assert leases.take_lease(urgent.pk) is None
+    assert leases.is_cancel_requested(late)
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_cancelled_is_waited_for() -> None:
+    resource = new_id()
+    holder = take(ask(resource, is_cancellable=False))
+    urgent = ask(resource, preempts=True)
+    assert not leases.is_cancel_requested(holder)
+    assert leases.take_lease(urgent.pk) is None
+    with pytest.raises(NotCancellable):
+        operation_cancel(SYSTEM, holder)
+
+
+@pytest.mark.django_db
+def test_a_cancellation_is_remembered_once_and_makes_the_operation_due(broker: Broker) -> None:
+    operation = take(ask(new_id()))
+    leases.postpone(operation, delay=timedelta(hours=1))
+    assert leases.take_lease(operation.pk) is None
+    first = operation_cancel(SYSTEM, operation).cancel_requested_at
+    assert operation_cancel(SYSTEM, operation).cancel_requested_at == first
+    leases.end(take(operation), "succeeded")
+    with pytest.raises(NotCancellable) as caught:
+        operation_cancel(SYSTEM, Operation.objects.get(pk=operation.pk))
+    assert caught.value.facts == {"state": "succeeded"}
+
+
+@pytest.mark.django_db
+def test_a_viewer_cancels_nothing() -> None:
+    with pytest.raises(RoleNeeded):
+        operation_cancel(VIEWER, ask(new_id()))
+
+
+@pytest.mark.django_db
+def test_an_operation_of_another_project_is_not_found() -> None:
+    alpha, beta = make_tenant("alpha"), make_tenant("beta")
+    operation = enqueue(alpha.actor, Wish("test", alpha.project.pk, [new_id()]))
+    assert operation_get(alpha.actor, alpha.project, str(operation.pk)) == operation
+    for ref in (str(operation.pk), "nonsense"):
+        with pytest.raises(OperationNotFound):
+            operation_get(beta.actor, beta.project, ref)
+    assert not operations(beta.actor, beta.project).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: Broker) -> None:
+    from django.db import transaction
+
+    with transaction.atomic():
+        operation = ask(new_id())
+        assert broker.sent == []
+    assert broker.sent == [(operation.pk, 0)]
+    broker.sent.clear()
+    assert leases.redeliver() == 1
+    assert broker.sent == [(operation.pk, 0)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_succeeds_without_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoBroker:
+        def send_task(self, *args: object, **kwargs: object) -> None:
+            raise BrokerDown("connection refused")
+
+    monkeypatch.setattr(hints, "current_app", NoBroker())
+    operation = ask(new_id())
+    leased = take(operation)
+    leases.postpone(leased, delay=timedelta(0))
+    assert leases.redeliver() == 1
+    assert take(operation).state == "running"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_renewed_while_a_long_step_lasts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.OPERATION_LEASE_S = 0.3
+    operation = ask(new_id())
+
+    def long(running: Operation) -> None:
+        """Longer than a lease: until it has been renewed twice."""
+        seen = {running.lease_expires_at}
+        patience = threading.Event()
+        while len(seen) < 4:
+            patience.wait(0.01)
+            seen |= set(Operation.objects.filter(pk=operation.pk).values_list("lease_expires_at", flat=True))
+            assert leases.take_lease(operation.pk) is None
+
+    workflow = Workflow("test", lambda _: [Step("long", long)], lambda _: None, lambda _, error: None)
+    monkeypatch.setitem(WORKFLOWS, "test", workflow)
+    tasks.run(str(operation.pk))
+    operation.refresh_from_db()
+    assert (operation.state, operation.lease_token) == ("succeeded", None)
+
+
+@pytest.mark.django_db
+def test_a_task_that_is_delivered_twice_or_too_late_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WORKFLOWS, "test", Workflow("test", lambda _: [], lambda _: None, lambda _, error: None))
+    operation = ask(new_id())
+    leases.end(take(operation), "succeeded")
+    tasks.run(str(operation.pk))
+    tasks.run(str(new_id()))
+    assert Operation.objects.get().state == "succeeded"

@@ -1,0 +1,79 @@
+"""Quotas: limits, what is used, and what may always be given back."""
+
+import pytest
+from django.db import IntegrityError, transaction
+from pytest_django import Settings
+
+from controlplane.kernel.ids import new_id
+from controlplane.quotas.errors import QuotaExceeded
+from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.quotas.selectors import usage
+from controlplane.quotas.services import claim, release
+from tests.world import Tenant, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tenant(settings: Settings) -> Tenant:
+    settings.QUOTA_DEFAULTS = {"instances": 2, "vcpus": 4}
+    return make_tenant()
+
+
+def used(tenant: Tenant) -> dict[object, object]:
+    return {line["dimension"]: line["used"] for line in usage(tenant.project.pk)}
+
+
+def test_claims_add_up_until_the_limit(tenant: Tenant) -> None:
+    first, second = new_id(), new_id()
+    claim(tenant.project.pk, first, instances=1, vcpus=3)
+    with pytest.raises(QuotaExceeded) as caught:
+        claim(tenant.project.pk, second, instances=1, vcpus=2)
+    assert caught.value.facts == {"dimension": "vcpus", "used": 3, "requested": 2, "limit": 4}
+    assert used(tenant) == {"instances": 1, "vcpus": 3}, "of a claim that was refused nothing stays"
+    claim(tenant.project.pk, second, instances=1, vcpus=1)
+    release(first)
+    release(first)
+    assert used(tenant) == {"instances": 1, "vcpus": 1}
+
+
+def test_a_claim_takes_the_place_of_the_one_before(tenant: Tenant) -> None:
+    resource = new_id()
+    for vcpus in (4, 1, 3):
+        claim(tenant.project.pk, resource, vcpus=vcpus)
+        assert used(tenant)["vcpus"] == vcpus
+
+
+def test_projects_do_not_count_for_one_another(tenant: Tenant) -> None:
+    claim(tenant.project.pk, new_id(), vcpus=4)
+    claim(make_tenant("beta").project.pk, new_id(), vcpus=4)
+
+
+def test_a_limit_of_its_own_counts_instead_of_the_default(tenant: Tenant) -> None:
+    Quota.objects.create(project=tenant.project, dimension="vcpus", limit=9)
+    claim(tenant.project.pk, new_id(), vcpus=9)
+    assert usage(tenant.project.pk)[1] == {"dimension": "vcpus", "used": 9, "limit": 9}
+
+
+def test_less_than_before_is_always_allowed(tenant: Tenant) -> None:
+    """An operator lowers the limit below what is used; an undo that gives back must not fail for that."""
+    resource = new_id()
+    claim(tenant.project.pk, resource, vcpus=4)
+    Quota.objects.create(project=tenant.project, dimension="vcpus", limit=1)
+    claim(tenant.project.pk, resource, vcpus=3)
+    claim(tenant.project.pk, resource, vcpus=3)
+    with pytest.raises(QuotaExceeded):
+        claim(tenant.project.pk, resource, vcpus=4)
+    with pytest.raises(QuotaExceeded):
+        claim(tenant.project.pk, new_id(), vcpus=1)
+    assert used(tenant)["vcpus"] == 3
+
+
+def test_the_database_knows_no_negative_or_double_use(tenant: Tenant) -> None:
+    resource = new_id()
+    claim(tenant.project.pk, resource, vcpus=1)
+    for amount in (0, -1):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            QuotaUse.objects.filter(resource_id=resource).update(amount=amount)
+    with pytest.raises(IntegrityError, match="quotas_use_once"), transaction.atomic():
+        QuotaUse.objects.create(project=tenant.project, resource_id=resource, dimension="vcpus", amount=1)

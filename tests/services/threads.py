@@ -1,0 +1,34 @@
+"""Many at the same time, each with a database connection of its own."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from django.db import connection
+
+T = TypeVar("T")
+
+
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
+    """What each call answered or raised, in their order; all begin together."""
+    gate = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], T]) -> T:
+        try:
+            connection.ensure_connection()
+            gate.wait(timeout=30)
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        futures = [pool.submit(one, call) for call in calls]
+    return [future.exception() or future.result() for future in futures]
+
+
+def split(outcomes: Sequence[T | BaseException]) -> tuple[list[T], list[BaseException]]:
+    """Those that got it, and what the others were told."""
+    won = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    lost = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    return won, lost

@@ -1,0 +1,286 @@
+"""The engine by itself, with a recipe that only keeps a diary: order, retries, deadlines, cancellation, leases."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+
+from controlplane.audit.models import AuditRecord
+from controlplane.audit.services import record
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError, Unavailable
+from controlplane.kernel.ids import new_id
+from controlplane.operations import leases
+from controlplane.operations.errors import LeaseLost
+from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.services import Wish, enqueue, operation_cancel
+from controlplane.workflows import engine
+from controlplane.workflows.recipe import NotYet, Step, Workflow
+from tests.workflows.helpers import Broken, Killed, fresh, pass_deadline
+from tests.world import Broker, again, run
+
+pytestmark = pytest.mark.django_db
+
+Act = Callable[[Operation], None]
+
+
+@dataclass
+class Diary:
+    """Three steps that note what happens to them. `troubles` are raised by the named one, one after the other."""
+
+    entries: list[str] = field(default_factory=list)
+    troubles: dict[str, list[Exception]] = field(default_factory=dict)
+
+    def workflow(self, *, never_gives_up: bool = False) -> Workflow:
+        def note(entry: str) -> Act:
+            def act(operation: Operation) -> None:
+                self.entries.append(entry)
+                if self.troubles.get(entry):
+                    raise self.troubles[entry].pop(0)
+
+            return act
+
+        steps = [Step(name, note(name), note(f"undo {name}")) for name in ("one", "two", "three")]
+        return Workflow(
+            "test.diary",
+            lambda operation: steps,
+            finish=note("finish"),
+            give_up=lambda operation, error: note("give up")(operation),
+            never_gives_up=never_gives_up,
+        )
+
+
+@pytest.fixture
+def diary() -> Diary:
+    return Diary()
+
+
+@pytest.fixture
+def operation() -> Operation:
+    return enqueue(SYSTEM, Wish("test.diary", None, [new_id()], deadline=timedelta(seconds=60)))
+
+
+def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Diary) -> None:
+    run(operation, diary.workflow())
+    assert diary.entries == ["one", "two", "three", "finish"]
+    assert (operation.state, operation.position, operation.step_count) == ("succeeded", 3, 3)
+    assert [(entry["name"], entry["state"], entry["attempts"]) for entry in operation.steps] == [
+        ("one", "done", 1),
+        ("two", "done", 1),
+        ("three", "done", 1),
+    ]
+    assert operation.lease_token is None
+    assert operation.finished_at is not None
+    assert not OperationHold.objects.exists()
+
+
+def test_an_operation_that_has_ended_is_not_run_again(operation: Operation, diary: Diary) -> None:
+    run(operation, diary.workflow())
+    assert leases.take_lease(operation.pk) is None
+    assert leases.redeliver() == 0
+
+
+def test_what_can_pass_is_tried_again_ever_more_slowly(operation: Operation, diary: Diary, broker: Broker) -> None:
+    diary.troubles["two"] = [Unavailable() for _ in range(8)]
+    delays = []
+    for attempt in range(1, 9):
+        before = clock.now()
+        again(operation, diary.workflow())
+        assert (operation.state, operation.attempts) == ("running", attempt)
+        delays.append((operation.due_at - before).total_seconds())
+        assert leases.take_lease(operation.pk) is None, "not due yet"
+    longest = [min(20, 0.5 * 2**n) for n in range(8)]
+    slack = 1  # the time that the try itself took
+    assert all(most / 2 <= delay <= most + slack for delay, most in zip(delays, longest, strict=True))
+    assert [operation_id for operation_id, _ in broker.sent] == [operation.pk] * 8
+    assert operation.steps[-1]["message"] == str(Unavailable())
+    again(operation, diary.workflow())
+    assert operation.state == "succeeded"
+    assert operation.attempts == 0
+    assert diary.entries == ["one", *["two"] * 9, "three", "finish"]
+    assert operation.steps[1]["attempts"] == 9
+
+
+def test_what_does_not_pass_until_the_deadline_is_undone(operation: Operation, diary: Diary) -> None:
+    diary.troubles["two"] = [Unavailable(), Unavailable()]
+    run(operation, diary.workflow())
+    pass_deadline(operation)
+    again(operation, diary.workflow())
+    assert (operation.state, operation.error["code"]) == ("failed", "operation.deadline_exceeded")
+    assert operation.error["facts"] == {"limit_s": 60, "obstacle": str(Unavailable())}
+    assert diary.entries == ["one", "two", "two", "undo two", "undo one", "give up"]
+
+
+def test_a_refusal_is_undone_at_once_its_own_step_first(operation: Operation, diary: Diary) -> None:
+    diary.troubles["three"] = [Broken()]
+    run(operation, diary.workflow())
+    assert (operation.state, operation.error["code"], operation.position) == ("failed", "test.broken", 0)
+    assert diary.entries == ["one", "two", "three", "undo three", "undo two", "undo one", "give up"]
+    assert [entry["state"] for entry in operation.steps] == ["undone", "undone", "undone"]
+
+
+def test_an_undo_is_tried_until_it_succeeds_whatever_the_deadline(operation: Operation, diary: Diary) -> None:
+    diary.troubles = {"two": [Broken()], "undo one": [Broken(), Unavailable(), KeyError("a bug")]}
+    run(operation, diary.workflow())
+    pass_deadline(operation)
+    for attempt in (1, 2, 3):
+        assert (operation.state, operation.attempts) == ("undoing", attempt)
+        again(operation, diary.workflow())
+    assert (operation.state, operation.error["code"]) == ("failed", "test.broken")
+    assert diary.entries == ["one", "two", "undo two", *["undo one"] * 4, "give up"]
+
+
+def test_what_never_gives_up_outlives_refusals_bugs_and_its_deadline(operation: Operation, diary: Diary) -> None:
+    workflow = diary.workflow(never_gives_up=True)
+    diary.troubles["two"] = [Broken(), Unavailable(), ValueError("a bug")]
+    pass_deadline(operation)
+    for _ in range(3):
+        again(operation, workflow)
+        assert operation.state == "running"
+    again(operation, workflow)
+    assert operation.state == "succeeded"
+
+
+def test_a_step_may_wait_and_that_is_no_failed_attempt(operation: Operation, diary: Diary, broker: Broker) -> None:
+    diary.troubles["two"] = [NotYet("the guest still runs", delay=timedelta(seconds=7))]
+    run(operation, diary.workflow())
+    assert (operation.state, operation.attempts, operation.lease_token) == ("running", 0, None)
+    assert (operation.steps[-1]["state"], operation.steps[-1]["message"]) == ("waiting", "the guest still runs")
+    assert broker.sent == [(operation.pk, 7)]
+    assert run(operation, diary.workflow()).state == "running", "not due yet"
+    assert again(operation, diary.workflow()).state == "succeeded"
+
+
+def test_a_bug_is_undone_and_tells_nobody_its_inside(operation: Operation, diary: Diary) -> None:
+    diary.troubles["two"] = [KeyError("secret detail")]
+    run(operation, diary.workflow())
+    assert (operation.state, operation.error["code"]) == ("failed", "internal")
+    assert "secret" not in str(operation.error)
+
+
+def test_a_database_that_was_away_is_no_bug(operation: Operation, diary: Diary) -> None:
+    diary.troubles["two"] = [OperationalError("terminating connection due to administrator command")]
+    run(operation, diary.workflow())
+    assert (operation.state, operation.attempts) == ("running", 1)
+    assert again(operation, diary.workflow()).state == "succeeded"
+
+
+def test_a_step_and_its_effect_on_our_rows_are_recorded_together_or_not_at_all(operation: Operation) -> None:
+    def effect() -> None:
+        record(SYSTEM, "test", operation.pk)
+        raise Broken()
+
+    workflow = Workflow("test", lambda _: [Step("one", lambda _: effect)], lambda _: None, lambda _, error: None)
+    run(operation, workflow)
+    assert operation.state == "failed"
+    assert not AuditRecord.objects.filter(verb="test").exists()
+
+
+def test_an_end_that_fails_is_a_failure_like_any_other(operation: Operation, diary: Diary) -> None:
+    """The deletion of what it works on, say, was accepted while its last step was under way."""
+    diary.troubles["finish"] = [Broken()]
+    run(operation, diary.workflow())
+    assert (operation.state, operation.error["code"]) == ("failed", "test.broken")
+    assert diary.entries == ["one", "two", "three", "finish", "undo three", "undo two", "undo one", "give up"]
+
+
+def test_an_end_that_fails_for_a_moment_is_tried_again(operation: Operation, diary: Diary) -> None:
+    diary.troubles = {"finish": [Unavailable()]}
+    run(operation, diary.workflow())
+    assert (operation.state, operation.position, operation.attempts) == ("running", 3, 1)
+    assert again(operation, diary.workflow()).state == "succeeded"
+    assert diary.entries == ["one", "two", "three", "finish", "finish"]
+
+
+def test_a_failed_end_of_the_undoing_is_tried_again(operation: Operation, diary: Diary) -> None:
+    diary.troubles = {"one": [Broken()], "give up": [KeyError("a bug"), Broken()]}
+    run(operation, diary.workflow())
+    again(operation, diary.workflow())
+    assert (operation.state, operation.position) == ("undoing", 0)
+    assert OperationHold.objects.exists()
+    assert again(operation, diary.workflow()).state == "failed"
+    assert not OperationHold.objects.exists()
+
+
+@pytest.mark.parametrize("steps_done", [0, 1, 2, 3])
+def test_a_cancellation_is_seen_at_the_next_step(operation: Operation, diary: Diary, steps_done: int) -> None:
+    names = ["one", "two", "three"]
+
+    def cancelling(step: Step) -> Step:
+        def do(running: Operation) -> None:
+            step.do(running)
+            operation_cancel(SYSTEM, fresh(running))
+
+        return Step(step.name, do, step.undo) if names.index(step.name) == steps_done - 1 else step
+
+    if steps_done == 0:
+        operation_cancel(SYSTEM, operation)
+    steps = [cancelling(step) for step in diary.workflow().steps(operation)]
+    plain = diary.workflow()
+    run(operation, Workflow(plain.kind, lambda _: steps, plain.finish, plain.give_up))
+    if steps_done == 3:
+        assert operation.state == "succeeded", "it came too late"
+    else:
+        assert (operation.state, operation.error["code"]) == ("cancelled", "operation.cancelled")
+        begun = names[: steps_done + 1]
+        assert diary.entries == [*names[:steps_done], *(f"undo {name}" for name in reversed(begun)), "give up"]
+
+
+def test_a_cancellation_is_not_slept_over(operation: Operation, diary: Diary, broker: Broker) -> None:
+    """It came after the last look at it and before the step asked for a pause."""
+
+    def cancelled_meanwhile(running: Operation) -> None:
+        operation_cancel(SYSTEM, fresh(running))
+        raise NotYet("later", delay=timedelta(hours=1))
+
+    plain = diary.workflow()
+    waiting = Workflow("test", lambda _: [Step("wait", cancelled_meanwhile)], plain.finish, plain.give_up)
+    run(operation, waiting)
+    assert (operation.state, broker.sent) == ("running", [(operation.pk, 0)])
+    assert run(operation, waiting).state == "cancelled"
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(operation: Operation, diary: Diary) -> None:
+    def overtaken(running: Operation) -> Callable[[], None]:
+        Operation.objects.filter(pk=running.pk).update(lease_token=new_id())
+        return lambda: record(SYSTEM, "test", running.pk)
+
+    plain = diary.workflow()
+    leased = leases.take_lease(operation.pk)
+    assert leased is not None
+    with pytest.raises(LeaseLost):
+        engine.run(leased, Workflow("test", lambda _: [Step("one", overtaken)], plain.finish, plain.give_up))
+    leases.drop_lease(leased)
+    operation.refresh_from_db()
+    assert (operation.state, operation.position, operation.steps) == ("running", 0, [])
+    assert operation.lease_token is not None, "the lease of the other one"
+    assert not AuditRecord.objects.filter(verb="test").exists()
+    assert diary.entries == []
+
+
+@pytest.mark.parametrize("moment", ["one", "three", "finish", "undo two", "give up"])
+def test_a_worker_that_dies_at_any_moment_is_followed_by_another(
+    operation: Operation, diary: Diary, moment: str
+) -> None:
+    if moment in ("undo two", "give up"):
+        diary.troubles["three"] = [Broken()]
+    diary.troubles[moment] = [Killed()]  # type: ignore[list-item]
+    with pytest.raises(Killed):
+        run(operation, diary.workflow())
+    assert leases.redeliver() == 0, "the lease of the dead one still holds"
+    Operation.objects.filter(pk=operation.pk).update(lease_expires_at=clock.now() - timedelta(seconds=1))
+    assert leases.redeliver() == 1
+    run(operation, diary.workflow())
+    assert operation.state == ("succeeded" if moment in ("one", "three", "finish") else "failed")
+    repeated = diary.entries.index(moment)
+    assert diary.entries[repeated + 1] == moment
+    assert not OperationHold.objects.exists()
+
+
+def test_every_error_of_ours_can_be_kept_with_an_operation(operation: Operation, diary: Diary) -> None:
+    diary.troubles["one"] = [CloudError(field="name", facts=["a", {"b": operation.pk}])]
+    run(operation, diary.workflow())
+    assert operation.error["facts"] == {"facts": ["a", {"b": str(operation.pk)}]}
