@@ -31,9 +31,11 @@ def _daemon(folder: Path, address: str) -> dict[str, object]:
     return {
         # With the machine's UUID, which they would all show, nodes refuse to migrate guests to each other.
         "host_uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, str(folder))),
-        "unix_sock_group": "root",
+        # No polkit in a node: the sockets themselves keep everybody but root out.
         "auth_unix_rw": "none",
         "auth_unix_ro": "none",
+        "unix_sock_rw_perms": "0700",
+        "unix_sock_ro_perms": "0700",
         "listen_tls": 1,
         "listen_addr": address,
         "ca_file": f"{NODE_PKI}/cacert.pem",

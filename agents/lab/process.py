@@ -10,6 +10,9 @@ from pathlib import Path
 
 from agents.lab.shell import wait_until
 
+# The kernel ends a process at once unless it waits for a disk.
+KILL_LIMIT_S = 10
+
 
 class NodeProcess:
     """A command that runs in a node.
@@ -54,14 +57,14 @@ class NodeProcess:
 
 
 def end_process(pid: int) -> None:
-    """SIGKILL a process and wait for its end; harmless when it has ended already."""
+    """SIGKILL a process and wait a while for its end; harmless when it has ended already."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
-        select.select([handle], [], [])
+        select.select([handle], [], [], KILL_LIMIT_S)
     except ProcessLookupError:
         return
     finally:

@@ -107,6 +107,7 @@ def test_libvirt_knows_the_node_and_its_controllers(hv1: LabNode, hv2: LabNode) 
     assert libvirt(hv1, "hostname").strip() == "hv1"
     uuids = {libvirt(node, "capabilities").split("<uuid>")[1][:36] for node in (hv1, hv2)}
     assert len(uuids) == 2
+    assert hv1.libvirt_socket.stat().st_mode & 0o077 == 0, "whoever may connect is root"
     tls = f"qemu+tls://{hv2.address}/system?pkipath=/etc/libvirt/pki"
     assert hv1.exec(["virsh", "--connect", tls, "hostname"]).stdout.strip() == "hv2"
 
