@@ -36,7 +36,6 @@ SETTINGS: dict[str, Any] = {
     "SORT_OPERATION_PARAMETERS": False,
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
-WORDS = {"ssh_key": "ssh key", "affinity_group": "affinity group"}
 OURS = (In, Out, ResourceOut, View, ActorView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = ("token", "operation", "decision")
 
@@ -165,4 +164,4 @@ class Schema(AutoSchema):
 
 def _identified(name: str) -> str:
     how = "id" if name in BY_ID_ALONE else "id or name"
-    return f"The {how} of the {WORDS.get(name, name)}."
+    return f"The {how} of the {name.replace('_', ' ')}."

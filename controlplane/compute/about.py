@@ -9,12 +9,14 @@ from django.utils.translation import gettext as _
 from controlplane.compute.models import Attachment, Instance
 from controlplane.network.selectors import ports_of
 from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
 from controlplane.operations.selectors import current_operations
 from controlplane.storage.models import Volume
 
 
-def instances(rows: Sequence[Instance]) -> dict[str, Any]:
-    """The ports, attachments and current operations of the instances, by instance."""
+def instances(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
+    """The ports, attachments and current operations of the instances, by instance. `begun`: the operation that the
+    request has just begun on the only one of them."""
     ids = [row.pk for row in rows]
     attachments: dict[UUID, list[Attachment]] = {instance_id: [] for instance_id in ids}
     for attachment in Attachment.objects.filter(instance_id__in=ids).select_related("volume").order_by("id"):
@@ -22,18 +24,22 @@ def instances(rows: Sequence[Instance]) -> dict[str, Any]:
     return {
         "ports": ports_of(ids),
         "attachments": attachments,
-        "current_operations": current_operations(ids),
+        "current_operations": _current(ids, begun),
     }
 
 
-def volumes(rows: Sequence[Volume]) -> dict[str, Any]:
+def volumes(rows: Sequence[Volume], *, begun: Operation | None = None) -> dict[str, Any]:
     """The attachment and the current operation of each volume that has one, by volume."""
     ids = [row.pk for row in rows]
     attachments = Attachment.objects.filter(volume_id__in=ids).select_related("instance")
     return {
         "attachments": {attachment.volume_id: attachment for attachment in attachments},
-        "current_operations": current_operations(ids),
+        "current_operations": _current(ids, begun),
     }
+
+
+def _current(ids: list[UUID], begun: Operation | None) -> dict[UUID, UUID]:
+    return current_operations(ids) if begun is None else {ids[0]: begun.pk}
 
 
 def instance_conditions(instance: Instance) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Instances. Volumes are in volume_api.py, ssh keys and affinity groups in keys_and_groups_api.py."""
 
+import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -129,7 +129,9 @@ class InstanceReset(InstanceView):
 class InstanceResize(InstanceView):
     @route("instance_resize", InstanceWithOperation, body=ResizeIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        return self.changed(partial(services.instance_resize, flavor=flavor_get(body["flavor"])))
+        return self.changed(
+            lambda actor, instance: services.instance_resize(actor, instance, flavor=flavor_get(body["flavor"]))
+        )
 
 
 class InstanceConsole(InstanceView):
@@ -140,9 +142,9 @@ class InstanceConsole(InstanceView):
     )
     def get(self, request: Request) -> HttpResponse:
         limit = request.query_params.get("max_bytes", str(TAIL_MAX_BYTES))
-        if not limit.isdecimal() or not int(limit[:10]) >= 1:
+        if not re.fullmatch(r"0*[1-9][0-9]{0,9}", limit):
             raise invalid("max_bytes", "it must be a whole number above 0.")
-        text = console_tail(self.instance(), max_bytes=min(int(limit[:10]), TAIL_MAX_BYTES))
+        text = console_tail(self.instance(), max_bytes=min(int(limit), TAIL_MAX_BYTES))
         return HttpResponse(text.decode(errors="replace"), content_type="text/plain; charset=utf-8")
 
 
@@ -155,5 +157,5 @@ class InstancePlacement(InstanceView):
 
 def instance_document(instance: Instance, operation: Operation | None = None) -> dict[str, Any]:
     """One instance, and the operation that the request has begun on it."""
-    document: dict[str, Any] = InstanceOut(instance, context=about.instances([instance])).data
+    document: dict[str, Any] = InstanceOut(instance, context=about.instances([instance], begun=operation)).data
     return document if operation is None else joined(document, operation)

@@ -126,7 +126,7 @@ class AttachmentDetail(InstanceView):
 
 def volume_document(volume: Volume, operation: Operation | None = None) -> dict[str, Any]:
     """One volume, and the operation that the request has begun on it."""
-    document: dict[str, Any] = VolumeOut(volume, context=about.volumes([volume])).data
+    document: dict[str, Any] = VolumeOut(volume, context=about.volumes([volume], begun=operation)).data
     return document if operation is None else joined(document, operation)
 
 

@@ -99,12 +99,16 @@ def _refuse_unknown(request: Request, known: Mapping[str, str]) -> None:
             raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(known) or "-")
 
 
+def _media_type(request: Request) -> str:
+    """Without parameters."""
+    return request.content_type.split(";")[0].strip().lower()
+
+
 class JsonAlways(BaseContentNegotiation):
     """Whatever the Accept header says: what cannot read JSON cannot use this API."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        media_type = request.content_type.split(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == media_type), None)
+        return next((parser for parser in parsers if parser.media_type == _media_type(request)), None)
 
     def select_renderer(self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
         renderer = next(iter(renderers))
@@ -130,7 +134,7 @@ def uploaded(request: Request) -> Iterator[bytes]:
         UnsupportedMediaType, LengthRequired.
         UploadInterrupted: while they are read.
     """
-    if request.content_type.lower() != OCTET_STREAM:
+    if _media_type(request) != OCTET_STREAM:
         raise UnsupportedMediaType(request.content_type)
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
@@ -151,8 +155,8 @@ def _pieces(body: HttpRequest, length: int) -> Iterator[bytes]:
 class View(APIView):
     """`self.kwargs` has what the path names."""
 
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = JsonAlways
-    metadata_class = None
 
 
 def found(get: Callable[[str], M], ref: str, *, at: str) -> M:

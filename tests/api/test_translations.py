@@ -45,7 +45,7 @@ def marked() -> set[str]:
 
 
 def test_nothing_lacks_its_translation(french: dict[str, str]) -> None:
-    assert not (errors() | marked()) - french.keys()
+    assert sorted((errors() | marked()) - french.keys()) == []
 
 
 def test_a_translation_speaks_of_no_other_facts(french: dict[str, str]) -> None:
