@@ -91,6 +91,8 @@ def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> Non
 
 def drop_lease(operation: Operation) -> None:
     """Give the lease back, if it is still ours."""
+    if operation.lease_token is None:
+        return
     mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token)
     mine.update(lease_token=None, lease_expires_at=None)
     operation.lease_token = None

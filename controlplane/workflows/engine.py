@@ -19,7 +19,7 @@ from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
-from controlplane.workflows.recipe import NotYet, Step, Workflow
+from controlplane.workflows.recipe import Effect, NotYet, Step, Workflow
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _fail(operation: Operation, workflow: Workflow, name: str, exc: CloudError) 
         _turn_back(operation, exc, name)
 
 
-def _record(operation: Operation, step: Step, effect: object, *, started_at: datetime, position: int) -> None:
+def _record(operation: Operation, step: Step, effect: Effect | None, *, started_at: datetime, position: int) -> None:
     """One transaction: the step's effect on our rows, its outcome, and the renewed lease."""
     entry: Entry = {
         "name": step.name,
@@ -143,10 +143,13 @@ def _record(operation: Operation, step: Step, effect: object, *, started_at: dat
         "started_at": started_at.isoformat(),
         "finished_at": clock.now().isoformat(),
     }
+    outcome = {"position": position, "attempts": 0, "steps": _replaced(operation.steps, entry)}
+    if effect is None:
+        leases.checkpoint(operation, **outcome)
+        return
     with _transaction(operation) as inside:
-        if callable(effect):
-            effect()
-        leases.checkpoint(inside, position=position, attempts=0, steps=_replaced(operation.steps, entry))
+        effect()
+        leases.checkpoint(inside, **outcome)
 
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
