@@ -76,7 +76,7 @@ class Stack:
             "--workers",
             "2",
             "--threads",
-            "4",
+            "16",
             "--log-level",
             "warning",
         ]

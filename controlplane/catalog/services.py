@@ -153,8 +153,9 @@ def _write_import(actor: Actor, image: Image, *, instead_of: Image | None) -> No
 def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str]) -> Image:
     _may_change(actor, image)
     image.name, image.labels = check_name(name), check_labels(labels)
+    image.updated_at = clock.now()
     with refusing("catalog_image_name_taken", ImageNameTaken(field="name", name=name)):
-        image.save(update_fields=["name", "labels"])
+        image.save(update_fields=["name", "labels", "updated_at"])
     return image
 
 

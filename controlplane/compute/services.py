@@ -165,8 +165,9 @@ def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict
     if name != instance.name:
         operations.need_free(instance.pk)
     instance.name, instance.labels = check_name(name), check_labels(labels)
+    instance.updated_at = clock.now()
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
-        instance.save(update_fields=["name", "labels"])
+        instance.save(update_fields=["name", "labels", "updated_at"])
     return instance
 
 
@@ -250,7 +251,7 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
     """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is
     cancelled."""
     actor.may_write()
-    Instance.objects.filter(pk=instance.pk).update(is_deleting=True)
+    Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
     record(actor, "instance.delete", instance.pk, project_id=instance.project_id)
     return enqueue(
@@ -292,7 +293,9 @@ def _change(
     operation = enqueue(actor, Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline))
     need_state(instance, *wanted)
     Instance.objects.filter(pk=instance.pk).update(
-        generation=F("generation") + 1, restart_count=F("restart_count") + (1 if kind in RESTARTS else 0)
+        generation=F("generation") + 1,
+        restart_count=F("restart_count") + (1 if kind in RESTARTS else 0),
+        updated_at=clock.now(),
     )
     record(actor, kind, instance.pk, project_id=instance.project_id)
     return operation

@@ -85,7 +85,13 @@ def token_create(actor: Actor, project: Project, *, name: str, role: str, lifeti
 
 @transaction.atomic(durable=True)
 def token_revoke(actor: Actor, project: Project, *, token_id: UUID) -> None:
-    """The token stops working at once; revoking it again changes nothing."""
+    """The token stops working at once; revoking it again changes nothing.
+
+    Raises:
+        RoleNeeded: it is another user's, with a higher role than the actor's.
+    """
     actor.may_write()
     token = token_get(actor, project, token_id)
+    if token.user_id != actor.user_id and RANK[Role(token.role)] > RANK[Role(actor.role)]:
+        raise RoleNeeded(role=token.role)
     ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=clock.now())

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
+from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.errors import (
@@ -82,9 +83,10 @@ def network_delete(actor: Actor, network: Network) -> None:
 def network_update(actor: Actor, network: Network, *, name: str, labels: dict[str, str]) -> Network:
     actor.may_write()
     network.name, network.labels = check_name(name), check_labels(labels)
+    network.updated_at = clock.now()
     network.generation += 1
     with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
-        network.save(update_fields=["name", "labels", "generation"])
+        network.save(update_fields=["name", "labels", "updated_at", "generation"])
     return network
 
 

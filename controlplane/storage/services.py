@@ -12,6 +12,7 @@ from controlplane.catalog.errors import ImageSizeMismatch
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
+from controlplane.kernel import clock
 from controlplane.kernel.db import move, refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
@@ -94,8 +95,9 @@ def _write(actor: Actor, volume: Volume, args: Mapping[str, object]) -> Operatio
 def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, str]) -> Volume:
     actor.may_write()
     volume.name, volume.labels = check_name(name), check_labels(labels)
+    volume.updated_at = clock.now()
     with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=name)):
-        volume.save(update_fields=["name", "labels"])
+        volume.save(update_fields=["name", "labels", "updated_at"])
     return volume
 
 
@@ -127,7 +129,7 @@ def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     args = {"size_gib": size_gib, "was_gib": volume.size_gib}
     operation = enqueue(actor, Wish("volume.grow", volume.project_id, [volume.pk], args))
     _check_grow(volume, size_gib)
-    Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
+    Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1, updated_at=clock.now())
     quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
     record(actor, "volume.grow", volume.pk, project_id=volume.project_id, size_gib=size_gib)
     return operation
@@ -148,7 +150,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     volume_lock(volume)
     if volume.state == "in-use":
         raise VolumeWrongState(state=volume.state, wanted="not attached")
-    Volume.objects.filter(pk=volume.pk).update(is_deleting=True)
+    Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     record(actor, "volume.delete", volume.pk, project_id=volume.project_id)
     return enqueue(actor, Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True))
 
