@@ -9,7 +9,7 @@ BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
 CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
-    "lint": [str(BIN / "ruff"), "check", "--quiet", "."],
+    "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.lengths"],
     "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench"],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],

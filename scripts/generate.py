@@ -64,7 +64,6 @@ def errors() -> str:
     """All codes, with their HTTP status and meaning."""
     import controlplane.api.v1  # noqa: F401 - every app's errors are known once its routes are
     from controlplane.api.problems import status_of
-
     from controlplane.kernel.errors import REGISTRY
 
     lines = [

@@ -90,3 +90,16 @@ def test_closing_wakes_a_waiting_watcher() -> None:
         hub.close()
         assert watch.next(timeout_s=60) is None
         assert watch.is_closed
+
+
+def test_guests_that_were_never_born_are_forgotten_before_libvirtd_starts(tmp_path: Path) -> None:
+    for name, pid in (("unborn", 0), ("alive", 4711)):
+        (tmp_path / f"{name}.xml").write_text(
+            f"<!-- note --><domstatus state='paused' pid='{pid}'><domain/></domstatus>"
+        )
+        (tmp_path / f"{name}.pid").write_text("1")
+    (tmp_path / "broken.xml").write_text("<domstatus")
+    command = [sys.executable, "-m", "agents.node.libvirtd_recovery", "--run-dir", str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stderr == "forgot the interrupted start of unborn\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alive.pid", "alive.xml", "broken.xml"]

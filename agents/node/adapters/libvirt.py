@@ -15,7 +15,7 @@ from agents.node import domainxml
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import GUEST_PREFIX, GuestDisk, GuestSpec, GuestState, HostFacts
 from agents.node.adapters.libvirt_connection import LibvirtConnection
-from agents.node.adapters.libvirt_states import guest_state
+from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.errors import AdapterError, DetachPending
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 # A guest that stops for no reason within this time after its start was stopped by KVM, not by itself.
 KVM_PROBATION_S = 10.0
 UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
+START_TIMEOUT_S = 10.0
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -74,6 +75,7 @@ class LibvirtHypervisor:
     def start(self, guest_id: UUID) -> None:
         with self._connection.use() as connection:
             domain = _get(connection, guest_id)
+            _await_start(domain)
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
             elif not domain.isActive():
@@ -236,6 +238,16 @@ def _get(connection: Any, guest_id: UUID) -> Any:
 
 def _guest_id(domain: Any) -> UUID | None:
     return UUID(bytes=domain.UUID()) if domain.name().startswith(GUEST_PREFIX) else None
+
+
+def _await_start(domain: Any) -> None:
+    """A start that an agent began before it was killed goes on in libvirtd."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while tuple(domain.state()) == STARTING:
+        if time.monotonic() >= deadline:
+            # What a libvirtd looks like that was killed at the wrong moment and started without libvirtd_recovery.
+            raise AdapterError("libvirtd does not finish the guest's start; restart it.", retryable=True)
+        time.sleep(0.05)
 
 
 def _destroy(domain: Any) -> None:

@@ -20,15 +20,17 @@ PAUSE_REASONS = {
     libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "The guest's watchdog fired.",
     libvirt.VIR_DOMAIN_PAUSED_UNKNOWN: "The accelerator could not go on running the guest.",
 }
-# Paused only on the way into or out of running.
-PASSING_PAUSES = frozenset({libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN})
+STARTING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP)
+STOPPING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN)
 RUNNING = frozenset(
     {libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED, libvirt.VIR_DOMAIN_SHUTDOWN, libvirt.VIR_DOMAIN_NOSTATE}
 )
 
 
 def guest_state(state: int, reason: int, *, virt_type: str) -> GuestState:
-    if state in RUNNING or (state == libvirt.VIR_DOMAIN_PAUSED and reason in PASSING_PAUSES):
+    if (state, reason) == STARTING:
+        return GuestState(Power.OFF, virt_type)  # not a running one before its first instruction
+    if state in RUNNING or (state, reason) == STOPPING:
         return GuestState(Power.RUNNING, virt_type)
     if state == libvirt.VIR_DOMAIN_PAUSED:
         return GuestState(Power.PAUSED, virt_type, PAUSE_REASONS.get(reason, ""))
