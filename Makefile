@@ -16,13 +16,13 @@ fmt: setup  ## Format the code and mend what can be mended
 	@$(VENV)/ruff format . && $(VENV)/ruff check --fix .
 
 check: setup  ## Format, lint, types, layers, migrations, OpenAPI and generated documents
-	@scripts/with-services $(VENV)/python -m scripts.check
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.check
 
 test: setup  ## Everything, with real guests in the lab; needs root
-	@scripts/with-services $(VENV)/pytest $(ARGS)
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest $(ARGS)
 
 test-fast: setup  ## Unit and service tests, without root
-	@scripts/with-services $(VENV)/pytest -m "not lab and not slow" $(ARGS)
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -m "not lab and not slow" $(ARGS)
 
 demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root
 	@$(VENV)/python -m scripts.demo up
@@ -34,10 +34,10 @@ bench: setup  ## Measure: NAME=boot, create or footprint; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 openapi: setup  ## Write docs/reference/openapi.json
-	@scripts/with-services $(VENV)/python -m scripts.generate openapi
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate openapi
 
 docs: setup  ## Write the documents that are made from the code: states and errors
-	@scripts/with-services $(VENV)/python -m scripts.generate states errors
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate states errors
 
 protocol: setup  ## Make the stubs of agents/protocol/agent.proto
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto

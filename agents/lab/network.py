@@ -58,7 +58,18 @@ class Cabling:
         _ensure_namespace(namespace)
         run(["ip", "-n", namespace, "link", "set", "lo", "up"])
         if not _has_link(namespace, NODE_DEVICE):
-            peer = ["type", "veth", "peer", "name", NODE_DEVICE, "netns", namespace]
+            # The same address after every power cut, or those who knew the node would not find it for a while.
+            peer = [
+                "type",
+                "veth",
+                "peer",
+                "name",
+                NODE_DEVICE,
+                "address",
+                _mac(self.address(host)),
+                "netns",
+                namespace,
+            ]
             run(["ip", "-n", self.switch, "link", "add", _port(node), *peer])
         self._connect(_port(node))
         prefix = f"{self.address(host)}/{self.subnet.prefixlen}"
@@ -78,6 +89,11 @@ class Cabling:
     def _connect(self, port: str) -> None:
         run(["ip", "-n", self.switch, "link", "set", port, "mtu", UNDERLAY_MTU, "master", "br0"])
         run(["ip", "-n", self.switch, "link", "set", port, "up"])
+
+
+def _mac(address: str) -> str:
+    """A locally administered address that goes with an IPv4 address."""
+    return "02:00:" + ipaddress.IPv4Address(address).packed.hex(":")
 
 
 def switch_name(lab_id: str) -> str:

@@ -93,6 +93,8 @@ class LabNode:
 
     def start_libvirtd(self) -> None:
         """Start virtlogd and libvirtd unless they run, and return when libvirt accepts connections."""
+        if not self.pids("libvirtd"):
+            self.exec([sys.executable, "-m", "agents.node.libvirtd_recovery"])
         for daemon, arguments in (("virtlogd", []), ("libvirtd", ["--listen"])):
             if not self.pids(daemon):
                 self.exec([daemon, "--daemon", *arguments])

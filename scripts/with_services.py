@@ -1,0 +1,90 @@
+"""Run a command with a private PostgreSQL and Redis under var/test: `python -m scripts.with_services COMMAND …`.
+
+Both end with the command, and so does whatever it has left running in labs and clouds under var/, also when it was
+interrupted. The exit status is the command's.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from agents.lab import Lab
+from scripts import services
+from scripts.stack import ROOT, Stack
+
+VAR = ROOT / "var"
+TEST_CLOUD = VAR / "test-cloud"
+LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
+END_LIMIT_S = 90
+
+
+def main(command: list[str]) -> int:
+    if not command:
+        print(__doc__, file=sys.stderr)
+        return 2
+    VAR.mkdir(exist_ok=True)
+    with (VAR / "test.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another run uses var/test; wait for it, or use another clone.", file=sys.stderr)
+            return 1
+        signal.signal(signal.SIGTERM, _interrupted)
+        try:
+            services.start(VAR / "test", is_durable=False)
+            return _run(command)
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _clean_up()
+
+
+def _run(command: list[str]) -> int:
+    """The command's exit status. An interruption is passed on, so that it can end in good order."""
+    process = subprocess.Popen(command, env=_environment(), start_new_session=True)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "ANDROMEDE_VAR_DIR": str(VAR / "test"),
+        "ANDROMEDE_SECRET_KEY": "only-for-tests",
+        "DJANGO_SETTINGS_MODULE": "controlplane.config.settings",
+    }
+
+
+def _clean_up() -> None:
+    if (TEST_CLOUD / "run").exists():
+        Stack(TEST_CLOUD).stop()
+    for pattern in LAB_FOLDERS:
+        for folder in VAR.glob(pattern):
+            _remove_lab(folder)
+    services.stop(VAR / "test")
+
+
+def _remove_lab(folder: Path) -> None:
+    if os.geteuid() == 0 and Lab(folder).traces():
+        Lab(folder).down()
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
