@@ -17,11 +17,13 @@ from agents.lab.images import build
 from agents.lab.process import NodeProcess
 from agents.node import enrol
 from agents.node.adapters.network.layout import namespace_name
-from scripts.stack import STOP_LIMIT_S, Stack
+from scripts.stack import ROOT, STOP_LIMIT_S, Stack
 
 AGENT_PORT = 7443
 FAKE_PORT = 17443
 LISTEN_LIMIT_S = 60
+# Shared by all clouds of this checkout, since building takes time.
+BUILT_IMAGES = ROOT / "var" / "images"
 IMAGE_MEMORY_MIB = {"tiny": 128, "debian-13": 512}
 AGENT = [sys.executable, "-m", "agents.node.main"]
 
@@ -74,13 +76,8 @@ class Cloud:
         self.stack.start()
 
     def forget(self) -> None:
-        """Remove the folder of a cloud that is down, but for the built images, which only cost time."""
-        self.stack.var.mkdir(parents=True, exist_ok=True)
-        for path in self.stack.var.iterdir():
-            if path.is_dir() and path.name != "built-images":
-                shutil.rmtree(path)
-            elif path.is_file():
-                path.unlink()
+        """Remove the folder of a cloud that is down."""
+        shutil.rmtree(self.stack.var, ignore_errors=True)
 
     def make_project(self, name: str) -> tuple[str, str]:
         """An organization and a project of this name. Returns the secrets of an owner's and of an operator's token."""
@@ -99,7 +96,9 @@ class Cloud:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", str(path)], check=True)
         return path.with_suffix(".pub").read_text().strip()
 
-    def ssh(self, instance: dict[str, Any], network: dict[str, Any], key: Path, command: str) -> str:
+    def ssh(
+        self, instance: dict[str, Any], network: dict[str, Any], key: Path, command: str, *, user: str = "root"
+    ) -> str:
         """What a command prints in the guest. It goes by the network's router on the guest's node: there are no public
         addresses yet."""
         name = next(name for name, zone in self.zones.items() if zone == instance["zone"])
@@ -107,12 +106,12 @@ class Cloud:
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20"]
         line = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]
         line += [word for option in options for word in ("-o", option)]
-        return self.node(name).exec([*line, f"root@{address}", command], timeout_s=120).stdout
+        return self.node(name).exec([*line, f"{user}@{address}", command], timeout_s=120).stdout
 
     def add_image(self, name: str) -> None:
         """Build one of the project's own guest images, unless it was built before, and make it public."""
         self.say(f"image {name}")
-        file = self.stack.var / "built-images" / f"{name}.qcow2"
+        file = BUILT_IMAGES / f"{name}.qcow2"
         file.parent.mkdir(parents=True, exist_ok=True)
         build(name, file)
         memory = str(IMAGE_MEMORY_MIB[name])

@@ -43,7 +43,7 @@ def say(line: str) -> None:
 def remove(cloud: Cloud) -> None:
     cloud.down()
     cloud.forget()
-    say("the demo is gone; the built guest images stay in var/demo/built-images")
+    say("the demo is gone; the guest images that were built stay in var/images")
 
 
 def show(cloud: Cloud) -> None:
