@@ -46,10 +46,12 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     """Ask for the volume out of the instance, which may run on.
 
     Raises:
-        Busy; AttachmentNotFound: it is out already.
+        InstanceWrongState, Busy; AttachmentNotFound: it is out already.
     """
     actor.may_write()
     instance = attachment.instance
+    instance_lock(instance)
+    need_instance_state(instance, "active", "stopped")
     args = {"attachment": str(attachment.pk)}
     held = [attachment.volume_id, attachment.pk]
     operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args))

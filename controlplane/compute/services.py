@@ -15,6 +15,7 @@ from controlplane.compute.errors import (
     InstanceNameTaken,
     InstanceWrongState,
     UserDataTooLarge,
+    VolumeAlreadyAttached,
 )
 from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
 from controlplane.identity.actor import Actor
@@ -140,7 +141,10 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
     operation = enqueue(actor, Wish("instance.create", instance.project_id, held, args))
     _need_free(new.volumes)
-    Attachment.objects.bulk_create(attachments)
+    for attachment in attachments:
+        taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
+        with refusing("compute_attachment_volume_taken", taken):
+            attachment.save(force_insert=True)
     record(
         actor,
         "instance.create",
@@ -234,11 +238,11 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     """Until the operation has ended, the instance has the quota for both sizes."""
     instance_lock(instance)
     was, to = sizes(instance), sizes(flavor)
+    both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
+    quotas.claim(instance.project_id, instance.pk, **both)
     args = {"to": {"flavor": flavor.pk, **to}, "was": was}
     operation = _change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
     _check_resize(instance, flavor)
-    both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
-    quotas.claim(instance.project_id, instance.pk, **both)
     return operation
 
 

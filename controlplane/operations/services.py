@@ -37,6 +37,9 @@ class Wish:
 def enqueue(actor: Actor, wish: Wish) -> Operation:
     """Write the operation into the caller's transaction; a worker hears of it after the commit.
 
+    Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
+    rows (an instance, its volumes, its attachments), places, quotas, subnets, and last, here, the holds.
+
     Raises:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
     """
@@ -86,9 +89,9 @@ def cancel_holders(operation: Operation) -> None:
     holders = Operation.objects.filter(
         pk__in=holds.values("operation"), is_cancellable=True, cancel_requested_at__isnull=True
     )
-    ids = list(holders.values_list("pk", flat=True))
-    Operation.objects.filter(pk__in=ids).update(cancel_requested_at=clock.now(), due_at=clock.now())
-    for holder_id in ids:
+    for holder_id in list(holders.order_by("pk").values_list("pk", flat=True)):
+        holder = Operation.objects.filter(pk=holder_id)
+        holder.update(cancel_requested_at=clock.now(), due_at=clock.now())
         transaction.on_commit(partial(hints.send, holder_id), robust=True)
 
 

@@ -48,10 +48,10 @@ def finish(operation: Operation) -> None:
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:
     instance = _instance(operation)
+    move(instance, INSTANCE, "error", last_error=error, node=None, power_state="unknown")
     Attachment.objects.filter(instance=instance).delete()
     ports_delete(instance.pk)
     quotas.release(instance.pk)
-    move(instance, INSTANCE, "error", last_error=error, node=None, power_state="unknown")
 
 
 def place(operation: Operation) -> Effect:

@@ -25,6 +25,8 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 def finish(operation: Operation) -> None:
     instance = _instance(operation)
+    if instance.state != "deleted":
+        move(instance, INSTANCE, "deleted", node=None, power_state="off")
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
         if attachment.volume.state == "in-use":
             move(attachment.volume, VOLUME, "available")
@@ -32,8 +34,6 @@ def finish(operation: Operation) -> None:
     ports_delete(instance.pk)
     placement.release(instance.pk)
     quotas.release(instance.pk)
-    if instance.state != "deleted":
-        move(instance, INSTANCE, "deleted", node=None, power_state="off")
 
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:

@@ -26,8 +26,8 @@ def attach_finish(operation: Operation) -> None:
 
 def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
     """The end of an instance removes the attachment too, and needs the row for that."""
-    Attachment.objects.filter(pk=operation.args["attachment"], instance__is_deleting=False).delete()
     Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
+    Attachment.objects.filter(pk=operation.args["attachment"], instance__is_deleting=False).delete()
 
 
 def detach_steps(operation: Operation) -> Sequence[Step]:

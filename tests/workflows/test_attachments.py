@@ -29,6 +29,7 @@ from tests.workflows.helpers import (
     delete_everything,
     delete_volume,
     done,
+    explode,
     fresh,
     make_attached,
     make_instance,
@@ -205,6 +206,24 @@ def test_detach_from_a_silent_node(cloud: Cloud) -> None:
     node_removals.reconcile()
     assert disks(cloud, attachment) == set()
     assert not NodeRemoval.objects.exists()
+
+
+def test_what_is_left_of_an_attachment_until_its_instance_is_deleted_is_taken_for_nothing_else(cloud: Cloud) -> None:
+    """The guest keeps the disk that it should have given back; the instance's deletion will take both."""
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    attachment, operation = attach(cloud, instance, volume)
+    cloud.fake.ignore_detach = True
+    run(operation, altered(WORKFLOWS["volume.attach"], "plug", then(explode)))
+    deletion = instance_delete(cloud.tenant.actor, instance)
+    assert again(operation).state == "failed"
+    with pytest.raises(InstanceWrongState):
+        volume_detach(cloud.tenant.actor, fresh(attachment))
+    with pytest.raises(VolumeAlreadyAttached) as caught:
+        ask_instance(cloud, "other", volumes=(fresh(volume),))
+    assert (caught.value.field, caught.value.facts) == ("volumes", {"volume": "data"})
+    done(deletion)
+    assert_clean_slate(cloud, volumes=1)
+    make_instance(cloud, "other", volumes=(fresh(volume),))
 
 
 def test_the_volume_is_deleted_while_it_is_attached(cloud: Cloud) -> None:
