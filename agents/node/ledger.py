@@ -115,9 +115,13 @@ class Ledger:
         self._depth = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._migrate()
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except BaseException:
+            self._db.close()
+            raise
         self.images = Shelf(self, "image", CachedImage)
         self.volumes = Shelf(self, "volume", VolumeWish)
         self.ports = Shelf(self, "port", PortSpec)

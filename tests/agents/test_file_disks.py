@@ -2,7 +2,8 @@
 
 import hashlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -25,11 +26,12 @@ def qemu_img(*arguments: str | Path) -> None:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
+def node(tmp_path: Path) -> Iterator[Node]:
     """Files for real, guests in memory."""
     fake, state_dir = FakeNode(), tmp_path / "state"
     adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake))
-    return Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", Ledger(state_dir / "ledger.sqlite"), adapters)
+    with closing(Ledger(state_dir / "ledger.sqlite")) as ledger:
+        yield Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", ledger, adapters)
 
 
 def send(node: Node, path: Path, announced: ImageFormat) -> str:

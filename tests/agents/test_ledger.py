@@ -2,6 +2,8 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -21,8 +23,9 @@ SMALL, LARGE = VolumeWish(512, ""), VolumeWish(1024, "")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite")
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as opened:
+        yield opened
 
 
 def test_a_wish_is_read_back_by_the_next_process(ledger: Ledger, tmp_path: Path) -> None:
@@ -33,10 +36,10 @@ def test_a_wish_is_read_back_by_the_next_process(ledger: Ledger, tmp_path: Path)
     ledger.ports.accept(Subject(port_wish.id, 1), port_wish, uses=[])
     ledger.record_progress(ID, GuestProgress(3, has_started=True))
     ledger.close()
-    later = Ledger(tmp_path / "ledger.sqlite")
-    assert later.instances.wanted(ID).wish == instance
-    assert later.ports.wanted(port_wish.id).wish == port_wish
-    assert later.guest_progress(ID) == GuestProgress(3, has_started=True)
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as later:
+        assert later.instances.wanted(ID).wish == instance
+        assert later.ports.wanted(port_wish.id).wish == port_wish
+        assert later.guest_progress(ID) == GuestProgress(3, has_started=True)
 
 
 def test_user_data_of_any_bytes_is_remembered() -> None:
