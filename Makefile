@@ -22,7 +22,7 @@ test: setup  ## Everything, with real guests in the lab; needs root
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest $(ARGS)
 
 test-fast: setup  ## Unit and service tests, without root
-	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -m "not lab and not slow" $(ARGS)
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 2 -m "not lab and not slow" $(ARGS)
 
 demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root
 	@$(VENV)/python -m scripts.demo up
