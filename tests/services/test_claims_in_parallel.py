@@ -37,7 +37,7 @@ def tenant() -> Tenant:
 
 def claiming(tenant: Tenant, **more: object) -> Callable[[], Allocation]:
     fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **more}
-    ask = Ask("instance.create", tenant.project, new_id(), "instance", **fields)  # type: ignore[arg-type]
+    ask = Ask("instance.create", tenant.project, new_id(), "instance", **fields)
     return lambda: placement.claim(ask)
 
 

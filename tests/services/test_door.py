@@ -48,7 +48,7 @@ def carries_warrant(message: Descriptor) -> bool:
 def stub(cloud: Cloud) -> Iterator[AgentStub]:
     node = cloud.machine.row
     with grpc.secure_channel(node.address, channel_credentials("worker"), options=channel_options(node.pk)) as channel:
-        yield AgentStub(channel)  # type: ignore[no-untyped-call]
+        yield AgentStub(channel)
 
 
 def call(stub: AgentStub, method: MethodDescriptor, warrant: pb.Warrant | None) -> tuple[grpc.StatusCode, str]:

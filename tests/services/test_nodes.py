@@ -98,7 +98,7 @@ def settle(instance: Instance, *, after: timedelta = 2 * SETTLE_AFTER) -> Instan
     """Time passes, and the reconciler comes by."""
     Instance.objects.filter(pk=instance.pk).update(power_state_at=clock.now() - after)
     guest_power.reconcile()
-    return fresh(instance)  # type: ignore[no-any-return]
+    return fresh(instance)
 
 
 def test_a_guest_that_powers_itself_off_is_stopped_a_little_later(cloud: Cloud) -> None:

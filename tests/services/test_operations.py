@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerDown
 from pytest_django import Settings
 
@@ -27,7 +28,7 @@ VIEWER = Actor(user_id=None, credential_id=None, project_id=None, role="viewer")
 
 
 def ask(*resource_ids: UUID, **more: object) -> Operation:
-    return enqueue(SYSTEM, Wish("test", None, resource_ids, **more))  # type: ignore[arg-type]
+    return enqueue(SYSTEM, Wish("test", None, resource_ids, **more))
 
 
 def take(operation: Operation) -> Operation:
@@ -57,7 +58,7 @@ def test_a_resource_has_one_operation_at_a_time() -> None:
 def test_of_many_that_want_overlapping_resources_no_two_get_the_same() -> None:
     a, b, c = new_id(), new_id(), new_id()
     wanted = [(a, b), (b, a), (b, c), (c, b), (a, c), (c, a), (a, b, c), (c, b, a)]
-    won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in wanted]))  # type: ignore[misc]
+    won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in wanted]))
     assert len(won) == 1, "any two of them have a resource in common"
     assert {type(exc) for exc in lost} == {Busy}
     assert OperationHold.objects.count() == len(won[0].resource_ids)
@@ -151,8 +152,6 @@ def test_an_operation_of_another_project_is_not_found() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: Broker) -> None:
-    from django.db import transaction
-
     with transaction.atomic():
         operation = ask(new_id())
         assert broker.sent == []

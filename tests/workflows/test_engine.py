@@ -267,7 +267,7 @@ def test_a_worker_that_dies_at_any_moment_is_followed_by_another(
 ) -> None:
     if moment in ("undo two", "give up"):
         diary.troubles["three"] = [Broken()]
-    diary.troubles[moment] = [Killed()]  # type: ignore[list-item]
+    diary.troubles[moment] = [Killed()]
     with pytest.raises(Killed):
         run(operation, diary.workflow())
     assert leases.redeliver() == 0, "the lease of the dead one still holds"

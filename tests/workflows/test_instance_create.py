@@ -1,20 +1,26 @@
 """Create an instance: done, failed at every step, done twice, undone twice; then nothing is left."""
 
+from typing import Any
+
 import pytest
 
 from agents.node.adapters.base import Power
-from controlplane.compute.errors import InstanceNameTaken
+from agents.node.errors import AdapterError
+from controlplane.compute.errors import FlavorTooSmall, InstanceNameTaken, UserDataTooLarge
 from controlplane.compute.models import Attachment, Instance
+from controlplane.kernel.names import InvalidLabels, InvalidName
+from controlplane.network.errors import AddressesExhausted
 from controlplane.network.models import Port
+from controlplane.network.services import network_create
 from controlplane.operations import leases
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable, ZoneUnknown
 from controlplane.placement.models import Allocation, Decision
+from controlplane.placement.services import policy_set
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota
 from controlplane.workflows import engine, instance_create
-from tests.workflows.conftest import Cloud
 from tests.workflows.helpers import (
     altered,
     ask_instance,
@@ -23,7 +29,7 @@ from tests.workflows.helpers import (
     make_instance,
     make_volume,
 )
-from tests.world import run
+from tests.world import Cloud, again, run
 
 
 def test_the_guest_runs_and_is_what_was_asked_for(cloud: Cloud) -> None:
@@ -104,8 +110,6 @@ def test_a_zone_that_does_not_exist_is_named(cloud: Cloud) -> None:
 
 
 def test_a_zone_outside_the_policy_is_refused_as_policy(cloud: Cloud) -> None:
-    from controlplane.placement.services import policy_set
-
     cloud.world.add_machine("us-va-1")
     atoms = [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}]
     policy_set(cloud.tenant.actor, atoms=atoms, project=cloud.tenant.project)
@@ -128,3 +132,69 @@ def test_a_volume_that_is_being_taken_is_busy(cloud: Cloud) -> None:
     with pytest.raises(Busy) as caught:
         ask_instance(cloud, "other", volumes=(fresh(volume),))
     assert caught.value.facts["blocking_operation"] == str(first.pk)
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"name": "a<b>"}, InvalidName),
+        ({"name": "$(reboot)"}, InvalidName),
+        ({"name": "a\nb"}, InvalidName),
+        ({"name": "x" * 64}, InvalidName),
+        ({"user_data": b"x" * (64 * 1024 + 1)}, UserDataTooLarge),
+        ({"labels": {"a b": "c"}}, InvalidLabels),
+    ],
+)
+def test_bad_input_is_refused_and_leaves_nothing(cloud: Cloud, more: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ask_instance(cloud, **more)
+    assert not Instance.objects.exists()
+    assert_clean_slate(cloud)
+
+
+def test_user_data_of_just_the_limit_reaches_the_guest(cloud: Cloud) -> None:
+    data = bytes(range(256)) * 256
+    instance = make_instance(cloud, user_data=data)
+    assert cloud.fake.seeds[instance.pk]["user-data"] == data
+
+
+@pytest.mark.parametrize(("dimension", "needed"), [("disk_gib", 2), ("memory_mib", 256)])
+def test_a_flavor_that_is_too_small_for_the_image(cloud: Cloud, dimension: str, needed: int) -> None:
+    cloud.image.virtual_size_bytes = 2 * 2**30 if dimension == "disk_gib" else 2**20
+    cloud.image.min_memory_mib = 256 if dimension == "memory_mib" else 0
+    with pytest.raises(FlavorTooSmall) as caught:
+        ask_instance(cloud)
+    assert (caught.value.facts["dimension"], caught.value.facts["needed"]) == (dimension, needed)
+
+
+def test_a_network_without_an_address_left(cloud: Cloud) -> None:
+    tenant = cloud.tenant
+    small = network_create(tenant.actor, tenant.project, name="small", cidr="10.11.0.0/29", dns_servers=[], labels={})
+    make_instance(cloud, networks=(small,) * 5)
+    with pytest.raises(AddressesExhausted):
+        ask_instance(cloud, "other", networks=(cloud.network, small))
+    assert Port.objects.filter(network=cloud.network).count() == 0, "the address of the other network is free again"
+
+
+@pytest.mark.parametrize(
+    ("call", "is_retryable"),
+    [
+        (call, is_retryable)
+        for call in ("keep_image", "create_volume", "ensure_port", "write_seed", "define", "start")
+        for is_retryable in (False, True)
+    ],
+)
+def test_whatever_the_node_cannot_do(cloud: Cloud, call: str, is_retryable: bool) -> None:
+    """A passing trouble only delays; a lasting one is undone, with the node's own words for the operator."""
+    volume = make_volume(cloud)
+    cloud.fake.fail_next(call, AdapterError("smoke", retryable=is_retryable))
+    instance, operation = ask_instance(cloud, volumes=(volume,))
+    run(operation)
+    if is_retryable:
+        assert (operation.state, operation.attempts) == ("running", 1)
+        assert again(operation).state == "succeeded"
+        assert cloud.fake.guests[instance.pk].starts == 1
+    else:
+        assert (operation.state, operation.error["code"]) == ("failed", "node.refused")
+        assert operation.error["facts"] == {"reason": "smoke", "agent_code": "agent.adapter_failed"}
+        assert_clean_slate(cloud, volumes=1)

@@ -108,12 +108,12 @@ def test_the_end_of_what_was_in_the_way_wakes_the_deletion(
     cloud: Cloud, broker: Broker, django_capture_on_commit_callbacks: object
 ) -> None:
     instance, creation = ask_instance(cloud)
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+    with django_capture_on_commit_callbacks(execute=True):
         deletion = ask_delete(cloud, instance)
     assert broker.sent == [(creation.pk, 0), (deletion.pk, 0)], "the one in the way hears of it too"
     assert run(deletion).state == "pending"
     broker.sent.clear()
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+    with django_capture_on_commit_callbacks(execute=True):
         run(creation)
     assert broker.sent == [(deletion.pk, 0)]
     done(deletion)

@@ -92,7 +92,7 @@ def test_a_guest_that_had_crashed_is_stopped_already(cloud: Cloud) -> None:
 def test_a_restart_happens_once_each_time_it_is_asked_for(cloud: Cloud, restart: object) -> None:
     instance = make_instance(cloud)
     for count in (1, 2):
-        done(restart(cloud.tenant.actor, instance))  # type: ignore[operator]
+        done(restart(cloud.tenant.actor, instance))
         guest = cloud.fake.guests[instance.pk]
         assert (guest.restarts, guest.starts, guest.power) == (count, 1, Power.RUNNING)
     assert fresh(instance).state == "active"
@@ -101,7 +101,7 @@ def test_a_restart_happens_once_each_time_it_is_asked_for(cloud: Cloud, restart:
 @pytest.mark.parametrize(("kind", "call"), [("reboot", compute.instance_reboot), ("reset", compute.instance_reset)])
 def test_reboot_and_reset_are_two_things(cloud: Cloud, kind: str, call: object) -> None:
     instance = make_instance(cloud)
-    done(call(cloud.tenant.actor, instance))  # type: ignore[operator]
+    done(call(cloud.tenant.actor, instance))
     other = "reset" if kind == "reboot" else "reboot"
     assert (cloud.fake.call_counts[kind], cloud.fake.call_counts[other]) == (1, 0)
 

@@ -147,3 +147,12 @@ def test_sizes_are_those_of_the_row_not_of_who_asks(cloud: Cloud) -> None:
     with pytest.raises(FlavorTooSmall):
         ask(cloud, stale, make_flavor("middle", vcpus=2, disk_gib=2))
     assert not Operation.objects.filter(state="pending").exists()
+
+
+def test_what_is_given_back_is_what_the_row_had_not_who_asked(cloud: Cloud) -> None:
+    stale = make_stopped_instance(cloud)
+    done(ask(cloud, fresh(stale), make_flavor("big", vcpus=4, disk_gib=3)))
+    before = picture(cloud)
+    cloud.fake.fail_next("define", AdapterError("no such CPU", retryable=False))
+    assert run(ask(cloud, stale, make_flavor("huge", vcpus=8, disk_gib=4))).state == "failed"
+    assert picture(cloud) == before
