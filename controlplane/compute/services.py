@@ -128,14 +128,14 @@ def _need_free(volumes: tuple[Volume, ...]) -> None:
 
 @transaction.atomic(durable=True)
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
+    """Addresses and quota come last: others of the network and the project wait for them until the commit."""
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
         instance.save(force_insert=True)
-    quotas.claim(instance.project_id, instance.pk, instances=1, vcpus=instance.vcpus, memory_mib=instance.memory_mib)
-    ports = [port_create(network, instance_id=instance.pk) for network in new.networks]
+    ports = [(new_id(), network) for network in new.networks]
     attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
     args = {
         "zones": list(new.zones),
-        "ports": [str(port.pk) for port in ports],
+        "ports": [str(port_id) for port_id, _ in ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
@@ -153,6 +153,9 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
         name=instance.name,
         flavor=instance.flavor,
     )
+    for port_id, network in ports:
+        port_create(network, port_id=port_id, instance_id=instance.pk)
+    quotas.claim(instance.project_id, instance.pk, instances=1, vcpus=instance.vcpus, memory_mib=instance.memory_mib)
     return operation
 
 

@@ -101,7 +101,7 @@ WHERE candidate <= %(last)s::inet
 """
 
 
-def port_create(network: Network, *, instance_id: UUID) -> Port:
+def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
     """A port with the lowest free address of the network. Inside the caller's transaction.
 
     Raises:
@@ -116,7 +116,7 @@ def port_create(network: Network, *, instance_id: UUID) -> Port:
     if address is None:
         raise AddressesExhausted(cidr=subnet.cidr)
     ip = IPv4Address(str(address).split("/")[0])
-    return Port.objects.create(network=network, instance_id=instance_id, ip=str(ip), mac=_mac(ip))
+    return Port.objects.create(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(ip))
 
 
 def _mac(ip: IPv4Address) -> str:

@@ -143,7 +143,7 @@ def make_network(tenant: Tenant, cidr: str) -> Network:
 def plugging(network: Network) -> Callable[[], Port]:
     def plug() -> Port:
         with transaction.atomic():
-            return port_create(network, instance_id=new_id())
+            return port_create(network, port_id=new_id(), instance_id=new_id())
 
     return plug
 
@@ -158,7 +158,8 @@ def test_addresses_are_given_once(tenant: Tenant) -> None:
 def test_a_network_is_not_deleted_under_a_port_nor_a_port_made_on_a_deleted_network(tenant: Tenant) -> None:
     for _ in range(5):
         network = make_network(tenant, "10.0.0.0/28")
-        outcomes = at_once([plugging(network), lambda network=network: network_delete(SYSTEM, network)])
+        same = Network.objects.get(pk=network.pk)  # a deleted object loses its id, also for who shares it
+        outcomes = at_once([plugging(network), lambda same=same: network_delete(SYSTEM, same)])
         plugged, deleted = outcomes
         if isinstance(plugged, Port):
             assert isinstance(deleted, NetworkInUse)

@@ -34,7 +34,7 @@ def make(tenant: Tenant, cidr: str = "10.0.0.0/24", name: str = "lan") -> Networ
 
 
 def plug(network: Network) -> str:
-    return port_create(network, instance_id=new_id()).ip
+    return port_create(network, port_id=new_id(), instance_id=new_id()).ip
 
 
 def test_the_gateway_is_first_and_guests_follow(tenant: Tenant) -> None:
@@ -78,14 +78,14 @@ def test_an_address_crosses_the_byte(tenant: Tenant) -> None:
 
 def test_macs_are_local_and_differ_within_a_network(tenant: Tenant) -> None:
     network = make(tenant, "10.0.0.0/8")
-    macs = [port_create(network, instance_id=new_id()).mac for _ in range(20)]
+    macs = [port_create(network, port_id=new_id(), instance_id=new_id()).mac for _ in range(20)]
     assert len(set(macs)) == 20
     assert all(mac.startswith("52:54:00:") for mac in macs)
 
 
 def test_ports_of_an_instance_go_together(tenant: Tenant) -> None:
     network, instance_id = make(tenant), new_id()
-    mine = [port_create(network, instance_id=instance_id) for _ in range(2)]
+    mine = [port_create(network, port_id=new_id(), instance_id=instance_id) for _ in range(2)]
     plug(network)
     assert ports_of([instance_id]) == {instance_id: mine}
     ports_delete(instance_id)
@@ -139,7 +139,7 @@ def test_another_projects_network_is_not_found(tenant: Tenant) -> None:
 
 def test_a_network_in_use_is_kept_and_says_by_whom(tenant: Tenant) -> None:
     network = make(tenant)
-    port = port_create(network, instance_id=new_id())
+    port = port_create(network, port_id=new_id(), instance_id=new_id())
     with pytest.raises(NetworkInUse) as caught:
         network_delete(tenant.actor, network)
     assert caught.value.facts == {"count": 1, "instances": str(port.instance_id)}
@@ -168,6 +168,6 @@ def test_quota_and_role(tenant: Tenant) -> None:
 
 def test_the_database_refuses_an_address_twice(tenant: Tenant) -> None:
     network = make(tenant)
-    port = port_create(network, instance_id=new_id())
+    port = port_create(network, port_id=new_id(), instance_id=new_id())
     with pytest.raises(IntegrityError, match="network_port_ip_taken"), transaction.atomic():
         Port.objects.create(network=network, instance_id=new_id(), ip=port.ip, mac="52:54:00:11:22:33")
