@@ -32,7 +32,8 @@ def main(command: list[str]) -> int:
         except BlockingIOError:
             print("Another run uses var/test; wait for it, or use another clone.", file=sys.stderr)
             return 1
-        signal.signal(signal.SIGTERM, _interrupted)
+        for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs are born deaf to SIGINT
+            signal.signal(number, _interrupted)
         try:
             services.start(VAR / "test", is_durable=False)
             return _run(command)
