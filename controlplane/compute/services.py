@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from controlplane.audit.services import record
 from controlplane.catalog.models import Flavor, Image
 from controlplane.compute.errors import (
+    AffinityGroupNotFound,
     FlavorTooSmall,
     InstanceNameTaken,
     InstanceWrongState,
@@ -33,6 +34,7 @@ from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import need_state as need_volume_state
+from controlplane.storage.services import volume_lock
 
 USER_DATA_MAX_BYTES = 64 * 1024
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
@@ -117,20 +119,24 @@ def _check_fit(new: NewInstance) -> None:
     ):
         if given < needed:
             raise FlavorTooSmall(field="flavor", flavor=new.flavor.pk, dimension=dimension, needed=needed, given=given)
-    _need_free(new.volumes)
-
-
-def _need_free(volumes: tuple[Volume, ...]) -> None:
-    for volume in volumes:
-        volume.refresh_from_db(fields=["state", "is_deleting"])
+    for volume in new.volumes:
         need_volume_state(volume, "available")
+
+
+def _keep_group(group: AffinityGroup | None) -> None:
+    """Whoever deletes the group waits for the caller's transaction. Raises AffinityGroupNotFound when it is gone."""
+    if group and AffinityGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).first() is None:
+        raise AffinityGroupNotFound(field="affinity_group", name=group.name)
 
 
 @transaction.atomic(durable=True)
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     """Addresses and quota come last: others of the network and the project wait for them until the commit."""
+    _keep_group(new.affinity_group)
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
         instance.save(force_insert=True)
+    for volume in sorted(new.volumes, key=lambda volume: volume.pk):
+        volume_lock(volume)
     ports = [(new_id(), network) for network in new.networks]
     attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
     args = {
@@ -140,8 +146,8 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
     operation = enqueue(actor, Wish("instance.create", instance.project_id, held, args))
-    _need_free(new.volumes)
     for attachment in attachments:
+        need_volume_state(attachment.volume, "available")
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
         with refusing("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
@@ -153,7 +159,7 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
         name=instance.name,
         flavor=instance.flavor,
     )
-    for port_id, network in ports:
+    for port_id, network in sorted(ports, key=lambda port: port[1].pk):
         port_create(network, port_id=port_id, instance_id=instance.pk)
     quotas.claim(instance.project_id, instance.pk, instances=1, vcpus=instance.vcpus, memory_mib=instance.memory_mib)
     return operation
@@ -241,11 +247,11 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     """Until the operation has ended, the instance has the quota for both sizes."""
     instance_lock(instance)
     was, to = sizes(instance), sizes(flavor)
-    both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
-    quotas.claim(instance.project_id, instance.pk, **both)
     args = {"to": {"flavor": flavor.pk, **to}, "was": was}
     operation = _change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
     _check_resize(instance, flavor)
+    both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
+    quotas.claim(instance.project_id, instance.pk, **both)
     return operation
 
 

@@ -126,11 +126,11 @@ def _check_grow(volume: Volume, size_gib: int) -> None:
 @transaction.atomic(durable=True)
 def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     volume_lock(volume)
-    quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
     args = {"size_gib": size_gib, "was_gib": volume.size_gib}
     operation = enqueue(actor, Wish("volume.grow", volume.project_id, [volume.pk], args))
     _check_grow(volume, size_gib)
     Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1, updated_at=clock.now())
+    quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
     record(actor, "volume.grow", volume.pk, project_id=volume.project_id, size_gib=size_gib)
     return operation
 

@@ -1,0 +1,108 @@
+"""Requests that want the same things at the same time: one gets them, the others are told, and no circle waits."""
+
+from collections.abc import Callable
+
+from controlplane.compute import services as compute
+from controlplane.compute.errors import AffinityGroupInUse, AffinityGroupNotFound
+from controlplane.compute.keys_and_groups import affinity_group_create, affinity_group_delete
+from controlplane.compute.models import AffinityGroup, Attachment, Instance
+from controlplane.kernel.errors import CloudError
+from controlplane.network.models import Port
+from controlplane.network.services import network_create
+from controlplane.storage.models import Volume
+from controlplane.storage.services import volume_grow
+from tests.services.threads import at_once, split
+from tests.workflows.helpers import (
+    ask_instance,
+    attach,
+    delete_volume,
+    fresh,
+    make_instance,
+    make_stopped_instance,
+    make_volume,
+)
+from tests.world import Cloud, make_flavor
+
+Request = Callable[[], object]
+
+
+def all_at_once(requests: list[Request]) -> list[object]:
+    """What was granted. Whatever was refused was refused in our own words."""
+    won, lost = split(at_once(requests))
+    strange = [exc for exc in lost if not isinstance(exc, CloudError)]
+    assert strange == []
+    return won
+
+
+def test_networks_in_any_order(shared_cloud: Cloud) -> None:
+    tenant = shared_cloud.tenant
+    other = network_create(tenant.actor, tenant.project, name="other", cidr="10.20.0.0/24", dns_servers=[], labels={})
+    orders = [(shared_cloud.network, other), (other, shared_cloud.network)]
+
+    def creating(number: int) -> Request:
+        return lambda: ask_instance(shared_cloud, f"n{number}", networks=orders[number % 2])
+
+    assert len(all_at_once([creating(number) for number in range(10)])) == 10
+    for network in orders[0]:
+        assert len(set(Port.objects.filter(network=network).values_list("ip", flat=True))) == 10
+    for instance in Instance.objects.all():
+        first = Port.objects.filter(instance_id=instance.pk).order_by("pk").first()
+        assert first is not None
+        assert first.network == orders[int(instance.name[1:]) % 2][0], "the first card is on the first network"
+
+
+def rush_for(cloud: Cloud, volume: Volume, instance: Instance) -> list[Request]:
+    """It is attached, given to new instances, grown and deleted."""
+    return [
+        lambda: attach(cloud, fresh(instance), fresh(volume)),
+        lambda: attach(cloud, fresh(instance), fresh(volume)),
+        lambda: volume_grow(cloud.tenant.actor, fresh(volume), size_gib=9),
+        lambda: delete_volume(cloud, fresh(volume)),
+        lambda: ask_instance(cloud, f"a-{volume.name}", volumes=(fresh(volume),)),
+        lambda: ask_instance(cloud, f"b-{volume.name}", volumes=(fresh(volume),)),
+    ]
+
+
+def test_a_volume_that_everybody_wants(shared_cloud: Cloud) -> None:
+    instance = make_instance(shared_cloud)
+    for number in range(4):
+        volume = make_volume(shared_cloud, f"v{number}")
+        assert all_at_once(rush_for(shared_cloud, volume, instance))
+        assert Attachment.objects.filter(volume=volume).count() <= 1
+
+
+def test_changes_of_one_instance(shared_cloud: Cloud) -> None:
+    actor = shared_cloud.tenant.actor
+    instance = make_stopped_instance(shared_cloud)
+    volume = make_volume(shared_cloud)
+    big = make_flavor("big", vcpus=4)
+    all_at_once(
+        [
+            lambda: compute.instance_resize(actor, fresh(instance), flavor=big),
+            lambda: compute.instance_resize(actor, fresh(instance), flavor=big),
+            lambda: compute.instance_start(actor, fresh(instance)),
+            lambda: attach(shared_cloud, fresh(instance), fresh(volume)),
+            lambda: compute.instance_update(actor, fresh(instance), name="new", labels={}),
+            lambda: compute.instance_delete(actor, fresh(instance)),
+            lambda: compute.instance_delete(actor, fresh(instance)),
+        ]
+    )
+    assert fresh(instance).is_deleting
+
+
+def test_a_group_is_not_deleted_under_a_new_member(shared_cloud: Cloud) -> None:
+    tenant = shared_cloud.tenant
+    for number in range(5):
+        group = affinity_group_create(tenant.actor, tenant.project, name=f"g{number}", rule="affinity", is_strict=False)
+        same = AffinityGroup.objects.get(pk=group.pk)
+        created, deleted = at_once(
+            [
+                lambda n=number, group=group: ask_instance(shared_cloud, f"n{n}", affinity_group=group),
+                lambda same=same: affinity_group_delete(tenant.actor, same),
+            ]
+        )
+        if isinstance(created, BaseException):
+            assert isinstance(created, AffinityGroupNotFound)
+            assert deleted is None
+        else:
+            assert isinstance(deleted, AffinityGroupInUse)
