@@ -82,11 +82,9 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         with transaction.atomic():
             changed.update(**totals, generation=F("generation") + 1)
     except IntegrityError:
-        node_cordon(
-            SYSTEM,
-            Node.objects.get(pk=node_id),
-            reason="it reports less than what is already allocated on it",
-        )
+        node = Node.objects.get(pk=node_id)
+        if not node.is_cordoned:
+            node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
 
 def mark_unreachable() -> int:
