@@ -24,7 +24,7 @@ def main() -> int:
 
 def up(arguments: argparse.Namespace) -> None:
     names = [f"hv{i + 1}" for i in range(arguments.nodes)]
-    Lab(arguments.dir, subnet=arguments.subnet).up(names)
+    Lab(arguments.dir, subnet=arguments.subnet, is_guarded=not arguments.unguarded).up(names)
     status(arguments)
 
 
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("up", parents=[common], help="make the nodes and power them on")
     command.add_argument("--nodes", type=int, default=3, help="hv1 to hvN")
     command.add_argument("--subnet", help="a /24 for the underlay (default: a free one)")
+    command.add_argument("--unguarded", action="store_true", help="let libvirt start guests that no agent knows")
     command.set_defaults(act=up)
 
     command = commands.add_parser("down", parents=[common], help="remove everything but the folder")

@@ -31,11 +31,16 @@ RESERVED_NAMES = frozenset({"pki", "shared"})
 class Lab:
     """The lab in `folder`. Making the object changes nothing; `up()` does."""
 
-    def __init__(self, folder: Path | str, *, subnet: str | None = None) -> None:
-        """`subnet`, a /24, matters to the first `up` only; by default it is a free one of 10.200.0.0/16."""
+    def __init__(self, folder: Path | str, *, subnet: str | None = None, is_guarded: bool = True) -> None:
+        """Both options matter to the first `up` only.
+
+        `subnet` is a /24; by default it is a free one of 10.200.0.0/16. The nodes of a guarded lab run only guests
+        that their agent agrees to, those of another one any guest.
+        """
         self.folder = Path(folder).resolve()
         self.id = hashlib.sha256(str(self.folder).encode()).hexdigest()[:6]
         self._wanted_subnet = subnet
+        self._wants_guard = is_guarded
         self._cgroups = Cgroups(f"lab-{self.id}")
 
     @property
@@ -67,7 +72,13 @@ class Lab:
         plan = self._known_plan()
         if name not in plan.hosts:
             raise LabError(f"The lab in {self.folder} has no node {name!r}.", node=name)
-        return LabNode(name, folder=self.folder / name, host=plan.hosts[name], cabling=self._cabling(plan))
+        return LabNode(
+            name,
+            folder=self.folder / name,
+            host=plan.hosts[name],
+            cabling=self._cabling(plan),
+            is_guarded=plan.is_guarded,
+        )
 
     def up(self, names: Iterable[str]) -> list[LabNode]:
         """Make sure that the switch exists and that these nodes are on; other nodes stay as they are."""
@@ -112,6 +123,7 @@ class Lab:
             subnet=str(self._wanted_subnet or network.free_subnet(self.id)),
             hosts={},
             root_controllers=root_controllers(),
+            is_guarded=self._wants_guard,
         )
         hosts = dict(plan.hosts)
         for name in wanted:

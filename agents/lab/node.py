@@ -19,6 +19,7 @@ from agents.lab.cgroups import Cgroups
 from agents.lab.network import NETNS_FOLDER, Cabling
 from agents.lab.process import NodeProcess, command_of, end_process, pid_below
 from agents.lab.shell import LabError, step, wait_until
+from agents.node.hook import script
 
 # A unix socket's path has at most 107 bytes.
 LONGEST_FOLDER = 107 - len("/run/libvirt/virtlogd-admin-sock")
@@ -30,11 +31,12 @@ JOIN = 'while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@"'
 class LabNode:
     """A libvirt node of a lab. Made by `Lab.node()`."""
 
-    def __init__(self, name: str, *, folder: Path, host: int, cabling: Cabling) -> None:
+    def __init__(self, name: str, *, folder: Path, host: int, cabling: Cabling, is_guarded: bool) -> None:
         self.name = name
         self.folder = folder
         self._host = host
         self._cabling = cabling
+        self._is_guarded = is_guarded
         self._cgroups = Cgroups(f"lab-{cabling.lab_id}/{name}")
 
     @property
@@ -60,6 +62,11 @@ class LabNode:
     def agent_folder(self) -> Path:
         """Where the node's agent keeps its state; same path on the machine and inside the node."""
         return self.folder / "agent"
+
+    @property
+    def hook(self) -> Path:
+        """libvirt's hook for guests, on the machine; inside the node it is /etc/libvirt/hooks/qemu."""
+        return self.folder / "etc/hooks/qemu"
 
     @property
     def is_on(self) -> bool:
@@ -185,6 +192,8 @@ class LabNode:
             shared=self.folder.parent / "shared",
             authority=self.folder.parent / "pki",
         )
+        if self._is_guarded:
+            script.install(self.hook, self.agent_folder / "hook.sock")
 
     def _launch_init(self, console: IO[bytes]) -> None:
         """Start pid 1 without leaving us a child to wait for, and return when it reports."""

@@ -16,6 +16,8 @@ class Plan:
     """Node name -> last byte of its address."""
     root_controllers: list[str]
     """With cgroup version 2: the controllers that the machine's root handed down before the lab came."""
+    is_guarded: bool = True
+    """The nodes' libvirtd asks the node's agent before it starts a guest."""
 
     @classmethod
     def load(cls, folder: Path) -> Plan | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.base import Adapters
+from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.locks import ResourceLocks
 
@@ -23,6 +24,8 @@ class Node:
     boot_id: str
     ledger: Ledger
     adapters: Adapters
+    hook: InstalledHook | None = None
+    """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
     locks: ResourceLocks = field(default_factory=ResourceLocks)
 
 

@@ -18,11 +18,15 @@ from agents.node import VERSION, logs, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.context import Node, boot_id
+from agents.node.hook import script
+from agents.node.hook.server import HookServer
+from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
 from agents.node.services import ports
 from agents.node.services.events import MAX_WATCHES, Hub
+from agents.node.services.hook import LedgerGate
 from agents.protocol import agent_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -44,26 +48,32 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`listen` is ADDRESS:PORT; port 0 takes a free one."""
+    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest."""
 
     state_dir: Path
     listen: str
+    hook: InstalledHook | None = None
 
 
 class Server:
     """A running agent. `stop` lets calls in progress end for some seconds, and may be repeated."""
 
-    def __init__(self, node: Node, hub: Hub, server: grpc.Server, *, port: int, lock: TextIO) -> None:
+    def __init__(
+        self, node: Node, hub: Hub, *, server: grpc.Server, port: int, lock: TextIO, hook: HookServer | None
+    ) -> None:
         self.port = port
         self.node = node
         self._hub = hub
         self._server = server
         self._lock = lock
+        self._hook = hook
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
         self._hub.close()
         stopped.wait()
+        if self._hook is not None:
+            self._hook.stop()
         self.node.adapters.hypervisor.close()
         self.node.ledger.close()
         self._lock.close()
@@ -83,17 +93,19 @@ def serve(config: Config, adapters: Adapters) -> Server:
         boot_id=boot_id(),
         ledger=Ledger(config.state_dir / "ledger.sqlite"),
         adapters=adapters,
+        hook=config.hook,
     )
     hub = Hub()
     adapters.hypervisor.subscribe(hub.publish)
     adapters.disks.restore()
     ports.restore(node)
     server, port = _listen(config.listen, credentials)
+    hook = HookServer(config.hook.socket, LedgerGate(node.ledger)) if config.hook else None
     agent_pb2_grpc.add_AgentServicer_to_server(Servicer(node, hub), server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
-    return Server(node, hub, server, port=port, lock=lock)
+    return Server(node, hub, server=server, port=port, lock=lock, hook=hook)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -102,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    config = Config(state_dir=options.state_dir.resolve(), listen=options.listen)
+    state_dir = options.state_dir.resolve()
+    hook = InstalledHook(options.hook_path, options.hook_socket or state_dir / "hook.sock")
+    config = Config(state_dir, options.listen, hook if options.adapter == "libvirt" else None)
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     stop.wait()
     log.info("stopping")
@@ -169,6 +183,10 @@ def _parser() -> argparse.ArgumentParser:
         "--virt-type", default="auto", choices=("auto", "kvm", "qemu"), help="auto: KVM once it was seen to work"
     )
     parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
+    parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
+    parser.add_argument(
+        "--hook-socket", type=Path, help="where that hook asks the agent (default: STATE_DIR/hook.sock)"
+    )
     parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)

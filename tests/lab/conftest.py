@@ -33,8 +33,8 @@ def lab_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def lab(lab_folder: Path) -> Lab:
-    """Nodes hv1 and hv2, powered on. A test that powers one off or breaks it starts it again."""
-    lab = Lab(lab_folder)
+    """Nodes hv1 and hv2, powered on, for guests that no agent knows. A test that breaks one starts it again."""
+    lab = Lab(lab_folder, is_guarded=False)
     lab.up(["hv1", "hv2"])
     return lab
 

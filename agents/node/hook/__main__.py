@@ -1,0 +1,43 @@
+"""Install libvirt's hook on this node, or see whether it is honoured: python -m agents.node.hook --help"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from agents.node.hook import script
+from agents.node.hook.state import InstalledHook
+
+
+def install(hook: InstalledHook) -> int:
+    try:
+        has_changed = script.install(hook.path, hook.socket)
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"hook: {exc}\n")
+        return 1
+    news = "installed; restart libvirtd, guests run on" if has_changed else "unchanged"
+    sys.stdout.write(f"{hook.path}: {news}\n")
+    return 0
+
+
+def check(hook: InstalledHook) -> int:
+    state = hook.state()
+    sys.stdout.write(json.dumps(dataclasses.asdict(state)) + "\n")
+    return 0 if state.is_active else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m agents.node.hook", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    for act, text in ((install, "put the hook in its place"), (check, "say whether libvirtd honours it; 1 if not")):
+        command = commands.add_parser(act.__name__, help=text)
+        command.add_argument("--path", type=Path, default=script.DEFAULT_PATH)
+        command.add_argument("--socket", type=Path, required=True, help="the agent's, STATE_DIR/hook.sock by default")
+        command.set_defaults(act=act)
+    options = parser.parse_args()
+    return int(options.act(InstalledHook(options.path, options.socket.absolute())))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

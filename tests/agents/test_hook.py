@@ -1,0 +1,323 @@
+"""libvirt's hook as libvirtd runs it, and the agent's end of it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from agents.lab.process import command_of
+from agents.lab.shell import wait_until
+from agents.node.adapters.base import Firmware, Power
+from agents.node.hook import script
+from agents.node.hook.server import HookServer
+from agents.node.hook.state import InstalledHook
+from agents.node.ledger import Ledger
+from agents.node.services.hook import LedgerGate
+from agents.node.wishes import GuestData, InstanceWish, Restart, RestartKind, Subject
+
+GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
+XML = f"<domain type='kvm'><metadata><x><uuid>no</uuid></x></metadata><name>g</name><uuid>{GUEST}</uuid></domain>"
+QUESTIONS = ("prepare", "start", "restore", "migrate")
+NEWS = ("reconnect", "started", "stopped", "release", "attach")
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a hook belongs to root")
+
+
+@dataclass
+class RecordingGate:
+    reason: str | None = None
+    asked: list[tuple[UUID, str]] = field(default_factory=list)
+    told: list[tuple[UUID, str, str]] = field(default_factory=list)
+
+    def may_start(self, instance_id: UUID, operation: str) -> str | None:
+        self.asked.append((instance_id, operation))
+        if self.reason == "a fault":
+            raise RuntimeError("of the agent")
+        return self.reason
+
+    def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
+        self.told.append((instance_id, operation, sub_operation))
+
+
+@pytest.fixture
+def gate() -> RecordingGate:
+    return RecordingGate()
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> InstalledHook:
+    """Installed, with nobody at its socket, on a node where libvirtd does not run."""
+    hook = InstalledHook(tmp_path / "hooks/qemu", tmp_path / "hook.sock", tmp_path)
+    assert script.install(hook.path, hook.socket)
+    return hook
+
+
+@pytest.fixture
+def server(hook: InstalledHook, gate: RecordingGate) -> Iterator[HookServer]:
+    server = HookServer(hook.socket, gate)
+    yield server
+    server.stop()
+
+
+def call(hook: InstalledHook, operation: str, xml: str = XML) -> subprocess.CompletedProcess[str]:
+    arguments = [str(hook.path), "guest", operation, "begin", "-"]
+    return subprocess.run(arguments, input=xml, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("operation", QUESTIONS)
+def test_a_guest_goes_on_if_the_agent_agrees(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
+) -> None:
+    done = call(hook, operation)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert gate.asked == [(GUEST, operation)]
+
+
+@pytest.mark.parametrize("operation", QUESTIONS)
+def test_a_refusal_is_one_line_that_says_why(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
+) -> None:
+    gate.reason = 'It has "no"\npermit: é.'
+    done = call(hook, operation)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == 'andromede: It has "no" permit: é.\n'
+
+
+@pytest.mark.parametrize("operation", QUESTIONS)
+def test_no_answer_is_a_refusal(hook: InstalledHook, operation: str) -> None:
+    done = call(hook, operation)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"andromede: the agent does not answer at {hook.socket}: No such file or directory\n"
+
+
+def test_a_fault_of_the_agent_is_a_refusal(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
+    gate.reason = "a fault"
+    done = call(hook, "prepare")
+    assert (done.returncode, done.stderr) == (1, "andromede: the agent gave no answer that can be understood\n")
+
+
+@pytest.mark.parametrize(("operation", "code"), [("prepare", 1), ("reconnect", 0), ("started", 0)])
+def test_an_agent_that_hangs_holds_nothing_for_long(hook: InstalledHook, operation: str, code: int) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(hook.socket))
+        silent.listen(1)
+        assert call(hook, operation).returncode == code
+
+
+@pytest.mark.parametrize("operation", NEWS)
+def test_news_reach_the_agent_and_never_fail(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
+) -> None:
+    gate.reason = "no guest may start"
+    assert call(hook, operation).returncode == 0
+    wait_until(lambda: gate.told == [(GUEST, operation, "begin")], what="the news")
+    server.stop()
+    assert call(hook, operation).returncode == 0
+    assert call(hook, operation, xml="no XML").returncode == 0
+    assert gate.asked == []
+
+
+def test_news_never_fail_even_without_python(hook: InstalledHook) -> None:
+    """As in the middle of an upgrade of the node: a failing "reconnect" would cost a running guest."""
+    hook.path.write_bytes(hook.path.read_bytes().replace(b"/usr/bin/python3", b"/usr/bin/no-python3"))
+    assert call(hook, "reconnect").returncode == 0
+    assert call(hook, "prepare").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("xml", "problem"),
+    [
+        ("", "cannot be read"),
+        ("<domain><uuid>", "cannot be read"),
+        ("<domain/>", "has no UUID"),
+        ("<domain><uuid>../../../etc/passwd-and-more-of-that</uuid></domain>", "has no UUID"),
+        (f"<domain><uuid>{GUEST}</uuid><uuid>{GUEST}</uuid></domain>", "has no UUID"),
+        (f"<other><uuid>{GUEST}</uuid></other>", "has no UUID"),
+        ("<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><domain><uuid>&b;</uuid></domain>", "document type"),
+        (f"<domain><uuid>{GUEST}</uuid>{' ' * 2**22}</domain>", "too long"),
+    ],
+)
+def test_xml_that_is_no_guest_s_starts_nothing(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate, xml: str, problem: str
+) -> None:
+    done = call(hook, "start", xml)
+    assert done.returncode == 1
+    assert problem in done.stderr and done.stderr.count("\n") == 1
+    assert gate.asked == []
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{}\n", b"[" * 5000, b'{"instance_id": 1, "operation": [], "x": 2}\n', b"\xff\n"]
+)
+def test_lines_that_no_hook_writes_get_no_answer_and_hold_nobody_up(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate, line: bytes
+) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(hook.socket))
+        client.sendall(line)
+        assert call(hook, "prepare").returncode == 0
+        if line:
+            assert client.recv(100) == b""
+
+
+def test_the_socket_is_its_owner_s_alone_and_outlives_a_killed_agent(hook: InstalledHook, gate: RecordingGate) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(hook.socket))
+    server = HookServer(hook.socket, gate)
+    try:
+        assert hook.socket.stat().st_mode & 0o777 == 0o600
+        assert call(hook, "prepare").returncode == 0
+    finally:
+        server.stop()
+    assert not hook.socket.exists()
+
+
+@needs_root
+def test_another_user_is_not_heard_even_if_the_socket_lets_him_in(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate
+) -> None:
+    for folder in (hook.socket.parent, hook.socket.parent.parent, hook.socket.parent.parent.parent):
+        folder.chmod(0o755)
+    hook.socket.chmod(0o666)
+    arguments = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        str(hook.path),
+        "guest",
+        "prepare",
+        "begin",
+    ]
+    done = subprocess.run(arguments, input=XML, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert re.search("gave no answer|reset by peer|Broken pipe", done.stderr), "it got as far as the agent"
+    assert gate.asked == []
+
+
+def test_parallel_starts_are_all_answered(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
+    codes: list[int] = []
+    threads = [threading.Thread(target=lambda: codes.append(call(hook, "start").returncode)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [0] * 16
+    assert len(gate.asked) == 16
+
+
+def test_installing_twice_touches_nothing_and_a_new_socket_replaces_it(hook: InstalledHook, tmp_path: Path) -> None:
+    before = hook.path.stat()
+    assert not script.install(hook.path, hook.socket)
+    assert hook.path.stat() == before
+    assert script.install(hook.path, tmp_path / "other.sock")
+    assert b"other.sock" in hook.path.read_bytes()
+    assert [path.name for path in hook.path.parent.iterdir()] == ["qemu"]
+
+
+def test_a_hook_of_somebody_else_stays(tmp_path: Path) -> None:
+    path = tmp_path / "qemu"
+    path.write_text("#!/bin/sh\n")
+    with pytest.raises(FileExistsError, match=r"qemu\.d"):
+        script.install(path, tmp_path / "hook.sock")
+    assert path.read_text() == "#!/bin/sh\n"
+
+
+@pytest.mark.parametrize("path", ["hook.sock", "/run/a\nb", '/run/"', "/run/" + "a" * 103])
+def test_a_socket_that_a_hook_cannot_use_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="no path"):
+        script.render(Path(path))
+
+
+@needs_root
+def test_an_untouched_hook_is_active(hook: InstalledHook) -> None:
+    state = hook.state()
+    assert (state.is_active, state.problem) == (True, "")
+    assert len(state.sha256) == 64
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda path: path.unlink(), "cannot be read: No such file"),
+        (lambda path: path.write_text("#!/bin/sh\nexit 0\n"), "is not the hook of this agent"),
+        (lambda path: path.chmod(0o644), "is not executable"),
+        (lambda path: path.chmod(0o757), "can be changed by others"),
+        (lambda path: os.chown(path, 65534, -1), "can be changed by others"),
+        (lambda path: path.rename(path.with_name("q")).parent.joinpath("qemu").symlink_to("q"), "not a regular file"),
+    ],
+    ids=["removed", "altered", "not executable", "writable", "not root's", "a link"],
+)
+def test_a_changed_hook_is_reported(hook: InstalledHook, change: object, problem: str) -> None:
+    sound = hook.state()
+    assert callable(change)
+    change(hook.path)
+    state = hook.state()
+    assert not state.is_active
+    assert problem in state.problem
+    assert (state.sha256 == sound.sha256) == (
+        problem not in ("cannot be read: No such file", "is not the hook of this agent")
+    )
+
+
+@needs_root
+def test_a_hook_that_came_after_the_daemon_is_reported(hook: InstalledHook) -> None:
+    """A process with libvirtd's name stands for it: what counts is which of the two was there first."""
+    fake = hook.run_dir / "libvirtd"
+    shutil.copy("/usr/bin/sleep", fake)
+    with subprocess.Popen([fake, "infinity"]) as daemon:
+        wait_until(lambda: command_of(daemon.pid) == "libvirtd", what="the process")
+        (hook.run_dir / "libvirtd.pid").write_text(f"{daemon.pid}\n")
+        assert hook.state().is_active
+        script.install(hook.path, hook.socket)
+        assert hook.state().is_active
+        content = hook.path.read_bytes()
+        hook.path.unlink()
+        hook.path.write_bytes(content)
+        hook.path.chmod(0o755)
+        late = hook.state()
+        daemon.kill()
+    assert not late.is_active
+    assert "libvirtd has run since before" in late.problem
+    assert hook.state().is_active, "a daemon that starts now finds it"
+
+
+def wish(power: Power) -> InstanceWish:
+    return InstanceWish(
+        vcpus=1,
+        memory_mib=128,
+        firmware=Firmware.BIOS,
+        root_volume_id=UUID(int=1),
+        port_ids=(),
+        guest_data=GuestData("web-1", (), b""),
+        power=power,
+        restart=Restart(0, RestartKind.REBOOT),
+        project_id=UUID(int=2),
+    )
+
+
+def test_the_ledger_lets_start_what_is_wanted_running(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    gate = LedgerGate(ledger)
+    assert "never told" in str(gate.may_start(GUEST, "prepare"))
+    ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
+    assert gate.may_start(GUEST, "prepare") is None
+    ledger.instances.confirm(GUEST)
+    assert gate.may_start(GUEST, "start") is None
+    ledger.instances.accept(Subject(GUEST, 2), wish(Power.OFF), uses=())
+    assert "not wanted running" in str(gate.may_start(GUEST, "prepare"))
+    ledger.instances.begin_removal(Subject(GUEST, 3))
+    assert "removed" in str(gate.may_start(GUEST, "prepare"))
+    ledger.instances.finish_removal(GUEST)
+    assert "removed" in str(gate.may_start(GUEST, "prepare"))
+    ledger.close()
