@@ -1,4 +1,10 @@
+"""Who did what (AuditRecord), and what can be proved of it to others: the evidence log.
+
+Both are written in the transaction of the deed. The database refuses to change or delete them (migrations 0002, 0004).
+"""
+
 from django.db import models
+from django.db.models import Q
 
 from controlplane.kernel.db import BaseModel
 
@@ -16,3 +22,107 @@ class AuditRecord(BaseModel):
 
     class Meta:
         indexes = [models.Index(fields=["resource_id"]), models.Index(fields=["project_id", "created_at"])]
+
+
+class Kind(models.TextChoices):
+    DECISION = "decision"
+    PERMIT = "permit"
+    RECEIPT = "receipt"
+    FACT = "fact"
+    POLICY_VERSION = "policy_version"
+    EXEMPTION = "exemption"
+    DRIFT = "drift"
+    ERASURE = "erasure"
+    ADMIN_SESSION = "admin_session"
+    KEY_RELEASE = "key_release"
+    NODE = "node"
+    TRUST = "trust"
+    INCIDENT = "incident"
+
+
+class EvidenceRecord(BaseModel):
+    """One record of the log; core/records.py says what its hashes are made of.
+
+    `document` (canonical JSON, with everything that the columns say) and `salt` are there until the record is erased.
+    Until the sequencer has seen it, it has no place: `leaf_index` (in the tree), `stream_seq` and `leaf_hash` come
+    together, once.
+    """
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    organization_id = models.UUIDField(null=True)
+    project_id = models.UUIDField(null=True)
+    resource_id = models.UUIDField(null=True)
+    stream = models.CharField(max_length=36)
+    document = models.TextField(null=True)  # noqa: DJ001 - an erased document is no empty one
+    salt = models.BinaryField(null=True)
+    content_hash = models.BinaryField()
+    leaf_index = models.BigIntegerField(null=True)
+    stream_seq = models.BigIntegerField(null=True)
+    leaf_hash = models.BinaryField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["leaf_index"], name="audit_evidence_index_once"),
+            models.UniqueConstraint(fields=["stream", "stream_seq"], name="audit_evidence_seq_once"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="audit_evidence_kind"),
+            models.CheckConstraint(
+                condition=Q(leaf_index=None, stream_seq=None, leaf_hash=None)
+                | Q(leaf_index__isnull=False, stream_seq__isnull=False, leaf_hash__isnull=False),
+                name="audit_evidence_sequenced_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(document__isnull=True, salt__isnull=True) | Q(document__isnull=False, salt__isnull=False),
+                name="audit_evidence_erased_whole",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(leaf_index=None), name="audit_evidence_unsequenced"),
+            models.Index(fields=["resource_id", "kind"]),
+        ]
+
+
+class MerkleNode(models.Model):
+    """The hash of a complete subtree of the log's tree; level 0 has the leaves. Once written it stays."""
+
+    pk = models.CompositePrimaryKey("level", "position")
+    level = models.PositiveSmallIntegerField()
+    position = models.BigIntegerField()
+    hash = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"subtree {self.level}/{self.position}"
+
+
+class Checkpoint(BaseModel):
+    """What the log has signed of its tree (c2sp.org/tlog-checkpoint). `note` has the log's signature alone."""
+
+    tree_size = models.BigIntegerField()
+    root_hash = models.BinaryField()
+    note = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tree_size"], name="audit_checkpoint_once")]
+
+
+class Witness(BaseModel):
+    """Somebody outside who signs checkpoints after a look at the ones before. `public_key`: Ed25519, 32 bytes."""
+
+    name = models.CharField(max_length=255)
+    public_key = models.BinaryField()
+    url = models.URLField(blank=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name"], name="audit_witness_name_taken")]
+
+
+class Cosignature(BaseModel):
+    """`line` is the witness's line in the checkpoint's note; `signed_at` is what it says of the time."""
+
+    checkpoint = models.ForeignKey(Checkpoint, models.PROTECT)
+    witness = models.ForeignKey(Witness, models.PROTECT)
+    line = models.TextField()
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "witness"], name="audit_cosignature_once")]

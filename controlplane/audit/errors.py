@@ -1,0 +1,47 @@
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
+
+
+class RecordNotFound(NotFound):
+    code = "evidence.record_not_found"
+    detail = "There is no evidence record {name!r} here."
+
+
+class NotSequenced(Conflict):
+    code = "evidence.not_sequenced"
+    title = "Not in the log yet"
+    detail = "The record has no place in the log yet, or no checkpoint covers it: try again in a minute."
+    retryable = True
+
+
+class CheckpointNotFound(NotFound):
+    code = "evidence.checkpoint_not_found"
+    detail = "The log has no checkpoint of size {name}."
+
+
+class WitnessNotFound(NotFound):
+    code = "evidence.witness_not_found"
+    detail = "There is no witness {name!r} here."
+
+
+class WitnessNameTaken(Conflict):
+    code = "evidence.witness_name_taken"
+    title = "Name taken"
+    detail = "There is already a witness named {name!r}, with another key."
+
+
+class WitnessKeyInvalid(InvalidRequest):
+    code = "evidence.witness_key_invalid"
+    title = "Invalid key"
+    detail = "This is not the key of a witness: {reason}. Write NAME+ID+BASE64 with the algorithm byte 4."
+
+
+class CosignatureInvalid(InvalidRequest):
+    code = "evidence.cosignature_invalid"
+    title = "Invalid cosignature"
+    detail = "The cosignature does not count: {reason}."
+
+
+class LogKeyMissing(Unprocessable):
+    code = "evidence.log_key_missing"
+    title = "No key of the log"
+    detail = "There is no key to sign checkpoints with: run manage.py init_pki."

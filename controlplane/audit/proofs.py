@@ -1,0 +1,63 @@
+"""Roots and proofs from the stored subtrees. A proof reads some dozens of rows, however large the log is."""
+
+from collections.abc import Iterable, Sequence
+
+from django.db import connection
+from django.db.models import Max
+
+from controlplane.audit.core import merkle
+from controlplane.audit.core.merkle import Range, Subtree
+from controlplane.audit.errors import NotSequenced
+from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
+
+NODES = """
+SELECT node.level, node.position, node.hash FROM unnest(%s::int[], %s::bigint[]) AS wanted (level, position)
+JOIN audit_merklenode AS node ON node.level = wanted.level AND node.position = wanted.position
+"""
+
+
+def tree_size() -> int:
+    last: int | None = MerkleNode.objects.filter(level=0).aggregate(last=Max("position"))["last"]
+    return 0 if last is None else last + 1
+
+
+def root(size: int) -> bytes:
+    """Of the tree when it had `size` leaves, which it must have reached."""
+    return merkle.root(size, nodes(merkle.complete_subtrees(Range(0, size))).__getitem__)
+
+
+def peaks(size: int) -> list[bytes]:
+    """The hashes of the complete subtrees that the tree of `size` consists of, largest first."""
+    wanted = merkle.complete_subtrees(Range(0, size))
+    found = nodes(wanted)
+    return [found[subtree] for subtree in wanted]
+
+
+def inclusion(record: EvidenceRecord, at: Checkpoint) -> list[bytes]:
+    """Raises NotSequenced: the checkpoint is older than the record's place."""
+    if record.leaf_index is None or record.leaf_index >= at.tree_size:
+        raise NotSequenced
+    return inclusions([record.leaf_index], at.tree_size)[0]
+
+
+def inclusions(indexes: Sequence[int], size: int) -> list[list[bytes]]:
+    """A proof for each of the leaves, with one query for all."""
+    return _prove([merkle.inclusion_path(index, size) for index in indexes])
+
+
+def consistency(old: int, new: int) -> list[bytes]:
+    """That the tree of size `new` goes on from that of size `old`; both must have been reached."""
+    return _prove([merkle.consistency_path(old, new)])[0]
+
+
+def nodes(wanted: Iterable[Subtree]) -> dict[Subtree, bytes]:
+    unique = sorted(set(wanted))
+    with connection.cursor() as cursor:
+        cursor.execute(NODES, [[each.level for each in unique], [each.position for each in unique]])
+        return {Subtree(level, position): bytes(value) for level, position, value in cursor.fetchall()}
+
+
+def _prove(paths: Sequence[Sequence[Range]]) -> list[list[bytes]]:
+    wanted = (subtree for path in paths for span in path for subtree in merkle.complete_subtrees(span))
+    found = nodes(wanted)
+    return [merkle.prove(path, found.__getitem__) for path in paths]

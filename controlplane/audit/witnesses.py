@@ -1,0 +1,109 @@
+"""Witnesses: who they are, what they are asked, and their signatures under checkpoints."""
+
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import transaction
+from django.db.models import Max
+
+from controlplane.audit import proofs
+from controlplane.audit.core.checkpoints import WitnessRequest, verify_cosignature
+from controlplane.audit.core.notes import COSIGNATURE, Key, NoteError, parse_key, parse_note, parse_signature
+from controlplane.audit.errors import (
+    CheckpointNotFound,
+    CosignatureInvalid,
+    WitnessKeyInvalid,
+    WitnessNameTaken,
+    WitnessNotFound,
+)
+from controlplane.audit.models import Checkpoint, Cosignature, Witness
+from controlplane.kernel import clock
+
+
+def verify(public: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def key_of(witness: Witness) -> Key:
+    return Key(witness.name, bytes(witness.public_key), COSIGNATURE)
+
+
+@transaction.atomic
+def witness_add(key_text: str, *, url: str = "") -> Witness:
+    """Take cosignatures of this key (NAME+ID+BASE64, as the witness prints it) from now on. A second time: the same.
+
+    Raises:
+        WitnessKeyInvalid, WitnessNameTaken
+    """
+    try:
+        key = parse_key(key_text)
+    except NoteError as exc:
+        raise WitnessKeyInvalid(field="key", reason=str(exc)) from exc
+    if key.algorithm != COSIGNATURE:
+        raise WitnessKeyInvalid(field="key", reason="it signs notes, not cosignatures")
+    witness, _ = Witness.objects.get_or_create(name=key.name, defaults={"public_key": key.public, "url": url})
+    if bytes(witness.public_key) != key.public or witness.retired_at is not None:
+        raise WitnessNameTaken(field="key", name=key.name)
+    return witness
+
+
+def witness_retire(name: str) -> None:
+    """Take no cosignature of it any more; those that it gave stay. Raises WitnessNotFound."""
+    witness = witness_get(name)
+    now = clock.now()
+    Witness.objects.filter(pk=witness.pk, retired_at=None).update(retired_at=now, updated_at=now)
+
+
+def witness_get(name: str) -> Witness:
+    """Raises WitnessNotFound."""
+    witness = Witness.objects.filter(name=name).first()
+    if witness is None:
+        raise WitnessNotFound(name=name)
+    return witness
+
+
+def witness_request(witness: Witness, *, old: int | None = None) -> WitnessRequest:
+    """What to ask it about the newest checkpoint. `old`: the size that it saw last, when it differs from what we know.
+
+    Raises:
+        CheckpointNotFound: there is no checkpoint yet, or none as large as `old`.
+    """
+    newest = Checkpoint.objects.order_by("-tree_size").first()
+    if old is None:
+        seen = Cosignature.objects.filter(witness=witness).aggregate(size=Max("checkpoint__tree_size"))
+        old = seen["size"] or 0
+    if newest is None or not 0 <= old <= newest.tree_size:
+        raise CheckpointNotFound(name=str(old))
+    proof = tuple(proofs.consistency(old, newest.tree_size))
+    return WitnessRequest(old, proof, parse_note(newest.note))
+
+
+def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
+    """Keep a witness's line under the checkpoint of that size. A second line of the same witness changes nothing.
+
+    Raises:
+        CheckpointNotFound
+        CosignatureInvalid: not a line of a signature, of no witness that we know, retired, or wrong.
+    """
+    checkpoint = Checkpoint.objects.filter(tree_size=checkpoint_size).first()
+    if checkpoint is None:
+        raise CheckpointNotFound(name=str(checkpoint_size))
+    text = parse_note(checkpoint.note).text
+    try:
+        signature = parse_signature(line.strip("\n"))
+        witness = Witness.objects.filter(name=signature.name, retired_at=None).first()
+        if witness is None:
+            raise NoteError(f"there is no witness {signature.name}")
+        timestamp = verify_cosignature(text, signature, key_of(witness), verify)
+        signed_at = datetime.fromtimestamp(timestamp, UTC)
+    except (ValueError, OverflowError, OSError) as exc:
+        raise CosignatureInvalid(field="line", reason=str(exc)) from exc
+    kept, _ = Cosignature.objects.get_or_create(
+        checkpoint=checkpoint, witness=witness, defaults={"line": str(signature), "signed_at": signed_at}
+    )
+    return kept

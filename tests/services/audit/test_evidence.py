@@ -1,0 +1,364 @@
+"""The evidence log in PostgreSQL: what is appended stays, gets one place, and can be proved."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from controlplane.audit import evidence, log_key, proofs
+from controlplane.audit.core import checkpoints, ed25519, merkle, notes, records
+from controlplane.audit.core.checkpoints import TreeHead
+from controlplane.audit.errors import LogKeyMissing, NotSequenced, RecordNotFound
+from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
+from controlplane.kernel.ids import new_id
+from tests.services.threads import at_once, split
+
+Write = Callable[[int], list[EvidenceRecord]]
+
+
+def leaves() -> list[bytes]:
+    rows = EvidenceRecord.objects.exclude(leaf_index=None).order_by("leaf_index")
+    assert [row.leaf_index for row in rows] == list(range(len(rows)))
+    return [bytes(row.leaf_hash or b"") for row in rows]
+
+
+def root_of(hashes: list[bytes]) -> bytes:
+    """From the leaves alone."""
+    tree = dict(merkle.extend(0, [], hashes))
+    return merkle.root(len(hashes), tree.__getitem__)
+
+
+def assert_whole() -> None:
+    """Tree and streams are what they would be if one process had written them in one go."""
+    hashes = leaves()
+    assert {(node.level, node.position): bytes(node.hash) for node in MerkleNode.objects.all()} == {
+        tuple(subtree): value for subtree, value in merkle.extend(0, [], hashes)
+    }
+    heads: dict[str, tuple[int, bytes]] = {}
+    for row in EvidenceRecord.objects.exclude(leaf_index=None).order_by("leaf_index"):
+        seq, prev = heads.get(row.stream, (0, b""))
+        assert row.stream_seq == seq + 1
+        entry = records.Entry(row.stream, seq + 1, prev, bytes(row.content_hash))
+        assert entry.leaf == bytes(row.leaf_hash or b"")
+        heads[row.stream] = (seq + 1, entry.leaf)
+
+
+# ── appending ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.django_db
+def test_a_record_says_in_its_document_all_that_its_columns_say() -> None:
+    organization, project, resource = new_id(), new_id(), new_id()
+    ids = {"organization_id": organization, "project_id": project, "resource_id": resource}
+    row = evidence.append("decision", {"zone": "fr-1", "é": [1, None]}, **ids)
+    row.refresh_from_db()
+    assert row.document is not None
+    assert row.salt is not None
+    assert json.loads(row.document) == {
+        "at": row.created_at.isoformat().replace("+00:00", "Z"),
+        "document": {"zone": "fr-1", "é": [1, None]},
+        "id": str(row.pk),
+        "kind": "decision",
+        "organization": str(organization),
+        "project": str(project),
+        "resource": str(resource),
+    }
+    assert bytes(row.content_hash) == records.content_hash(bytes(row.salt), row.document.encode())
+    assert len(row.salt) == records.SALT_BYTES
+
+
+@pytest.mark.django_db
+def test_equal_documents_have_different_hashes() -> None:
+    first, second = (evidence.append("receipt", {}, organization_id=new_id()) for _ in range(2))
+    assert first.salt != second.salt
+    assert first.content_hash != second.content_hash
+
+
+@pytest.mark.django_db
+def test_a_deed_that_is_rolled_back_leaves_no_record() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        evidence.append("decision", {})
+        raise ZeroDivisionError
+    assert not EvidenceRecord.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("document", [{"x": float("nan")}, {"x": object()}, {"x": 2**60}])
+def test_what_has_no_canonical_form_is_not_appended(document: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        evidence.append("decision", document)
+
+
+@pytest.mark.django_db
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(IntegrityError, match="audit_evidence_kind"), transaction.atomic():
+        evidence.append("gossip", {})
+
+
+@pytest.mark.django_db
+def test_streams() -> None:
+    organization = new_id()
+    assert evidence.append("fact", {}).stream == "platform"
+    assert evidence.append("fact", {}, organization_id=organization).stream == str(organization)
+    assert evidence.append("incident", {}).stream == "operator"
+
+
+# ── what the database refuses ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit_evidencerecord",
+        "UPDATE audit_evidencerecord SET document = '{}'",
+        "UPDATE audit_evidencerecord SET kind = 'fact'",
+        "UPDATE audit_evidencerecord SET organization_id = gen_random_uuid()",
+        "UPDATE audit_evidencerecord SET created_at = now()",
+        "UPDATE audit_evidencerecord SET leaf_index = leaf_index + 1",
+        "UPDATE audit_evidencerecord SET leaf_index = NULL, stream_seq = NULL, leaf_hash = NULL",
+        "UPDATE audit_evidencerecord SET leaf_hash = '\\x00'",
+        "UPDATE audit_evidencerecord SET document = NULL, salt = NULL, content_hash = '\\x00'",
+        "UPDATE audit_evidencerecord SET salt = NULL",
+        "INSERT INTO audit_evidencerecord SELECT gen_random_uuid(), created_at, updated_at, kind, organization_id, "
+        "project_id, resource_id, stream, document, salt, content_hash, 99, 99, leaf_hash FROM audit_evidencerecord",
+        "DELETE FROM audit_merklenode",
+        "UPDATE audit_merklenode SET hash = '\\x00'",
+        "DELETE FROM audit_checkpoint",
+        "UPDATE audit_checkpoint SET note = ''",
+    ],
+)
+def test_evidence_is_neither_changed_nor_deleted(write: Write, statement: str) -> None:
+    write(1)
+    evidence.checkpoint()
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_a_content_hash_that_is_not_of_the_content_is_refused(write: Write) -> None:
+    row = evidence.append("receipt", {})
+    forged = EvidenceRecord(kind="receipt", stream="operator", document=row.document, salt=row.salt, content_hash=b"x")
+    with pytest.raises(IntegrityError, match="audit_evidence_content"), transaction.atomic():
+        forged.save(force_insert=True)
+
+
+# ── erasure ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_erased_record_is_forgotten_and_the_tree_stays(write: Write) -> None:
+    row = write(3)[1]
+    before = proofs.root(3)
+    evidence.erase(row.pk, reason="right to be forgotten")
+    evidence.erase(row.pk, reason="right to be forgotten")
+    row.refresh_from_db()
+    assert row.document is None
+    assert row.salt is None
+    assert evidence.sequence() == 1
+    assert proofs.root(3) == before
+    assert_whole()
+    erasure = EvidenceRecord.objects.get(kind="erasure")
+    assert erasure.document is not None
+    assert json.loads(erasure.document)["document"] == {"record": str(row.pk), "reason": "right to be forgotten"}
+
+
+def test_a_record_is_erased_before_it_has_its_place(log: None) -> None:
+    row = evidence.append("receipt", {}, organization_id=new_id())
+    evidence.erase(row.pk, reason="law")
+    assert evidence.sequence() == 2
+    assert_whole()
+
+
+@pytest.mark.django_db
+def test_what_is_not_there_is_not_erased() -> None:
+    with pytest.raises(RecordNotFound):
+        evidence.erase(new_id(), reason="law")
+
+
+# ── places ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_places_are_given_in_the_order_of_ids_and_once(write: Write) -> None:
+    rows = write(5)
+    assert [row.leaf_index for row in rows] == [0, 1, 2, 3, 4]
+    assert [row.pk for row in rows] == sorted(row.pk for row in rows)
+    assert evidence.sequence() == 0
+    assert_whole()
+
+
+def test_more_than_one_batch(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "BATCH", 3)
+    write(8)
+    assert len(leaves()) == 8
+    assert_whole()
+    monkeypatch.setattr(evidence, "BATCHES_MAX", 2)
+    assert len({row.pk for row in write(8)}) == 8
+    assert len(leaves()) == 14
+    assert evidence.sequence() == 2
+    assert_whole()
+
+
+@examples(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(portions=st.lists(st.lists(st.sampled_from(["a", "b", None]), max_size=9), max_size=6))
+def test_streams_have_no_gap_however_records_mix(log: None, portions: list[list[str | None]]) -> None:
+    owners = {name: new_id() for name in ("a", "b")}
+    for portion in portions:
+        for name in portion:
+            evidence.append("receipt", {}, organization_id=owners[name] if name else None)
+        assert evidence.sequence() == len(portion)
+    assert_whole()
+
+
+# ── checkpoints and proofs ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_checkpoint_is_a_signed_note_of_the_tree(write: Write) -> None:
+    assert evidence.checkpoint() is None
+    write(5)
+    made = evidence.checkpoint()
+    assert made is not None
+    note = notes.parse_note(made.note)
+    assert notes.verify_note(note, [log_key.load().public], ed25519.verify)
+    assert checkpoints.parse_head(note.text) == TreeHead("cloud.example/log", 5, root_of(leaves()))
+    assert evidence.checkpoint() is None
+    write(1)
+    assert evidence.checkpoint() is not None
+    assert Checkpoint.objects.count() == 2
+
+
+def test_without_a_key_nothing_is_signed(write: Write, settings: Settings) -> None:
+    write(1)
+    (settings.PKI_DIR / "log.key").unlink()
+    with pytest.raises(LogKeyMissing):
+        evidence.checkpoint()
+
+
+def test_the_key_is_made_once_and_for_its_owner_alone(write: Write, settings: Settings) -> None:
+    folder = settings.PKI_DIR
+    key = log_key.load().public
+    log_key.create_log_key(folder)
+    assert log_key.load().public == key
+    assert (folder / "log.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_every_record_is_proved_to_be_in_every_checkpoint_that_covers_it(write: Write) -> None:
+    signed = []
+    for count in (1, 2, 5, 1, 8):
+        write(count)
+        signed.append(evidence.checkpoint())
+    for made in filter(None, signed):
+        for row in EvidenceRecord.objects.order_by("leaf_index"):
+            assert row.leaf_index is not None
+            if row.leaf_index >= made.tree_size:
+                with pytest.raises(NotSequenced):
+                    proofs.inclusion(row, made)
+                continue
+            proof = proofs.inclusion(row, made)
+            place = {"index": row.leaf_index, "size": made.tree_size, "root": bytes(made.root_hash)}
+            assert merkle.is_included(bytes(row.leaf_hash or b""), proof=proof, **place)
+
+
+def test_checkpoints_are_proved_to_follow_each_other(write: Write) -> None:
+    made = []
+    for count in (1, 2, 5, 1, 8):
+        write(count)
+        made.append(evidence.checkpoint())
+    for old in filter(None, made):
+        for new in filter(None, made):
+            if old.tree_size <= new.tree_size:
+                roots = {"old_root": bytes(old.root_hash), "new_root": bytes(new.root_hash)}
+                proof = proofs.consistency(old.tree_size, new.tree_size)
+                assert merkle.is_consistent(old.tree_size, new.tree_size, proof=proof, **roots)
+
+
+def test_a_record_without_a_place_is_not_proved_yet(write: Write) -> None:
+    write(1)
+    made = evidence.checkpoint()
+    assert made is not None
+    with pytest.raises(NotSequenced):
+        proofs.inclusion(evidence.append("receipt", {}), made)
+
+
+# ── several at once, and death in the middle ────────────────────────────────────────────────────
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_sequencers_and_signers_at_once(log: None) -> None:
+    owners = [new_id() for _ in range(3)]
+
+    def append() -> int:
+        for number in range(15):
+            evidence.append("receipt", {"number": number}, organization_id=owners[number % 3])
+        return 0
+
+    def sequence() -> int:
+        return sum(evidence.sequence() for _ in range(10))
+
+    def sign() -> int:
+        return sum(evidence.checkpoint() is not None for _ in range(5))
+
+    _, lost = split(at_once([append, append, append, sequence, sequence, sign, sign]))
+    assert not lost
+    evidence.sequence()
+    assert len(leaves()) == 45
+    assert_whole()
+    hashes = leaves()
+    for made in Checkpoint.objects.all():
+        assert bytes(made.root_hash) == root_of(hashes[: made.tree_size])
+
+
+SEQUENCE_FOR_EVER = """
+import django
+django.setup()
+from controlplane.audit import evidence
+evidence.BATCH = 2
+while True:
+    evidence.sequence()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sequencer_that_is_killed_leaves_nothing_half_done(log: None) -> None:
+    environment = os.environ | {"ANDROMEDE_DB_NAME": str(connection.settings_dict["NAME"])}
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", SEQUENCE_FOR_EVER], env=environment)
+        try:
+            wait_until(lambda: append_one() and evidence_has_places())
+            for _ in range(random.randrange(40)):
+                append_one()
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    evidence.sequence()
+    assert not EvidenceRecord.objects.filter(leaf_index=None).exists()
+    assert_whole()
+
+
+def append_one() -> bool:
+    return evidence.append("receipt", {}, organization_id=ORGANIZATION).pk is not None
+
+
+def evidence_has_places() -> bool:
+    """The process has come up and works."""
+    newest = EvidenceRecord.objects.order_by("-pk")[:3]
+    return any(row.leaf_index is not None for row in newest)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if is_so():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came")
+
+
+ORGANIZATION = new_id()
