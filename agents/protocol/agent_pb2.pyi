@@ -69,6 +69,14 @@ class Warrant(_message.Message):
     zone: str
     def __init__(self, decision_id: _Optional[str] = ..., allocation_id: _Optional[str] = ..., node_id: _Optional[str] = ..., zone: _Optional[str] = ...) -> None: ...
 
+class Permit(_message.Message):
+    __slots__ = ("document", "policies")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    document: bytes
+    policies: bytes
+    def __init__(self, document: _Optional[bytes] = ..., policies: _Optional[bytes] = ...) -> None: ...
+
 class RemoveRequest(_message.Message):
     __slots__ = ("subject",)
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -82,16 +90,18 @@ class Removed(_message.Message):
     def __init__(self, was_present: _Optional[bool] = ...) -> None: ...
 
 class ImageHeader(_message.Message):
-    __slots__ = ("sha256", "size_bytes", "format", "warrant")
+    __slots__ = ("sha256", "size_bytes", "format", "warrant", "permit")
     SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     WARRANT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
     sha256: str
     size_bytes: int
     format: ImageFormat
     warrant: Warrant
-    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ...) -> None: ...
+    permit: Permit
+    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ...) -> None: ...
 
 class ImagePart(_message.Message):
     __slots__ = ("header", "data")
@@ -118,16 +128,18 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "size_bytes", "image_sha256")
+    __slots__ = ("subject", "warrant", "permit", "size_bytes", "image_sha256")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     WARRANT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     warrant: Warrant
+    permit: Permit
     size_bytes: int
     image_sha256: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("subject", "size_bytes", "attached_to")
@@ -154,20 +166,22 @@ class Network(_message.Message):
     def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ...) -> None: ...
 
 class EnsurePortRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "network", "mac", "ip", "hostname")
+    __slots__ = ("subject", "warrant", "permit", "network", "mac", "ip", "hostname")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     WARRANT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     MAC_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     warrant: Warrant
+    permit: Permit
     network: Network
     mac: str
     ip: str
     hostname: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
 
 class PortState(_message.Message):
     __slots__ = ("subject", "device")
@@ -196,9 +210,10 @@ class GuestData(_message.Message):
     def __init__(self, hostname: _Optional[str] = ..., ssh_public_keys: _Optional[_Iterable[str]] = ..., user_data: _Optional[bytes] = ...) -> None: ...
 
 class EnsureInstanceRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id")
+    __slots__ = ("subject", "warrant", "permit", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     WARRANT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
     VCPUS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
     FIRMWARE_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +225,7 @@ class EnsureInstanceRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     warrant: Warrant
+    permit: Permit
     vcpus: int
     memory_mib: int
     firmware: Firmware
@@ -219,7 +235,7 @@ class EnsureInstanceRequest(_message.Message):
     power: Power
     restart: Restart
     project_id: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., vcpus: _Optional[int] = ..., memory_mib: _Optional[int] = ..., firmware: _Optional[_Union[Firmware, str]] = ..., root_volume_id: _Optional[str] = ..., port_ids: _Optional[_Iterable[str]] = ..., guest_data: _Optional[_Union[GuestData, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., restart: _Optional[_Union[Restart, _Mapping]] = ..., project_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., vcpus: _Optional[int] = ..., memory_mib: _Optional[int] = ..., firmware: _Optional[_Union[Firmware, str]] = ..., root_volume_id: _Optional[str] = ..., port_ids: _Optional[_Iterable[str]] = ..., guest_data: _Optional[_Union[GuestData, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., restart: _Optional[_Union[Restart, _Mapping]] = ..., project_id: _Optional[str] = ...) -> None: ...
 
 class InstanceState(_message.Message):
     __slots__ = ("subject", "power", "virt_type", "restart_count", "reason")
@@ -236,18 +252,20 @@ class InstanceState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class EnsureAttachmentRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "instance_id", "volume_id", "is_read_only")
+    __slots__ = ("subject", "warrant", "permit", "instance_id", "volume_id", "is_read_only")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     WARRANT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     IS_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     warrant: Warrant
+    permit: Permit
     instance_id: str
     volume_id: str
     is_read_only: bool
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
 
 class AttachmentState(_message.Message):
     __slots__ = ("subject", "instance_id", "volume_id", "serial")
@@ -310,28 +328,86 @@ class NodeDescription(_message.Message):
     def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("heartbeat_interval_ms",)
+    __slots__ = ("heartbeat_interval_ms", "receipts_after")
     HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_AFTER_FIELD_NUMBER: _ClassVar[int]
     heartbeat_interval_ms: int
-    def __init__(self, heartbeat_interval_ms: _Optional[int] = ...) -> None: ...
+    receipts_after: int
+    def __init__(self, heartbeat_interval_ms: _Optional[int] = ..., receipts_after: _Optional[int] = ...) -> None: ...
 
 class NodeEvent(_message.Message):
-    __slots__ = ("at_unix_ms", "heartbeat", "instance")
+    __slots__ = ("at_unix_ms", "heartbeat", "instance", "receipt", "signed_inventory")
     AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_INVENTORY_FIELD_NUMBER: _ClassVar[int]
     at_unix_ms: int
     heartbeat: Heartbeat
     instance: InstanceState
-    def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ...) -> None: ...
+    receipt: Receipt
+    signed_inventory: bytes
+    def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("inventory", "instances")
+    __slots__ = ("inventory", "instances", "trust", "hook")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    TRUST_FIELD_NUMBER: _ClassVar[int]
+    HOOK_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ...) -> None: ...
+    trust: TrustState
+    hook: HookState
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ...) -> None: ...
+
+class EnsureTrustRequest(_message.Message):
+    __slots__ = ("keyset", "charter", "floor", "facts", "deny")
+    KEYSET_FIELD_NUMBER: _ClassVar[int]
+    CHARTER_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    DENY_FIELD_NUMBER: _ClassVar[int]
+    keyset: bytes
+    charter: bytes
+    floor: bytes
+    facts: bytes
+    deny: bytes
+    def __init__(self, keyset: _Optional[bytes] = ..., charter: _Optional[bytes] = ..., floor: _Optional[bytes] = ..., facts: _Optional[bytes] = ..., deny: _Optional[bytes] = ...) -> None: ...
+
+class TrustState(_message.Message):
+    __slots__ = ("keyset_version", "charter_version", "epoch", "deny_version", "is_clock_kept", "floor_issued_at_unix_ms")
+    KEYSET_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CHARTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    DENY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IS_CLOCK_KEPT_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_ISSUED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    keyset_version: int
+    charter_version: int
+    epoch: int
+    deny_version: int
+    is_clock_kept: bool
+    floor_issued_at_unix_ms: int
+    def __init__(self, keyset_version: _Optional[int] = ..., charter_version: _Optional[int] = ..., epoch: _Optional[int] = ..., deny_version: _Optional[int] = ..., is_clock_kept: _Optional[bool] = ..., floor_issued_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class HookState(_message.Message):
+    __slots__ = ("sha256", "is_active", "problem")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    IS_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    is_active: bool
+    problem: str
+    def __init__(self, sha256: _Optional[str] = ..., is_active: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("number", "document")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    document: bytes
+    def __init__(self, number: _Optional[int] = ..., document: _Optional[bytes] = ...) -> None: ...
 
 class ReadConsoleRequest(_message.Message):
     __slots__ = ("instance_id", "offset", "max_bytes")

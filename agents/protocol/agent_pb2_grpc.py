@@ -44,6 +44,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.WatchRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.NodeEvent.FromString,
                 _registered_method=True)
+        self.EnsureTrust = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureTrust',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.TrustState.FromString,
+                _registered_method=True)
         self.EnsureImage = channel.stream_unary(
                 '/andromede.agent.v1.Agent/EnsureImage',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ImagePart.SerializeToString,
@@ -113,6 +118,13 @@ class AgentServicer:
 
     def Watch(self, request, context):
         """Heartbeats every few seconds and guest events as they happen, until the caller hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsureTrust(self, request, context):
+        """What the node is to trust from now on. Each document replaces an older one of its kind; an older one than it has is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,6 +211,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.WatchRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.NodeEvent.SerializeToString,
+            ),
+            'EnsureTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureTrust,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.TrustState.SerializeToString,
             ),
             'EnsureImage': grpc.stream_unary_rpc_method_handler(
                     servicer.EnsureImage,
@@ -310,6 +327,33 @@ class Agent:
             '/andromede.agent.v1.Agent/Watch',
             agents_dot_protocol_dot_agent__pb2.WatchRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.NodeEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureTrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureTrust',
+            agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.TrustState.FromString,
             options,
             channel_credentials,
             insecure,

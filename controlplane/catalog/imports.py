@@ -7,11 +7,11 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from controlplane.catalog.catalogue import Catalogue, Subject, ZoneEntry, parse
-from controlplane.catalog.models import Fact, Flavor, Party, Region, VolumeType, Zone, ZoneParty
-from controlplane.catalog.reading import as_choice, as_count, as_list, as_object, as_slug, as_text
+from controlplane.catalog.models import Fact, Flavor, Party, Region, VolumeType, Zone
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.placement.core.catalogue import Catalogue, Statement, parse
+from controlplane.placement.core.reading import as_choice, as_count, as_list, as_object, as_slug, as_text
 
 OFFERS_SCHEMA = "andromede.offers/1"
 
@@ -49,7 +49,7 @@ def catalogue_import(actor: Actor, document: object) -> CatalogueImport:
     catalogue = parse(document)
     _wait_for_other_imports()
     _write_rows(catalogue)
-    stated, superseded, unchanged = _write_facts(catalogue.subjects)
+    stated, superseded, unchanged = _write_facts(catalogue.statements)
     return CatalogueImport(
         regions=len(catalogue.regions),
         parties=len(catalogue.party_names),
@@ -72,18 +72,9 @@ def _write_rows(catalogue: Catalogue) -> None:
         Party.objects.update_or_create(pk=party_id, defaults={"name": name})
     for zone in catalogue.zones:
         Zone.objects.update_or_create(pk=zone.id, defaults={"region_id": zone.region, "status": zone.status})
-        _write_zone_parties(zone)
 
 
-def _write_zone_parties(zone: ZoneEntry) -> None:
-    ZoneParty.objects.filter(zone_id=zone.id).delete()
-    ZoneParty.objects.bulk_create(
-        ZoneParty(zone_id=zone.id, party_id=part.party, role=part.role, has_technical_access=part.has_technical_access)
-        for part in sorted(zone.parties, key=lambda part: (part.role, part.party))
-    )
-
-
-def _write_facts(subjects: Iterable[Subject]) -> tuple[int, int, int]:
+def _write_facts(subjects: Iterable[Statement]) -> tuple[int, int, int]:
     """How many facts were stated, superseded and left as they were."""
     now = clock.now()
     believed: dict[tuple[str, str], dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
@@ -106,7 +97,7 @@ def _write_facts(subjects: Iterable[Subject]) -> tuple[int, int, int]:
     return len(new), len(ended), unchanged
 
 
-def _says_the_same(subject: Subject, attribute: str, later: list[Fact]) -> bool:
+def _says_the_same(subject: Statement, attribute: str, later: list[Fact]) -> bool:
     if attribute not in subject.values:
         return not later
     return (
@@ -117,7 +108,7 @@ def _says_the_same(subject: Subject, attribute: str, later: list[Fact]) -> bool:
     )
 
 
-def _instead(subject: Subject, attribute: str, later: list[Fact], *, now: datetime) -> list[Fact]:
+def _instead(subject: Statement, attribute: str, later: list[Fact], *, now: datetime) -> list[Fact]:
     """What is believed in place of `later`: up to the subject's valid_from the same as before, then what it states."""
     before = [
         _fact(subject, attribute, fact.value, (fact.valid_from, subject.valid_from), now=now)
@@ -131,7 +122,7 @@ def _instead(subject: Subject, attribute: str, later: list[Fact], *, now: dateti
 
 
 def _fact(
-    subject: Subject, attribute: str, value: object, period: tuple[datetime, datetime | None], *, now: datetime
+    subject: Statement, attribute: str, value: object, period: tuple[datetime, datetime | None], *, now: datetime
 ) -> Fact:
     return Fact(
         subject_kind=subject.kind,

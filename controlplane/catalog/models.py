@@ -6,6 +6,7 @@ from django.db.models import F, Func, Q
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
+from controlplane.placement.core.facts import ASSERTIONS
 
 
 class Region(models.Model):
@@ -45,26 +46,42 @@ class Party(models.Model):
         return self.id
 
 
-class ZoneParty(models.Model):
-    """The part that a party has in a zone, and whether it can technically reach what runs there."""
+class OfficerKey(BaseModel):
+    """The public key (Ed25519, base64 of its SubjectPublicKeyInfo) of a person who may state facts or approve
+    exemptions. `key_id` stands in what the key signs. The private key never comes here."""
 
-    zone = models.ForeignKey(Zone, models.CASCADE, related_name="parties")
-    party = models.ForeignKey(Party, models.PROTECT)
-    role = models.CharField(max_length=32)
-    has_technical_access = models.BooleanField()
+    key_id = models.CharField(max_length=64)
+    officer = models.CharField(max_length=200)
+    user_id = models.UUIDField(null=True)
+    public_key = models.CharField(max_length=1000)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["zone", "party", "role"], name="catalog_zone_party_once")]
+        constraints = [models.UniqueConstraint(fields=["key_id"], name="catalog_officer_key_once")]
+
+
+class FactsEpoch(models.Model):
+    """One row. Grows in the transaction of every change of a fact, a set or a charter, which its lock puts in order:
+    whoever relies on the facts takes a SHARE lock."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    value = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="catalog_facts_epoch_is_one_row")]
 
     def __str__(self) -> str:
-        return f"{self.party_id} is {self.role} of {self.zone_id}"
+        return f"facts epoch {self.value}"
 
 
 class Fact(BaseModel):
-    """One dated statement about a zone, a party or a named set. A correction supersedes; no value is ever changed.
+    """One dated statement about a zone, a party, a named set and so on, signed by an officer. A correction supersedes;
+    no value is ever changed.
 
     `value` null says: known to be unknown. [valid_from, valid_to) is when it holds in the world; created_at and
-    superseded_at say when we believed it.
+    superseded_at say when we believed it. From `review_by` on it counts as unknown until it is stated again.
     """
 
     subject_kind = models.CharField(max_length=16)
@@ -74,12 +91,21 @@ class Fact(BaseModel):
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True)
     superseded_at = models.DateTimeField(null=True)
+    attested_at = models.DateTimeField()
+    review_by = models.DateTimeField()
+    assertion = models.CharField(max_length=16)
+    evidence_sha256 = models.CharField(max_length=64, blank=True)
+    author = models.CharField(max_length=200)
+    key_id = models.CharField(max_length=64)
+    signature = models.BinaryField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(subject_kind__in=["zone", "party", "set"]), name="catalog_fact_subject_kind"
+                condition=Q(subject_kind__in=["zone", "party", "set", "scheme_class", "region", "node", "pool"]),
+                name="catalog_fact_subject_kind",
             ),
+            models.CheckConstraint(condition=Q(assertion__in=ASSERTIONS), name="catalog_fact_assertion"),
             models.CheckConstraint(
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="catalog_fact_period"
             ),

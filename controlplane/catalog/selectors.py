@@ -16,6 +16,9 @@ from controlplane.catalog.models import Fact, Flavor, Image, Region, VolumeType,
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.names import as_uuid
+from controlplane.placement.core import statements
+from controlplane.placement.core.facts import World
+from controlplane.placement.core.statements import Statement
 
 
 def images(actor: Actor, project: Project | None) -> QuerySet[Image]:
@@ -54,7 +57,7 @@ def regions() -> QuerySet[Region]:
 
 
 def zones() -> QuerySet[Zone]:
-    return Zone.objects.select_related("region").prefetch_related("parties__party").order_by("pk")
+    return Zone.objects.select_related("region").order_by("pk")
 
 
 def zone_get(ref: str) -> Zone:
@@ -103,3 +106,20 @@ def volume_type_get(ref: str) -> VolumeType:
     if volume_type is None:
         raise VolumeTypeNotFound(field="volume_type", name=ref)
     return volume_type
+
+
+def world(*, believed_at: datetime | None = None) -> World:
+    """All that is known, as of `believed_at` (default: as it is believed now): the facts of all times, to evaluate
+    policies against at any."""
+    facts = Fact.objects.filter(superseded_at__isnull=True)
+    if believed_at is not None:
+        facts = Fact.objects.filter(
+            Q(superseded_at__isnull=True) | Q(superseded_at__gt=believed_at), created_at__lte=believed_at
+        )
+    statuses = dict(Zone.objects.order_by("pk").values_list("pk", "status"))
+    return statements.world((statement_of(fact) for fact in facts), statuses)
+
+
+def statement_of(fact: Fact) -> Statement:
+    """What the officer signed."""
+    return Statement(**{name: getattr(fact, name) for name in statements.FIELDS})

@@ -31,6 +31,7 @@ from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import Wish, enqueue
 from controlplane.placement import services as placement
+from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import need_state as need_volume_state
@@ -61,10 +62,10 @@ class NewInstance:
 
 def ask_for(
     instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
-) -> placement.Ask:
+) -> Ask:
     """What placement is asked for an instance."""
     group = instance.affinity_group
-    return placement.Ask(
+    return Ask(
         operation=operation,
         project=instance.project,
         consumer_id=instance.pk,
@@ -74,7 +75,7 @@ def ask_for(
         disk_gib=instance.disk_gib,
         zones=zones,
         near=near,
-        group=placement.GroupRule(group.pk, group.rule, group.is_strict) if group else None,
+        group=GroupRule(group.pk, group.rule, group.is_strict) if group else None,
         traits=frozenset({"firmware:uefi"}) if instance.image.firmware == "uefi" else frozenset(),
     )
 

@@ -114,3 +114,23 @@ class NodeRemoval(BaseModel):
                 condition=Q(kind__in=["instance", "volume", "port", "attachment"]), name="nodes_removal_kind"
             ),
         ]
+
+
+class TrustDocument(BaseModel):
+    """A signed document that nodes are given (placement.core.trust): only the newest version of each counts.
+
+    `subject`: the node of a charter, the zone of a floor; empty for what all nodes get.
+    """
+
+    kind = models.CharField(max_length=16)
+    subject = models.CharField(max_length=64, blank=True)
+    version = models.PositiveBigIntegerField()
+    document = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject", "version"], name="nodes_trust_document_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["keyset", "charter", "floor", "facts", "deny"]), name="nodes_trust_document_kind"
+            ),
+        ]

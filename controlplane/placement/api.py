@@ -12,9 +12,9 @@ from controlplane.kernel.fields import In, Out
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.rest import Body, route
 from controlplane.kernel.wording import language
-from controlplane.placement import selectors, services
+from controlplane.placement import policies, selectors
 from controlplane.placement.core import explain
-from controlplane.placement.core.policy import MAX_ATOMS_PER_LAYER
+from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER
 from controlplane.placement.errors import DecisionNotFound
 from controlplane.placement.models import Decision, PolicyVersion
 
@@ -86,14 +86,14 @@ class DecisionDetail(ProjectView):
 class Policy(ProjectView):
     @route("policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
-        return self._answer(selectors.policy_head(project_id=self.project.pk))
+        return self._answer(selectors.policy_head("project", self.project))
 
     @route("policy_set", PolicyOut, body=PolicyIn)
     def put(self, request: Request, body: Body) -> Response:
-        return self._answer(services.policy_set(self.actor, atoms=body["atoms"], project=self.project))
+        return self._answer(policies.policy_set(self.actor, atoms=body["atoms"], project=self.project))
 
     def _answer(self, head: PolicyVersion | None) -> Response:
-        above = selectors.policy_head(organization_id=self.project.organization_id)
+        above = selectors.policy_head("organization", self.project.organization)
         policy = {
             "version": head.version if head else 0,
             "atoms": head.atoms if head else [],

@@ -1,19 +1,75 @@
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel.db import BaseModel
+from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node
 
 
-class PolicyVersion(BaseModel):
-    """What an organization or a project demands of places; the highest version is in force, older ones are history.
+class Classification(models.Model):
+    """How sensitive data is: a policy by name, which sticks to every copy. Without an organization it is the
+    platform's.
 
-    `atoms` are those of placement.core.policy. A project's policy can only add to its organization's.
+    `drift_action`: what happens when a place where such data is does not satisfy it any more. One that is not supported
+    admits no place at all.
     """
 
+    id = models.SlugField(primary_key=True, max_length=63)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True)
+    title = models.CharField(max_length=120)
+    title_fr = models.CharField(max_length=120)
+    description = models.CharField(max_length=500, blank=True)
+    description_fr = models.CharField(max_length=500, blank=True)
+    drift_action = models.CharField(max_length=16, default="flag")
+    is_supported = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(drift_action__in=["flag", "freeze", "evacuate", "stop"]),
+                name="placement_classification_drift_action",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class PolicyHead(models.Model):
+    """Which generation of policies is in force under an organization, or (without one) for the whole platform.
+
+    `version` grows with every change of any policy under it, in that change's transaction. Whoever writes what rests on
+    policies takes a SHARE lock, so that no decision taken under older ones is written after they are gone.
+    """
+
+    organization = models.OneToOneField(Organization, models.PROTECT, null=True)
+    version = models.PositiveBigIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"], nulls_distinct=False, name="placement_policy_head_one_per_owner"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"policies of {self.organization_id or 'the platform'}, version {self.version}"
+
+
+class PolicyVersion(BaseModel):
+    """What somebody demands of places; of each owner the highest version is in force, older ones are history.
+
+    `atoms` are those of placement.core.policy. `level` says whose it is: the platform's (no owner), an organization's,
+    a project's, a classification's or a resource's. All of them must hold together: one can only add to the others.
+    """
+
+    level = models.CharField(max_length=16)
     organization = models.ForeignKey(Organization, models.PROTECT, null=True)
     project = models.ForeignKey(Project, models.PROTECT, null=True)
+    classification = models.ForeignKey(Classification, models.PROTECT, null=True)
+    resource_id = models.UUIDField(null=True)
     version = models.PositiveIntegerField()
     atoms = models.JSONField()
     user_id = models.UUIDField(null=True)
@@ -21,28 +77,151 @@ class PolicyVersion(BaseModel):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(organization__isnull=True) ^ Q(project__isnull=True),
+                condition=Q(level="platform", organization=None, project=None, classification=None, resource_id=None)
+                | Q(level="organization", organization__isnull=False, project=None, classification=None)
+                | Q(level="project", project__isnull=False, organization=None, classification=None)
+                | Q(level="classification", classification__isnull=False, organization=None, project=None)
+                | Q(level="resource", resource_id__isnull=False, organization=None, project=None),
                 name="placement_policy_has_one_owner",
             ),
             models.UniqueConstraint(
-                fields=["organization", "project", "version"],
+                fields=["level", "organization", "project", "classification", "resource_id", "version"],
                 nulls_distinct=False,
                 name="placement_policy_version_once",
             ),
         ]
 
 
+PROPOSAL = machine(
+    "policy-proposal",
+    {
+        "proposed": "approved withdrawn",
+        "approved": "applied withdrawn",
+        "applied": "",
+        "withdrawn": "",
+    },
+)
+
+
+class PolicyProposal(BaseModel):
+    """A policy that would admit more than the one in force: it needs a second person and time before it counts.
+
+    | state     | means |
+    |-----------|-------|
+    | proposed  | waits for another sovereignty officer |
+    | approved  | comes into force at `not_before` |
+    | applied   | is a PolicyVersion now |
+    | withdrawn | was given up |
+    """
+
+    level = models.CharField(max_length=16)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True)
+    project = models.ForeignKey(Project, models.PROTECT, null=True)
+    classification = models.ForeignKey(Classification, models.PROTECT, null=True)
+    atoms = models.JSONField()
+    reason = models.CharField(max_length=500)
+    state = models.CharField(max_length=16, default=PROPOSAL.initial)
+    proposed_by = models.UUIDField()
+    approved_by = models.UUIDField(null=True)
+    not_before = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=PROPOSAL.moves), name="placement_proposal_state"),
+            models.CheckConstraint(
+                condition=Q(approved_by=None) | ~Q(approved_by=models.F("proposed_by")),
+                name="placement_proposal_two_people",
+            ),
+        ]
+
+
+class PolicyDocument(models.Model):
+    """The layers that were effective together somewhere at some time, by the digest of their canonical JSON."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    document = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Binding(models.Model):
+    """What a resource's data is classified as. It only ever grows: what memory has held, it may still hold."""
+
+    resource_id = models.UUIDField(primary_key=True)
+    kind = models.CharField(max_length=16)
+    project = models.ForeignKey(Project, models.PROTECT)
+    classifications = ArrayField(models.SlugField(max_length=63), default=list)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.resource_id}: {', '.join(self.classifications) or 'public'}"
+
+
+class Lineage(BaseModel):
+    """A resource holds data of `source_id`, and with it the policies that were effective there at that moment. Rows are
+    never changed or removed (a trigger refuses)."""
+
+    resource_id = models.UUIDField()
+    source_id = models.UUIDField()
+    policies = models.ForeignKey(PolicyDocument, models.PROTECT)
+    classifications = ArrayField(models.SlugField(max_length=63), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["resource_id", "source_id", "policies"], name="placement_lineage_once")
+        ]
+
+
 class Decision(BaseModel):
-    """An answer of placement, kept with everything it rests on: placement.core.explain renders `document`."""
+    """An answer of placement, kept with everything it rests on: placement.core.explain renders `document`.
+
+    Only while the epoch and versions that it rests on are in force, and before `valid_until`, does the database take an
+    allocation that rests on it, and only in `admitted_zones` (a trigger of migration 0004 refuses others).
+    """
 
     operation = models.CharField(max_length=64)
     project = models.ForeignKey(Project, models.PROTECT)
     consumer_id = models.UUIDField()
     is_admitted = models.BooleanField()
+    roles = ArrayField(models.CharField(max_length=16), default=list)
+    facts_epoch = models.PositiveBigIntegerField()
+    platform_version = models.PositiveBigIntegerField()
+    organization_version = models.PositiveBigIntegerField()
+    policies = models.ForeignKey(PolicyDocument, models.PROTECT)
+    classifications = ArrayField(models.SlugField(max_length=63), default=list)
+    admitted_zones = ArrayField(models.CharField(max_length=63), default=list)
+    valid_until = models.DateTimeField(null=True)
     document = models.JSONField()
 
     class Meta:
         indexes = [models.Index(fields=["consumer_id", "created_at"])]
+
+
+PERMIT = machine("permit", {"requested": "signed refused", "signed": "", "refused": ""})
+
+
+class Permit(BaseModel):
+    """Leave for one node to do one operation on one resource. Its id is the permit's jti. The signer alone writes
+    `document` (placement.core.permit) or, when it will not sign, `error`."""
+
+    operation_id = models.UUIDField()
+    op = models.CharField(max_length=64)
+    resource_id = models.UUIDField()
+    generation = models.PositiveBigIntegerField()
+    node = models.ForeignKey(Node, models.PROTECT)
+    project = models.ForeignKey(Project, models.PROTECT)
+    decision = models.ForeignKey(Decision, models.PROTECT, null=True)
+    state = models.CharField(max_length=16, default=PERMIT.initial)
+    document = models.BinaryField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    error = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(state__in=PERMIT.moves), name="placement_permit_state")]
+        indexes = [
+            models.Index(fields=["operation_id"]),
+            models.Index(fields=["created_at"], condition=Q(state="requested"), name="placement_permit_requested"),
+        ]
 
 
 class Allocation(BaseModel):

@@ -1,20 +1,21 @@
 """What a decision rests on, read from the database and turned into plain values."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from controlplane.catalog.models import Zone
+from controlplane.catalog.models import FactsEpoch, Zone
 from controlplane.identity.actor import Actor
-from controlplane.identity.models import Project
+from controlplane.identity.models import Organization, Project
 from controlplane.nodes.models import Inventory
-from controlplane.placement.core.facts import ZoneFacts
 from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.policy import Policy, parse
+from controlplane.placement.core.policy import Policy
+from controlplane.placement.core.policy_document import parse
 from controlplane.placement.core.request import Resources
 from controlplane.placement.errors import DecisionNotFound, NoAllocation
-from controlplane.placement.models import Allocation, Decision, PolicyVersion
+from controlplane.placement.models import Allocation, Classification, Decision, PolicyHead, PolicyVersion
 
 NODE_COLUMNS = (
     "node_id",
@@ -33,8 +34,8 @@ NODE_COLUMNS = (
 )
 
 
-def snapshot() -> tuple[Fleet, tuple[ZoneFacts, ...]]:
-    """The fleet and the zones as they are now."""
+def snapshot() -> Fleet:
+    """The fleet as it is now."""
     rows = [
         NodeRow(
             id=str(row[0]),
@@ -49,25 +50,51 @@ def snapshot() -> tuple[Fleet, tuple[ZoneFacts, ...]]:
         )
         for row in Inventory.objects.values_list(*NODE_COLUMNS)
     ]
-    zones = tuple(ZoneFacts(id=zone.pk, status=zone.status) for zone in Zone.objects.only("pk", "status"))  # type: ignore[arg-type]
-    return Fleet.from_rows(rows), zones
+    return Fleet.from_rows(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a decision rests on, as numbers that the database compares when something is written on its strength."""
+
+    facts_epoch: int
+    platform_version: int
+    organization_version: int
+
+
+def standing(project: Project) -> Standing:
+    """Read before what it numbers, so that a change in between makes the decision stale, never too new."""
+    PolicyHead.objects.get_or_create(organization_id=project.organization_id)
+    heads = dict(
+        PolicyHead.objects.filter(Q(organization=None) | Q(organization_id=project.organization_id)).values_list(
+            "organization_id", "version"
+        )
+    )
+    return Standing(
+        facts_epoch=FactsEpoch.objects.values_list("value", flat=True).get(pk=1),
+        platform_version=heads[None],
+        organization_version=heads[project.organization_id],
+    )
 
 
 def policies(project: Project) -> tuple[Policy, ...]:
-    """The policies in force for a project: its organization's, then its own."""
+    """The policies in force for a project: the platform's, its organization's, then its own."""
     heads = (
-        ("organization", policy_head(organization_id=project.organization_id)),
-        ("project", policy_head(project_id=project.pk)),
+        policy_head("platform"),
+        policy_head("organization", project.organization),
+        policy_head("project", project),
     )
-    return tuple(
-        parse({"id": str(head.pk), "level": level, "atoms": head.atoms}) for level, head in heads if head is not None
-    )
+    return tuple(policy_of(head) for head in heads if head is not None)
 
 
-def policy_head(*, organization_id: UUID | None = None, project_id: UUID | None = None) -> PolicyVersion | None:
+def policy_of(version: PolicyVersion) -> Policy:
+    return parse({"id": str(version.pk), "level": version.level, "atoms": version.atoms})
+
+
+def policy_head(level: str, owner: Organization | Project | Classification | None = None) -> PolicyVersion | None:
     """The version in force, or None when nothing was ever demanded."""
-    owner = Q(organization=organization_id) if organization_id else Q(project=project_id)
-    return PolicyVersion.objects.filter(owner).order_by("-version").first()
+    of = {} if owner is None else {level: owner}
+    return PolicyVersion.objects.filter(level=level, **of).order_by("-version").first()
 
 
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:

@@ -5,63 +5,24 @@ for new work, the affinity group must still allow it, and the database refuses a
 the world has moved, the decision is taken again.
 """
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, InternalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
-from controlplane.audit.services import record
-from controlplane.identity.actor import Actor
-from controlplane.identity.models import Organization, Project
-from controlplane.kernel.db import refusing
-from controlplane.kernel.errors import StateConflict
 from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.models import Node
 from controlplane.placement import selectors
-from controlplane.placement.core import decision as core
-from controlplane.placement.core.decide import decide
-from controlplane.placement.core.explain import tenant
-from controlplane.placement.core.policy import PolicyError, parse, unsatisfiable
-from controlplane.placement.core.request import Group, Request, Resources
+from controlplane.placement.core.request import Resources
+from controlplane.placement.decisions import Ask, Taken, refuse, store, take
 from controlplane.placement.errors import (
     FleetChanged,
-    InsufficientCapacity,
     NoAllocation,
-    PolicyEmpty,
-    PolicyInvalid,
-    PolicyUnsatisfiable,
     ZoneUnknown,
 )
-from controlplane.placement.models import Allocation, Decision, PolicyVersion
-
-
-@dataclass(frozen=True)
-class GroupRule:
-    """The affinity group that an instance belongs to."""
-
-    group_id: UUID
-    rule: str
-    is_strict: bool
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any."""
-
-    operation: str
-    project: Project
-    consumer_id: UUID
-    kind: str
-    vcpus: int = 0
-    memory_mib: int = 0
-    disk_gib: int = 0
-    zones: tuple[str, ...] = ()
-    near: tuple[UUID, ...] = ()
-    group: GroupRule | None = None
-    traits: frozenset[str] = frozenset()
+from controlplane.placement.models import Allocation
 
 
 def check(ask: Ask) -> None:
@@ -73,9 +34,9 @@ def check(ask: Ask) -> None:
     """
     if unknown := selectors.unknown_zones(ask.zones):
         raise ZoneUnknown(field="zones", name=unknown[0])
-    decision = _decide(ask)
-    if not decision.is_admitted:
-        _refuse(ask, decision)
+    taken = take(ask)
+    if not taken.decision.is_admitted:
+        refuse(ask, taken)
 
 
 def check_growth(ask: Ask) -> None:
@@ -99,11 +60,11 @@ def claim(ask: Ask) -> Allocation:
         existing = Allocation.objects.filter(consumer_id=ask.consumer_id).select_related("node").first()
         if existing is not None:
             return existing
-        decision = _decide(ask)
-        if not decision.is_admitted:
-            _refuse(ask, decision)
-        for node_id in decision.candidates[:3]:
-            if (allocation := _write(ask, decision, UUID(node_id))) is not None:
+        taken = take(ask)
+        if not taken.decision.is_admitted:
+            refuse(ask, taken)
+        for node_id in taken.decision.candidates[:3]:
+            if (allocation := _write(ask, taken, UUID(node_id))) is not None:
                 return allocation
     raise FleetChanged()
 
@@ -115,19 +76,19 @@ def grow(ask: Ask) -> None:
         NoAllocation, PolicyUnsatisfiable, InsufficientCapacity.
         FleetChanged: worth another try.
     """
-    more, decision = _growth(ask)
-    if decision is None:
+    more, taken = _growth(ask)
+    if taken is None:
         return
     amounts = {name: F(name) + amount for name, amount in more._asdict().items()}
     try:
         with transaction.atomic():
             own = Allocation.objects.filter(consumer_id=ask.consumer_id)
-            own.update(decision=_store(ask, decision), **amounts)
-    except IntegrityError as exc:
+            own.update(decision=store(ask, taken), **amounts)
+    except (IntegrityError, InternalError) as exc:
         raise FleetChanged() from exc
 
 
-def _growth(ask: Ask) -> tuple[Resources, core.Decision | None]:
+def _growth(ask: Ask) -> tuple[Resources, Taken | None]:
     """What is missing to these amounts, and the decision that admits it; none is needed when nothing is missing."""
     allocation = _allocation(ask.consumer_id)
     wanted = Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
@@ -135,10 +96,10 @@ def _growth(ask: Ask) -> tuple[Resources, core.Decision | None]:
     more = Resources(*(max(0, new - old) for new, old in zip(wanted, present, strict=True)))
     if not any(more):
         return more, None
-    decision = _decide(ask, resources=more, near=frozenset({str(allocation.node_id)}))
-    if not decision.is_admitted:
-        _refuse(ask, decision)
-    return more, decision
+    taken = take(ask, resources=more, near=frozenset({str(allocation.node_id)}))
+    if not taken.decision.is_admitted:
+        refuse(ask, taken)
+    return more, taken
 
 
 def shrink(consumer_id: UUID, **amounts: int) -> None:
@@ -171,25 +132,7 @@ def _allocation(consumer_id: UUID) -> Allocation:
     return allocation
 
 
-def _decide(ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None) -> core.Decision:
-    fleet, zones = selectors.snapshot()
-    groups: tuple[Group, ...] = ()
-    if ask.group is not None:
-        nodes = selectors.group_nodes(ask.group.group_id, but=ask.consumer_id)
-        groups = (Group(rule=ask.group.rule, is_hard=ask.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
-    request = Request(
-        consumer=ask.kind,  # type: ignore[arg-type]
-        resources=resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib),
-        zones=ask.zones or None,
-        traits=ask.traits,
-        groups=groups,
-        near=near if near is not None else selectors.nodes_of(ask.near),
-        policies=selectors.policies(ask.project),
-    )
-    return decide(request, fleet, zones, seed=ask.consumer_id.int % 2**32)
-
-
-def _write(ask: Ask, decision: core.Decision, node_id: UUID) -> Allocation | None:
+def _write(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
     """The guarded write; None when the node or the group is no longer as the decision saw it."""
     try:
         with transaction.atomic():
@@ -201,13 +144,13 @@ def _write(ask: Ask, decision: core.Decision, node_id: UUID) -> Allocation | Non
                 kind=ask.kind,
                 project=ask.project,
                 node=node,
-                decision=_store(ask, decision),
+                decision=store(ask, taken),
                 group_id=ask.group.group_id if ask.group else None,
                 vcpus=ask.vcpus,
                 memory_mib=ask.memory_mib,
                 disk_gib=ask.disk_gib,
             )
-    except IntegrityError:
+    except (IntegrityError, InternalError):
         return None
 
 
@@ -221,69 +164,3 @@ def _group_allows(ask: Ask, node_id: UUID) -> bool:
     if ask.group.rule == "affinity":
         return not nodes or str(node_id) in nodes
     return str(node_id) not in nodes
-
-
-def _store(ask: Ask, decision: core.Decision) -> Decision:
-    return Decision.objects.create(
-        operation=ask.operation,
-        project=ask.project,
-        consumer_id=ask.consumer_id,
-        is_admitted=decision.is_admitted,
-        document=core.as_document(decision),
-    )
-
-
-def _refuse(ask: Ask, decision: core.Decision) -> None:
-    stored = _store(ask, decision)
-    lines = {language: " ".join(tenant(stored.document, language)) for language in ("en", "fr")}
-    in_question = _zones_in_question(ask, decision)
-    is_zone_admitted = any(
-        all(result.result == "T" for result in zone.results) for zone in decision.zones if zone.zone in in_question
-    )
-    error = InsufficientCapacity if is_zone_admitted else PolicyUnsatisfiable
-    raise error(explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(stored.pk))
-
-
-def _zones_in_question(ask: Ask, decision: core.Decision) -> set[str]:
-    """Where it could be at all: in the zones that were asked for, beside what it must be near to."""
-    zones = {zone.zone for zone in decision.zones}
-    if ask.zones:
-        zones &= set(ask.zones)
-    if decision.request.near:
-        zones &= set(Node.objects.filter(pk__in=decision.request.near).values_list("zone_id", flat=True))
-    return zones
-
-
-@transaction.atomic(durable=True)
-def policy_set(
-    actor: Actor,
-    *,
-    atoms: list[dict[str, object]],
-    organization: Organization | None = None,
-    project: Project | None = None,
-) -> PolicyVersion:
-    """Replace the policy of an organization (operators) or a project. What runs already stays where it is.
-
-    Raises:
-        PolicyInvalid: an atom does not type-check; names it.
-        PolicyEmpty: together with the levels above it admits nothing.
-    """
-    actor.may_write()
-    level = "project" if project else "organization"
-    try:
-        policy = parse({"id": "new", "level": level, "atoms": atoms})
-    except PolicyError as exc:
-        raise PolicyInvalid(field=exc.field.strip("/"), reason=exc.reason) from exc
-    above = tuple(p for p in selectors.policies(project) if p.level != "project") if project else ()
-    if conflict := unsatisfiable((*above, policy)):
-        raise PolicyEmpty(field="atoms", atoms=", ".join(ref.atom for ref in conflict))
-    head = selectors.policy_head(
-        organization_id=organization.pk if organization else None, project_id=project.pk if project else None
-    )
-    version = head.version + 1 if head else 1
-    with refusing("placement_policy_version_once", StateConflict(machine="policy")):
-        saved = PolicyVersion.objects.create(
-            organization=organization, project=project, version=version, atoms=atoms, user_id=actor.user_id
-        )
-    record(actor, "policy.set", saved.pk, project_id=project.pk if project else None, version=version)
-    return saved

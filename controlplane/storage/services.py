@@ -19,6 +19,7 @@ from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue, need_free
 from controlplane.placement import services as placement
+from controlplane.placement.decisions import Ask
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
 from controlplane.storage.models import VOLUME, Volume
@@ -37,9 +38,9 @@ class NewVolume:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def ask_for(volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], operation: str) -> placement.Ask:
+def ask_for(volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], operation: str) -> Ask:
     """What placement is asked for a volume."""
-    return placement.Ask(
+    return Ask(
         operation=operation,
         project=volume.project,
         consumer_id=volume.pk,

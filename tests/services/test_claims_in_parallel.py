@@ -17,7 +17,7 @@ from controlplane.nodes.models import Inventory
 from controlplane.placement import services as placement
 from controlplane.placement.errors import FleetChanged, InsufficientCapacity
 from controlplane.placement.models import Allocation
-from controlplane.placement.services import Ask, GroupRule
+from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.quotas import services as quotas
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse

@@ -11,6 +11,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import node_cordon, node_uncordon
 from controlplane.placement import services as placement
+from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.placement.errors import (
     InsufficientCapacity,
     NoAllocation,
@@ -20,7 +21,6 @@ from controlplane.placement.errors import (
     ZoneUnknown,
 )
 from controlplane.placement.models import Allocation, Decision
-from controlplane.placement.services import Ask, GroupRule
 from controlplane.reconcilers import capacity_drift
 from tests.world import Tenant, make_node, make_tenant
 

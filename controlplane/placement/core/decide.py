@@ -1,29 +1,30 @@
 """The decision: filters, then ranking, then what there is to learn from the refusals."""
 
-from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 
+from .compare import Sets, unsatisfiable
 from .decision import Decision, Elimination, Verdict, ZoneReport
-from .facts import ZoneFacts
+from .facts import World
 from .filters import CAPACITY, FILTERS, Sieve, Zones, assess, sift
 from .fleet import Fleet
 from .hints import nearest, relaxations
-from .policy import AtomRef, unsatisfiable
+from .policy import AtomRef
 from .rank import rank
 from .request import Request
 
 
-def decide(request: Request, fleet: Fleet, zones: Iterable[ZoneFacts], *, seed: int) -> Decision:
+def decide(request: Request, fleet: Fleet, world: World, *, now: datetime, seed: int) -> Decision:
     """Which nodes may take the request, best first, and why the others may not. Same arguments, same answer.
 
     Raises:
         PolicyError: the request's policies have too many atoms together.
     """
-    verdicts = assess(request, fleet, zones)
+    verdicts = assess(request, fleet, world, now=now)
     sieve = sift(request, fleet, verdicts)
     admitted = sieve.passing()
-    conflict = unsatisfiable(request.policies)
+    conflict = unsatisfiable(request.policies, Sets.of(world, now))
     return Decision(
         verdict=_verdict(sieve, conflict),
         request=request,
@@ -67,6 +68,7 @@ def _zone_reports(fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[ZoneReport,
             admitted=counts[-1],
             codes=_by_code(counts[:-1]),
             results=zone.results,
+            valid_until=zone.valid_until,
         )
         for zone, counts in zip(zones, table, strict=True)
     ]

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
+from .evaluate import AtomResult
 from .facts import ZoneStatus
-from .policy import AtomRef, AtomResult
+from .policy import AtomRef
 from .request import Request, Resources
 
 SCHEMA = "andromede.placement.decision/1"
@@ -33,6 +35,7 @@ class ZoneReport:
     admitted: int
     codes: Mapping[str, int]
     results: tuple[AtomResult, ...]
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ def _request(request: Request) -> dict[str, object]:
         "near": sorted(request.near),
         "excluded_nodes": sorted(request.excluded_nodes),
         "policies": [policy.id for policy in request.policies],
+        "roles": list(request.roles),
     }
 
 

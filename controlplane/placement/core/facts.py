@@ -1,20 +1,86 @@
-"""What is known of a zone. Standard library only: nodes run this too."""
+"""What is known of zones, parties and named sets, and until when. Standard library only: nodes run this too.
 
-from collections.abc import Mapping
+Every statement holds in a half-open interval of time and has to be made again by its review date. What is missing,
+null, outside its interval or due for review is unknown, and unknown refuses.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Literal, get_args
 
 ZoneStatus = Literal["open", "draining", "closed"]
+Assertion = Literal["self_declared", "third_party", "certificate", "measured"]
+
+ASSERTIONS: tuple[Assertion, ...] = get_args(Assertion)  # weakest first
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneFacts:
-    """`attributes`: values by attribute name. What is missing or None is unknown, and unknown refuses."""
+class Fact:
+    """`value` is a JSON value of the attribute's type, or None: known to be unknown."""
+
+    value: object
+    valid_from: datetime
+    valid_to: datetime | None = None
+    review_by: datetime | None = None
+    assertion: Assertion = "self_declared"
+
+
+Timeline = tuple[Fact, ...]  # facts about one attribute, in order of time, none overlapping another
+
+
+class Horizon:
+    """The earliest moment after `now` at which something that was looked at may change."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.until: datetime | None = None
+
+    def sees(self, *moments: datetime | None) -> None:
+        for moment in moments:
+            if moment is not None and moment > self.now and (self.until is None or moment < self.until):
+                self.until = moment
+
+    def sees_last(self, moment: datetime | None) -> None:
+        """Something is still true at this very moment, and no longer just after."""
+        if moment is not None:
+            self.sees(moment if moment > self.now else moment + timedelta(microseconds=1))
+
+
+def at(timeline: Sequence[Fact], horizon: Horizon) -> Fact | None:
+    """The fact that holds now and is not due for review."""
+    for fact in timeline:
+        horizon.sees(fact.valid_from, fact.valid_to)
+        if fact.valid_from <= horizon.now and (fact.valid_to is None or horizon.now < fact.valid_to):
+            horizon.sees(fact.review_by)
+            return fact if fact.review_by is None or horizon.now < fact.review_by else None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A zone or a party, and what is known of it by attribute."""
 
     id: str
-    status: ZoneStatus
-    attributes: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, Timeline] = field(default_factory=dict)
 
-    def value(self, attribute: str) -> object | None:
-        """None when unknown. The id has one source, so that no attribute can pretend to be another zone."""
-        return self.id if attribute == "zone.id" else self.attributes.get(attribute)
+    def timeline(self, attribute: str) -> Timeline:
+        return self.facts.get(attribute, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Zone(Subject):
+    """`status` is an operator's switch, not a fact: it can only close what policies admit."""
+
+    status: ZoneStatus = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that policies are evaluated against. `sets`: territories by name (@EU); `scheme_classes`: certification
+    schemes by name; both versioned like any fact."""
+
+    zones: Mapping[str, Zone] = field(default_factory=dict)
+    parties: Mapping[str, Subject] = field(default_factory=dict)
+    sets: Mapping[str, Timeline] = field(default_factory=dict)
+    scheme_classes: Mapping[str, Timeline] = field(default_factory=dict)

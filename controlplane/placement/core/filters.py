@@ -4,41 +4,45 @@ Admission comes first and capacity last, so that a lack of room is only ever rep
 otherwise take the request, and nobody buys machines to mend a refusal that has another cause.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .facts import ZoneFacts, ZoneStatus
+from .evaluate import AtomResult, evaluate
+from .facts import World, ZoneStatus
 from .fleet import Fleet, Mask
-from .policy import AtomResult, evaluate
 from .request import DIMENSIONS, Request, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneVerdict:
-    """`status` is None for a zone that nodes claim to be in and of which nothing is known."""
+    """`status` is None for a zone that nodes claim to be in and of which nothing is known. `valid_until`: when the
+    results may change by themselves."""
 
     zone: str
     status: ZoneStatus | None
     results: tuple[AtomResult, ...]
+    valid_until: datetime | None = None
 
     @property
     def failing(self) -> tuple[AtomResult, ...]:
         return tuple(result for result in self.results if result.result != "T")
 
 
-def assess(request: Request, fleet: Fleet, zones: Iterable[ZoneFacts]) -> tuple[ZoneVerdict, ...]:
+def assess(request: Request, fleet: Fleet, world: World, *, now: datetime) -> tuple[ZoneVerdict, ...]:
     """The policies on every zone: first the fleet's, as in `fleet.zone_ids`, then those without nodes."""
-    known = {zone.id: zone for zone in zones}
-    names = [*fleet.zone_ids, *sorted(known.keys() - set(fleet.zone_ids))]
-    return tuple(_verdict(name, known.get(name), request) for name in names)
+    names = [*fleet.zone_ids, *sorted(world.zones.keys() - set(fleet.zone_ids))]
+    return tuple(_verdict(name, request, world, now) for name in names)
 
 
-def _verdict(name: str, zone: ZoneFacts | None, request: Request) -> ZoneVerdict:
-    return ZoneVerdict(name, zone.status if zone else None, evaluate(request.policies, zone))
+def _verdict(name: str, request: Request, world: World, now: datetime) -> ZoneVerdict:
+    zone = world.zones.get(name)
+    found = evaluate(request.policies, zone, world, now=now, roles=request.roles)
+    return ZoneVerdict(name, zone.status if zone else None, found.results, found.valid_until)
 
 
 Zones = tuple[ZoneVerdict, ...]

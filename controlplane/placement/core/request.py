@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from .policy import Policy
+from .policy import ROLES, Policy, Role
 
 Consumer = Literal["instance", "volume"]
 Rule = Literal["affinity", "anti-affinity"]
@@ -36,7 +36,8 @@ class Group:
 class Request:
     """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
     the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
-    the node carries, so growing something in place asks for the difference and is `near` its own node.
+    the node carries, so growing something in place asks for the difference and is `near` its own node. `roles`: the
+    reasons of holding data that the operation gives the place; clauses about others are not asked.
     """
 
     consumer: Consumer
@@ -47,6 +48,7 @@ class Request:
     near: frozenset[str] = frozenset()
     excluded_nodes: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] = ()
+    roles: tuple[Role, ...] = ROLES
 
     def __post_init__(self) -> None:
         if min(self.resources) < 0:

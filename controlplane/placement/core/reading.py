@@ -1,17 +1,23 @@
-"""Read what an operator's JSON file states. What cannot be meant is refused with its place in the file."""
+"""Read what a JSON document states. What cannot be meant is refused with its place. Standard library only."""
 
 import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NoReturn
-
-from controlplane.catalog.errors import CatalogueInvalid
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
+class Malformed(ValueError):
+    """`place` is where in the document, such as zones[3].certifications[0].valid_to; `problem` ends a sentence."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.place, self.problem = place, problem
+        super().__init__(f"{place}: {problem}.")
+
+
 def refuse(at: str, problem: str) -> NoReturn:
-    raise CatalogueInvalid(reason=f"{at}: {problem}.")
+    raise Malformed(at, problem)
 
 
 def as_object(
@@ -74,11 +80,16 @@ def as_instant(value: object, at: str) -> datetime:
 
 
 def instant(value: object) -> datetime | None:
-    """The moment that an RFC 3339 text states, or None when it is no such text."""
+    """The moment (UTC) that an RFC 3339 text states, or None when it is no such text."""
     if not isinstance(value, str) or len(value) < len("2027-01-31T00:00:00Z"):
         return None
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else None
+    return moment.astimezone(UTC) if moment.tzinfo is not None else None
+
+
+def as_rfc3339(moment: datetime) -> str:
+    """2027-01-31T00:00:00Z, with a fraction of a second only where there is one."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,191 @@
+"""The attributes of parties, zones, nodes and pools: what values each has, and which operators may test it.
+
+Names are dotted. Countries are ISO 3166-1 alpha-2 territories, so Réunion is RE. Shares are decimals with two places,
+written as text, since a binary fraction would round them. Standard library only: nodes run this too.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from .reading import SLUG, instant
+
+TERRITORY = re.compile(r"[A-Z]{2}")
+SHARE = re.compile(r"(100\.00|[0-9]{1,2}\.[0-9]{2})")
+STATUTE = re.compile(r"[A-Z]{2}:[A-Z0-9_.]{1,60}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+SET_MEMBERS = "members"
+CERTIFICATIONS = "certifications"
+PARTIES = "parties"
+ZONE_ID = "zone.id"
+
+PARTY_ROLES = (
+    "operator",
+    "dc_landlord",
+    "remote_support",
+    "software_licensing",
+    "network_carrier",
+    "key_custodian",
+    "backup_operator",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The type of a value and what a policy may ask of it.
+
+    `wants` ends the sentence "must be …"; `accepts` tells values of the type; `operators` are those of policy.py that
+    may test it. `order`: the words of a scale, weakest first. `members`: for a set, what its members must be; for a
+    single value, what a policy may list. `review_days`: after so long a statement has to be made again, unless it says
+    otherwise itself.
+    """
+
+    wants: str
+    accepts: Callable[[object], bool]
+    operators: frozenset[str] = frozenset()
+    member: Callable[[object], bool] | None = None
+    order: tuple[str, ...] = ()
+    is_territory: bool = False
+    is_never_empty: bool = False
+    review_days: int | None = None
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _set_of(member: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(member, value)) and len(set(value)) == len(value)
+
+
+def _number(lowest: int, highest: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def _among(words: tuple[str, ...]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and value in words
+
+
+def _level(highest: int) -> Attribute:
+    within = _number(0, highest)
+    return Attribute(
+        f"a whole number from 0 to {highest}",
+        lambda value: isinstance(value, int) and within(value),
+        frozenset({"le", "ge"}),
+    )
+
+
+def _word(*words: str) -> Attribute:
+    member = _among(words)
+    return Attribute(f"one of {', '.join(words)}", member, frozenset({"in"}), member)
+
+
+def _scale(*words: str) -> Attribute:
+    return Attribute(f"one of {', '.join(words)}", _among(words), frozenset({"le", "ge"}), order=words)
+
+
+def _set(wants: str, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
+    operators = frozenset({"subset", "contains", "disjoint"})
+    return Attribute(wants, _set_of(member), operators, member, is_territory=is_territory)
+
+
+def _words(*words: str) -> Attribute:
+    return _set(f"a list of {', '.join(words)}", _among(words))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
+
+
+_TERRITORY = Attribute(
+    "a territory such as FR", _matches(TERRITORY), frozenset({"in"}), _matches(TERRITORY), is_territory=True
+)
+_TERRITORIES = _set('a list of territories such as ["FR"], each once', _matches(TERRITORY), is_territory=True)
+_SOMEWHERE = replace(
+    _TERRITORIES,
+    wants='a list of at least one territory such as ["FR"], each once',
+    accepts=lambda value: bool(value) and _TERRITORIES.accepts(value),
+    is_never_empty=True,
+)
+_YES_NO = Attribute("true or false", lambda value: isinstance(value, bool), frozenset({"is"}))
+_TEXT = Attribute("a text", _is_text, frozenset({"in"}), _is_text)
+_SHARE = Attribute('a share with two places such as "24.00"', _matches(SHARE), frozenset({"le", "ge"}))
+_STATUTES = _set('a list of statutes such as ["US:CLOUD_ACT"]', _matches(STATUTE))
+_MOMENT = Attribute("a moment with its time zone", lambda value: instant(value) is not None, frozenset({"within_days"}))
+_LATITUDE = Attribute("a number from -90 to 90", _number(-90, 90))
+_LONGITUDE = Attribute("a number from -180 to 180", _number(-180, 180))
+_SLUGS = _set("a list of ids, each once", _matches(SLUG))
+_DIGEST = Attribute("a SHA-256 digest in lower-case hex", _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
+
+
+def _yearly(attribute: Attribute) -> Attribute:
+    return replace(attribute, review_days=365)
+
+
+PARTY: Mapping[str, Attribute] = {
+    "party.fictitious": _YES_NO,
+    "party.statutory_seat": _yearly(_TERRITORY),
+    "party.central_admin": _yearly(_TERRITORY),
+    "party.principal_establishment": _yearly(_TERRITORY),
+    "party.ultimate_parent_country": _yearly(_TERRITORY),
+    "party.non_eu_max_single_pct": _yearly(_SHARE),
+    "party.non_eu_collective_pct": _yearly(_SHARE),
+    "party.non_eu_veto": _yearly(_YES_NO),
+    "party.non_eu_board_majority": _yearly(_YES_NO),
+    "party.controlled_by_non_eu": _yearly(_YES_NO),
+    "party.non_eu_establishments": _yearly(_TERRITORIES),
+    "party.extraterritorial_exposure": _yearly(_STATUTES),
+    "party.operating_autonomy": _yearly(_YES_NO),
+    "party.control_change_notice": _MOMENT,
+}
+
+ZONE: Mapping[str, Attribute] = {
+    "location.territory": _TERRITORY,
+    "location.urban_area": _TEXT,
+    "location.lat": _LATITUDE,
+    "location.lon": _LONGITUDE,
+    "location.site_id": _TEXT,
+    "tenancy": _words("shared", "dedicated_host", "dedicated_zone", "physically_isolated"),
+    "network_class": _level(2),
+    "encryption.at_rest": _YES_NO,
+    "encryption.per_tenant_key": _YES_NO,
+    "encryption.volume_format": _word("none", "LUKS1", "LUKS2"),
+    "keys.custody": _scale("none", "provider_software", "provider_hsm", "customer_byok", "customer_hyok"),
+    "keys.countries": _SOMEWHERE,
+    "keys.module": _word("software", "TPM", "HSM"),
+    "logs.countries": _SOMEWHERE,
+    "metadata.countries": _SOMEWHERE,
+    "controlplane.countries": _SOMEWHERE,
+    "pki.ca_country": _TERRITORY,
+    "admin.access_from": _TERRITORIES,
+    "admin.personnel": _scale("any", "eu_resident", "eu_citizen", "eu_citizen_resident", "national_cleared"),
+    "support.access_from": _TERRITORIES,
+    "support.gateway": _YES_NO,
+    "console.gateway_countries": _TERRITORIES,
+    "netedge.ip_countries": _TERRITORIES,
+    "netedge.foreign_tls_termination": _YES_NO,
+    "erasure.method": _scale("crypto_erase", "overwrite", "overwrite_and_destroy"),
+    "disconnect.tested_at": _MOMENT,
+    **{f"seal.SOV-{n}": _level(4) for n in range(1, 9)},
+    "ual": _level(4),
+    "gaia_x_label": _level(3),
+}
+
+NODE: Mapping[str, Attribute] = {
+    "node.tpm_ek_sha256": _DIGEST,
+    "node.dedicated_to": Attribute("an organization's id", lambda value: isinstance(value, str)),
+}
+POOL: Mapping[str, Attribute] = {"pool.replica_zones": _SLUGS}
+REGION: Mapping[str, Attribute] = {"region.kind": _TEXT}
+
+# What a policy may ask about: its zone, and the parties of its zone.
+ASKABLE: Mapping[str, Attribute] = {
+    ZONE_ID: Attribute("a zone's id", _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
+    **ZONE,
+    **PARTY,
+}
+
+# What named sets are made of.
+TERRITORIES = _TERRITORIES
+SCHEMES = _set("a list of certification schemes, each once", lambda value: _is_text(value) and "@" not in str(value))

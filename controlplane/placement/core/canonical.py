@@ -1,0 +1,68 @@
+"""One text per JSON value, so that both sides of a signature or a digest see the same bytes (RFC 8785, JSON
+Canonicalization Scheme). Standard library only: nodes and auditors run this too."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+
+
+def dumps(value: object) -> bytes:
+    """The canonical UTF-8 bytes: keys in order, no white space.
+
+    Raises:
+        ValueError: a key that is no text, a number that RFC 8785 does not know or that has no short decimal form, or
+            a value that JSON does not know.
+    """
+    return json.dumps(
+        _plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=False
+    ).encode()
+
+
+def digest(value: object) -> str:
+    """SHA-256 of the canonical bytes, in lower-case hex."""
+    return hashlib.sha256(dumps(value)).hexdigest()
+
+
+def loads(text: bytes) -> object:
+    """The value of canonical bytes.
+
+    Raises:
+        ValueError: no JSON, a key that stands twice, or any other bytes than `dumps` gives for the value.
+    """
+    value: object = json.loads(text.decode(), object_pairs_hook=_once)
+    if dumps(value) != text:
+        raise ValueError("this JSON is not in its canonical form")
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("a key of a JSON object is a text")
+        return {key: _plain(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    raise ValueError(f"{type(value).__name__} is no JSON value")
+
+
+def _number(value: int | float) -> int | float:
+    """Of floats, those that Python and RFC 8785 write alike; whole ones are written as whole numbers."""
+    if isinstance(value, int):
+        if abs(value) >= 2**53:
+            raise ValueError("a whole number beyond 2**53 is not the same everywhere: write it as a text")
+        return value
+    if not math.isfinite(value) or (value != 0 and not 1e-4 <= abs(value) < 1e15):
+        raise ValueError(f"{value!r} has no plain decimal form")
+    return int(value) if value.is_integer() else value

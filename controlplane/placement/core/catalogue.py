@@ -1,0 +1,332 @@
+"""The catalogue file (andromede.sovereignty.catalogue/1): named sets, parties, regions, zones, and what is stated of
+them. Pure, standard library only."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from .attributes import (
+    CERTIFICATIONS,
+    PARTIES,
+    PARTY,
+    PARTY_ROLES,
+    REGION,
+    SCHEMES,
+    SET_MEMBERS,
+    TERRITORIES,
+    ZONE,
+    Attribute,
+)
+from .facts import ASSERTIONS, Assertion, Fact, Subject, Timeline, World, Zone, ZoneStatus
+from .reading import (
+    as_bool,
+    as_choice,
+    as_instant,
+    as_list,
+    as_object,
+    as_slug,
+    as_text,
+    refuse,
+)
+
+SCHEMA = "andromede.sovereignty.catalogue/1"
+STATUSES: tuple[ZoneStatus, ...] = ("open", "draining", "closed")
+ABOUT_THE_STATEMENT = ("valid_from", "valid_to", "review_by", "assertion")
+ZONE_OWN = ("id", "region", "status", *ABOUT_THE_STATEMENT, PARTIES, CERTIFICATIONS)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the file says of one zone, party or set: each attribute's value (None: known to be unknown) in
+    [valid_from, valid_to), and by when it has to say it again (None: as long as is usual for the attribute)."""
+
+    kind: str
+    id: str
+    valid_from: datetime
+    valid_to: datetime | None
+    values: Mapping[str, object]
+    review_by: datetime | None = None
+    assertion: Assertion = "self_declared"
+
+    def facts(self) -> dict[str, Fact]:
+        return {name: self._fact(name, value) for name, value in self.values.items()}
+
+    def _fact(self, attribute: str, value: object) -> Fact:
+        usual = ATTRIBUTES[attribute].review_days if attribute in ATTRIBUTES else None
+        review_by = self.valid_from + timedelta(days=usual) if usual and not self.review_by else self.review_by
+        assertion = "certificate" if attribute == CERTIFICATIONS else self.assertion
+        return Fact(value, self.valid_from, self.valid_to, review_by, assertion)
+
+
+@dataclass(frozen=True)
+class ZoneEntry:
+    id: str
+    region: str
+    status: ZoneStatus
+
+
+@dataclass(frozen=True)
+class RegionEntry:
+    id: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """`stated_at`: when the file was made, where it says so."""
+
+    regions: tuple[RegionEntry, ...]
+    party_names: Mapping[str, str]
+    zones: tuple[ZoneEntry, ...]
+    statements: tuple[Statement, ...]
+    stated_at: datetime | None
+
+    def world(self) -> World:
+        """All that the file says, to evaluate policies against; zones in the order of the file."""
+        found: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        for statement in self.statements:
+            for attribute, fact in statement.facts().items():
+                found[statement.kind][statement.id][attribute].append(fact)
+        return World(
+            zones={zone.id: Zone(zone.id, _timelines(found["zone"][zone.id]), zone.status) for zone in self.zones},
+            parties={party: Subject(party, _timelines(found["party"][party])) for party in self.party_names},
+            sets=_members(found["set"]),
+            scheme_classes=_members(found["scheme_class"]),
+        )
+
+
+ATTRIBUTES: Mapping[str, Attribute] = {**ZONE, **PARTY, **REGION}
+
+
+def _timelines(facts: Mapping[str, list[Fact]]) -> dict[str, Timeline]:
+    return {name: tuple(sorted(timeline, key=lambda fact: fact.valid_from)) for name, timeline in facts.items()}
+
+
+def _members(found: Mapping[str, Mapping[str, list[Fact]]]) -> dict[str, Timeline]:
+    return {name: _timelines(facts)[SET_MEMBERS] for name, facts in found.items()}
+
+
+def parse(document: object) -> Catalogue:
+    """
+    Raises:
+        Malformed: at a place such as zones[3].certifications[0].valid_to.
+    """
+    body = as_object(
+        document,
+        "file",
+        required=("schema", "sets", "parties", "regions", "zones"),
+        optional=("$comment", "comment", "generated_for", "scheme_classes"),
+    )
+    as_choice(body["schema"], "schema", among=(SCHEMA,))
+    stated_at = as_instant(body["generated_for"], "generated_for") if body.get("generated_for") is not None else None
+    sets = list(_sets("set", "sets", body["sets"]))
+    classes = list(_sets("scheme_class", "scheme_classes", body.get("scheme_classes", {})))
+    parties = [_party(value, at) for value, at in _entries(body, "parties")]
+    regions = [_region(value, at) for value, at in _entries(body, "regions")]
+    zones = [_zone(value, at) for value, at in _entries(body, "zones")]
+    names = {statement.id: name for statement, name in parties}
+    _check_references(zones, regions={region.id for region in regions}, parties=names.keys())
+    return Catalogue(
+        regions=tuple(regions),
+        party_names=names,
+        zones=tuple(entry for _, entry in zones),
+        statements=(
+            *sets,
+            *classes,
+            *(statement for statement, _ in parties),
+            *(statement for statement, _ in zones),
+        ),
+        stated_at=stated_at,
+    )
+
+
+def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, object], str]]:
+    """The objects of a list with their places; each has an id, and none twice."""
+    entries = []
+    seen: set[str] = set()
+    for n, value in enumerate(as_list(body[key], key)):
+        at = f"{key}[{n}]"
+        entry = as_object(value, at, required=("id",), optional=None)
+        entry_id = as_slug(entry["id"], f"{at}.id")
+        if entry_id in seen:
+            refuse(f"{at}.id", f"{entry_id!r} stands twice in the file")
+        seen.add(entry_id)
+        entries.append((entry, at))
+    return entries
+
+
+def _check_references(
+    zones: Iterable[tuple[Statement, ZoneEntry]], *, regions: set[str], parties: Iterable[str]
+) -> None:
+    known = set(parties)
+    for n, (statement, zone) in enumerate(zones):
+        if zone.region not in regions:
+            refuse(f"zones[{n}].region", f"there is no region {zone.region!r} in the file")
+        for party in parties_of(statement.values[PARTIES]):
+            if party not in known:
+                refuse(f"zones[{n}].parties", f"there is no party {party!r} in the file")
+
+
+def parties_of(parts: object) -> list[str]:
+    """The parties that a zone's `parties` name."""
+    return [str(part["party"]) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
+    """Each name with one version, or a list of them. Sets hold no sets, so none can hold itself."""
+    for name, raw in as_object(value, key, optional=None).items():
+        at = f"{key}.{name}"
+        if not name.startswith("@") or not 2 <= len(name) <= 63 or not name[1:].isalnum():
+            refuse(at, "a set's name is @ and letters or digits")
+        versions = raw if isinstance(raw, list) else [raw]
+        if not versions:
+            refuse(at, "must have a version")
+        statements = [_set_version(kind, name, version, at) for version in versions]
+        _refuse_overlaps(statements, at)
+        yield from statements
+
+
+def _set_version(kind: str, name: str, value: object, at: str) -> Statement:
+    body = as_object(value, at, required=("valid_from", "values"), optional=("valid_to", "review_by", "assertion"))
+    attribute = TERRITORIES if kind == "set" else SCHEMES
+    return _statement(kind, name, body, at, {SET_MEMBERS: checked(body["values"], f"{at}.values", attribute)})
+
+
+def _refuse_overlaps(statements: list[Statement], at: str) -> None:
+    ordered = sorted(statements, key=lambda statement: statement.valid_from)
+    for earlier, later in pairwise(ordered):
+        if earlier.valid_to is None or earlier.valid_to > later.valid_from:
+            refuse(at, "two versions hold at the same time")
+
+
+def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values: dict[str, object]) -> Statement:
+    valid_from, valid_to = _interval(body, at)
+    review_by = as_instant(body["review_by"], f"{at}.review_by") if body.get("review_by") is not None else None
+    assertion = as_choice(body.get("assertion", ASSERTIONS[0]), f"{at}.assertion", among=ASSERTIONS)
+    return Statement(kind, name, valid_from, valid_to, values, review_by, ASSERTIONS[ASSERTIONS.index(assertion)])
+
+
+def _party(body: dict[str, object], at: str) -> tuple[Statement, str]:
+    as_object(body, at, required=("id", "name", "as_of"), optional=None)
+    own = ("id", "name", "as_of", "valid_to", "review_by", "assertion")
+    values = {
+        name: checked(value, f"{at}.{key}", PARTY.get(name))
+        for key, value in body.items()
+        if key not in own
+        for name in (f"party.{key}",)
+    }
+    as_instant(body["as_of"], f"{at}.as_of")
+    statement = _statement("party", str(body["id"]), body | {"valid_from": body["as_of"]}, at, values)
+    return statement, as_text(body["name"], f"{at}.name")
+
+
+def _region(body: dict[str, object], at: str) -> RegionEntry:
+    as_object(body, at, required=("id", "name"), optional=("kind",))
+    kind = as_text(body["kind"], f"{at}.kind", limit=40) if "kind" in body else ""
+    return RegionEntry(str(body["id"]), as_text(body["name"], f"{at}.name", limit=120), kind)
+
+
+def _zone(body: dict[str, object], at: str) -> tuple[Statement, ZoneEntry]:
+    as_object(body, at, required=("id", "region", "valid_from", "status", PARTIES), optional=None)
+    values = {name: checked(value, f"{at}.{name}", ZONE.get(name)) for name, value in _flat(body)}
+    for name, read in LISTS.items():
+        if name in body:
+            values[name] = read(body[name], f"{at}.{name}")
+    status = as_choice(body["status"], f"{at}.status", among=STATUSES)
+    entry = ZoneEntry(
+        id=str(body["id"]),
+        region=as_slug(body["region"], f"{at}.region"),
+        status=STATUSES[STATUSES.index(status)],
+    )
+    return _statement("zone", entry.id, body, at, values), entry
+
+
+def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    """{"keys": {"custody": …}} is the attribute keys.custody."""
+    for key, value in body.items():
+        if key in ZONE_OWN:
+            continue
+        if isinstance(value, dict):
+            yield from ((f"{key}.{inner}", nested) for inner, nested in value.items())
+        else:
+            yield key, value
+
+
+def read_parties(value: object, at: str) -> list[object]:
+    """The parts that parties have in a zone, checked: each party once per role, and one of them its operator."""
+    parts = [_part(item, f"{at}[{n}]") for n, item in enumerate(as_list(value, at))]
+    seen: set[tuple[object, object]] = set()
+    for n, part in enumerate(parts):
+        if (part["party"], part["role"]) in seen:
+            refuse(f"{at}[{n}]", f"{part['party']!r} is {part['role']} of the zone twice")
+        seen.add((part["party"], part["role"]))
+    if not any(role == "operator" for _, role in seen):
+        refuse(at, "somebody must be the operator")
+    return [*sorted(parts, key=lambda part: (str(part["role"]), str(part["party"])))]
+
+
+def _part(item: object, at: str) -> dict[str, object]:
+    body = as_object(item, at, required=("role", "party", "technical_access"))
+    as_slug(body["party"], f"{at}.party")
+    as_choice(body["role"], f"{at}.role", among=PARTY_ROLES)
+    as_bool(body["technical_access"], f"{at}.technical_access")
+    return body
+
+
+def read_certifications(value: object, at: str) -> list[object]:
+    """The certificates of a zone, checked: each number of a scheme once, and none that ends before it begins."""
+    certificates = as_list(value, at)
+    seen: set[tuple[object, object]] = set()
+    for n, item in enumerate(certificates):
+        body = _certificate(item, f"{at}[{n}]")
+        if (body["scheme"], body["number"]) in seen:
+            refuse(f"{at}[{n}]", f"{body['scheme']} {body['number']} stands twice")
+        seen.add((body["scheme"], body["number"]))
+    return certificates
+
+
+def _certificate(item: object, at: str) -> dict[str, object]:
+    body = as_object(
+        item,
+        at,
+        required=("scheme", "number", "issuer", "scope", "valid_from", "valid_to", "status", "status_since"),
+        optional=("version", "level", "conditions", "evidence_sha256"),
+    )
+    for key in ("scheme", "number", "issuer"):
+        as_text(body[key], f"{at}.{key}")
+    for key in ("version", "level", "conditions", "evidence_sha256"):
+        if body.get(key) is not None:
+            as_text(body[key], f"{at}.{key}")
+    for n, scope in enumerate(as_list(body["scope"], f"{at}.scope")):
+        as_slug(scope, f"{at}.scope[{n}]")
+    as_choice(body["status"], f"{at}.status", among=("valid", "suspended", "withdrawn"))
+    as_instant(body["status_since"], f"{at}.status_since")
+    _interval(body, at)
+    return body
+
+
+# The attributes of a zone whose entries are objects of their own.
+LISTS: Mapping[str, Callable[[object, str], list[object]]] = {
+    PARTIES: read_parties,
+    CERTIFICATIONS: read_certifications,
+}
+
+
+def _interval(body: Mapping[str, object], at: str) -> tuple[datetime, datetime | None]:
+    start = as_instant(body["valid_from"], f"{at}.valid_from")
+    end = as_instant(body["valid_to"], f"{at}.valid_to") if body.get("valid_to") is not None else None
+    if end is not None and end <= start:
+        refuse(f"{at}.valid_to", "must be after valid_from")
+    return start, end
+
+
+def checked(value: object, at: str, attribute: Attribute | None) -> object:
+    """The value, if it is one of the attribute, or null."""
+    if attribute is None:
+        refuse(at, "there is no such attribute")
+    if value is not None and not attribute.accepts(value):
+        refuse(at, f"must be {attribute.wants}, or null when it is not known")
+    return value

@@ -1,0 +1,200 @@
+"""Policies compared with each other, clause by clause, without a solver: which is stricter, which clause changes
+nothing, and which clauses can never hold together. Pure, standard library only.
+
+The comparison is sound and syntactic: what it calls implied is implied; it may miss an implication that only another
+attribute's meaning would show. Named sets are taken as they are at the given moment.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from .attributes import ASKABLE
+from .certificates import version
+from .facts import ASSERTIONS, Horizon, World, at
+from .policy import ROLES, Atom, AtomRef, Certified, Policy, effective
+
+Change = Literal["same", "tighter", "looser", "incomparable"]
+Placed = tuple[AtomRef, Atom]
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """The named sets and scheme classes as they are at one moment."""
+
+    members: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, world: World, now: datetime) -> "Sets":
+        timelines = {**world.sets, **world.scheme_classes}
+        found = {name: at(timeline, Horizon(now)) for name, timeline in timelines.items()}
+        return cls(
+            {
+                name: frozenset(item for item in fact.value if isinstance(item, str))
+                for name, fact in found.items()
+                if fact is not None and isinstance(fact.value, list)
+            }
+        )
+
+    def expand(self, values: Iterable[str]) -> frozenset[str]:
+        """A set that is not known stands for itself."""
+        return frozenset().union(*(self.members.get(value, frozenset((value,))) for value in values))
+
+
+def change(before: Sequence[Policy], after: Sequence[Policy], sets: Sets) -> Change:
+    """What replacing the policies `before` by those `after` does to what they admit."""
+    is_tighter = refines(after, before, sets)
+    is_looser = refines(before, after, sets)
+    if is_tighter and is_looser:
+        return "same"
+    if is_tighter:
+        return "tighter"
+    return "looser" if is_looser else "incomparable"
+
+
+def refines(strict: Sequence[Policy], loose: Sequence[Policy], sets: Sets) -> bool:
+    """Each clause of `loose` is implied by one of `strict`."""
+    if not all(policy.is_supported for policy in strict):
+        return True
+    if not all(policy.is_supported for policy in loose):
+        return False
+    atoms = [atom for _, atom in effective(strict)]
+    return all(any(implies(atom, other, sets) for atom in atoms) for _, other in effective(loose))
+
+
+def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
+    """The clauses that another one of the same or an earlier policy implies already (NO_EFFECT).
+
+    Of equal clauses the first has the effect. `policies` stand in the order of their levels, the highest first.
+    """
+    found: list[AtomRef] = []
+    earlier: list[Atom] = []
+    for policy in policies:
+        for position, atom in enumerate(policy.atoms):
+            same_layer = [
+                other
+                for index, other in enumerate(policy.atoms)
+                if index < position or (index > position and not implies(atom, other, sets))
+            ]
+            if any(implies(other, atom, sets) for other in (*earlier, *same_layer)):
+                found.append(AtomRef(policy.id, policy.level, atom.id))
+        earlier += policy.atoms
+    return tuple(found)
+
+
+def implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+    """Wherever `strict` holds, `loose` does, and `strict` cannot be waived where `loose` could not."""
+    return (
+        (strict.op, strict.attr) == (loose.op, loose.attr)
+        and _covers(strict.roles, loose.roles)
+        and _covers(strict.party_roles, loose.party_roles)
+        and not (strict.only_with_technical_access and not loose.only_with_technical_access)
+        and ASSERTIONS.index(strict.assertion_min) >= ASSERTIONS.index(loose.assertion_min)
+        and not (strict.is_waivable and not loose.is_waivable)
+        and _value_implies(strict, loose, sets)
+    )
+
+
+def _covers(strict: Collection[str], loose: Collection[str]) -> bool:
+    """Naming none means all."""
+    return not strict or (bool(loose) and set(loose) <= set(strict))
+
+
+def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+    one, other = strict.value, loose.value
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        if strict.op in ("in", "subset"):
+            return sets.expand(one) <= sets.expand(other)
+        return sets.expand(one) >= sets.expand(other)
+    if isinstance(one, Certified) and isinstance(other, Certified):
+        return _certified_implies(one, other, sets)
+    if strict.op == "is":
+        return one is other
+    if strict.op in ("le", "within_days"):
+        return rank(strict) <= rank(loose)
+    return rank(strict) >= rank(loose)
+
+
+def _certified_implies(strict: Certified, loose: Certified, sets: Sets) -> bool:
+    return (
+        sets.expand((strict.scheme,)) <= sets.expand((loose.scheme,))
+        and version(strict.min_version) >= version(loose.min_version)
+        and loose.level in (None, strict.level)
+        and loose.scope in (None, strict.scope)
+        and strict.min_remaining_days >= loose.min_remaining_days
+    )
+
+
+def rank(atom: Atom) -> int:
+    """The bound of a clause as a number: shares in hundredths, words by their place on the scale."""
+    order = ASKABLE[atom.attr].order if atom.attr else ()
+    if order:
+        return order.index(str(atom.value))
+    return atom.value if isinstance(atom.value, int) else int(str(atom.value).replace(".", ""))
+
+
+def unsatisfiable(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
+    """The clauses that no zone can satisfy together (EMPTY_INTERSECTION), in order; none if all can hold.
+
+    Of clauses about one attribute the fewest that contradict each other are named.
+    """
+    unsupported = [AtomRef(policy.id, policy.level, policy.id) for policy in policies if not policy.is_supported]
+    atoms = effective(policies)
+    guilty: set[AtomRef] = set()
+    for role in ROLES:
+        by_attribute: dict[str, list[Placed]] = {}
+        for ref, atom in atoms:
+            if atom.attr and atom.applies_to((role,)) and _is_certain(atom):
+                by_attribute.setdefault(atom.attr, []).append((ref, atom))
+        for group in by_attribute.values():
+            guilty.update(ref for ref, _ in _contradiction(group, sets))
+    return (*unsupported, *(ref for ref, _ in atoms if ref in guilty))
+
+
+def _is_certain(atom: Atom) -> bool:
+    """There is surely something that it is asked of. Of parties, only the operator is surely there."""
+    chooses_operator = not atom.party_roles or "operator" in atom.party_roles
+    return not atom.is_about_parties or (chooses_operator and not atom.only_with_technical_access)
+
+
+def _contradiction(atoms: list[Placed], sets: Sets) -> list[Placed]:
+    if _can_hold([atom for _, atom in atoms], sets):
+        return []
+    for one in list(atoms):
+        fewer = [other for other in atoms if other is not one]
+        if not _can_hold([atom for _, atom in fewer], sets):
+            atoms = fewer
+    return atoms
+
+
+def _can_hold(atoms: Sequence[Atom], sets: Sets) -> bool:
+    """Some value of their one attribute satisfies all."""
+    by_op: dict[str, list[Atom]] = {}
+    for atom in atoms:
+        by_op.setdefault(atom.op, []).append(atom)
+    truths = {atom.value for atom in by_op.get("is", ())}
+    lowest = max((rank(atom) for atom in by_op.get("ge", ())), default=0)
+    highest = min((rank(atom) for atom in by_op.get("le", ())), default=lowest)
+    return len(truths) < 2 and lowest <= highest and _is_some_list(by_op, sets)
+
+
+def _is_some_list(by_op: Mapping[str, list[Atom]], sets: Sets) -> bool:
+    """A value that is in all that are listed, or a list that is within some, contains others and shares none of the
+    rest."""
+    within = [_expanded(atom, sets) for op in ("in", "subset") for atom in by_op.get(op, ())]
+    contained = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("contains", ())))
+    excluded = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("disjoint", ())))
+    if contained & excluded:
+        return False
+    if not within:
+        return True
+    common = frozenset.intersection(*within) - excluded
+    attribute = ASKABLE[next(iter(by_op.values()))[0].attr]
+    needs_one = "in" in by_op or attribute.is_never_empty
+    return contained <= common and (bool(common) or not needs_one)
+
+
+def _expanded(atom: Atom, sets: Sets) -> frozenset[str]:
+    assert isinstance(atom.value, tuple)
+    return sets.expand(atom.value)

@@ -1,0 +1,280 @@
+"""Policies as JSON: strict reading, with errors that name the atom, and writing. Standard library only.
+
+An attribute is a row of attributes.ASKABLE, an operator a row of VALUES; nothing else type-checks.
+"""
+
+import re
+import reprlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NoReturn
+
+from .attributes import ASKABLE, PARTY_ROLES, Attribute
+from .facts import ASSERTIONS
+from .policy import LEVELS, ROLES, Atom, Certified, Policy, PolicyError, Value
+
+MAX_ATOMS_PER_LAYER = 64
+MAX_VALUES = 256
+MAX_DAYS = 3660
+MAX_KM = 20_040  # half of the equator: nothing is farther away
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
+_VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
+_SCHEME = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+
+_OF_ALL = ("id", "op", "roles", "waivable", "assertion_min")
+_OF_CERTIFICATES = ("scheme", "min_version", "level", "scope", "min_remaining_days")
+_OF_PARTIES = ("party_roles", "only_with_technical_access")
+
+
+def parse(document: object, *, sets: Collection[str] | None = None) -> Policy:
+    """The policy that a decoded JSON document `{id, level, atoms[], unsupported?}` states.
+
+    `sets`: the named sets and scheme classes that exist; None: any name will do.
+
+    Raises:
+        PolicyError: unknown or missing field, wrong type, attribute, operator or set; repeated id; over a limit.
+    """
+    body = _fields(document, required=("id", "level", "atoms"), optional=("unsupported",), at="")
+    level, atoms, unsupported = body["level"], body["atoms"], body.get("unsupported", False)
+    if not isinstance(level, str) or level not in LEVELS:
+        raise PolicyError(f"must be one of {', '.join(LEVELS)}", field="/level")
+    if not isinstance(atoms, list):
+        raise PolicyError("must be a list", field="/atoms")
+    if len(atoms) > MAX_ATOMS_PER_LAYER:
+        raise PolicyError(f"must have at most {MAX_ATOMS_PER_LAYER} atoms", field="/atoms")
+    if not isinstance(unsupported, bool):
+        raise PolicyError("must be true or false", field="/unsupported")
+    parsed = tuple(_Reader(atom, at=f"/atoms/{index}", sets=sets).atom() for index, atom in enumerate(atoms))
+    _refuse_repeated_ids(parsed)
+    return Policy(_id(body["id"], at="/id"), LEVELS[LEVELS.index(level)], parsed, is_supported=not unsupported)
+
+
+def as_document(policy: Policy) -> dict[str, object]:
+    """`parse` gives the policy back, and equal policies have equal documents."""
+    atoms = [atom_document(atom) for atom in policy.atoms]
+    document: dict[str, object] = {"id": policy.id, "level": policy.level, "atoms": atoms}
+    return document if policy.is_supported else document | {"unsupported": True}
+
+
+def atom_document(atom: Atom) -> dict[str, object]:
+    if isinstance(atom.value, Certified):
+        demanded: dict[str, object] = {name: getattr(atom.value, name) for name in _OF_CERTIFICATES}
+    else:
+        demanded = {"attr": atom.attr, "value": list(atom.value) if isinstance(atom.value, tuple) else atom.value}
+    selected: dict[str, object] = {
+        "roles": list(atom.roles),
+        "party_roles": list(atom.party_roles),
+        "only_with_technical_access": atom.only_with_technical_access,
+        "assertion_min": "" if atom.assertion_min == ASSERTIONS[0] else atom.assertion_min,
+        "waivable": atom.is_waivable,
+    }
+    optional = demanded | selected
+    said = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
+    return {"id": atom.id, "op": atom.op, **said}
+
+
+class _Reader:
+    """Reads one atom; every error names it."""
+
+    def __init__(self, document: object, *, at: str, sets: Collection[str] | None) -> None:
+        self.at, self.sets = at, sets
+        if not isinstance(document, Mapping):
+            raise PolicyError("must be an object", field=at)
+        self.body: Mapping[str, object] = document
+        raw = document.get("id")
+        self.id = raw if isinstance(raw, str) and _ID.fullmatch(raw) else None
+
+    def atom(self) -> Atom:
+        op = self._operator()
+        self._check_fields(op)
+        _id(self.body["id"], at=f"{self.at}/id")
+        attr = self._attribute(op)
+        return Atom(
+            id=str(self.id),
+            op=op,
+            value=VALUES[op](self, attr),
+            attr=attr,
+            roles=self._words("roles", ROLES),
+            party_roles=self._words("party_roles", PARTY_ROLES),
+            only_with_technical_access=self._flag("only_with_technical_access"),
+            assertion_min=ASSERTIONS[ASSERTIONS.index(self._choice("assertion_min", ASSERTIONS))],
+            is_waivable=self._flag("waivable"),
+        )
+
+    def _operator(self) -> str:
+        op = self.body.get("op")
+        if not isinstance(op, str) or op not in VALUES:
+            self.fail("op", "missing" if op is None else f"must be one of {', '.join(VALUES)}")
+        return op
+
+    def _check_fields(self, op: str) -> None:
+        needed: tuple[str, ...] = ("attr", "value")
+        optional = (*_OF_ALL, *_OF_PARTIES)
+        if op == "holds":
+            needed, optional = ("scheme",), (*_OF_ALL, *_OF_CERTIFICATES)
+        elif op == "min_distance_km":
+            needed, optional = ("value",), _OF_ALL
+        _fields(self.body, required=("id", *needed), optional=optional, at=self.at, atom=self.id)
+
+    def _attribute(self, op: str) -> str:
+        if "attr" not in self.body:
+            return ""
+        attr = self.body["attr"]
+        if not isinstance(attr, str) or attr not in ASKABLE:
+            self.fail("attr", f"unknown attribute {reprlib.repr(attr)}")
+        legal = ASKABLE[attr].operators
+        if op not in legal:
+            self.fail("op", f"{attr} takes only: {', '.join(sorted(legal)) or 'no operator'}")
+        if not attr.startswith("party."):
+            for name in _OF_PARTIES:
+                if name in self.body:
+                    self.fail(name, f"{attr} is not about parties")
+        return attr
+
+    def listed(self, attr: str) -> Value:
+        return self.members(attr, self.body["value"])
+
+    def members(self, attr: str, raw: object) -> tuple[str, ...]:
+        """A list of members of the attribute's type; where those are territories, also names of sets (@EU)."""
+        if not isinstance(raw, list | tuple) or not raw:
+            self.fail("value", "must be a list with at least one value")
+        if len(raw) > MAX_VALUES:
+            self.fail("value", f"must have at most {MAX_VALUES} values")
+        for value in raw:
+            self._check_member(value, ASKABLE[attr])
+        return tuple(sorted(set(raw)))
+
+    def _check_member(self, value: object, attribute: Attribute) -> None:
+        if attribute.is_territory and isinstance(value, str) and _SET_NAME.fullmatch(value):
+            if self.sets is not None and value not in self.sets:
+                self.fail("value", f"there is no set {value}")
+        elif attribute.member is None or not attribute.member(value):
+            self.fail("value", f"{reprlib.repr(value)} is not what {self.body['attr']} is made of")
+
+    def plain_members(self, attr: str) -> Value:
+        """Like `members`, or a single one; a named set cannot be contained as a whole, since its members change."""
+        raw = self.body["value"]
+        found = self.members(attr, [raw] if isinstance(raw, str) else raw)
+        if any(value.startswith("@") for value in found):
+            self.fail("value", "must name territories one by one")
+        return found
+
+    def truth(self, attr: str) -> Value:
+        raw = self.body["value"]
+        if not isinstance(raw, bool):
+            self.fail("value", "must be true or false")
+        return raw
+
+    def bound(self, attr: str) -> Value:
+        """A value of the attribute itself: a share as text, a level as a number, or a word of its scale."""
+        raw = self.body["value"]
+        if not ASKABLE[attr].accepts(raw):
+            self.fail("value", f"must be {ASKABLE[attr].wants}")
+        assert isinstance(raw, int | str)
+        return raw
+
+    def days(self, attr: str) -> Value:
+        return self._count("value", minimum=1, maximum=MAX_DAYS)
+
+    def kilometres(self, attr: str) -> Value:
+        return self._count("value", minimum=1, maximum=MAX_KM)
+
+    def certified(self, attr: str) -> Value:
+        scheme = self.body["scheme"]
+        if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
+            self.fail("scheme", "must name a certification scheme, or a class of them by @ and its name")
+        if scheme.startswith("@") and self.sets is not None and scheme not in self.sets:
+            self.fail("scheme", f"there is no scheme class {scheme}")
+        days = "min_remaining_days"
+        return Certified(
+            scheme=scheme,
+            min_version=self._matching("min_version", _VERSION, "a version such as 3.2"),
+            level=self._matching("level", _WORD, "a word"),
+            scope=self._matching("scope", _WORD, "a word such as iaas"),
+            min_remaining_days=self._count(days, minimum=0, maximum=MAX_DAYS) if days in self.body else 0,
+        )
+
+    def _matching(self, name: str, pattern: re.Pattern[str], wants: str) -> str | None:
+        raw = self.body.get(name)
+        if raw is None:
+            return None
+        if not isinstance(raw, str) or not pattern.fullmatch(raw):
+            self.fail(name, f"must be {wants}")
+        return raw
+
+    def _count(self, name: str, *, minimum: int, maximum: int) -> int:
+        raw = self.body[name]
+        if not isinstance(raw, int) or isinstance(raw, bool) or not minimum <= raw <= maximum:
+            self.fail(name, f"must be a whole number from {minimum} to {maximum}")
+        return raw
+
+    def _words(self, name: str, among: Sequence[str]) -> tuple[str, ...]:
+        if name not in self.body:
+            return ()
+        raw = self.body[name]
+        if not isinstance(raw, list | tuple) or not raw or not all(isinstance(word, str) for word in raw):
+            self.fail(name, "must be a list with at least one word")
+        for word in raw:
+            if word not in among:
+                self.fail(name, f"{reprlib.repr(word)} is not one of {', '.join(among)}")
+        return tuple(sorted(set(raw)))
+
+    def _choice(self, name: str, among: Sequence[str]) -> str:
+        raw = self.body.get(name, among[0])
+        if not isinstance(raw, str) or raw not in among:
+            self.fail(name, f"must be one of {', '.join(among)}")
+        return raw
+
+    def _flag(self, name: str) -> bool:
+        raw = self.body.get(name, False)
+        if not isinstance(raw, bool):
+            self.fail(name, "must be true or false")
+        return raw
+
+    def fail(self, name: str, reason: str) -> NoReturn:
+        raise PolicyError(reason, field=f"{self.at}/{name}", atom=self.id)
+
+
+# The closed list of operators, and how each reads the value that it compares with.
+VALUES: Mapping[str, Callable[[_Reader, str], Value]] = {
+    "in": _Reader.listed,
+    "subset": _Reader.listed,
+    "contains": _Reader.plain_members,
+    "disjoint": _Reader.listed,
+    "is": _Reader.truth,
+    "le": _Reader.bound,
+    "ge": _Reader.bound,
+    "holds": _Reader.certified,
+    "within_days": _Reader.days,
+    "min_distance_km": _Reader.kilometres,
+}
+
+
+def _fields(
+    document: object, *, required: Sequence[str], optional: Sequence[str], at: str, atom: str | None = None
+) -> Mapping[str, object]:
+    if not isinstance(document, Mapping):
+        raise PolicyError("must be an object", field=at)
+    for name in document:
+        if name not in required and name not in optional:
+            raise PolicyError("unknown field", field=f"{at}/{name}", atom=atom)
+    for name in required:
+        if name not in document:
+            raise PolicyError("missing", field=f"{at}/{name}", atom=atom)
+    return document
+
+
+def _id(raw: object, *, at: str) -> str:
+    if not isinstance(raw, str) or not _ID.fullmatch(raw):
+        raise PolicyError("must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit", field=at)
+    return raw
+
+
+def _refuse_repeated_ids(atoms: Sequence[Atom]) -> None:
+    seen: set[str] = set()
+    for index, atom in enumerate(atoms):
+        if atom.id in seen:
+            raise PolicyError("another atom of this policy has that id", field=f"/atoms/{index}/id", atom=atom.id)
+        seen.add(atom.id)

@@ -1,0 +1,35 @@
+"""Which reasons of holding data an operation gives a place, and therefore which clauses it is asked for.
+
+Standard library only. An operation that is not listed here gives no place data or work: stopping, deleting, erasing
+and exporting are always allowed. A reboot may have to start a guest that crashed, so it is asked what a start is.
+"""
+
+from collections.abc import Mapping
+
+from .policy import Role
+
+_WHOLE: tuple[Role, ...] = (
+    "compute",
+    "storage",
+    "replica",
+    "image",
+    "key",
+    "log",
+    "metadata",
+    "admin",
+    "netedge",
+)
+_DISK: tuple[Role, ...] = ("storage", "replica", "image", "key", "log", "metadata", "admin")
+
+ROLES_OF: Mapping[str, tuple[Role, ...]] = {
+    "instance.create": _WHOLE,
+    "instance.start": _WHOLE,
+    "instance.resize": _WHOLE,
+    "instance.reboot": _WHOLE,
+    "instance.reset": _WHOLE,
+    "volume.create": _DISK,
+    "volume.grow": _DISK,
+    "volume.attach": _WHOLE,
+    "volume.detach": (),  # a detachment that is cancelled leaves things where they were
+    "console.read": ("console", "admin"),
+}
