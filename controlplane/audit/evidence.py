@@ -20,9 +20,13 @@ from controlplane.audit.errors import RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, MerkleNode
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import as_uuid
 
 BATCH = 1000  # rows per transaction: more keep the lock longer, fewer commit more often
 BATCHES_MAX = 20  # per call of sequence(), so that it ends
+
+# By which member of its document a record is found again.
+SUBJECTS: Mapping[str, str] = {Kind.DECISION: "decision", Kind.PERMIT: "jti", Kind.RECEIPT: "jti"}
 
 HEADS = """
 SELECT stream, head.stream_seq, head.leaf_hash FROM unnest(%s::text[]) AS stream, LATERAL (
@@ -70,6 +74,7 @@ def append(
         organization_id=organization_id,
         project_id=project_id,
         resource_id=resource_id,
+        subject_id=_subject(kind, document),
         stream=stream_of(kind, owners["organization"]),
         document=text.decode(),
         salt=salt,
@@ -128,6 +133,13 @@ def erase(record_id: UUID, *, reason: str) -> None:
         project_id=record.project_id,
         resource_id=record.resource_id,
     )
+
+
+def _subject(kind: str, document: Mapping[str, object]) -> UUID | None:
+    name = SUBJECTS.get(kind)
+    inner = document.get("p", document)
+    value = inner.get(name) if name and isinstance(inner, Mapping) else None
+    return as_uuid(value) if isinstance(value, str) else None
 
 
 def _sequence_batch() -> int:

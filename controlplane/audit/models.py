@@ -43,6 +43,7 @@ class Kind(models.TextChoices):
 class EvidenceRecord(BaseModel):
     """One record of the log; core/records.py says what its hashes are made of.
 
+    `subject_id`: of a decision its own id, of a permit its jti, of a receipt the jti of the permit that it answers.
     `document` (canonical JSON, with everything that the columns say) and `salt` are there until the record is erased.
     Until the sequencer has seen it, it has no place: `leaf_index` (in the tree), `stream_seq` and `leaf_hash` come
     together, once.
@@ -52,6 +53,7 @@ class EvidenceRecord(BaseModel):
     organization_id = models.UUIDField(null=True)
     project_id = models.UUIDField(null=True)
     resource_id = models.UUIDField(null=True)
+    subject_id = models.UUIDField(null=True)
     stream = models.CharField(max_length=36)
     document = models.TextField(null=True)  # noqa: DJ001 - an erased document is no empty one
     salt = models.BinaryField(null=True)
@@ -78,6 +80,7 @@ class EvidenceRecord(BaseModel):
         indexes = [
             models.Index(fields=["id"], condition=Q(leaf_index=None), name="audit_evidence_unsequenced"),
             models.Index(fields=["resource_id", "kind"]),
+            models.Index(fields=["subject_id", "kind"]),
         ]
 
 

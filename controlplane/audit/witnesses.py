@@ -95,7 +95,7 @@ def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
         raise CheckpointNotFound(name=str(checkpoint_size))
     text = parse_note(checkpoint.note).text
     try:
-        signature = parse_signature(line.strip("\n"))
+        signature = parse_signature(line)
         witness = Witness.objects.filter(name=signature.name, retired_at=None).first()
         if witness is None:
             raise NoteError(f"there is no witness {signature.name}")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.audit.core import merkle
-from controlplane.audit.core.merkle import Range, Subtree
+from tests.unit.audit.trees import Tree, leaves
 
 # The entries with which Certificate Transparency's implementations test themselves, and the root after each.
 ENTRIES = [
@@ -40,33 +40,6 @@ PROOF_OF_FIRST = [
     "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
     "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
 ]
-
-
-class Tree:
-    """As the database keeps it: the complete subtrees."""
-
-    def __init__(self, leaves: Sequence[bytes] = ()) -> None:
-        self.size = 0
-        self.nodes: dict[Subtree, bytes] = {}
-        self.append(leaves)
-
-    def append(self, leaves: Sequence[bytes]) -> None:
-        peaks = [self.nodes[each] for each in merkle.complete_subtrees(Range(0, self.size))]
-        self.nodes.update(merkle.extend(self.size, peaks, leaves))
-        self.size += len(leaves)
-
-    def root(self, size: int) -> bytes:
-        return merkle.root(size, self.nodes.__getitem__)
-
-    def inclusion(self, index: int, size: int) -> list[bytes]:
-        return merkle.prove(merkle.inclusion_path(index, size), self.nodes.__getitem__)
-
-    def consistency(self, old: int, new: int) -> list[bytes]:
-        return merkle.prove(merkle.consistency_path(old, new), self.nodes.__getitem__)
-
-
-def leaves(count: int) -> list[bytes]:
-    return [merkle.hash_leaf(bytes([number])) for number in range(count)]
 
 
 def by_the_book(hashes: Sequence[bytes]) -> bytes:

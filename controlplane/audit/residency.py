@@ -1,0 +1,330 @@
+"""Where a resource's data was, why it was allowed to be there, and who saw it. Pure: evidence in, intervals out.
+
+A node's receipt says when something was opened or closed there: such an interval is proven. A permit that no receipt
+answers leaves the possibility that the node acted on it: such an interval is only claimed. An interval is cut where the
+place began or ceased to satisfy the policies (drift), so that what was compliant stays so in the record.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from controlplane.placement.core.reading import instant
+
+State = Literal["claimed", "proven"]
+
+ROLE_OF_KIND = {
+    "instance": "compute",
+    "attachment": "compute",
+    "volume": "storage",
+    "image": "image",
+    "port": "netedge",
+}
+# A guest and a volume are in one place at a time; images and addresses may be in several.
+SINGLE = ("compute", "storage")
+# Data at rest is always somewhere; a guest may be off.
+LASTING = ("storage",)
+NOT_COMPLIANT = ("drifted", "remediating", "exempted", "evicted")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    id: str
+    is_admitted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """`resource` is what it was made for; it may list other things that the node gets under it."""
+
+    jti: str
+    resource: str
+    roles: tuple[str, ...]
+    node: str
+    zone: str
+    decision: str
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`record` is the id of the evidence record that has it."""
+
+    record: str
+    jti: str
+    node: str
+    zone: str
+    is_opening: bool
+    role: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    zone: str
+    is_compliant: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Half-open; `end` None: still so. Ids are empty where there is nothing to name."""
+
+    role: str
+    zone: str
+    node: str
+    start: datetime
+    end: datetime | None
+    decision: str
+    permit: str
+    open_receipt: str
+    close_receipt: str
+    state: State
+    is_compliant: bool
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.start <= moment and (self.end is None or moment < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`code`: overlap (two places at once) or gap (nowhere). `end` None: still so."""
+
+    code: Literal["overlap", "gap"]
+    role: str
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    intervals: tuple[Interval, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass
+class Evidence:
+    decisions: dict[str, Decision]
+    permits: dict[str, Permit]
+    receipts: list[Receipt]
+    drifts: list[Drift]
+
+
+def history(
+    records: Iterable[Mapping[str, object]],
+    resource: str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    role: str | None = None,
+) -> History:
+    """Of one resource, in order of time, cut to [start, end). `records`: the documents of the log's records, with the
+    permits that its receipts answer and the decisions that these rest on. What is of no use is passed over."""
+    evidence = _read(records, resource)
+    proven = _proven(evidence)
+    places = [*proven, *_claimed(evidence, resource, proven)]
+    whole = [part for place in places for part in _cut_at_drifts(place, evidence.drifts)]
+    wanted = sorted((each for each in whole if role in (None, each.role)), key=_order)
+    clipped = (_clip(each, start, end) for each in wanted)
+    return History(tuple(each for each in clipped if each is not None), tuple(_problems(wanted, start, end)))
+
+
+def _order(interval: Interval) -> tuple[datetime, str, str]:
+    return (interval.start, interval.role, interval.node)
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
+    evidence = Evidence({}, {}, [], [])
+    for record in records:
+        body = _payload(record.get("document"))
+        match record.get("kind"):
+            case "decision":
+                _read_decision(body, evidence)
+            case "permit":
+                _read_permit(body, evidence)
+            case "receipt" if body.get("resource") == resource:
+                _read_receipt(body, str(record.get("id", "")), evidence)
+            case "drift" if body.get("resource") == resource:
+                _read_drift(body, evidence)
+    evidence.receipts.sort(key=lambda receipt: (receipt.at, receipt.is_opening))
+    evidence.drifts.sort(key=lambda drift: drift.at)
+    return evidence
+
+
+def _payload(document: object) -> Mapping[str, object]:
+    """What a document states, signed or not."""
+    if not isinstance(document, Mapping):
+        return {}
+    inner = document.get("p", document)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _text(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _read_decision(body: Mapping[str, object], evidence: Evidence) -> None:
+    decision = Decision(_text(body, "decision"), body.get("admit") is True)
+    evidence.decisions[decision.id] = decision
+
+
+def _read_permit(body: Mapping[str, object], evidence: Evidence) -> None:
+    roles, since = body.get("roles"), instant(body.get("nbf"))
+    if since is None or not isinstance(roles, list):
+        return
+    evidence.permits[_text(body, "jti")] = Permit(
+        jti=_text(body, "jti"),
+        resource=_text(body, "resource"),
+        roles=tuple(role for role in roles if isinstance(role, str)),
+        node=_text(body, "aud"),
+        zone=_text(body, "zone"),
+        decision=_text(body, "decision"),
+        not_before=since,
+    )
+
+
+def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -> None:
+    role, at, event = ROLE_OF_KIND.get(_text(body, "kind")), instant(body.get("at")), _text(body, "event")
+    if role is None or at is None or event not in ("opened", "closed"):
+        return
+    evidence.receipts.append(
+        Receipt(
+            record=record,
+            jti=_text(body, "jti"),
+            node=_text(body, "node"),
+            zone=_text(body, "zone"),
+            is_opening=event == "opened",
+            role=role,
+            at=at,
+        )
+    )
+
+
+def _read_drift(body: Mapping[str, object], evidence: Evidence) -> None:
+    at = instant(body.get("at"))
+    if at is not None:
+        evidence.drifts.append(Drift(_text(body, "zone"), _text(body, "state") not in NOT_COMPLIANT, at))
+
+
+# ── intervals ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _proven(evidence: Evidence) -> list[Interval]:
+    """From the first opening at a place to its closing; what is opened again while open goes on."""
+    still_open: dict[tuple[str, str], Interval] = {}
+    ended = []
+    for receipt in evidence.receipts:
+        place = (receipt.role, receipt.node)
+        if receipt.is_opening:
+            still_open.setdefault(place, _opened(receipt, evidence))
+        elif place in still_open:
+            ended.append(replace(still_open.pop(place), end=receipt.at, close_receipt=receipt.record))
+    return [*ended, *still_open.values()]
+
+
+def _opened(receipt: Receipt, evidence: Evidence) -> Interval:
+    permit = evidence.permits.get(receipt.jti)
+    is_permitted = permit is not None and (permit.node, permit.zone) == (receipt.node, receipt.zone)
+    return Interval(
+        role=receipt.role,
+        zone=receipt.zone,
+        node=receipt.node,
+        start=receipt.at,
+        end=None,
+        decision=permit.decision if permit else "",
+        permit=permit.jti if permit else "",
+        open_receipt=receipt.record,
+        close_receipt="",
+        state="proven",
+        is_compliant=is_permitted and _is_admitted(permit, evidence),
+    )
+
+
+def _is_admitted(permit: Permit | None, evidence: Evidence) -> bool:
+    decision = evidence.decisions.get(permit.decision) if permit else None
+    return decision is not None and decision.is_admitted
+
+
+def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> list[Interval]:
+    """One per place that a permit for the resource opened and no receipt speaks of."""
+    claimed: dict[tuple[str, str], Interval] = {}
+    answered = {receipt.jti for receipt in evidence.receipts}
+    permits = [permit for permit in evidence.permits.values() if permit.resource == resource]
+    for permit in sorted(permits, key=lambda permit: permit.not_before):
+        for role in SINGLE:
+            is_known = any(
+                (each.role, each.node) == (role, permit.node) and each.holds_at(permit.not_before) for each in proven
+            )
+            if role in permit.roles and permit.jti not in answered and not is_known:
+                claimed.setdefault((role, permit.node), _claim(permit, role, evidence))
+    return list(claimed.values())
+
+
+def _claim(permit: Permit, role: str, evidence: Evidence) -> Interval:
+    """It ends where a receipt says that the resource is somewhere, or that it is gone from there."""
+    later = [each for each in evidence.receipts if each.role == role and each.at > permit.not_before]
+    return Interval(
+        role=role,
+        zone=permit.zone,
+        node=permit.node,
+        start=permit.not_before,
+        end=later[0].at if later else None,
+        decision=permit.decision,
+        permit=permit.jti,
+        open_receipt="",
+        close_receipt=later[0].record if later and not later[0].is_opening else "",
+        state="claimed",
+        is_compliant=_is_admitted(permit, evidence),
+    )
+
+
+def _cut_at_drifts(interval: Interval, drifts: Iterable[Drift]) -> Iterable[Interval]:
+    was_permitted, rest = interval.is_compliant, interval
+    for drift in drifts:
+        if drift.zone != rest.zone or (rest.end is not None and drift.at >= rest.end):
+            continue
+        is_compliant = was_permitted and drift.is_compliant
+        if drift.at <= rest.start:
+            rest = replace(rest, is_compliant=is_compliant)
+        elif is_compliant != rest.is_compliant:
+            yield replace(rest, end=drift.at, close_receipt="")
+            rest = replace(rest, start=drift.at, is_compliant=is_compliant)
+    yield rest
+
+
+def _clip(interval: Interval, start: datetime | None, end: datetime | None) -> Interval | None:
+    first = max(interval.start, start) if start else interval.start
+    last = interval.end if end is None else min(interval.end or end, end)
+    return replace(interval, start=first, end=last) if last is None or first < last else None
+
+
+# ── problems ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _problems(intervals: Sequence[Interval], start: datetime | None, end: datetime | None) -> Iterable[Problem]:
+    for role in SINGLE:
+        for problem in _of_role([each for each in intervals if each.role == role], role):
+            is_before = start is not None and problem.end is not None and problem.end <= start
+            if not is_before and not (end is not None and problem.start >= end):
+                yield problem
+
+
+def _of_role(intervals: Sequence[Interval], role: str) -> Iterable[Problem]:
+    """Of a role's intervals in order of time."""
+    if not intervals:
+        return
+    reach = intervals[0]
+    for following in intervals[1:]:
+        if reach.end is None or following.start < reach.end:
+            ends = [each.end for each in (reach, following) if each.end is not None]
+            if following.node != reach.node:
+                yield Problem("overlap", role, following.start, min(ends) if ends else None)
+        elif following.start > reach.end and role in LASTING:
+            yield Problem("gap", role, reach.end, following.start)
+        if reach.end is not None and (following.end is None or following.end > reach.end):
+            reach = following

@@ -1,0 +1,48 @@
+"""Reads of the evidence log. Who may see what is decided by those who ask: visibility follows the resource."""
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+from controlplane.audit import residency
+from controlplane.audit.core.notes import Note, parse_note, parse_signature
+from controlplane.audit.models import Checkpoint, Cosignature, EvidenceRecord, Kind
+from controlplane.kernel.names import as_uuid
+
+OF_RESIDENCY = (Kind.DECISION, Kind.PERMIT, Kind.RECEIPT, Kind.DRIFT)
+
+
+def checkpoint_newest() -> Checkpoint | None:
+    return Checkpoint.objects.order_by("-tree_size").first()
+
+
+def checkpoint_note(checkpoint: Checkpoint) -> Note:
+    """As others get it: with the lines of the witnesses below the log's own."""
+    note = parse_note(checkpoint.note)
+    lines = Cosignature.objects.filter(checkpoint=checkpoint).order_by("pk").values_list("line", flat=True)
+    return Note(note.text, (*note.signatures, *map(parse_signature, lines)))
+
+
+def residency_of(
+    resource_id: UUID, *, start: datetime | None = None, end: datetime | None = None, role: str | None = None
+) -> residency.History:
+    """Where the resource's data was within [start, end), from all the evidence that there is of it."""
+    own = _documents(resource_id=resource_id, kind__in=OF_RESIDENCY)
+    answered = {_id_of(document, "jti") for document in own if document["kind"] == Kind.RECEIPT}
+    permits = _documents(subject_id__in=answered, kind=Kind.PERMIT)
+    named = {_id_of(document, "decision") for document in (*own, *permits) if document["kind"] == Kind.PERMIT}
+    decisions = _documents(subject_id__in=named, kind=Kind.DECISION)
+    return residency.history([*own, *permits, *decisions], str(resource_id), start=start, end=end, role=role)
+
+
+def _documents(**wanted: object) -> list[dict[str, object]]:
+    """Without those that were erased."""
+    texts = EvidenceRecord.objects.filter(**wanted).order_by("pk").values_list("document", flat=True)
+    return [json.loads(text) for text in texts if text is not None]
+
+
+def _id_of(record: dict[str, object], name: str) -> UUID | None:
+    document = record["document"]
+    body = document.get("p", document) if isinstance(document, dict) else {}
+    value = body.get(name)
+    return as_uuid(value) if isinstance(value, str) else None

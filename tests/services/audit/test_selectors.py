@@ -1,0 +1,27 @@
+"""Residency from the log: a volume's receipts, the guest's permit that they answer, and its decision."""
+
+import pytest
+
+from controlplane.audit import evidence, selectors
+from controlplane.audit.models import EvidenceRecord
+from controlplane.kernel.ids import new_id
+
+
+@pytest.mark.django_db
+def test_residency_finds_what_receipts_answer() -> None:
+    guest, volume, decision, jti = (new_id() for _ in range(4))
+    node, hours = str(new_id()), [f"2026-11-24T{hour:02}:00:00Z" for hour in range(5)]
+    evidence.append("decision", {"decision": str(decision), "admit": True, "resource": str(guest)}, resource_id=guest)
+    body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(decision)}
+    body |= {"nbf": hours[0], "roles": ["compute"], "volumes": [str(volume)]}
+    evidence.append("permit", {"p": body, "kid": "k", "sig": "s"}, resource_id=guest)
+    seen = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
+    for hour, event in ((1, "opened"), (3, "closed")):
+        evidence.append("receipt", {"p": seen | {"event": event, "at": hours[hour]}}, resource_id=volume)
+    (interval,) = selectors.residency_of(volume).intervals
+    assert (interval.role, interval.state, interval.is_compliant) == ("storage", "proven", True)
+    assert (interval.decision, interval.permit) == (str(decision), str(jti))
+    assert interval.open_receipt == str(EvidenceRecord.objects.filter(kind="receipt").order_by("pk")[0].pk)
+    assert [each.state for each in selectors.residency_of(guest).intervals] == ["claimed"]
+    evidence.erase(EvidenceRecord.objects.get(kind="permit").pk, reason="law")
+    assert not selectors.residency_of(volume).intervals[0].is_compliant

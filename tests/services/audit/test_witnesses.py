@@ -1,0 +1,137 @@
+"""Witnesses and the log: the commands of both sides, hand in hand."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+
+from controlplane.audit import evidence, log_key, selectors
+from controlplane.audit.core import ed25519, notes, witness
+from controlplane.audit.core.checkpoints import parse_request, verify_cosignature
+from controlplane.audit.core.notes import COSIGNATURE, ED25519
+from controlplane.audit.errors import (
+    CheckpointNotFound,
+    CosignatureInvalid,
+    WitnessKeyInvalid,
+    WitnessNameTaken,
+    WitnessNotFound,
+)
+from controlplane.audit.models import Checkpoint, Cosignature, EvidenceRecord
+from controlplane.audit.witnesses import cosign_accept, witness_add, witness_get, witness_request, witness_retire
+from tests.unit.audit.keys import Signer
+
+Write = Callable[[int], list[EvidenceRecord]]
+NAME = "auditor.example/w"
+
+
+@pytest.fixture
+def auditor(tmp_path: Path) -> witness.Witness:
+    return witness.create(tmp_path / "witness", NAME)
+
+
+def signed(write: Write, count: int) -> Checkpoint:
+    write(count)
+    made = evidence.checkpoint()
+    assert made is not None
+    return made
+
+
+def output_of(*command: str) -> str:
+    out = io.StringIO()
+    call_command(*command, stdout=out)
+    return out.getvalue()
+
+
+def test_the_way_of_a_cosignature(
+    write: Write, auditor: witness.Witness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = notes.parse_key(output_of("witness_add", str(auditor.key)).strip())
+    for count in (3, 1, 4):
+        made = signed(write, count)
+        monkeypatch.setattr("sys.stdin", io.StringIO(output_of("witness_request", NAME)))
+        assert witness.main(["cosign", str(auditor.folder), str(log)]) == 0
+        monkeypatch.setattr("sys.stdin", io.StringIO(capsys.readouterr().out))
+        call_command("witness_cosign", str(made.tree_size))
+        note = selectors.checkpoint_note(made)
+        assert notes.verify_note(note, [log], ed25519.verify) == [log]
+        assert verify_cosignature(note.text, note.signatures[1], auditor.key, ed25519.verify)
+    assert Cosignature.objects.count() == 3
+
+
+def test_a_request_goes_on_from_what_the_witness_signed_last_or_says(write: Write, auditor: witness.Witness) -> None:
+    row = witness_add(str(auditor.key))
+    signed(write, 3)
+    request = witness_request(row)
+    assert (request.old, request.proof) == (0, ())
+    cosign_accept(3, str(auditor.sign(request, log_key.load().public, now=1)))
+    signed(write, 5)
+    assert witness_request(row).old == 3
+    assert witness_request(row, old=2).old == 2
+    assert parse_request(str(witness_request(row))) == witness_request(row)
+    with pytest.raises(CheckpointNotFound):
+        witness_request(row, old=9)
+
+
+def test_a_second_line_of_a_witness_changes_nothing(write: Write, auditor: witness.Witness) -> None:
+    made = signed(write, 3)
+    row = witness_add(str(auditor.key))
+    first, second = (auditor.sign(witness_request(row, old=old), log_key.load().public, now=old) for old in (0, 3))
+    kept = cosign_accept(3, str(first))
+    assert cosign_accept(3, str(second)).pk == kept.pk
+    assert Cosignature.objects.get(checkpoint=made).line == str(first)
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        kept.delete()
+
+
+def test_lines_that_do_not_count(write: Write, auditor: witness.Witness) -> None:
+    signed(write, 3)
+    witness_add(str(auditor.key))
+    line = auditor.sign(witness_request(witness_get(NAME)), log_key.load().public, now=1)
+    signed(write, 2)
+    for size, text in (
+        (5, str(line)),
+        (3, str(line).replace(NAME, "somebody.example/w")),
+        (3, "hello"),
+        (3, ""),
+        (3, str(log_key.load().sign_note("x\n").signatures[0])),
+    ):
+        with pytest.raises(CosignatureInvalid):
+            cosign_accept(size, text)
+    with pytest.raises(CheckpointNotFound):
+        cosign_accept(4, str(line))
+    witness_retire(NAME)
+    with pytest.raises(CosignatureInvalid):
+        cosign_accept(3, str(line))
+    assert not Cosignature.objects.exists()
+
+
+def test_a_witness_is_known_once(log: None, auditor: witness.Witness) -> None:
+    assert witness_add(str(auditor.key)) == witness_add(str(auditor.key))
+    with pytest.raises(WitnessNameTaken):
+        witness_add(str(Signer(NAME, COSIGNATURE).key))
+    call_command("witness_retire", NAME)
+    with pytest.raises(WitnessNameTaken):
+        witness_add(str(auditor.key))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["", "name+00000000+AA==", str(Signer("log.example", ED25519).key)])
+def test_what_is_no_key_of_a_witness(key: str) -> None:
+    with pytest.raises(WitnessKeyInvalid):
+        witness_add(key)
+
+
+@pytest.mark.django_db
+def test_a_witness_that_nobody_knows() -> None:
+    with pytest.raises(WitnessNotFound):
+        witness_get("nobody")
+    with pytest.raises(CommandError, match="evidence.witness_not_found"):
+        call_command("witness_request", "nobody")
+
+
+def test_before_the_first_checkpoint_there_is_nothing_to_ask(log: None, auditor: witness.Witness) -> None:
+    with pytest.raises(CheckpointNotFound):
+        witness_request(witness_add(str(auditor.key)))

@@ -1,0 +1,209 @@
+"""Where data was, from decisions, permits, receipts and drift."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controlplane.audit.residency import History, Problem, history
+
+RESOURCE, OTHER = "vm-1", "vm-2"
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
+
+Record = dict[str, object]
+
+
+def at(hour: float) -> datetime:
+    return MIDNIGHT + timedelta(hours=hour)
+
+
+def text(hour: float) -> str:
+    return at(hour).isoformat()
+
+
+def decision(name: str = "d1", *, admit: bool = True, resource: str = RESOURCE) -> Record:
+    return {"kind": "decision", "id": f"r-{name}", "document": {"decision": name, "admit": admit, "resource": resource}}
+
+
+def permit(
+    jti: str, hour: float, *, node: str = "n1", zone: str = "fr-1", resource: str = RESOURCE, **more: object
+) -> Record:
+    body: dict[str, object] = {"jti": jti, "resource": resource, "aud": node, "zone": zone, "decision": "d1"}
+    body |= {"roles": ["compute", "storage", "key"], "nbf": text(hour), "exp": text(hour + 0.1)}
+    return {"kind": "permit", "id": f"r-{jti}", "document": {"p": body | more, "kid": "k", "sig": "s"}}
+
+
+def receipt(event: str, hour: float, *, jti: str = "p1", node: str = "n1", **more: object) -> Record:
+    body: dict[str, object] = {"jti": jti, "node": node, "zone": "fr-1", "event": event, "kind": "instance"}
+    body |= {"resource": RESOURCE, "at": text(hour), "generation": 1, "measured": {}}
+    return {"kind": "receipt", "id": f"{event}-{hour}", "document": {"p": body | more, "kid": "k", "sig": "s"}}
+
+
+def drift(state: str, hour: float, *, zone: str = "fr-1") -> Record:
+    return {
+        "kind": "drift",
+        "id": "x",
+        "document": {"resource": RESOURCE, "zone": zone, "state": state, "at": text(hour)},
+    }
+
+
+def spans(found: History, role: str = "compute") -> list[tuple[str, datetime, datetime | None, str, bool]]:
+    return [
+        (each.node, each.start, each.end, each.state, each.is_compliant)
+        for each in found.intervals
+        if each.role == role
+    ]
+
+
+def test_from_opened_to_closed_is_proven_and_names_its_reasons() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 3)]
+    (interval,) = history(records, RESOURCE, role="compute").intervals
+    assert (interval.role, interval.zone, interval.node) == ("compute", "fr-1", "n1")
+    assert (interval.start, interval.end, interval.state) == (at(1), at(3), "proven")
+    assert (interval.decision, interval.permit) == ("d1", "p1")
+    assert (interval.open_receipt, interval.close_receipt) == ("opened-1", "closed-3")
+    assert interval.is_compliant
+
+
+def test_the_order_of_the_records_does_not_matter() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1), drift("drifted", 2), receipt("closed", 3)]
+    assert history(records, RESOURCE) == history(records[::-1], RESOURCE)
+
+
+def test_what_was_not_closed_goes_on() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1)]
+    assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
+
+
+def test_opened_again_at_the_same_place_goes_on() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1), permit("p2", 2), receipt("opened", 2, jti="p2")]
+    assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
+
+
+def test_a_permit_without_receipt_is_a_claim() -> None:
+    found = history([decision(), permit("p1", 0)], RESOURCE)
+    assert spans(found) == [("n1", at(0), None, "claimed", True)]
+    assert spans(found, "storage") == [("n1", at(0), None, "claimed", True)]
+
+
+def test_a_claim_ends_where_a_receipt_says_more() -> None:
+    records = [decision(), permit("p1", 0), permit("p2", 1, node="n2"), receipt("opened", 2, jti="p2", node="n2")]
+    assert spans(history(records, RESOURCE)) == [
+        ("n1", at(0), at(2), "claimed", True),
+        ("n2", at(2), None, "proven", True),
+    ]
+
+
+def test_a_permit_for_where_it_is_anyway_is_no_claim() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1), permit("p2", 2)]
+    assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [receipt("opened", 1)],
+        [permit("p1", 0), receipt("opened", 1)],
+        [decision(admit=False), permit("p1", 0), receipt("opened", 1)],
+        [decision(), permit("p1", 0, node="n9"), receipt("opened", 1)],
+        [decision(), permit("p1", 0, zone="us-1"), receipt("opened", 1)],
+    ],
+)
+def test_what_no_admitted_decision_and_permit_for_the_place_stand_behind_is_not_compliant(
+    records: list[Record],
+) -> None:
+    proven = [each for each in history(records, RESOURCE).intervals if each.state == "proven"]
+    assert [each.is_compliant for each in proven] == [False]
+
+
+def test_a_volume_is_opened_under_the_permit_of_a_guest() -> None:
+    records = [
+        decision(resource=OTHER),
+        permit("p1", 0, resource=OTHER, volumes=["vol-1"]),
+        receipt("opened", 1, kind="volume", resource="vol-1"),
+    ]
+    (interval,) = history(records, "vol-1").intervals
+    assert (interval.role, interval.state, interval.decision, interval.is_compliant) == (
+        "storage",
+        "proven",
+        "d1",
+        True,
+    )
+
+
+def test_drift_cuts_an_interval_and_leaves_the_past_as_it_was() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 9)]
+    changes = [drift("at_risk", 2), drift("drifted", 3), drift("remediating", 4), drift("compliant", 5)]
+    found = history([*records, *changes, drift("drifted", 3, zone="de-1")], RESOURCE, role="compute")
+    assert spans(found) == [
+        ("n1", at(1), at(3), "proven", True),
+        ("n1", at(3), at(5), "proven", False),
+        ("n1", at(5), at(9), "proven", True),
+    ]
+    assert [each.close_receipt for each in found.intervals] == ["", "", "closed-9"]
+
+
+def test_drift_does_not_make_compliant_what_never_was() -> None:
+    records = [receipt("opened", 1), drift("drifted", 2), drift("compliant", 3)]
+    assert not any(each.is_compliant for each in history(records, RESOURCE).intervals)
+
+
+def test_two_places_at_once_are_a_problem() -> None:
+    records = [
+        decision(),
+        permit("p1", 0),
+        permit("p2", 1, node="n2"),
+        receipt("opened", 1),
+        receipt("opened", 2, jti="p2", node="n2"),
+        receipt("closed", 3),
+    ]
+    assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(2), at(3)),)
+
+
+def test_data_at_rest_that_is_nowhere_is_a_problem_and_a_guest_that_is_off_is_none() -> None:
+    for kind, role, expected in (
+        ("volume", "storage", [Problem("gap", "storage", at(2), at(4))]),
+        ("instance", "compute", []),
+    ):
+        records = [
+            decision(),
+            permit("p1", 0),
+            receipt("opened", 1, kind=kind),
+            receipt("closed", 2, kind=kind),
+            receipt("opened", 4, kind=kind),
+        ]
+        assert list(history(records, RESOURCE, role=role).problems) == expected
+
+
+def test_images_are_in_several_places_by_right() -> None:
+    records = [receipt("opened", 1, kind="image"), receipt("opened", 2, kind="image", node="n2")]
+    found = history(records, RESOURCE)
+    assert len(found.intervals) == 2
+    assert not found.problems
+
+
+def test_the_window_cuts_and_the_role_chooses() -> None:
+    records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 5)]
+    cut = history(records, RESOURCE, start=at(2), end=at(3), role="compute")
+    assert spans(cut) == [("n1", at(2), at(3), "proven", True)]
+    assert not history(records, RESOURCE, start=at(5), end=at(6), role="compute").intervals
+    assert not history(records, RESOURCE, role="image").intervals
+    still = [decision(), permit("p1", 0), receipt("opened", 1)]
+    assert spans(history(still, RESOURCE, start=at(2))) == [("n1", at(2), None, "proven", True)]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"kind": "receipt", "document": None},
+        receipt("opened", 1, at="yesterday"),
+        receipt("sneezed", 1),
+        receipt("opened", 1, kind="teapot"),
+        receipt("opened", 1, resource=OTHER),
+        {"kind": "permit", "document": {"p": {"jti": "p1", "resource": RESOURCE}}},
+        {"kind": "drift", "document": {"resource": RESOURCE}},
+        {"kind": "incident", "document": {"resource": RESOURCE}},
+    ],
+)
+def test_what_is_of_no_use_is_passed_over(record: Record) -> None:
+    assert history([record], RESOURCE) == History((), ())
