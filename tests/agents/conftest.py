@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from agents.lab import Lab, LabNode
 from agents.lab.images import build
 from agents.lab.shell import run
 from agents.node.adapters.fake import FakeNode
+from agents.node.hook.server import HookServer
 from agents.node.main import Config, Server, serve
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
@@ -116,6 +118,25 @@ def lab_node() -> Iterator[LabNode]:
     (node,) = lab.up(["hv1"])
     yield node
     lab.remove()
+
+
+class _Agreement:
+    """A gate that lets every guest start."""
+
+    def may_start(self, instance_id: UUID, operation: str) -> str | None:
+        return None
+
+    def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
+        """Nobody wants to know."""
+
+
+@pytest.fixture(scope="module")
+def agreeing_node(lab_node: LabNode) -> Iterator[LabNode]:
+    """The node for tests of an adapter alone: in place of an agent, somebody agrees to all that libvirt asks."""
+    lab_node.agent_folder.mkdir(exist_ok=True)
+    server = HookServer(lab_node.agent_folder / "hook.sock", _Agreement())
+    yield lab_node
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
     if request.param == "fake":
         yield FakeNode().adapters()
         return
-    node: LabNode = request.getfixturevalue("lab_node")
+    node: LabNode = request.getfixturevalue("agreeing_node")
     folder = node.agent_folder / "suite"
     accelerator = Accelerator(folder, wanted="qemu", boot_id="")
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)

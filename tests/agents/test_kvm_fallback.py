@@ -22,15 +22,17 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def deceived(lab_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LibvirtHypervisor, FileDisks]]:
+def deceived(agreeing_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LibvirtHypervisor, FileDisks]]:
     """A hypervisor whose probe found KVM to work."""
     if not accelerator.DEVICE.exists() or not accelerator.runs_guests("kvm", cpu="host"):
         pytest.skip("needs a KVM that exists and does not work")
-    folder = lab_node.agent_folder / "kvm"
+    folder = agreeing_node.agent_folder / "kvm"
     disks = FileDisks(folder)
     monkeypatch.setattr(accelerator, "_kvm_problem", lambda: "")
     (folder / "accelerator.json").unlink(missing_ok=True)
-    hypervisor = LibvirtHypervisor(lab_node.libvirt_uri, accelerator=Accelerator(folder, wanted="auto", boot_id="boot"))
+    hypervisor = LibvirtHypervisor(
+        agreeing_node.libvirt_uri, accelerator=Accelerator(folder, wanted="auto", boot_id="boot")
+    )
     assert hypervisor.host().virt_type == "kvm"
     yield hypervisor, disks
     for guest_id in hypervisor.states():
