@@ -80,8 +80,12 @@ def evaluate(
     now: datetime,
     roles: Collection[str],
     reference: Zone | None = None,
+    waived: Collection[str] = (),
 ) -> Evaluation:
     """One result per clause that applies to one of the roles, in order.
+
+    `waived`: clauses (policy/atom) that an exemption waives; one of them that can be waived and does not hold counts as
+    T with the code WAIVED, and what it would have been as its detail.
 
     A zone of which nothing is known (None) leaves every clause unknown.
 
@@ -97,6 +101,8 @@ def evaluate(
     for ref, atom in effective(policies):
         if atom.applies_to(roles):
             answer = _answer(Question(atom, zone, world, horizon, reference))
+            if answer.result != "T" and atom.is_waivable and f"{ref.policy}/{ref.atom}" in waived:
+                answer = Answer("T", "WAIVED", answer.code)
             results.append(AtomResult(ref, answer.result, answer.code, answer.detail))
     return Evaluation(tuple(results), horizon.until)
 

@@ -290,12 +290,17 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
         raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
         layers = [parse_policy(document) for document in as_list(policies, "policies")]
-        found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=permit.roles)
+        found = evaluate(
+            layers,
+            trust.world.zones.get(permit.zone),
+            trust.world,
+            now=trust.now,
+            roles=permit.roles,
+            waived=permit.exemption.waived if permit.exemption else (),
+        )
     except (PolicyError, Malformed) as exc:
         raise Refused("MALFORMED", str(exc)) from exc
-    waived = permit.exemption.waived if permit.exemption else ()
-    failing = [each for each in found.results if each.result != "T"]
-    against = [each for each in failing if f"{each.ref.policy}/{each.ref.atom}" not in waived]
+    against = [each for each in found.results if each.result != "T"]
     if against:
         clauses = ", ".join(f"{each.ref.level}/{each.ref.atom} {each.code}" for each in against)
         raise Refused("POLICY_REFUSES", f"zone {permit.zone} does not satisfy: {clauses}")
