@@ -4,12 +4,14 @@ The format and the checks that need nothing but the permit and what the node tru
 them. What a node has done before (jti, generations) it looks up itself, after these.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from . import exemption as exemptions
 from .canonical import digest
 from .evaluate import evaluate
+from .exemption import Exemption
 from .facts import World
 from .policy import ROLES, PolicyError, Role
 from .policy_document import parse as parse_policy
@@ -49,15 +51,6 @@ class Contents:
     nics: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Exemption:
-    """A break-glass: the clauses (policy/atom) that two people agreed to waive, each with a signature of their own."""
-
-    id: str
-    waived: tuple[str, ...]
-    approvals: tuple[Mapping[str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +96,7 @@ class Permit:
             "exp": as_rfc3339(self.exp),
             "limits": {name: getattr(self.limits, name) for name in LIMITS},
             **{name: list(getattr(self.contents, name)) for name in CONTENTS},
-            "exemption": _exemption_payload(self.exemption),
+            "exemption": self.exemption.payload() if self.exemption else None,
         }
 
 
@@ -123,12 +116,6 @@ FIELDS = (
     *CONTENTS,
     "exemption",
 )
-
-
-def _exemption_payload(exemption: Exemption | None) -> dict[str, object] | None:
-    if exemption is None:
-        return None
-    return {"id": exemption.id, "waived": list(exemption.waived), "approvals": [dict(a) for a in exemption.approvals]}
 
 
 def expiry(now: datetime, *boundaries: datetime | None) -> datetime:
@@ -157,25 +144,12 @@ def parse(payload: object) -> Permit:
             *(as_count(limits[name], f"permit.limits.{name}", minimum=0, maximum=MAX_VERSION) for name in LIMITS)
         ),
         contents=Contents(*(_texts(body[name], f"permit.{name}") for name in CONTENTS)),
-        exemption=_exemption(body["exemption"]),
+        exemption=None if body["exemption"] is None else exemptions.parse(body["exemption"], "permit.exemption"),
     )
 
 
 def _texts(value: object, at: str) -> tuple[str, ...]:
     return tuple(as_text(item, f"{at}[{n}]") for n, item in enumerate(as_list(value, at)))
-
-
-def _exemption(value: object) -> Exemption | None:
-    if value is None:
-        return None
-    at = "permit.exemption"
-    body = as_object(value, at, required=("id", "waived", "approvals"))
-    approvals = as_list(body["approvals"], f"{at}.approvals")
-    return Exemption(
-        id=as_text(body["id"], f"{at}.id"),
-        waived=_texts(body["waived"], f"{at}.waived"),
-        approvals=tuple(as_object(item, f"{at}.approvals[{n}]", optional=None) for n, item in enumerate(approvals)),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +192,7 @@ def check(signed: Signed, trust: Trust, *, ops: Collection[str], subject: tuple[
     _check_purpose(permit, ops=ops, subject=subject)
     _check_time(permit, key, trust)
     _check_standing(permit, trust)
+    _check_exemption(permit, trust)
     _check_policies(permit, policies, trust)
     return permit
 
@@ -284,6 +259,18 @@ def _check_standing(permit: Permit, trust: Trust) -> None:
         raise Refused("REVOKED", "the permit, its resource or this node was denied")
 
 
+def _check_exemption(permit: Permit, trust: Trust) -> None:
+    if (exemption := permit.exemption) is None:
+        return
+    verify = exemptions.verifier_of(trust.keyset, exemption.terms, trust.verifier)
+    try:
+        exemptions.check(
+            exemption, resource=permit.resource, op=permit.op, zone=permit.zone, now=trust.now, verify=verify
+        )
+    except exemptions.NotApproved as exc:
+        raise Refused(exc.code, exc.reason) from exc
+
+
 def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
     """The node evaluates the policies itself, on the facts that it holds."""
     if digest(policies) != permit.policy_digest:
@@ -296,7 +283,7 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
             trust.world,
             now=trust.now,
             roles=permit.roles,
-            waived=permit.exemption.waived if permit.exemption else (),
+            waived=permit.exemption.terms.waived if permit.exemption else (),
         )
     except (PolicyError, Malformed) as exc:
         raise Refused("MALFORMED", str(exc)) from exc

@@ -40,8 +40,11 @@ class Signed:
         if not verify(message(kind, self.payload), self.signature):
             raise BadDocument("BAD_SIGNATURE", f"key {self.key_id} did not sign this {kind}")
 
+    def envelope(self) -> dict[str, object]:
+        return {"p": dict(self.payload), "kid": self.key_id, "sig": base64.b64encode(self.signature).decode()}
+
     def document(self) -> bytes:
-        return dumps({"p": self.payload, "kid": self.key_id, "sig": base64.b64encode(self.signature).decode()})
+        return dumps(self.envelope())
 
 
 def message(kind: str, payload: Mapping[str, object]) -> bytes:
@@ -59,15 +62,23 @@ def read(document: bytes) -> Signed:
         BadDocument: not canonical, or not of this form. The signature is not checked yet.
     """
     try:
-        body = loads(document)
+        return of_envelope(loads(document))
     except (ValueError, RecursionError) as exc:
         raise BadDocument("MALFORMED", str(exc)) from exc
+
+
+def of_envelope(body: object) -> Signed:
+    """The signed document that a decoded {p, kid, sig} is.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not isinstance(body, dict) or set(body) != {"p", "kid", "sig"}:
-        raise BadDocument("MALFORMED", "a signed document has p, kid and sig")
+        raise ValueError("a signed document has p, kid and sig")
     payload, key_id, signature = body["p"], body["kid"], body["sig"]
     if not isinstance(payload, dict) or not isinstance(key_id, str) or not isinstance(signature, str):
-        raise BadDocument("MALFORMED", "p is an object, kid and sig are texts")
+        raise ValueError("p is an object, kid and sig are texts")
     try:
         return Signed(payload, key_id, base64.b64decode(signature, validate=True))
     except binascii.Error as exc:
-        raise BadDocument("MALFORMED", "sig is not base64") from exc
+        raise ValueError("sig is not base64") from exc

@@ -1,0 +1,163 @@
+"""A break-glass exemption: clauses that two people of different duties agreed to waive, for stated resources, one
+operation, one zone and some hours. Pure, standard library only: nodes check both signatures themselves.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
+from .signed import BadDocument, Signed, Verify, of_envelope
+from .trust import Key, Keyset
+
+KIND = "approval"  # of what each of the two signs
+DUTIES = ("sovereignty_officer", "duty_operator")
+LONGEST = timedelta(hours=72)
+USUAL = timedelta(hours=4)
+TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "not_before", "expires_at", "max_uses")
+
+
+class NotApproved(Exception):
+    """`code`: NOT_APPROVED, SAME_PERSON, EXEMPTION_OVER or NOT_EXEMPTED."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(f"{code}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved, in which duty, with which key; the signature is over `Terms.approval_payload`."""
+
+    approver: str
+    duty: str
+    key_id: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is asked for. `waived`: clauses as policy/atom; `requested_by`, like approvers: a user's id."""
+
+    id: str
+    resources: tuple[str, ...]
+    op: str
+    zone: str
+    waived: tuple[str, ...]
+    reason: str
+    requested_by: str
+    not_before: datetime
+    expires_at: datetime
+    max_uses: int
+
+    def payload(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "resources": list(self.resources),
+            "op": self.op,
+            "zone": self.zone,
+            "waived": list(self.waived),
+            "reason": self.reason,
+            "requested_by": self.requested_by,
+            "not_before": as_rfc3339(self.not_before),
+            "expires_at": as_rfc3339(self.expires_at),
+            "max_uses": self.max_uses,
+        }
+
+    def approval_payload(self, approver: str, duty: str) -> dict[str, object]:
+        """What an approver signs: all the terms, and as what he agrees to them."""
+        return {"terms": self.payload(), "approver": approver, "duty": duty}
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    terms: Terms
+    approvals: tuple[Approval, ...]
+
+    def payload(self) -> dict[str, object]:
+        signed = [
+            Signed({"approver": each.approver, "duty": each.duty}, each.key_id, each.signature)
+            for each in self.approvals
+        ]
+        return {"terms": self.terms.payload(), "approvals": [each.envelope() for each in signed]}
+
+
+def check(
+    exemption: Exemption, *, resource: str, op: str, zone: str, now: datetime, verify: Callable[[Approval], bool]
+) -> None:
+    """
+    Raises:
+        NotApproved: it is not for this, not now, or not agreed to by two people of different duties of whom neither
+            asked for it.
+    """
+    terms, approvals = exemption.terms, exemption.approvals
+    if (op, zone) != (terms.op, terms.zone) or resource not in terms.resources:
+        raise NotApproved("NOT_EXEMPTED", f"exemption {terms.id} is for something else")
+    if not terms.not_before <= now < terms.expires_at or terms.expires_at - terms.not_before > LONGEST:
+        raise NotApproved("EXEMPTION_OVER", f"exemption {terms.id} does not hold at this time")
+    if sorted(each.duty for each in approvals) != sorted(DUTIES):
+        raise NotApproved("NOT_APPROVED", f"exemption {terms.id} needs one approval of each duty")
+    people = {each.approver for each in approvals}
+    if len(people) != len(approvals) or len({each.key_id for each in approvals}) != len(approvals):
+        raise NotApproved("SAME_PERSON", f"exemption {terms.id} was approved by one person twice")
+    if terms.requested_by in people:
+        raise NotApproved("SAME_PERSON", f"exemption {terms.id} was approved by who asked for it")
+    for approval in approvals:
+        if not verify(approval):
+            raise NotApproved("NOT_APPROVED", f"the signature of {approval.approver} is not good")
+
+
+def verifier_of(keyset: Keyset, terms: Terms, verifier: Callable[[Key], Verify]) -> Callable[[Approval], bool]:
+    """Checks approvals by the keys of a keyset that are for them."""
+
+    def verify(approval: Approval) -> bool:
+        key = keyset.keys.get(approval.key_id)
+        if key is None or key.use != "approval":
+            return False
+        signed = Signed(terms.approval_payload(approval.approver, approval.duty), approval.key_id, approval.signature)
+        try:
+            signed.check(KIND, verifier(key))
+        except BadDocument:
+            return False
+        return True
+
+    return verify
+
+
+def parse(value: object, at: str) -> Exemption:
+    """
+    Raises:
+        Malformed: with the field.
+    """
+    body = as_object(value, at, required=("terms", "approvals"))
+    approvals = [_approval(item, f"{at}.approvals[{n}]") for n, item in enumerate(as_list(body["approvals"], at))]
+    return Exemption(parse_terms(body["terms"], f"{at}.terms"), tuple(approvals))
+
+
+def parse_terms(value: object, at: str) -> Terms:
+    body = as_object(value, at, required=TERMS)
+    texts = {name: as_text(body[name], f"{at}.{name}", limit=500) for name in ("id", "op", "zone", "reason")}
+    return Terms(
+        **texts,
+        requested_by=as_text(body["requested_by"], f"{at}.requested_by"),
+        resources=_texts(body["resources"], f"{at}.resources"),
+        waived=_texts(body["waived"], f"{at}.waived"),
+        not_before=as_instant(body["not_before"], f"{at}.not_before"),
+        expires_at=as_instant(body["expires_at"], f"{at}.expires_at"),
+        max_uses=as_count(body["max_uses"], f"{at}.max_uses", minimum=1, maximum=100),
+    )
+
+
+def _texts(value: object, at: str) -> tuple[str, ...]:
+    return tuple(as_text(item, f"{at}[{n}]") for n, item in enumerate(as_list(value, at)))
+
+
+def _approval(item: object, at: str) -> Approval:
+    signed = of_envelope(item)
+    body: Mapping[str, object] = as_object(dict(signed.payload), f"{at}.p", required=("approver", "duty"))
+    return Approval(
+        approver=as_text(body["approver"], f"{at}.p.approver"),
+        duty=as_choice(body["duty"], f"{at}.p.duty", among=DUTIES),
+        key_id=signed.key_id,
+        signature=signed.signature,
+    )
