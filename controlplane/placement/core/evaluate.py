@@ -80,12 +80,8 @@ def evaluate(
     now: datetime,
     roles: Collection[str],
     reference: Zone | None = None,
-    waived: Collection[str] = (),
 ) -> Evaluation:
     """One result per clause that applies to one of the roles, in order.
-
-    `waived`: clauses (policy/atom) that an exemption waives; one of them that can be waived and does not hold counts as
-    T with the code WAIVED, and what it would have been as its detail.
 
     A zone of which nothing is known (None) leaves every clause unknown.
 
@@ -101,10 +97,19 @@ def evaluate(
     for ref, atom in effective(policies):
         if atom.applies_to(roles):
             answer = _answer(Question(atom, zone, world, horizon, reference))
-            if answer.result != "T" and atom.is_waivable and f"{ref.policy}/{ref.atom}" in waived:
-                answer = Answer("T", "WAIVED", answer.code)
             results.append(AtomResult(ref, answer.result, answer.code, answer.detail))
     return Evaluation(tuple(results), horizon.until)
+
+
+def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
+    """What an exemption makes of it: a clause among `waived` (policy/atom) that can be waived and does not hold counts
+    as T with the code WAIVED, and with what it would have been as its detail."""
+    waivable = {ref for ref, atom in effective(policies) if atom.is_waivable and f"{ref.policy}/{ref.atom}" in waived}
+    results = tuple(
+        AtomResult(each.ref, "T", "WAIVED", each.code) if each.result != "T" and each.ref in waivable else each
+        for each in found.results
+    )
+    return Evaluation(results, found.valid_until)
 
 
 def _answer(question: Question) -> Answer:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from . import exemption as exemptions
 from .canonical import digest
-from .evaluate import evaluate
+from .evaluate import evaluate, waive
 from .exemption import Exemption
 from .facts import World
 from .policy import ROLES, PolicyError, Role
@@ -277,16 +277,11 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
         raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
         layers = [parse_policy(document) for document in as_list(policies, "policies")]
-        found = evaluate(
-            layers,
-            trust.world.zones.get(permit.zone),
-            trust.world,
-            now=trust.now,
-            roles=permit.roles,
-            waived=permit.exemption.terms.waived if permit.exemption else (),
-        )
+        found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=permit.roles)
     except (PolicyError, Malformed) as exc:
         raise Refused("MALFORMED", str(exc)) from exc
+    if permit.exemption is not None:
+        found = waive(found, layers, permit.exemption.terms.waived)
     against = [each for each in found.results if each.result != "T"]
     if against:
         clauses = ", ".join(f"{each.ref.level}/{each.ref.atom} {each.code}" for each in against)
