@@ -1,6 +1,6 @@
 """What a project demands of places, and why things are where they are."""
 
-from controlplane.placement.services import policy_set
+from controlplane.placement.policies import policy_set
 from tests.api.client import Caller
 from tests.world import Cloud
 

@@ -10,7 +10,9 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import node_cordon, node_uncordon
+from controlplane.placement import decisions, policies, selectors
 from controlplane.placement import services as placement
+from controlplane.placement.core.canonical import digest
 from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.placement.errors import (
     InsufficientCapacity,
@@ -20,7 +22,7 @@ from controlplane.placement.errors import (
     PolicyUnsatisfiable,
     ZoneUnknown,
 )
-from controlplane.placement.models import Allocation, Decision
+from controlplane.placement.models import Allocation, Decision, PolicyDocument
 from controlplane.reconcilers import capacity_drift
 from tests.world import Tenant, make_node, make_tenant
 
@@ -118,14 +120,14 @@ def test_a_node_that_was_cordoned_since_the_decision_is_not_written(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = make_node("one")
-    decide = placement.decide
+    decide = decisions.decide
 
     def decide_and_cordon(*args: object, **kwargs: object) -> object:
         decision = decide(*args, **kwargs)
         node_cordon(SYSTEM, node, reason="just now")
         return decision
 
-    monkeypatch.setattr(placement, "decide", decide_and_cordon)
+    monkeypatch.setattr(decisions, "decide", decide_and_cordon)
     with pytest.raises(InsufficientCapacity):
         placement.claim(ask(tenant))
     assert used(node) == (0, 0, 0)
@@ -167,8 +169,8 @@ def test_a_policy_of_both_levels_admits_what_both_admit(tenant: Tenant) -> None:
     for zone in ("fr-idf-1", "fr-nord-1", "de-rhein-1", "us-va-1"):
         make_node(f"node-{zone}", zone=zone)
     organization = tenant.project.organization
-    placement.policy_set(SYSTEM, atoms=in_zones("fr-idf-1", "fr-nord-1"), organization=organization)
-    placement.policy_set(tenant.actor, atoms=in_zones("fr-nord-1", "de-rhein-1"), project=tenant.project)
+    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1", "fr-nord-1"), organization=organization)
+    policies.policy_set(tenant.actor, atoms=in_zones("fr-nord-1", "de-rhein-1"), project=tenant.project)
     for _ in range(4):
         assert placement.claim(ask(tenant)).node.zone_id == "fr-nord-1"
     for zone in ("fr-idf-1", "de-rhein-1", "us-va-1"):
@@ -181,7 +183,7 @@ def test_a_policy_of_both_levels_admits_what_both_admit(tenant: Tenant) -> None:
 def test_full_zones_within_the_policy_are_a_lack_of_room_not_a_matter_of_policy(tenant: Tenant) -> None:
     make_node("home", zone="fr-idf-1", vcpus_total=1)
     make_node("away", zone="us-va-1", vcpus_total=64)
-    placement.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
+    policies.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
     with pytest.raises(InsufficientCapacity):
         placement.claim(ask(tenant, vcpus=2))
 
@@ -189,9 +191,9 @@ def test_full_zones_within_the_policy_are_a_lack_of_room_not_a_matter_of_policy(
 def test_a_policy_is_replaced_and_what_runs_stays(tenant: Tenant) -> None:
     make_node("home", zone="fr-idf-1")
     make_node("away", zone="us-va-1")
-    placement.policy_set(tenant.actor, atoms=in_zones("us-va-1"), project=tenant.project)
+    policies.policy_set(tenant.actor, atoms=in_zones("us-va-1"), project=tenant.project)
     old = placement.claim(ask(tenant))
-    second = placement.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
+    second = policies.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
     assert second.version == 2
     assert placement.claim(ask(tenant)).node.zone_id == "fr-idf-1"
     assert Allocation.objects.get(pk=old.pk).node.zone_id == "us-va-1"
@@ -203,11 +205,11 @@ def test_a_policy_is_replaced_and_what_runs_stays(tenant: Tenant) -> None:
 
 def test_a_policy_that_cannot_be_is_refused_when_it_is_set(tenant: Tenant) -> None:
     organization = tenant.project.organization
-    placement.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"), organization=organization)
+    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"), organization=organization)
     with pytest.raises(PolicyEmpty):
-        placement.policy_set(tenant.actor, atoms=in_zones("us-va-1", name="abroad"), project=tenant.project)
+        policies.policy_set(tenant.actor, atoms=in_zones("us-va-1", name="abroad"), project=tenant.project)
     with pytest.raises(PolicyInvalid):
-        placement.policy_set(tenant.actor, atoms=[{"id": "x", "attr": "no.such", "op": "in"}], project=tenant.project)
+        policies.policy_set(tenant.actor, atoms=[{"id": "x", "attr": "no.such", "op": "in"}], project=tenant.project)
 
 
 def test_grow_asks_its_own_node_for_the_difference_only(tenant: Tenant) -> None:
@@ -246,12 +248,28 @@ VALUES (%s, now(), now(), %s, 'instance', %s, %s, %s, %s, %s, %s)
 """
 
 
-def insert(tenant: Tenant, node_id: UUID, *amounts: int) -> None:
-    decision = Decision.objects.create(
-        operation="by hand", project=tenant.project, consumer_id=new_id(), is_admitted=True, document={}
+def admitted(tenant: Tenant, zone: str = "fr-idf-1") -> Decision:
+    """A decision that admits, as it would be if nothing were demanded."""
+    standing = selectors.standing(tenant.project)
+    nothing, _ = PolicyDocument.objects.get_or_create(digest=digest([]), defaults={"document": []})
+    return Decision.objects.create(
+        operation="instance.create",
+        project=tenant.project,
+        consumer_id=new_id(),
+        is_admitted=True,
+        facts_epoch=standing.facts_epoch,
+        platform_version=standing.platform_version,
+        organization_version=standing.organization_version,
+        policies=nothing,
+        admitted_zones=[zone],
+        document={},
     )
+
+
+def insert(tenant: Tenant, node_id: UUID, *amounts: int) -> None:
+    decision = admitted(tenant)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(INSERT, [new_id(), new_id(), tenant.project.pk, node_id, decision.pk, *amounts])
+        cursor.execute(INSERT, [new_id(), decision.consumer_id, tenant.project.pk, node_id, decision.pk, *amounts])
 
 
 @pytest.mark.parametrize("amounts", [(9, 0, 0), (0, 8193, 0), (0, 0, 101)])

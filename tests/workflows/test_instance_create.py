@@ -17,7 +17,7 @@ from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable, ZoneUnknown
 from controlplane.placement.models import Allocation, Decision
-from controlplane.placement.services import policy_set
+from controlplane.placement.policies import policy_set
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota
 from controlplane.workflows import engine, instance_create
