@@ -243,3 +243,36 @@ class Allocation(BaseModel):
             models.CheckConstraint(condition=Q(kind__in=["instance", "volume"]), name="placement_allocation_kind"),
         ]
         indexes = [models.Index(fields=["group_id"])]
+
+
+class Exemption(BaseModel):
+    """A break-glass: two people of different duties allow that stated clauses are waived for stated resources, one
+    operation and one zone, until `expires_at`. It is never deleted, and its terms never change (a trigger refuses).
+
+    `approvals`: {approver, duty, key_id, signature (base64)}; with both it counts. `use_count` grows with every decision
+    that needed it.
+    """
+
+    project = models.ForeignKey(Project, models.PROTECT)
+    resource_ids = ArrayField(models.UUIDField())
+    op = models.CharField(max_length=64)
+    zone = models.CharField(max_length=63)
+    waived = ArrayField(models.CharField(max_length=140))
+    reason = models.CharField(max_length=500)
+    requested_by = models.UUIDField()
+    not_before = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    max_uses = models.PositiveSmallIntegerField(default=1)
+    use_count = models.PositiveSmallIntegerField(default=0)
+    approvals = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(use_count__lte=models.F("max_uses")), name="placement_exemption_not_overused"
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=models.F("not_before")), name="placement_exemption_period"
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "expires_at"])]
