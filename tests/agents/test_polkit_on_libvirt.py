@@ -134,6 +134,14 @@ def test_others_than_the_agent_are_refused(agent: LabAgent, guest: str, command:
     assert "access denied" in done.stderr
 
 
+def test_who_comes_over_the_network_is_nobody_s_user_and_refused(agent: LabAgent, guest: str) -> None:
+    """Certificates say who may connect; polkit knows local users only."""
+    remote = f"qemu+tls://{agent.node.address}/system?pkipath=/etc/libvirt/pki"
+    done = agent.node.exec(["virsh", "--connect", remote, "suspend", guest], check=False)
+    assert done.returncode != 0
+    assert "access denied" in done.stderr
+
+
 def test_others_may_look(agent: LabAgent, guest: str) -> None:
     assert guest in virsh(agent.node, STRANGER, "list", "--name").stdout
     assert virsh(agent.node, STRANGER, "domstate", guest).stdout.strip() == "running"
