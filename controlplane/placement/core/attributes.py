@@ -189,3 +189,14 @@ ASKABLE: Mapping[str, Attribute] = {
 # What named sets are made of.
 TERRITORIES = _TERRITORIES
 SCHEMES = _set("a list of certification schemes, each once", lambda value: _is_text(value) and "@" not in str(value))
+
+# What may be stated of each kind of subject. Entries of parties and certifications have a form of their own.
+ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
+    "zone": {**ZONE, PARTIES: None, CERTIFICATIONS: None},
+    "party": PARTY,
+    "set": {SET_MEMBERS: TERRITORIES},
+    "scheme_class": {SET_MEMBERS: SCHEMES},
+    "region": REGION,
+    "node": NODE,
+    "pool": POOL,
+}

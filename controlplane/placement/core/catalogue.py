@@ -1,18 +1,20 @@
 """The catalogue file (andromede.sovereignty.catalogue/1): named sets, parties, regions, zones, and what is stated of
 them. Pure, standard library only."""
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from .attributes import (
+    ABOUT,
     CERTIFICATIONS,
+    DIGEST,
     PARTIES,
     PARTY,
     PARTY_ROLES,
-    REGION,
     SCHEMES,
     SET_MEMBERS,
     TERRITORIES,
@@ -31,16 +33,19 @@ from .reading import (
     refuse,
 )
 
+SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
 SCHEMA = "andromede.sovereignty.catalogue/1"
+NAMED_SETS = ("set", "scheme_class")
 STATUSES: tuple[ZoneStatus, ...] = ("open", "draining", "closed")
-ABOUT_THE_STATEMENT = ("valid_from", "valid_to", "review_by", "assertion")
+ABOUT_THE_STATEMENT = ("valid_from", "valid_to", "review_by", "assertion", "evidence_sha256")
 ZONE_OWN = ("id", "region", "status", *ABOUT_THE_STATEMENT, PARTIES, CERTIFICATIONS)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What the file says of one zone, party or set: each attribute's value (None: known to be unknown) in
-    [valid_from, valid_to), and by when it has to say it again (None: as long as is usual for the attribute)."""
+    """What the file says of one zone, party, set or the like: each attribute's value (None: known to be unknown) in
+    [valid_from, valid_to), and by when it has to say it again (None: as long as is usual for the attribute).
+    `evidence_sha256`: of the paper that it rests on, hex or empty."""
 
     kind: str
     id: str
@@ -49,15 +54,21 @@ class Statement:
     values: Mapping[str, object]
     review_by: datetime | None = None
     assertion: Assertion = "self_declared"
+    evidence_sha256: str = ""
 
     def facts(self) -> dict[str, Fact]:
         return {name: self._fact(name, value) for name, value in self.values.items()}
 
     def _fact(self, attribute: str, value: object) -> Fact:
-        usual = ATTRIBUTES[attribute].review_days if attribute in ATTRIBUTES else None
+        usual = review_days(self.kind, attribute)
         review_by = self.valid_from + timedelta(days=usual) if usual and not self.review_by else self.review_by
-        assertion = "certificate" if attribute == CERTIFICATIONS else self.assertion
-        return Fact(value, self.valid_from, self.valid_to, review_by, assertion)
+        return Fact(value, self.valid_from, self.valid_to, review_by, self.assertion)
+
+
+def review_days(kind: str, attribute: str) -> int | None:
+    """After so many days what is stated of the attribute is to be stated again, where that is usual."""
+    about = ABOUT[kind].get(attribute)
+    return about.review_days if about is not None else None
 
 
 @dataclass(frozen=True)
@@ -98,9 +109,6 @@ class Catalogue:
         )
 
 
-ATTRIBUTES: Mapping[str, Attribute] = {**ZONE, **PARTY, **REGION}
-
-
 def _timelines(facts: Mapping[str, list[Fact]]) -> dict[str, Timeline]:
     return {name: tuple(sorted(timeline, key=lambda fact: fact.valid_from)) for name, timeline in facts.items()}
 
@@ -118,7 +126,7 @@ def parse(document: object) -> Catalogue:
         document,
         "file",
         required=("schema", "sets", "parties", "regions", "zones"),
-        optional=("$comment", "comment", "generated_for", "scheme_classes"),
+        optional=("$comment", "comment", "generated_for", "scheme_classes", "statements"),
     )
     as_choice(body["schema"], "schema", among=(SCHEMA,))
     stated_at = as_instant(body["generated_for"], "generated_for") if body.get("generated_for") is not None else None
@@ -128,17 +136,15 @@ def parse(document: object) -> Catalogue:
     regions = [_region(value, at) for value, at in _entries(body, "regions")]
     zones = [_zone(value, at) for value, at in _entries(body, "zones")]
     names = {statement.id: name for statement, name in parties}
-    _check_references(zones, regions={region.id for region in regions}, parties=names.keys())
+    known = {"region": {each.id for each in regions}, "party": set(names), "zone": {entry.id for _, entry in zones}}
+    of_entries = [*sets, *classes, *(each for each, _ in parties), *(each for several, _ in zones for each in several)]
+    further = list(_further(body.get("statements", []), of_entries, known))
+    _check_references(zones, known)
     return Catalogue(
         regions=tuple(regions),
         party_names=names,
         zones=tuple(entry for _, entry in zones),
-        statements=(
-            *sets,
-            *classes,
-            *(statement for statement, _ in parties),
-            *(statement for statement, _ in zones),
-        ),
+        statements=(*of_entries, *further),
         stated_at=stated_at,
     )
 
@@ -159,15 +165,19 @@ def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, objec
 
 
 def _check_references(
-    zones: Iterable[tuple[Statement, ZoneEntry]], *, regions: set[str], parties: Iterable[str]
+    zones: Iterable[tuple[Sequence[Statement], ZoneEntry]], known: Mapping[str, Collection[str]]
 ) -> None:
-    known = set(parties)
-    for n, (statement, zone) in enumerate(zones):
-        if zone.region not in regions:
+    for n, (statements, zone) in enumerate(zones):
+        if zone.region not in known["region"]:
             refuse(f"zones[{n}].region", f"there is no region {zone.region!r} in the file")
-        for party in parties_of(statement.values[PARTIES]):
-            if party not in known:
-                refuse(f"zones[{n}].parties", f"there is no party {party!r} in the file")
+        for statement in statements:
+            _check_parties(statement.values, f"zones[{n}].parties", known)
+
+
+def _check_parties(values: Mapping[str, object], at: str, known: Mapping[str, Collection[str]]) -> None:
+    for party in parties_of(values.get(PARTIES)):
+        if party not in known["party"]:
+            refuse(at, f"there is no party {party!r} in the file")
 
 
 def parties_of(parts: object) -> list[str]:
@@ -179,7 +189,7 @@ def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
     """Each name with one version, or a list of them. Sets hold no sets, so none can hold itself."""
     for name, raw in as_object(value, key, optional=None).items():
         at = f"{key}.{name}"
-        if not name.startswith("@") or not 2 <= len(name) <= 63 or not name[1:].isalnum():
+        if not SET_NAME.fullmatch(name):
             refuse(at, "a set's name is @ and letters or digits")
         versions = raw if isinstance(raw, list) else [raw]
         if not versions:
@@ -190,7 +200,7 @@ def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
 
 
 def _set_version(kind: str, name: str, value: object, at: str) -> Statement:
-    body = as_object(value, at, required=("valid_from", "values"), optional=("valid_to", "review_by", "assertion"))
+    body = as_object(value, at, required=("valid_from", "values"), optional=ABOUT_THE_STATEMENT)
     attribute = TERRITORIES if kind == "set" else SCHEMES
     return _statement(kind, name, body, at, {SET_MEMBERS: checked(body["values"], f"{at}.values", attribute)})
 
@@ -206,12 +216,40 @@ def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values
     valid_from, valid_to = _interval(body, at)
     review_by = as_instant(body["review_by"], f"{at}.review_by") if body.get("review_by") is not None else None
     assertion = as_choice(body.get("assertion", ASSERTIONS[0]), f"{at}.assertion", among=ASSERTIONS)
-    return Statement(kind, name, valid_from, valid_to, values, review_by, ASSERTIONS[ASSERTIONS.index(assertion)])
+    evidence = as_digest(body.get("evidence_sha256", ""), f"{at}.evidence_sha256")
+    known: Assertion = ASSERTIONS[ASSERTIONS.index(assertion)]
+    return Statement(kind, name, valid_from, valid_to, values, review_by, known, evidence)
+
+
+def _further(value: object, others: Sequence[Statement], known: Mapping[str, Collection[str]]) -> Iterator[Statement]:
+    """Statements one by one, for what the entries cannot say: another period for one attribute, or other subjects."""
+    periods = defaultdict(list)
+    for other in others:
+        for attribute in other.values:
+            periods[other.kind, other.id, attribute].append(other)
+    for n, item in enumerate(as_list(value, "statements")):
+        at = f"statements[{n}]"
+        body = as_object(
+            item,
+            at,
+            required=("subject_kind", "subject_id", "attribute", "value", "valid_from"),
+            optional=ABOUT_THE_STATEMENT,
+        )
+        kind, subject = as_subject(body, at)
+        if kind in known and subject not in known[kind]:
+            refuse(f"{at}.subject_id", f"there is no {kind} {subject!r} in the file")
+        attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
+        values = {attribute: value_of(kind, attribute, body["value"], at)}
+        _check_parties(values, f"{at}.value", known)
+        statement = _statement(kind, subject, body, at, values)
+        periods[kind, subject, attribute].append(statement)
+        _refuse_overlaps(periods[kind, subject, attribute], at)
+        yield statement
 
 
 def _party(body: dict[str, object], at: str) -> tuple[Statement, str]:
     as_object(body, at, required=("id", "name", "as_of"), optional=None)
-    own = ("id", "name", "as_of", "valid_to", "review_by", "assertion")
+    own = ("id", "name", "as_of", *ABOUT_THE_STATEMENT)
     values = {
         name: checked(value, f"{at}.{key}", PARTY.get(name))
         for key, value in body.items()
@@ -229,19 +267,22 @@ def _region(body: dict[str, object], at: str) -> RegionEntry:
     return RegionEntry(str(body["id"]), as_text(body["name"], f"{at}.name", limit=120), kind)
 
 
-def _zone(body: dict[str, object], at: str) -> tuple[Statement, ZoneEntry]:
-    as_object(body, at, required=("id", "region", "valid_from", "status", PARTIES), optional=None)
+def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]:
+    as_object(body, at, required=("id", "region", "valid_from", "status"), optional=None)
     values = {name: checked(value, f"{at}.{name}", ZONE.get(name)) for name, value in _flat(body)}
-    for name, read in LISTS.items():
-        if name in body:
-            values[name] = read(body[name], f"{at}.{name}")
+    if PARTIES in body:
+        values[PARTIES] = value_of("zone", PARTIES, body[PARTIES], at, name=PARTIES)
     status = as_choice(body["status"], f"{at}.status", among=STATUSES)
     entry = ZoneEntry(
         id=str(body["id"]),
         region=as_slug(body["region"], f"{at}.region"),
         status=STATUSES[STATUSES.index(status)],
     )
-    return _statement("zone", entry.id, body, at, values), entry
+    statements = [_statement("zone", entry.id, body, at, values)]
+    if CERTIFICATIONS in body:
+        certified = {CERTIFICATIONS: value_of("zone", CERTIFICATIONS, body[CERTIFICATIONS], at, name=CERTIFICATIONS)}
+        statements.append(_statement("zone", entry.id, {**body, "assertion": "certificate"}, at, certified))
+    return statements, entry
 
 
 def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:
@@ -321,6 +362,32 @@ def _interval(body: Mapping[str, object], at: str) -> tuple[datetime, datetime |
     if end is not None and end <= start:
         refuse(f"{at}.valid_to", "must be after valid_from")
     return start, end
+
+
+def as_subject(body: Mapping[str, object], at: str) -> tuple[str, str]:
+    """The kind and the id that a statement is about."""
+    kind = as_choice(body["subject_kind"], f"{at}.subject_kind", among=tuple(ABOUT))
+    if kind not in NAMED_SETS:
+        return kind, as_slug(body["subject_id"], f"{at}.subject_id")
+    name = body["subject_id"]
+    if not isinstance(name, str) or not SET_NAME.fullmatch(name):
+        refuse(f"{at}.subject_id", "a set's name is @ and letters or digits")
+    return kind, name
+
+
+def as_digest(value: object, at: str) -> str:
+    if not isinstance(value, str) or (value and not DIGEST.fullmatch(value)):
+        refuse(at, "must be a SHA-256 digest in lower-case hex, or empty")
+    return value
+
+
+def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "value") -> object:
+    """A value that such a subject's attribute may have; `name`: where it stands at `at`."""
+    if attribute not in ABOUT[kind]:
+        refuse(f"{at}.attribute", f"a {kind} has no attribute {attribute!r}")
+    if value is not None and attribute in LISTS:
+        return LISTS[attribute](value, f"{at}.{name}")
+    return checked(value, f"{at}.{name}", ABOUT[kind][attribute]) if value is not None else None
 
 
 def checked(value: object, at: str, attribute: Attribute | None) -> object:

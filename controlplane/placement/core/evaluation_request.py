@@ -114,7 +114,8 @@ def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
         reference=request.reference,
     )
     horizon = Horizon(request.now)
-    is_there = at(zone.timeline(PARTIES), horizon) is not None
+    parties = at(zone.timeline(PARTIES), horizon)
+    is_there = parties is not None and parties.value is not None
     horizon.sees(found.valid_until)
     closed = _closed(zone, request.operation, is_there=is_there)
     return Evaluation((*found.results, *closed), horizon.until)

@@ -5,34 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .attributes import (
-    CERTIFICATIONS,
-    DIGEST,
-    NODE,
-    PARTIES,
-    PARTY,
-    POOL,
-    REGION,
-    SCHEMES,
-    SET_MEMBERS,
-    TERRITORIES,
-    ZONE,
-    Attribute,
-)
-from .catalogue import LISTS, checked
+from .attributes import SET_MEMBERS
+from .catalogue import as_digest, as_subject, value_of
 from .facts import ASSERTIONS, Assertion, Fact, Subject, Timeline, World, Zone, ZoneStatus
 from .reading import as_choice, as_instant, as_object, as_rfc3339, as_text, refuse
 
 KIND = "fact"  # of the signed document
-ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
-    "zone": {**ZONE, PARTIES: None, CERTIFICATIONS: None},
-    "party": PARTY,
-    "set": {SET_MEMBERS: TERRITORIES},
-    "scheme_class": {SET_MEMBERS: SCHEMES},
-    "region": REGION,
-    "node": NODE,
-    "pool": POOL,
-}
 FIELDS = (
     "subject_kind",
     "subject_id",
@@ -91,36 +69,25 @@ def parse(payload: object, at: str = "fact") -> Statement:
         Malformed: with the field.
     """
     body = as_object(payload, at, required=FIELDS)
-    kind = as_choice(body["subject_kind"], f"{at}.subject_kind", among=tuple(ABOUT))
+    kind, subject = as_subject(body, at)
     valid_from = as_instant(body["valid_from"], f"{at}.valid_from")
     valid_to = as_instant(body["valid_to"], f"{at}.valid_to") if body["valid_to"] is not None else None
     if valid_to is not None and valid_to <= valid_from:
         refuse(f"{at}.valid_to", "must be after valid_from")
     attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
-    evidence = body["evidence_sha256"]
-    if evidence != "" and not (isinstance(evidence, str) and DIGEST.fullmatch(evidence)):
-        refuse(f"{at}.evidence_sha256", "must be a SHA-256 digest in lower-case hex, or empty")
     return Statement(
         subject_kind=kind,
-        subject_id=as_text(body["subject_id"], f"{at}.subject_id", limit=63),
+        subject_id=subject,
         attribute=attribute,
-        value=_value(kind, attribute, body["value"], at),
+        value=value_of(kind, attribute, body["value"], at),
         valid_from=valid_from,
         valid_to=valid_to,
         attested_at=as_instant(body["attested_at"], f"{at}.attested_at"),
         review_by=as_instant(body["review_by"], f"{at}.review_by"),
         assertion=ASSERTIONS[ASSERTIONS.index(as_choice(body["assertion"], f"{at}.assertion", among=ASSERTIONS))],
-        evidence_sha256=str(evidence),
+        evidence_sha256=as_digest(body["evidence_sha256"], f"{at}.evidence_sha256"),
         author=as_text(body["author"], f"{at}.author"),
     )
-
-
-def _value(kind: str, attribute: str, value: object, at: str) -> object:
-    if attribute not in ABOUT[kind]:
-        refuse(f"{at}.attribute", f"a {kind} has no attribute {attribute!r}")
-    if value is not None and kind == "zone" and attribute in LISTS:
-        return LISTS[attribute](value, f"{at}.value")
-    return checked(value, f"{at}.value", ABOUT[kind][attribute]) if value is not None else None
 
 
 def world(statements: Iterable[Statement], statuses: Mapping[str, ZoneStatus]) -> World:
