@@ -115,8 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     state_dir = options.state_dir.resolve()
-    hook = InstalledHook(options.hook_path, options.hook_socket or state_dir / "hook.sock")
-    config = Config(state_dir, options.listen, hook if options.adapter == "libvirt" else None)
+    config = Config(state_dir, options.listen, _hook(state_dir, options) if options.adapter == "libvirt" else None)
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     stop.wait()
     log.info("stopping")
@@ -146,6 +145,10 @@ def _only_agent(state_dir: Path) -> TextIO:
         lock.close()
         raise RuntimeError(f"Another agent uses {state_dir}.") from exc
     return lock
+
+
+def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
+    return InstalledHook(options.hook_path, (options.hook_socket or state_dir / "hook.sock").absolute())
 
 
 def _fake(config: Config, options: argparse.Namespace) -> Adapters:

@@ -10,19 +10,14 @@ from agents.node.hook import script
 from agents.node.hook.state import InstalledHook
 
 
-def install(hook: InstalledHook) -> int:
-    try:
-        has_changed = script.install(hook.path, hook.socket)
-    except (OSError, ValueError) as exc:
-        sys.stderr.write(f"hook: {exc}\n")
-        return 1
-    news = "installed; restart libvirtd, guests run on" if has_changed else "unchanged"
-    sys.stdout.write(f"{hook.path}: {news}\n")
+def install(path: Path, socket: Path) -> int:
+    news = "installed; restart libvirtd, guests run on" if script.install(path, socket) else "unchanged"
+    sys.stdout.write(f"{path}: {news}\n")
     return 0
 
 
-def check(hook: InstalledHook) -> int:
-    state = hook.state()
+def check(path: Path, socket: Path) -> int:
+    state = InstalledHook(path, socket).state()
     sys.stdout.write(json.dumps(dataclasses.asdict(state)) + "\n")
     return 0 if state.is_active else 1
 
@@ -36,7 +31,11 @@ def main() -> int:
         command.add_argument("--socket", type=Path, required=True, help="the agent's, STATE_DIR/hook.sock by default")
         command.set_defaults(act=act)
     options = parser.parse_args()
-    return int(options.act(InstalledHook(options.path, options.socket.absolute())))
+    try:
+        return int(options.act(options.path, options.socket.absolute()))
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"hook: {exc}\n")
+        return 1
 
 
 if __name__ == "__main__":

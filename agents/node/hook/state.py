@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.node.hook import script
@@ -28,11 +28,19 @@ class HookState:
 
 @dataclass(frozen=True, slots=True)
 class InstalledHook:
-    """The hook as it should be: that of `script.render(socket)` at `path`."""
+    """The hook as it should be at `path`: that of this version of the agent, as it was when the agent started.
+
+    Raises:
+        ValueError: a hook cannot use that socket.
+    """
 
     path: Path
     socket: Path
     run_dir: Path = RUN_DIR
+    _wanted: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_wanted", script.render(self.socket))
 
     def state(self) -> HookState:
         """Cheap enough for every heartbeat: it reads one small file. It cannot see what root hides on purpose."""
@@ -51,7 +59,7 @@ class InstalledHook:
             return f"{self.path} can be changed by others than root."
         if not status.st_mode & stat.S_IXUSR:
             return f"{self.path} is not executable, so libvirtd ignores it."
-        if content != script.render(self.socket):
+        if content != self._wanted:
             return f"{self.path} is not the hook of this agent: install it again."
         return ""
 
