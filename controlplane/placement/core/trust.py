@@ -63,7 +63,8 @@ class Keyset:
 
 @dataclass(frozen=True, slots=True)
 class Charter:
-    """Where a node stands and what it may hold, as two people saw it in the room. `serial`: of the machine."""
+    """Where a node stands and what it may hold, as two people (`witnesses`) saw it in the room. `serial`: of the
+    machine."""
 
     version: int
     node: str
@@ -72,6 +73,7 @@ class Charter:
     serial: str
     valid_from: datetime
     valid_to: datetime
+    witnesses: tuple[str, ...] = ()
 
     def covers(self, classifications: Collection[str]) -> bool:
         return _admits(self.classifications, classifications)
@@ -85,6 +87,7 @@ class Charter:
             "serial": self.serial,
             "valid_from": as_rfc3339(self.valid_from),
             "valid_to": as_rfc3339(self.valid_to),
+            "witnesses": list(self.witnesses),
         }
 
 
@@ -157,7 +160,7 @@ def _texts(value: object, at: str) -> frozenset[str]:
 
 
 def read_charter(payload: object) -> Charter:
-    names = ("version", "node", "zone", "classifications", "serial", "valid_from", "valid_to")
+    names = ("version", "node", "zone", "classifications", "serial", "valid_from", "valid_to", "witnesses")
     body = as_object(payload, "charter", required=names)
     return Charter(
         version=as_count(body["version"], "charter.version", minimum=1, maximum=MAX_VERSION),
@@ -167,6 +170,7 @@ def read_charter(payload: object) -> Charter:
         serial=as_text(body["serial"], "charter.serial"),
         valid_from=as_instant(body["valid_from"], "charter.valid_from"),
         valid_to=as_instant(body["valid_to"], "charter.valid_to"),
+        witnesses=tuple(sorted(_texts(body["witnesses"], "charter.witnesses"))),
     )
 
 
