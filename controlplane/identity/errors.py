@@ -6,6 +6,17 @@ class RoleNeeded(Forbidden):
     detail = "This credential may not do that: it needs the role {role}."
 
 
+class DutiesMixed(Conflict):
+    code = "identity.duties_mixed"
+    title = "Separate duties"
+    detail = "{email} has a duty for the platform and cannot be a sovereignty officer: that takes another person."
+
+
+class OrganizationNotFound(NotFound):
+    code = "identity.organization.not_found"
+    detail = "There is no organization {name!r} here."
+
+
 class ProjectNotFound(NotFound):
     code = "identity.project.not_found"
     detail = "There is no project {name!r} here."

@@ -24,26 +24,35 @@ class Project(BaseModel):
 
 
 class User(BaseModel):
-    """A person or a program. Operators run the platform; what else a user may do, memberships say."""
+    """A person or a program. Operators run the platform, auditors read all of it and write nothing; what else a user may
+    do, memberships say."""
 
     email = models.EmailField(max_length=254)
     is_operator = models.BooleanField(default=False)
+    is_auditor = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["email"], name="identity_user_email_taken")]
+        constraints = [
+            models.UniqueConstraint(fields=["email"], name="identity_user_email_taken"),
+            models.CheckConstraint(condition=~Q(is_operator=True, is_auditor=True), name="identity_user_one_duty"),
+        ]
 
 
 class Role(models.TextChoices):
+    """Each may what the next may, but for the last: a sovereignty officer reads everything and writes what the
+    organization demands of places, and nobody else's role includes that."""
+
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
+    SOVEREIGNTY_OFFICER = "sovereignty_officer"
 
 
 class Membership(BaseModel):
     organization = models.ForeignKey(Organization, models.CASCADE)
     user = models.ForeignKey(User, models.CASCADE)
-    role = models.CharField(max_length=16, choices=Role)
+    role = models.CharField(max_length=32, choices=Role)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="identity_membership_once")]
@@ -53,13 +62,13 @@ class ApiToken(BaseModel):
     """A credential. Only its SHA-256 is kept: the secret has 256 random bits, a slow hash would add nothing.
 
     `prefix` is the visible head of the secret, by which people recognise it. A token without a project is an
-    operator's.
+    operator's or an auditor's.
     """
 
     user = models.ForeignKey(User, models.CASCADE)
     project = models.ForeignKey(Project, models.CASCADE, null=True)
     name = models.CharField(max_length=63)
-    role = models.CharField(max_length=16, choices=Role)
+    role = models.CharField(max_length=32, choices=Role)
     prefix = models.CharField(max_length=16)
     sha256 = models.BinaryField(max_length=32)
     expires_at = models.DateTimeField()

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from controlplane.identity.actor import Actor
-from controlplane.identity.errors import ProjectNotFound, TokenNotFound
-from controlplane.identity.models import ApiToken, Project
+from controlplane.identity.errors import OrganizationNotFound, ProjectNotFound, TokenNotFound
+from controlplane.identity.models import ApiToken, Organization, Project, Role
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 
@@ -20,11 +20,14 @@ def actor_of(secret: str, *, request_id: str = "") -> Actor | None:
     digest = hashlib.sha256(secret.encode()).digest()
     now = clock.now()
     token = (
-        ApiToken.objects.select_related("user")
+        ApiToken.objects.select_related("user", "project")
         .filter(sha256=digest, revoked_at__isnull=True, expires_at__gt=now)
         .first()
     )
-    if token is None or (token.project_id is None and not token.user.is_operator):
+    if token is None:
+        return None
+    user, project = token.user, token.project
+    if project is None and not (user.is_operator or user.is_auditor):
         return None
     if token.last_used_at is None or now - token.last_used_at > LAST_USE_RESOLUTION:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
@@ -32,16 +35,18 @@ def actor_of(secret: str, *, request_id: str = "") -> Actor | None:
         user_id=token.user_id,
         credential_id=token.pk,
         project_id=token.project_id,
-        role=token.role,
-        is_operator=token.project_id is None,
+        role=Role.VIEWER if project is None and user.is_auditor else token.role,
+        is_operator=project is None and user.is_operator,
         request_id=request_id,
+        organization_id=project.organization_id if project else None,
+        is_auditor=project is None and user.is_auditor,
     )
 
 
 def projects(actor: Actor) -> QuerySet[Project]:
-    """The projects that the actor sees: all for an operator, else the credential's own."""
+    """The projects that the actor sees: all for an operator or auditor, else the credential's own."""
     visible = Project.objects.select_related("organization")
-    return visible if actor.is_operator else visible.filter(Q(pk=actor.project_id))
+    return visible if actor.sees_all else visible.filter(Q(pk=actor.project_id))
 
 
 def project_get(actor: Actor, ref: str) -> Project:
@@ -50,6 +55,16 @@ def project_get(actor: Actor, ref: str) -> Project:
     found = projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
     if found is None:
         raise ProjectNotFound(name=ref)
+    return found
+
+
+def organization_get(actor: Actor, ref: str) -> Organization:
+    """The organization by id or name; to others than operators and auditors only the credential's own exists."""
+    as_id = as_uuid(ref)
+    visible = Organization.objects.all() if actor.sees_all else Organization.objects.filter(pk=actor.organization_id)
+    found = visible.filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    if found is None:
+        raise OrganizationNotFound(name=ref)
     return found
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.identity.actor import Actor
-from controlplane.identity.errors import NameTaken, RoleNeeded, TokenLifetimeInvalid
+from controlplane.identity.errors import DutiesMixed, NameTaken, RoleNeeded, TokenLifetimeInvalid
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
 from controlplane.identity.selectors import token_get
 from controlplane.kernel import clock
@@ -18,6 +18,15 @@ from controlplane.kernel.names import check_name
 
 TOKEN_LIFETIME_MAX_DAYS = 366
 RANK = {Role.VIEWER: 0, Role.MEMBER: 1, Role.ADMIN: 2, Role.OWNER: 3}
+# A duty of its own: it reads like a viewer, and no rank stands above it.
+OFFICER = Role.SOVEREIGNTY_OFFICER
+
+
+def includes(held: str, wanted: str) -> bool:
+    """Whether somebody with the role `held` may pass on, or end, a credential with the role `wanted`."""
+    if wanted == OFFICER:
+        return held == OFFICER
+    return RANK.get(Role(held), RANK[Role.VIEWER]) >= RANK[Role(wanted)]
 
 
 @transaction.atomic
@@ -33,14 +42,20 @@ def project_create(organization: Organization, *, name: str) -> Project:
 
 
 @transaction.atomic
-def user_create(*, email: str, is_operator: bool = False) -> User:
+def user_create(*, email: str, is_operator: bool = False, is_auditor: bool = False) -> User:
     with refusing("identity_user_email_taken", NameTaken(field="email", kind="user", name=email)):
-        return User.objects.create(email=email, is_operator=is_operator)
+        return User.objects.create(email=email, is_operator=is_operator, is_auditor=is_auditor)
 
 
 @transaction.atomic
 def membership_set(organization: Organization, *, user: User, role: str) -> Membership:
-    """Make the user a member in this role; an earlier role is replaced."""
+    """Make the user a member in this role; an earlier role is replaced.
+
+    Raises:
+        DutiesMixed: who runs or audits the platform does not decide what its customers demand of it.
+    """
+    if role == OFFICER and (user.is_operator or user.is_auditor):
+        raise DutiesMixed(email=user.email)
     membership, _ = Membership.objects.update_or_create(
         organization=organization, user=user, defaults={"role": Role(role)}
     )
@@ -77,7 +92,7 @@ def token_issue(
 def token_create(actor: Actor, project: Project, *, name: str, role: str, lifetime_days: int) -> tuple[ApiToken, str]:
     """Issue a token to the actor's own user, with at most the actor's own role."""
     actor.may_write()
-    if RANK[Role(role)] > RANK[Role(actor.role)]:
+    if not includes(actor.role, role):
         raise RoleNeeded(role=role)
     user = User.objects.get(Q(pk=actor.user_id))
     return token_issue(user, project=project, name=name, role=role, lifetime=timedelta(days=lifetime_days))
@@ -92,6 +107,6 @@ def token_revoke(actor: Actor, project: Project, *, token_id: UUID) -> None:
     """
     actor.may_write()
     token = token_get(actor, project, token_id)
-    if token.user_id != actor.user_id and RANK[Role(token.role)] > RANK[Role(actor.role)]:
+    if token.user_id != actor.user_id and not includes(actor.role, token.role):
         raise RoleNeeded(role=token.role)
     ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=clock.now())

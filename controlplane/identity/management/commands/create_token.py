@@ -7,7 +7,7 @@ from django.db import transaction
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import project_named, user_with
 from controlplane.identity.models import ApiToken, Membership, Project, Role, User
-from controlplane.identity.services import RANK, TOKEN_LIFETIME_MAX_DAYS, token_issue
+from controlplane.identity.services import OFFICER, TOKEN_LIFETIME_MAX_DAYS, includes, token_issue
 from controlplane.kernel import clock
 
 
@@ -16,7 +16,7 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
-        parser.add_argument("--project", help="[ORGANIZATION/]PROJECT; without it the token is an operator's")
+        parser.add_argument("--project", help="[ORGANIZATION/]PROJECT; without it, for an operator or an auditor")
         parser.add_argument("--name", required=True)
         parser.add_argument("--role", choices=Role.values, default=Role.MEMBER)
         parser.add_argument("--days", type=int, default=90, help=f"its lifetime, up to {TOKEN_LIFETIME_MAX_DAYS}")
@@ -43,12 +43,14 @@ class Command(OperatorCommand):
 
 def _check_right(user: User, project: Project | None, role: str) -> None:
     """A token has at most the role of its user. Raises CommandError."""
-    if user.is_operator:
-        return
     if project is None:
-        raise CommandError(f"{user.email} is no operator: name a project with --project.")
+        if not (user.is_operator or user.is_auditor):
+            raise CommandError(f"{user.email} is no operator: name a project with --project.")
+        return
+    if user.is_operator and role != OFFICER:
+        return
     membership = Membership.objects.filter(organization=project.organization, user=user).first()
     if membership is None:
         raise CommandError(f"{user.email} is no member of {project.organization.name}. Make it one with add_member.")
-    if RANK[Role(role)] > RANK[Role(membership.role)]:
+    if not includes(membership.role, role):
         raise CommandError(f"{user.email} is only {membership.role} of {project.organization.name}, not {role}.")

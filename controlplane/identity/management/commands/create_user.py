@@ -14,10 +14,12 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
-        parser.add_argument("--operator", action="store_true", help="one who operates the platform")
+        duty = parser.add_mutually_exclusive_group()
+        duty.add_argument("--operator", action="store_true", help="one who operates the platform")
+        duty.add_argument("--auditor", action="store_true", help="one who reads all of the platform and writes nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        email, is_operator = options["email"], options["operator"]
+        email, is_operator, is_auditor = options["email"], options["operator"], options["auditor"]
         try:
             validate_email(email)
         except ValidationError as exc:
@@ -25,6 +27,8 @@ class Command(OperatorCommand):
         found = User.objects.filter(email=email).first()
         if found and found.is_operator != is_operator:
             raise CommandError(f"{email} is there already and is {'an' if found.is_operator else 'no'} operator.")
-        user = found or user_create(email=email, is_operator=is_operator)
+        if found and found.is_auditor != is_auditor:
+            raise CommandError(f"{email} is there already and is {'an' if found.is_auditor else 'no'} auditor.")
+        user = found or user_create(email=email, is_operator=is_operator, is_auditor=is_auditor)
         self.say(f"The user {email} {'was there already' if found else 'was made'}.")
         self.stdout.write(str(user.pk))
