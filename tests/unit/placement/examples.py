@@ -1,10 +1,12 @@
 """Small fleets, requests and policies, by example and by Hypothesis."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
-from controlplane.placement.core.facts import ZoneFacts
+from controlplane.placement.core.facts import World, Zone
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.policy import Atom, Level, Policy
 from controlplane.placement.core.request import Group, Request, Resources
@@ -14,7 +16,15 @@ ZONE_IDS = (PARIS, RHINE, VIRGINIA)
 TRAITS = ("avx512", "nested", "tpm")
 ROOMY = Resources(16, 65536, 1000)
 SMALL = Resources(2, 4096, 20)
-OPEN_ZONES = tuple(ZoneFacts(zone, "open") for zone in ZONE_IDS)
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def world_of(zones: Iterable[Zone]) -> World:
+    return World(zones={zone.id: zone for zone in zones})
+
+
+OPEN_ZONES = tuple(map(Zone, ZONE_IDS))
+OPEN_WORLD = world_of(OPEN_ZONES)
 
 
 def node(name: str, zone: str = PARIS, **changes: Any) -> NodeRow:
@@ -34,7 +44,7 @@ def ask(**fields: Any) -> Request:
 
 
 def only_in(*zones: str, level: Level = "project", atom: str = "loc") -> Policy:
-    return Policy(f"pol-{level}", level, (Atom(atom, "zone.id", "in", tuple(sorted(zones))),))
+    return Policy(f"pol-{level}", level, (Atom(atom, "in", tuple(sorted(zones)), "zone.id"),))
 
 
 NODE_IDS = [f"n{number:02}" for number in range(12)]
@@ -43,7 +53,7 @@ amounts = st.builds(Resources, st.integers(0, 8), st.integers(0, 8), st.integers
 node_sets = st.frozensets(st.sampled_from(NODE_IDS), max_size=3)
 trait_sets = st.frozensets(st.sampled_from(TRAITS), max_size=2)
 atoms = st.builds(
-    lambda number, zones: Atom(f"a{number}", "zone.id", "in", tuple(sorted(zones))),
+    lambda number, zones: Atom(f"a{number}", "in", tuple(sorted(zones)), "zone.id"),
     st.integers(0, 999),
     st.sets(st.sampled_from(ZONE_IDS), min_size=1),
 )
@@ -79,7 +89,9 @@ node_rows = st.builds(
 )
 row_lists = st.lists(node_rows, max_size=len(NODE_IDS), unique_by=lambda row: row.id)
 zone_lists = st.lists(
-    st.builds(ZoneFacts, st.sampled_from(ZONE_IDS), st.sampled_from(["open", "open", "open", "draining", "closed"])),
+    st.builds(
+        Zone, id=st.sampled_from(ZONE_IDS), status=st.sampled_from(["open", "open", "open", "draining", "closed"])
+    ),
     max_size=3,
     unique_by=lambda zone: zone.id,
 ) | st.just(list(OPEN_ZONES))

@@ -7,11 +7,12 @@ import pytest
 from controlplane.placement.core.capacity import fits, largest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import Decision, as_document
-from controlplane.placement.core.facts import ZoneFacts
+from controlplane.placement.core.facts import World, Zone
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.request import Group, Request, Resources
 from tests.unit.placement.examples import (
-    OPEN_ZONES,
+    NOW,
+    OPEN_WORLD,
     PARIS,
     RHINE,
     ROOMY,
@@ -21,11 +22,12 @@ from tests.unit.placement.examples import (
     node,
     only_in,
     three_zones,
+    world_of,
 )
 
 
-def decided(request: Request, nodes: Fleet, zones: tuple[ZoneFacts, ...] = OPEN_ZONES, *, seed: int = 1) -> Decision:
-    return decide(request, nodes, zones, seed=seed)
+def decided(request: Request, nodes: Fleet, world: World = OPEN_WORLD, *, seed: int = 1) -> Decision:
+    return decide(request, nodes, world, now=NOW, seed=seed)
 
 
 def changes(decision: Decision) -> dict[str, dict[str, object]]:
@@ -65,8 +67,8 @@ def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Re
 
 @pytest.mark.parametrize("status", ["draining", "closed"])
 def test_a_zone_that_is_not_open_takes_nothing(status: str) -> None:
-    zones = (ZoneFacts(PARIS, status),)  # type: ignore[arg-type]
-    decision = decided(ask(), fleet(node("n1")), zones)
+    zone = Zone(PARIS, status=status)  # type: ignore[arg-type]
+    decision = decided(ask(), fleet(node("n1")), world_of([zone]))
     assert decision.refusals() == {"n1": "ZONE_CLOSED"}
     assert changes(decision) == {"zone_open": {"zones": [PARIS]}}
 
@@ -189,21 +191,21 @@ def test_negative_amounts_are_a_mistake() -> None:
 
 def test_fits_counts_copies_over_admissible_nodes() -> None:
     nodes = fleet(node("n1"), node("n2", used=Resources(13, 0, 0)), node("n3", is_cordoned=True))
-    assert fits(ask(), nodes, OPEN_ZONES) == 8 + 1
+    assert fits(ask(), nodes, OPEN_WORLD, now=NOW) == 8 + 1
 
 
 def test_fits_respects_the_group() -> None:
     nodes = fleet(node("n1"), node("n2"))
-    assert fits(ask(groups=(Group("anti-affinity", True),)), nodes, OPEN_ZONES) == 2
-    assert fits(ask(groups=(Group("affinity", True),)), nodes, OPEN_ZONES) == 8
+    assert fits(ask(groups=(Group("anti-affinity", True),)), nodes, OPEN_WORLD, now=NOW) == 2
+    assert fits(ask(groups=(Group("affinity", True),)), nodes, OPEN_WORLD, now=NOW) == 8
 
 
 def test_the_largest_that_fits_is_the_room_on_one_node() -> None:
     nodes = fleet(node("n1", used=Resources(8, 0, 0)), node("n2", used=Resources(0, 61440, 0)))
-    assert largest(ask(), nodes, OPEN_ZONES) == Resources(8, 65536, 1000)
-    assert largest(ask(), fleet(FULL), OPEN_ZONES) is None
+    assert largest(ask(), nodes, OPEN_WORLD, now=NOW) == Resources(8, 65536, 1000)
+    assert largest(ask(), fleet(FULL), OPEN_WORLD, now=NOW) is None
 
 
 def test_capacity_of_nothing_has_no_answer() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        fits(ask(resources=Resources()), fleet(), OPEN_ZONES)
+        fits(ask(resources=Resources()), fleet(), OPEN_WORLD, now=NOW)

@@ -12,14 +12,14 @@ from controlplane.placement.core.capacity import fits, largest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import Relaxation, as_document
 from controlplane.placement.core.explain import operator, tenant, tenant_view
-from controlplane.placement.core.facts import ZoneFacts
+from controlplane.placement.core.facts import Zone
 from controlplane.placement.core.filters import FILTERS
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.request import Request, Resources
-from tests.unit.placement.examples import policies, requests, row_lists, seeds, zone_lists
+from tests.unit.placement.examples import NOW, policies, requests, row_lists, seeds, world_of, zone_lists
 
-Zones = list[ZoneFacts]
+Zones = list[Zone]
 Rows = list[NodeRow]
 
 
@@ -50,7 +50,7 @@ def may_take(request: Request, row: NodeRow, zones: Zones) -> bool:
 def test_exactly_the_nodes_that_keep_every_rule_are_admitted(
     request: Request, rows: Rows, zones: Zones, seed: int
 ) -> None:
-    decision = decide(request, Fleet.from_rows(rows), zones, seed=seed)
+    decision = decide(request, Fleet.from_rows(rows), world_of(zones), now=NOW, seed=seed)
     assert set(decision.candidates) == {row.id for row in rows if may_take(request, row, zones)}
 
 
@@ -58,7 +58,7 @@ def test_exactly_the_nodes_that_keep_every_rule_are_admitted(
 def test_every_node_is_admitted_or_has_exactly_one_reason(
     request: Request, rows: Rows, zones: Zones, seed: int
 ) -> None:
-    decision = decide(request, Fleet.from_rows(rows), zones, seed=seed)
+    decision = decide(request, Fleet.from_rows(rows), world_of(zones), now=NOW, seed=seed)
     named = [*decision.candidates, *(node for each in decision.eliminated for node in each.nodes)]
     assert sorted(named) == sorted(row.id for row in rows)
     assert set(decision.refusals().values()) <= {each.code for each in FILTERS}
@@ -70,10 +70,10 @@ def test_every_node_is_admitted_or_has_exactly_one_reason(
 def test_the_order_of_rows_and_zones_changes_nothing(
     request: Request, rows: Rows, zones: Zones, seed: int, random: Random
 ) -> None:
-    first = decide(request, Fleet.from_rows(rows), zones, seed=seed)
+    first = decide(request, Fleet.from_rows(rows), world_of(zones), now=NOW, seed=seed)
     random.shuffle(rows)
     random.shuffle(zones)
-    again = decide(request, Fleet.from_rows(rows), zones, seed=seed)
+    again = decide(request, Fleet.from_rows(rows), world_of(zones), now=NOW, seed=seed)
     assert again == first
     assert json.dumps(as_document(again)) == json.dumps(as_document(first))
 
@@ -81,8 +81,8 @@ def test_the_order_of_rows_and_zones_changes_nothing(
 @given(requests, policies, row_lists, zone_lists, seeds)
 def test_another_policy_never_admits_more(request: Request, extra: Policy, rows: Rows, zones: Zones, seed: int) -> None:
     fleet = Fleet.from_rows(rows)
-    loose = decide(request, fleet, zones, seed=seed)
-    tight = decide(_with(request, policies=(*request.policies, extra)), fleet, zones, seed=seed)
+    loose = decide(request, fleet, world_of(zones), now=NOW, seed=seed)
+    tight = decide(_with(request, policies=(*request.policies, extra)), fleet, world_of(zones), now=NOW, seed=seed)
     assert set(tight.candidates) <= set(loose.candidates)
 
 
@@ -90,10 +90,12 @@ def test_another_policy_never_admits_more(request: Request, extra: Policy, rows:
 def test_claims_one_after_the_other_never_oversell(request: Request, rows: Rows, zones: Zones, seed: int) -> None:
     assume(any(request.resources))
     request = _with(request, groups=())
-    promised = fits(request, Fleet.from_rows(rows), zones)
+    promised = fits(request, Fleet.from_rows(rows), world_of(zones), now=NOW)
     state = {row.id: row for row in rows}
     taken = 0
-    while (decision := decide(request, Fleet.from_rows(state.values()), zones, seed=seed + taken)).is_admitted:
+    while (
+        decision := decide(request, Fleet.from_rows(state.values()), world_of(zones), now=NOW, seed=seed + taken)
+    ).is_admitted:
         chosen = state[decision.candidates[0]]
         used = Resources(*(have + more for have, more in zip(chosen.used, request.resources, strict=True)))
         changed = [now for now, before in zip(used, chosen.used, strict=True) if now != before]
@@ -110,20 +112,20 @@ def test_the_largest_that_fits_does_fit_and_there_is_none_only_when_nothing_does
 ) -> None:
     assume(any(request.resources))
     fleet = Fleet.from_rows(rows)
-    size = largest(request, fleet, zones)
+    size = largest(request, fleet, world_of(zones), now=NOW)
     if size is None:
-        assert not decide(request, fleet, zones, seed=seed).is_admitted
+        assert not decide(request, fleet, world_of(zones), now=NOW, seed=seed).is_admitted
     else:
-        assert decide(_with(request, resources=size), fleet, zones, seed=seed).is_admitted
+        assert decide(_with(request, resources=size), fleet, world_of(zones), now=NOW, seed=seed).is_admitted
 
 
 @given(requests, row_lists, zone_lists, seeds)
 def test_each_relaxation_alone_admits_as_many_nodes_as_it_says(
     request: Request, rows: Rows, zones: Zones, seed: int
 ) -> None:
-    for relaxation in decide(request, Fleet.from_rows(rows), zones, seed=seed).relaxations:
+    for relaxation in decide(request, Fleet.from_rows(rows), world_of(zones), now=NOW, seed=seed).relaxations:
         changed = _relaxed(relaxation, request, rows, zones)
-        admitted = decide(changed[0], Fleet.from_rows(changed[1]), changed[2], seed=seed).candidates
+        admitted = decide(changed[0], Fleet.from_rows(changed[1]), world_of(changed[2]), now=NOW, seed=seed).candidates
         assert len(admitted) == relaxation.nodes > 0, relaxation
 
 
@@ -131,7 +133,7 @@ def _relaxed(relaxation: Relaxation, request: Request, rows: Rows, zones: Zones)
     """What the relaxation proposes, done."""
     change, facts = relaxation.change, dict(relaxation.facts)
     if change == "zone_open":
-        return request, rows, [ZoneFacts(zone.id, "open") for zone in zones]
+        return request, rows, [Zone(zone.id) for zone in zones]
     if change == "ready":
         return request, [row._replace(is_ready=True) for row in rows], zones
     if change == "cordon":
@@ -175,7 +177,9 @@ def test_every_decision_can_be_told_from_its_stored_form_without_naming_nodes_to
     request: Request, rows: Rows, zones: Zones, seed: int, language: str
 ) -> None:
     named = [row._replace(name=f"secret-{row.id}") for row in rows]
-    stored = json.loads(json.dumps(as_document(decide(request, Fleet.from_rows(named), zones, seed=seed))))
+    stored = json.loads(
+        json.dumps(as_document(decide(request, Fleet.from_rows(named), world_of(zones), now=NOW, seed=seed)))
+    )
     told = tenant(stored, language)
     assert all(told) and (stored["verdict"] == "admitted" or len(told) > 1)
     assert operator(stored, language)[0] == told[0]

@@ -10,11 +10,22 @@ from controlplane.placement.core.filters import FILTERS
 from controlplane.placement.core.fleet import Fleet
 from controlplane.placement.core.request import Request, Resources
 from controlplane.placement.core.sentences import SENTENCES
-from tests.unit.placement.examples import OPEN_ZONES, PARIS, RHINE, VIRGINIA, ask, fleet, node, only_in, three_zones
+from tests.unit.placement.examples import (
+    NOW,
+    OPEN_WORLD,
+    PARIS,
+    RHINE,
+    VIRGINIA,
+    ask,
+    fleet,
+    node,
+    only_in,
+    three_zones,
+)
 
 
 def stored(request: Request, nodes: Fleet) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(json.dumps(as_document(decide(request, nodes, OPEN_ZONES, seed=7))))
+    document: dict[str, Any] = json.loads(json.dumps(as_document(decide(request, nodes, OPEN_WORLD, now=NOW, seed=7))))
     return document
 
 
