@@ -2,8 +2,8 @@
 
     ask.py GUEST OPERATION SUB-OPERATION EXTRA  <the guest's XML
 
-Ends with 0 when the guest may go on; else with 1, and one line on standard error says why. libvirt runs this three
-times during a start, so it imports nothing that is slow: json or socket would each double its 6 ms.
+Ends with 0 when the guest may go on; else with 1, and one line on standard error says why. libvirt waits for it twice
+during a start, so it imports nothing that is slow: json or socket would each double its 6 ms.
 """
 
 import _socket

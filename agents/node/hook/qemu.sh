@@ -15,7 +15,13 @@ prepare/begin | start/begin | restore/begin | migrate/begin)
     ask "$@" || exit 1
     ;;
 *)
-    # News only. A failure here would kill guests that run: libvirt ends those whose "reconnect" or "started" fails.
-    ask "$@" || exit 0
+    # News only, and nobody waits for it. A failure here would kill guests that run: libvirt ends those whose "reconnect"
+    # or "started" fails.
+    exec 4<&0
+    (
+        exec <&4 >/dev/null 2>&1
+        ask "$@"
+    ) &
+    exit 0
     ;;
 esac

@@ -38,7 +38,10 @@ class Gate(Protocol):
         """
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        """What happened to a guest: started, stopped, release, reconnect (libvirtd found it running), attach, ..."""
+        """What happened to a guest: started, stopped, release, reconnect (libvirtd found it running), attach, ...
+
+        News may be lost, and may overtake each other.
+        """
 
 
 @dataclass(frozen=True, slots=True)
