@@ -1,25 +1,22 @@
-"""What there is to choose from. Zones, regions, flavors and volume types are the same for everybody; of images a
-project has its own too."""
+"""What there is to choose from. Flavors and volume types are the same for everybody; of images a project has its own
+too. What is known of zones and parties is in facts_api.py."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.catalog import selectors, services
-from controlplane.catalog.models import IMAGE, Image, Zone
+from controlplane.catalog.models import IMAGE, Image
 from controlplane.catalog.serializers import (
     FlavorOut,
     ImageIn,
     ImageOut,
     ImagePatch,
-    RegionOut,
     VolumeTypeOut,
-    ZoneOut,
 )
 from controlplane.identity.api import ActorView, ProjectView
-from controlplane.kernel import clock
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
@@ -27,8 +24,6 @@ from controlplane.operations.selectors import current_operations
 from controlplane.operations.serializers import joined, with_operation
 
 BY_ID = ("id", "-id")
-REGIONS = Listing({}, sorts=BY_ID)
-ZONES = Listing({"region": exactly("region_id", "The zones of this region.")}, sorts=BY_ID)
 FLAVORS = Listing({}, sorts=BY_ID)
 VOLUME_TYPES = Listing({}, sorts=BY_ID)
 IMAGES = Listing(
@@ -40,26 +35,6 @@ IMAGES = Listing(
     }
 )
 ImageWithOperation = with_operation(ImageOut, allow_null=True)
-
-
-class RegionList(ActorView):
-    @route("region_list", RegionOut, listing=REGIONS)
-    def get(self, request: Request) -> Response:
-        return REGIONS.page(request, selectors.regions()).answer(RegionOut)
-
-
-class ZoneList(ActorView):
-    @route("zone_list", ZoneOut, listing=ZONES)
-    def get(self, request: Request) -> Response:
-        page = ZONES.page(request, selectors.zones())
-        return page.answer(ZoneOut, context=_facts(page.rows))
-
-
-class ZoneDetail(ActorView):
-    @route("zone_get", ZoneOut)
-    def get(self, request: Request) -> Response:
-        zone = selectors.zone_get(self.kwargs["zone"])
-        return Response(ZoneOut(zone, context=_facts([zone])).data)
 
 
 class FlavorList(ActorView):
@@ -124,7 +99,3 @@ def _document(image: Image) -> dict[str, Any]:
 
 def _operations(images: Iterable[Image]) -> dict[str, Any]:
     return {"current_operations": current_operations(image.pk for image in images)}
-
-
-def _facts(zones: Sequence[Zone]) -> dict[str, Any]:
-    return {"facts": selectors.facts_at("zone", [zone.pk for zone in zones], moment=clock.now())}

@@ -11,6 +11,84 @@ class ZoneNotFound(NotFound):
     detail = "There is no zone {name!r}. GET /v1/zones lists them."
 
 
+class PartyNotFound(NotFound):
+    code = "catalog.party.not_found"
+    detail = "There is no party {name!r}. GET /v1/parties lists them."
+
+
+class FactMalformed(InvalidRequest):
+    """A statement that cannot be meant as it stands; `field` is the place in it."""
+
+    code = "catalog.fact.malformed"
+    title = "Malformed statement"
+    detail = "The statement cannot be read: {place} {reason}."
+
+
+class FactRefused(Unprocessable):
+    code = "catalog.fact.refused"
+    title = "Statement refused"
+    detail = "The statement about {attribute} of {subject} is refused: {reason}"
+
+
+class FactNotSigned(Unprocessable):
+    code = "catalog.fact.not_signed"
+    title = "Signature refused"
+    detail = "The key {key_id!r} did not sign the statement about {attribute} of {subject} as it stands here."
+
+
+class FactAuthorMismatch(Unprocessable):
+    code = "catalog.fact.author_mismatch"
+    title = "Signature refused"
+    detail = "The key {key_id!r} belongs to {officer!r}, but the statement names {author!r} as its author."
+
+
+class FactSubjectNotFound(NotFound):
+    code = "catalog.fact.subject_not_found"
+    detail = "There is no {kind} {name!r} that something could be stated of."
+
+
+class FactsOverlap(Unprocessable):
+    code = "catalog.fact.overlap"
+    title = "Statements overlap"
+    detail = "Two statements say what {attribute} of {subject} is from {begins} to {ends}."
+
+
+class FactsLeaveGap(Unprocessable):
+    """What is superseded has to be said anew for all of its time: nothing is unsaid without a signature."""
+
+    code = "catalog.fact.leaves_gap"
+    title = "Part of a statement would be lost"
+    detail = (
+        "This supersedes what was stated of {attribute} of {subject}, which holds from {begins} to {ends} too. State "
+        "in the same request what holds then; null if it is not known."
+    )
+
+
+class OfficerKeyNotFound(NotFound):
+    code = "catalog.officer_key.not_found"
+    detail = "There is no officer key {name!r}. GET /v1/officer-keys lists them."
+
+
+class OfficerKeyNotInForce(Unprocessable):
+    code = "catalog.officer_key.not_in_force"
+    title = "Key not in force"
+    detail = "The officer key {name!r} does not count at this time: {reason}"
+
+
+class OfficerKeyTaken(Conflict):
+    """Ids of keys are never given again, not even after a revocation."""
+
+    code = "catalog.officer_key.taken"
+    title = "Key id taken"
+    detail = "There is already an officer key {name!r}, and it is another one."
+
+
+class OfficerKeyInvalid(InvalidRequest):
+    code = "catalog.officer_key.invalid"
+    title = "Invalid key"
+    detail = "The officer key cannot be registered: {reason}"
+
+
 class FlavorNotFound(NotFound):
     code = "catalog.flavor.not_found"
     detail = "There is no flavor {name!r}. GET /v1/flavors lists them."

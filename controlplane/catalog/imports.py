@@ -1,19 +1,38 @@
 """Take the catalogue and the offers from files. Each import is one transaction; a second one changes nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from controlplane.catalog.models import Fact, Flavor, Party, Region, VolumeType, Zone
+from controlplane.catalog import epochs, facts
+from controlplane.catalog.errors import CatalogueInvalid
+from controlplane.catalog.keys import Officer
+from controlplane.catalog.models import Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.signing import REVIEW_DAYS
+from controlplane.catalog.timelines import FOR_EVER, Period, Subject, completed, overlap, period, subject, uncovered
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.placement.core.catalogue import Catalogue, Statement, parse
-from controlplane.placement.core.reading import as_choice, as_count, as_list, as_object, as_slug, as_text
+from controlplane.placement.core import catalogue as core
+from controlplane.placement.core.catalogue import Catalogue, review_days
+from controlplane.placement.core.reading import (
+    Malformed,
+    as_choice,
+    as_count,
+    as_list,
+    as_object,
+    as_slug,
+    as_text,
+)
+from controlplane.placement.core.statements import Statement
 
 OFFERS_SCHEMA = "andromede.offers/1"
+# A fact whose review is nearer than this is stated again. Longer than a fortnight's holiday of the only officer.
+RENEWED_BEFORE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,7 @@ class CatalogueImport:
     stated: int
     superseded: int
     unchanged: int
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -35,104 +55,176 @@ class OffersImport:
     changed: int
 
 
+@dataclass(frozen=True)
+class Signing:
+    """`attested_at`: when the officer has made sure of what the file says; None: when it was made, if it says so, or
+    now. `restate`: state everything anew, whether it differs or not."""
+
+    officer: Officer
+    attested_at: datetime | None = None
+    restate: bool = False
+
+
 @transaction.atomic(durable=True)
-def catalogue_import(actor: Actor, document: object) -> CatalogueImport:
-    """Make the catalogue what the decoded JSON file says. What the file does not name stays as it is.
+def catalogue_import(actor: Actor, document: object, signing: Signing) -> CatalogueImport:
+    """Make the catalogue what the decoded JSON file says, each statement signed by the officer. What the file does not
+    name stays as it is.
 
     Of a zone, party or set in the file, the file states all facts from its valid_from on: an attribute that it leaves
-    out is not believed any more. No fact is changed: one that differs is superseded by another.
+    out is stated to be unknown. What is believed already is stated again only when its review is near or its key was
+    revoked.
 
     Raises:
         CatalogueInvalid: nothing was imported; `reason` names the place.
+        RoleNeeded, and what facts_state() raises.
     """
     actor.may_operate()
-    catalogue = parse(document)
-    _wait_for_other_imports()
-    _write_rows(catalogue)
-    stated, superseded, unchanged = _write_facts(catalogue.statements)
+    with _naming_the_place():
+        catalogue = core.parse(document)
+    facts.wait_for_other_officers()
+    is_zone_changed = _write_rows(catalogue)
+    comparison = _compared(catalogue, signing)
+    done = facts.state(actor, [signing.officer.signed(statement) for statement in comparison.statements()])
+    epoch = epochs.advance() if is_zone_changed and not done.stated else done.epoch
     return CatalogueImport(
         regions=len(catalogue.regions),
         parties=len(catalogue.party_names),
         zones=len(catalogue.zones),
-        stated=stated,
-        superseded=superseded,
-        unchanged=unchanged,
+        stated=len(done.stated),
+        superseded=done.superseded,
+        unchanged=comparison.unchanged,
+        epoch=epoch,
     )
 
 
-def _wait_for_other_imports() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('catalogue import', 0))")
-
-
-def _write_rows(catalogue: Catalogue) -> None:
+def _write_rows(catalogue: Catalogue) -> bool:
+    """Whether a zone is new or has another status, so that decisions may be others."""
     for region in catalogue.regions:
         Region.objects.update_or_create(pk=region.id, defaults={"name": region.name, "kind": region.kind})
     for party_id, name in catalogue.party_names.items():
         Party.objects.update_or_create(pk=party_id, defaults={"name": name})
+    before = dict(Zone.objects.values_list("pk", "status"))
     for zone in catalogue.zones:
         Zone.objects.update_or_create(pk=zone.id, defaults={"region_id": zone.region, "status": zone.status})
+    return any(before.get(zone.id) != zone.status for zone in catalogue.zones)
 
 
-def _write_facts(subjects: Iterable[Statement]) -> tuple[int, int, int]:
-    """How many facts were stated, superseded and left as they were."""
+@dataclass(frozen=True)
+class Wanted:
+    """`is_review_given`: the file itself says when the statement is to be reviewed."""
+
+    statement: Statement
+    is_review_given: bool = False
+
+
+@dataclass
+class Comparison:
+    """What the file says beside what is believed, attribute by attribute."""
+
+    signing: Signing
+    attested_at: datetime
+    now: datetime
+    revoked: Collection[str]
+    new: list[Statement] = field(default_factory=list)
+    known: list[Fact] = field(default_factory=list)
+    unchanged: int = 0
+
+    def add(self, about: Subject, wanted: Sequence[Wanted], known: Sequence[Fact], *, since: datetime) -> None:
+        """`since`: from when on the file says all there is to say of the attribute."""
+        self.known += known
+        for each in wanted:
+            if not self.signing.restate and any(self._is_same(each, fact) for fact in known):
+                self.unchanged += 1
+            else:
+                self.new.append(each.statement)
+        for gap in uncovered((since, FOR_EVER), [period(each.statement) for each in wanted]):
+            if any(self._is_unsaid(fact, gap) for fact in known):
+                self.new.append(self.statement(about, None, gap))
+
+    def _is_same(self, wanted: Wanted, fact: Fact) -> bool:
+        """A file that says since later what is believed since earlier says nothing new."""
+        said = wanted.statement
+        is_same = (fact.value, fact.valid_to, fact.assertion, fact.evidence_sha256) == (
+            said.value,
+            said.valid_to,
+            said.assertion,
+            said.evidence_sha256,
+        )
+        is_fresh = (
+            fact.review_by == said.review_by
+            if wanted.is_review_given
+            else fact.review_by > self.now + RENEWED_BEFORE or period(said)[1] <= self.now
+        )
+        return is_same and is_fresh and fact.valid_from <= said.valid_from and fact.key_id not in self.revoked
+
+    def _is_unsaid(self, fact: Fact, gap: Period) -> bool:
+        return fact.value is not None and overlap(period(statement_of(fact)), gap)
+
+    def statement(self, about: Subject, value: object, when: Period, source: core.Statement | None = None) -> Statement:
+        kind, name, attribute = about
+        usual = self.attested_at + timedelta(days=review_days(kind, attribute) or REVIEW_DAYS)
+        return Statement(
+            subject_kind=kind,
+            subject_id=name,
+            attribute=attribute,
+            value=value,
+            valid_from=when[0],
+            valid_to=None if when[1] == FOR_EVER else when[1],
+            attested_at=self.attested_at,
+            review_by=(source.review_by if source else None) or usual,
+            assertion=source.assertion if source else "self_declared",
+            evidence_sha256=source.evidence_sha256 if source else "",
+            author=self.signing.officer.name,
+        )
+
+    def statements(self) -> list[Statement]:
+        """All that has to be signed."""
+        return completed(self.new, map(statement_of, self.known))
+
+
+def _compared(catalogue: Catalogue, signing: Signing) -> Comparison:
     now = clock.now()
-    believed: dict[tuple[str, str], dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
-    for fact in Fact.objects.filter(superseded_at__isnull=True):
-        believed[fact.subject_kind, fact.subject_id][fact.attribute].append(fact)
-    ended: list[Fact] = []
-    new: list[Fact] = []
-    unchanged = 0
-    for subject in subjects:
-        known = believed[subject.kind, subject.id]
-        for attribute in sorted(subject.values.keys() | known.keys()):
-            later = [fact for fact in known[attribute] if fact.valid_to is None or fact.valid_to > subject.valid_from]
-            if _says_the_same(subject, attribute, later):
-                unchanged += len(later)
-                continue
-            ended += later
-            new += _instead(subject, attribute, later, now=now)
-    Fact.objects.filter(pk__in=[fact.pk for fact in ended]).update(superseded_at=now, updated_at=now)
-    Fact.objects.bulk_create(new)
-    return len(new), len(ended), unchanged
+    revoked = set(OfficerKey.objects.exclude(revoked_at=None).values_list("key_id", flat=True))
+    comparison = Comparison(signing, signing.attested_at or catalogue.stated_at or now, now, revoked)
+    wanted: dict[Subject, list[Wanted]] = defaultdict(list)
+    for about, each in _wanted(catalogue, comparison):
+        wanted[about].append(each)
+    entries = _entries(catalogue)
+    known: dict[Subject, list[Fact]] = defaultdict(list)
+    for fact in Fact.objects.filter(believed()).order_by("valid_from"):
+        known[subject(statement_of(fact))].append(fact)
+    left_out = {about for about in known if about[:2] in entries} - wanted.keys()
+    for about in sorted(wanted.keys() | left_out):
+        starts = [each.statement.valid_from for each in wanted[about]] or [entries[about[:2]]]
+        comparison.add(about, wanted[about], known[about], since=min(starts))
+    return comparison
 
 
-def _says_the_same(subject: Statement, attribute: str, later: list[Fact]) -> bool:
-    if attribute not in subject.values:
-        return not later
-    return (
-        len(later) == 1
-        and later[0].value == subject.values[attribute]
-        and later[0].valid_from <= subject.valid_from
-        and later[0].valid_to == subject.valid_to
-    )
+def _wanted(catalogue: Catalogue, comparison: Comparison) -> Iterator[tuple[Subject, Wanted]]:
+    for each in catalogue.statements:
+        for attribute, value in each.values.items():
+            about = (each.kind, each.id, attribute)
+            when = (each.valid_from, each.valid_to or FOR_EVER)
+            statement = comparison.statement(about, value, when, each)
+            yield about, Wanted(statement, each.review_by is not None)
 
 
-def _instead(subject: Statement, attribute: str, later: list[Fact], *, now: datetime) -> list[Fact]:
-    """What is believed in place of `later`: up to the subject's valid_from the same as before, then what it states."""
-    before = [
-        _fact(subject, attribute, fact.value, (fact.valid_from, subject.valid_from), now=now)
-        for fact in later
-        if fact.valid_from < subject.valid_from
-    ]
-    if attribute not in subject.values:
-        return before
-    period = (subject.valid_from, subject.valid_to)
-    return [*before, _fact(subject, attribute, subject.values[attribute], period, now=now)]
+def _entries(catalogue: Catalogue) -> Mapping[tuple[str, str], datetime]:
+    """Kind and id of what has an entry of its own, and since when the entry speaks; it comes before single statements
+    about the same."""
+    starts: dict[tuple[str, str], datetime] = {}
+    for each in catalogue.statements:
+        if each.kind in ("zone", "party", *core.NAMED_SETS):
+            starts.setdefault((each.kind, each.id), each.valid_from)
+    return starts
 
 
-def _fact(
-    subject: Statement, attribute: str, value: object, period: tuple[datetime, datetime | None], *, now: datetime
-) -> Fact:
-    return Fact(
-        subject_kind=subject.kind,
-        subject_id=subject.id,
-        attribute=attribute,
-        value=value,
-        valid_from=period[0],
-        valid_to=period[1],
-        created_at=now,
-    )
+@contextmanager
+def _naming_the_place() -> Iterator[None]:
+    try:
+        yield
+    except Malformed as exc:
+        raise CatalogueInvalid(reason=str(exc)) from exc
 
 
 @transaction.atomic(durable=True)
@@ -145,17 +237,23 @@ def offers_import(actor: Actor, document: object) -> OffersImport:
         CatalogueInvalid: nothing was imported; `reason` names the place.
     """
     actor.may_operate()
+    with _naming_the_place():
+        flavors, types = _offers(document)
+    rows: list[Flavor | VolumeType] = [*flavors, *types]
+    changed = sum(map(_is_changed, rows))
+    for row in rows:
+        row.save()
+    return OffersImport(flavors=len(flavors), volume_types=len(types), changed=changed)
+
+
+def _offers(document: object) -> tuple[list[Flavor], list[VolumeType]]:
     body = as_object(document, "file", required=("schema", "flavors", "volume_types"), optional=("comment",))
     as_choice(body["schema"], "schema", among=(OFFERS_SCHEMA,))
     flavors = [_flavor(item, f"flavors[{n}]") for n, item in enumerate(as_list(body["flavors"], "flavors"))]
     types = [
         _volume_type(item, f"volume_types[{n}]") for n, item in enumerate(as_list(body["volume_types"], "volume_types"))
     ]
-    rows: list[Flavor | VolumeType] = [*flavors, *types]
-    changed = sum(map(_is_changed, rows))
-    for row in rows:
-        row.save()
-    return OffersImport(flavors=len(flavors), volume_types=len(types), changed=changed)
+    return flavors, types
 
 
 def _flavor(item: object, at: str) -> Flavor:

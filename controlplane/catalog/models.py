@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import models
@@ -47,8 +49,9 @@ class Party(models.Model):
 
 
 class OfficerKey(BaseModel):
-    """The public key (Ed25519, base64 of its SubjectPublicKeyInfo) of a person who may state facts or approve
-    exemptions. `key_id` stands in what the key signs. The private key never comes here."""
+    """The public key (base64 of its SubjectPublicKeyInfo) of a person who may state facts or approve exemptions.
+    `key_id` stands in what the key signs; it decides the algorithm. The private key never comes here. Nothing of a key
+    changes but that it is revoked, once (migration 0003)."""
 
     key_id = models.CharField(max_length=64)
     officer = models.CharField(max_length=200)
@@ -78,7 +81,7 @@ class FactsEpoch(models.Model):
 
 class Fact(BaseModel):
     """One dated statement about a zone, a party, a named set and so on, signed by an officer. A correction supersedes;
-    no value is ever changed.
+    the database refuses any other change (migration 0003).
 
     `value` null says: known to be unknown. [valid_from, valid_to) is when it holds in the world; created_at and
     superseded_at say when we believed it. From `review_by` on it counts as unknown until it is stated again.
@@ -115,11 +118,28 @@ class Fact(BaseModel):
                     ("subject_id", "="),
                     ("attribute", "="),
                     (Func("valid_from", "valid_to", function="TSTZRANGE", output_field=DateTimeRangeField()), "&&"),
+                    (
+                        Func("created_at", "superseded_at", function="TSTZRANGE", output_field=DateTimeRangeField()),
+                        "&&",
+                    ),
                 ],
-                condition=Q(superseded_at__isnull=True),
                 name="catalog_fact_one_belief",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["subject_kind", "subject_id"],
+                condition=Q(superseded_at__isnull=True),
+                name="catalog_fact_believed",
+            )
+        ]
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.valid_from <= moment and (self.valid_to is None or moment < self.valid_to)
+
+    def is_due(self, moment: datetime) -> bool:
+        """It has to be stated again, and counts as unknown until then."""
+        return moment >= self.review_by
 
 
 class Flavor(models.Model):

@@ -9,15 +9,18 @@ from controlplane.catalog.errors import (
     FlavorNotFound,
     ImageNotFound,
     ImageNotReady,
+    PartyNotFound,
     VolumeTypeNotFound,
     ZoneNotFound,
 )
-from controlplane.catalog.models import Fact, Flavor, Image, Region, VolumeType, Zone
+from controlplane.catalog.models import Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.names import as_uuid
 from controlplane.placement.core import statements
-from controlplane.placement.core.facts import World
+from controlplane.placement.core.catalogue import NAMED_SETS, STATUSES
+from controlplane.placement.core.facts import World, ZoneStatus
+from controlplane.placement.core.signed import Signed
 from controlplane.placement.core.statements import Statement
 
 
@@ -67,22 +70,59 @@ def zone_get(ref: str) -> Zone:
     return zone
 
 
-def facts_at(kind: str, subject_ids: Collection[str], *, moment: datetime) -> dict[str, dict[str, object]]:
-    """subject id → attribute → value, as we now believe that it is, was or will be at `moment`.
+def parties() -> QuerySet[Party]:
+    return Party.objects.order_by("pk")
 
-    An attribute that nothing is said of is missing; one that is known to be unknown is None.
+
+def party_get(ref: str) -> Party:
+    party = parties().filter(pk=ref).first()
+    if party is None:
+        raise PartyNotFound(name=ref)
+    return party
+
+
+def facts(actor: Actor) -> QuerySet[Fact]:
+    """All that was ever stated. What is known of single machines is not for tenants."""
+    found = Fact.objects.all()
+    return found if actor.sees_all else found.exclude(subject_kind="node")
+
+
+def believed(believed_at: datetime | None = None) -> Q:
+    """Of facts: believed at that moment, or now."""
+    if believed_at is None:
+        return Q(superseded_at__isnull=True)
+    return Q(created_at__lte=believed_at) & (Q(superseded_at__isnull=True) | Q(superseded_at__gt=believed_at))
+
+
+def holding(at: datetime) -> Q:
+    """Of facts: true in the world at that moment, if they are right."""
+    return Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
+
+
+def facts_of(
+    kind: str, subject_ids: Collection[str], *, at: datetime, believed_at: datetime | None = None
+) -> dict[str, dict[str, Fact]]:
+    """subject id → attribute → what was believed at `believed_at` (now) to hold at `at`, due for review or not.
+
+    An attribute that nothing is said of is missing; one that is known to be unknown has the value None.
     """
-    facts = Fact.objects.filter(
-        Q(valid_to__isnull=True) | Q(valid_to__gt=moment),
-        subject_kind=kind,
-        subject_id__in=subject_ids,
-        valid_from__lte=moment,
-        superseded_at__isnull=True,
-    )
-    values: dict[str, dict[str, object]] = {subject_id: {} for subject_id in subject_ids}
-    for subject_id, attribute, value in facts.values_list("subject_id", "attribute", "value"):
-        values[subject_id][attribute] = value
-    return values
+    found = Fact.objects.filter(
+        believed(believed_at), holding(at), subject_kind=kind, subject_id__in=subject_ids
+    ).order_by("attribute")
+    facts: dict[str, dict[str, Fact]] = {subject_id: {} for subject_id in subject_ids}
+    for fact in found:
+        facts[fact.subject_id][fact.attribute] = fact
+    return facts
+
+
+def named_sets(*, at: datetime) -> QuerySet[Fact]:
+    """Of every named set and scheme class the version that holds; annotated with its `name`."""
+    found = Fact.objects.filter(believed(), holding(at), subject_kind__in=NAMED_SETS)
+    return found.annotate(name=F("subject_id"))
+
+
+def officer_keys() -> QuerySet[OfficerKey]:
+    return OfficerKey.objects.order_by("pk")
 
 
 def flavors() -> QuerySet[Flavor]:
@@ -110,16 +150,23 @@ def volume_type_get(ref: str) -> VolumeType:
 
 def world(*, believed_at: datetime | None = None) -> World:
     """All that is known, as of `believed_at` (default: as it is believed now): the facts of all times, to evaluate
-    policies against at any."""
-    facts = Fact.objects.filter(superseded_at__isnull=True)
-    if believed_at is not None:
-        facts = Fact.objects.filter(
-            Q(superseded_at__isnull=True) | Q(superseded_at__gt=believed_at), created_at__lte=believed_at
-        )
-    statuses = dict(Zone.objects.order_by("pk").values_list("pk", "status"))
+    policies against at any. Zones are open, draining or closed as they are now."""
+    facts = Fact.objects.filter(believed(believed_at))
+    known: dict[str, ZoneStatus] = {status: status for status in STATUSES}
+    statuses = {zone: known[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
     return statements.world((statement_of(fact) for fact in facts), statuses)
+
+
+def signed_facts() -> list[Signed]:
+    """All that is believed now, as it was signed: by subject, attribute and time."""
+    found = Fact.objects.filter(believed())
+    return [signed_of(fact) for fact in found.order_by("subject_kind", "subject_id", "attribute", "valid_from")]
 
 
 def statement_of(fact: Fact) -> Statement:
     """What the officer signed."""
     return Statement(**{name: getattr(fact, name) for name in statements.FIELDS})
+
+
+def signed_of(fact: Fact) -> Signed:
+    return Signed(statement_of(fact).payload(), fact.key_id, bytes(fact.signature))

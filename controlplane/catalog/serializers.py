@@ -1,43 +1,8 @@
-from typing import Any
-
 from rest_framework import serializers
 
 from controlplane.catalog.models import IMAGE, Image
 from controlplane.catalog.services import FIRMWARES, FORMATS, MEMORY_MAX_MIB
 from controlplane.kernel.fields import Choice, In, Labels, LabelsPatch, Name, Out, ResourceOut, Text, Whole
-
-
-class RegionOut(Out):
-    id = serializers.CharField()
-    name = serializers.CharField()
-    kind = serializers.CharField()
-
-
-class ZonePartyOut(Out):
-    """A legal entity and its part in the zone."""
-
-    id = serializers.CharField(source="party_id")
-    name = serializers.CharField(source="party.name")
-    role = serializers.CharField()
-    has_technical_access = serializers.BooleanField()
-
-
-class ZoneOut(Out):
-    """`facts` are those that hold now; one that is null is known to be unknown."""
-
-    # Context: `facts`, zone → attribute → value.
-    id = serializers.CharField()
-    region = serializers.CharField(source="region_id")
-    status = serializers.ChoiceField(["open", "draining", "closed"])
-    parties = serializers.SerializerMethodField()
-    facts = serializers.SerializerMethodField()
-
-    def get_parties(self, zone: Any) -> list[dict[str, Any]]:
-        return []
-
-    def get_facts(self, zone: Any) -> dict[str, Any]:
-        facts: dict[str, Any] = self.context["facts"][zone.pk]
-        return dict(sorted(facts.items()))
 
 
 class FlavorOut(Out):

@@ -1,21 +1,37 @@
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from controlplane.catalog.imports import catalogue_import
+from controlplane.catalog.imports import Signing, catalogue_import
+from controlplane.catalog.management.officers import add_key_arguments, moment, registered_officer
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_json
 
 
 class Command(OperatorCommand):
-    help = "Import regions, zones, parties, named sets and the facts about them; a second time changes nothing."
+    help = (
+        "Import regions, zones, parties, named sets and the facts about them, each signed with the key of the officer "
+        "who runs this; a second time changes nothing but what is due for review."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="JSON, schema andromede.sovereignty.catalogue/1")
+        add_key_arguments(parser)
+        parser.add_argument(
+            "--attested-at",
+            type=moment,
+            help="when the officer made sure of it: `now`, or a moment; usually the file's generated_for",
+        )
+        parser.add_argument("--restate", action="store_true", help="sign all of it anew, not only what differs")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done = catalogue_import(SYSTEM, read_json(options["file"]))
+        key: Path = options["key"]
+        attested_at: datetime | None = options["attested_at"]
+        signing = Signing(registered_officer(key, options["key_id"]), attested_at, options["restate"])
+        done = catalogue_import(SYSTEM, read_json(options["file"]), signing)
         self.stdout.write(
             f"{done.regions} regions, {done.parties} parties, {done.zones} zones; facts: {done.stated} stated, "
-            f"{done.superseded} superseded, {done.unchanged} unchanged"
+            f"{done.superseded} superseded, {done.unchanged} unchanged; epoch {done.epoch}"
         )

@@ -1,0 +1,118 @@
+"""The catalogue as a file that catalogue_import() takes, and that changes nothing when it does."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from controlplane.catalog import selectors
+from controlplane.catalog.models import Fact, Party, Region, Zone
+from controlplane.placement.core.attributes import CERTIFICATIONS
+from controlplane.placement.core.catalogue import NAMED_SETS, SCHEMA
+from controlplane.placement.core.reading import as_rfc3339
+
+# What an entry says once for all of its attributes.
+Terms = tuple[datetime, datetime | None, datetime, str, str]
+Facts = Mapping[tuple[str, str], Sequence[Fact]]
+
+
+def catalogue_export(*, now: datetime) -> dict[str, object]:
+    """All that is believed now of all times. An entry has the facts that share its dates and its provenance; what
+    differs from the most of its subject stands in `statements`. Signatures are in selectors.signed_facts()."""
+    believed: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+    for fact in Fact.objects.filter(selectors.believed()).order_by(
+        "subject_kind", "subject_id", "attribute", "valid_from"
+    ):
+        believed[fact.subject_kind, fact.subject_id].append(fact)
+    statements: list[Fact] = []
+    document: dict[str, object] = {
+        "schema": SCHEMA,
+        "generated_for": as_rfc3339(now),
+        "sets": _sets("set", believed),
+        "scheme_classes": _sets("scheme_class", believed),
+        "parties": [_party(party, believed, statements, now=now) for party in selectors.parties()],
+        "regions": [_region(region) for region in selectors.regions()],
+        "zones": [_zone(zone, believed, statements, now=now) for zone in selectors.zones()],
+    }
+    for (kind, _), facts in believed.items():
+        if kind not in ("zone", "party", *NAMED_SETS):
+            statements += facts
+    return document | {"statements": [_statement(fact) for fact in statements]}
+
+
+def _sets(kind: str, believed: Facts) -> dict[str, object]:
+    sets: dict[str, object] = {}
+    for (about, name), facts in believed.items():
+        if about == kind:
+            sets[name] = [_dated(_terms(fact)) | {"values": fact.value} for fact in facts]
+    return sets
+
+
+def _region(region: Region) -> dict[str, object]:
+    kind: dict[str, object] = {"kind": region.kind} if region.kind else {}
+    return {"id": region.pk, "name": region.name} | kind
+
+
+def _party(party: Party, believed: Facts, statements: list[Fact], *, now: datetime) -> dict[str, object]:
+    terms, own = _parted(believed.get(("party", party.pk), ()), statements, now=now)
+    dates = _dated(terms) if terms else {"valid_from": as_rfc3339(now)}
+    as_of = dates.pop("valid_from")
+    values = {fact.attribute.removeprefix("party."): fact.value for fact in own}
+    return {"id": party.pk, "name": party.name, "as_of": as_of, **dates, **values}
+
+
+def _zone(zone: Zone, believed: Facts, statements: list[Fact], *, now: datetime) -> dict[str, object]:
+    terms, own = _parted(believed.get(("zone", zone.pk), ()), statements, now=now)
+    dates = _dated(terms) if terms else {"valid_from": as_rfc3339(now)}
+    entry: dict[str, object] = {"id": zone.pk, "region": zone.region_id, "status": zone.status, **dates}
+    for fact in own:
+        _put(entry, fact)
+    return entry
+
+
+def _put(entry: dict[str, object], fact: Fact) -> None:
+    """keys.custody stands in the entry as {"keys": {"custody": …}}."""
+    group, _, name = fact.attribute.partition(".")
+    if not name:
+        entry[group] = fact.value
+        return
+    inner = entry.setdefault(group, {})
+    assert isinstance(inner, dict)
+    inner[name] = fact.value
+
+
+def _parted(facts: Sequence[Fact], statements: list[Fact], *, now: datetime) -> tuple[Terms | None, list[Fact]]:
+    """The terms that most of what holds now shares, and the facts that have them; the others go to `statements`."""
+    sayable = {
+        fact: _terms(fact) for fact in facts if fact.attribute != CERTIFICATIONS or fact.assertion == "certificate"
+    }
+    present = [terms for fact, terms in sayable.items() if fact.holds_at(now)]
+    if not present:
+        statements += facts
+        return None, []
+    (terms, _), *_ = Counter(present).most_common(1)
+    own = [fact for fact, its in sayable.items() if its == terms]
+    statements += [fact for fact in facts if fact not in own]
+    return terms, own
+
+
+def _terms(fact: Fact) -> Terms:
+    """Certificates are certified, whatever their entry says of the rest."""
+    assertion = "self_declared" if fact.attribute == CERTIFICATIONS else fact.assertion
+    return fact.valid_from, fact.valid_to, fact.review_by, assertion, fact.evidence_sha256
+
+
+def _dated(terms: Terms) -> dict[str, object]:
+    valid_from, valid_to, review_by, assertion, evidence = terms
+    return {
+        "valid_from": as_rfc3339(valid_from),
+        "valid_to": as_rfc3339(valid_to) if valid_to else None,
+        "review_by": as_rfc3339(review_by),
+        "assertion": assertion,
+        "evidence_sha256": evidence,
+    }
+
+
+def _statement(fact: Fact) -> dict[str, object]:
+    about = {name: getattr(fact, name) for name in ("subject_kind", "subject_id", "attribute", "value")}
+    terms = (fact.valid_from, fact.valid_to, fact.review_by, fact.assertion, fact.evidence_sha256)
+    return about | _dated(terms)

@@ -1,0 +1,284 @@
+"""Stating facts: what officers have signed becomes what is believed, and ends what was believed instead.
+
+Nothing is ever unsaid without a signature. A statement that overlaps a believed one supersedes it whole, so the same
+request has to state anew what of it still holds (timelines.completed() makes these statements). A fact that has become
+wrong without a new value being known is stated as null.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from controlplane.audit import evidence
+from controlplane.audit.models import Kind
+from controlplane.audit.services import record
+from controlplane.catalog import epochs, keys, officer_keys, selectors
+from controlplane.catalog.errors import (
+    FactAuthorMismatch,
+    FactMalformed,
+    FactNotSigned,
+    FactRefused,
+    FactsLeaveGap,
+    FactsOverlap,
+    FactSubjectNotFound,
+    OfficerKeyNotFound,
+)
+from controlplane.catalog.models import Fact, OfficerKey, Party, Region, Zone
+from controlplane.catalog.timelines import FOR_EVER, Period, Subject, first_overlap, overlap, period, subject, uncovered
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.placement.core import statements
+from controlplane.placement.core.attributes import PARTIES
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.catalogue import parties_of
+from controlplane.placement.core.reading import Malformed, as_rfc3339
+from controlplane.placement.core.signed import BadDocument, Signed, Verify
+from controlplane.placement.core.statements import KIND, Statement
+
+CLOCK_SKEW = timedelta(minutes=5)  # how far an officer's clock may be ahead of ours
+SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB
+FACTS_MAX = 5000  # of one request; a whole catalogue has some hundreds
+REVIEW_PAST = "its review date is past, so that it would count as unknown at once."
+REVIEW_BEFORE_ATTESTED = "its review date is not after the moment at which it was attested."
+ATTESTED_LATER = "it was attested at a moment that has not come yet."
+TOO_LONG = "it has more bytes than a statement may have."
+
+
+@dataclass(frozen=True)
+class FactsStated:
+    """`epoch`: in which they count. What was believed already, by the same key, is `unchanged`."""
+
+    epoch: int
+    stated: tuple[Fact, ...] = ()
+    superseded: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A signed statement, and where it stands in the request."""
+
+    signed: Signed
+    statement: Statement
+    at: str
+
+
+@transaction.atomic(durable=True)
+def facts_state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
+    """All of them or none. The same again changes nothing and begins no epoch.
+
+    Raises:
+        RoleNeeded
+        FactMalformed, FactRefused, FactSubjectNotFound: of one statement, by itself.
+        OfficerKeyNotFound, OfficerKeyNotInForce, FactNotSigned, FactAuthorMismatch: its signature does not count.
+        FactsOverlap: two of them are about the same moment.
+        FactsLeaveGap: part of what is superseded would be lost.
+    """
+    return state(actor, documents)
+
+
+def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
+    """facts_state() in the caller's transaction, which holds the place of all who state facts until its end."""
+    actor.may_operate()
+    entries = _checked(documents, now=clock.now())
+    wait_for_other_officers()
+    believed = _believed({entry.statement.subject_id for entry in entries})
+    changes = Changes()
+    for about, group in _grouped(entries).items():
+        changes.add(group, believed.get(about, ()))
+    if not changes.new:
+        return FactsStated(epochs.current(), unchanged=changes.unchanged)
+    return _write(actor, changes)
+
+
+def wait_for_other_officers() -> None:
+    """One at a time compares what is believed with what is to be stated, until the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
+
+
+class Changes:
+    """What is new, what it ends, and how much was known already."""
+
+    def __init__(self) -> None:
+        self.new: list[tuple[Entry, list[Fact]]] = []
+        self.unchanged = 0
+
+    @property
+    def ended(self) -> dict[UUID, Fact]:
+        return {fact.pk: fact for _, facts in self.new for fact in facts}
+
+    def add(self, group: Sequence[Entry], known: Collection[Fact]) -> None:
+        """All statements about one attribute of one subject."""
+        _refuse_overlap(group)
+        believed = [(fact, selectors.statement_of(fact)) for fact in known]
+        new = [entry for entry in group if not any(_is_same(entry, fact, said) for fact, said in believed)]
+        self.unchanged += len(group) - len(new)
+        for _, said in believed:
+            if any(overlap(period(said), period(entry.statement)) for entry in new):
+                _refuse_gap(said, new)
+        for entry in new:
+            ends = [fact for fact, said in believed if overlap(period(said), period(entry.statement))]
+            self.new.append((entry, ends))
+
+
+def _is_same(entry: Entry, fact: Fact, said: Statement) -> bool:
+    return fact.key_id == entry.signed.key_id and said == entry.statement
+
+
+def _refuse_overlap(group: Sequence[Entry]) -> None:
+    twice = first_overlap(period(entry.statement) for entry in group)
+    if twice is not None:
+        last = max(group, key=lambda entry: entry.statement.valid_from)
+        raise FactsOverlap(field=last.at, **_named(last.statement), **_spoken(twice))
+
+
+def _refuse_gap(said: Statement, new: Sequence[Entry]) -> None:
+    for gap in uncovered(period(said), [period(entry.statement) for entry in new]):
+        raise FactsLeaveGap(field=new[0].at, **_named(said), **_spoken(gap))
+
+
+def _named(statement: Statement) -> dict[str, object]:
+    return {"attribute": statement.attribute, "subject": f"{statement.subject_kind} {statement.subject_id}"}
+
+
+def _spoken(when: Period) -> dict[str, object]:
+    return {"begins": as_rfc3339(when[0]), "ends": as_rfc3339(when[1]) if when[1] != FOR_EVER else "∞"}
+
+
+def _grouped(entries: Iterable[Entry]) -> Mapping[Subject, list[Entry]]:
+    found: dict[Subject, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        found[subject(entry.statement)].append(entry)
+    return found
+
+
+def _believed(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]]:
+    found: dict[Subject, list[Fact]] = defaultdict(list)
+    for fact in Fact.objects.filter(superseded_at=None, subject_id__in=subject_ids):
+        found[fact.subject_kind, fact.subject_id, fact.attribute].append(fact)
+    return found
+
+
+def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
+    if len(documents) > FACTS_MAX:
+        raise FactMalformed(field="facts", place="facts", reason=f"has more than {FACTS_MAX} statements")
+    known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
+    verifiers = {key_id: keys.verifier(key.public_key) for key_id, key in known.items()}
+    entries = []
+    for n, document in enumerate(documents):
+        at = f"facts/{n}"
+        key = known.get(document.key_id)
+        if key is None:
+            raise OfficerKeyNotFound(field=f"{at}/kid", name=document.key_id[:64])
+        officer_keys.need_in_force(key, now=now, field=f"{at}/kid")
+        statement = _read(document, at)
+        _check_signature(document, statement, key, verifiers[key.key_id], at)
+        _check_dates(statement, at, now=now)
+        entries.append(Entry(document, statement, at))
+    _check_subjects(entries)
+    return entries
+
+
+def _read(document: Signed, at: str) -> Statement:
+    """What was signed has to be in the one form that statements have, so that everybody who reads it sees the same."""
+    try:
+        statement = statements.parse(document.payload, f"{at}/p")
+        if len(dumps(document.payload)) > SIZE_MAX_BYTES:
+            raise FactRefused(field=f"{at}/p/value", **_named(statement), reason=TOO_LONG)
+        for name, value in statement.payload().items():
+            if dumps(document.payload[name]) != dumps(value):
+                raise Malformed(f"{at}/p.{name}", f"must be written as {dumps(value).decode()[:200]}")
+    except Malformed as exc:
+        raise FactMalformed(field=_pointer(exc.place), place=_place(exc.place), reason=exc.problem) from exc
+    except ValueError as exc:
+        raise FactMalformed(field=f"{at}/p/value", place="value", reason=f"is not acceptable: {exc}") from exc
+    return statement
+
+
+def _pointer(place: str) -> str:
+    """facts/0/p.value[2].valid_to → facts/0/p/value/2/valid_to"""
+    return place.replace("[", "/").replace("]", "").replace(".", "/")
+
+
+def _place(place: str) -> str:
+    """facts/0/p.value[2].valid_to → value[2].valid_to"""
+    return place.partition("/p.")[2] or "it"
+
+
+def _check_signature(document: Signed, statement: Statement, key: OfficerKey, verify: Verify, at: str) -> None:
+    try:
+        document.check(KIND, verify)
+    except BadDocument as exc:
+        raise FactNotSigned(field=f"{at}/sig", key_id=key.key_id, **_named(statement)) from exc
+    if statement.author != key.officer:
+        raise FactAuthorMismatch(
+            field=f"{at}/p/author", key_id=key.key_id, officer=key.officer, author=statement.author
+        )
+
+
+def _check_dates(statement: Statement, at: str, *, now: datetime) -> None:
+    """What ended in the past is not reviewed any more: its review date may be past too."""
+    is_over = statement.valid_to is not None and statement.valid_to <= now
+    if statement.attested_at > now + CLOCK_SKEW:
+        raise FactRefused(field=f"{at}/p/attested_at", **_named(statement), reason=ATTESTED_LATER)
+    if statement.review_by <= statement.attested_at:
+        raise FactRefused(field=f"{at}/p/review_by", **_named(statement), reason=REVIEW_BEFORE_ATTESTED)
+    if statement.review_by <= now and not is_over:
+        raise FactRefused(field=f"{at}/p/review_by", **_named(statement), reason=REVIEW_PAST)
+
+
+def _check_subjects(entries: Sequence[Entry]) -> None:
+    """Nodes and pools are not known here: they may be spoken of before they are there."""
+    known = {
+        "zone": set(Zone.objects.values_list("pk", flat=True)),
+        "party": set(Party.objects.values_list("pk", flat=True)),
+        "region": set(Region.objects.values_list("pk", flat=True)),
+    }
+    for entry in entries:
+        kind, name = entry.statement.subject_kind, entry.statement.subject_id
+        if kind in known and name not in known[kind]:
+            raise FactSubjectNotFound(field=f"{entry.at}/p/subject_id", kind=kind, name=name)
+        if entry.statement.attribute == PARTIES:
+            for party in parties_of(entry.statement.value):
+                if party not in known["party"]:
+                    raise FactSubjectNotFound(field=f"{entry.at}/p/value", kind="party", name=party)
+
+
+def _write(actor: Actor, changes: Changes) -> FactsStated:
+    epoch = epochs.advance()
+    ended = changes.ended
+    # A clock that was set back must not make a belief end before it began.
+    now = max([clock.now(), *(fact.created_at + timedelta(microseconds=1) for fact in ended.values())])
+    Fact.objects.filter(pk__in=list(ended)).update(superseded_at=now, updated_at=now)
+    rows = [_row(entry, now) for entry, _ in changes.new]
+    Fact.objects.bulk_create(rows)
+    for row, (entry, ends) in zip(rows, changes.new, strict=True):
+        evidence.append(
+            Kind.FACT,
+            {
+                "event": "stated",
+                "fact": str(row.pk),
+                "epoch": epoch,
+                "signed": entry.signed.envelope(),
+                "supersedes": sorted(str(fact.pk) for fact in ends),
+            },
+        )
+    _record(actor, rows, epoch)
+    return FactsStated(epoch, tuple(rows), len(ended), changes.unchanged)
+
+
+def _row(entry: Entry, now: datetime) -> Fact:
+    said = {name: getattr(entry.statement, name) for name in statements.FIELDS}
+    return Fact(**said, created_at=now, updated_at=now, key_id=entry.signed.key_id, signature=entry.signed.signature)
+
+
+def _record(actor: Actor, rows: Sequence[Fact], epoch: int) -> None:
+    """Who brought them, for each key that signed; what they say is in the facts and in the evidence of the epoch."""
+    for key in OfficerKey.objects.filter(key_id__in={row.key_id for row in rows}):
+        count = sum(row.key_id == key.key_id for row in rows)
+        record(actor, "facts.state", key.pk, key_id=key.key_id, facts=count, epoch=epoch)

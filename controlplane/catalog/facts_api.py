@@ -1,0 +1,176 @@
+"""What is known of zones, parties and named sets, and who has said so. All of it is the same for everybody; whoever
+states something needs the key of an officer, and brings it as an operator."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.catalog import exports, selectors, transparency
+from controlplane.catalog.fact_serializers import (
+    CatalogueOut,
+    FactOut,
+    FactsIn,
+    FactsStatedOut,
+    JurisdictionOut,
+    NamedSetOut,
+    OfficerKeyIn,
+    OfficerKeyOut,
+    PartyOut,
+    RegionOut,
+    TransfersOut,
+    ZoneOut,
+)
+from controlplane.catalog.facts import facts_state
+from controlplane.catalog.models import Zone
+from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.identity.api import ActorView
+from controlplane.kernel import clock
+from controlplane.kernel.listing import Filter, Listing, Page, among, exactly
+from controlplane.kernel.rest import Body, created, route
+from controlplane.placement.core.attributes import ABOUT
+from controlplane.placement.core.catalogue import NAMED_SETS
+from controlplane.placement.core.reading import instant
+from controlplane.placement.core.signed import Signed
+
+
+def _moment(text: str) -> datetime:
+    moment = instant(text)
+    if moment is None:
+        raise ValueError("it must be a moment with its offset, such as 2026-05-01T12:00:00Z.")
+    return moment
+
+
+BY_ID = ("id", "-id")
+REGIONS = Listing({}, sorts=BY_ID)
+ZONES = Listing({"region": exactly("region_id", "The zones of this region.")}, sorts=BY_ID)
+PARTIES = Listing({"name": exactly("name", "The party of this name.")}, sorts=BY_ID)
+SETS = Listing({"kind": among("subject_kind", NAMED_SETS)}, sorts=("name", "-name"))
+OFFICER_KEYS = Listing(
+    {"officer": exactly("officer", "The keys of this officer.")}, sorts=("created_at", "-created_at")
+)
+FACTS = Listing(
+    {
+        "subject_kind": among("subject_kind", ABOUT),
+        "subject_id": exactly("subject_id", "What is stated of this zone, party, set and so on."),
+        "attribute": exactly("attribute", "What is stated of this attribute."),
+        "key_id": exactly("key_id", "What was signed with this key."),
+        "at": Filter(
+            lambda text: selectors.holding(_moment(text)), "What holds in the world at this moment (RFC 3339)."
+        ),
+        "believed_at": Filter(
+            lambda text: selectors.believed(_moment(text)),
+            "What was believed at this moment (RFC 3339); now when not given.",
+        ),
+    },
+    sorts=("created_at", "-created_at"),
+)
+
+
+class RegionList(ActorView):
+    @route("region_list", RegionOut, listing=REGIONS)
+    def get(self, request: Request) -> Response:
+        return REGIONS.page(request, selectors.regions()).answer(RegionOut)
+
+
+class ZoneList(ActorView):
+    @route("zone_list", ZoneOut, listing=ZONES)
+    def get(self, request: Request) -> Response:
+        page = ZONES.page(request, selectors.zones())
+        return page.answer(ZoneOut, context=_of_zones(page.rows))
+
+
+class ZoneDetail(ActorView):
+    @route("zone_get", ZoneOut)
+    def get(self, request: Request) -> Response:
+        zone = selectors.zone_get(self.kwargs["zone"])
+        return Response(ZoneOut(zone, context=_of_zones([zone])).data)
+
+
+class PartyList(ActorView):
+    @route("party_list", PartyOut, listing=PARTIES)
+    def get(self, request: Request) -> Response:
+        page = PARTIES.page(request, selectors.parties())
+        return page.answer(PartyOut, context=_known("party", [party.pk for party in page.rows]))
+
+
+class PartyDetail(ActorView):
+    @route("party_get", PartyOut)
+    def get(self, request: Request) -> Response:
+        party = selectors.party_get(self.kwargs["party"])
+        return Response(PartyOut(party, context=_known("party", [party.pk])).data)
+
+
+class SetList(ActorView):
+    @route("set_list", NamedSetOut, listing=SETS)
+    def get(self, request: Request) -> Response:
+        return SETS.page(request, selectors.named_sets(at=clock.now())).answer(NamedSetOut)
+
+
+class FactList(ActorView):
+    @route("fact_list", FactOut, listing=FACTS)
+    def get(self, request: Request) -> Response:
+        is_about_now = "believed_at" not in request.query_params
+        facts = selectors.facts(self.actor).filter(selectors.believed() if is_about_now else Q())
+        return FACTS.page(request, facts).answer(FactOut)
+
+    @route("fact_state", FactsStatedOut, body=FactsIn)
+    def post(self, request: Request, body: Body) -> Response:
+        done = facts_state(self.actor, [Signed(each["p"], each["kid"], each["sig"]) for each in body["facts"]])
+        return Response(FactsStatedOut(done).data)
+
+
+class OfficerKeyList(ActorView):
+    @route("officer_key_list", OfficerKeyOut, listing=OFFICER_KEYS)
+    def get(self, request: Request) -> Response:
+        return OFFICER_KEYS.page(request, selectors.officer_keys()).answer(OfficerKeyOut)
+
+    @route("officer_key_create", OfficerKeyOut, body=OfficerKeyIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        key = officer_key_register(self.actor, NewKey(**body))
+        return created(OfficerKeyOut(key).data, request=request)
+
+
+class OfficerKeyDetail(ActorView):
+    @route("officer_key_revoke", status=204)
+    def delete(self, request: Request) -> Response:
+        officer_key_revoke(self.actor, self.kwargs["officer_key"])
+        return Response(status=204)
+
+
+class CatalogueExport(ActorView):
+    @route("catalogue_get", CatalogueOut)
+    def get(self, request: Request) -> Response:
+        return Response(exports.catalogue_export(now=clock.now()))
+
+
+class JurisdictionList(ActorView):
+    @route("jurisdiction_list", JurisdictionOut, listing=ZONES)
+    def get(self, request: Request) -> Response:
+        page = ZONES.page(request, selectors.zones())
+        return _derived(page, transparency.jurisdictions(page.rows, now=clock.now())).answer(JurisdictionOut)
+
+
+class TransferList(ActorView):
+    @route("transfer_list", TransfersOut, listing=ZONES)
+    def get(self, request: Request) -> Response:
+        page = ZONES.page(request, selectors.zones())
+        return _derived(page, transparency.transfers(page.rows, now=clock.now())).answer(TransfersOut)
+
+
+def _derived(page: Page[Any], rows: list[dict[str, object]]) -> Page[Any]:
+    """The page with what follows from each of its rows in its place."""
+    return Page(rows, page.next_token, page.total, page.next_link)
+
+
+def _of_zones(zones: Sequence[Zone]) -> dict[str, Any]:
+    names = dict(selectors.parties().values_list("pk", "name"))
+    return {**_known("zone", [zone.pk for zone in zones]), "party_names": names}
+
+
+def _known(kind: str, ids: Sequence[str]) -> dict[str, Any]:
+    now = clock.now()
+    return {"facts": selectors.facts_of(kind, ids, at=now), "now": now}

@@ -1,0 +1,65 @@
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.catalog import keys
+from controlplane.catalog.management.officers import moment
+from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand, read_bytes
+from controlplane.identity.management.lookups import user_with
+
+
+class Command(OperatorCommand):
+    help = "Keys that officers sign with: create one on the officer's own machine, register its public part, revoke it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        create = actions.add_parser("create", help="write a private key; prints the public part (no database)")
+        create.add_argument("--out", type=Path, required=True)
+        create.add_argument("--keep", action="store_true", help="a key that is there already is as good")
+        register = actions.add_parser("register", help="what the key signs counts; prints its id")
+        register.add_argument(
+            "public", help="a file with the public part, in PEM or as `create` printed it; - for stdin"
+        )
+        register.add_argument("--officer", required=True, help="who has the key, as facts are to name the author")
+        register.add_argument("--key-id", default="", help="usually it follows from the key")
+        register.add_argument("--user", help="the e-mail address of the officer's account")
+        register.add_argument("--not-before", type=moment)
+        register.add_argument("--not-after", type=moment)
+        revoke = actions.add_parser("revoke", help="what it signs from now on counts for nothing")
+        revoke.add_argument("key_id")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        {"create": self.create, "register": self.register, "revoke": self.revoke}[options["action"]](options)
+
+    def create(self, options: dict[str, Any]) -> None:
+        path: Path = options["out"]
+        try:
+            is_kept = options["keep"] and path.exists()
+            key = keys.read_private_key(path) if is_kept else keys.create_private_key(path)
+        except keys.BadKey as exc:
+            raise CommandError(str(exc)) from exc
+        self.stdout.write(keys.public_part(key))
+
+    def register(self, options: dict[str, Any]) -> None:
+        public = (
+            sys.stdin.read() if options["public"] == "-" else read_bytes(options["public"]).decode(errors="replace")
+        )
+        key = officer_key_register(
+            SYSTEM,
+            NewKey(
+                officer=options["officer"],
+                public_key=public,
+                key_id=options["key_id"],
+                user_id=user_with(options["user"]).pk if options["user"] else None,
+                not_before=options["not_before"],
+                not_after=options["not_after"],
+            ),
+        )
+        self.stdout.write(key.key_id)
+
+    def revoke(self, options: dict[str, Any]) -> None:
+        officer_key_revoke(SYSTEM, options["key_id"])

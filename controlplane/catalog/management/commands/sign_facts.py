@@ -1,0 +1,38 @@
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.catalog import signing
+from controlplane.catalog.management.officers import add_key_arguments, officer_of
+from controlplane.identity.management.base import OperatorCommand, read_bytes
+from controlplane.kernel import clock
+from controlplane.placement.core.reading import Malformed
+
+
+class Command(OperatorCommand):
+    help = (
+        "Sign statements with an officer's key, on any machine, without a database; prints what POST /v1/facts takes."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", help="statements as JSON, one or several; - for standard input")
+        add_key_arguments(parser)
+        parser.add_argument("--author", required=True, help="the officer's name, as the key is registered")
+        parser.add_argument(
+            "--known",
+            help="what is believed so far (export_catalogue --signed, or an answer of GET /v1/facts): parts of it that "
+            "would get lost are signed too",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        officer = officer_of(options["key"], options["key_id"], options["author"])
+        text = sys.stdin.buffer.read() if options["file"] == "-" else read_bytes(options["file"])
+        known = read_bytes(options["known"]) if options["known"] else b"[]"
+        try:
+            new = signing.read_unsigned(signing.documents(text), author=officer.name, now=clock.now())
+            body = signing.sign_all(new, signing.read_believed(signing.documents(known)), officer)
+        except Malformed as exc:
+            raise CommandError(str(exc)) from exc
+        self.stdout.write(json.dumps(body, ensure_ascii=False))

@@ -1,0 +1,46 @@
+"""What the commands that sign share: the officer's key, and files of statements."""
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.catalog import keys, officer_keys
+from controlplane.kernel import clock
+from controlplane.placement.core.reading import instant
+
+
+def add_key_arguments(parser: CommandParser) -> None:
+    parser.add_argument("--key", type=Path, required=True, help="the officer's private key (PKCS#8, PEM, mode 0600)")
+    parser.add_argument("--key-id", default="", help="under which it is registered; usually it follows from the key")
+
+
+def moment(text: str) -> datetime:
+    """`now`, or a moment in RFC 3339 with its offset."""
+    found = clock.now() if text == "now" else instant(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2027-01-31T00:00:00Z")
+    return found
+
+
+def officer_of(key_file: Path, key_id: str, name: str) -> keys.Officer:
+    """
+    Raises:
+        CommandError: the key file is of no use.
+    """
+    try:
+        key = keys.read_private_key(key_file)
+    except keys.BadKey as exc:
+        raise CommandError(str(exc)) from exc
+    return keys.Officer(key_id or keys.usual_key_id(keys.public_part(key)), name, keys.signer(key))
+
+
+def registered_officer(key_file: Path, key_id: str) -> keys.Officer:
+    """Under the name that the key is registered for.
+
+    Raises:
+        CommandError, OfficerKeyNotFound.
+    """
+    found = officer_of(key_file, key_id, "")
+    return keys.Officer(found.key_id, officer_keys.get(found.key_id).officer, found.sign)

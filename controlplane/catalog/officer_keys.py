@@ -1,0 +1,130 @@
+"""Whose signatures under facts count. Only public keys are known here."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.catalog import keys
+from controlplane.catalog.errors import OfficerKeyInvalid, OfficerKeyNotFound, OfficerKeyNotInForce, OfficerKeyTaken
+from controlplane.catalog.models import OfficerKey
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import refusing
+from controlplane.placement.core.reading import Malformed, as_text
+
+LIFETIME = timedelta(days=2 * 365)
+LIFETIME_MAX = timedelta(days=5 * 366)
+REVOKED = "it was revoked."
+TOO_EARLY = "its time has not begun."
+EXPIRED = "its time is over."
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """`public_key`: PEM, or the base64 of its SubjectPublicKeyInfo. `key_id` empty: the usual one, which follows from
+    the key. Without other dates it counts from now on, for LIFETIME."""
+
+    officer: str
+    public_key: str
+    key_id: str = ""
+    user_id: UUID | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+
+@transaction.atomic(durable=True)
+def officer_key_register(actor: Actor, new: NewKey) -> OfficerKey:
+    """From now on what this key signs counts as the officer's word. The same key again, under the same id and name,
+    changes nothing.
+
+    Raises:
+        RoleNeeded, OfficerKeyInvalid.
+        OfficerKeyTaken: the id is, or was, another key's.
+    """
+    actor.may_operate()
+    key = _checked(new)
+    known = OfficerKey.objects.filter(key_id=key.key_id).first()
+    if known is not None and (known.public_key, known.officer) == (key.public_key, key.officer):
+        return known
+    with refusing("catalog_officer_key_once", OfficerKeyTaken(field="key_id", name=key.key_id)):
+        key.save(force_insert=True)
+    record(actor, "officer_key.register", key.pk, key_id=key.key_id, officer=key.officer)
+    return key
+
+
+def _checked(new: NewKey) -> OfficerKey:
+    try:
+        public_key = keys.read_public_key(new.public_key)
+    except keys.BadKey as exc:
+        raise OfficerKeyInvalid(field="public_key", reason=f"it {exc}.") from exc
+    not_before = new.not_before or clock.now()
+    not_after = new.not_after or not_before + LIFETIME
+    if not not_before < not_after <= not_before + LIFETIME_MAX:
+        reason = f"it must end after its beginning, and at most {LIFETIME_MAX.days} days after it."
+        raise OfficerKeyInvalid(field="not_after", reason=reason)
+    return OfficerKey(
+        key_id=_text(new.key_id or keys.usual_key_id(public_key), "key_id", limit=64),
+        officer=_text(new.officer, "officer", limit=200),
+        user_id=new.user_id,
+        public_key=public_key,
+        not_before=not_before,
+        not_after=not_after,
+    )
+
+
+def _text(value: str, name: str, *, limit: int) -> str:
+    try:
+        return as_text(value, name, limit=limit)
+    except Malformed as exc:
+        raise OfficerKeyInvalid(field=name, reason=f"{name} {exc.problem}.") from exc
+
+
+@transaction.atomic(durable=True)
+def officer_key_revoke(actor: Actor, key_id: str) -> None:
+    """What the key signs from now on counts for nothing; what was stated with it before is believed until somebody
+    states it anew. Once revoked it stays so; again changes nothing.
+
+    Raises:
+        RoleNeeded, OfficerKeyNotFound.
+    """
+    actor.may_operate()
+    key = get(key_id)
+    now = clock.now()
+    if OfficerKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, updated_at=now):
+        record(actor, "officer_key.revoke", key.pk, key_id=key.key_id, officer=key.officer)
+
+
+def get(key_id: str, *, field: str | None = None) -> OfficerKey:
+    """Raises OfficerKeyNotFound."""
+    key = OfficerKey.objects.filter(key_id=key_id).first()
+    if key is None:
+        raise OfficerKeyNotFound(field=field, name=key_id[:64])
+    return key
+
+
+def need_in_force(key: OfficerKey, *, now: datetime, field: str | None = None) -> None:
+    """Raises OfficerKeyNotInForce."""
+    obstacle = None
+    if key.revoked_at is not None:
+        obstacle = REVOKED
+    elif now < key.not_before:
+        obstacle = TOO_EARLY
+    elif now >= key.not_after:
+        obstacle = EXPIRED
+    if obstacle is not None:
+        raise OfficerKeyNotInForce(field=field, name=key.key_id, reason=obstacle)
+
+
+def verify_with(key_id: str, message: bytes, signature: bytes, *, user_id: UUID | None) -> bool:
+    """Whether this user's key, in force now, made the signature. A key that is nobody's account is nobody's here."""
+    key = OfficerKey.objects.filter(key_id=key_id, user_id=user_id).first() if user_id is not None else None
+    if key is None:
+        return False
+    try:
+        need_in_force(key, now=clock.now())
+    except OfficerKeyNotInForce:
+        return False
+    return keys.verifier(key.public_key)(message, signature)

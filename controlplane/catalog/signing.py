@@ -1,0 +1,111 @@
+"""From statements as officers write them to signed ones, without a database; and reading the files of both."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from controlplane.catalog.keys import Officer
+from controlplane.catalog.timelines import completed
+from controlplane.placement.core import signed, statements
+from controlplane.placement.core.attributes import ABOUT
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.catalogue import review_days
+from controlplane.placement.core.reading import as_instant, as_object, as_rfc3339, refuse
+from controlplane.placement.core.signed import BadDocument, Signed
+from controlplane.placement.core.statements import FIELDS, Statement
+
+REVIEW_DAYS = 365  # of attributes that have no usual time of their own
+REQUIRED = ("subject_kind", "subject_id", "attribute", "value", "valid_from")
+
+
+def documents(text: bytes) -> list[object]:
+    """The entries of a file: {"facts": […]} as the API takes them, {"items": […]} as it answers, a list, a single one,
+    or one per line.
+
+    Raises:
+        Malformed: no JSON.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return [_line(line, n) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if isinstance(body, dict):
+        listed = body.get("facts", body.get("items"))
+        return listed if isinstance(listed, list) else [body]
+    return body if isinstance(body, list) else [body]
+
+
+def _line(line: bytes, number: int) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        refuse(f"line {number}", f"is not JSON: {exc}")
+
+
+def read_signed(entries: Iterable[object]) -> list[Signed]:
+    """
+    Raises:
+        Malformed: an entry is no signed statement. Nothing of it is checked yet.
+    """
+    return [_signed(entry, f"facts[{n}]") for n, entry in enumerate(entries)]
+
+
+def _signed(entry: object, at: str) -> Signed:
+    try:
+        return signed.read(dumps(entry))
+    except (BadDocument, ValueError) as exc:
+        refuse(at, f"is no signed statement: {exc}")
+
+
+def read_believed(entries: Iterable[object]) -> list[Statement]:
+    """The statements of an export, or of an answer of GET /v1/facts.
+
+    Raises:
+        Malformed
+    """
+    return [_believed(entry, f"known[{n}]") for n, entry in enumerate(entries)]
+
+
+def _believed(entry: object, at: str) -> Statement:
+    body = as_object(entry, at, optional=None)
+    payload = body.get("p", {name: body[name] for name in FIELDS if name in body})
+    return statements.parse(payload, at)
+
+
+def read_unsigned(entries: Iterable[object], *, author: str, now: datetime) -> list[Statement]:
+    """Statements to sign. What they do not say: they have no end, were attested now, are to be reviewed when that is
+    usual, are self-declared, and rest on no paper. A statement that is signed already is taken as it is, to be signed
+    anew.
+
+    Raises:
+        Malformed: with the entry and the field.
+    """
+    return [_unsigned(entry, f"facts[{n}]", author=author, now=now) for n, entry in enumerate(entries)]
+
+
+def _unsigned(entry: object, at: str, *, author: str, now: datetime) -> Statement:
+    body = as_object(entry, at, optional=None)
+    if "p" in body:
+        return statements.parse({**as_object(body["p"], f"{at}.p", optional=None), "author": author}, at)
+    as_object(body, at, required=REQUIRED, optional=FIELDS)
+    attested_at = as_instant(body["attested_at"], f"{at}.attested_at") if "attested_at" in body else now
+    usual: Mapping[str, object] = {
+        "valid_to": None,
+        "attested_at": as_rfc3339(attested_at),
+        "review_by": as_rfc3339(attested_at + timedelta(days=_review_days(body))),
+        "assertion": "self_declared",
+        "evidence_sha256": "",
+    }
+    return statements.parse({**usual, **body, "author": author}, at)
+
+
+def _review_days(body: Mapping[str, object]) -> int:
+    kind, attribute = body["subject_kind"], body["attribute"]
+    if not isinstance(kind, str) or kind not in ABOUT or not isinstance(attribute, str):
+        return REVIEW_DAYS
+    return review_days(kind, attribute) or REVIEW_DAYS
+
+
+def sign_all(new: list[Statement], believed: list[Statement], officer: Officer) -> dict[str, object]:
+    """The body of POST /v1/facts: the new statements, and what of believed ones would get lost otherwise."""
+    return {"facts": [officer.signed(statement).envelope() for statement in completed(new, believed)]}

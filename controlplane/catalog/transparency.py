@@ -1,0 +1,92 @@
+"""What customers have a right to be told of every zone: whose law reaches it, and what leaves its territory. Derived
+from facts; what is not known is said to be unknown."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from controlplane.catalog import selectors
+from controlplane.catalog.models import Zone
+from controlplane.placement.core.attributes import PARTIES
+
+Values = Mapping[str, object]
+
+# Where each kind of data lies or can be reached, and the attribute that says so.
+LOCI = {
+    "keys": "keys.countries",
+    "logs": "logs.countries",
+    "metadata": "metadata.countries",
+    "controlplane": "controlplane.countries",
+    "pki": "pki.ca_country",
+    "admin": "admin.access_from",
+    "support": "support.access_from",
+    "console": "console.gateway_countries",
+    "netedge": "netedge.ip_countries",
+}
+
+
+def jurisdictions(zones: Iterable[Zone], *, now: datetime) -> list[dict[str, object]]:
+    of_zones = _present("zone", [zone.pk for zone in zones], now=now)
+    names = dict(selectors.parties().values_list("pk", "name"))
+    of_parties = _present("party", list(names), now=now)
+    return [
+        _jurisdiction(zone, values, [_reach(part, names, of_parties) for part in _parts(values)])
+        for zone, values in of_zones.items()
+    ]
+
+
+def _jurisdiction(zone: str, values: Values, reaches: list[dict[str, object]]) -> dict[str, object]:
+    statutes = [reach["statutes"] for reach in reaches]
+    return {
+        "zone": zone,
+        "territory": values.get("location.territory"),
+        "parties": reaches,
+        "statutes": sorted({statute for each in statutes if isinstance(each, list) for statute in each}),
+        "is_complete": bool(reaches) and all(each is not None for each in statutes),
+    }
+
+
+def _reach(part: Values, names: Mapping[str, str], of_parties: Mapping[str, Values]) -> dict[str, object]:
+    party = str(part["party"])
+    known = of_parties.get(party, {})
+    return {
+        "party": party,
+        "name": names.get(party, party),
+        "role": part["role"],
+        "has_technical_access": part["technical_access"],
+        "statutory_seat": known.get("party.statutory_seat"),
+        "ultimate_parent_country": known.get("party.ultimate_parent_country"),
+        "statutes": known.get("party.extraterritorial_exposure"),
+    }
+
+
+def transfers(zones: Iterable[Zone], *, now: datetime) -> list[dict[str, object]]:
+    of_zones = _present("zone", [zone.pk for zone in zones], now=now)
+    return [_transfers(zone, values) for zone, values in of_zones.items()]
+
+
+def _transfers(zone: str, values: Values) -> dict[str, object]:
+    territory = values.get("location.territory")
+    found, unknown = [], [] if territory else ["location.territory"]
+    for locus, attribute in LOCI.items():
+        countries = values.get(attribute)
+        if countries is None:
+            unknown.append(attribute)
+            continue
+        abroad = sorted(set(countries if isinstance(countries, list) else [countries]) - {territory})
+        if abroad:
+            found.append({"locus": locus, "attribute": attribute, "countries": abroad})
+    return {"zone": zone, "territory": territory, "transfers": found, "unknown": unknown}
+
+
+def _present(kind: str, ids: list[str], *, now: datetime) -> dict[str, Values]:
+    """id → attribute → value, of what holds and is not due for review."""
+    found = selectors.facts_of(kind, ids, at=now)
+    return {
+        name: {attribute: fact.value for attribute, fact in facts.items() if not fact.is_due(now)}
+        for name, facts in found.items()
+    }
+
+
+def _parts(values: Values) -> list[Values]:
+    parts = values.get(PARTIES)
+    return parts if isinstance(parts, list) else []
