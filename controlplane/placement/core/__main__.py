@@ -9,9 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-from .evaluation_request import answer, parse
+from .evaluation_request import answer, parse, read
 from .policy import PolicyError
 from .reading import Malformed, refuse
+
+LINE = 500  # characters of a reason that are shown
 
 
 def main() -> int:
@@ -24,26 +26,27 @@ def main() -> int:
         document, folder = _read(options.request)
         result = answer(parse(document, folder=folder))
     except (Malformed, PolicyError) as exc:
-        sys.stderr.write(" ".join(str(exc).split()) + "\n")
+        sys.stderr.write(_line(str(exc)) + "\n")
         return 2
-    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.buffer.write(json.dumps(result, ensure_ascii=False, indent=2).encode() + b"\n")
     return 0
 
 
 def _read(name: str) -> tuple[object, Path]:
     """The request, and the folder that its file names are relative to."""
     try:
-        text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return json.loads(text, object_pairs_hook=_once), Path() if name == "-" else Path(name).parent
-    except (OSError, ValueError, RecursionError) as exc:
+        if name == "-":
+            return read(sys.stdin.buffer), Path()
+        with Path(name).open("rb") as file:
+            return read(file), Path(name).parent
+    except (OSError, ValueError) as exc:
         refuse("request", f"cannot be read: {exc}")
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
+def _line(text: str) -> str:
+    """One line that shows nothing but what can be printed: it may repeat what a stranger wrote."""
+    shown = "".join(each if each.isprintable() else " " for each in text[:LINE])
+    return shown if len(text) <= LINE else shown + "…"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 
+from .reading import decoded
+
 
 def dumps(value: object) -> bytes:
     """The canonical UTF-8 bytes: keys in order, no white space.
@@ -28,19 +30,12 @@ def loads(text: bytes) -> object:
     """The value of canonical bytes.
 
     Raises:
-        ValueError: no JSON, a key that stands twice, or any other bytes than `dumps` gives for the value.
+        ValueError: no JSON, or any other bytes than `dumps` gives for the value.
     """
-    value: object = json.loads(text.decode(), object_pairs_hook=_once)
+    value = decoded(text)
     if dumps(value) != text:
         raise ValueError("this JSON is not in its canonical form")
     return value
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
 
 
 def _plain(value: object) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from .facts import Horizon
+from .facts import Horizon, shifted
 from .policy import Certified
 from .reading import as_rfc3339, instant
 
@@ -66,7 +66,7 @@ def _judge_time(demand: Certified, certificate: Certificate, horizon: Horizon) -
 def _judge_margin(demand: Certified, end: datetime | None, horizon: Horizon) -> str:
     if end is None or not demand.min_remaining_days:
         return "OK"
-    last = end - timedelta(days=demand.min_remaining_days)
+    last = shifted(end, -timedelta(days=demand.min_remaining_days))
     if horizon.now > last:
         return "CERT_EXPIRING"
     horizon.sees_last(last)

@@ -12,8 +12,8 @@ from typing import Literal
 
 from .attributes import ASKABLE
 from .certificates import version
-from .facts import ASSERTIONS, Horizon, World, at
-from .policy import ROLES, Atom, AtomRef, Certified, Policy, effective
+from .facts import ASSERTIONS, Horizon, Timeline, World, at
+from .policy import LEVELS, ROLES, Atom, AtomRef, Certified, Policy, Value, effective
 
 Change = Literal["same", "tighter", "looser", "incomparable"]
 Placed = tuple[AtomRef, Atom]
@@ -21,25 +21,33 @@ Placed = tuple[AtomRef, Atom]
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The named sets and scheme classes as they are at one moment."""
+    """The named sets of territories and the classes of certification schemes as they are at one moment."""
 
-    members: Mapping[str, frozenset[str]]
+    territories: Mapping[str, frozenset[str]]
+    schemes: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, world: World, now: datetime) -> "Sets":
-        timelines = {**world.sets, **world.scheme_classes}
-        found = {name: at(timeline, Horizon(now)) for name, timeline in timelines.items()}
-        return cls(
-            {
-                name: frozenset(item for item in fact.value if isinstance(item, str))
-                for name, fact in found.items()
-                if fact is not None and isinstance(fact.value, list)
-            }
-        )
+        return cls(_known(world.sets, now), _known(world.scheme_classes, now))
 
-    def expand(self, values: Iterable[str]) -> frozenset[str]:
-        """A set that is not known stands for itself."""
-        return frozenset().union(*(self.members.get(value, frozenset((value,))) for value in values))
+
+def _known(timelines: Mapping[str, Timeline], now: datetime) -> dict[str, frozenset[str]]:
+    found = {name: at(timeline, Horizon(now)) for name, timeline in timelines.items()}
+    return {
+        name: frozenset(item for item in fact.value if isinstance(item, str))
+        for name, fact in found.items()
+        if fact is not None and isinstance(fact.value, list)
+    }
+
+
+def _expand(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """A set that is not known stands for itself."""
+    return frozenset().union(*(members.get(value, frozenset((value,))) for value in values))
+
+
+def _unknown(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The sets that are not known: a clause that uses one holds nowhere."""
+    return frozenset(value for value in values if value.startswith("@") and value not in members)
 
 
 def change(before: Sequence[Policy], after: Sequence[Policy], sets: Sets) -> Change:
@@ -64,13 +72,11 @@ def refines(strict: Sequence[Policy], loose: Sequence[Policy], sets: Sets) -> bo
 
 
 def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
-    """The clauses that another one of the same or an earlier policy implies already (NO_EFFECT).
-
-    Of equal clauses the first has the effect. `policies` stand in the order of their levels, the highest first.
-    """
+    """The clauses that another one of the same policy, of a higher level or of an earlier policy of its level implies
+    already (NO_EFFECT). Of equal clauses the first has the effect."""
     found: list[AtomRef] = []
     earlier: list[Atom] = []
-    for policy in policies:
+    for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
         for position, atom in enumerate(policy.atoms):
             same_layer = [
                 other
@@ -104,9 +110,7 @@ def _covers(strict: Collection[str], loose: Collection[str]) -> bool:
 def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
     one, other = strict.value, loose.value
     if isinstance(one, tuple) and isinstance(other, tuple):
-        if strict.op in ("in", "subset"):
-            return sets.expand(one) <= sets.expand(other)
-        return sets.expand(one) >= sets.expand(other)
+        return _values_imply(strict.op, one, other, sets.territories)
     if isinstance(one, Certified) and isinstance(other, Certified):
         return _certified_implies(one, other, sets)
     if strict.op == "is":
@@ -116,9 +120,17 @@ def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
     return rank(strict) >= rank(loose)
 
 
+def _values_imply(op: str, strict: Value, loose: Value, members: Mapping[str, frozenset[str]]) -> bool:
+    assert isinstance(strict, tuple) and isinstance(loose, tuple)
+    if not _unknown(loose, members) <= _unknown(strict, members):
+        return False
+    one, other = _expand(strict, members), _expand(loose, members)
+    return one <= other if op in ("in", "subset") else one >= other
+
+
 def _certified_implies(strict: Certified, loose: Certified, sets: Sets) -> bool:
     return (
-        sets.expand((strict.scheme,)) <= sets.expand((loose.scheme,))
+        _values_imply("in", (strict.scheme,), (loose.scheme,), sets.schemes)
         and version(strict.min_version) >= version(loose.min_version)
         and loose.level in (None, strict.level)
         and loose.scope in (None, strict.scope)
@@ -197,4 +209,4 @@ def _is_some_list(by_op: Mapping[str, list[Atom]], sets: Sets) -> bool:
 
 def _expanded(atom: Atom, sets: Sets) -> frozenset[str]:
     assert isinstance(atom.value, tuple)
-    return sets.expand(atom.value)
+    return _expand(atom.value, sets.territories)

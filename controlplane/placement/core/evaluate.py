@@ -4,7 +4,7 @@ decides with it, nodes check permits with it, and auditors recompute decisions w
 Every clause is evaluated, however many fail, since the remedy is per clause. Only T admits.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import asin, cos, radians, sin, sqrt
@@ -12,20 +12,21 @@ from typing import Literal
 
 from .attributes import ASKABLE, CERTIFICATIONS, PARTIES, ZONE_ID
 from .certificates import held
-from .facts import ASSERTIONS, Fact, Horizon, Subject, World, Zone, at
-from .policy import Atom, AtomRef, Certified, Policy, Value, effective
-from .reading import instant
+from .facts import ASSERTIONS, Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
+from .policy import Atom, AtomRef, Certified, Policy, effective
+from .reading import as_rfc3339, instant
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by entry
 
 Truth = Literal["T", "F", "U"]
-OK, UNKNOWN = "OK", "ATTR_UNKNOWN"
+OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
 
 @dataclass(frozen=True, slots=True)
 class AtomResult:
-    """`code` is from the closed list of reasons; `detail` is what was found, as text, empty when nothing was."""
+    """`code` is from the closed list of reasons; `detail` is what was found, as text: for U what is not known of whom,
+    and why; for F what stands against the clause; for T the one value, where there is one."""
 
     ref: AtomRef
     result: Truth
@@ -62,14 +63,32 @@ class Question:
     horizon: Horizon
     reference: Zone | None = None
 
-    def fact(self, subject: Subject, attribute: str) -> Fact | None:
-        """What is known now, if it is a value and as well attested as the clause demands."""
+    def fact(self, subject: Subject, attribute: str) -> Fact:
+        """What is known now.
+
+        Raises:
+            Unknown: nothing, or it is no value of the type, or not as well attested as the clause demands.
+        """
         fact = at(subject.timeline(attribute), self.horizon)
-        if fact is None or fact.value is None:
-            return None
-        is_weak = ASSERTIONS.index(fact.assertion) < ASSERTIONS.index(self.atom.assertion_min)
-        is_of_type = attribute in LISTS or ASKABLE[attribute].accepts(fact.value)
-        return fact if is_of_type and not is_weak else None
+        if fact is None:
+            raise Unknown(attribute, _overdue(subject.timeline(attribute), self.horizon.now))
+        if fact.value is None or not (attribute in LISTS or ASKABLE[attribute].accepts(fact.value)):
+            raise Unknown(attribute)
+        if ASSERTIONS.index(fact.assertion) < ASSERTIONS.index(self.atom.assertion_min):
+            raise Unknown(attribute, fact.assertion)
+        return fact
+
+
+class Unknown(Exception):
+    """`subject` is what is not known: an attribute, or a named set; `why`: what is known instead, empty if nothing."""
+
+    def __init__(self, subject: str, why: str = "") -> None:
+        super().__init__(f"{subject} ({why})" if why else subject)
+
+
+def _overdue(timeline: Sequence[Fact], now: datetime) -> str:
+    due = [fact.review_by for fact in timeline if fact.holds_at(now) and fact.review_by is not None]
+    return f"review_by {as_rfc3339(due[0])}" if due else ""
 
 
 def evaluate(
@@ -90,7 +109,7 @@ def evaluate(
     """
     horizon = Horizon(now)
     results = [
-        AtomResult(AtomRef(policy.id, policy.level, policy.id), "F", "NOT_SUPPORTED_CLASSIFIED")
+        AtomResult(AtomRef(policy.id, policy.level, policy.id), "F", UNSUPPORTED)
         for policy in policies
         if not policy.is_supported
     ]
@@ -103,61 +122,65 @@ def evaluate(
 
 def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
     """What an exemption makes of it: a clause among `waived` (policy/atom) that can be waived and does not hold counts
-    as T with the code WAIVED, and with what it would have been as its detail."""
-    waivable = {ref for ref, atom in effective(policies) if atom.is_waivable and f"{ref.policy}/{ref.atom}" in waived}
-    results = tuple(
-        AtomResult(each.ref, "T", "WAIVED", each.code) if each.result != "T" and each.ref in waivable else each
-        for each in found.results
-    )
-    return Evaluation(results, found.valid_until)
+    as T with the code WAIVED, and with what it would have been as its detail. Of several clauses of one name (the
+    versions of a policy in a lineage) either all can be waived or none."""
+    atoms = effective(policies)
+    may = {ref for ref, atom in atoms if atom.is_waivable} - {ref for ref, atom in atoms if not atom.is_waivable}
+    results = []
+    for each in found.results:
+        is_named = each.ref in may and f"{each.ref.policy}/{each.ref.atom}" in waived
+        is_waived = is_named and each.result != "T" and each.code != UNSUPPORTED
+        results.append(AtomResult(each.ref, "T", "WAIVED", each.code) if is_waived else each)
+    return Evaluation(tuple(results), found.valid_until)
 
 
 def _answer(question: Question) -> Answer:
-    zone, atom = question.zone, question.atom
-    if zone is None:
-        return Answer("U", UNKNOWN)
+    try:
+        return _asked(question, question.zone) if question.zone is not None else Answer("U", UNKNOWN)
+    except Unknown as exc:
+        return Answer("U", UNKNOWN, str(exc))
+
+
+def _asked(question: Question, zone: Zone) -> Answer:
+    """
+    Raises:
+        Unknown: what the clause asks for.
+    """
+    atom = question.atom
     if atom.op == "holds":
         return _certificates(question, zone)
     if atom.op == "min_distance_km":
         return _distance(question, zone)
     if atom.is_about_parties:
         return _parties(question, zone)
-    fact = Fact(zone.id, question.horizon.now) if atom.attr == ZONE_ID else question.fact(zone, atom.attr)
-    return Answer("U", UNKNOWN) if fact is None else _test(question, fact)
+    return _test(question, zone.id if atom.attr == ZONE_ID else question.fact(zone, atom.attr).value)
 
 
-def _test(question: Question, fact: Fact) -> Answer:
+def _test(question: Question, value: object) -> Answer:
     holds, code = TESTS[question.atom.op]
-    try:
-        detail = holds(question, fact.value)
-    except _UnknownSet as exc:
-        return Answer("U", UNKNOWN, str(exc))
+    detail = holds(question, value)
     if detail is not None:
         return Answer("F", code, detail)
-    return Answer("T", detail=fact.value if isinstance(fact.value, str) else "")
-
-
-class _UnknownSet(Exception):
-    """A named set has no version that holds now."""
+    return Answer("T", detail=value if isinstance(value, str) else "")
 
 
 # Each test gives None when the clause holds, else what stands against it.
 
 
 def _in(question: Question, value: object) -> str | None:
-    return None if value in _territories(question) else str(value)
+    return None if value in _listed(question) else str(value)
 
 
 def _subset(question: Question, value: object) -> str | None:
-    return _listed(set(_strings(value)) - _territories(question))
+    return _joined(set(_strings(value)) - _listed(question))
 
 
 def _contains(question: Question, value: object) -> str | None:
-    return _listed(_territories(question) - set(_strings(value)))
+    return _joined(_listed(question) - set(_strings(value)))
 
 
 def _disjoint(question: Question, value: object) -> str | None:
-    return _listed(_territories(question) & set(_strings(value)))
+    return _joined(_listed(question) & set(_strings(value)))
 
 
 def _is(question: Question, value: object) -> str | None:
@@ -176,7 +199,7 @@ def _within_days(question: Question, value: object) -> str | None:
     """The moment is past, and not longer ago than so many days."""
     moment, days = instant(value), question.atom.value
     assert moment is not None and isinstance(days, int)
-    last = moment + timedelta(days=days)
+    last = shifted(moment, timedelta(days=days))
     question.horizon.sees(moment)
     if moment > question.horizon.now or question.horizon.now > last:
         return str(value)
@@ -196,21 +219,23 @@ TESTS: Mapping[str, tuple[Callable[[Question, object], str | None], str]] = {
 }
 
 
-def _territories(question: Question) -> set[str]:
-    """The values that the clause lists, its named sets as they are now."""
-    return set(_expanded(question.atom.value, question.world, question.horizon))
+def _listed(question: Question) -> set[str]:
+    """The values that the clause lists, its named sets as they are now.
 
-
-def _expanded(values: Value, world: World, horizon: Horizon) -> Iterator[str]:
+    Raises:
+        Unknown: a set has no version that holds now.
+    """
+    values = question.atom.value
     assert isinstance(values, tuple)
-    for value in values:
-        if value.startswith("@"):
-            version = at(world.sets.get(value, ()), horizon)
-            if version is None or not isinstance(version.value, list):
-                raise _UnknownSet(value)
-            yield from _strings(version.value)
-        else:
-            yield value
+    named = [_members(question.world.sets, value, question.horizon) for value in values if value.startswith("@")]
+    return {value for value in values if not value.startswith("@")}.union(*named)
+
+
+def _members(sets: Mapping[str, Timeline], name: str, horizon: Horizon) -> list[str]:
+    version = at(sets.get(name, ()), horizon)
+    if version is None or not isinstance(version.value, list):
+        raise Unknown(name)
+    return _strings(version.value)
 
 
 def _strings(value: object) -> list[str]:
@@ -218,7 +243,7 @@ def _strings(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)]
 
 
-def _listed(values: set[str]) -> str | None:
+def _joined(values: set[str]) -> str | None:
     return ", ".join(sorted(values)) or None
 
 
@@ -232,57 +257,41 @@ def _rank(question: Question, value: object) -> int:
 
 def _certificates(question: Question, zone: Zone) -> Answer:
     demand = question.atom.value
-    fact = question.fact(zone, CERTIFICATIONS)
     assert isinstance(demand, Certified)
-    if fact is None:
-        return Answer("U", UNKNOWN)
-    schemes = _schemes(demand.scheme, question)
-    if schemes is None:
-        return Answer("U", UNKNOWN, demand.scheme)
-    code, detail = held(demand, schemes, fact.value, question.horizon)
+    certificates = question.fact(zone, CERTIFICATIONS).value
+    schemes = [demand.scheme]
+    if demand.scheme.startswith("@"):
+        schemes = _members(question.world.scheme_classes, demand.scheme, question.horizon)
+    code, detail = held(demand, schemes, certificates, question.horizon)
     return Answer("T" if code == OK else "F", code, detail)
 
 
-def _schemes(name: str, question: Question) -> list[str] | None:
-    if not name.startswith("@"):
-        return [name]
-    version = at(question.world.scheme_classes.get(name, ()), question.horizon)
-    return None if version is None or not isinstance(version.value, list) else _strings(version.value)
-
-
 def _distance(question: Question, zone: Zone) -> Answer:
-    here = _coordinates(question, zone)
-    there = _coordinates(question, question.reference) if question.reference else None
-    if here is None or there is None:
-        return Answer("U", UNKNOWN)
-    distance = great_circle_km(here, there)
+    if question.reference is None:
+        raise Unknown("reference")
+    distance = great_circle_km(_coordinates(question, zone), _coordinates(question, question.reference))
     assert isinstance(question.atom.value, int)
     detail = f"{int(distance)} km"
     return Answer("T", detail=detail) if distance >= question.atom.value else Answer("F", "TOO_CLOSE", detail)
 
 
-def _coordinates(question: Question, zone: Zone) -> tuple[float, float] | None:
-    facts = [question.fact(zone, name) for name in _COORDINATES]
-    values = [fact.value for fact in facts if fact is not None]
-    return (float(str(values[0])), float(str(values[1]))) if len(values) == len(_COORDINATES) else None
-
-
-_COORDINATES = ("location.lat", "location.lon")
+def _coordinates(question: Question, zone: Zone) -> tuple[float, float]:
+    lat, lon = (question.fact(zone, name).value for name in ("location.lat", "location.lon"))
+    return float(str(lat)), float(str(lon))
 
 
 def great_circle_km(here: tuple[float, float], there: tuple[float, float]) -> float:
     """Between two points given as latitude and longitude in degrees, by the haversine formula."""
     (lat1, lon1), (lat2, lon2) = (tuple(map(radians, point)) for point in (here, there))
     half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * asin(sqrt(half))
+    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(half)))  # rounding may go a hair beyond 1
 
 
 def _parties(question: Question, zone: Zone) -> Answer:
     """All parties that the clause chooses must satisfy it. A zone whose operator is not named leaves it unknown."""
-    fact = question.fact(zone, PARTIES)
-    parts = fact.value if fact is not None and isinstance(fact.value, list) else []
-    if not any(part["role"] == "operator" for part in parts):
-        return Answer("U", UNKNOWN)
+    parts = question.fact(zone, PARTIES).value
+    if not isinstance(parts, list) or not any(part["role"] == "operator" for part in parts):
+        raise Unknown(PARTIES)
     chosen = [part["party"] for part in parts if _is_chosen(question.atom, part)]
     answers = [_of_party(question, name) for name in dict.fromkeys(chosen)]
     for result in ("F", "U"):
@@ -298,9 +307,9 @@ def _is_chosen(atom: Atom, part: Mapping[str, object]) -> bool:
 
 
 def _of_party(question: Question, name: str) -> Answer:
-    party = question.world.parties.get(name)
-    fact = question.fact(party, question.atom.attr) if party is not None else None
-    if fact is None:
-        return Answer("U", UNKNOWN, name)
-    answer = _test(question, fact)
+    party = question.world.parties.get(name, Subject(name))
+    try:
+        answer = _test(question, question.fact(party, question.atom.attr).value)
+    except Unknown as exc:
+        answer = Answer("U", UNKNOWN, str(exc))
     return Answer(answer.result, answer.code, f"{name}: {answer.detail}" if answer.detail else name)

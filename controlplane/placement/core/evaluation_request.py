@@ -1,22 +1,22 @@
 """The request and the answer of the evaluate command, as JSON documents. Pure, standard library only."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from . import catalogue
-from .attributes import PARTIES
 from .compare import Sets, unsatisfiable, without_effect
 from .evaluate import AtomResult, Evaluation, evaluate
-from .facts import Horizon, World, Zone, at
+from .facts import Horizon, World, Zone
 from .policy import ROLES, AtomRef, Policy, PolicyError, Role, effective
 from .policy_document import parse as parse_policy
-from .reading import as_choice, as_instant, as_list, as_object, as_rfc3339, as_text, refuse
+from .reading import as_choice, as_instant, as_list, as_object, as_rfc3339, as_text, decoded, refuse
 
 SCHEMA = "andromede.sovereignty.evaluation/1"
-TAKING_NOTHING = ("stop", "delete", "erase", "export")
+MAX_BYTES = 2**26
+TAKING_NOTHING = ("stop", "delete", "erase", "export")  # always allowed: nobody's data is held hostage
 RESULT_SCHEMA = "andromede.sovereignty.evaluation-result/1"
 
 
@@ -51,7 +51,7 @@ def parse(document: object, *, folder: Path) -> EvaluationRequest:
         operation=as_text(body["operation"], "operation", limit=64),
         role=ROLES[ROLES.index(role)],
         reference=_reference(body.get("reference_zone"), world),
-        layers=tuple(_layers(body["layers"], {*world.sets, *world.scheme_classes})),
+        layers=tuple(_layers(body["layers"], world)),
     )
 
 
@@ -62,9 +62,21 @@ def _catalogue(body: dict[str, object], folder: Path) -> object:
         return body["catalogue"]
     name = as_text(body["catalogue_file"], "catalogue_file", limit=1000)
     try:
-        return json.loads((folder / name).read_bytes())
+        with (folder / name).open("rb") as file:
+            return read(file)
     except (OSError, ValueError) as exc:
         refuse("catalogue_file", f"cannot be read: {exc}")
+
+
+def read(file: BinaryIO) -> object:
+    """
+    Raises:
+        OSError, ValueError: it cannot be read, is no JSON, or has more than MAX_BYTES.
+    """
+    text = file.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES} bytes")
+    return decoded(text)
 
 
 def _reference(zone_id: object, world: World) -> Zone | None:
@@ -75,11 +87,11 @@ def _reference(zone_id: object, world: World) -> Zone | None:
     return world.zones[zone_id]
 
 
-def _layers(value: object, sets: set[str]) -> Iterable[Policy]:
+def _layers(value: object, world: World) -> Iterable[Policy]:
     policies: list[Policy] = []
     for index, layer in enumerate(as_list(value, "layers")):
         try:
-            policies.append(parse_policy(layer, sets=sets))
+            policies.append(parse_policy(layer, sets=world.sets, scheme_classes=world.scheme_classes))
         except PolicyError as exc:
             raise PolicyError(exc.reason, field=f"/layers/{index}{exc.field}", atom=exc.atom) from exc
     effective(policies)
@@ -105,6 +117,8 @@ def answer(request: EvaluationRequest) -> dict[str, object]:
 
 
 def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
+    if request.operation in TAKING_NOTHING:
+        return Evaluation((), None)
     found = evaluate(
         request.layers,
         zone,
@@ -114,19 +128,28 @@ def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
         reference=request.reference,
     )
     horizon = Horizon(request.now)
-    parties = at(zone.timeline(PARTIES), horizon)
-    is_there = parties is not None and parties.value is not None
     horizon.sees(found.valid_until)
-    closed = _closed(zone, request.operation, is_there=is_there)
-    return Evaluation((*found.results, *closed), horizon.until)
+    return Evaluation((*found.results, *_closed(zone, horizon)), horizon.until)
 
 
-def _closed(zone: Zone, operation: str, *, is_there: bool) -> tuple[AtomResult, ...]:
+def _closed(zone: Zone, horizon: Horizon) -> tuple[AtomResult, ...]:
     """A zone that is not open, or of which nothing is stated for this time, takes nothing new, whatever is asked."""
-    if operation in TAKING_NOTHING or (zone.status == "open" and is_there):
+    is_there = _is_there(zone, horizon)
+    if zone.status == "open" and is_there:
         return ()
     ref = AtomRef("zone", "platform", "zone.status")
     return (AtomResult(ref, "F", "ZONE_CLOSED", zone.status if is_there else "not stated for this time"),)
+
+
+def _is_there(zone: Zone, horizon: Horizon) -> bool:
+    """Something is stated of it for this time, known or not."""
+    facts = [fact for timeline in zone.facts.values() for fact in timeline]
+    ends = [fact.valid_to for fact in facts if fact.holds_at(horizon.now)]
+    if not ends:
+        horizon.sees(*(fact.valid_from for fact in facts))
+    elif None not in ends:
+        horizon.sees(max(end for end in ends if end is not None))
+    return bool(ends)
 
 
 def reason(result: AtomResult) -> dict[str, object]:

@@ -6,7 +6,7 @@ null, outside its interval or due for review is unknown, and unknown refuses.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 ZoneStatus = Literal["open", "draining", "closed"]
@@ -25,6 +25,9 @@ class Fact:
     review_by: datetime | None = None
     assertion: Assertion = "self_declared"
 
+    def holds_at(self, moment: datetime) -> bool:
+        return self.valid_from <= moment and (self.valid_to is None or moment < self.valid_to)
+
 
 Timeline = tuple[Fact, ...]  # facts about one attribute, in order of time, none overlapping another
 
@@ -41,17 +44,25 @@ class Horizon:
             if moment is not None and moment > self.now and (self.until is None or moment < self.until):
                 self.until = moment
 
-    def sees_last(self, moment: datetime | None) -> None:
+    def sees_last(self, moment: datetime) -> None:
         """Something is still true at this very moment, and no longer just after."""
-        if moment is not None:
-            self.sees(moment if moment > self.now else moment + timedelta(microseconds=1))
+        self.sees(moment if moment > self.now else shifted(moment, timedelta(microseconds=1)))
+
+
+def shifted(moment: datetime, step: timedelta) -> datetime:
+    """`moment + step`; beyond the years that a datetime can tell, the last or first moment that it can: papers that
+    hold "for ever" say 9999."""
+    try:
+        return moment + step
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if step > timedelta() else datetime.min.replace(tzinfo=UTC)
 
 
 def at(timeline: Sequence[Fact], horizon: Horizon) -> Fact | None:
     """The fact that holds now and is not due for review."""
     for fact in timeline:
         horizon.sees(fact.valid_from, fact.valid_to)
-        if fact.valid_from <= horizon.now and (fact.valid_to is None or horizon.now < fact.valid_to):
+        if fact.holds_at(horizon.now):
             horizon.sees(fact.review_by)
             return fact if fact.review_by is None or horizon.now < fact.review_by else None
     return None

@@ -135,7 +135,7 @@ def parse(payload: object) -> Permit:
     return Permit(
         **texts,
         gen=as_count(body["gen"], "permit.gen", minimum=0, maximum=MAX_VERSION),
-        roles=tuple(ROLES[ROLES.index(role)] for role in _texts(body["roles"], "permit.roles")),  # type: ignore[arg-type]
+        roles=tuple(ROLES[ROLES.index(role)] for role in _texts(body["roles"], "permit.roles")),
         epoch=as_count(body["epoch"], "permit.epoch", minimum=0, maximum=MAX_VERSION),
         classifications=_texts(body["classifications"], "permit.classifications"),
         nbf=as_instant(body["nbf"], "permit.nbf"),

@@ -6,6 +6,7 @@ An attribute is a row of attributes.ASKABLE, an operator a row of VALUES; nothin
 import re
 import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 from .attributes import ASKABLE, PARTY_ROLES, Attribute
@@ -15,6 +16,7 @@ from .policy import LEVELS, ROLES, Atom, Certified, Policy, PolicyError, Value
 MAX_ATOMS_PER_LAYER = 64
 MAX_VALUES = 256
 MAX_DAYS = 3660
+MAX_VERSION = 2**53 - 1
 MAX_KM = 20_040  # half of the equator: nothing is farther away
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -28,15 +30,18 @@ _OF_CERTIFICATES = ("scheme", "min_version", "level", "scope", "min_remaining_da
 _OF_PARTIES = ("party_roles", "only_with_technical_access")
 
 
-def parse(document: object, *, sets: Collection[str] | None = None) -> Policy:
-    """The policy that a decoded JSON document `{id, level, atoms[], unsupported?}` states.
+def parse(
+    document: object, *, sets: Collection[str] | None = None, scheme_classes: Collection[str] | None = None
+) -> Policy:
+    """The policy that a decoded JSON document `{id, level, atoms[], version?, unsupported?}` states. Its version is
+    whoever keeps it to know, and no part of what it says.
 
-    `sets`: the named sets and scheme classes that exist; None: any name will do.
+    `sets`, `scheme_classes`: the names that exist; None: any will do.
 
     Raises:
         PolicyError: unknown or missing field, wrong type, attribute, operator or set; repeated id; over a limit.
     """
-    body = _fields(document, required=("id", "level", "atoms"), optional=("unsupported",), at="")
+    body = _fields(document, required=("id", "level", "atoms"), optional=("version", "unsupported"), at="")
     level, atoms, unsupported = body["level"], body["atoms"], body.get("unsupported", False)
     if not isinstance(level, str) or level not in LEVELS:
         raise PolicyError(f"must be one of {', '.join(LEVELS)}", field="/level")
@@ -46,7 +51,10 @@ def parse(document: object, *, sets: Collection[str] | None = None) -> Policy:
         raise PolicyError(f"must have at most {MAX_ATOMS_PER_LAYER} atoms", field="/atoms")
     if not isinstance(unsupported, bool):
         raise PolicyError("must be true or false", field="/unsupported")
-    parsed = tuple(_Reader(atom, at=f"/atoms/{index}", sets=sets).atom() for index, atom in enumerate(atoms))
+    if not _is_whole(body.get("version", 1), 1, MAX_VERSION):
+        raise PolicyError("must be a whole number from 1 on", field="/version")
+    names = Names(sets, scheme_classes)
+    parsed = tuple(_Reader(atom, at=f"/atoms/{index}", names=names).atom() for index, atom in enumerate(atoms))
     _refuse_repeated_ids(parsed)
     return Policy(_id(body["id"], at="/id"), LEVELS[LEVELS.index(level)], parsed, is_supported=not unsupported)
 
@@ -75,11 +83,19 @@ def atom_document(atom: Atom) -> dict[str, object]:
     return {"id": atom.id, "op": atom.op, **said}
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The named sets and the scheme classes that exist; None: any name will do."""
+
+    sets: Collection[str] | None
+    scheme_classes: Collection[str] | None
+
+
 class _Reader:
     """Reads one atom; every error names it."""
 
-    def __init__(self, document: object, *, at: str, sets: Collection[str] | None) -> None:
-        self.at, self.sets = at, sets
+    def __init__(self, document: object, *, at: str, names: Names) -> None:
+        self.at, self.names = at, names
         if not isinstance(document, Mapping):
             raise PolicyError("must be an object", field=at)
         self.body: Mapping[str, object] = document
@@ -111,7 +127,7 @@ class _Reader:
 
     def _check_fields(self, op: str) -> None:
         needed: tuple[str, ...] = ("attr", "value")
-        optional = (*_OF_ALL, *_OF_PARTIES)
+        optional: tuple[str, ...] = (*_OF_ALL, *_OF_PARTIES)
         if op == "holds":
             needed, optional = ("scheme",), (*_OF_ALL, *_OF_CERTIFICATES)
         elif op == "min_distance_km":
@@ -148,7 +164,7 @@ class _Reader:
 
     def _check_member(self, value: object, attribute: Attribute) -> None:
         if attribute.is_territory and isinstance(value, str) and _SET_NAME.fullmatch(value):
-            if self.sets is not None and value not in self.sets:
+            if self.names.sets is not None and value not in self.names.sets:
                 self.fail("value", f"there is no set {value}")
         elif attribute.member is None or not attribute.member(value):
             self.fail("value", f"{reprlib.repr(value)} is not what {self.body['attr']} is made of")
@@ -185,7 +201,8 @@ class _Reader:
         scheme = self.body["scheme"]
         if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
             self.fail("scheme", "must name a certification scheme, or a class of them by @ and its name")
-        if scheme.startswith("@") and self.sets is not None and scheme not in self.sets:
+        classes = self.names.scheme_classes
+        if scheme.startswith("@") and classes is not None and scheme not in classes:
             self.fail("scheme", f"there is no scheme class {scheme}")
         days = "min_remaining_days"
         return Certified(
@@ -206,7 +223,7 @@ class _Reader:
 
     def _count(self, name: str, *, minimum: int, maximum: int) -> int:
         raw = self.body[name]
-        if not isinstance(raw, int) or isinstance(raw, bool) or not minimum <= raw <= maximum:
+        if not isinstance(raw, int) or not _is_whole(raw, minimum, maximum):
             self.fail(name, f"must be a whole number from {minimum} to {maximum}")
         return raw
 
@@ -264,6 +281,10 @@ def _fields(
         if name not in document:
             raise PolicyError("missing", field=f"{at}/{name}", atom=atom)
     return document
+
+
+def _is_whole(raw: object, minimum: int, maximum: int) -> bool:
+    return isinstance(raw, int) and not isinstance(raw, bool) and minimum <= raw <= maximum
 
 
 def _id(raw: object, *, at: str) -> str:

@@ -1,10 +1,15 @@
 """Read what a JSON document states. What cannot be meant is refused with its place. Standard library only."""
 
+import json
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NoReturn
 
+# What datetime.fromisoformat takes besides differs from one Python to the next.
+RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -14,6 +19,31 @@ class Malformed(ValueError):
     def __init__(self, place: str, problem: str) -> None:
         self.place, self.problem = place, problem
         super().__init__(f"{place}: {problem}.")
+
+
+def decoded(text: bytes) -> object:
+    """The JSON value of UTF-8 bytes.
+
+    Raises:
+        ValueError: no JSON, not finite, nested too deeply, or with a key that stands twice, of which readers might
+            each believe another one.
+    """
+    try:
+        value: object = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise ValueError("it is nested too deeply") from exc
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def refuse(at: str, problem: str) -> NoReturn:
@@ -81,10 +111,10 @@ def as_instant(value: object, at: str) -> datetime:
 
 def instant(value: object) -> datetime | None:
     """The moment (UTC) that an RFC 3339 text states, or None when it is no such text."""
-    if not isinstance(value, str) or len(value) < len("2027-01-31T00:00:00Z"):
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper())
         return moment.astimezone(UTC) if moment.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -145,7 +145,7 @@ def _key(item: object, at: str) -> Key:
     body = as_object(item, at, required=names)
     return Key(
         id=as_text(body["kid"], f"{at}.kid", limit=64),
-        use=USES[USES.index(as_choice(body["use"], f"{at}.use", among=USES))],  # type: ignore[arg-type]
+        use=USES[USES.index(as_choice(body["use"], f"{at}.use", among=USES))],
         algorithm=as_choice(body["alg"], f"{at}.alg", among=ALGORITHMS),
         public_key=as_text(body["public_key"], f"{at}.public_key", limit=1000),
         zones=_texts(body["zones"], f"{at}.zones"),

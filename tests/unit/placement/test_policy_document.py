@@ -1,0 +1,361 @@
+"""Policies as JSON: what type-checks, and errors that name the atom and the place."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.placement.core.attributes import ASKABLE
+from controlplane.placement.core.canonical import dumps, loads
+from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, Atom, Certified, Policy, PolicyError, effective
+from controlplane.placement.core.policy_document import (
+    MAX_ATOMS_PER_LAYER,
+    MAX_VALUES,
+    VALUES,
+    as_document,
+    parse,
+)
+from tests.unit.placement.generated import policies
+from tests.unit.placement.sample import EU, HEALTH, OWNERSHIP, STATE, secnumcloud
+
+
+def document(*atoms: Any, **changes: Any) -> dict[str, Any]:
+    return {"id": "pol-1", "level": "project", "atoms": list(atoms) or [clause()]} | changes
+
+
+def clause(**changes: Any) -> dict[str, Any]:
+    return {"id": "loc", "attr": "location.territory", "op": "in", "value": ["DE", "FR"]} | changes
+
+
+def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in names}
+
+
+def certified(**changes: Any) -> dict[str, Any]:
+    return {"id": "snc", "op": "holds", "scheme": "SecNumCloud"} | changes
+
+
+def distant(**changes: Any) -> dict[str, Any]:
+    return {"id": "far", "op": "min_distance_km", "value": 100} | changes
+
+
+def test_a_policy_is_read_as_written() -> None:
+    body = document(
+        clause(value=["FR", "@EU"], roles=["storage", "backup"]),
+        certified(min_version="3.2", level="high", scope="iaas", min_remaining_days=90, waivable=True),
+        {
+            "id": "veto",
+            "attr": "party.non_eu_veto",
+            "op": "is",
+            "value": False,
+            "party_roles": ["remote_support", "operator"],
+            "only_with_technical_access": True,
+            "assertion_min": "third_party",
+        },
+        distant(roles=["backup"]),
+        {"id": "tested", "attr": "disconnect.tested_at", "op": "within_days", "value": 365},
+    )
+    assert parse(body) == Policy(
+        "pol-1",
+        "project",
+        (
+            Atom("loc", "in", ("@EU", "FR"), "location.territory", roles=("backup", "storage")),
+            Atom("snc", "holds", Certified("SecNumCloud", "3.2", "high", "iaas", 90), is_waivable=True),
+            Atom(
+                "veto",
+                "is",
+                False,
+                "party.non_eu_veto",
+                party_roles=("operator", "remote_support"),
+                only_with_technical_access=True,
+                assertion_min="third_party",
+            ),
+            Atom("far", "min_distance_km", 100, roles=("backup",)),
+            Atom("tested", "within_days", 365, "disconnect.tested_at"),
+        ),
+    )
+
+
+def test_nothing_can_be_waived_unless_it_says_so() -> None:
+    assert not any(atom.is_waivable for atom in parse(document(*EU, *OWNERSHIP, secnumcloud())).atoms)
+
+
+def test_repeated_and_reordered_values_say_the_same() -> None:
+    assert parse(document(clause(value=["FR", "DE", "FR"]))) == parse(document(clause(value=["DE", "FR"])))
+
+
+def test_its_version_is_no_part_of_what_a_policy_says() -> None:
+    assert parse(document(version=7)) == parse(document())
+
+
+def test_a_single_value_may_stand_for_a_list_where_it_must_be_contained() -> None:
+    one = clause(attr="tenancy", op="contains", value="dedicated_host")
+    assert parse(document(one)) == parse(document(one | {"value": ["dedicated_host"]}))
+
+
+BROKEN: list[tuple[Any, str, str | None]] = [
+    ([], "", None),
+    (None, "", None),
+    (document(extra=1), "/extra", None),
+    (without(document(), "level"), "/level", None),
+    (without(document(), "id"), "/id", None),
+    (without(document(), "atoms"), "/atoms", None),
+    (document(id="Not An Id"), "/id", None),
+    (document(id=""), "/id", None),
+    (document(id="a" * 65), "/id", None),
+    (document(id="pol-1\n"), "/id", None),
+    (document(id=7), "/id", None),
+    (document(level="galaxy"), "/level", None),
+    (document(level=["project"]), "/level", None),
+    (document(level=None), "/level", None),
+    (document(version=0), "/version", None),
+    (document(version=True), "/version", None),
+    (document(version="7"), "/version", None),
+    (document(version=2**53), "/version", None),
+    (document(unsupported=1), "/unsupported", None),
+    (document(atoms={}), "/atoms", None),
+    (document(atoms=None), "/atoms", None),
+    (document("x"), "/atoms/0", None),
+    (document(clause(), None), "/atoms/1", None),
+    (document(clause(id=7)), "/atoms/0/id", None),
+    (document(clause(id="lo c")), "/atoms/0/id", None),
+    (document(without(clause(), "id")), "/atoms/0/id", None),
+    (document(clause(), clause(id="x"), clause()), "/atoms/2/id", "loc"),
+    (document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER + 1)]), "/atoms", None),
+    # fields
+    (document(clause(else_="x")), "/atoms/0/else_", "loc"),
+    (document(without(clause(), "value")), "/atoms/0/value", "loc"),
+    (document(without(clause(), "attr")), "/atoms/0/attr", "loc"),
+    (document(without(clause(), "op")), "/atoms/0/op", "loc"),
+    (document(clause(scheme="SecNumCloud")), "/atoms/0/scheme", "loc"),
+    (document(clause(not_=True)), "/atoms/0/not_", "loc"),
+    (document(certified(attr="location.territory")), "/atoms/0/attr", "snc"),
+    (document(certified(value=["x"])), "/atoms/0/value", "snc"),
+    (document(certified(party_roles=["operator"])), "/atoms/0/party_roles", "snc"),
+    (document(distant(attr="location.lat")), "/atoms/0/attr", "far"),
+    (document(distant(only_with_technical_access=True)), "/atoms/0/only_with_technical_access", "far"),
+    (document(clause(party_roles=["operator"])), "/atoms/0/party_roles", "loc"),
+    (document(clause(only_with_technical_access=False)), "/atoms/0/only_with_technical_access", "loc"),
+    # attributes and operators
+    (document(clause(attr="location.colour")), "/atoms/0/attr", "loc"),
+    (document(clause(attr=None)), "/atoms/0/attr", "loc"),
+    (document(clause(attr=["location.territory"])), "/atoms/0/attr", "loc"),
+    (document(clause(attr="location.lat")), "/atoms/0/op", "loc"),
+    (document(clause(attr="node.dedicated_to")), "/atoms/0/attr", "loc"),
+    (document(clause(attr="certifications")), "/atoms/0/attr", "loc"),
+    (document(clause(attr="parties")), "/atoms/0/attr", "loc"),
+    (document(clause(op="not_in")), "/atoms/0/op", "loc"),
+    (document(clause(op=["in"])), "/atoms/0/op", "loc"),
+    (document(clause(op="subset")), "/atoms/0/op", "loc"),
+    (document(clause(op="le", value=1)), "/atoms/0/op", "loc"),
+    (document(clause(attr="keys.countries")), "/atoms/0/op", "loc"),
+    # values of lists
+    (document(clause(value="FR")), "/atoms/0/value", "loc"),
+    (document(clause(value={"FR": 1})), "/atoms/0/value", "loc"),
+    (document(clause(value=[])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FR", 7])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FR", ["DE"]])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FR", None])), "/atoms/0/value", "loc"),
+    (document(clause(value=["fr"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FRA"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FR\n"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["F*"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["@"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["@E U"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FR"] * (MAX_VALUES + 1))), "/atoms/0/value", "loc"),
+    (document(clause(attr="zone.id", value=["@EU"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="zone.id", value=["FR-IDF-1"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="tenancy", op="contains", value="@EU")), "/atoms/0/value", "loc"),
+    (document(clause(attr="tenancy", op="contains", value="shard")), "/atoms/0/value", "loc"),
+    (document(clause(attr="tenancy", op="contains", value=[])), "/atoms/0/value", "loc"),
+    (document(clause(attr="tenancy", op="contains", value=True)), "/atoms/0/value", "loc"),
+    (document(clause(attr="keys.countries", op="contains", value=["@EU"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="keys.countries", op="subset", value="FR")), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.extraterritorial_exposure", op="disjoint", value=["US"])), "/atoms/0/value", "loc"),
+    # values of other types
+    (document(clause(attr="encryption.at_rest", op="is", value="true")), "/atoms/0/value", "loc"),
+    (document(clause(attr="encryption.at_rest", op="is", value=1)), "/atoms/0/value", "loc"),
+    (document(clause(attr="encryption.at_rest", op="is", value=None)), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.non_eu_max_single_pct", op="le", value=24)), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.non_eu_max_single_pct", op="le", value="24")), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.non_eu_max_single_pct", op="le", value="24.0")), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.non_eu_max_single_pct", op="le", value="100.01")), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.non_eu_max_single_pct", op="le", value="-1.00")), "/atoms/0/value", "loc"),
+    (document(clause(attr="network_class", op="ge", value=3)), "/atoms/0/value", "loc"),
+    (document(clause(attr="network_class", op="ge", value=True)), "/atoms/0/value", "loc"),
+    (document(clause(attr="network_class", op="ge", value=1.0)), "/atoms/0/value", "loc"),
+    (document(clause(attr="network_class", op="ge", value=[1])), "/atoms/0/value", "loc"),
+    (document(clause(attr="keys.custody", op="ge", value="provider")), "/atoms/0/value", "loc"),
+    (document(clause(attr="keys.custody", op="ge", value=2)), "/atoms/0/value", "loc"),
+    (document(clause(attr="disconnect.tested_at", op="within_days", value=0)), "/atoms/0/value", "loc"),
+    (document(clause(attr="disconnect.tested_at", op="within_days", value=3661)), "/atoms/0/value", "loc"),
+    (document(clause(attr="disconnect.tested_at", op="within_days", value="30")), "/atoms/0/value", "loc"),
+    (document(distant(value=0)), "/atoms/0/value", "far"),
+    (document(distant(value=20_041)), "/atoms/0/value", "far"),
+    (document(distant(value=100.0)), "/atoms/0/value", "far"),
+    (document(distant(value=True)), "/atoms/0/value", "far"),
+    # certificates
+    (document(without(certified(), "scheme")), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme="")), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme=7)), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme="@")), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme="SNC\n")), "/atoms/0/scheme", "snc"),
+    (document(certified(min_version=3.2)), "/atoms/0/min_version", "snc"),
+    (document(certified(min_version="three")), "/atoms/0/min_version", "snc"),
+    (document(certified(min_version="3.")), "/atoms/0/min_version", "snc"),
+    (document(certified(level=2)), "/atoms/0/level", "snc"),
+    (document(certified(level="")), "/atoms/0/level", "snc"),
+    (document(certified(scope=["iaas"])), "/atoms/0/scope", "snc"),
+    (document(certified(min_remaining_days=-1)), "/atoms/0/min_remaining_days", "snc"),
+    (document(certified(min_remaining_days=3661)), "/atoms/0/min_remaining_days", "snc"),
+    (document(certified(min_remaining_days="90")), "/atoms/0/min_remaining_days", "snc"),
+    # selectors
+    (document(clause(roles=[])), "/atoms/0/roles", "loc"),
+    (document(clause(roles="backup")), "/atoms/0/roles", "loc"),
+    (document(clause(roles=["everything"])), "/atoms/0/roles", "loc"),
+    (document(clause(roles=[["backup"]])), "/atoms/0/roles", "loc"),
+    (document(clause(roles=None)), "/atoms/0/roles", "loc"),
+    (document(clause(waivable="no")), "/atoms/0/waivable", "loc"),
+    (document(clause(assertion_min="hearsay")), "/atoms/0/assertion_min", "loc"),
+    (document(clause(assertion_min=None)), "/atoms/0/assertion_min", "loc"),
+    (document(OWNERSHIP[0] | {"party_roles": []}), "/atoms/0/party_roles", "seat"),
+    (document(OWNERSHIP[0] | {"party_roles": ["owner"]}), "/atoms/0/party_roles", "seat"),
+    (document(OWNERSHIP[0] | {"only_with_technical_access": 1}), "/atoms/0/only_with_technical_access", "seat"),
+]
+
+
+@pytest.mark.parametrize(("broken", "field", "atom"), BROKEN)
+def test_a_broken_policy_names_the_atom_and_the_place(broken: Any, field: str, atom: str | None) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(broken)
+    assert (caught.value.field, caught.value.atom) == (field, atom)
+    assert str(caught.value).startswith(field or "/")
+    assert atom is None or f"atom {atom}" in str(caught.value)
+
+
+LIMITS: list[dict[str, Any]] = [
+    document(id="a" * 64),
+    document(version=2**53 - 1),
+    document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]),
+    document(clause(value=[f"{one}{two}" for one in "ABCDEFGHIJKLM" for two in "ABCDEFGHIJKLMNOPQRS"][:MAX_VALUES])),
+    document(clause(attr="disconnect.tested_at", op="within_days", value=1)),
+    document(clause(attr="disconnect.tested_at", op="within_days", value=3660)),
+    document(distant(value=1)),
+    document(distant(value=20_040)),
+    document(certified(min_remaining_days=3660)),
+    document(clause(attr="party.non_eu_max_single_pct", op="le", value="100.00")),
+    document(clause(attr="party.non_eu_max_single_pct", op="ge", value="0.00")),
+    document(clause(attr="network_class", op="le", value=0)),
+    document(clause(attr="network_class", op="ge", value=2)),
+]
+
+
+@pytest.mark.parametrize("body", LIMITS)
+def test_what_is_just_within_the_limits_is_read(body: dict[str, Any]) -> None:
+    assert as_document(parse(body)) == without(body, "version")
+
+
+def test_a_certificates_absent_wishes_may_be_written_as_null_or_zero() -> None:
+    wishes = {"min_version": None, "level": None, "scope": None, "min_remaining_days": 0}
+    assert parse(document(certified(**wishes))) == parse(document(certified()))
+
+
+NAMES = {"sets": {"@EU"}, "scheme_classes": {"@QUALIFIED"}}
+
+
+@pytest.mark.parametrize(
+    ("atom", "field"),
+    [
+        (clause(value=["@EU"]), None),
+        (clause(value=["@EFTA"]), "/atoms/0/value"),
+        (clause(value=["@QUALIFIED"]), "/atoms/0/value"),
+        (certified(scheme="@QUALIFIED"), None),
+        (certified(scheme="@EU"), "/atoms/0/scheme"),
+        (certified(scheme="SecNumCloud"), None),
+    ],
+)
+def test_only_sets_and_classes_that_exist_can_be_named(atom: dict[str, Any], field: str | None) -> None:
+    if field is None:
+        parse(document(atom), **NAMES)
+    else:
+        with pytest.raises(PolicyError) as caught:
+            parse(document(atom), **NAMES)
+        assert caught.value.field == field
+    assert parse(document(atom))  # whoever does not know the names cannot refuse one
+
+
+EXAMPLES: dict[str, Any] = {
+    "in": ["FR"],
+    "subset": ["FR"],
+    "contains": ["FR"],
+    "disjoint": ["FR"],
+    "is": True,
+    "le": 1,
+    "ge": 1,
+    "within_days": 1,
+}
+
+
+@pytest.mark.parametrize("attribute", sorted(ASKABLE))
+@pytest.mark.parametrize("op", sorted(EXAMPLES))
+def test_an_operator_that_an_attribute_does_not_take_is_named_as_the_fault(attribute: str, op: str) -> None:
+    body = document({"id": "x", "attr": attribute, "op": op, "value": EXAMPLES[op]})
+    try:
+        parse(body)
+        fault = ""
+    except PolicyError as error:
+        fault = error.field
+    assert (fault == "/atoms/0/op") == (op not in ASKABLE[attribute].operators)
+
+
+def test_the_operators_are_a_closed_list() -> None:
+    assert set(VALUES) == {*EXAMPLES, "holds", "min_distance_km"}
+
+
+def test_together_policies_have_a_limit() -> None:
+    layer = parse(document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]))
+    layers = [layer] * (MAX_ATOMS_EFFECTIVE // MAX_ATOMS_PER_LAYER)
+    assert len(effective(layers)) == MAX_ATOMS_EFFECTIVE
+    with pytest.raises(PolicyError, match="257 atoms"):
+        effective([*layers, parse(document())])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["loc", "in", "FR", "@EU"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "level", "atoms", "attr", "op", "value", "scheme"]), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+
+
+@given(json_values)
+def test_any_json_parses_or_is_a_policy_error(body: object) -> None:
+    try:
+        parsed = parse(body)
+    except PolicyError as error:
+        assert str(error)
+    else:
+        assert isinstance(parsed, Policy)
+
+
+@given(json_values)
+def test_any_json_in_place_of_an_atoms_value_parses_or_is_a_policy_error(value: object) -> None:
+    for atom in (*EU, *HEALTH, *OWNERSHIP, *STATE, distant()):
+        for name in ("value", "roles", "scheme", "min_version", "waivable", "party_roles", "assertion_min"):
+            try:
+                parse(document({**atom, name: value}))
+            except PolicyError as error:
+                assert error.field.startswith("/atoms/0")
+
+
+@given(policies())
+def test_a_policy_survives_being_written_and_read(policy: Policy) -> None:
+    written = as_document(policy)
+    assert parse(written) == policy
+    assert parse(json.loads(json.dumps(written))) == policy
+    assert parse(loads(dumps(written))) == policy
+    assert as_document(parse(written)) == written

@@ -1,0 +1,226 @@
+"""What holds for all policies in all worlds."""
+
+from datetime import datetime, timedelta
+from itertools import combinations
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.placement.core.attributes import ASKABLE
+from controlplane.placement.core.compare import Sets, change, implies, refines, unsatisfiable, without_effect
+from controlplane.placement.core.evaluate import Evaluation, evaluate
+from controlplane.placement.core.facts import Fact, World, Zone
+from controlplane.placement.core.policy import ROLES, Atom, AtomRef, Policy, effective
+from tests.unit.placement.generated import (
+    DAY,
+    IS_SET,
+    MOMENTS,
+    SET_NAMES,
+    TERRITORIES,
+    UNIVERSE,
+    Asked,
+    atoms,
+    atoms_about,
+    like,
+    numbered,
+    policies,
+    questions,
+    worlds,
+)
+from tests.unit.placement.sample import NOW
+
+layers = st.lists(policies(), max_size=3)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def found(layers: list[Policy], world: World, asked: Asked, *, now: datetime | None = None) -> Evaluation:
+    return evaluate(
+        layers,
+        world.zones[asked.zone],
+        world,
+        now=now or asked.now,
+        roles=(asked.role,),
+        reference=world.zones["z-1"],
+    )
+
+
+def letters(evaluation: Evaluation) -> list[str]:
+    return [each.result for each in evaluation.results]
+
+
+@given(layers, policies(), worlds(), questions)
+def test_another_policy_never_admits_more(before: list[Policy], more: Policy, world: World, asked: Asked) -> None:
+    if found([*before, more], world, asked).admits:
+        assert found(before, world, asked).admits
+
+
+@given(layers, worlds(), questions, st.randoms())
+def test_the_order_of_policies_and_clauses_changes_nothing(
+    before: list[Policy], world: World, asked: Asked, random: Random
+) -> None:
+    def stirred(policy: Policy) -> Policy:
+        return Policy(
+            policy.id, policy.level, tuple(random.sample(policy.atoms, len(policy.atoms))), policy.is_supported
+        )
+
+    one = found(before, world, asked)
+    other = found([stirred(policy) for policy in random.sample(before, len(before))], world, asked)
+    assert sorted(map(repr, one.results)) == sorted(map(repr, other.results))
+    assert (one.admits, one.valid_until) == (other.admits, other.valid_until)
+
+
+@given(layers, worlds(), questions)
+def test_nothing_changes_until_the_moment_that_is_told(layers: list[Policy], world: World, asked: Asked) -> None:
+    evaluation = found(layers, world, asked)
+    until = evaluation.valid_until
+    assert until is None or until > asked.now
+    later = [moment + offset for moment in MOMENTS for offset in (-MICROSECOND, MICROSECOND * 0, MICROSECOND, DAY / 2)]
+    later += [moment + DAY * 8 for moment in MOMENTS]
+    if until is not None:
+        later.append(until - MICROSECOND)
+    for moment in later:
+        if asked.now < moment and (until is None or moment < until):
+            assert letters(found(layers, world, asked, now=moment)) == letters(evaluation), moment
+
+
+@given(layers, worlds(), questions)
+def test_a_result_tells_its_clause_and_only_t_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
+    evaluation = found(layers, world, asked)
+    unsupported = [AtomRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
+    applying = [ref for ref, atom in effective(layers) if not atom.roles or asked.role in atom.roles]
+    assert [each.ref for each in evaluation.results] == unsupported + applying
+    assert all((each.result == "T") == (each.code == "OK") for each in evaluation.results)
+    assert all((each.result == "U") == (each.code == "ATTR_UNKNOWN") for each in evaluation.results)
+    assert evaluation.admits == all(each.result == "T" for each in evaluation.results)
+
+
+pairs = atoms().flatmap(lambda atom: st.tuples(st.just(atom), like(atom)))
+
+
+@given(pairs, worlds())
+def test_what_is_implied_holds_wherever_the_stricter_clause_does(pair: tuple[Atom, Atom], world: World) -> None:
+    strict, loose = pair
+    assert implies(strict, strict, Sets.of(world, NOW))
+    if not implies(strict, loose, Sets.of(world, NOW)):
+        return
+    assert not strict.is_waivable or loose.is_waivable
+    for zone in world.zones:
+        for role in ROLES:
+            if loose.applies_to((role,)):
+                assert strict.applies_to((role,))
+                asked = Asked(zone, role, NOW)
+                if found([Policy("p", "project", (strict,))], world, asked).admits:
+                    assert found([Policy("p", "project", (loose,))], world, asked).admits
+
+
+@given(st.lists(policies(), max_size=2), st.lists(policies(), max_size=2), worlds())
+def test_what_is_called_tighter_admits_no_more(before: list[Policy], after: list[Policy], world: World) -> None:
+    sets = Sets.of(world, NOW)
+    verdict = change(before, after, sets)
+    assert change(before, before, sets) == "same"
+    assert change(after, before, sets) == {"tighter": "looser", "looser": "tighter"}.get(verdict, verdict)
+    for zone in world.zones:
+        asked = Asked(zone, "backup", NOW)
+        was, becomes = found(before, world, asked).admits, found(after, world, asked).admits
+        assert was or not becomes or verdict not in ("tighter", "same")
+        assert becomes or not was or verdict not in ("looser", "same")
+
+
+@given(layers, policies(), worlds())
+def test_a_policy_more_is_tighter_or_the_same(before: list[Policy], more: Policy, world: World) -> None:
+    sets = Sets.of(world, NOW)
+    assert refines([*before, more], before, sets)
+    assert change(before, [*before, more], sets) in ("tighter", "same")
+
+
+@given(layers, worlds(), questions)
+def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: World, asked: Asked) -> None:
+    idle = set(without_effect(layers, Sets.of(world, asked.now)))
+    rest = [_without(policy, idle) for policy in layers]
+    assert found(rest, world, asked).admits == found(layers, world, asked).admits
+    assert not without_effect(rest, Sets.of(world, asked.now)) or len({(p.id, p.level) for p in layers}) < len(layers)
+
+
+def _without(policy: Policy, refs: set[AtomRef]) -> Policy:
+    kept = tuple(atom for atom in policy.atoms if AtomRef(policy.id, policy.level, atom.id) not in refs)
+    return Policy(policy.id, policy.level, kept, policy.is_supported)
+
+
+@given(layers, worlds(), worlds())
+def test_clauses_that_are_called_contradictory_never_hold_together(
+    layers: list[Policy], world: World, other: World
+) -> None:
+    """Not in that world nor in another one with the same named sets."""
+    named = set(unsatisfiable(layers, Sets.of(world, NOW)))
+    guilty = [
+        Policy(each.id, each.level, tuple(atom for atom in each.atoms if _ref(each, atom) in named), each.is_supported)
+        for each in layers
+    ]
+    assert named or all(each.is_supported for each in layers)
+    if not named:
+        return
+    assert set(unsatisfiable(guilty, Sets.of(world, NOW))) == named
+    for zones in (world, World(other.zones, other.parties, world.sets, world.scheme_classes)):
+        for zone in zones.zones.values():
+            assert not evaluate(guilty, zone, zones, now=NOW, roles=ROLES, reference=zone).admits
+
+
+def _ref(policy: Policy, atom: Atom) -> AtomRef:
+    return AtomRef(policy.id, policy.level, atom.id)
+
+
+ZONE_ATTRIBUTES = sorted(name for name in UNIVERSE if not name.startswith("party.") and name != "disconnect.tested_at")
+FULL = {
+    "shared",
+    "dedicated_host",
+    "dedicated_zone",
+    "physically_isolated",
+    "none",
+    "LUKS1",
+    "LUKS2",
+}
+
+
+def all_values(attribute: str) -> list[Any]:
+    """Every value that there could be, as far as the clauses of this module can tell values apart."""
+    about = ASKABLE[attribute]
+    if about.order:
+        return list(about.order)
+    members = (*UNIVERSE[attribute], *(("AT",) if about.is_territory else ()))
+    members += tuple(word for word in sorted(FULL) if about.member and about.member(word) and word not in members)
+    if attribute not in IS_SET:
+        return list(members)
+    sizes = range(int(about.is_never_empty), len(members) + 1)
+    return [list(chosen) for size in sizes for chosen in combinations(members, size)]
+
+
+SETS_BY_NAME = {"@EU": ["DE", "FR"], "@S": ["FR", "NO", "US"]}
+FIXED = World(sets={name: (Fact(value, MOMENTS[0]),) for name, value in SETS_BY_NAME.items()})
+
+
+def plain(atom: Atom) -> Atom:
+    """Asked of every reason of holding data."""
+    return Atom(atom.id, atom.op, atom.value, atom.attr)
+
+
+@given(
+    st.sampled_from([name for name in ZONE_ATTRIBUTES if name != "zone.id"]).flatmap(
+        lambda name: st.lists(atoms_about(name), min_size=1, max_size=4)
+    )
+)
+def test_clauses_about_one_attribute_are_contradictory_exactly_when_no_value_satisfies_them(found: list[Atom]) -> None:
+    assert set(SETS_BY_NAME) == set(SET_NAMES) and set(TERRITORIES) >= {"DE", "FR", "NO", "US"}
+    policy = Policy("p", "project", numbered([plain(atom) for atom in found]))
+    named = unsatisfiable([policy], Sets.of(FIXED, NOW))
+    values = all_values(found[0].attr)
+    assert bool(named) == (not any(_satisfies(policy, value) for value in values))
+    for left_out in named:  # none of them could be spared
+        fewer = tuple(atom for atom in policy.atoms if _ref(policy, atom) in set(named) - {left_out})
+        assert unsatisfiable([Policy("p", "project", fewer)], Sets.of(FIXED, NOW)) == ()
+
+
+def _satisfies(policy: Policy, value: object) -> bool:
+    zone = Zone("z-1", {policy.atoms[0].attr: (Fact(value, MOMENTS[0]),)})
+    return evaluate([policy], zone, FIXED, now=NOW, roles=ROLES).admits

@@ -1,0 +1,203 @@
+"""What well-known policies make of the sample catalogue: residency, health data, state data, backups, ownership."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controlplane.placement.core.facts import World
+from tests.unit.placement.sample import (
+    EU,
+    FAR_BACKUP,
+    HEALTH,
+    NOW,
+    OWNERSHIP,
+    QUALIFIED,
+    STATE,
+    ZONES,
+    Atom,
+    against,
+    ask,
+    catalogue,
+    certificate,
+    copied,
+    entry,
+    policy,
+    secnumcloud,
+    within,
+    world,
+)
+
+FAR_QUALIFIED_BACKUP = [*FAR_BACKUP[:-2], secnumcloud(scope="backup", days=90), FAR_BACKUP[-1]]
+
+
+@pytest.fixture(scope="module")
+def known() -> World:
+    return world()
+
+
+def admitted(atoms: list[Atom], known: World, role: str = "compute", reference: str | None = None) -> list[str]:
+    return [zone for zone in known.zones if ask(policy(*atoms), zone, known, role=role, reference=reference).admits]
+
+
+SCENARIOS: list[tuple[str, list[Atom], str, str | None, list[str]]] = [
+    (
+        "residency in the EU",
+        EU,
+        "compute",
+        None,
+        [
+            "fr-idf-1",
+            "fr-idf-2",
+            "fr-idf-3",
+            "fr-est-1",
+            "fr-est-2",
+            "fr-sud-1",
+            "de-rhein-1",
+            "fi-hel-1",
+            "fi-hel-2",
+            "ie-dub-1",
+        ],
+    ),
+    ("health data", HEALTH, "compute", None, ["fr-idf-1", "fr-idf-3", "fr-sud-1", "no-osl-1"]),
+    ("state data", STATE, "compute", None, ["fr-idf-1", "fr-idf-2"]),
+    ("a backup far away", FAR_BACKUP, "backup", "fr-idf-1", ["fr-est-1"]),
+    ("the same with a margin: none is left", FAR_QUALIFIED_BACKUP, "backup", "fr-idf-1", []),
+    (
+        "ownership",
+        [*EU, *OWNERSHIP],
+        "compute",
+        None,
+        ["fr-idf-1", "fr-idf-2", "fr-idf-3", "fr-est-1", "fr-est-2", "de-rhein-1", "fi-hel-1"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("atoms", "role", "reference", "expected"), [each[1:] for each in SCENARIOS], ids=[each[0] for each in SCENARIOS]
+)
+def test_a_scenario_admits_these_zones(
+    atoms: list[Atom], role: str, reference: str | None, expected: list[str], known: World
+) -> None:
+    assert admitted(atoms, known, role, reference) == expected
+
+
+def test_the_catalogue_has_these_zones(known: World) -> None:
+    assert tuple(known.zones) == ZONES
+
+
+REFUSALS: list[tuple[list[Atom], str, dict[str, str]]] = [
+    (EU, "de-rhein-2", {"meta": "ATTR_MISMATCH"}),
+    (EU, "fr-sud-2", {"adm": "ATTR_MISMATCH"}),
+    (EU, "no-osl-1", dict.fromkeys(["loc", "keyloc", "logs", "meta", "adm"], "ATTR_MISMATCH")),
+    (EU, "us-va-1", dict.fromkeys(["loc", "keyloc", "logs", "meta", "adm"], "ATTR_MISMATCH")),
+    (HEALTH, "fr-idf-2", {"hds": "CERT_MISSING"}),
+    (HEALTH, "fr-est-1", {"hds": "CERT_MISSING"}),
+    (HEALTH, "fr-sud-2", {"hds": "CERT_MISSING", "sup": "ATTR_MISMATCH"}),
+    (STATE, "fr-est-1", {"snc": "CERT_EXPIRING"}),
+    (STATE, "fr-est-2", {"snc": "CERT_SUSPENDED"}),
+    (STATE, "fr-idf-3", {"snc": "CERT_SCOPE"}),
+    (STATE, "fr-sud-1", {"snc": "CERT_MISSING"}),
+    ([*EU, *OWNERSHIP], "fr-sud-1", {"coll": "THRESHOLD_EXCEEDED"}),
+    ([*EU, *OWNERSHIP], "fi-hel-2", dict.fromkeys(["single", "coll", "veto", "board", "third"], "ATTR_UNKNOWN")),
+    (
+        [*EU, *OWNERSHIP],
+        "ie-dub-1",
+        {
+            "single": "THRESHOLD_EXCEEDED",
+            "coll": "THRESHOLD_EXCEEDED",
+            "veto": "ATTR_MISMATCH",
+            "board": "ATTR_MISMATCH",
+            "third": "ATTR_MISMATCH",
+        },
+    ),
+    ([*EU, *OWNERSHIP], "de-rhein-2", {"meta": "ATTR_MISMATCH", "third": "ATTR_MISMATCH"}),
+]
+
+
+@pytest.mark.parametrize(("atoms", "zone", "expected"), REFUSALS)
+def test_a_refusal_lists_every_clause_that_does_not_hold(
+    atoms: list[Atom], zone: str, expected: dict[str, str], known: World
+) -> None:
+    assert against(ask(policy(*atoms), zone, known)) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("fr-sud-1", {"snc": "CERT_MISSING"}),
+        ("fr-idf-1", {"dist": "TOO_CLOSE"}),
+        ("fr-idf-2", {"dist": "TOO_CLOSE"}),
+        ("fr-est-1", {}),
+        ("fr-est-2", {"snc": "CERT_SCOPE"}),
+    ],
+)
+def test_a_backup_of_paris_data(zone: str, expected: dict[str, str], known: World) -> None:
+    assert against(ask(policy(*FAR_BACKUP), zone, known, role="backup", reference="fr-idf-1")) == expected
+
+
+@pytest.mark.parametrize(
+    ("atoms", "zone", "expected"),
+    [
+        (EU, "de-rhein-1", {}),
+        (HEALTH, "no-osl-1", {}),
+        (QUALIFIED, "fr-est-1", {}),
+        (STATE, "fr-est-1", {"snc": "CERT_EXPIRING"}),
+        (QUALIFIED, "fr-idf-3", {"snc": "CERT_SCOPE"}),
+        (OWNERSHIP, "fi-hel-2", dict.fromkeys(["single", "coll", "veto", "board", "third"], "ATTR_UNKNOWN")),
+        (EU, "fi-hel-2", {}),
+    ],
+)
+def test_a_worked_case(atoms: list[Atom], zone: str, expected: dict[str, str], known: World) -> None:
+    assert against(ask(policy(*atoms), zone, known)) == expected
+
+
+@pytest.mark.parametrize(("share", "expected"), [("24.00", {}), ("24.01", {"single": "THRESHOLD_EXCEEDED"})])
+def test_a_hundredth_of_a_per_cent_decides(share: str, expected: dict[str, str]) -> None:
+    document = catalogue()
+    entry(document, "parties", "op-gamma")["non_eu_max_single_pct"] = share
+    assert against(ask(policy(*OWNERSHIP), "de-rhein-1", world(document))) == expected
+
+
+def test_french_is_not_always_in_the_union() -> None:
+    document = catalogue()
+    copied(document, "fr-idf-1", "nc-nou-1", "NC")
+    copied(document, "fr-idf-1", "re-rou-1", "RE")
+    known = world(document)
+    clause = policy(within("loc", "location.territory", "in"))
+    assert against(ask(clause, "nc-nou-1", known)) == {"loc": "ATTR_MISMATCH"}
+    assert against(ask(clause, "re-rou-1", known)) == {}
+
+
+LAST_DAY = datetime(2027, 1, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (LAST_DAY - timedelta(seconds=1), {}),
+        (LAST_DAY - timedelta(microseconds=1), {}),
+        (LAST_DAY, {"snc": "CERT_EXPIRED"}),
+    ],
+)
+def test_a_certificate_is_over_at_the_very_instant(now: datetime, expected: dict[str, str], known: World) -> None:
+    found = ask(policy(*QUALIFIED), "fr-est-1", known, now=now)
+    assert against(found) == expected
+    assert found.valid_until == (LAST_DAY if not expected else None)
+
+
+def test_what_decides_today_is_looked_at_again_when_the_certificate_ends(known: World) -> None:
+    assert ask(policy(*QUALIFIED), "fr-est-1", known).valid_until == LAST_DAY
+    assert ask(policy(*EU), "fr-est-1", known).valid_until is None
+
+
+def test_a_recovered_certificate_admits_again() -> None:
+    document = catalogue()
+    certificate(document, "fr-est-2", "SecNumCloud").update(status="valid", status_since="2026-11-24T12:00:00Z")
+    known = world(document)
+    assert ask(policy(*STATE), "fr-est-2", known).admits
+    assert not ask(policy(*STATE), "fr-est-2", known, now=NOW - timedelta(seconds=1)).admits
+
+
+def test_a_tenants_project_cannot_do_without_what_its_organization_demands(known: World) -> None:
+    layers = [policy(*QUALIFIED), policy(within("anywhere", "location.territory", "in", "@EEA"), level="project")]
+    assert against(ask(layers, "fr-sud-1", known)) == {"snc": "CERT_MISSING"}
