@@ -132,6 +132,11 @@ def test_news_never_fail_even_without_python(hook: InstalledHook) -> None:
     assert call(hook, "prepare").returncode == 1
 
 
+def test_news_never_fail_even_without_input(hook: InstalledHook) -> None:
+    arguments = ["sh", "-c", 'exec "$0" guest reconnect begin - <&-', str(hook.path)]
+    assert subprocess.run(arguments, capture_output=True, timeout=30, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("xml", "problem"),
     [

@@ -17,6 +17,7 @@ prepare/begin | start/begin | restore/begin | migrate/begin)
 *)
     # News only, and nobody waits for it. A failure here would kill guests that run: libvirt ends those whose "reconnect"
     # or "started" fails.
+    trap 'exit 0' EXIT
     exec 4<&0
     (
         exec <&4 >/dev/null 2>&1
