@@ -149,7 +149,7 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
             case "receipt" if body.get("resource") == resource:
                 _read_receipt(body, str(record.get("id", "")), evidence)
             case "drift" if body.get("resource") == resource:
-                _read_drift(body, evidence)
+                _read_drift(body, record.get("at"), evidence)
     evidence.receipts.sort(key=lambda receipt: (receipt.at, receipt.is_opening))
     evidence.drifts.sort(key=lambda drift: drift.at)
     return evidence
@@ -205,8 +205,8 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
     )
 
 
-def _read_drift(body: Mapping[str, object], evidence: Evidence) -> None:
-    at = instant(body.get("at"))
+def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evidence) -> None:
+    at = instant(recorded_at)
     if at is not None:
         evidence.drifts.append(Drift(_text(body, "zone"), _text(body, "state") not in NOT_COMPLIANT, at))
 

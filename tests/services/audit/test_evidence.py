@@ -131,7 +131,8 @@ def test_streams() -> None:
         "UPDATE audit_evidencerecord SET document = NULL, salt = NULL, content_hash = '\\x00'",
         "UPDATE audit_evidencerecord SET salt = NULL",
         "INSERT INTO audit_evidencerecord SELECT gen_random_uuid(), created_at, updated_at, kind, organization_id, "
-        "project_id, resource_id, subject_id, stream, document, salt, content_hash, 99, 99, leaf_hash FROM audit_evidencerecord",
+        "project_id, resource_id, subject_id, stream, document, salt, content_hash, 99, 99, leaf_hash "
+        "FROM audit_evidencerecord",
         "DELETE FROM audit_merklenode",
         "UPDATE audit_merklenode SET hash = '\\x00'",
         "DELETE FROM audit_checkpoint",

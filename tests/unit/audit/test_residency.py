@@ -42,7 +42,8 @@ def drift(state: str, hour: float, *, zone: str = "fr-1") -> Record:
     return {
         "kind": "drift",
         "id": "x",
-        "document": {"resource": RESOURCE, "zone": zone, "state": state, "at": text(hour)},
+        "at": text(hour),
+        "document": {"resource": RESOURCE, "zone": zone, "state": state},
     }
 
 

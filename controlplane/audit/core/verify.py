@@ -1,0 +1,330 @@
+"""Verify an export of evidence, offline. Python 3.11 or later, without any other software.
+
+    python3 verify.py EXPORT.tar [--log-key KEY] [--root-key KID:ALG:BASE64] [--witness KEY]… [--witnesses N]
+
+Without keys of your own, the ones that the export brings are used: then it is shown that the export is consistent, and
+not whose it is. Exit status 0: nothing against it · 1: something is, each fault on a line · 2: not an export.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from controlplane.placement.core.reading import as_rfc3339
+from controlplane.placement.core.signed import BadDocument, Signed
+
+from . import ed25519, exported
+from .archive import MANIFEST_NAME, Archive, NotAnExport
+from .checkpoints import TreeHead, cosignatures, parse_head, verify_cosignature
+from .exported import Envelope, Line, Manifest, Span
+from .keys import verifier_of
+from .merkle import is_consistent, is_included
+from .notes import Key, NoteError, parse_key, parse_note, verify_note
+from .records import PLATFORM, SALT_BYTES, content_hash, stream_of
+from .rules import Judge, Source, Verify
+
+FAULTS_SHOWN = 200
+BY_ITSELF = " (the export's own key: compare it with the one that you know)"
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What the auditor knows from elsewhere."""
+
+    log: Key | None = None
+    roots: tuple[tuple[str, Verify], ...] = ()
+    witnesses: tuple[Key, ...] = ()
+    enough: int = 0  # witnesses that must have signed
+
+
+@dataclass
+class Findings:
+    faults: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)  # lines of the summary
+    erased: int = 0
+
+    def fault(self, place: str, problem: str) -> None:
+        self.faults.append(f"{place}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A line that is what the log has at its place. `envelope` is None when the record was erased."""
+
+    place: str
+    line: Line
+    envelope: Envelope | None
+
+
+def verify(archive: Archive, pins: Pins) -> Findings:
+    """
+    Raises:
+        NotAnExport: the file ends before its contents do.
+    """
+    findings = Findings()
+    try:
+        manifest, signed = exported.read_manifest(archive.manifest)
+    except ValueError as exc:
+        findings.fault(MANIFEST_NAME, f"is damaged, so that nothing else can be judged: {exc}")
+        return findings
+    _Verification(archive, manifest, signed, pins, findings).run()
+    return findings
+
+
+@dataclass
+class _Verification:
+    archive: Archive
+    manifest: Manifest
+    signed: Signed
+    pins: Pins
+    findings: Findings
+    witnessed: dict[str, tuple[int, datetime]] = field(default_factory=dict)  # by name: the largest size, and when
+
+    def run(self) -> None:
+        log = self.pins.log or self.manifest.log
+        try:
+            self.signed.check(exported.KIND, lambda message, raw: ed25519.verify(log.public, raw, message))
+        except BadDocument as exc:
+            self.findings.fault(MANIFEST_NAME, f"{exc}, or it was changed")
+        self._check_files()
+        head = self._check_checkpoints(log)
+        platform = self._read(exported.PLATFORM_RECORDS, head)
+        earlier = self._read(exported.EARLIER_RECORDS, head)
+        own = self._read(exported.OWN_RECORDS, head)
+        self._check_chain(exported.PLATFORM_RECORDS, platform, stream=PLATFORM, span=self.manifest.platform)
+        self._check_chain(exported.OWN_RECORDS, own, stream=self.manifest.organization, span=self.manifest.own)
+        self._check_earlier(earlier)
+        self._check_window(own)
+        judge = self._judge(platform, [*earlier, *own])
+        self._check_witnesses()
+        self._summarize(log, judge)
+
+    def _check_files(self) -> None:
+        self.archive.locate(self.manifest.files)
+        for oddity in self.archive.oddities:
+            self.findings.fault("the archive", f"{oddity} was changed")
+        listed = {each.name for each in self.manifest.files}
+        for name in (
+            exported.CHECKPOINTS,
+            exported.PLATFORM_RECORDS,
+            exported.EARLIER_RECORDS,
+            exported.OWN_RECORDS,
+        ):
+            if name not in listed:
+                raise NotAnExport(f"the export has no {name}")
+        for name in sorted(listed):
+            if not self.archive.is_as_listed(name):
+                self.findings.fault(name, "is not the file that the manifest lists")
+
+    # ── the log ───────────────────────────────────────────────────────────────────────────────────
+
+    def _check_checkpoints(self, log: Key) -> TreeHead | None:
+        """The newest one. Each must be signed by the log and go on from the one before."""
+        head: TreeHead | None = None
+        for place, raw in self._lines(exported.CHECKPOINTS):
+            try:
+                text, proof = exported.read_checkpoint_line(raw)
+                note = parse_note(text)
+                verify_note(note, [log], ed25519.verify)
+                fresh = parse_head(note.text)
+                self._check_head(fresh, head, proof, log)
+                witnesses = self.pins.witnesses or self.manifest.witnesses
+                for key, signature in cosignatures(note, witnesses):
+                    moment = verify_cosignature(note.text, signature, key, ed25519.verify)
+                    self.witnessed[key.name] = (fresh.size, datetime.fromtimestamp(moment, UTC))
+            except (ValueError, OverflowError, OSError) as exc:
+                self.findings.fault(place, f"the checkpoint does not hold: {exc}")
+                continue
+            head = fresh
+        if head is None or head.size != self.manifest.size:
+            self.findings.fault(exported.CHECKPOINTS, f"there is no checkpoint of size {self.manifest.size}")
+            return None
+        return head
+
+    def _check_head(self, fresh: TreeHead, before: TreeHead | None, proof: Sequence[bytes], log: Key) -> None:
+        if fresh.origin != log.name:
+            raise NoteError(f"it is of the log {fresh.origin}")
+        if before is not None and not is_consistent(
+            before.size, fresh.size, old_root=before.root, new_root=fresh.root, proof=proof
+        ):
+            raise NoteError(f"the log does not go on from the checkpoint of size {before.size}")
+
+    # ── records one by one ────────────────────────────────────────────────────────────────────────
+
+    def _lines(self, name: str) -> Iterator[tuple[str, bytes]]:
+        for number, raw in enumerate(self.archive.lines(name), start=1):
+            yield f"{name}:{number}", raw
+
+    def _read(self, name: str, head: TreeHead | None) -> list[Read]:
+        found = []
+        for place, raw in self._lines(name):
+            try:
+                line = exported.read_line(raw)
+                envelope = None if line.document is None else exported.read_envelope(line.document)
+            except (ValueError, RecursionError) as exc:
+                self.findings.fault(place, f"the record is damaged: {exc}")
+                continue
+            read = Read(place if envelope is None else f"{place} {envelope.kind} {envelope.id}", line, envelope)
+            self._check_record(read, head)
+            found.append(read)
+        return found
+
+    def _check_record(self, read: Read, head: TreeHead | None) -> None:
+        line, envelope = read.line, read.envelope
+        if line.document is not None and line.salt is not None and envelope is not None:
+            if len(line.salt) != SALT_BYTES or content_hash(line.salt, line.document) != line.entry.content:
+                self.findings.fault(read.place, "its content was changed: it has another hash in the log")
+            if stream_of(envelope.kind, envelope.owners["organization"]) != line.entry.stream:
+                self.findings.fault(read.place, "it stands in another stream than it belongs to")
+        elif line.document is None and line.salt is None:
+            self.findings.erased += 1
+        else:
+            self.findings.fault(read.place, "it has a document without a salt, or a salt without a document")
+        if head is not None and not is_included(
+            line.entry.leaf, index=line.index, size=head.size, proof=line.proof, root=head.root
+        ):
+            self.findings.fault(read.place, "it is not in the log at the place that it names")
+
+    # ── nothing missing ───────────────────────────────────────────────────────────────────────────
+
+    def _check_chain(self, name: str, reads: Sequence[Read], *, stream: str, span: Span) -> None:
+        """All from the record before `span.first` to the one after `span.last`, where there are such."""
+        expected = max(span.first - 1, 1)
+        before: Line | None = None
+        for read in reads:
+            line = read.line
+            if line.entry.stream != stream:
+                self.findings.fault(read.place, f"it is of the stream {line.entry.stream}")
+                continue
+            if line.entry.seq != expected:
+                self.findings.fault(
+                    read.place, f"record {expected} of the stream should stand here, not {line.entry.seq}"
+                )
+            elif before is not None and (line.entry.prev != before.entry.leaf or line.index <= before.index):
+                self.findings.fault(read.place, "it does not follow the record before it")
+            elif line.entry.seq == 1 and line.entry.prev:
+                self.findings.fault(read.place, "it is the first of its stream, and names one before it")
+            before, expected = line, line.entry.seq + 1
+        if expected != min(span.last + 1, span.total) + 1:
+            self.findings.fault(name, f"records from number {expected} on are missing, or there are too many")
+
+    def _check_earlier(self, reads: Sequence[Read]) -> None:
+        seen = 0
+        for read in reads:
+            entry = read.line.entry
+            if entry.stream != self.manifest.organization or not seen < entry.seq < max(self.manifest.own.first - 1, 1):
+                self.findings.fault(read.place, "it does not belong to what came before")
+            seen = entry.seq
+
+    def _check_window(self, reads: Sequence[Read]) -> None:
+        """The records at both ends and their neighbours show that none was left out there."""
+        start, end, span = self.manifest.start, self.manifest.end, self.manifest.own
+        by_seq = {read.line.entry.seq: read for read in reads if read.envelope is not None}
+        for seq, is_early in ((span.first - 1, True), (span.first, False)):
+            read = by_seq.get(seq)
+            if read is not None and seq <= span.last + is_early and (_at(read) < start) != is_early:
+                self.findings.fault(read.place, "the export does not begin where it says")
+        for seq, is_late in ((span.last, False), (span.last + 1, True)):
+            read = by_seq.get(seq)
+            if read is not None and seq >= span.first and (_at(read) >= end) != is_late:
+                self.findings.fault(read.place, "the export does not end where it says")
+
+    # ── what they say ─────────────────────────────────────────────────────────────────────────────
+
+    def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
+        judge = Judge(
+            fault=lambda source, problem: self.findings.fault(source.place, problem),
+            roots=dict(self.pins.roots),
+            is_pinned=bool(self.pins.roots),
+        )
+        judge.platform(_sources(platform))
+        judge.own(_sources(own))
+        return judge
+
+    def _summarize(self, log: Key, judge: Judge) -> None:
+        manifest, say = self.manifest, self.findings.facts.append
+        say(f"organization {manifest.name} ({manifest.organization})")
+        say(f"from {as_rfc3339(manifest.start)} to {as_rfc3339(manifest.end)}")
+        own, all_of_platform = manifest.own, manifest.platform.last
+        say(f"its records {own.first} to {own.last} of {own.total}, all {all_of_platform} of the platform")
+        say(f"{self.findings.erased} of them erased")
+        say("checked: " + (", ".join(f"{count} {kind}" for kind, count in sorted(judge.checked.items())) or "nothing"))
+        say(f"checkpoint of size {manifest.size}, signed by {log}" + ("" if self.pins.log else BY_ITSELF))
+        for name, (size, moment) in sorted(self.witnessed.items()):
+            say(
+                f"witness {name} signed size {size} at {as_rfc3339(moment)}"
+                + ("" if self.pins.witnesses else BY_ITSELF)
+            )
+        if not self.witnessed:
+            say("no witness has signed: that everybody is shown this log rests on the operator's word")
+        say(f"root keys {', '.join(sorted(judge.roots)) or 'none'}" + ("" if self.pins.roots else BY_ITSELF))
+
+    def _check_witnesses(self) -> None:
+        if len(self.witnessed) < self.pins.enough:
+            problem = f"{len(self.witnessed)} witnesses have signed; {self.pins.enough} were asked for"
+            self.findings.fault(exported.CHECKPOINTS, problem)
+
+
+def _at(read: Read) -> datetime:
+    assert read.envelope is not None
+    return read.envelope.at
+
+
+def _sources(reads: Iterable[Read]) -> list[Source]:
+    return [Source(read.place, read.envelope, read.line.entry.stream) for read in reads if read.envelope is not None]
+
+
+# ── the command ─────────────────────────────────────────────────────────────────────────────────
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        with Path(options.export).open("rb") as file:
+            findings = verify(Archive(file), _pins(options))
+    except (NotAnExport, NoteError, OSError) as exc:
+        sys.stderr.write(f"{options.export}: {exc}\n")
+        return 2
+    for line in findings.facts:
+        sys.stdout.write(f"{line}\n")
+    for fault in findings.faults[:FAULTS_SHOWN]:
+        sys.stdout.write(f"FAULT {fault}\n")
+    if findings.faults:
+        sys.stdout.write(f"{len(findings.faults)} faults: this is not what the log had, or not what had to follow.\n")
+        return 1
+    sys.stdout.write("Nothing speaks against this export.\n")
+    return 0
+
+
+def _pins(options: argparse.Namespace) -> Pins:
+    """Raises NoteError."""
+    return Pins(
+        log=parse_key(options.log_key) if options.log_key else None,
+        roots=tuple(map(_root_key, options.root_key)),
+        witnesses=tuple(map(parse_key, options.witness)),
+        enough=options.witnesses,
+    )
+
+
+def _root_key(text: str) -> tuple[str, Verify]:
+    parts = text.split(":")
+    if len(parts) != 3:
+        raise NoteError("a root key is KID:ALG:BASE64")
+    return parts[0], verifier_of(parts[1], parts[2])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an export of evidence, offline.")
+    parser.add_argument("export", help="andromede-evidence-….tar")
+    parser.add_argument("--log-key", help="the log's key as you know it: NAME+ID+BASE64")
+    parser.add_argument("--root-key", action="append", default=[], help="the root key as you know it: KID:ALG:BASE64")
+    parser.add_argument("--witness", action="append", default=[], help="a witness that you trust: NAME+ID+BASE64")
+    parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have signed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

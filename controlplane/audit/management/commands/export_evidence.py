@@ -1,0 +1,40 @@
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.audit import export
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.management.lookups import organization_named
+from controlplane.placement.core.reading import instant
+
+
+class Command(OperatorCommand):
+    help = "Write an organization's evidence of some time into one file, for an auditor to verify."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--organization", required=True, metavar="NAME")
+        parser.add_argument("--from", dest="start", required=True, help="such as 2026-11-01T00:00:00Z")
+        parser.add_argument("--to", dest="end", required=True, help="such as 2026-12-01T00:00:00Z, which is not within")
+        parser.add_argument("--out", type=Path, help="a file or an existing folder; otherwise the present folder")
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        window = export.Window(
+            organization_named(options["organization"]), _moment(options["start"]), _moment(options["end"])
+        )
+        if window.start >= window.end:
+            raise CommandError("--from must be before --to.")
+        out = options["out"] or Path()
+        path = out / window.file_name if out.is_dir() else out
+        manifest = export.write(window, path.absolute())
+        count = manifest.own.last - manifest.own.first + 1
+        self.say(f"{count} records of {window.organization.name}, up to a checkpoint of size {manifest.size}.")
+        return str(path)
+
+
+def _moment(text: str) -> datetime:
+    moment = instant(text)
+    if moment is None:
+        raise CommandError(f"{text!r} is no moment with its time zone, such as 2026-11-01T00:00:00Z.")
+    return moment

@@ -1,0 +1,84 @@
+"""Exports in tests: taken apart, changed, and put together again."""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from controlplane.audit import log_key
+from controlplane.audit.core import archive, exported, verify
+from controlplane.audit.core.archive import Listed
+from controlplane.audit.core.exported import Manifest
+from controlplane.placement.core.signed import sign
+
+
+@dataclass
+class Verdict:
+    status: int
+    out: str
+
+    @property
+    def faults(self) -> list[str]:
+        return [line for line in self.out.splitlines() if line.startswith("FAULT")]
+
+
+@dataclass
+class Export:
+    """`path`: the file as it was written."""
+
+    path: Path
+    manifest: Manifest
+    files: dict[str, bytes]
+
+    def lines(self, name: str) -> list[bytes]:
+        return self.files[name].splitlines()
+
+    def change(self, name: str, edit: Callable[[list[bytes]], list[bytes]]) -> None:
+        """Edit a file's lines, so that the manifest does not know of it."""
+        self.files[name] = b"".join(line + b"\n" for line in edit(self.lines(name)))
+
+    def sign(self, **fields: object) -> None:
+        """Make a manifest for the files as they are, with the log's own key: what a dishonest operator can do."""
+        listed = tuple(Listed(n, len(c), hashlib.sha256(c).hexdigest()) for n, c in self.files.items())
+        self.manifest = replace(self.manifest, files=listed, **fields)  # type: ignore[arg-type]
+
+    def pack(self) -> bytes:
+        key, out = log_key.load(), io.BytesIO()
+        signed = sign(exported.KIND, self.manifest.payload(), key_id=str(key.public), key=key.private.sign)
+        listed = [Listed(each.name, len(self.files[each.name]), each.sha256) for each in self.manifest.files]
+        archive.write(out, signed.document() + b"\n", ((each, io.BytesIO(self.files[each.name])) for each in listed))
+        return out.getvalue()
+
+    def verdict(self, *options: str) -> Verdict:
+        """Of the files and the manifest as they are now."""
+        fresh = self.path.with_suffix(".changed")
+        fresh.write_bytes(self.pack())
+        return verdict(fresh, *options)
+
+
+def opened(path: Path) -> Export:
+    with tarfile.open(path) as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    del files[archive.FORMAT_NAME]
+    manifest, _ = exported.read_manifest(files.pop(archive.MANIFEST_NAME))
+    return Export(path, manifest, files)
+
+
+def verdict(path: Path, *options: str) -> Verdict:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        status = verify.main([str(path), *options])
+    return Verdict(status, out.getvalue())
+
+
+def run_alone(path: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """With the verifier that is in the export, and nothing of ours to import."""
+    with tarfile.open(path) as tar:
+        tar.extractall(folder, filter="data")
+    command = [sys.executable, "-I", "-S", str(folder / "verify.py"), str(path), *options]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)

@@ -1,0 +1,511 @@
+"""The auditor's export and its verifier: a clean one passes; altered, incomplete or invented it does not, whoever did
+it."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from controlplane.audit import evidence, export, log_key
+from controlplane.audit.core import exported, records, witness
+from controlplane.audit.core.archive import BLOCK, Archive
+from controlplane.audit.core.checkpoints import TreeHead
+from controlplane.audit.core.exported import EARLIER_RECORDS, OWN_RECORDS, PLATFORM_RECORDS, Span
+from controlplane.audit.core.verify import Pins, verify
+from controlplane.audit.models import EvidenceRecord
+from controlplane.audit.witnesses import cosign_accept, witness_add, witness_request
+from controlplane.identity.models import Organization
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.placement.core.canonical import digest
+from controlplane.placement.core.permit import Contents
+from tests.services.audit.exports import Export, opened, run_alone, verdict
+from tests.services.audit.story import EU, Document, Pen, Story, told
+from tests.unit.audit.keys import Signer
+
+HOUR = timedelta(hours=1)
+Write = Callable[..., Export]
+
+
+@pytest.fixture
+def organization(log: None) -> Organization:
+    return Organization.objects.create(name="ministry")
+
+
+@pytest.fixture
+def write(organization: Organization, tmp_path: Path) -> Write:
+    def written(start: datetime | None = None, end: datetime | None = None) -> Export:
+        window = export.Window(organization, start or clock.now() - HOUR, end or clock.now() + HOUR)
+        path = tmp_path / window.file_name
+        export.write(window, path)
+        return opened(path)
+
+    return written
+
+
+def of(text: bytes) -> Document:
+    """What a line's record says."""
+    document: Document = json.loads(json.loads(text)["document"])
+    return document
+
+
+def positions(export: Export, kind: str, name: str = OWN_RECORDS) -> list[int]:
+    """The positions of the lines that are of this kind."""
+    return [number for number, line in enumerate(export.lines(name)) if of(line)["kind"] == kind]
+
+
+# ── clean ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_clean_export_passes_alone_on_another_machine(
+    organization: Organization, write: Write, tmp_path: Path
+) -> None:
+    story = told(organization.pk)
+    made = write()
+    alone = run_alone(made.path, tmp_path / "auditor", "--log-key", str(log_key.load().public))
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert "Nothing speaks against this export." in alone.stdout
+    assert "4 decision, " in alone.stdout
+    assert f"its records 1 to {made.manifest.own.total} of {made.manifest.own.total}" in alone.stdout
+    root = f"{story.root.id}:{story.root.algorithm}:{story.root.public}"
+    assert verdict(made.path, "--root-key", root).status == 0
+
+
+def test_the_command_writes_it(organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told(organization.pk)
+    window = ["--from", "2026-11-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--out", str(tmp_path)]
+    call_command("export_evidence", "--organization", "ministry", *window)
+    path = Path(capsys.readouterr().out.strip())
+    assert path.name == "andromede-evidence-ministry-20261101T000000Z-21000101T000000Z.tar"
+    assert verdict(path).status == 0
+    assert [file.name for file in tmp_path.glob("*.tar")] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--organization", "nobody", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"], "nobody"),
+        (["--organization", "ministry", "--from", "2026-11-01", "--to", "2026-12-01T00:00:00Z"], "time zone"),
+        (["--organization", "ministry", "--from", "2026-12-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"], "before"),
+        (
+            ["--organization", "ministry", "--from", "2026-11-01T00:00:00Z", "--to", "2026-12-01T00:00:00Z"],
+            "no checkpoint",
+        ),
+    ],
+)
+def test_what_cannot_be_exported(organization: Organization, arguments: list[str], reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        call_command("export_evidence", *arguments)
+
+
+def test_other_organizations_are_not_in_it(organization: Organization, write: Write) -> None:
+    told(organization.pk)
+    other = new_id()
+    Story(other, epoch=1).demand("secret", EU)
+    evidence.append("incident", {"what": "of nobody"})
+    made = write()
+    assert str(other).encode() not in b"".join(made.files.values())
+    assert b"of nobody" not in b"".join(made.files.values())
+
+
+def test_a_window_has_its_records_their_neighbours_and_what_they_rest_on(
+    organization: Organization, write: Write
+) -> None:
+    story = told(organization.pk)
+    before = story.permit(story.decide())
+    evidence.sequence()
+    start = clock.now()
+    story.receipt(before)
+    story.create()
+    end = clock.now()
+    story.create()
+    made = write(start, end)
+    assert verdict(made.path).status == 0, verdict(made.path).out
+    own, total = made.manifest.own, EvidenceRecord.objects.filter(stream=str(organization.pk)).count()
+    assert own == Span(total - 6, total - 3, total)
+    assert len(made.lines(OWN_RECORDS)) == 6
+    assert [of(line)["kind"] for line in made.lines(EARLIER_RECORDS)] == [
+        "policy_version",
+        "policy_version",
+        "decision",
+    ]
+
+
+def test_a_window_without_records_shows_that_there_are_none(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    start = clock.now()
+    end = clock.now()
+    story.create()
+    made = write(start, end)
+    assert verdict(made.path).status == 0, verdict(made.path).out
+    assert made.manifest.own.first == made.manifest.own.last + 1
+    assert len(made.lines(OWN_RECORDS)) == 2
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_window_outside_all_records(organization: Organization, write: Write, is_early: bool) -> None:
+    told(organization.pk)
+    start = clock.now() + (-10 if is_early else 10) * HOUR
+    made = write(start, start + HOUR)
+    assert verdict(made.path).status == 0, verdict(made.path).out
+
+
+def test_an_erased_record_is_counted_and_nothing_else_suffers(organization: Organization, write: Write) -> None:
+    told(organization.pk)
+    evidence.erase(EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law")
+    made = write()
+    found = verdict(made.path)
+    assert found.status == 0, found.out
+    assert "1 of them erased" in found.out
+
+
+def test_witnesses_are_counted(organization: Organization, write: Write, tmp_path: Path) -> None:
+    auditor = witness.create(tmp_path / "witness", "auditor.example/w")
+    told(organization.pk)
+    evidence.sequence()
+    made = evidence.checkpoint()
+    assert made is not None
+    request = witness_request(witness_add(str(auditor.key)))
+    cosign_accept(made.tree_size, str(auditor.sign(request, log_key.load().public, now=1_800_000_000)))
+    evidence.append("incident", {}, organization_id=organization.pk)
+    written = write()
+    found = verdict(written.path, "--witness", str(auditor.key), "--witnesses", "1")
+    assert found.status == 0, found.out
+    assert f"witness auditor.example/w signed size {made.tree_size} at 2027-01-15T08:00:00Z" in found.out
+    assert verdict(written.path, "--witnesses", "2").status == 1
+    other = Signer("auditor.example/w", 4)
+    assert verdict(written.path, "--witness", str(other.key), "--witnesses", "1").status == 1
+
+
+# ── one changed byte ────────────────────────────────────────────────────────────────────────────
+
+
+def flipped(raw: bytes, position: int, bit: int = 0) -> bytes:
+    return raw[:position] + bytes([raw[position] ^ 1 << bit]) + raw[position + 1 :]
+
+
+def test_one_changed_byte_anywhere_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
+    told(organization.pk, instances=1)
+    made = write()
+    whole = made.path.read_bytes()
+    changed = tmp_path / "changed.tar"
+    # All over the file, and each part of it that is small: headers, manifest, ends.
+    positions = {
+        *range(0, len(whole), len(whole) // 60),
+        *range(0, 4 * BLOCK, 97),
+        *range(len(whole) - 1000, len(whole), 199),
+    }
+    for name in (exported.CHECKPOINTS, PLATFORM_RECORDS, OWN_RECORDS):
+        begin = whole.index(made.files[name])
+        positions |= {begin - 1, begin - BLOCK, begin, begin + len(made.files[name]) - 1, begin + len(made.files[name])}
+    for position in sorted(positions):
+        changed.write_bytes(flipped(whole, position, bit=position % 8))
+        found = verdict(changed)
+        assert found.status == 1, (position, found.out)
+        assert found.faults, position
+
+
+@pytest.mark.parametrize("name", [OWN_RECORDS, PLATFORM_RECORDS])
+def test_a_changed_byte_in_a_record_is_reported_with_the_record(
+    organization: Organization, write: Write, name: str
+) -> None:
+    told(organization.pk, instances=1)
+    made = write()
+    clean = made.files[name]
+    step = max(1, len(made.lines(name)) // 20)
+    for number in range(0, len(made.lines(name)), step):
+        for share in (0.02, 0.3, 0.6, 0.97):
+
+            def edit(lines: list[bytes], number: int = number, share: float = share) -> list[bytes]:
+                lines[number] = flipped(lines[number], int(len(lines[number]) * share))
+                return lines
+
+            made.change(name, edit)
+            faults = made.verdict().faults
+            assert any(fault.startswith(f"FAULT {name}:{number + 1}") for fault in faults), (number, share, faults)
+            made.files[name] = clean
+
+
+# ── a dishonest operator: everything below is signed anew with the log's own key ────────────────
+
+
+def faults_of(made: Export, **fields: object) -> list[str]:
+    made.sign(**fields)
+    found = made.verdict()
+    assert found.status == 1, found.out
+    return found.faults
+
+
+def test_a_record_that_is_left_out_is_missed(organization: Organization, write: Write) -> None:
+    told(organization.pk)
+    for name in (OWN_RECORDS, PLATFORM_RECORDS):
+        made = write()
+        middle = len(made.lines(name)) // 2
+        made.change(name, lambda lines, middle=middle: lines[:middle] + lines[middle + 1 :])  # type: ignore[misc]
+        assert any(f"{name}:{middle + 1}" in fault and "should stand here" in fault for fault in faults_of(made))
+
+
+def test_the_last_records_are_missed(organization: Organization, write: Write) -> None:
+    told(organization.pk)
+    made = write()
+    made.change(OWN_RECORDS, lambda lines: lines[:-2])
+    assert any("missing" in fault for fault in faults_of(made))
+
+
+def test_an_end_that_is_moved_is_seen(organization: Organization, write: Write) -> None:
+    """Records of the time in question are declared to be outside of it."""
+    told(organization.pk)
+    made = write()
+    own = made.manifest.own
+    made.change(OWN_RECORDS, lambda lines: lines[:-1])
+    assert any("does not end where it says" in fault for fault in faults_of(made, own=own._replace(last=own.last - 2)))
+    made = write()
+    made.change(OWN_RECORDS, lambda lines: lines[1:])
+    assert any("does not begin where it says" in fault for fault in faults_of(made, own=own._replace(first=3)))
+
+
+def test_a_record_that_was_never_in_the_log_is_not_believed(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    made = write()
+    story.create()
+    evidence.sequence()
+    evidence.checkpoint()
+    newer = write()
+    added = newer.lines(OWN_RECORDS)[len(made.lines(OWN_RECORDS))]
+    made.change(OWN_RECORDS, lambda lines: [*lines, added])
+    own = made.manifest.own
+    assert any("not in the log" in fault for fault in faults_of(made, own=Span(1, own.last + 1, own.total + 1)))
+
+
+def test_a_record_that_is_written_anew_is_not_believed(organization: Organization, write: Write) -> None:
+    """With the right hashes all the way up to the leaf, but no other tree."""
+    told(organization.pk)
+    made = write()
+    number = positions(made, "incident")[0]
+
+    def edit(lines: list[bytes]) -> list[bytes]:
+        line = exported.read_line(lines[number])
+        assert line.document is not None
+        assert line.salt is not None
+        document = line.document.replace(b"an unknown domain", b"nothing at all")
+        entry = records.Entry(
+            line.entry.stream, line.entry.seq, line.entry.prev, records.content_hash(line.salt, document)
+        )
+        lines[number] = exported.Line(line.index, entry, line.salt, document, line.proof).as_bytes()
+        return lines
+
+    made.change(OWN_RECORDS, edit)
+    assert any(f"{OWN_RECORDS}:{number + 1}" in fault and "not in the log" in fault for fault in faults_of(made))
+
+
+def test_a_log_that_does_not_go_on_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
+    told(organization.pk)
+    made = write()
+    key = log_key.load()
+    head = TreeHead(key.public.name, 2, bytes(32))
+    earlier = exported.checkpoint_line(str(key.sign_note(str(head))), ())
+    made.change(exported.CHECKPOINTS, lambda lines: [earlier, *lines])
+    assert any("does not go on" in fault for fault in faults_of(made))
+
+
+def test_the_log_of_somebody_else_is_not_believed(organization: Organization, write: Write) -> None:
+    told(organization.pk)
+    made = write()
+    other = Signer("cloud.example/log")
+    found = verdict(made.path, "--log-key", str(other.key))
+    assert found.status == 1
+    assert any("manifest.json" in fault for fault in found.faults)
+
+
+# ── a dishonest control plane: what is in the log is false ──────────────────────────────────────
+
+
+def faults_of_story(write: Write) -> list[str]:
+    found = verdict(write().path)
+    assert found.status == 1, found.out
+    return found.faults
+
+
+def admits_everywhere(document: Document) -> None:
+    zones = document["zones"]
+    assert isinstance(zones, dict)
+    document["zones"] = dict.fromkeys(zones, [])
+    document["admitted_zones"] = sorted(zones)
+
+
+def asks_nothing(document: Document) -> None:
+    """With policies of its own, which admit everything."""
+    admits_everywhere(document)
+    document["policies"] = []
+    document["policy_digest"] = digest([])
+    document["valid_until"] = None
+
+
+def admits_one_more(document: Document) -> None:
+    admitted = document["admitted_zones"]
+    assert isinstance(admitted, list)
+    document["admitted_zones"] = [*admitted, "us-va-1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (admits_everywhere, "comes out"),
+        (asks_nothing, "was in force and was not applied"),
+        (admits_one_more, "which the policies refuse"),
+        (lambda document: document.update(valid_until="2030-01-01T00:00:00Z"), "comes out"),
+        (lambda document: document.update(policy_digest="0" * 64), "policy_digest"),
+        (lambda document: document.update(facts_epoch=99), "epoch"),
+        (lambda document: document.update(admit=False), "has a zone and does not admit"),
+        (lambda document: document.update(zones=None), ""),
+    ],
+)
+def test_a_false_decision_is_found_among_the_others(
+    organization: Organization, write: Write, change: Callable[[Document], None], reason: str
+) -> None:
+    story = told(organization.pk)
+    false = story.decide(change=change)
+    story.create()
+    faults = faults_of_story(write)
+    assert len(faults) == 1
+    assert "decision" in faults[0]
+    assert reason in faults[0]
+    record = EvidenceRecord.objects.get(subject_id=UUID(str(false["decision"])), kind="decision")
+    assert str(record.pk) in faults[0]
+
+
+def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Organization, write: Write) -> None:
+    story = told(organization.pk, instances=1)
+    before = story.decide()
+    now = clock.now()
+    story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
+    after = story.decide()
+    assert story.zone in before["admitted_zones"]  # type: ignore[operator]
+    assert story.zone not in after["admitted_zones"]  # type: ignore[operator]
+    made = write()
+    assert verdict(made.path).status == 0, verdict(made.path).out
+    story.decide(change=lambda document: document.update(facts_epoch=1))
+    assert len(faults_of_story(write)) == 1
+
+
+def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    now = clock.now()
+    story.epoch = 0
+    story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
+    assert any(" fact " in fault for fault in faults_of_story(write))
+
+
+def test_a_fact_that_no_officer_signed_is_not_believed(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    now = clock.now()
+    zone = story.statement("zone", "us-va-1", "location.territory", "FR", now=now)
+    story.state([zone], pen=Pen("officer-1"))
+    story.state([zone], pen=story.signer)
+    story.state([zone], pen=Pen("nobody"))
+    assert [fault.split(": ")[-1] for fault in faults_of_story(write) if " fact " in fault] == [
+        "key officer-1 did not sign this fact",
+        "signer-1 is in no keyset as a key for facts",
+        "nobody is in no keyset as a key for facts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"zone": "us-va-1"}, "does not admit us-va-1"),
+        ({"resource": str(new_id())}, "about another resource"),
+        ({"decision": "none"}, "there is no decision none"),
+        ({"policy_digest": "0" * 64}, "no decision here has"),
+        ({"aud": "another-node"}, "NO_CHARTER"),
+        ({"exp": clock.now() + HOUR}, "EXPIRED"),
+        ({"contents": Contents()}, "names nothing"),
+    ],
+)
+def test_a_permit_that_does_not_follow_is_found(
+    organization: Organization, write: Write, other: Document, reason: str
+) -> None:
+    story = told(organization.pk)
+    story.permit(story.decide(), **other)
+    (fault,) = faults_of_story(write)
+    assert " permit " in fault
+    assert reason in fault
+
+
+def test_a_permit_for_a_place_that_the_facts_no_longer_admit_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    decision, now = story.decide(), clock.now()
+    story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
+    story.permit(decision)
+    (fault,) = faults_of_story(write)
+    assert "POLICY_REFUSES" in fault
+
+
+def test_a_permit_that_no_signer_signed_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    for pen in (Pen("signer-1"), Pen("signer-9"), story.officer):
+        story.permit(story.decide(), pen=pen)
+    assert len([fault for fault in faults_of_story(write) if " permit " in fault]) == 3
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"jti": "unknown"}, "not recorded"),
+        ({"zone": "us-va-1"}, "another place"),
+        ({"node": "another"}, "no key is known"),
+        ({"resource": "vm-9"}, "does not name"),
+        ({"at": "2020-01-01T00:00:00Z"}, "older"),
+    ],
+)
+def test_a_receipt_that_does_not_follow_is_found(
+    organization: Organization, write: Write, other: Document, reason: str
+) -> None:
+    story = told(organization.pk)
+    story.receipt(story.permit(story.decide()), **other)
+    faults = faults_of_story(write)
+    assert len(faults) == 1
+    assert " receipt " in faults[0]
+    assert reason in faults[0]
+
+
+def test_a_receipt_that_the_node_did_not_sign_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.receipt(story.permit(story.decide()), pen=Pen("node-1"))
+    assert ["did not sign" in fault for fault in faults_of_story(write)] == [True]
+
+
+def test_a_root_that_the_auditor_does_not_know_is_not_believed(organization: Organization, write: Write) -> None:
+    told(organization.pk)
+    other = Pen("root-1")
+    found = verdict(write().path, "--root-key", f"root-1:{other.algorithm}:{other.public}")
+    assert found.status == 1
+    assert any(" trust " in fault and "did not sign" in fault for fault in found.faults)
+
+
+# ── not an export ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_not_an_export_ends_with_status_2(organization: Organization, write: Write, tmp_path: Path) -> None:
+    told(organization.pk, instances=0)
+    whole = write().path.read_bytes()
+    path = tmp_path / "x.tar"
+    for content in (b"", b"hello", bytes(20_000), whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        assert verdict(path).status == 2
+    assert verdict(tmp_path / "nowhere.tar").status == 2
+    path.write_bytes(whole)
+    assert verdict(path, "--log-key", "nonsense").status == 2
+    assert verdict(path, "--root-key", "nonsense").status == 2
+
+
+def test_what_is_added_to_an_export_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
+    told(organization.pk, instances=0)
+    path = tmp_path / "longer.tar"
+    path.write_bytes(write().path.read_bytes() + bytes(BLOCK))
+    with path.open("rb") as file:
+        assert verify(Archive(file), Pins()).faults == ["the archive: the length of the archive was changed"]
