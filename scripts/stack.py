@@ -19,10 +19,12 @@ from pathlib import Path
 import httpx
 import psutil
 
+from controlplane.catalog import keys
 from scripts import services
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+OFFICER = "Officer of the demo"
 START_LIMIT_S = 60
 STOP_LIMIT_S = 10
 
@@ -61,8 +63,16 @@ class Stack:
         self.manage("migrate", "--verbosity", "0")
         self.manage("init_pki")
         fixtures = ROOT / "controlplane" / "catalog" / "fixtures"
-        self.manage("import_catalogue", str(fixtures / "catalogue.json"))
+        catalogue = str(fixtures / "catalogue.json")
+        self.manage("import_catalogue", catalogue, "--key", str(self._officer()), "--attested-at", "now")
         self.manage("import_offers", str(fixtures / "offers.json"))
+
+    def _officer(self) -> Path:
+        """The key of the one officer here, whose word on facts counts."""
+        path = self.var / "pki" / "officer.key"
+        key = keys.read_private_key(path) if path.exists() else keys.create_private_key(path)
+        self.manage("officer_key", "register", "-", "--officer", OFFICER, stdin=keys.public_part(key))
+        return path
 
     def commands(self) -> dict[str, list[str]]:
         celery = [str(BIN / "celery"), "--app", "controlplane.config"]

@@ -1,32 +1,36 @@
-"""The sample catalogue and the offers: imported twice, corrected, and refused with the place named."""
+"""The sample catalogue and the offers: imported twice, corrected, exported, and refused with the place named."""
 
 import copy
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
-import controlplane.catalog
-from controlplane.catalog.errors import CatalogueInvalid
-from controlplane.catalog.imports import catalogue_import, offers_import
-from controlplane.catalog.models import Fact, Flavor, Zone, ZoneParty
-from controlplane.catalog.selectors import facts_at
+from controlplane.catalog import epochs
+from controlplane.catalog.errors import CatalogueInvalid, FactRefused
+from controlplane.catalog.exports import catalogue_export
+from controlplane.catalog.imports import Signing, catalogue_import, offers_import
+from controlplane.catalog.models import Fact, Flavor, Zone
+from controlplane.catalog.officer_keys import officer_key_revoke
+from controlplane.catalog.selectors import facts_of, world
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.placement.core import catalogue as core
+from tests.facts import FIXTURES, import_sample, officer, sample_catalogue, state_of
 
 pytestmark = pytest.mark.django_db
 
-FIXTURES = Path(controlplane.catalog.__file__).parent / "fixtures"
 MARCH, JULY, DECEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month in (3, 7, 12))
 
 
 @pytest.fixture
 def document() -> Any:
-    return json.loads((FIXTURES / "catalogue.json").read_text())
+    return sample_catalogue()
 
 
 @pytest.fixture
@@ -38,53 +42,71 @@ def zone_of(document: Any, zone_id: str) -> Any:
     return next(zone for zone in document["zones"] if zone["id"] == zone_id)
 
 
-def value(zone_id: str, attribute: str, *, moment: datetime = DECEMBER) -> object:
-    return facts_at("zone", [zone_id], moment=moment)[zone_id].get(attribute, "nothing said")
+def values(kind: str, subject: str, *, at: datetime = DECEMBER) -> dict[str, Any]:
+    return {name: fact.value for name, fact in facts_of(kind, [subject], at=at)[subject].items()}
+
+
+def value(zone_id: str, attribute: str, *, at: datetime = DECEMBER) -> object:
+    return values("zone", zone_id, at=at).get(attribute, "nothing said")
 
 
 def test_the_sample_catalogue_becomes_rows_and_facts(document: Any) -> None:
-    done = catalogue_import(SYSTEM, document)
+    before = epochs.current()
+
+    done = import_sample(document)
 
     assert (done.regions, done.parties, done.zones) == (6, 9, len(document["zones"]))
     assert done.stated == Fact.objects.count()
+    assert done.epoch == epochs.current() == before + 1
     zone = Zone.objects.get(pk="fr-idf-1")
     assert (zone.region_id, zone.status) == ("fr-idf", "open")
-    assert set(zone.parties.values_list("role", "party", "has_technical_access")) == {
-        ("operator", "op-alpha", True),
-        ("dc_landlord", "dc-rho", False),
-    }
-    facts = facts_at("zone", ["de-rhein-2"], moment=DECEMBER)["de-rhein-2"]
+    facts = values("zone", "de-rhein-2")
     assert facts["location.territory"] == "DE"
     assert facts["metadata.countries"] == ["DE", "US"]
     assert facts["keys.custody"] == "customer_byok"
-    assert facts["seal.sov-5"] == 1
+    assert facts["seal.SOV-5"] == 1
     assert facts["gaia_x_label"] is None
-    assert [certificate["scheme"] for certificate in facts["certifications"]] == ["C5", "ISO27001"]  # type: ignore[attr-defined]
-    assert facts_at("party", ["op-beta"], moment=DECEMBER)["op-beta"]["party.non_eu_collective_pct"] == "41.00"
-    assert "NO" not in facts_at("set", ["@EU"], moment=DECEMBER)["@EU"]["members"]  # type: ignore[operator]
+    assert {part["party"] for part in facts["parties"]} == {"op-gamma", "sw-sigma"}
+    assert [certificate["scheme"] for certificate in facts["certifications"]] == ["C5", "ISO27001"]
+    assert values("party", "op-beta")["party.non_eu_collective_pct"] == "41.00"
+    assert "NO" not in values("set", "@EU")["members"]
+
+
+def test_the_world_is_that_of_the_file(document: Any) -> None:
+    import_sample(document)
+    ours, files = world(), core.parse(document).world()
+    assert {name: zone.facts.keys() for name, zone in ours.zones.items()} == {
+        name: zone.facts.keys() for name, zone in files.zones.items()
+    }
+    for name, zone in files.zones.items():
+        for attribute, (fact,) in zone.facts.items():
+            (found,) = ours.zones[name].timeline(attribute)
+            assert (found.value, found.valid_from, found.assertion) == (fact.value, fact.valid_from, fact.assertion)
+    assert ours.sets.keys() == files.sets.keys()
+    assert ours.parties.keys() == files.parties.keys()
 
 
 def test_nothing_is_known_before_a_fact_begins(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
-    assert value("fr-idf-1", "location.territory", moment=datetime(2025, 12, 31, tzinfo=UTC)) == "nothing said"
+    import_sample(document)
+    assert value("fr-idf-1", "location.territory", at=datetime(2025, 12, 31, tzinfo=UTC)) == "nothing said"
 
 
 def test_a_second_import_changes_nothing(document: Any) -> None:
-    first = catalogue_import(SYSTEM, document)
+    first = import_sample(document)
     before = list(Fact.objects.order_by("pk").values())
 
-    second = catalogue_import(SYSTEM, document)
+    second = import_sample(document)
 
     assert (second.stated, second.superseded, second.unchanged) == (0, 0, first.stated)
+    assert second.epoch == first.epoch == epochs.current()
     assert list(Fact.objects.order_by("pk").values()) == before
-    assert ZoneParty.objects.count() == sum(len(zone["parties"]) for zone in document["zones"])
 
 
 def test_a_correction_supersedes_and_keeps_what_was_believed(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
+    import_sample(document)
     zone_of(document, "fr-idf-1")["keys"]["custody"] = "provider_hsm"
 
-    done = catalogue_import(SYSTEM, document)
+    done = import_sample(document)
 
     assert (done.stated, done.superseded) == (1, 1)
     earlier, later = Fact.objects.filter(subject_id="fr-idf-1", attribute="keys.custody").order_by("created_at")
@@ -95,55 +117,169 @@ def test_a_correction_supersedes_and_keeps_what_was_believed(document: Any) -> N
 
 
 def test_a_change_in_the_world_leaves_the_time_before_it_as_it_was(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
+    import_sample(document)
     zone = zone_of(document, "fr-idf-1")
     zone["valid_from"], zone["keys"]["custody"] = "2026-06-01T00:00:00Z", "provider_hsm"
 
-    catalogue_import(SYSTEM, document)
-    again = catalogue_import(SYSTEM, document)
+    import_sample(document)
+    again = import_sample(document)
 
-    assert value("fr-idf-1", "keys.custody", moment=MARCH) == "customer_byok"
-    assert value("fr-idf-1", "keys.custody", moment=JULY) == "provider_hsm"
-    assert value("fr-idf-1", "location.territory", moment=MARCH) == "FR"
+    assert value("fr-idf-1", "keys.custody", at=MARCH) == "customer_byok"
+    assert value("fr-idf-1", "keys.custody", at=JULY) == "provider_hsm"
+    assert value("fr-idf-1", "location.territory", at=MARCH) == "FR"
     assert (again.stated, again.superseded) == (0, 0)
 
 
-def test_a_fact_that_the_file_leaves_out_is_not_believed_any_more(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
+def test_a_fact_that_the_file_leaves_out_is_unknown_from_then_on(document: Any) -> None:
+    import_sample(document)
     del zone_of(document, "fr-idf-1")["pki"]
 
-    done = catalogue_import(SYSTEM, document)
+    done = import_sample(document)
+    again = import_sample(document)
 
-    assert (done.stated, done.superseded) == (0, 1)
-    assert value("fr-idf-1", "pki.ca_country") == "nothing said"
+    assert (done.stated, done.superseded) == (1, 1)
+    assert value("fr-idf-1", "pki.ca_country") is None
+    assert (again.stated, again.superseded) == (0, 0)
 
 
 def test_what_the_file_does_not_name_stays(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
+    import_sample(document)
     less = copy.deepcopy(document)
     less["zones"] = [zone_of(document, "fr-idf-1")]
 
-    done = catalogue_import(SYSTEM, less)
+    done = import_sample(less)
 
     assert (done.stated, done.superseded) == (0, 0)
     assert value("us-va-1", "location.territory") == "US"
 
 
-def test_a_zone_that_ends_has_no_facts_after_its_end(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
+def test_a_zone_that_ends_is_unknown_after_its_end(document: Any) -> None:
+    import_sample(document)
     zone_of(document, "fr-idf-1")["valid_to"] = "2026-09-01T00:00:00Z"
 
-    catalogue_import(SYSTEM, document)
+    import_sample(document)
+    again = import_sample(document)
 
-    assert value("fr-idf-1", "location.territory", moment=JULY) == "FR"
-    assert value("fr-idf-1", "location.territory", moment=DECEMBER) == "nothing said"
+    assert value("fr-idf-1", "location.territory", at=JULY) == "FR"
+    assert value("fr-idf-1", "location.territory", at=DECEMBER) is None
+    assert (again.stated, again.superseded) == (0, 0)
+
+
+def test_a_set_whose_version_ends_goes_on_with_the_next(document: Any) -> None:
+    import_sample(document)
+    members = document["sets"]["@EU"]["values"]
+    document["sets"]["@EU"] = [
+        {"valid_from": "2019-01-01T00:00:00Z", "valid_to": "2020-02-01T00:00:00Z", "values": [*members, "GB"]},
+        {"valid_from": "2020-02-01T00:00:00Z", "values": members},
+    ]
+
+    done = import_sample(document)
+
+    assert (done.stated, done.superseded) == (1, 0)
+    assert "GB" in values("set", "@EU", at=datetime(2020, 1, 1, tzinfo=UTC))["members"]
+    assert "GB" not in values("set", "@EU")["members"]
+
+
+def test_what_is_due_for_review_soon_is_stated_again(document: Any) -> None:
+    year_ago = clock.now() - timedelta(days=350)
+    first = import_sample(document, attested_at=year_ago)
+
+    again = import_sample(document)
+
+    assert (again.stated, again.superseded, again.unchanged) == (first.stated, first.stated, 0)
+    assert Fact.objects.filter(superseded_at=None, review_by__lt=clock.now() + timedelta(days=300)).count() == 0
+
+
+def test_a_file_that_is_older_than_the_usual_review_says_how_to_go_on(document: Any) -> None:
+    document["generated_for"] = "2020-01-01T00:00:00Z"
+    with pytest.raises(FactRefused, match="review date is past"):
+        import_sample(document, attested_at=None)
+    assert not Zone.objects.exists()
+
+
+def test_the_files_own_review_dates_count(document: Any) -> None:
+    document["parties"][0]["review_by"] = "2031-01-01T00:00:00Z"
+    import_sample(document)
+    facts = facts_of("party", ["op-alpha"], at=DECEMBER)["op-alpha"]
+    assert {fact.review_by for fact in facts.values()} == {datetime(2031, 1, 1, tzinfo=UTC)}
+
+    document["parties"][0]["review_by"] = "2030-01-01T00:00:00Z"
+
+    assert import_sample(document).stated == len(facts)
+
+
+def test_after_a_key_was_revoked_an_import_signs_anew_what_it_had_signed(document: Any) -> None:
+    first = import_sample(document)
+    officer_key_revoke(SYSTEM, officer().key_id)
+
+    done = catalogue_import(SYSTEM, document, Signing(officer("Grace"), clock.now()))
+
+    assert (done.stated, done.superseded) == (first.stated, first.stated)
+    assert set(Fact.objects.filter(superseded_at=None).values_list("author", flat=True)) == {"Grace"}
+
+
+def test_all_of_it_can_be_stated_anew(document: Any) -> None:
+    first = import_sample(document)
+    assert import_sample(document, restate=True).stated == first.stated
+
+
+def test_a_zone_that_closes_begins_an_epoch(document: Any) -> None:
+    first = import_sample(document)
+    zone_of(document, "fr-idf-1")["status"] = "closed"
+
+    done = import_sample(document)
+
+    assert (done.stated, done.epoch) == (0, first.epoch + 1)
+    assert world().zones["fr-idf-1"].status == "closed"
+
+
+def test_importing_what_was_exported_changes_nothing(document: Any) -> None:
+    document["scheme_classes"] = {"@HEALTH": {"valid_from": "2026-01-01T00:00:00Z", "values": ["HDS", "C5"]}}
+    import_sample(document)
+    soon = clock.now() + timedelta(days=90)
+    state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=soon, assertion="third_party")
+    state_of("zone", "fr-idf-2", {"certifications": []}, assertion="measured", evidence_sha256="a" * 64)
+    state_of("zone", "fr-idf-3", {"parties": None}, valid_from=soon)
+    state_of("region", "fr-idf", {"region.kind": "EU"})
+    state_of("pool", "gold", {"pool.replica_zones": ["fr-idf-1"]})
+    before = list(Fact.objects.order_by("pk").values())
+    exported = json.loads(json.dumps(catalogue_export(now=clock.now())))
+
+    done = import_sample(exported)
+
+    assert (done.stated, done.superseded) == (0, 0)
+    assert list(Fact.objects.order_by("pk").values()) == before
+    assert catalogue_export(now=clock.now()) | {"generated_for": ""} == exported | {"generated_for": ""}
+
+
+def test_an_export_says_the_same_as_what_is_believed(document: Any) -> None:
+    import_sample(document)
+    state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=JULY)
+
+    exported = core.parse(catalogue_export(now=clock.now())).world()
+
+    ours = world()
+    assert exported.zones == ours.zones
+    assert exported.parties == ours.parties
+    assert exported.sets == ours.sets
 
 
 def test_the_database_refuses_two_beliefs_about_one_moment(document: Any) -> None:
-    catalogue_import(SYSTEM, document)
-    with pytest.raises(IntegrityError, match="catalog_fact_one_belief"):
+    import_sample(document)
+    fact = Fact.objects.get(subject_id="fr-idf-1", attribute="location.territory")
+    with pytest.raises(IntegrityError, match="catalog_fact_one_belief"), transaction.atomic():
         Fact.objects.create(
-            subject_kind="zone", subject_id="fr-idf-1", attribute="location.territory", value="DE", valid_from=JULY
+            subject_kind="zone",
+            subject_id="fr-idf-1",
+            attribute="location.territory",
+            value="DE",
+            valid_from=JULY,
+            attested_at=JULY,
+            review_by=fact.review_by,
+            assertion="self_declared",
+            author=fact.author,
+            key_id=fact.key_id,
+            signature=b"",
         )
 
 
@@ -153,17 +289,29 @@ def set_in(document: Any, path: list[Any], new: object) -> None:
     document[path[-1]] = new
 
 
+STATEMENT = {
+    "subject_kind": "zone",
+    "subject_id": "fr-idf-1",
+    "attribute": "controlplane.countries",
+    "value": ["FR"],
+    "valid_from": "2026-01-01T00:00:00Z",
+}
+
+
 @pytest.mark.parametrize(
     ("path", "new", "place"),
     [
         (["schema"], "andromede.sovereignty.catalogue/2", "schema"),
         (["extra"], 1, "file: unknown key 'extra'"),
         (["sets", "@EU", "values"], ["France"], "sets.@EU.values"),
+        (["sets", "@EU", "values"], ["FR", "@EEA"], "sets.@EU.values"),
+        (["sets", "@Süd"], {"valid_from": "2026-01-01T00:00:00Z", "values": []}, "sets.@Süd"),
         (["parties", 1, "non_eu_collective_pct"], 41.0, "parties[1].non_eu_collective_pct"),
         (["parties", 1, "as_of"], "2026-01-01", "parties[1].as_of"),
         (["parties", 1, "id"], "op-alpha", "parties[1].id"),
         (["regions", 0, "id"], "fr-other", "zones[0].region"),
         (["zones", 2, "id"], "Zone 2", "zones[2].id"),
+        (["zones", 2, "id"], "fr-idf-1", "zones[2].id"),
         (["zones", 2, "status"], "shut", "zones[2].status"),
         (["zones", 2, "valid_to"], "2025-01-01T00:00:00Z", "zones[2].valid_to"),
         (["zones", 2, "location"], {"territory": "France"}, "zones[2].location.territory"),
@@ -171,7 +319,13 @@ def set_in(document: Any, path: list[Any], new: object) -> None:
         (["zones", 2, "parties", 0, "party"], "nobody", "zones[2].parties"),
         (["zones", 2, "parties", 0, "role"], "owner", "zones[2].parties[0].role"),
         (["zones", 0, "certifications", 1, "valid_to"], "2028-06-01", "zones[0].certifications[1].valid_to"),
+        (["zones", 0, "certifications", 1, "valid_to"], "2024-06-01T00:00:00Z", "certifications[1].valid_to"),
         (["zones", 0, "certifications", 0, "status"], "good", "zones[0].certifications[0].status"),
+        (["zones", 0, "evidence_sha256"], "none", "zones[0].evidence_sha256"),
+        (["statements"], [STATEMENT | {"subject_id": "mars"}], "statements[0].subject_id"),
+        (["statements"], [STATEMENT | {"attribute": "colour"}], "statements[0].attribute"),
+        (["statements"], [STATEMENT | {"attribute": "tenancy", "value": ["shared"]}], "statements[0]: two versions"),
+        (["statements"], [STATEMENT, STATEMENT], "statements[1]: two versions"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_imports_nothing(
@@ -180,22 +334,23 @@ def test_a_mistake_is_named_with_its_place_and_imports_nothing(
     set_in(document, path, new)
 
     with pytest.raises(CatalogueInvalid) as refusal:
-        catalogue_import(SYSTEM, document)
+        import_sample(document)
 
     assert place in str(refusal.value)
     assert not Zone.objects.exists()
     assert not Fact.objects.exists()
 
 
-@pytest.mark.parametrize("document", [None, [], "text", 5, {}])
+@pytest.mark.parametrize("document", [[], "text", 5, {}])
 def test_a_file_that_is_something_else_is_refused(document: object) -> None:
     with pytest.raises(CatalogueInvalid):
-        catalogue_import(SYSTEM, document)
+        import_sample(document)
 
 
 def test_only_operators_import(document: Any) -> None:
+    signing = Signing(officer())
     with pytest.raises(RoleNeeded):
-        catalogue_import(Actor(None, None, None, "owner"), document)
+        catalogue_import(Actor(None, None, None, "owner"), document, signing)
 
 
 def test_offers_twice_then_changed(offers: Any) -> None:
@@ -224,15 +379,12 @@ def test_a_mistake_in_the_offers_is_named(offers: Any, path: list[Any], new: obj
     assert not Flavor.objects.exists()
 
 
-def test_the_commands_print_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("import_catalogue", str(FIXTURES / "catalogue.json"))
+def test_the_offers_command_prints_counts(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("import_offers", str(FIXTURES / "offers.json"))
-    printed = capsys.readouterr().out
-    assert "6 regions, 9 parties, 14 zones; facts: " in printed
-    assert "5 flavors, 1 volume types; 6 changed" in printed
+    assert "5 flavors, 1 volume types; 6 changed" in capsys.readouterr().out
 
 
-def test_the_commands_refuse_with_a_sentence(tmp_path: Path) -> None:
+def test_the_offers_command_refuses_with_a_sentence(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"schema": "x"}')
     no_json = tmp_path / "no.json"
@@ -240,7 +392,7 @@ def test_the_commands_refuse_with_a_sentence(tmp_path: Path) -> None:
     for path, sentence in (
         (tmp_path / "none.json", "No such file"),
         (no_json, "is not JSON"),
-        (wrong, "'sets' is missing"),
+        (wrong, "'flavors' is missing"),
     ):
         with pytest.raises(CommandError, match=sentence):
-            call_command("import_catalogue", str(path))
+            call_command("import_offers", str(path))
