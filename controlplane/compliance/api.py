@@ -1,0 +1,184 @@
+"""Drift, remediation plans, and what would break if."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.catalog import selectors as catalog
+from controlplane.compliance import plans, selectors, what_if
+from controlplane.compliance.models import COMPLIANCE, PLAN
+from controlplane.compliance.sweep import clauses
+from controlplane.compliance.what_if import Broken, Change
+from controlplane.identity.api import ActorView, ProjectView
+from controlplane.identity.selectors import projects
+from controlplane.kernel import clock
+from controlplane.kernel.fields import In, Out, Text
+from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.rest import Body, route
+
+DRIFT = Listing(
+    {
+        "state": among("state", COMPLIANCE.moves),
+        "zone": exactly("zone", "What is in this zone."),
+        "kind": among("kind", ("instance", "volume")),
+    },
+    sorts=("resource_id", "-resource_id"),
+)
+PLANS = Listing({"state": among("state", PLAN.moves)}, sorts=("-created_at", "created_at"))
+
+
+class ClauseOut(Out):
+    """A clause that does not hold, and why (`code` and what was found)."""
+
+    level = serializers.CharField()
+    policy = serializers.CharField()
+    atom = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField(allow_blank=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class ComplianceOut(Out):
+    """`fails_at`: from when it is not admissible any more. `failing`: the clauses, as of then. `warned_days`: the
+    shortest of 180, 90, 30 and 7 days before that has begun."""
+
+    resource_id = serializers.UUIDField()
+    kind = serializers.CharField()
+    project = serializers.UUIDField(source="project_id")
+    zone = serializers.CharField()
+    state = serializers.ChoiceField(list(COMPLIANCE.moves))
+    since = serializers.DateTimeField()
+    fails_at = serializers.DateTimeField(allow_null=True)
+    failing = ClauseOut(many=True)
+    warned_days = serializers.IntegerField(allow_null=True)
+    action = serializers.ChoiceField(["flag", "freeze", "evacuate", "stop"])
+    checked_at = serializers.DateTimeField()
+
+
+class TargetOut(Out):
+    zone = serializers.CharField()
+    nodes = serializers.IntegerField()
+
+
+class PlanItemOut(Out):
+    """`targets`: where it could go when the plan was made; none: nowhere."""
+
+    order = serializers.IntegerField()
+    resource_id = serializers.UUIDField()
+    kind = serializers.CharField()
+    zone = serializers.CharField()
+    failing = ClauseOut(many=True)
+    targets = TargetOut(many=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class PlanOut(Out):
+    """`notify_by`: when whose data it is must have been told. `deadline_at`: when all of it should be remedied."""
+
+    id = serializers.UUIDField()
+    project = serializers.UUIDField(source="project_id")
+    state = serializers.ChoiceField(list(PLAN.moves))
+    items = PlanItemOut(many=True)
+    notify_by = serializers.DateTimeField()
+    deadline_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+
+
+class ChangeIn(In):
+    """`value` null: it is not known."""
+
+    subject_kind = serializers.ChoiceField(["zone", "party"])
+    subject_id = Text(max_length=63)
+    attribute = Text(max_length=64)
+    value = serializers.JSONField(allow_null=True)
+
+
+class LostIn(In):
+    zone = Text(max_length=63)
+    number = Text(max_length=200)
+
+
+class SimulateIn(In):
+    """Suppose that certificates are withdrawn, that facts are others, or that it is another time (`at`)."""
+
+    example = {"lost_certificates": [{"zone": "fr-est-1", "number": "FICTIF-SNC-4"}]}
+
+    lost_certificates = LostIn(many=True, default=list)
+    changes = ChangeIn(many=True, default=list)
+    at = serializers.DateTimeField(default=None, allow_null=True)
+
+
+class BrokenOut(Out):
+    """`targets`: the zones that would still be admissible to it."""
+
+    resource_id = serializers.UUIDField(source="allocation.consumer_id")
+    kind = serializers.CharField(source="allocation.kind")
+    project = serializers.UUIDField(source="allocation.project_id")
+    zone = serializers.CharField(source="allocation.node.zone_id")
+    failing = serializers.SerializerMethodField()
+    targets = serializers.ListField(child=serializers.CharField())
+
+    def get_failing(self, broken: Broken) -> list[dict[str, str]]:
+        return clauses(broken.evaluation.results)
+
+
+class LostZonesOut(Out):
+    project = serializers.UUIDField()
+    zones = serializers.ListField(child=serializers.CharField())
+
+
+class SimulationOut(Out):
+    """`broken`: resources whose place is admissible now and would not be. `lost_zones`: zones that a project's policies
+    would not admit any more."""
+
+    broken = BrokenOut(many=True)
+    lost_zones = LostZonesOut(many=True)
+
+
+class Drift(ActorView):
+    @route("drift_list", ComplianceOut, listing=DRIFT)
+    def get(self, request: Request) -> Response:
+        return DRIFT.page(request, selectors.drift(self.actor)).answer(ComplianceOut)
+
+
+class PlanList(ProjectView):
+    @route("remediation_plan_list", PlanOut, listing=PLANS)
+    def get(self, request: Request) -> Response:
+        return PLANS.page(request, selectors.plans(self.actor, self.project)).answer(PlanOut)
+
+
+class PlanApprove(ProjectView):
+    @route("remediation_plan_approve", PlanOut)
+    def post(self, request: Request) -> Response:
+        plan = selectors.plan_get(self.actor, self.project, self.kwargs["plan"])
+        return Response(PlanOut(plans.plan_approve(self.actor, plan)).data)
+
+
+class Simulate(ActorView):
+    """About the projects that the actor sees; nothing is written."""
+
+    @route("policy_simulate", SimulationOut, body=SimulateIn)
+    def post(self, request: Request, body: Body) -> Response:
+        now = clock.now()
+        then = body["at"] or now
+        before = catalog.world()
+        lost = [
+            what_if.without_certificate(before, one["zone"], one["number"], now=then)
+            for one in body["lost_certificates"]
+        ]
+        after = what_if.suppose(before, [*lost, *(Change(**change) for change in body["changes"])], now=then)
+        seen = list(projects(self.actor))
+        answer = {
+            "broken": what_if.broken(seen, before, after, now=now, then=then),
+            "lost_zones": [
+                {"project": project.pk, "zones": what_if.lost_zones(project, before, after, now=now, then=then)}
+                for project in seen
+            ],
+        }
+        return Response(SimulationOut(answer).data)

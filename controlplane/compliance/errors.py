@@ -1,0 +1,12 @@
+from controlplane.kernel.errors import InvalidRequest, NotFound
+
+
+class PlanNotFound(NotFound):
+    code = "compliance.plan.not_found"
+    detail = "There is no remediation plan {name!r} here."
+
+
+class WhatIfInvalid(InvalidRequest):
+    code = "compliance.what_if_invalid"
+    title = "This cannot be supposed"
+    detail = "The change that is to be supposed is not possible: {reason}"

@@ -1,0 +1,92 @@
+"""Remediation plans: for everything of a project that has drifted, where it may go, in what order, and until when."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.compliance.models import PLAN, Compliance, RemediationPlan
+from controlplane.compliance.sweep import STANDING_OPERATION
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.placement import decisions
+from controlplane.placement.decisions import Ask
+from controlplane.placement.models import Allocation
+
+NOTIFY_WITHIN = timedelta(hours=24)
+DEADLINE = timedelta(days=30)
+LIVE = ("proposed", "approved")
+# A volume goes before what it is plugged into: a guest cannot start without its data.
+ORDER = ("volume", "instance")
+
+
+@transaction.atomic
+def plans_update() -> int:
+    """Every project that has something drifted has one live plan that names all of it; a plan whose resources have all
+    recovered is done. Returns how many plans were written."""
+    rows: dict[UUID, list[Compliance]] = {}
+    for row in Compliance.objects.filter(state__in=("drifted", "remediating")).select_related("project", "node"):
+        rows.setdefault(row.project_id, []).append(row)
+    live = {plan.project_id: plan for plan in RemediationPlan.objects.filter(state__in=LIVE)}
+    for project_id in live.keys() - rows.keys():
+        move(live[project_id], PLAN, "done")
+    return sum(_plan(drifted, live.get(project_id)) for project_id, drifted in rows.items())
+
+
+def _plan(drifted: list[Compliance], live: RemediationPlan | None) -> bool:
+    ids = sorted(row.resource_id for row in drifted)
+    if live is not None and sorted(live.resource_ids) == ids:
+        return False
+    if live is not None:
+        move(live, PLAN, "withdrawn")
+    now = clock.now()
+    first = min(row.since for row in drifted)
+    in_order = sorted(drifted, key=lambda row: ORDER.index(row.kind))
+    plan = RemediationPlan.objects.create(
+        project=drifted[0].project,
+        items=[_item(order, row) for order, row in enumerate(in_order, 1)],
+        resource_ids=ids,
+        notify_by=first + NOTIFY_WITHIN,
+        deadline_at=max(first + DEADLINE, now),
+    )
+    record(SYSTEM, "remediation.propose", plan.pk, project_id=plan.project_id, resources=len(ids))
+    return True
+
+
+def _item(order: int, row: Compliance) -> dict[str, object]:
+    """`targets`: the zones that would take it now, with how many nodes each; none says that there is nowhere to go."""
+    allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
+    ask = Ask(
+        operation=STANDING_OPERATION[row.kind],
+        project=row.project,
+        consumer_id=row.resource_id,
+        kind=row.kind,
+        vcpus=allocation.vcpus,
+        memory_mib=allocation.memory_mib,
+        disk_gib=allocation.disk_gib,
+    )
+    decision = decisions.take(ask).decision
+    return {
+        "order": order,
+        "resource_id": str(row.resource_id),
+        "kind": row.kind,
+        "zone": row.zone,
+        "failing": row.failing,
+        "targets": [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted],
+    }
+
+
+@transaction.atomic(durable=True)
+def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
+    """Take the plan on: its resources are being remedied from now on.
+
+    Raises:
+        StateConflict: it is not proposed any more.
+    """
+    actor.may_write()
+    move(plan, PLAN, "approved", approved_by=actor.user_id)
+    Compliance.objects.filter(pk__in=plan.resource_ids, state="drifted").update(state="remediating")
+    record(actor, "remediation.approve", plan.pk, project_id=plan.project_id)
+    return plan

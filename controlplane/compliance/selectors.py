@@ -1,0 +1,28 @@
+"""What an actor sees of drift and plans: that of the projects he sees."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from controlplane.compliance.errors import PlanNotFound
+from controlplane.compliance.models import Compliance, RemediationPlan
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.identity.selectors import projects
+from controlplane.kernel.names import as_uuid
+
+
+def drift(actor: Actor) -> QuerySet[Compliance]:
+    return Compliance.objects.filter(project__in=projects(actor))
+
+
+def plans(actor: Actor, project: Project) -> QuerySet[RemediationPlan]:
+    return RemediationPlan.objects.filter(project=project)
+
+
+def plan_get(actor: Actor, project: Project, ref: str) -> RemediationPlan:
+    as_id: UUID | None = as_uuid(ref)
+    plan = plans(actor, project).filter(pk=as_id).first() if as_id else None
+    if plan is None:
+        raise PlanNotFound(name=ref)
+    return plan

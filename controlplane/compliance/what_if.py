@@ -1,0 +1,116 @@
+"""What would break if a fact were another, or at another time? Nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from controlplane.compliance.errors import WhatIfInvalid
+from controlplane.compliance.sweep import STANDING_OPERATION
+from controlplane.identity.models import Project
+from controlplane.placement import effective
+from controlplane.placement.core.attributes import ABOUT, CERTIFICATIONS
+from controlplane.placement.core.catalogue import value_of
+from controlplane.placement.core.evaluate import Evaluation, evaluate
+from controlplane.placement.core.facts import Fact, Horizon, Subject, World, Zone, at
+from controlplane.placement.core.policy import Policy
+from controlplane.placement.core.reading import Malformed
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.models import Allocation
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is supposed: an attribute of a zone or a party has this value (None: is unknown)."""
+
+    subject_kind: str
+    subject_id: str
+    attribute: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A resource whose place would not be admissible, or a zone that would be lost to it. `targets`: zones that would
+    still be admissible to it, whether or not they have room."""
+
+    allocation: Allocation
+    evaluation: Evaluation
+    targets: tuple[str, ...]
+
+
+def without_certificate(world: World, zone_id: str, number: str, *, now: datetime) -> Change:
+    """The zone's certificates with this one withdrawn.
+
+    Raises:
+        WhatIfInvalid: there is no such zone, or it has no such certificate.
+    """
+    zone = world.zones.get(zone_id)
+    fact = at(zone.timeline(CERTIFICATIONS), Horizon(now)) if zone else None
+    held = fact.value if fact is not None and isinstance(fact.value, list) else []
+    if not any(certificate["number"] == number for certificate in held):
+        raise WhatIfInvalid(field="certificate", reason=f"zone {zone_id!r} holds no certificate {number!r} then.")
+    withdrawn = {"status": "withdrawn", "status_since": now.isoformat()}
+    certificates = [each | withdrawn if each["number"] == number else each for each in held]
+    return Change("zone", zone_id, CERTIFICATIONS, certificates)
+
+
+def suppose(world: World, changes: Sequence[Change], *, now: datetime) -> World:
+    """The world as if the changes had always been so.
+
+    Raises:
+        WhatIfInvalid: a change is about something that is not there, or is no value of its attribute.
+    """
+    for change in changes:
+        world = _supposed(world, change, now)
+    return world
+
+
+def _supposed(world: World, change: Change, now: datetime) -> World:
+    subjects: Mapping[str, Subject] = {"zone": world.zones, "party": world.parties}.get(change.subject_kind, {})
+    subject = subjects.get(change.subject_id)
+    if subject is None:
+        raise WhatIfInvalid(field="changes", reason=f"there is no {change.subject_kind} {change.subject_id!r}.")
+    if change.attribute not in ABOUT[change.subject_kind]:
+        raise WhatIfInvalid(field="changes", reason=f"a {change.subject_kind} has no attribute {change.attribute!r}.")
+    try:
+        value = value_of(change.subject_kind, change.attribute, change.value, "changes")
+    except Malformed as exc:
+        raise WhatIfInvalid(field="changes", reason=str(exc)) from exc
+    always = Fact(value, datetime.min.replace(tzinfo=now.tzinfo), assertion="measured")
+    other = replace(subject, facts={**subject.facts, change.attribute: (always,)})
+    if isinstance(other, Zone):
+        return replace(world, zones={**world.zones, other.id: other})
+    return replace(world, parties={**world.parties, other.id: other})
+
+
+def broken(projects: Sequence[Project], before: World, after: World, *, now: datetime, then: datetime) -> list[Broken]:
+    """What is admissible where it is now, and would not be then, in the world after."""
+    allocations = list(Allocation.objects.filter(project__in=projects).select_related("node", "project").order_by("pk"))
+    policies = effective.of_many([allocation.consumer_id for allocation in allocations])
+    found: list[Broken] = []
+    for allocation in allocations:
+        layers = policies[allocation.consumer_id]
+        roles = ROLES_OF[STANDING_OPERATION[allocation.kind]]
+        zone = allocation.node.zone_id
+        if not evaluate(layers, before.zones.get(zone), before, now=now, roles=roles).admits:
+            continue
+        evaluation = evaluate(layers, after.zones.get(zone), after, now=then, roles=roles)
+        if not evaluation.admits:
+            found.append(Broken(allocation, evaluation, _admissible(layers, after, then, roles)))
+    return found
+
+
+def _admissible(policies: Sequence[Policy], world: World, now: datetime, roles: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        zone.id
+        for zone in world.zones.values()
+        if zone.status == "open" and evaluate(policies, zone, world, now=now, roles=roles).admits
+    )
+
+
+def lost_zones(project: Project, before: World, after: World, *, now: datetime, then: datetime) -> tuple[str, ...]:
+    """Zones that the project's own policies admit now and would not then."""
+    policies = effective.of_project(project)
+    roles = ROLES_OF["instance.create"]
+    left = set(_admissible(policies, after, then, roles))
+    return tuple(zone for zone in _admissible(policies, before, now, roles) if zone not in left)

@@ -1,0 +1,19 @@
+"""What is somewhere where its policies do not admit it any more is flagged, and a plan says where it could go."""
+
+import logging
+
+from controlplane.compliance.plans import plans_update
+from controlplane.compliance.sweep import sweep_if_due
+
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> None:
+    found = sweep_if_due()
+    if found is None:
+        return
+    for row in found.changed:
+        log.warning("%s %s in %s is %s now", row.kind, row.resource_id, row.zone, row.state)
+    for row in found.warned:
+        log.warning("%s %s in %s: %s days are left at most", row.kind, row.resource_id, row.zone, row.warned_days)
+    plans_update()
