@@ -33,6 +33,7 @@ from controlplane.placement.core.trust import Charter, Key, Keyset, Use
 Document = dict[str, object]
 
 CATALOGUE = Path(catalogue.__file__).parents[2] / "catalog" / "fixtures" / "catalogue.json"
+ZONES = ("fr-idf-1", "fr-idf-2", "us-va-1")  # of the sample catalogue; the parties do not matter to the policies below
 ROLES = ("compute", "storage")
 EU = [
     {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]},
@@ -90,7 +91,7 @@ class Story:
     # ── the platform ──────────────────────────────────────────────────────────────────────────────
 
     def found(self) -> None:
-        """Keys, facts of the sample catalogue, and a node."""
+        """Keys, facts of some zones of the sample catalogue, and a node."""
         now = clock.now()
         root = {"trust": "root", "kid": self.root.id, "alg": self.root.algorithm, "public_key": self.root.public}
         evidence.append("trust", root)
@@ -113,7 +114,7 @@ class Story:
             self.statement(each.kind, each.id, name, fact.value, now=now, since=fact.valid_from)
             for each in parsed.statements
             for name, fact in each.facts().items()
-            if fact.valid_to is None
+            if fact.valid_to is None and (each.kind == "set" or each.id in ZONES)
         ]
 
     def statement(

@@ -378,6 +378,17 @@ def test_a_false_decision_is_found_among_the_others(
     assert str(record.pk) in faults[0]
 
 
+def test_one_false_decision_among_a_hundred_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk, instances=50)
+    story.decide(change=admits_everywhere)
+    for _ in range(50):
+        story.create()
+    made = write()
+    found = verdict(made.path)
+    assert "102 decision, " in found.out
+    assert len(found.faults) == 1
+
+
 def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Organization, write: Write) -> None:
     story = told(organization.pk, instances=1)
     before = story.decide()
