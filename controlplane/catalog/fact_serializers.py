@@ -31,9 +31,11 @@ EXAMPLE = {
 }
 
 
-class SignedFactIn(serializers.Serializer[Any]):
+class SignedFactIn(In):
     """`p`: the statement; `kid`: the id of the officer's key; `sig`: its signature over `andromede/fact/v1`, a line
     feed and the canonical JSON (RFC 8785) of `p`."""
+
+    example = EXAMPLE
 
     p = serializers.DictField()
     kid = Text(max_length=64)

@@ -23,6 +23,14 @@ SHARED = {
     ("GET", "v1/regions"),
     ("GET", "v1/zones"),
     ("GET", "v1/zones/<str:zone>"),
+    ("GET", "v1/parties"),
+    ("GET", "v1/parties/<str:party>"),
+    ("GET", "v1/sets"),
+    ("GET", "v1/facts"),
+    ("GET", "v1/officer-keys"),
+    ("GET", "v1/catalogue"),
+    ("GET", "v1/transparency/jurisdictions"),
+    ("GET", "v1/transparency/transfers"),
     ("GET", "v1/flavors"),
     ("GET", "v1/volume-types"),
 }
@@ -86,6 +94,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "operation": api.get("operations").body["items"][0]["id"],
         "decision": api.get("instances/web/placement").body["id"],
         "zone": "fr-idf-1",
+        "party": "acme",
+        "officer_key": "ada",
         "node": "node-1",
     }
 
@@ -100,7 +110,7 @@ def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
 def test_the_table_is_read_whole() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
-    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes"}
+    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes", "facts", "officer-keys"}
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
