@@ -9,7 +9,7 @@ def english(organization: str) -> bytes:
 This archive shows where the data of {organization} was allowed to be, why, and what the nodes did, and lets you check
 it without trusting whoever gave it to you.
 
-    python3 verify.py THIS-ARCHIVE.tar --log-key KEY --root-key KID:ALG:KEY --witness KEY --witnesses 1
+    python3 verify.py THIS-ARCHIVE.tar --log-key KEY --root-key root.pub --witness KEY --witnesses 1
 
 needs Python 3.11 or later and nothing else, no network either. Give the keys that you know from elsewhere: with none,
 the verifier takes those in here, and shows that the archive is consistent, but not whose it is. Take verify.py from a
@@ -40,7 +40,7 @@ def french(organization: str) -> bytes:
 Cette archive montre où les données de {organization} avaient le droit de se trouver, pourquoi, et ce que les nœuds
 ont fait ; elle permet de le vérifier sans faire confiance à celui qui la remet.
 
-    python3 verify.py CETTE-ARCHIVE.tar --log-key CLÉ --root-key KID:ALG:CLÉ --witness CLÉ --witnesses 1
+    python3 verify.py CETTE-ARCHIVE.tar --log-key CLÉ --root-key root.pub --witness CLÉ --witnesses 1
 
 demande Python 3.11 ou plus récent, rien d’autre, et pas de réseau. Donnez les clés que vous connaissez par ailleurs :
 sans elles, le vérificateur prend celles de l’archive ; il montre alors qu’elle est cohérente, mais pas de qui elle

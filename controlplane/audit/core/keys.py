@@ -10,26 +10,35 @@ from . import ed25519, p256
 ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")  # of a SubjectPublicKeyInfo (RFC 8410)
 
 
-def verifier(key: Key) -> Callable[[bytes, bytes], bool]:
-    """Of (message, signature). A key that cannot be read verifies nothing."""
-    return verifier_of(key.algorithm, key.public_key)
+Verify = Callable[[bytes, bytes], bool]  # message, signature
 
 
-def verifier_of(algorithm: str, public_key: str) -> Callable[[bytes, bytes], bool]:
-    """`public_key`: base64 of its SubjectPublicKeyInfo."""
-    try:
-        spki = base64.b64decode(public_key, validate=True)
-    except ValueError:
-        return lambda message, signature: False
-    check = ALGORITHMS.get(algorithm, _unknown)
+def verifier(key: Key) -> Verify:
+    """A key that cannot be read, or is none for its algorithm, verifies nothing."""
+    spki = _decoded(key.public_key)
+    check = ALGORITHMS.get(key.algorithm, _never)
     return lambda message, signature: check(spki, signature, message)
+
+
+def verifier_of(public_key: str) -> Verify:
+    """`public_key`: base64 of a SubjectPublicKeyInfo, which says itself what it is for."""
+    spki = _decoded(public_key)
+    check = _ed25519 if spki.startswith(ED25519_HEAD) else p256.verify
+    return lambda message, signature: check(spki, signature, message)
+
+
+def _decoded(public_key: str) -> bytes:
+    try:
+        return base64.b64decode(public_key, validate=True)
+    except ValueError:
+        return b""
 
 
 def _ed25519(spki: bytes, signature: bytes, message: bytes) -> bool:
     return spki.startswith(ED25519_HEAD) and ed25519.verify(spki.removeprefix(ED25519_HEAD), signature, message)
 
 
-def _unknown(spki: bytes, signature: bytes, message: bytes) -> bool:
+def _never(spki: bytes, signature: bytes, message: bytes) -> bool:
     return False
 
 

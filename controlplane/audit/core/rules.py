@@ -22,18 +22,16 @@ from controlplane.placement.core.reading import (
     as_rfc3339,
     as_text,
 )
-from controlplane.placement.core.signed import Signed, of_envelope
+from controlplane.placement.core.signed import Signed, message, of_envelope
 from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset, read_charter, read_keyset
 
 from .exported import MAX, Envelope
-from .keys import verifier, verifier_of
+from .keys import Verify, verifier, verifier_of
 from .records import PLATFORM
 from .worlds import Worlds, signed_of
 
 RECEIPT = "receipt"  # of the signed document
 CLOCKS_APART = timedelta(seconds=60)  # between a node's receipt and its permit's time
-
-Verify = Callable[[bytes, bytes], bool]
 
 
 class Unsound(Exception):
@@ -75,10 +73,11 @@ class Decided:
 
 @dataclass
 class Judge:
-    """`fault` is told of every record that does not hold. `roots`: what may sign keysets and charters, by key id."""
+    """`fault` is told of every record that does not hold. `roots`: the keys that may sign keysets and charters; pinned
+    ones are not added to."""
 
     fault: Callable[[Source, str], None]
-    roots: dict[str, Verify]
+    roots: list[Verify]
     is_pinned: bool = False
     keys: dict[str, Key] = field(default_factory=dict)
     charters: dict[str, list[Charter]] = field(default_factory=dict)
@@ -117,20 +116,15 @@ class Judge:
 
     def _trust(self, source: Source) -> None:
         body = source.envelope.body
-        kind = as_choice(body.get("trust"), "trust", among=("root", "keyset", "deny"))
+        kind = as_choice(body.get("trust"), "trust", among=("root", "keyset", "deny", "floor"))
         if kind == "root":
-            self._root(body)
+            if not self.is_pinned:
+                self.roots.append(verifier_of(as_text(body.get("public_key"), "public_key", limit=1000)))
         elif kind == "keyset":
-            keyset = read_keyset(self._by_root(body, "keyset"))
-            self.keys |= keyset.keys
-
-    def _root(self, body: Mapping[str, object]) -> None:
-        if not self.is_pinned:
-            algorithm, public = (
-                as_text(body.get("alg"), "alg"),
-                as_text(body.get("public_key"), "public_key", limit=1000),
-            )
-            self.roots[as_text(body.get("kid"), "kid")] = verifier_of(algorithm, public)
+            self.keys |= read_keyset(self._by_root(body, "keyset")).keys
+        else:
+            signed = signed_of(body)
+            signed.check(kind, verifier(self._key(signed, "permit", source.envelope.at)))
 
     def _node(self, source: Source) -> None:
         body = source.envelope.body
@@ -140,14 +134,12 @@ class Judge:
             self.charters.setdefault(charter.node, []).append(charter)
         elif event == "enrolled":
             public = as_text(body.get("public_key"), "public_key", limit=1000)
-            self.nodes[as_text(body.get("node"), "node")] = verifier_of(as_text(body.get("alg"), "alg"), public)
+            self.nodes[as_text(body.get("node"), "node")] = verifier_of(public)
 
     def _by_root(self, body: Mapping[str, object], kind: str) -> Mapping[str, object]:
         signed = signed_of(body)
-        verify = self.roots.get(signed.key_id)
-        if verify is None:
-            raise Unsound(f"the {kind} is signed by {signed.key_id}, which is no root key")
-        signed.check(kind, verify)
+        if not any(verify(message(kind, signed.payload), signed.signature) for verify in self.roots):
+            raise Unsound(f"no root key signed this {kind}")
         return signed.payload
 
     def _fact(self, source: Source) -> None:
@@ -155,7 +147,10 @@ class Judge:
         signed = signed_of(body) if body.get("event") == "stated" else None
         self.worlds.take(body, signed)
         if signed is not None:
-            key = self._key(signed, "facts", source.envelope.at)
+            stated = statements.parse(signed.payload)
+            key = self._key(signed, "facts", stated.attested_at)
+            if stated.subject_kind == "zone" and not key.covers(zone=stated.subject_id, classifications=()):
+                raise Unsound(f"{key.id} may not speak of {stated.subject_id}")
             signed.check(statements.KIND, verifier(key))
 
     def _key(self, signed: Signed, use: str, at: datetime) -> Key:
@@ -307,7 +302,7 @@ def _concerns(layer: Envelope, level: str, decision: Envelope) -> bool:
         case "project":
             return layer.owners["project"] == decision.owners["project"]
         case "resource":
-            return layer.owners["resource"] == decision.owners["resource"]
+            return layer.body.get("id") == decision.owners["resource"]
         case "classification":
             return layer.body.get("id") in as_list(decision.body.get("classifications"), "classifications")
     return True

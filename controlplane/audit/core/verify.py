@@ -1,6 +1,6 @@
 """Verify an export of evidence, offline. Python 3.11 or later, without any other software.
 
-    python3 verify.py EXPORT.tar [--log-key KEY] [--root-key KID:ALG:BASE64] [--witness KEY]… [--witnesses N]
+    python3 verify.py EXPORT.tar [--log-key KEY] [--root-key FILE]… [--witness KEY]… [--witnesses N]
 
 Without keys of your own, the ones that the export brings are used: then it is shown that the export is consistent, and
 not whose it is. Exit status 0: nothing against it · 1: something is, each fault on a line · 2: not an export.
@@ -20,11 +20,11 @@ from . import ed25519, exported
 from .archive import MANIFEST_NAME, Archive, NotAnExport
 from .checkpoints import TreeHead, cosignatures, parse_head, verify_cosignature
 from .exported import Envelope, Line, Manifest, Span
-from .keys import verifier_of
+from .keys import Verify, verifier_of
 from .merkle import is_consistent, is_included
-from .notes import Key, NoteError, parse_key, parse_note, verify_note
+from .notes import Key, NoteError, decode, parse_key, parse_note, verify_note
 from .records import PLATFORM, SALT_BYTES, content_hash, stream_of
-from .rules import Judge, Source, Verify
+from .rules import Judge, Source
 
 FAULTS_SHOWN = 200
 BY_ITSELF = " (the export's own key: compare it with the one that you know)"
@@ -35,7 +35,7 @@ class Pins:
     """What the auditor knows from elsewhere."""
 
     log: Key | None = None
-    roots: tuple[tuple[str, Verify], ...] = ()
+    roots: tuple[Verify, ...] = ()
     witnesses: tuple[Key, ...] = ()
     enough: int = 0  # witnesses that must have signed
 
@@ -237,7 +237,7 @@ class _Verification:
     def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
         judge = Judge(
             fault=lambda source, problem: self.findings.fault(source.place, problem),
-            roots=dict(self.pins.roots),
+            roots=list(self.pins.roots),
             is_pinned=bool(self.pins.roots),
         )
         judge.platform(_sources(platform))
@@ -260,7 +260,7 @@ class _Verification:
             )
         if not self.witnessed:
             say("no witness has signed: that everybody is shown this log rests on the operator's word")
-        say(f"root keys {', '.join(sorted(judge.roots)) or 'none'}" + ("" if self.pins.roots else BY_ITSELF))
+        say(f"{len(judge.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
 
     def _check_witnesses(self) -> None:
         if len(self.witnessed) < self.pins.enough:
@@ -309,18 +309,19 @@ def _pins(options: argparse.Namespace) -> Pins:
     )
 
 
-def _root_key(text: str) -> tuple[str, Verify]:
-    parts = text.split(":")
-    if len(parts) != 3:
-        raise NoteError("a root key is KID:ALG:BASE64")
-    return parts[0], verifier_of(parts[1], parts[2])
+def _root_key(name: str) -> Verify:
+    """From a file in PEM (RFC 7468). Raises OSError, NoteError."""
+    lines = Path(name).read_text().splitlines()
+    public = "".join(line for line in lines if not line.startswith("-----"))
+    decode(public)
+    return verifier_of(public)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="verify.py", description="Verify an export of evidence, offline.")
     parser.add_argument("export", help="andromede-evidence-….tar")
     parser.add_argument("--log-key", help="the log's key as you know it: NAME+ID+BASE64")
-    parser.add_argument("--root-key", action="append", default=[], help="the root key as you know it: KID:ALG:BASE64")
+    parser.add_argument("--root-key", action="append", default=[], help="a file with the root key as you know it (PEM)")
     parser.add_argument("--witness", action="append", default=[], help="a witness that you trust: NAME+ID+BASE64")
     parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have signed")
     return parser

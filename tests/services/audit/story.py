@@ -59,6 +59,13 @@ class Pen:
         raw = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(raw).decode()
 
+    def file(self, folder: Path) -> Path:
+        """The public key, as auditors have it."""
+        path = folder / f"{self.id}.pub"
+        pem = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        path.write_bytes(pem)
+        return path
+
     def write(self, kind: str, payload: Mapping[str, object]) -> Document:
         return sign(kind, payload, key_id=self.id, key=self._sign).envelope()
 
@@ -93,8 +100,7 @@ class Story:
     def found(self) -> None:
         """Keys, facts of some zones of the sample catalogue, and a node."""
         now = clock.now()
-        root = {"trust": "root", "kid": self.root.id, "alg": self.root.algorithm, "public_key": self.root.public}
-        evidence.append("trust", root)
+        evidence.append("trust", {"trust": "root", "public_key": self.root.public})
         keys = [self.officer.entry("facts", now), self.signer.entry("permit", now)]
         keyset = Keyset(1, {key.id: key for key in keys})
         evidence.append("trust", {"trust": "keyset", "signed": self.root.write("keyset", keyset.payload())})
@@ -105,8 +111,8 @@ class Story:
         self.enrol(self.machine)
 
     def enrol(self, machine: Pen) -> None:
-        key = {"alg": machine.algorithm, "public_key": machine.public}
-        evidence.append("node", {"event": "enrolled", "node": self.node, "zone": self.zone, **key})
+        about = {"node": self.node, "zone": self.zone, "public_key": machine.public}
+        evidence.append("node", {"event": "enrolled", **about})
 
     def of_catalogue(self, now: datetime) -> list[statements.Statement]:
         parsed = catalogue.parse(json.loads(CATALOGUE.read_text()))

@@ -71,8 +71,7 @@ def test_a_clean_export_passes_alone_on_another_machine(
     assert "Nothing speaks against this export." in alone.stdout
     assert "4 decision, " in alone.stdout
     assert f"its records 1 to {made.manifest.own.total} of {made.manifest.own.total}" in alone.stdout
-    root = f"{story.root.id}:{story.root.algorithm}:{story.root.public}"
-    assert verdict(made.path, "--root-key", root).status == 0
+    assert verdict(made.path, "--root-key", str(story.root.file(tmp_path))).status == 0
 
 
 def test_the_command_writes_it(organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -359,7 +358,6 @@ def admits_one_more(document: Document) -> None:
         (admits_one_more, "which the policies refuse"),
         (lambda document: document.update(valid_until="2030-01-01T00:00:00Z"), "comes out"),
         (lambda document: document.update(policy_digest="0" * 64), "policy_digest"),
-        (lambda document: document.update(facts_epoch=99), "epoch"),
         (lambda document: document.update(admit=False), "has a zone and does not admit"),
         (lambda document: document.update(zones=None), ""),
     ],
@@ -490,12 +488,13 @@ def test_a_receipt_that_the_node_did_not_sign_is_found(organization: Organizatio
     assert ["did not sign" in fault for fault in faults_of_story(write)] == [True]
 
 
-def test_a_root_that_the_auditor_does_not_know_is_not_believed(organization: Organization, write: Write) -> None:
+def test_a_root_that_the_auditor_does_not_know_is_not_believed(
+    organization: Organization, write: Write, tmp_path: Path
+) -> None:
     told(organization.pk)
-    other = Pen("root-1")
-    found = verdict(write().path, "--root-key", f"root-1:{other.algorithm}:{other.public}")
+    found = verdict(write().path, "--root-key", str(Pen("root-1").file(tmp_path)))
     assert found.status == 1
-    assert any(" trust " in fault and "did not sign" in fault for fault in found.faults)
+    assert any(" trust " in fault and "no root key signed" in fault for fault in found.faults)
 
 
 # ── not an export ───────────────────────────────────────────────────────────────────────────────
@@ -511,7 +510,9 @@ def test_what_is_not_an_export_ends_with_status_2(organization: Organization, wr
     assert verdict(tmp_path / "nowhere.tar").status == 2
     path.write_bytes(whole)
     assert verdict(path, "--log-key", "nonsense").status == 2
-    assert verdict(path, "--root-key", "nonsense").status == 2
+    assert verdict(path, "--root-key", str(tmp_path / "nowhere.pub")).status == 2
+    (tmp_path / "root.pub").write_text("no key at all")
+    assert verdict(path, "--root-key", str(tmp_path / "root.pub")).status == 2
 
 
 def test_what_is_added_to_an_export_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
