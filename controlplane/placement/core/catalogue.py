@@ -269,7 +269,11 @@ def _region(body: dict[str, object], at: str) -> RegionEntry:
 
 def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]:
     as_object(body, at, required=("id", "region", "valid_from", "status"), optional=None)
-    values = {name: checked(value, f"{at}.{name}", ZONE.get(name)) for name, value in _flat(body)}
+    values: dict[str, object] = {}
+    for name, value in _flat(body):
+        if name in values:
+            refuse(f"{at}.{name}", "is stated twice")
+        values[name] = checked(value, f"{at}.{name}", ZONE.get(name))
     if PARTIES in body:
         values[PARTIES] = value_of("zone", PARTIES, body[PARTIES], at, name=PARTIES)
     status = as_choice(body["status"], f"{at}.status", among=STATUSES)

@@ -1,0 +1,399 @@
+"""The evaluate command, as an auditor runs it: in a clean environment, with the standard library alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.placement.core import evaluation_request
+from controlplane.placement.core.evaluation_request import answer, parse
+from controlplane.placement.core.policy import LEVELS, ROLES
+from tests.unit.placement.sample import (
+    CATALOGUE_FILE,
+    EU,
+    FAR_BACKUP,
+    OWNERSHIP,
+    ROOT,
+    STATE,
+    ZONES,
+    catalogue,
+    entry,
+    secnumcloud,
+    within,
+)
+
+# Isolated (-I) and without site-packages (-S), the interpreter finds nothing but its own library and this tree. It ends
+# by naming all that it has loaded which is neither.
+LAUNCHER = f"""
+import runpy, sys
+sys.path.insert(0, {str(ROOT)!r})
+sys.argv[0] = "evaluate"
+try:
+    runpy.run_module("controlplane.placement.core", run_name="__main__")
+finally:
+    roots = {{name.partition(".")[0] for name in sys.modules}}
+    foreign = roots - set(sys.stdlib_module_names) - {{"__main__", "controlplane"}}
+    if foreign or "numpy" in roots or "django" in roots:
+        sys.stderr.write(f"not of the standard library: {{sorted(foreign)}}\\n")
+"""
+
+
+def run(*arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LAUNCHER, *arguments], input=stdin, capture_output=True, env={}, cwd=cwd
+    )
+
+
+def request(*layers: Any, **changes: Any) -> dict[str, Any]:
+    body = {
+        "schema": "andromede.sovereignty.evaluation/1",
+        "now": "2026-11-24T12:00:00Z",
+        "catalogue": catalogue(),
+        "operation": "create",
+        "role": "compute",
+        "reference_zone": None,
+        "layers": list(layers),
+    }
+    return {name: value for name, value in (body | changes).items() if value is not ...}
+
+
+def layer(*atoms: Any, level: str = "organization", name: str = "pol-1", **more: Any) -> dict[str, Any]:
+    return {"level": level, "id": name, "atoms": list(atoms)} | more
+
+
+def evaluated(body: Any) -> dict[str, Any]:
+    done = run("evaluate", "-", stdin=json.dumps(body).encode())
+    assert (done.returncode, done.stderr) == (0, b"")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def refusal(body: Any) -> str:
+    return refused(json.dumps(body).encode())
+
+
+def refused(text: bytes) -> str:
+    done = run("evaluate", "-", stdin=text)
+    assert (done.returncode, done.stdout) == (2, b"")
+    line = done.stderr.decode()
+    assert line.endswith("\n") and line.count("\n") == 1 and len(line) < 600
+    return line.rstrip("\n")
+
+
+def within_process(body: Any) -> dict[str, Any]:
+    return answer(parse(body, folder=Path()))
+
+
+# --- answers
+
+
+def test_state_data_as_an_auditor_asks_for_it() -> None:
+    result = evaluated(request(layer(*EU), layer(secnumcloud(days=90), level="project", name="pol-2")))
+    assert list(result) == ["schema", "admissible", "valid_until", "unsatisfiable", "lint", "zones"]
+    assert result["schema"] == "andromede.sovereignty.evaluation-result/1"
+    assert result["admissible"] == ["fr-idf-1", "fr-idf-2"]
+    assert result["valid_until"] == "2027-01-31T00:00:00Z"
+    assert result["unsatisfiable"] == result["lint"] == []
+    assert tuple(result["zones"]) == ZONES
+    assert result["zones"]["fr-est-1"] == {
+        "admit": False,
+        "reasons": [
+            {"atom": "loc", "result": "T", "code": "OK", "detail": "FR"},
+            {"atom": "keyloc", "result": "T", "code": "OK"},
+            {"atom": "logs", "result": "T", "code": "OK"},
+            {"atom": "meta", "result": "T", "code": "OK"},
+            {"atom": "adm", "result": "T", "code": "OK"},
+            {
+                "atom": "snc",
+                "result": "F",
+                "code": "CERT_EXPIRING",
+                "detail": "SecNumCloud FICTIF-SNC-4, until 2027-01-31T00:00:00Z",
+            },
+        ],
+    }
+    assert result["zones"]["fr-sud-1"]["reasons"][-1] == {
+        "atom": "snc",
+        "result": "F",
+        "code": "CERT_MISSING",
+        "detail": "SecNumCloud",
+    }
+    assert result["zones"]["fr-idf-1"]["admit"] is True
+
+
+def test_a_backup_is_measured_from_the_zone_of_reference() -> None:
+    body = request(layer(*FAR_BACKUP), role="backup", operation="backup", reference_zone="fr-idf-1")
+    assert evaluated(body)["admissible"] == ["fr-est-1"]
+    nowhere = within_process(body | {"reference_zone": None})
+    assert nowhere["admissible"] == []
+    assert nowhere["zones"]["fr-est-1"]["reasons"][-1] == {
+        "atom": "dist",
+        "result": "U",
+        "code": "ATTR_UNKNOWN",
+        "detail": "reference",
+    }
+    assert within_process(body | {"role": "compute"})["admissible"] == ["fr-idf-1", "fr-idf-2", "fr-est-1"]
+
+
+def test_who_owns_it_has_to_be_stated_again_at_the_turn_of_the_year() -> None:
+    result = within_process(request(layer(*EU, *OWNERSHIP)))
+    assert result["valid_until"] == "2027-01-01T00:00:00Z"
+    unknown = [each for each in result["zones"]["fi-hel-2"]["reasons"] if each["result"] == "U"]
+    assert [each["atom"] for each in unknown] == ["single", "coll", "veto", "board", "third"]
+
+
+def test_without_a_policy_every_zone_will_do_for_ever() -> None:
+    result = within_process(request())
+    assert (result["admissible"], result["valid_until"]) == (list(ZONES), None)
+
+
+def test_contradictions_and_clauses_without_effect_are_told() -> None:
+    organization = layer(within("fr", "location.territory", "in", "FR"))
+    both = layer(within("fr-de", "location.territory", "in") | {"value": ["FR", "DE"]}, level="project")
+    assert within_process(request(organization, both))["lint"] == [{"code": "NO_EFFECT", "atom": "fr-de"}]
+    assert within_process(request(both, organization))["lint"] == [{"code": "NO_EFFECT", "atom": "fr-de"}]
+    german = layer(within("de", "location.territory", "in", "DE"), level="project")
+    result = within_process(request(organization, german))
+    assert (result["unsatisfiable"], result["admissible"], result["lint"]) == (["fr", "de"], [], [])
+
+
+@pytest.mark.parametrize("status", ["draining", "closed"])
+def test_a_zone_that_is_not_open_takes_nothing_new(status: str) -> None:
+    body = request(layer(within("loc", "location.territory", "in")))
+    entry(body["catalogue"], "zones", "fr-idf-1")["status"] = status
+    found = within_process(body)
+    assert "fr-idf-1" not in found["admissible"] and "fr-idf-2" in found["admissible"]
+    assert found["zones"]["fr-idf-1"]["reasons"] == [
+        {"atom": "loc", "result": "T", "code": "OK", "detail": "FR"},
+        {"atom": "zone.status", "result": "F", "code": "ZONE_CLOSED", "detail": status},
+    ]
+
+
+@pytest.mark.parametrize("operation", ["stop", "delete", "erase", "export"])
+def test_what_gives_a_zone_nothing_is_never_refused(operation: str) -> None:
+    body = request(layer(*STATE), operation=operation)
+    entry(body["catalogue"], "zones", "us-va-1")["status"] = "closed"
+    result = within_process(body)
+    assert (result["admissible"], result["valid_until"]) == (list(ZONES), None)
+
+
+@pytest.mark.parametrize(
+    ("interval", "is_there", "valid_until"),
+    [
+        ({"valid_from": "2026-11-24T12:00:01Z"}, False, "2026-11-24T12:00:01Z"),
+        ({"valid_to": "2026-11-24T12:00:00Z"}, False, None),
+        ({"valid_to": "2026-11-24T12:00:01Z"}, True, "2026-11-24T12:00:01Z"),
+        ({"review_by": "2026-11-24T12:00:00Z"}, True, None),  # due for review: unknown, but not gone
+    ],
+)
+def test_a_zone_of_which_nothing_is_stated_for_this_time(
+    interval: dict[str, str], is_there: bool, valid_until: str | None
+) -> None:
+    body = request()
+    entry(body["catalogue"], "zones", "fr-idf-1").update(interval)
+    result = within_process(body)
+    gone = {"atom": "zone.status", "result": "F", "code": "ZONE_CLOSED", "detail": "not stated for this time"}
+    assert result["zones"]["fr-idf-1"] == {"admit": is_there, "reasons": [] if is_there else [gone]}
+    assert result["valid_until"] == valid_until
+
+
+def test_what_is_not_supported_is_refused_everywhere() -> None:
+    result = within_process(request(layer(level="classification", name="classified", unsupported=True)))
+    assert result["admissible"] == []
+    assert result["unsatisfiable"] == ["classified"]
+    assert result["zones"]["fr-idf-2"]["reasons"] == [
+        {"atom": "classified", "result": "F", "code": "NOT_SUPPORTED_CLASSIFIED"}
+    ]
+
+
+def test_classes_of_schemes_come_with_the_catalogue() -> None:
+    body = request(layer(secnumcloud() | {"scheme": "@SOVEREIGN", "min_version": None, "scope": None}))
+    body["catalogue"]["scheme_classes"] = {
+        "@SOVEREIGN": {"valid_from": "2026-01-01T00:00:00Z", "valid_to": "2027-01-15T00:00:00Z", "values": ["C3A"]}
+    }
+    result = within_process(body)
+    assert (result["admissible"], result["valid_until"]) == (["de-rhein-1"], "2027-01-15T00:00:00Z")
+
+
+def test_a_layer_may_say_its_version_and_every_level_and_role_is_known() -> None:
+    for level in LEVELS:
+        assert within_process(request(layer(level=level, version=7)))["admissible"]
+    for role in ROLES:
+        assert within_process(request(layer(*EU), role=role))["admissible"]
+
+
+def test_the_same_request_has_the_same_answer() -> None:
+    body = request(layer(*STATE))
+    assert json.dumps(within_process(body)) == json.dumps(within_process(json.loads(json.dumps(body))))
+
+
+# --- where it is read from
+
+
+def test_a_catalogue_file_is_looked_for_beside_the_request(tmp_path: Path) -> None:
+    folder = tmp_path / "request"
+    folder.mkdir()
+    (folder / "zones.json").write_bytes(CATALOGUE_FILE.read_bytes())
+    body = request(layer(*STATE), catalogue=..., catalogue_file="zones.json")
+    (folder / "ask.json").write_text(json.dumps(body))
+    elsewhere = run("evaluate", str(folder / "ask.json"), cwd=tmp_path)
+    assert json.loads(elsewhere.stdout)["admissible"] == ["fr-idf-1", "fr-idf-2"]
+    beside = run("evaluate", "ask.json", cwd=folder)
+    assert beside.stdout == elsewhere.stdout
+    from_input = run("evaluate", "-", stdin=json.dumps(body).encode(), cwd=folder)
+    assert from_input.stdout == elsewhere.stdout
+    lost = run("evaluate", "-", stdin=json.dumps(body).encode(), cwd=tmp_path)
+    assert (lost.returncode, lost.stderr.startswith(b"catalogue_file: ")) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[" * 200_000, b'{"schema":NaN}', b"1" * 5000], ids=range(7)
+)
+def test_a_catalogue_file_is_read_as_strictly_as_the_request(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "zones.json").write_bytes(text)
+    body = request(catalogue=..., catalogue_file="zones.json")
+    (tmp_path / "ask.json").write_text(json.dumps(body))
+    done = run("evaluate", str(tmp_path / "ask.json"))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"catalogue_file: cannot be read: ") and done.stderr.count(b"\n") == 1
+
+
+def test_names_of_any_language_are_written_as_utf_8(tmp_path: Path) -> None:
+    body = request(layer({"id": "city", "attr": "location.urban_area", "op": "in", "value": ["Paris"]}))
+    entry(body["catalogue"], "zones", "fr-idf-2")["location"]["urban_area"] = "Évry-Courcouronnes 東京"
+    for environment in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}):
+        done = subprocess.run(
+            [sys.executable, "-S", "-m", "controlplane.placement.core", "evaluate", "-"],
+            input=json.dumps(body).encode(),
+            capture_output=True,
+            env=environment,
+            cwd=ROOT,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        found = json.loads(done.stdout.decode())["zones"]["fr-idf-2"]["reasons"][0]
+        assert found["detail"] == "Évry-Courcouronnes 東京"
+
+
+# --- what cannot be evaluated
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "request: cannot be read"),
+        (b"{", "request: cannot be read"),
+        (b"null", "request: must be an object"),
+        (b"[]", "request: must be an object"),
+        (b'"\xff"', "request: cannot be read"),
+        ('{"schema":"é"}'.encode("latin-1"), "request: cannot be read"),
+        ('{"schema":"x"}'.encode("utf-16"), "request: cannot be read"),
+        (b'{"schema":"x","schema":"x"}', "request: cannot be read: a key stands twice"),
+        (b'{"layers":[{"id":"a","id":"b"}]}', "request: cannot be read: a key stands twice"),
+        (b'{"now":NaN}', "request: cannot be read: NaN"),
+        (b"[" * 300_000, "request: cannot be read: it is nested too deeply"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "request: cannot be read: it is nested too deeply"),
+        (b"9" * 10_000, "request: cannot be read"),
+        (b'{"\\u001b[31m\\n\\nx":1,"schema":1,"now":1,"operation":1,"role":1,"layers":1}', "request: unknown key"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_one_line(text: bytes, reason: str) -> None:
+    assert refused(text).startswith(reason)
+
+
+def test_a_file_that_is_not_there_or_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    for name in (str(tmp_path / "missing.json"), str(tmp_path)):
+        done = run("evaluate", name)
+        assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+        assert done.stderr.startswith(b"request: cannot be read: ")
+
+
+def test_a_request_without_end_is_not_read_to_its_end() -> None:
+    text = b'"' + b"x" * evaluation_request.MAX_BYTES + b'"'
+    assert "more than 67108864 bytes" in refused(text)
+
+
+def test_the_command_line_itself_is_checked() -> None:
+    for arguments in ([], ["evaluate"], ["explain", "-"], ["evaluate", "-", "-"]):
+        assert run(*arguments).returncode == 2
+    assert b"evaluate" in run("--help").stdout
+
+
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    (request(schema="andromede.sovereignty.evaluation/2"), "schema: "),
+    (request(schema=...), "request: 'schema' is missing"),
+    (request(now=...), "request: 'now' is missing"),
+    (request(now="2026-11-24"), "now: "),
+    (request(now="2026-11-24T12:00:00"), "now: "),
+    (request(now=0), "now: "),
+    (request(operation=...), "request: 'operation' is missing"),
+    (request(operation=""), "operation: "),
+    (request(operation=["create"]), "operation: "),
+    (request(role=...), "request: 'role' is missing"),
+    (request(role="everything"), "role: "),
+    (request(role=None), "role: "),
+    (request(reference_zone="xx-new-1"), "reference_zone: "),
+    (request(reference_zone=["fr-idf-1"]), "reference_zone: "),
+    (request(reference_zone=""), "reference_zone: "),
+    (request(layers=...), "request: 'layers' is missing"),
+    (request(layers={}), "layers: must be a list"),
+    (request(layers=None), "layers: must be a list"),
+    (request(limit=1), "request: unknown key 'limit'"),
+    # the catalogue
+    (request(catalogue=...), "catalogue: give either"),
+    (request(catalogue_file="zones.json"), "catalogue: give either"),
+    (request(catalogue=..., catalogue_file=7), "catalogue_file: "),
+    (request(catalogue=..., catalogue_file=""), "catalogue_file: "),
+    (request(catalogue=..., catalogue_file="a\0b"), "catalogue_file: "),
+    (request(catalogue={}), "file: 'schema' is missing"),
+    (request(catalogue=[]), "file: must be an object"),
+    # the policies
+    (request(7), "/layers/0: "),
+    (request(layer(), layer(level="galaxy")), "/layers/1/level: "),
+    (request(layer(name="")), "/layers/0/id: "),
+    (request({"level": "project", "id": "x"}), "/layers/0/atoms: missing"),
+    (request(layer(EU[0], EU[0])), "/layers/0/atoms/1/id (atom loc): "),
+    (request(layer(EU[0] | {"op": "subset"})), "/layers/0/atoms/0/op (atom loc): location.territory takes only: in"),
+    (request(layer(EU[0] | {"attr": "x"})), "/layers/0/atoms/0/attr (atom loc): unknown attribute 'x'"),
+    (request(layer(EU[0] | {"value": ["@EFTA"]})), "/layers/0/atoms/0/value (atom loc): there is no set @EFTA"),
+    (request(layer(secnumcloud() | {"scheme": "@ANY"})), "/layers/0/atoms/0/scheme (atom snc): there is no scheme"),
+    (request(layer(EU[0] | {"else": 1})), "/layers/0/atoms/0/else (atom loc): unknown field"),
+    (request(layer(EU[0] | {"a" * 10_000: 1})), "/layers/0/atoms/0/aaaaa"),
+    (request(layer(*[EU[0] | {"id": f"a{n}"} for n in range(65)])), "/layers/0/atoms: must have at most 64"),
+    (request(*[layer(*[EU[0] | {"id": f"a{n}"} for n in range(64)]) for _ in range(5)]), "/: the policies have 320"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), BROKEN)
+def test_a_broken_request_names_the_place(body: dict[str, Any], reason: str) -> None:
+    assert refusal(body).startswith(reason)
+
+
+CATALOGUES: list[tuple[str, Any, str]] = [
+    ("zones", lambda zones: zones.append(zones[0]), "zones[14].id: 'fr-idf-1' stands twice"),
+    ("zones", lambda zones: zones[2].update(status="shut"), "zones[2].status: "),
+    ("zones", lambda zones: zones[1].update(region="xx"), "zones[1].region: "),
+    ("zones", lambda zones: zones[1].update(altitude=35), "zones[1].altitude: there is no such attribute"),
+    ("zones", lambda zones: zones[13].update({"keys.countries": ["FR"]}), "zones[13].keys.countries: is stated twice"),
+    ("zones", lambda zones: zones[1].update(valid_to="2026-01-01T00:00:00Z"), "zones[1].valid_to: must be after"),
+    ("zones", lambda zones: zones[1]["location"].update(territory="fr"), "zones[1].location.territory: "),
+    ("zones", lambda zones: zones[0]["parties"].append(zones[0]["parties"][0]), "zones[0].parties[2]: "),
+    ("zones", lambda zones: zones[0]["parties"][0].update(party="op-none"), "zones[0].parties: there is no party"),
+    (
+        "zones",
+        lambda zones: zones[0]["certifications"][1].update(valid_to="2025-06-01T00:00:00Z"),
+        "zones[0].certifications[1].valid_to: must be after",
+    ),
+    ("zones", lambda zones: zones[0]["certifications"][0].update(status="lapsed"), "zones[0].certifications[0].status"),
+    ("parties", lambda parties: parties[3].update(non_eu_veto="no"), "parties[3].non_eu_veto: must be true or false"),
+    ("sets", lambda sets: sets.update({"@EU": {"valid_from": "2020-02-01T00:00:00Z", "values": ["@EU"]}}), "sets.@EU"),
+    ("sets", lambda sets: sets.update({"EU": {}}), "sets.EU: a set's name"),
+]
+
+
+@pytest.mark.parametrize(("key", "damage", "reason"), CATALOGUES)
+def test_a_broken_catalogue_names_the_place(key: str, damage: Any, reason: str) -> None:
+    body = request()
+    damage(body["catalogue"][key])
+    assert refusal(body).startswith(reason)
