@@ -1,0 +1,51 @@
+"""verify.py: one file, made of our modules as they are, that needs nothing but Python."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from controlplane.audit import standalone
+
+PURE = ("controlplane.audit.core.", "controlplane.placement.core.")
+
+
+def imports_of(source: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_it_is_made_of_the_pure_core_and_the_standard_library() -> None:
+    names = standalone.modules()
+    assert all(name.startswith(PURE) for name in names)
+    assert names[-1] == standalone.MAIN
+    imported = set().union(*(imports_of(standalone._text(name)) for name in names))
+    assert imported - {"controlplane"} <= sys.stdlib_module_names
+
+
+def test_it_has_every_module_as_it_is() -> None:
+    names: dict[str, str] = {}
+    for node in ast.parse(standalone.source()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            key, value = node.targets[0].slice, node.value
+            assert isinstance(key, ast.Constant)
+            assert isinstance(value, ast.Constant)
+            names[str(key.value)] = str(value.value)
+    assert names == {name: standalone._text(name) for name in standalone.modules()}
+
+
+def test_it_runs_alone(tmp_path: Path) -> None:
+    (tmp_path / "verify.py").write_text(standalone.source())
+    command = [sys.executable, "-I", "-S", "-W", "error", "verify.py", "nowhere.tar"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nowhere.tar: ")
+
+
+def test_the_same_sources_make_the_same_file() -> None:
+    assert standalone.source() == standalone.source()

@@ -1,0 +1,58 @@
+"""What was believed in which epoch."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controlplane.audit.core.worlds import Worlds
+from controlplane.placement.core.reading import Malformed
+from controlplane.placement.core.signed import Signed
+from controlplane.placement.core.statements import Statement
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def signed(territory: str, *, zone: str = "fr-1") -> Signed:
+    year = timedelta(days=365)
+    values = (NOW - year, None, NOW, NOW + year, "self_declared", "", "Officer One")
+    return Signed(Statement("zone", zone, "location.territory", territory, *values).payload(), "k", b"s")  # type: ignore[arg-type]
+
+
+def stated(fact: str, epoch: object, *supersedes: str) -> dict[str, object]:
+    return {"event": "stated", "fact": fact, "epoch": epoch, "supersedes": list(supersedes)}
+
+
+def territory(worlds: Worlds, epoch: int, zone: str = "fr-1") -> object:
+    timeline = worlds.of(epoch).zones[zone].timeline("location.territory")
+    return [fact.value for fact in timeline]
+
+
+def test_a_fact_holds_from_its_epoch_until_another_supersedes_it() -> None:
+    worlds = Worlds()
+    worlds.take(stated("a", 1), signed("FR"))
+    worlds.take(stated("x", 1), signed("DE", zone="de-1"))
+    worlds.take(stated("b", 3, "a"), signed("RE"))
+    worlds.take({"event": "withdrawn", "fact": "b", "epoch": 5}, None)
+    assert [territory(worlds, epoch) for epoch in (1, 2, 3, 4)] == [["FR"], ["FR"], ["RE"], ["RE"]]
+    assert "fr-1" not in worlds.of(0).zones
+    assert "fr-1" not in worlds.of(5).zones
+    assert territory(worlds, 9, "de-1") == ["DE"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (stated("c", 1), "must be a whole number"),
+        (stated("b", 3), "stated before"),
+        (stated("c", 3, "a"), "did not hold any more"),
+        (stated("c", 3, "nobody"), "did not hold any more"),
+        (stated("c", "3"), "must be a whole number"),
+        ({"event": "dreamt", "fact": "c", "epoch": 3}, "must be one of"),
+    ],
+)
+def test_the_past_is_not_changed(body: dict[str, object], reason: str) -> None:
+    worlds = Worlds()
+    worlds.take(stated("a", 1), signed("FR"))
+    worlds.take(stated("b", 2, "a"), signed("RE"))
+    with pytest.raises(Malformed, match=reason):
+        worlds.take(body, signed("US"))
