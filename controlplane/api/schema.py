@@ -142,6 +142,7 @@ class Schema(AutoSchema):
             answer = OpenApiTypes.OBJECT if route.media_type == "application/json" else OpenApiTypes.STR
         return {
             (route.status, route.media_type): answer,
+            **{(status, route.media_type): other for status, other in route.answers.items()},
             **{status: None for status in route.also},
             ("default", problems.MEDIA_TYPE): ProblemOut,
         }

@@ -1,4 +1,9 @@
-"""Volumes in instances: what a request writes. workflows/volume_attach.py carries it out."""
+"""Volumes in instances: what a request writes. workflows/volume_attach.py carries it out.
+
+With a volume, an instance gets its data, and may write its own there: each is held to the policies of both.
+"""
+
+from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import F
@@ -6,38 +11,82 @@ from django.db.models import F
 from controlplane.audit.services import record
 from controlplane.compute.errors import AttachmentNotFound, VolumeAlreadyAttached, VolumeElsewhere
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import instance_lock
+from controlplane.compute.services import ask_for, instance_lock
 from controlplane.compute.services import need_state as need_instance_state
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import refusing
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import Wish, enqueue, need_free
+from controlplane.placement import lineage
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import Ask
+from controlplane.placement.effective import Source
 from controlplane.storage.models import Volume
+from controlplane.storage.services import ask_for as ask_for_volume
 from controlplane.storage.services import need_state as need_volume_state
 from controlplane.storage.services import volume_lock
 
+ATTACH = "volume.attach"
 
-@transaction.atomic(durable=True)
+
 def volume_attach(
     actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool
 ) -> tuple[Attachment, Operation]:
-    """Ask for the volume in the instance; a running guest gets it while it runs.
+    """Ask for the volume in the instance; a running guest gets it while it runs. Placement is asked first, whether the
+    place of each satisfies the policies of the other.
 
     Raises:
-        VolumeAlreadyAttached, VolumeElsewhere, InstanceWrongState, VolumeWrongState, Busy.
+        VolumeAlreadyAttached, VolumeElsewhere, InstanceWrongState, VolumeWrongState, PolicyUnsatisfiable, Busy.
     """
     actor.may_write()
+    _check(instance, volume)
+    for ask in asks_for(instance, volume):
+        placement.check_here(ask)
+    return _attach(actor, instance, volume=volume, is_read_only=is_read_only)
+
+
+def _check(instance: Instance, volume: Volume) -> None:
+    instance.refresh_from_db(fields=["state", "is_deleting", "node"])
+    volume.refresh_from_db(fields=["state", "is_deleting", "node"])
+    need_instance_state(instance, "active", "stopped")
+    if Attachment.objects.filter(volume=volume).exists():
+        raise VolumeAlreadyAttached(field="volume", volume=volume.name)
+    need_free(volume.pk)
+    need_volume_state(volume, "available")
+    if volume.node_id != instance.node_id:
+        raise VolumeElsewhere(field="volume")
+
+
+def asks_for(instance: Instance, volume: Volume) -> tuple[Ask, Ask]:
+    """What placement is asked for the instance with the volume, and for the volume with the instance."""
+    with_volume = replace(ask_for(instance, operation=ATTACH), sources=(Source.of(volume),))
+    held = ask_for_volume(volume, zones=(), near=(), operation=ATTACH)
+    return with_volume, replace(held, sources=(Source.of(instance),))
+
+
+def join(attachment: Attachment) -> None:
+    """Whatever the data of one is classified as, the other's is now too; a volume that is only read stays what it is.
+    Before the node hears of the attachment, since what memory has held cannot be taken back."""
+    instance, volume = Source.of(attachment.instance), Source.of(attachment.volume)
+    with transaction.atomic():
+        lineage.join(instance, volume, kind="instance")
+        if not attachment.is_read_only:
+            lineage.join(volume, instance, kind="volume")
+
+
+@transaction.atomic(durable=True)
+def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool) -> tuple[Attachment, Operation]:
     instance_lock(instance)
     need_instance_state(instance, "active", "stopped")
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
     args = {"attachment": str(attachment.pk)}
-    operation = enqueue(actor, Wish("volume.attach", instance.project_id, [volume.pk, attachment.pk], args))
+    operation = enqueue(actor, Wish(ATTACH, instance.project_id, [volume.pk, attachment.pk], args))
     need_volume_state(volume, "available")
     if volume.node_id != instance.node_id:
         raise VolumeElsewhere(field="volume")
-    record(actor, "volume.attach", volume.pk, project_id=instance.project_id, instance=str(instance.pk))
+    record(actor, ATTACH, volume.pk, project_id=instance.project_id, instance=str(instance.pk))
     return attachment, operation
 
 

@@ -1,8 +1,10 @@
 """What a guest has printed on its serial console."""
 
 from controlplane.compute.models import Instance
+from controlplane.compute.services import ask_for
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeRefused
+from controlplane.placement import services as placement
 from controlplane.placement.errors import NoAllocation
 
 TAIL_MAX_BYTES = 1024 * 1024
@@ -13,10 +15,12 @@ def console_tail(instance: Instance, *, max_bytes: int) -> bytes:
 
     Raises:
         NoAllocation: the instance is on no node.
+        PolicyUnsatisfiable: nobody may look at it there, though it runs.
         NodeUnreachable, NodeFailed, NodeRefused.
     """
     if instance.node is None:
         raise NoAllocation()
+    placement.check_here(ask_for(instance, operation="console.read"))
     try:
         chunk = agent_client.read_console(
             instance.node, instance_id=instance.pk, offset=-max_bytes, max_bytes=max_bytes

@@ -30,12 +30,16 @@ from controlplane.network.services import port_create
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import Wish, enqueue
+from controlplane.placement import lineage
 from controlplane.placement import services as placement
+from controlplane.placement.core.policy import Policy
 from controlplane.placement.decisions import Ask, GroupRule
+from controlplane.placement.effective import Source
+from controlplane.placement.lineage import NewData
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
+from controlplane.storage.services import image_sources, volume_lock
 from controlplane.storage.services import need_state as need_volume_state
-from controlplane.storage.services import volume_lock
 
 USER_DATA_MAX_BYTES = 64 * 1024
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
@@ -46,7 +50,9 @@ SHUTDOWN_LIMIT = timedelta(seconds=90)
 
 @dataclass(frozen=True)
 class NewInstance:
-    """`zones` empty: any that the policy admits. `volumes` are attached before the first boot and decide the node."""
+    """`zones` empty: any that the policy admits. `volumes` are attached before the first boot and decide the node.
+    `host`: on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for
+    its data as long as it exists."""
 
     name: str
     flavor: Flavor
@@ -57,12 +63,13 @@ class NewInstance:
     user_data: bytes = b""
     zones: tuple[str, ...] = ()
     affinity_group: AffinityGroup | None = None
+    host: str | None = None
+    classifications: tuple[str, ...] = ()
+    policy: Policy | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def ask_for(
-    instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
-) -> Ask:
+def ask_for(instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()) -> Ask:
     """What placement is asked for an instance."""
     group = instance.affinity_group
     return Ask(
@@ -84,10 +91,20 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     """Ask for an instance. Placement is asked first, so that what cannot be is refused at once, with the reasons.
 
     Raises:
+        RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
-        InsufficientCapacity, PolicyUnsatisfiable, AddressesExhausted.
+        InsufficientCapacity, PolicyUnsatisfiable, UnknownHost, AddressesExhausted.
     """
+    instance, ask = instance_plan(actor, project, new)
+    placement.check(ask)
+    return instance, _write(actor, instance, new)
+
+
+def instance_plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Ask]:
+    """The instance as it would be, not written, and what placement is to be asked for it. Raises as instance_create."""
     actor.may_write()
+    if new.host is not None:
+        actor.may_operate()
     check_name(new.name)
     _check_fit(new)
     instance = Instance(
@@ -107,8 +124,18 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         affinity_group=new.affinity_group,
     )
     near = tuple(volume.pk for volume in new.volumes)
-    placement.check(ask_for(instance, operation="instance.create", zones=new.zones, near=near))
-    return instance, _write(actor, instance, new)
+    ask = ask_for(instance, operation="instance.create", zones=new.zones, near=near)
+    return instance, replace(
+        ask,
+        host=new.host,
+        classifications=new.classifications,
+        own=(new.policy,) if new.policy else (),
+        sources=_sources(new),
+    )
+
+
+def _sources(new: NewInstance) -> tuple[Source, ...]:
+    return (*image_sources(new.image), *map(Source.of, new.volumes))
 
 
 def _check_fit(new: NewInstance) -> None:
@@ -136,12 +163,15 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     _keep_group(new.affinity_group)
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
         instance.save(force_insert=True)
+    data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
+    lineage.begin(data, _sources(new))
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
     ports = [(new_id(), network) for network in new.networks]
     attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
     args = {
         "zones": list(new.zones),
+        "host": new.host,
         "ports": [str(port_id) for port_id, _ in ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
     }
@@ -185,10 +215,13 @@ def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict
     return instance
 
 
-@transaction.atomic(durable=True)
 def instance_start(actor: Actor, instance: Instance) -> Operation:
-    placement.grant(instance.pk)
-    return _change(actor, instance, "instance.start", wanted=("stopped", "error"))
+    """What was stopped may not be admitted any more where it is: placement is asked again.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, InstanceWrongState, Busy.
+    """
+    return _ask_and_change(actor, instance, "instance.start", wanted=("stopped", "error"))
 
 
 @transaction.atomic(durable=True)
@@ -204,16 +237,24 @@ def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     return _change(actor, instance, "instance.power-off", wanted=("active", "error"))
 
 
-@transaction.atomic(durable=True)
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
-    """Ask the guest to restart."""
-    return _change(actor, instance, "instance.reboot", wanted=("active",))
+    """Ask the guest to restart; one that has crashed is started, so placement is asked as for a start."""
+    return _ask_and_change(actor, instance, "instance.reboot", wanted=("active",))
 
 
-@transaction.atomic(durable=True)
 def instance_reset(actor: Actor, instance: Instance) -> Operation:
     """Restart the guest as its reset button would."""
-    return _change(actor, instance, "instance.reset", wanted=("active",))
+    return _ask_and_change(actor, instance, "instance.reset", wanted=("active",))
+
+
+def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, wanted: tuple[str, ...]) -> Operation:
+    actor.may_write()
+    operations.need_free(instance.pk)
+    instance.refresh_from_db(fields=["state", "is_deleting"])
+    need_state(instance, *wanted)
+    placement.check_here(ask_for(instance, operation=kind))
+    with transaction.atomic(durable=True):
+        return _change(actor, instance, kind, wanted=wanted)
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:

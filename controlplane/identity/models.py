@@ -24,8 +24,8 @@ class Project(BaseModel):
 
 
 class User(BaseModel):
-    """A person or a program. Operators run the platform, auditors read all of it and write nothing; what else a user may
-    do, memberships say."""
+    """A person or a program. Operators run the platform, auditors read all of it and write nothing; what else a user
+    may do, memberships say."""
 
     email = models.EmailField(max_length=254)
     is_operator = models.BooleanField(default=False)

@@ -61,7 +61,7 @@ def project_get(actor: Actor, ref: str) -> Project:
 def organization_get(actor: Actor, ref: str) -> Organization:
     """The organization by id or name; to others than operators and auditors only the credential's own exists."""
     as_id = as_uuid(ref)
-    visible = Organization.objects.all() if actor.sees_all else Organization.objects.filter(pk=actor.organization_id)
+    visible = Organization.objects.all() if actor.sees_all else Organization.objects.filter(Q(pk=actor.organization_id))
     found = visible.filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
     if found is None:
         raise OrganizationNotFound(name=ref)

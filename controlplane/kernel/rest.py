@@ -46,7 +46,8 @@ class NamedTwice(InvalidRequest):
 @dataclass(frozen=True)
 class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
-    come instead. `query`: parameter → what it means. `upload`: the media type of a body that is no JSON."""
+    come instead; `answers`: other statuses with other answers. `query`: parameter → what it means. `upload`: the media
+    type of a body that is no JSON."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -57,6 +58,7 @@ class Route:
     media_type: str = "application/json"
     upload: str | None = None
     also: tuple[int, ...] = ()
+    answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> Mapping[str, str]:

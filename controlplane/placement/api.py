@@ -90,7 +90,7 @@ class Policy(ProjectView):
 
     @route("policy_set", PolicyOut, body=PolicyIn)
     def put(self, request: Request, body: Body) -> Response:
-        return self._answer(policies.policy_set(self.actor, atoms=body["atoms"], project=self.project))
+        return self._answer(policies.policy_set(self.actor, atoms=body["atoms"], project=self.project).version)
 
     def _answer(self, head: PolicyVersion | None) -> Response:
         above = selectors.policy_head("organization", self.project.organization)

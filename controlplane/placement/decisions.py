@@ -1,23 +1,29 @@
 """Take a decision, keep it, and tell a refusal: what every claim of a place begins with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
+from django.db import transaction
+
+from controlplane.audit.evidence import append
 from controlplane.catalog import selectors as catalog
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
-from controlplane.placement import selectors
+from controlplane.placement import effective, selectors
 from controlplane.placement.core import decision as core
 from controlplane.placement.core.canonical import digest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.explain import tenant
-from controlplane.placement.core.policy_document import as_document
+from controlplane.placement.core.policy import Policy, Role
+from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.request import Group, Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.effective import Demand, Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
-from controlplane.placement.models import Decision, PolicyDocument
+from controlplane.placement.models import Decision
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,12 @@ class GroupRule:
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any."""
+    """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
+    id of the only node that will do; one more condition, which skips no other.
+
+    What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
+    (whose data it is about to hold) come on top. `roles`: others than those of the operation, to ask "what if".
+    """
 
     operation: str
     project: Project
@@ -44,46 +55,82 @@ class Ask:
     near: tuple[UUID, ...] = ()
     group: GroupRule | None = None
     traits: frozenset[str] = frozenset()
+    host: str | None = None
+    classifications: tuple[str, ...] = ()
+    own: tuple[Policy, ...] = ()
+    sources: tuple[Source, ...] = ()
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A decision, and what it rests on."""
+    """A decision, what it rests on, and the moment for which it was taken."""
 
     decision: core.Decision
     standing: selectors.Standing
+    demand: Demand
+    at: datetime
 
 
 def take(ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None) -> Taken:
-    """Decide now, outside any transaction. `resources`, `near`: instead of what the ask says."""
+    """Decide now, outside any transaction. `resources`, `near` (ids of nodes): instead of what the ask says.
+
+    Raises:
+        NoAllocation: what it must be near to has no place itself.
+        UnknownHost, TooManyAtoms.
+    """
+    near = near if near is not None else _near(ask)
+    return _decided(ask, resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib), near)
+
+
+def take_again(ask: Ask, node_id: UUID) -> Taken:
+    """Decide whether what the consumer has may stay and work on its node: no room is asked for, and what keeps new
+    things away from a node or zone (a cordon, draining, silence) keeps nothing away that is there.
+
+    Raises:
+        TooManyAtoms
+    """
+    ask = replace(ask, zones=(), group=None, traits=frozenset())
+    return _decided(ask, Resources(), frozenset({str(node_id)}), is_there=True)
+
+
+def _decided(ask: Ask, resources: Resources, near: frozenset[str], *, is_there: bool = False) -> Taken:
     now = clock.now()
     standing = selectors.standing(ask.project)
+    demand = effective.of(Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources))
     fleet, world = selectors.snapshot(), catalog.world()
-    groups: tuple[Group, ...] = ()
-    if ask.group is not None:
-        nodes = selectors.group_nodes(ask.group.group_id, but=ask.consumer_id)
-        groups = (Group(rule=ask.group.rule, is_hard=ask.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
-    policies = selectors.policies(ask.project)
     request = Request(
         consumer=ask.kind,  # type: ignore[arg-type]
-        resources=resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib),
+        resources=resources,
         zones=ask.zones or None,
         traits=ask.traits,
-        groups=groups,
-        near=near if near is not None else selectors.nodes_of(ask.near),
-        policies=policies,
-        roles=ROLES_OF[ask.operation],
+        groups=_groups(ask),
+        near=near,
+        policies=demand.policies,
+        roles=ask.roles or ROLES_OF[ask.operation],
+        is_there=is_there,
     )
-    return Taken(decide(request, fleet, world, now=now, seed=ask.consumer_id.int % 2**32), standing)
+    return Taken(decide(request, fleet, world, now=now, seed=ask.consumer_id.int % 2**32), standing, demand, now)
 
 
+def _near(ask: Ask) -> frozenset[str]:
+    nodes = selectors.nodes_of(ask.near)
+    return nodes if ask.host is None else nodes | {selectors.host_named(ask.host)}
+
+
+def _groups(ask: Ask) -> tuple[Group, ...]:
+    if ask.group is None:
+        return ()
+    nodes = selectors.group_nodes(ask.group.group_id, but=ask.consumer_id)
+    return (Group(rule=ask.group.rule, is_hard=ask.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
+
+
+@transaction.atomic
 def store(ask: Ask, taken: Taken) -> Decision:
-    """Keep the decision with all that it rests on; inside the caller's transaction, or on its own."""
+    """Keep the decision with all that it rests on, and as evidence."""
     decision, standing = taken.decision, taken.standing
-    document = [as_document(policy) for policy in decision.request.policies]
-    policies, _ = PolicyDocument.objects.get_or_create(digest=digest(document), defaults={"document": document})
     boundaries = [zone.valid_until for zone in decision.zones if zone.valid_until is not None]
-    return Decision.objects.create(
+    stored = Decision.objects.create(
         operation=ask.operation,
         project=ask.project,
         consumer_id=ask.consumer_id,
@@ -92,11 +139,49 @@ def store(ask: Ask, taken: Taken) -> Decision:
         facts_epoch=standing.facts_epoch,
         platform_version=standing.platform_version,
         organization_version=standing.organization_version,
-        policies=policies,
+        policies=effective.keep(decision.request.policies),
+        classifications=list(taken.demand.classifications),
         admitted_zones=[zone.zone for zone in decision.zones if zone.admitted],
         valid_until=min(boundaries, default=None),
         document=core.as_document(decision),
     )
+    append(
+        "decision",
+        _evidence(stored, taken),
+        organization_id=ask.project.organization_id,
+        project_id=ask.project.pk,
+        resource_id=ask.consumer_id,
+    )
+    return stored
+
+
+def _evidence(stored: Decision, taken: Taken) -> dict[str, object]:
+    """With it anybody can decide again: docs/explanation/evidence.md."""
+    layers = effective.documents(taken.decision.request.policies)
+    return {
+        "decision": str(stored.pk),
+        "operation": stored.operation,
+        "resource": str(stored.consumer_id),
+        "roles": stored.roles,
+        "at": as_rfc3339(taken.at),
+        "admit": stored.is_admitted,
+        "verdict": taken.decision.verdict,
+        "facts_epoch": stored.facts_epoch,
+        "platform_version": stored.platform_version,
+        "organization_version": stored.organization_version,
+        "classifications": stored.classifications,
+        "policy_digest": digest(layers),
+        "policies": layers,
+        "reference_zone": None,
+        "zones": {
+            zone.zone: [
+                [each.ref.policy, each.ref.atom, each.result, each.code] for each in zone.results if each.result != "T"
+            ]
+            for zone in taken.decision.zones
+        },
+        "admitted_zones": stored.admitted_zones,
+        "valid_until": as_rfc3339(stored.valid_until) if stored.valid_until else None,
+    }
 
 
 def refuse(ask: Ask, taken: Taken) -> NoReturn:
@@ -106,15 +191,17 @@ def refuse(ask: Ask, taken: Taken) -> NoReturn:
         PolicyUnsatisfiable: no zone that it could be in is admitted.
         InsufficientCapacity: a zone is, and has no room.
     """
-    decision = taken.decision
     stored = store(ask, taken)
     lines = {language: " ".join(tenant(stored.document, language)) for language in ("en", "fr")}
-    in_question = _zones_in_question(ask, decision)
-    is_zone_admitted = any(
-        all(result.result == "T" for result in zone.results) for zone in decision.zones if zone.zone in in_question
-    )
-    error = InsufficientCapacity if is_zone_admitted else PolicyUnsatisfiable
+    error = InsufficientCapacity if is_place_admitted(ask, taken.decision) else PolicyUnsatisfiable
     raise error(explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(stored.pk))
+
+
+def is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
+    """Some zone that it could be in is admitted by all policies, so that only room is lacking."""
+    in_question = _zones_in_question(ask, decision)
+    zones = [zone for zone in decision.zones if zone.zone in in_question]
+    return any(all(result.result == "T" for result in zone.results) for zone in zones)
 
 
 def _zones_in_question(ask: Ask, decision: core.Decision) -> set[str]:

@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unavailable, Unprocessable
+from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable, Unprocessable
 
 
 class InsufficientCapacity(Conflict):
@@ -21,13 +21,71 @@ class PolicyUnsatisfiable(Unprocessable):
 class PolicyInvalid(InvalidRequest):
     code = "placement.policy_invalid"
     title = "Invalid policy"
-    detail = "The policy cannot be saved: {reason}"
+    detail = "The policy cannot be saved. Atom {atom}: {reason}."
 
 
 class PolicyEmpty(Unprocessable):
     code = "placement.policy_empty"
     title = "Contradictory policy"
-    detail = "Together with the policies above it, this policy admits no zone at all: see the atoms {atoms}."
+    detail = "EMPTY_INTERSECTION: no zone can ever satisfy these atoms together: {atoms}."
+
+
+class PersonNeeded(Forbidden):
+    code = "placement.person_needed"
+    title = "A person is needed"
+    detail = "To demand less takes two people: this credential is nobody's."
+
+
+class SecondPersonNeeded(Forbidden):
+    code = "placement.second_person_needed"
+    title = "Another person is needed"
+    detail = "Who has proposed it cannot approve it: that takes a second person."
+
+
+class ProposalNotFound(NotFound):
+    code = "placement.proposal.not_found"
+    detail = "There is no policy proposal {name!r} here."
+
+
+class ProposalOvertaken(Conflict):
+    code = "placement.proposal.overtaken"
+    title = "Overtaken"
+    detail = "Another version of the policy has come into force since the proposal was made. Propose it anew."
+
+
+class NothingLoosened(Unprocessable):
+    code = "placement.proposal.not_needed"
+    title = "No proposal is needed"
+    detail = "This policy demands no less than the one in force: set it, and it holds at once."
+
+
+class ClassificationNotFound(NotFound):
+    code = "placement.classification.not_found"
+    detail = "There is no classification {name!r} here. GET /v1/classifications lists them."
+
+
+class ClassificationTaken(Conflict):
+    code = "placement.classification.taken"
+    title = "Name taken"
+    detail = "There is already a classification {name!r}."
+
+
+class ClassificationIdTooLong(InvalidRequest):
+    code = "placement.classification.id_too_long"
+    title = "Name too long"
+    detail = "Classifications are named {prefix!r} and their own name: that has at most {limit} letters here."
+
+
+class TooManyAtoms(Unprocessable):
+    code = "placement.too_many_atoms"
+    title = "Too many clauses"
+    detail = "The policies that would hold together have {count} atoms; {limit} is the limit."
+
+
+class UnknownHost(InvalidRequest):
+    code = "placement.unknown_host"
+    title = "Unknown host"
+    detail = "There is no node {name!r}. A host that is asked for is never replaced by another one."
 
 
 class ZoneUnknown(InvalidRequest):
@@ -43,3 +101,38 @@ class NoAllocation(Conflict):
 class DecisionNotFound(NotFound):
     code = "placement.decision.not_found"
     detail = "There is no placement decision {name!r} here."
+
+
+class ExemptionNotFound(NotFound):
+    code = "placement.exemption.not_found"
+    detail = "There is no exemption {name!r} here."
+
+
+class ExemptionNotPossible(Unprocessable):
+    code = "placement.exemption.not_possible"
+    title = "No exemption is possible"
+    detail = "This cannot be exempted: {reason}."
+
+
+class ExemptionOver(Conflict):
+    code = "placement.exemption.over"
+    title = "The exemption is over"
+    detail = "Exemption {name} has expired or was used as often as allowed. Ask for another one."
+
+
+class ExemptionSamePerson(Conflict):
+    code = "placement.exemption.same_person"
+    title = "Another person is needed"
+    detail = "Two people of different duties must approve, and neither may be the one who asked for it."
+
+
+class ApprovalInvalid(InvalidRequest):
+    code = "placement.exemption.approval_invalid"
+    title = "Invalid approval"
+    detail = "The approval does not count: {reason}."
+
+
+class SignerSilent(Unavailable):
+    code = "placement.signer_silent"
+    title = "No permit yet"
+    detail = "The signer of permits has not answered yet: nothing is done on a node without one."

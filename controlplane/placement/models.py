@@ -112,14 +112,19 @@ class PolicyProposal(BaseModel):
     | approved  | comes into force at `not_before` |
     | applied   | is a PolicyVersion now |
     | withdrawn | was given up |
+
+    `base_version` is the version that was in force when it was made (0: none), `change` what it does to that one:
+    looser or incomparable.
     """
 
     level = models.CharField(max_length=16)
     organization = models.ForeignKey(Organization, models.PROTECT, null=True)
     project = models.ForeignKey(Project, models.PROTECT, null=True)
     classification = models.ForeignKey(Classification, models.PROTECT, null=True)
+    base_version = models.PositiveIntegerField()
+    change = models.CharField(max_length=16)
     atoms = models.JSONField()
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=500, blank=True)
     state = models.CharField(max_length=16, default=PROPOSAL.initial)
     proposed_by = models.UUIDField()
     approved_by = models.UUIDField(null=True)
@@ -131,6 +136,11 @@ class PolicyProposal(BaseModel):
             models.CheckConstraint(
                 condition=Q(approved_by=None) | ~Q(approved_by=models.F("proposed_by")),
                 name="placement_proposal_two_people",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["approved", "applied"])
+                | Q(approved_by__isnull=False, not_before__isnull=False),
+                name="placement_proposal_agreed_has_second_person",
             ),
         ]
 
@@ -146,7 +156,8 @@ class PolicyDocument(models.Model):
 
 
 class Binding(models.Model):
-    """What a resource's data is classified as. It only ever grows: what memory has held, it may still hold."""
+    """What a resource's data is classified as. It only ever grows (a trigger refuses anything else, and its removal):
+    what memory has held, it may still hold."""
 
     resource_id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=16)

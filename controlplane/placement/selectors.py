@@ -9,12 +9,11 @@ from django.db.models import Q, QuerySet
 from controlplane.catalog.models import FactsEpoch, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Organization, Project
-from controlplane.nodes.models import Inventory
+from controlplane.kernel.names import as_uuid
+from controlplane.nodes.models import Inventory, Node
 from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.policy_document import parse
 from controlplane.placement.core.request import Resources
-from controlplane.placement.errors import DecisionNotFound, NoAllocation
+from controlplane.placement.errors import DecisionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import Allocation, Classification, Decision, PolicyHead, PolicyVersion
 
 NODE_COLUMNS = (
@@ -65,7 +64,7 @@ class Standing:
 def standing(project: Project) -> Standing:
     """Read before what it numbers, so that a change in between makes the decision stale, never too new."""
     PolicyHead.objects.get_or_create(organization_id=project.organization_id)
-    heads = dict(
+    heads: dict[UUID | None, int] = dict(
         PolicyHead.objects.filter(Q(organization=None) | Q(organization_id=project.organization_id)).values_list(
             "organization_id", "version"
         )
@@ -75,20 +74,6 @@ def standing(project: Project) -> Standing:
         platform_version=heads[None],
         organization_version=heads[project.organization_id],
     )
-
-
-def policies(project: Project) -> tuple[Policy, ...]:
-    """The policies in force for a project: the platform's, its organization's, then its own."""
-    heads = (
-        policy_head("platform"),
-        policy_head("organization", project.organization),
-        policy_head("project", project),
-    )
-    return tuple(policy_of(head) for head in heads if head is not None)
-
-
-def policy_of(version: PolicyVersion) -> Policy:
-    return parse({"id": str(version.pk), "level": version.level, "atoms": version.atoms})
 
 
 def policy_head(level: str, owner: Organization | Project | Classification | None = None) -> PolicyVersion | None:
@@ -108,6 +93,19 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     if wanted - rows.keys():
         raise NoAllocation()
     return frozenset(str(node_id) for node_id in rows.values())
+
+
+def host_named(ref: str) -> str:
+    """The id of the node with this name or id.
+
+    Raises:
+        UnknownHost
+    """
+    as_id = as_uuid(ref)
+    found = Node.objects.filter(Q(pk=as_id) if as_id else Q(name=ref)).values_list("pk", flat=True).first()
+    if found is None:
+        raise UnknownHost(field="host", name=ref)
+    return str(found)
 
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:

@@ -16,13 +16,13 @@ from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.models import Node
 from controlplane.placement import selectors
 from controlplane.placement.core.request import Resources
-from controlplane.placement.decisions import Ask, Taken, refuse, store, take
+from controlplane.placement.decisions import Ask, Taken, refuse, store, take, take_again
 from controlplane.placement.errors import (
     FleetChanged,
     NoAllocation,
     ZoneUnknown,
 )
-from controlplane.placement.models import Allocation
+from controlplane.placement.models import Allocation, Decision
 
 
 def check(ask: Ask) -> None:
@@ -37,6 +37,41 @@ def check(ask: Ask) -> None:
     taken = take(ask)
     if not taken.decision.is_admitted:
         refuse(ask, taken)
+
+
+def check_here(ask: Ask) -> None:
+    """May what the consumer has stay and do this on its own node? Asks for no room; a refusal is stored.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable.
+    """
+    taken = take_again(ask, _allocation(ask.consumer_id).node_id)
+    if not taken.decision.is_admitted:
+        refuse(ask, taken)
+
+
+def renew(ask: Ask) -> Decision:
+    """Decide again for what the consumer has, where it is, and let its allocation rest on that: a permit needs a
+    decision that is as new as the policies and facts.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable.
+        FleetChanged: policies or facts keep changing; worth another try.
+    """
+    for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
+        allocation = _allocation(ask.consumer_id)
+        taken = take_again(ask, allocation.node_id)
+        if not taken.decision.is_admitted:
+            refuse(ask, taken)
+        try:
+            with transaction.atomic():
+                decision = store(ask, taken)
+                own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
+                if own.update(decision=decision):
+                    return decision
+        except InternalError:
+            continue
+    raise FleetChanged()
 
 
 def check_growth(ask: Ask) -> None:

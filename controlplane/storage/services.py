@@ -18,8 +18,12 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue, need_free
+from controlplane.placement import lineage
 from controlplane.placement import services as placement
+from controlplane.placement.core.policy import Policy
 from controlplane.placement.decisions import Ask
+from controlplane.placement.effective import Source
+from controlplane.placement.lineage import NewData
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
 from controlplane.storage.models import VOLUME, Volume
@@ -27,7 +31,9 @@ from controlplane.storage.models import VOLUME, Volume
 
 @dataclass(frozen=True)
 class NewVolume:
-    """`near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any."""
+    """`near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any. `host`:
+    on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for its
+    data as long as it exists."""
 
     name: str
     size_gib: int
@@ -35,6 +41,9 @@ class NewVolume:
     image: Image | None = None
     zones: tuple[str, ...] = ()
     near: UUID | None = None
+    host: str | None = None
+    classifications: tuple[str, ...] = ()
+    policy: Policy | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,13 +60,28 @@ def ask_for(volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], o
     )
 
 
+def image_sources(image: Image | None) -> tuple[Source, ...]:
+    """Whose data a copy of the image holds. A public image is nobody's."""
+    return (Source(image.pk, image.project),) if image is not None and image.project is not None else ()
+
+
 def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Operation]:
-    """Ask for a volume, empty or a copy of an image.
+    """Ask for a volume, empty or a copy of an image, whose policies it then has too.
 
     Raises:
-        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable.
+        RoleNeeded: `host`, and the actor is no operator.
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable, UnknownHost.
     """
+    volume, ask = volume_plan(actor, project, new)
+    placement.check(ask)
+    return volume, _write(actor, volume, new)
+
+
+def volume_plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
+    """The volume as it would be, not written, and what placement is to be asked for it. Raises as volume_create."""
     actor.may_write()
+    if new.host is not None:
+        actor.may_operate()
     check_name(new.name)
     if new.image is not None and new.size_gib < new.image.min_disk_gib:
         raise ImageSizeMismatch(field="size_gib", needed_gib=new.image.min_disk_gib, given_gib=new.size_gib)
@@ -70,16 +94,31 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
         volume_type=new.volume_type,
         image=new.image,
     )
-    near = (new.near,) if new.near else ()
-    placement.check(ask_for(volume, zones=new.zones, near=near, operation="volume.create"))
-    args = {"zones": list(new.zones), "near": [str(consumer) for consumer in near]}
-    return volume, _write(actor, volume, args)
+    ask = ask_for(volume, zones=new.zones, near=_near(new), operation="volume.create")
+    return volume, replace(
+        ask,
+        host=new.host,
+        classifications=new.classifications,
+        own=(new.policy,) if new.policy else (),
+        sources=image_sources(new.image),
+    )
+
+
+def _near(new: NewVolume) -> tuple[UUID, ...]:
+    return (new.near,) if new.near else ()
 
 
 @transaction.atomic(durable=True)
-def _write(actor: Actor, volume: Volume, args: Mapping[str, object]) -> Operation:
+def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
+    args: Mapping[str, object] = {
+        "zones": list(new.zones),
+        "near": [str(consumer) for consumer in _near(new)],
+        "host": new.host,
+    }
     with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
         volume.save(force_insert=True)
+    data = NewData(volume.pk, "volume", volume.project, new.classifications, new.policy, actor.user_id)
+    lineage.begin(data, image_sources(new.image))
     quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)
     record(
         actor,

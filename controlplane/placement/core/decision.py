@@ -130,6 +130,7 @@ def _request(request: Request) -> dict[str, object]:
         "excluded_nodes": sorted(request.excluded_nodes),
         "policies": [policy.id for policy in request.policies],
         "roles": list(request.roles),
+        "is_there": request.is_there,
     }
 
 

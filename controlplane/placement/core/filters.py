@@ -72,15 +72,15 @@ def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask:
 
 
 def zone_is_open(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return _by_zone(fleet, zones, lambda zone: zone.status == "open")
+    return _by_zone(fleet, zones, lambda zone: request.is_there or zone.status == "open")
 
 
 def node_is_ready(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return fleet.is_ready
+    return fleet.is_ready | request.is_there
 
 
 def node_is_not_cordoned(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return ~fleet.is_cordoned
+    return ~fleet.is_cordoned | request.is_there
 
 
 def node_is_not_excluded(request: Request, fleet: Fleet, zones: Zones) -> Mask:

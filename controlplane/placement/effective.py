@@ -1,0 +1,230 @@
+"""The policies that hold for a resource, put together from all levels.
+
+In order: the platform's, its organization's, its project's, those of its classifications, its own, and those that it
+has from what its data comes from (lineage). All of them must hold together: the order only decides how they are told.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from uuid import UUID
+
+from django.db.models import Q
+
+from controlplane.identity.models import Organization, Project, ProjectResource
+from controlplane.placement.core.canonical import digest, dumps, loads
+from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, Policy
+from controlplane.placement.core.policy_document import as_document, parse
+from controlplane.placement.errors import TooManyAtoms
+from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyDocument, PolicyVersion
+
+OWNER = ("level", "organization_id", "project_id", "classification_id", "resource_id")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something whose data a resource gets: an image, a volume, an instance; and the project that it is in."""
+
+    id: UUID
+    project: Project
+
+    @classmethod
+    def of(cls, row: ProjectResource) -> "Source":
+        return cls(row.pk, row.project)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the places of some data must satisfy, and what the data is classified as."""
+
+    classifications: tuple[str, ...]
+    policies: tuple[Policy, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What policies are asked for. `resource_id`: with all that is recorded of it; None before it exists. The rest
+    comes on top of that: `classifications`, clauses of its `own`, and the `sources` whose data it is to hold."""
+
+    project: Project
+    resource_id: UUID | None = None
+    classifications: tuple[str, ...] = ()
+    own: tuple[Policy, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+def of(subject: Subject) -> Demand:
+    """
+    Raises:
+        TooManyAtoms
+    """
+    return of_all([subject])[0]
+
+
+def of_source(source: Source) -> Demand:
+    return of(Subject(source.project, source.id))
+
+
+def of_project(project: Project) -> tuple[Policy, ...]:
+    """What holds for everything in the project."""
+    return of(Subject(project)).policies
+
+
+def of_organization(organization: Organization | None) -> tuple[Policy, ...]:
+    """What holds for everything in the organization; None: in all of them."""
+    owners = Q(level="platform") | Q(level="organization", organization=organization)
+    in_force = _in_force(owners)
+    keys = [("platform", None), *([("organization", organization.pk)] if organization else [])]
+    return tuple(in_force[key] for key in keys if key in in_force)
+
+
+def of_classification(classification: Classification) -> tuple[Policy, ...]:
+    """What holds for everything that is classified so."""
+    in_force = _in_force(Q(level="classification", classification=classification))
+    return (*of_organization(classification.organization), *_of_classification(classification, in_force))
+
+
+def of_many(resource_ids: Sequence[UUID]) -> dict[UUID, tuple[Policy, ...]]:
+    """The same for resources that have a place, read together."""
+    rows = Allocation.objects.filter(consumer_id__in=resource_ids).select_related("project__organization")
+    subjects = [Subject(row.project, row.consumer_id) for row in rows]
+    ids = [row.consumer_id for row in rows]
+    return {pk: demand.policies for pk, demand in zip(ids, of_all(subjects), strict=True)}
+
+
+def of_all(subjects: Sequence[Subject]) -> list[Demand]:
+    """
+    Raises:
+        TooManyAtoms
+    """
+    known = _Known.read(subjects)
+    return [_checked(known.demand(subject)) for subject in subjects]
+
+
+def _checked(demand: Demand) -> Demand:
+    count = sum(len(policy.atoms) for policy in demand.policies)
+    if count > MAX_ATOMS_EFFECTIVE:
+        raise TooManyAtoms(count=count, limit=MAX_ATOMS_EFFECTIVE)
+    return demand
+
+
+def policy_of(version: PolicyVersion) -> Policy:
+    """The layer that this version is. That of a classification bears its name, which the others' readers never see."""
+    name = f"{version.classification_id}.{version.version}" if version.classification_id else str(version.pk)
+    return layer({"id": name, "level": version.level, "atoms": version.atoms})
+
+
+def layer_of(version: PolicyVersion) -> Policy:
+    """As decisions have it: of a classification that is not supported, the layer says so."""
+    policy, classification = policy_of(version), version.classification
+    if classification is None:
+        return policy
+    return _of_classification(classification, {("classification", classification.pk): policy})[0]
+
+
+def layer(document: object) -> Policy:
+    """The policy that a stored document states. Stored ones do not change, so each is read once."""
+    return _layer(dumps(document))
+
+
+@lru_cache(maxsize=4096)
+def _layer(text: bytes) -> Policy:
+    return parse(loads(text))
+
+
+def documents(policies: Iterable[Policy]) -> list[dict[str, object]]:
+    return [as_document(policy) for policy in policies]
+
+
+def keep(policies: Sequence[Policy]) -> PolicyDocument:
+    """The row of these layers together; there is one for each combination that ever counted."""
+    document = documents(policies)
+    row, _ = PolicyDocument.objects.get_or_create(digest=digest(document), defaults={"document": document})
+    return row
+
+
+InForce = Mapping[tuple[str, object], Policy]
+
+
+def _in_force(owners: Q) -> dict[tuple[str, object], Policy]:
+    """Level and owner → the layer that is in force."""
+    newest = PolicyVersion.objects.filter(owners).order_by(*OWNER, "-version").distinct(*OWNER)
+    return {(row.level, _owner(row)): policy_of(row) for row in newest}
+
+
+def _owner(row: PolicyVersion) -> object:
+    return row.organization_id or row.project_id or row.classification_id or row.resource_id
+
+
+def _of_classification(classification: Classification, in_force: InForce) -> tuple[Policy, ...]:
+    policy = in_force.get(("classification", classification.pk))
+    if classification.is_supported:
+        return (policy,) if policy else ()
+    return (Policy(classification.pk, "classification", policy.atoms if policy else (), is_supported=False),)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the database has of some resources and their owners."""
+
+    in_force: InForce
+    classifications: Mapping[str, Classification]
+    bindings: Mapping[UUID, Sequence[str]]
+    lineage: Mapping[UUID, Sequence[Policy]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, subjects: Sequence[Subject]) -> "_Known":
+        sources = [source for subject in subjects for source in subject.sources]
+        ids = [source.id for source in sources]
+        ids += [subject.resource_id for subject in subjects if subject.resource_id is not None]
+        projects = [subject.project for subject in subjects] + [source.project for source in sources]
+        bindings = dict(Binding.objects.filter(pk__in=ids).values_list("pk", "classifications"))
+        names = {name for subject in subjects for name in subject.classifications}.union(*bindings.values())
+        owners = (
+            Q(level="platform")
+            | Q(level="organization", organization__in={project.organization_id for project in projects})
+            | Q(level="project", project__in={project.pk for project in projects})
+            | Q(level="classification", classification__in=names)
+            | Q(level="resource", resource_id__in=ids)
+        )
+        return cls(_in_force(owners), Classification.objects.in_bulk(sorted(names)), bindings, _lineage(ids))
+
+    def demand(self, subject: Subject) -> Demand:
+        ids = [*([subject.resource_id] if subject.resource_id else []), *(source.id for source in subject.sources)]
+        names = sorted({*subject.classifications}.union(*(self.bindings.get(pk, ()) for pk in ids)))
+        classified = [
+            policy
+            for name in names
+            if name in self.classifications
+            for policy in _of_classification(self.classifications[name], self.in_force)
+        ]
+        layers = [*self._of_project(subject.project), *classified, *self._own(subject.resource_id), *subject.own]
+        inherited = [
+            policy
+            for source in subject.sources
+            for policy in (*self._of_project(source.project), *self._own(source.id))
+        ]
+        inherited += [policy for pk in ids for policy in self.lineage.get(pk, ())]
+        return Demand(tuple(names), (*layers, *_as_lineage(inherited, {policy.id for policy in layers})))
+
+    def _of_project(self, project: Project) -> list[Policy]:
+        keys = (("platform", None), ("organization", project.organization_id), ("project", project.pk))
+        return [self.in_force[key] for key in keys if key in self.in_force]
+
+    def _own(self, resource_id: UUID | None) -> list[Policy]:
+        key = ("resource", resource_id)
+        return [self.in_force[key]] if resource_id is not None and key in self.in_force else []
+
+
+def _lineage(resource_ids: Sequence[UUID]) -> dict[UUID, list[Policy]]:
+    rows = Lineage.objects.filter(resource_id__in=resource_ids).select_related("policies")
+    found: dict[UUID, list[Policy]] = {}
+    for row in rows:
+        found.setdefault(row.resource_id, []).extend(map(layer, row.policies.document))
+    return found
+
+
+def _as_lineage(policies: Iterable[Policy], present: Iterable[str]) -> tuple[Policy, ...]:
+    """Each layer once, under its own id: versions never change, so an id always means the same clauses."""
+    found = {policy.id: replace(policy, level="lineage") for policy in policies}
+    return tuple(found[name] for name in sorted(found.keys() - set(present)))

@@ -1,0 +1,60 @@
+"""What a resource's data is classified as and where it comes from: written when data reaches it, never taken back.
+
+Inside the caller's transaction, and repeatable. What is read of it: effective.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from controlplane.identity.models import Project
+from controlplane.placement import effective
+from controlplane.placement.core.policy import Policy
+from controlplane.placement.core.policy_document import as_document
+from controlplane.placement.effective import Source
+from controlplane.placement.models import Binding, Lineage, PolicyVersion
+
+
+@dataclass(frozen=True)
+class NewData:
+    """A resource that is about to be. `policy`: clauses of its own, which hold as long as it exists."""
+
+    resource_id: UUID
+    kind: str
+    project: Project
+    classifications: Sequence[str] = ()
+    policy: Policy | None = None
+    user_id: UUID | None = None
+
+
+def begin(new: NewData, sources: Iterable[Source] = ()) -> None:
+    """Write down what the new resource's data is classified as, and that it will hold data of these sources."""
+    Binding.objects.create(
+        resource_id=new.resource_id,
+        kind=new.kind,
+        project=new.project,
+        classifications=sorted(set(new.classifications)),
+    )
+    if new.policy is not None:
+        atoms = as_document(new.policy)["atoms"]
+        PolicyVersion.objects.create(
+            level="resource", resource_id=new.resource_id, version=1, atoms=atoms, user_id=new.user_id
+        )
+    for source in sources:
+        join(Source(new.resource_id, new.project), source, kind=new.kind)
+
+
+def join(holder: Source, source: Source, *, kind: str) -> None:
+    """The holder gets data of the source: from now on it has the source's classifications and whatever policies are
+    effective there now, also when those are loosened later."""
+    demand = effective.of_source(source)
+    Lineage.objects.get_or_create(
+        resource_id=holder.id,
+        source_id=source.id,
+        policies=effective.keep(demand.policies),
+        defaults={"classifications": list(demand.classifications)},
+    )
+    fresh = {"kind": kind, "project": holder.project}
+    binding, _ = Binding.objects.select_for_update().get_or_create(pk=holder.id, defaults=fresh)
+    if missing := set(demand.classifications) - set(binding.classifications):
+        Binding.objects.filter(pk=holder.id).update(classifications=sorted({*binding.classifications, *missing}))

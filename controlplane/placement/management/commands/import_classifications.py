@@ -1,0 +1,27 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand, read_json
+from controlplane.placement.classifications import classifications_import
+from controlplane.placement.core.reading import Malformed
+
+SHIPPED = Path(__file__).resolve().parents[2] / "fixtures" / "classifications.json"
+
+
+class Command(OperatorCommand):
+    help = "Import the platform's classifications and their policies; a second time changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", nargs="?", default=str(SHIPPED), help="JSON, schema andromede.classifications/1")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            done = classifications_import(SYSTEM, read_json(options["file"]))
+        except Malformed as exc:
+            raise CommandError(f"{options['file']}: {exc}") from exc
+        for name in done.kept:
+            self.say(f"{name} keeps the policy that it has here: the file's would demand less, or something else.")
+        self.stdout.write(f"{done.known} classifications; {done.changed} changed")

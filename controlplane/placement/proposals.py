@@ -1,0 +1,100 @@
+"""Policies that would admit more: approved by a second person, in force after a delay in which anybody may object.
+
+A proposal is about the version that was in force when it was made. When another one comes into force meanwhile, the
+proposal is withdrawn: it would undo what its approver has not seen.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError
+from controlplane.placement import policies
+from controlplane.placement.errors import ProposalOvertaken, SecondPersonNeeded
+from controlplane.placement.models import PROPOSAL, PolicyProposal
+from controlplane.placement.policies import Owner, owner_of
+
+
+@transaction.atomic(durable=True)
+def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
+    """The second person agrees: the policy comes into force after settings.POLICY_COOLING_HOURS.
+
+    Raises:
+        RoleNeeded: not an officer of the organization whose data it is about (an operator, for the platform's own).
+        SecondPersonNeeded: the actor made the proposal, or is nobody.
+        ProposalOvertaken: another version has come into force.
+        IllegalTransition, StateConflict.
+    """
+    owner = owner_of(proposal)
+    may_decide(actor, owner)
+    if actor.user_id is None or actor.user_id == proposal.proposed_by:
+        raise SecondPersonNeeded()
+    policies.lock_head(owner)
+    _need_current(owner, proposal)
+    not_before = clock.now() + timedelta(hours=settings.POLICY_COOLING_HOURS)
+    move(proposal, PROPOSAL, "approved", approved_by=actor.user_id, not_before=not_before)
+    policies.note(actor, "policy.approve", proposal, not_before=not_before.isoformat())
+    return proposal
+
+
+@transaction.atomic(durable=True)
+def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
+    """Give it up, before it is in force: whoever could have made or approved it may.
+
+    Raises:
+        RoleNeeded, IllegalTransition, StateConflict.
+    """
+    policies.may_propose(actor, owner_of(proposal))
+    move(proposal, PROPOSAL, "withdrawn")
+    policies.note(actor, "policy.withdraw", proposal)
+    return proposal
+
+
+def may_decide(actor: Actor, owner: Owner) -> None:
+    """
+    Raises:
+        RoleNeeded
+    """
+    if owner.ruler is None:
+        actor.may_operate()
+    else:
+        actor.may_rule(owner.ruler.pk)
+
+
+def _need_current(owner: Owner, proposal: PolicyProposal) -> None:
+    current = policies.version_in_force(owner)
+    if (current.version if current is not None else 0) != proposal.base_version:
+        raise ProposalOvertaken()
+
+
+def apply_due() -> int:
+    """Put in force what was approved long enough ago. Returns how many came into force."""
+    due = PolicyProposal.objects.filter(state="approved", not_before__lte=clock.now())
+    return sum(_apply(pk) for pk in due.order_by("not_before").values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _apply(proposal_id: UUID) -> bool:
+    """False when it has been dealt with, or cannot be any more: then it is withdrawn, with the reason in the audit."""
+    rows = PolicyProposal.objects.select_for_update(skip_locked=True, of=("self",))
+    proposal = rows.filter(pk=proposal_id, state="approved").first()
+    if proposal is None:
+        return False
+    owner = owner_of(proposal)
+    head = policies.lock_head(owner)
+    try:
+        _need_current(owner, proposal)
+        review = policies.policy_review(owner, proposal.atoms)
+    except CloudError as exc:
+        move(proposal, PROPOSAL, "withdrawn")
+        policies.note(SYSTEM, "policy.withdraw", proposal, reason=exc.code)
+        return False
+    policies.write(SYSTEM, owner, review, head, proposal=proposal)
+    move(proposal, PROPOSAL, "applied")
+    policies.note(SYSTEM, "policy.apply", proposal)
+    return True

@@ -1,0 +1,26 @@
+"""What the migrations put into the database is there in every test, also after one that has emptied all tables."""
+
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from controlplane.catalog.models import FactsEpoch
+from controlplane.placement.models import PolicyHead
+
+
+def fill() -> None:
+    FactsEpoch.objects.get_or_create(pk=1, defaults={"value": 1})
+    PolicyHead.objects.get_or_create(organization=None)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        fill()
+
+
+@pytest.fixture(autouse=True)
+def rows_of_the_migrations(request: pytest.FixtureRequest) -> None:
+    mark = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (mark is not None and mark.kwargs.get("transaction")):
+        request.getfixturevalue("transactional_db")
+        fill()
