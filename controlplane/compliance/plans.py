@@ -11,6 +11,7 @@ from controlplane.compliance.sweep import STANDING_OPERATION
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
+from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
 from controlplane.placement.decisions import Ask
 from controlplane.placement.models import Allocation
@@ -86,6 +87,8 @@ def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
         StateConflict: it is not proposed any more.
     """
     actor.may_write()
+    if plan.state != "proposed":
+        raise StateConflict(machine="remediation plan")
     move(plan, PLAN, "approved", approved_by=actor.user_id)
     Compliance.objects.filter(pk__in=plan.resource_ids, state="drifted").update(state="remediating")
     record(actor, "remediation.approve", plan.pk, project_id=plan.project_id)

@@ -23,6 +23,7 @@ from controlplane.placement.errors import (
     ExemptionNotPossible,
     ExemptionOver,
     ExemptionSamePerson,
+    PersonNeeded,
 )
 from controlplane.placement.models import Decision, Exemption
 
@@ -50,6 +51,8 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         ExemptionNotPossible: a clause cannot be waived, or the data's classification allows no exemption in software.
     """
     actor.may_write()
+    if actor.user_id is None:
+        raise PersonNeeded()
     waived = _waivable(new)
     now = clock.now()
     if not timedelta(minutes=5) <= new.lifetime <= core.LONGEST:

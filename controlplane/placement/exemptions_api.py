@@ -1,0 +1,120 @@
+"""Break-glass exemptions: ask, look, approve."""
+
+import base64
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.identity.api import ActorView
+from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text, Whole
+from controlplane.kernel.listing import Listing, exactly
+from controlplane.kernel.rest import Body, created, found, route
+from controlplane.placement import exemptions, selectors
+from controlplane.placement.core.exemption import DUTIES, KIND, LONGEST, USUAL
+from controlplane.placement.core.signed import message
+from controlplane.placement.exemptions import NewExemption
+from controlplane.placement.models import Exemption
+
+EXEMPTIONS = Listing({"zone": exactly("zone", "Exemptions for this zone.")}, sorts=("-created_at", "created_at"))
+HOUR = timedelta(hours=1)
+
+
+class ExemptionIn(In):
+    """`decision`: the refusal that it is to get around."""
+
+    example = {
+        "decision": "019abc00-0000-7000-8000-000000000000",
+        "zone": "fr-est-1",
+        "reason": "The hospital's imaging has to run while fr-idf-1 is flooded.",
+        "hours": 4,
+    }
+
+    decision = Reference()
+    zone = Text(max_length=63)
+    reason = Text(max_length=500)
+    hours = Whole(min_value=1, max_value=LONGEST // HOUR, default=USUAL // HOUR)
+    max_uses = Whole(min_value=1, max_value=100, default=1)
+
+
+class ApprovalIn(In):
+    """`signature`: of the bytes of the exemption's `to_sign` for the duty, by your own key, in base64."""
+
+    duty = Choice(DUTIES)
+    key_id = Text(max_length=64)
+    signature = Base64(max_length=1000)
+
+
+class ExemptionApprovalOut(Out):
+    approver = serializers.UUIDField()
+    duty = serializers.ChoiceField(list(DUTIES))
+    key_id = serializers.CharField()
+
+
+class ExemptionOut(Out):
+    """`to_sign`: per duty the bytes that you would sign (base64), if you may approve it."""
+
+    id = serializers.UUIDField()
+    project = serializers.UUIDField(source="project_id")
+    resource_ids = serializers.ListField(child=serializers.UUIDField())
+    operation = serializers.CharField(source="op")
+    zone = serializers.CharField()
+    waived = serializers.ListField(child=serializers.CharField())
+    reason = serializers.CharField()
+    requested_by = serializers.UUIDField()
+    not_before = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    max_uses = serializers.IntegerField()
+    use_count = serializers.IntegerField()
+    approvals = ExemptionApprovalOut(many=True)
+    to_sign = serializers.SerializerMethodField()
+
+    def get_to_sign(self, exemption: Exemption) -> dict[str, str]:
+        terms, user = exemptions.terms_of(exemption), str(self.context["user_id"])
+        return {duty: base64.b64encode(message(KIND, terms.approval_payload(user, duty))).decode() for duty in DUTIES}
+
+
+class ExemptionList(ActorView):
+    @route("exemption_list", ExemptionOut, listing=EXEMPTIONS)
+    def get(self, request: Request) -> Response:
+        page = EXEMPTIONS.page(request, selectors.exemptions(self.actor))
+        return page.answer(ExemptionOut, context=self.told())
+
+    @route("exemption_request", ExemptionOut, body=ExemptionIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        decision = found(partial(selectors.decision_seen, self.actor), body["decision"], at="/decision")
+        new = NewExemption(
+            decision=decision,
+            zone=body["zone"],
+            reason=body["reason"],
+            lifetime=body["hours"] * HOUR,
+            max_uses=body["max_uses"],
+        )
+        exemption = exemptions.exemption_request(self.actor, decision.project, new)
+        return created(ExemptionOut(exemption, context=self.told()).data, request=request)
+
+    def told(self) -> dict[str, Any]:
+        return {"user_id": self.actor.user_id}
+
+
+class ExemptionDetail(ActorView):
+    @route("exemption_get", ExemptionOut)
+    def get(self, request: Request) -> Response:
+        return self.answer(selectors.exemption_get(self.actor, self.kwargs["exemption"]))
+
+    def answer(self, exemption: Exemption) -> Response:
+        return Response(ExemptionOut(exemption, context={"user_id": self.actor.user_id}).data)
+
+
+class ExemptionApprove(ExemptionDetail):
+    @route("exemption_approve", ExemptionOut, body=ApprovalIn)
+    def post(self, request: Request, body: Body) -> Response:
+        exemption = selectors.exemption_get(self.actor, self.kwargs["exemption"])
+        return self.answer(
+            exemptions.exemption_approve(
+                self.actor, exemption, duty=body["duty"], key_id=body["key_id"], signature=body["signature"]
+            )
+        )
