@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 from agents.node import enrol
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.main import Config, Server, serve
+from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
 from controlplane.identity.actor import SYSTEM, Actor
@@ -18,11 +21,16 @@ from controlplane.identity.models import ApiToken, Organization, Project, User
 from controlplane.kernel import clock
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
-from controlplane.nodes import agent_client, pki
+from controlplane.nodes import agent_client, keys, keysets, pki, trust
+from controlplane.nodes.management import signing
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import mark_unreachable, node_enrol
+from controlplane.nodes.trust import Sighting
 from controlplane.operations import hints, leases
 from controlplane.operations.models import Operation
+from controlplane.placement import permits
+from controlplane.signer import believed, floors
+from controlplane.signer import permits as signer
 from controlplane.watcher import messages
 from controlplane.workflows import engine
 from controlplane.workflows.recipe import Workflow
@@ -45,14 +53,18 @@ class FakeMachine:
 
     def start_agent(self) -> None:
         """Again, at the same address. The guests have run on meanwhile; callers need not wait to reconnect."""
-        listen = f"127.0.0.1:{self.server.port}"
-        self.server = serve(Config(state_dir=self.state_dir, listen=listen), self.fake.adapters())
+        self.server = serve(config_of(self.state_dir, port=self.server.port), self.fake.adapters())
         agent_client.close()
 
     def heartbeat(self) -> None:
         """As the watcher does it."""
         inventory = agent_client.describe(self.row).inventory
-        messages.write(self.row.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(inventory=inventory)))
+        trusted = agent_client.ensure_trust(self.row, pb.EnsureTrustRequest())
+        hook = pb.HookState(is_active=True)
+        heartbeat = pb.Heartbeat(inventory=inventory, trust=trusted, hook=hook)
+        due = messages.write(self.row.pk, pb.NodeEvent(heartbeat=heartbeat))
+        if due is not None:
+            trust.note(self.row, agent_client.ensure_trust(self.row, due))
         self.row.refresh_from_db()
 
     def tell(self) -> None:
@@ -72,9 +84,13 @@ class FakeMachine:
         self.heartbeat()
 
 
+def config_of(state_dir: Path, *, port: int = 0) -> Config:
+    return Config(state_dir=state_dir, listen=f"127.0.0.1:{port}", clock=Clock(is_kept=kept_elsewhere))
+
+
 @dataclass
 class World:
-    """`folder` is settings.VAR_DIR's stand-in: certificates, images, agents' state."""
+    """`folder` is settings.VAR_DIR's stand-in: certificates, keys, images, agents' state."""
 
     folder: Path
     machines: list[FakeMachine] = field(default_factory=list)
@@ -87,15 +103,33 @@ class World:
             SYSTEM, name=name, zone=make_zone(zone), address="127.0.0.1:0", request_pem=request
         )
         Inventory.objects.filter(pk=node.pk).update(memory_mib_reserved=0, disk_gib_reserved=0, vcpus_ratio=1)
-        enrol.install(state_dir, certificate=certificate.encode(), ca=(self.folder / "pki" / "ca.crt").read_bytes())
+        pki_dir = self.folder / "pki"
+        ca, root = (pki_dir / "ca.crt").read_bytes(), (pki_dir / "root.pub").read_bytes()
+        enrol.install(state_dir, certificate=certificate.encode(), ca=ca, root=root)
         fake = FakeNode(capacity)
-        server = serve(Config(state_dir=state_dir, listen="127.0.0.1:0"), fake.adapters())
+        server = serve(config_of(state_dir), fake.adapters())
         node.address = f"127.0.0.1:{server.port}"
-        node.save(update_fields=["address"])
+        node.attested_at = clock.now()
+        node.save(update_fields=["address", "attested_at"])
+        self.charter(node)
         machine = FakeMachine(node, fake, state_dir, server)
         machine.heartbeat()
         self.machines.append(machine)
         return machine
+
+    @property
+    def root(self) -> keys.SigningKey:
+        return keys.load(self.folder / "pki" / "root.key", keys.ROOT)
+
+    def charter(self, node: Node, *classifications: str) -> None:
+        """It may hold everything, unless something is named; its node learns of it with its next heartbeat."""
+        seen = Sighting(classifications or ("*",), "TEST-0001", timedelta(days=365), ("alice", "bruno"))
+        trust.charter_sign(SYSTEM, self.root, node, seen)
+        floors.raise_all()
+
+    def publish_keys(self, **options: Any) -> None:
+        """A keyset of the signers' keys that are there and the officers', as manage.py keyset_publish does it."""
+        signing.publish(SYSTEM, self.root, keysets.NewKeys(), **options)
 
     def close(self) -> None:
         agent_client.close()
@@ -105,15 +139,29 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """settings.PKI_DIR and IMAGES_DIR must point into `folder`."""
+    """settings.PKI_DIR and IMAGES_DIR must point into `folder`. There is a signer, which answers at once."""
     pki.create_authority(folder / "pki")
     for process in ("worker", "watcher"):
         pki.issue_process(folder / "pki", process)
+    for role in (keys.ROOT, keys.SIGNER):
+        keys.create(folder / "pki", role, name=role)
+    believed.forget()
     made = World(folder)
-    try:
-        yield made
-    finally:
-        made.close()
+    with patch.object(permits, "current_app", Signer()):
+        made.publish_keys()
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+class Signer:
+    """Stands for Celery's queue to the signer and for its process: what is asked for is answered before the call
+    returns."""
+
+    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
+        assert (name, queue, retry) == (permits.SIGN, "signer", False)
+        signer.sign(UUID(args[0]))
 
 
 def make_zone(name: str) -> Zone:
@@ -132,6 +180,8 @@ def make_node(name: str, *, zone: str = "fr-idf-1", **inventory: int) -> Node:
         certificate_sha256="",
         certificate_expires_at=now + timedelta(days=1),
         last_heartbeat_at=now,
+        hook_problem="",
+        attested_at=now,
     )
     totals = {"vcpus_total": 8, "memory_mib_total": 8192, "disk_gib_total": 100, **inventory}
     Inventory.objects.create(node=node, vcpus_ratio=1, memory_mib_reserved=0, disk_gib_reserved=0, **totals)

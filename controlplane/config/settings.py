@@ -26,9 +26,11 @@ INSTALLED_APPS = [
     "controlplane.network",
     "controlplane.storage",
     "controlplane.compute",
+    "controlplane.compliance",
     "controlplane.workflows",
     "controlplane.reconcilers",
     "controlplane.watcher",
+    "controlplane.signer",
     "controlplane.api",
 ]
 MIDDLEWARE = [
@@ -71,6 +73,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
 }
 CELERY_TASK_PUBLISH_RETRY = False
+# What only the signer may do is on a queue of its own, which only the process with the signing keys reads.
+CELERY_TASK_ROUTES = {
+    "controlplane.signer.tasks.*": {"queue": "signer"},
+    "controlplane.reconcilers.tasks.evidence_*": {"queue": "signer"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
@@ -83,6 +90,20 @@ CELERY_BEAT_SCHEDULE = {
     "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
     "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
     "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
+    "drift": {"task": "controlplane.reconcilers.tasks.drift", "schedule": 10},
+    "policy-proposals": {"task": "controlplane.reconcilers.tasks.policy_proposals", "schedule": 30},
+    "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
+    "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
+    "evidence-sequence": {
+        "task": "controlplane.reconcilers.tasks.evidence_sequence",
+        "schedule": 2,
+        "options": {"expires": 2},
+    },
+    "evidence-checkpoint": {
+        "task": "controlplane.reconcilers.tasks.evidence_checkpoint",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
 }
 
 TIME_ZONE = "UTC"
@@ -112,20 +133,29 @@ LOGGING = {
     "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
 }
 
-# Certificates of the control plane. The authority's key is read by `manage.py enrol_node` alone.
+# Certificates and keys of the control plane. The authority's key is read by `manage.py enrol_node` alone, the keys
+# signer*.key by the signer's process alone, and root.key is there in development only.
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 
 # Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher uses its own.)
 PROCESS = env.text("PROCESS", "worker")
 
+# What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
+LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
+
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
+# A node whose signature did not vouch for its hook for so long gets public data alone.
+NODE_ATTESTATION_HOURS = env.integer("NODE_ATTESTATION_HOURS", 24)
 
 # The name servers of networks that are made without any.
 DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")
 
 PLACEMENT_CLAIM_ATTEMPTS = env.integer("PLACEMENT_CLAIM_ATTEMPTS", 8)
+
+# How long a policy that demands less waits between its approval and its coming into force.
+POLICY_COOLING_HOURS = env.integer("POLICY_COOLING_HOURS", 24)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
 

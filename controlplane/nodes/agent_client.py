@@ -1,6 +1,7 @@
 """The calls to the agents: one function per RPC, over mutual TLS. No other module of ours opens a channel.
 
-What gives a node data or work takes a Grant, which placement makes from an allocation: there is no other way to a node.
+What gives a node data or work takes a Grant with a permit, which workflows.on_nodes gets from the signer: there is no
+other way to a node.
 Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused.
 """
 
@@ -34,11 +35,15 @@ CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Why a node may hold a resource. Made by placement.services.grant() alone."""
+    """Which node holds a resource (placement.services.grant) and the leave to do something with it there: the permit
+    and the policies that it was made for. Without leave a node only stops what it has."""
 
     node: Node
     decision_id: UUID
     allocation_id: UUID
+    permit: bytes = b""
+    policies: bytes = b""
+    jti: UUID | None = None
 
     def warrant(self) -> pb.Warrant:
         return pb.Warrant(
@@ -47,6 +52,9 @@ class Grant:
             node_id=str(self.node.pk),
             zone=self.node.zone_id,
         )
+
+    def leave(self) -> pb.Permit:
+        return pb.Permit(document=self.permit, policies=self.policies)
 
 
 def channel_credentials(process: str) -> grpc.ChannelCredentials:
@@ -120,6 +128,13 @@ def describe(node: Node, *resource_ids: UUID) -> pb.NodeDescription:
 
 
 @_translating
+def ensure_trust(node: Node, request: pb.EnsureTrustRequest) -> pb.TrustState:
+    """Tell the node what to trust; it checks the signatures itself."""
+    reply: pb.TrustState = _stub(node).EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
+    return reply
+
+
+@_translating
 def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path) -> pb.ImageState:
     """Send the image unless the node has it. Takes as long as the transfer takes."""
     header = pb.ImageHeader(
@@ -127,6 +142,7 @@ def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: st
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
         warrant=grant.warrant(),
+        permit=grant.leave(),
     )
     reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), timeout=IMAGE_TIMEOUT_S)
     return reply
@@ -147,6 +163,7 @@ def remove_image(node: Node, *, sha256: str) -> None:
 @_translating
 def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
     request.warrant.CopyFrom(grant.warrant())
+    request.permit.CopyFrom(grant.leave())
     reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply
 
@@ -154,6 +171,7 @@ def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeSta
 @_translating
 def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
     request.warrant.CopyFrom(grant.warrant())
+    request.permit.CopyFrom(grant.leave())
     reply: pb.PortState = _stub(grant.node).EnsurePort(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply
 
@@ -161,6 +179,8 @@ def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
 @_translating
 def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
     request.warrant.CopyFrom(grant.warrant())
+    if grant.permit:
+        request.permit.CopyFrom(grant.leave())
     reply: pb.InstanceState = _stub(grant.node).EnsureInstance(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply
 
@@ -168,6 +188,7 @@ def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.Insta
 @_translating
 def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
     request.warrant.CopyFrom(grant.warrant())
+    request.permit.CopyFrom(grant.leave())
     reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply
 

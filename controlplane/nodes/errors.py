@@ -37,3 +37,35 @@ class NodeFailed(Unavailable):
     code = "node.failed"
     title = "Failed on the node"
     detail = "The node could not do it at the moment: {reason}"
+
+
+class KeyMissing(CloudError):
+    code = "trust.key_missing"
+    title = "No key"
+    detail = "The key cannot be used: {reason}"
+
+
+class NoUsableKey(Unavailable):
+    code = "trust.no_usable_key"
+    title = "No usable key"
+    detail = "No key here may sign for the zone {zone} and the classifications {classifications} at this time."
+
+
+class NoKeyset(Conflict):
+    code = "trust.no_keyset"
+    title = "No keyset"
+    detail = "No keyset was published yet: nodes trust nobody. Run manage.py keyset_publish."
+
+
+class WitnessesNeeded(InvalidRequest):
+    code = "trust.witnesses_needed"
+    title = "Two witnesses needed"
+    detail = "A charter says where two people saw the machine: name two different ones."
+
+
+class NodeNotTrusting(Unavailable):
+    """The node does not trust yet, or not any more, what the control plane trusts; it is told again."""
+
+    code = "node.not_trusting"
+    title = "Node not up to date"
+    detail = "The node does not know yet what it needs to check the permit: {reason}"

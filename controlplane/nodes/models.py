@@ -1,9 +1,13 @@
+from datetime import timedelta
+
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Floor
 
 from controlplane.catalog.models import Zone
+from controlplane.kernel import clock
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 
@@ -20,6 +24,11 @@ class Node(BaseModel):
     | unreachable | no heartbeat for settings.NODE_UNREACHABLE_AFTER_S |
 
     `is_cordoned`: takes nothing new; what it has stays.
+
+    `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
+    inventories. What it last said that it trusts: `keyset_version` … `floor_issued_at`. It is attested while
+    `hook_problem` is empty and `attested_at`, when its signature last vouched for that, is not too long ago
+    (is_attested); one that is not gets public data alone.
     """
 
     name = models.CharField(max_length=63)
@@ -36,12 +45,27 @@ class Node(BaseModel):
     cpu_model = models.CharField(max_length=120, blank=True)
     virt_type = models.CharField(max_length=8, blank=True)
     traits = ArrayField(models.CharField(max_length=64), default=list)
+    public_key = models.CharField(max_length=400, blank=True)
+    keyset_version = models.PositiveBigIntegerField(default=0)
+    charter_version = models.PositiveBigIntegerField(default=0)
+    deny_version = models.PositiveBigIntegerField(default=0)
+    facts_epoch = models.PositiveBigIntegerField(default=0)
+    floor_issued_at = models.DateTimeField(null=True)
+    is_clock_kept = models.BooleanField(default=False)
+    hook_sha256 = models.CharField(max_length=64, blank=True)
+    hook_problem = models.CharField(max_length=300, default="It has not been heard yet.", blank=True)
+    attested_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["name"], name="nodes_node_name_taken"),
             models.CheckConstraint(condition=Q(state__in=NODE.moves), name="nodes_node_state"),
         ]
+
+    @property
+    def is_attested(self) -> bool:
+        oldest = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
+        return not self.hook_problem and self.attested_at is not None and self.attested_at > oldest
 
 
 def _capacity(resource: str) -> models.GeneratedField:
@@ -119,7 +143,7 @@ class NodeRemoval(BaseModel):
 class TrustDocument(BaseModel):
     """A signed document that nodes are given (placement.core.trust): only the newest version of each counts.
 
-    `subject`: the node of a charter, the zone of a floor; empty for what all nodes get.
+    `subject`: the node of a charter, the zone of a floor and of its facts; empty for what all nodes get.
     """
 
     kind = models.CharField(max_length=16)
@@ -133,4 +157,43 @@ class TrustDocument(BaseModel):
             models.CheckConstraint(
                 condition=Q(kind__in=["keyset", "charter", "floor", "facts", "deny"]), name="nodes_trust_document_kind"
             ),
+        ]
+
+
+class Receipt(BaseModel):
+    """What a node did under a permit, as it signed it: `jti` names the permit. Of each node they are numbered without
+    gaps.
+
+    `is_genuine`: the node's key made the signature. One that is not is kept all the same, since it is an incident.
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT)
+    number = models.PositiveBigIntegerField()
+    jti = models.UUIDField(null=True)
+    document = models.BinaryField()
+    is_genuine = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node", "number"], name="nodes_receipt_once")]
+        indexes = [models.Index(fields=["jti"])]
+
+
+class Incident(BaseModel):
+    """Something on a node that should not be, `kind` and `name` say what; nothing is ever destroyed because of it.
+
+    `ended_at`: since when it is not seen any more.
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT)
+    kind = models.CharField(max_length=32)
+    name = models.CharField(max_length=200)
+    facts = models.JSONField(default=dict)
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node", "kind", "name"], condition=Q(ended_at=None), name="nodes_incident_once_at_a_time"
+            )
         ]

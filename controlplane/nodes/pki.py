@@ -6,6 +6,7 @@ URI andromede://controlplane/<process>. Nodes get serverAuth alone, processes cl
 opens no other node.
 """
 
+import base64
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -86,6 +88,12 @@ def sign_node(folder: Path, *, request_pem: bytes, node_id: UUID, zone: str) -> 
         x509.DNSName(server_name(node_id)),
     ]
     return _sign(folder, key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def public_key_of(certificate: x509.Certificate) -> str:
+    """The base64 of its SubjectPublicKeyInfo."""
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(key).decode()
 
 
 def _sign(

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
+from controlplane.audit import evidence
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM, Actor
@@ -17,14 +18,17 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
-from controlplane.nodes import pki
+from controlplane.nodes import incidents, pki
 from controlplane.nodes.errors import NodeNameTaken
-from controlplane.nodes.models import Inventory, Node, NodeRemoval
+from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval
+
+HOOK = "hook"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a node says of itself in a heartbeat."""
+    """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
+    empty when it does."""
 
     boot_id: str
     agent_version: str
@@ -34,6 +38,8 @@ class Report:
     cores: int
     memory_mib: int
     disk_gib: int
+    hook_sha256: str
+    hook_problem: str
 
 
 @transaction.atomic
@@ -54,9 +60,11 @@ def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem
             address=address,
             certificate_sha256=certificate.fingerprint(hashes.SHA256()).hex(),
             certificate_expires_at=certificate.not_valid_after_utc,
+            public_key=pki.public_key_of(certificate),
         )
     Inventory.objects.create(node=node)
     record(actor, "node.enrol", node.pk, name=name, zone=zone.pk)
+    evidence.append("node", {"event": "enrolled", "node": str(node.pk), "zone": zone.pk, "public_key": node.public_key})
     return node, certificate.public_bytes(Encoding.PEM).decode()
 
 
@@ -71,7 +79,10 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         cpu_model=report.cpu_model,
         virt_type=report.virt_type,
         traits=list(report.traits),
+        hook_sha256=report.hook_sha256,
+        hook_problem=report.hook_problem,
     )
+    _watch_hook(node_id, report.hook_problem)
     totals = {
         "vcpus_total": report.cores,
         "memory_mib_total": report.memory_mib,
@@ -85,6 +96,15 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         node = Node.objects.get(pk=node_id)
         if not node.is_cordoned:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
+
+
+def _watch_hook(node_id: UUID, problem: str) -> None:
+    """A hook that is gone, changed or not honoured is an incident for as long as it is so."""
+    open_incidents = Incident.objects.filter(node=node_id, kind=HOOK, ended_at=None)
+    if problem:
+        incidents.report(Node.objects.get(pk=node_id), HOOK, problem)
+    elif open_incidents.exists():
+        incidents.end(Node.objects.get(pk=node_id), HOOK)
 
 
 def mark_unreachable() -> int:

@@ -22,7 +22,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.agent_client import channel_credentials, channel_options
 from controlplane.nodes.models import Node
-from controlplane.watcher import messages
+from controlplane.watcher import messages, receipts
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +83,28 @@ async def _listen(node_id: UUID, address: str, heard: asyncio.Event) -> None:
     """Write what the node says until its stream breaks; `heard` is set with the first message."""
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
-        request = pb.WatchRequest(heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS)
-        events = AgentStub(channel).Watch(request).__aiter__()  # type: ignore[no-untyped-call]
+        stub = AgentStub(channel)  # type: ignore[no-untyped-call]
+        request = pb.WatchRequest(
+            heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS,
+            receipts_after=await _in_database(receipts.last_number, node_id),
+        )
+        events = stub.Watch(request).__aiter__()
         while True:
             event = await asyncio.wait_for(anext(events), _silence_limit_s())
-            await _in_database(messages.write, node_id, event)
+            due = await _in_database(messages.write, node_id, event)
             if not heard.is_set():
                 log.info("node %s: its heartbeats arrive", node_id)
                 heard.set()
+            if due is not None:
+                await _tell(node_id, stub, due)
+
+
+async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
+    """What it does not take now it is told again with its next heartbeat."""
+    try:
+        await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
+    except grpc.aio.AioRpcError as exc:
+        log.error("node %s does not take what it is to trust: %s", node_id, _describe(exc))
 
 
 async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,10 +1,12 @@
 """Create an instance: a place, the image, a root disk, ports, volumes, and a guest that runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
+from controlplane.compute.attachments import join
 from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.compute.services import ask_for
 from controlplane.kernel import clock
@@ -15,7 +17,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.services import volume_take
-from controlplane.workflows import on_nodes
+from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
@@ -58,7 +60,7 @@ def place(operation: Operation) -> Effect:
     instance = _instance(operation)
     near = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
     ask = ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"]), near=tuple(near))
-    allocation = placement.claim(ask)
+    allocation = placement.claim(replace(ask, host=operation.args.get("host")))
     return lambda: _set_node(instance, allocation.node_id)
 
 
@@ -69,13 +71,13 @@ def give_place_back(operation: Operation) -> Effect:
 
 def ensure_image(operation: Operation) -> None:
     instance = _instance(operation)
-    on_nodes.ensure_image(placement.grant(instance.pk), instance.image)
+    on_nodes.ensure_image(leave.for_instance(operation, instance), instance.image)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = _instance(operation)
     on_nodes.ensure_volume(
-        placement.grant(instance.pk),
+        leave.for_instance(operation, instance),
         volume_id=instance.root_volume_id,
         generation=instance.generation,
         size_gib=instance.disk_gib,
@@ -93,7 +95,7 @@ def remove_root_disk(operation: Operation) -> Effect | None:
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     instance = _instance(operation)
     port = Port.objects.select_related("network__subnet").get(pk=port_id)
-    on_nodes.ensure_port(placement.grant(instance.pk), port, hostname=instance.name)
+    on_nodes.ensure_port(leave.for_instance(operation, instance), port, hostname=instance.name)
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
@@ -102,13 +104,14 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
 
 def define(operation: Operation) -> None:
     instance = _instance(operation)
-    grant = placement.grant(instance.pk)
+    grant = leave.for_instance(operation, instance)
     on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:
-    attachment = Attachment.objects.get(pk=attachment_id)
-    on_nodes.ensure_attachment(placement.grant(attachment.instance_id), attachment)
+    attachment = Attachment.objects.select_related("instance__project", "volume__project").get(pk=attachment_id)
+    join(attachment)
+    on_nodes.ensure_attachment(leave.for_instance(operation, _instance(operation)), attachment)
 
 
 def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
@@ -117,7 +120,7 @@ def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
 
 def start(operation: Operation) -> None:
     instance = _instance(operation)
-    on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=pb.POWER_RUNNING)
+    on_nodes.ensure_instance(leave.for_instance(operation, instance), instance, power=pb.POWER_RUNNING)
 
 
 def remove_instance(operation: Operation) -> Effect | None:

@@ -10,42 +10,52 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.workflows import on_nodes
+from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import NotYet, Step, Workflow
 
 ASK_AGAIN = timedelta(seconds=2)
 
 
 def start(operation: Operation) -> None:
-    _wish(operation, pb.POWER_RUNNING)
+    _run(operation)
 
 
 def power_off(operation: Operation) -> None:
-    _wish(operation, pb.POWER_OFF)
+    _stop(operation, pb.POWER_OFF)
 
 
 def reboot(operation: Operation) -> None:
-    _wish(operation, pb.POWER_RUNNING, restart=pb.RESTART_KIND_REBOOT)
+    _run(operation, restart=pb.RESTART_KIND_REBOOT)
 
 
 def reset(operation: Operation) -> None:
-    _wish(operation, pb.POWER_RUNNING, restart=pb.RESTART_KIND_RESET)
+    _run(operation, restart=pb.RESTART_KIND_RESET)
 
 
 def shut_down(operation: Operation) -> None:
     """A guest may not listen yet, or take its time: it is asked again until the operation's deadline."""
-    if _wish(operation, pb.POWER_SHUTDOWN).power in (pb.POWER_OFF, pb.POWER_CRASHED):
+    if _stop(operation, pb.POWER_SHUTDOWN).power in (pb.POWER_OFF, pb.POWER_CRASHED):
         return
     if clock.now() >= operation.deadline_at:
         raise GuestDidNotStop(limit_s=int((operation.deadline_at - operation.created_at).total_seconds()))
     raise NotYet("the guest still runs", delay=ASK_AGAIN)
 
 
-def _wish(
-    operation: Operation, power: "pb.Power", *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED
-) -> pb.InstanceState:
-    instance = Instance.objects.select_related("image").get(pk=operation.resource_id)
-    return on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=power, restart=restart)
+def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED) -> None:
+    """Placement is asked again, since a guest that was off may not be allowed there any more."""
+    instance = _instance(operation)
+    grant = leave.for_instance(operation, instance)
+    on_nodes.ensure_instance(grant, instance, power=pb.POWER_RUNNING, restart=restart)
+
+
+def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
+    """Stopping is always allowed, so it needs no leave."""
+    instance = _instance(operation)
+    return on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=power)
+
+
+def _instance(operation: Operation) -> Instance:
+    return Instance.objects.select_related("project", "image", "affinity_group").get(pk=operation.resource_id)
 
 
 def becomes(state: str, power_state: str) -> Callable[[Operation], None]:

@@ -11,7 +11,7 @@ from controlplane.compute.services import ask_for
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
-from controlplane.workflows import on_nodes
+from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
@@ -49,13 +49,13 @@ def _keep_quota(instance: Instance, size: dict[str, int]) -> None:
 
 def define(operation: Operation) -> None:
     instance = _resized(operation)
-    on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=pb.POWER_OFF)
+    on_nodes.ensure_instance(leave.for_instance(operation, instance), instance, power=pb.POWER_OFF)
 
 
 def grow_disk(operation: Operation) -> None:
     instance = _resized(operation)
     on_nodes.ensure_volume(
-        placement.grant(instance.pk),
+        leave.for_instance(operation, instance),
         volume_id=instance.root_volume_id,
         generation=instance.generation,
         size_gib=instance.disk_gib,

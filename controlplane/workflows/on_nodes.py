@@ -12,48 +12,48 @@ from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import Grant, subject
 from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import Node
+from controlplane.workflows.leave import used
 from controlplane.workflows.recipe import Effect
 
 
 def ensure_image(grant: Grant, image: Image) -> None:
-    agent_client.ensure_image(
-        grant,
-        sha256=image.sha256,
-        size_bytes=image.size_bytes or 0,
-        image_format=image.format,
-        file=image_store.path_of(image.sha256),
-    )
+    with used(grant):
+        agent_client.ensure_image(
+            grant,
+            sha256=image.sha256,
+            size_bytes=image.size_bytes or 0,
+            image_format=image.format,
+            file=image_store.path_of(image.sha256),
+        )
 
 
 def ensure_volume(grant: Grant, *, volume_id: UUID, generation: int, size_gib: int, image: Image | None) -> None:
-    agent_client.ensure_volume(
-        grant,
-        pb.EnsureVolumeRequest(
-            subject=subject(volume_id, generation),
-            size_bytes=size_gib * GIB,
-            image_sha256=image.sha256 if image is not None else "",
-        ),
+    request = pb.EnsureVolumeRequest(
+        subject=subject(volume_id, generation),
+        size_bytes=size_gib * GIB,
+        image_sha256=image.sha256 if image is not None else "",
     )
+    with used(grant):
+        agent_client.ensure_volume(grant, request)
 
 
 def ensure_port(grant: Grant, port: Port, *, hostname: str) -> None:
     network = port.network
-    agent_client.ensure_port(
-        grant,
-        pb.EnsurePortRequest(
-            subject=subject(port.pk, port.generation),
-            network=pb.Network(
-                id=str(network.pk),
-                cidr=network.subnet.cidr,
-                gateway_ip=network.subnet.gateway_ip,
-                dns_servers=network.subnet.dns_servers,
-                mtu=network.mtu,
-            ),
-            mac=port.mac,
-            ip=port.ip,
-            hostname=hostname,
+    request = pb.EnsurePortRequest(
+        subject=subject(port.pk, port.generation),
+        network=pb.Network(
+            id=str(network.pk),
+            cidr=network.subnet.cidr,
+            gateway_ip=network.subnet.gateway_ip,
+            dns_servers=network.subnet.dns_servers,
+            mtu=network.mtu,
         ),
+        mac=port.mac,
+        ip=port.ip,
+        hostname=hostname,
     )
+    with used(grant):
+        agent_client.ensure_port(grant, request)
 
 
 def ensure_instance(
@@ -66,37 +66,35 @@ def ensure_instance(
 ) -> pb.InstanceState:
     """The whole wish for an instance, from its row."""
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    return agent_client.ensure_instance(
-        grant,
-        pb.EnsureInstanceRequest(
-            subject=subject(instance.pk, generation or instance.generation),
-            vcpus=instance.vcpus,
-            memory_mib=instance.memory_mib,
-            firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
-            root_volume_id=str(instance.root_volume_id),
-            port_ids=[str(port) for port in ports],
-            guest_data=pb.GuestData(
-                hostname=instance.name,
-                ssh_public_keys=instance.ssh_public_keys,
-                user_data=bytes(instance.user_data),
-            ),
-            power=power,
-            restart=pb.Restart(count=instance.restart_count, kind=restart),
-            project_id=str(instance.project_id),
+    request = pb.EnsureInstanceRequest(
+        subject=subject(instance.pk, generation or instance.generation),
+        vcpus=instance.vcpus,
+        memory_mib=instance.memory_mib,
+        firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
+        root_volume_id=str(instance.root_volume_id),
+        port_ids=[str(port) for port in ports],
+        guest_data=pb.GuestData(
+            hostname=instance.name,
+            ssh_public_keys=instance.ssh_public_keys,
+            user_data=bytes(instance.user_data),
         ),
+        power=power,
+        restart=pb.Restart(count=instance.restart_count, kind=restart),
+        project_id=str(instance.project_id),
     )
+    with used(grant):
+        return agent_client.ensure_instance(grant, request)
 
 
 def ensure_attachment(grant: Grant, attachment: Attachment) -> None:
-    agent_client.ensure_attachment(
-        grant,
-        pb.EnsureAttachmentRequest(
-            subject=subject(attachment.pk, attachment.generation),
-            instance_id=str(attachment.instance_id),
-            volume_id=str(attachment.volume_id),
-            is_read_only=attachment.is_read_only,
-        ),
+    request = pb.EnsureAttachmentRequest(
+        subject=subject(attachment.pk, attachment.generation),
+        instance_id=str(attachment.instance_id),
+        volume_id=str(attachment.volume_id),
+        is_read_only=attachment.is_read_only,
     )
+    with used(grant):
+        agent_client.ensure_attachment(grant, request)
 
 
 def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:

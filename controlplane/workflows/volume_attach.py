@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from django.db.models import F
 
+from controlplane.compute.attachments import join
 from controlplane.compute.models import Attachment
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
-from controlplane.placement import services as placement
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import volume_take
-from controlplane.workflows import on_nodes
+from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
@@ -46,7 +46,8 @@ def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def plug(operation: Operation) -> None:
     attachment = _attachment(operation)
-    on_nodes.ensure_attachment(placement.grant(attachment.instance_id), attachment)
+    join(attachment)
+    on_nodes.ensure_attachment(leave.for_attachment(operation, attachment), attachment)
 
 
 def unplug(operation: Operation) -> Effect | None:
@@ -73,11 +74,11 @@ def plug_again(operation: Operation) -> None:
         return
     Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
     attachment.refresh_from_db(fields=["generation"])
-    on_nodes.ensure_attachment(placement.grant(attachment.instance_id), attachment)
+    on_nodes.ensure_attachment(leave.for_attachment(operation, attachment), attachment)
 
 
 def _attachment(operation: Operation) -> Attachment:
-    rows = Attachment.objects.select_related("instance__node", "volume")
+    rows = Attachment.objects.select_related("instance__node", "volume__project")
     return rows.get(pk=operation.args["attachment"])
 
 

@@ -1,6 +1,7 @@
 """Create a volume: a place, and a file there, empty or a copy of an image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from controlplane.kernel.db import move
@@ -9,7 +10,7 @@ from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import ask_for
-from controlplane.workflows import on_nodes
+from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
@@ -34,9 +35,8 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 def place(operation: Operation) -> Effect:
     volume = _volume(operation)
     near = tuple(UUID(consumer) for consumer in operation.args["near"])
-    allocation = placement.claim(
-        ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
-    )
+    ask = ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
+    allocation = placement.claim(replace(ask, host=operation.args.get("host")))
     return lambda: _set_node(volume, allocation.node_id)
 
 
@@ -48,13 +48,13 @@ def give_place_back(operation: Operation) -> Effect:
 def ensure_image(operation: Operation) -> None:
     volume = _volume(operation)
     if volume.image is not None:
-        on_nodes.ensure_image(placement.grant(volume.pk), volume.image)
+        on_nodes.ensure_image(leave.for_volume(operation, volume), volume.image)
 
 
 def ensure_disk(operation: Operation) -> None:
     volume = _volume(operation)
     on_nodes.ensure_volume(
-        placement.grant(volume.pk),
+        leave.for_volume(operation, volume),
         volume_id=volume.pk,
         generation=volume.generation,
         size_gib=volume.size_gib,

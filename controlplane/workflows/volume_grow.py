@@ -8,7 +8,7 @@ from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for
-from controlplane.workflows import on_nodes
+from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
@@ -38,7 +38,7 @@ def shrink_place(operation: Operation) -> Effect:
 def grow(operation: Operation) -> None:
     volume = _volume(operation)
     on_nodes.ensure_volume(
-        placement.grant(volume.pk),
+        leave.for_volume(operation, volume),
         volume_id=volume.pk,
         generation=volume.generation,
         size_gib=operation.args["size_gib"],

@@ -1,18 +1,33 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandParser
 
+from controlplane.audit.log_key import create_log_key
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.nodes import pki
+from controlplane.nodes import keys, pki
 
 PROCESSES = ("worker", "watcher", "web")
 
 
 class Command(OperatorCommand):
-    help = "Make the authority and the certificates of the control plane's processes, unless they are there."
+    help = (
+        "Make the authority and the certificates of the control plane's processes, the keys of the permit signer and "
+        "of the evidence log, and a root key, unless they are there."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--no-root-key", action="store_true", help="the root key is made and kept elsewhere, offline"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        pki.create_authority(settings.PKI_DIR)
+        folder = settings.PKI_DIR
+        pki.create_authority(folder)
         for process in PROCESSES:
-            pki.issue_process(settings.PKI_DIR, process)
-        self.say(f"The certificates of the authority and of {', '.join(PROCESSES)} are in {settings.PKI_DIR}.")
+            pki.issue_process(folder, process)
+        keys.create(folder, keys.SIGNER, name=keys.SIGNER)
+        create_log_key(folder)
+        if not options["no_root_key"]:
+            keys.create(folder, keys.ROOT, name=keys.ROOT)
+        self.say(f"The authority, the certificates of {', '.join(PROCESSES)} and the keys are in {folder}.")

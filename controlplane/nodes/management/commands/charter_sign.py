@@ -1,0 +1,41 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.nodes import keys, trust
+from controlplane.nodes.management import signing
+from controlplane.nodes.selectors import node_get
+
+
+class Command(OperatorCommand):
+    help = (
+        "State, signed by the root key, in which zone a node stands and what it may hold, as two people saw it there."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--node", required=True, help="its name or id")
+        parser.add_argument(
+            "--classifications", type=signing.words, required=True, help="what it may hold; * is everything"
+        )
+        parser.add_argument("--serial", required=True, help="of the machine")
+        parser.add_argument("--witness", action="append", required=True, help="who saw it; give two")
+        parser.add_argument("--valid-days", type=int, default=366)
+        signing.add_root_key(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        root = keys.load(Path(options["root_key"]), keys.ROOT)
+        node = node_get(SYSTEM, options["node"])
+        seen = trust.Sighting(
+            classifications=options["classifications"],
+            serial=options["serial"],
+            valid_for=timedelta(days=options["valid_days"]),
+            witnesses=options["witness"],
+        )
+        charter = trust.charter_sign(SYSTEM, root, node, seen)
+        self.say(
+            f"{node.name} has charter {charter.version}: {charter.zone}, {', '.join(sorted(charter.classifications))}."
+        )

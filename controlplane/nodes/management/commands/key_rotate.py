@@ -1,0 +1,40 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+from django.db import transaction
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.kernel import clock
+from controlplane.nodes import keys, keysets, trust
+from controlplane.nodes.management import signing
+
+
+class Command(OperatorCommand):
+    help = (
+        "Make a new key for the signer and publish it; the old one ends after an overlap or, in an emergency, at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        signing.add_root_key(parser)
+        signing.add_scope(parser)
+        parser.add_argument("--emergency", action="store_true", help="the old keys are void from now on")
+        parser.add_argument(
+            "--delay-minutes", type=int, default=10, help="how long the new key waits, so that all nodes know it"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        root = keys.load(Path(options["root_key"]), keys.ROOT)
+        delay = timedelta(0) if options["emergency"] else timedelta(minutes=options["delay_minutes"])
+        new = keysets.NewKeys(options["zones"], options["classifications"], delay)
+        made = keys.create(settings.PKI_DIR, keys.SIGNER, name=f"{keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S}")
+        with transaction.atomic():
+            old = signing.published_signers() - {made.id} if options["emergency"] else set()
+            published = signing.publish(SYSTEM, root, new, without=old)
+            if old:
+                trust.deny(SYSTEM, made, kids=old)
+        self.say(f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else ""))
+        self.stdout.write(made.id)

@@ -1,0 +1,35 @@
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.nodes import keys, trust
+from controlplane.nodes.selectors import node_get
+from controlplane.placement.core.trust import ANY, DenyList
+
+
+class Command(OperatorCommand):
+    help = (
+        "Make permits void before their time: by their jti, of a resource, by a signer's key, or for a node. For good."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--jti", action="append", default=[])
+        parser.add_argument("--resource", action="append", default=[], help="its id")
+        parser.add_argument("--kid", action="append", default=[], help="a signer's key")
+        parser.add_argument("--node", action="append", default=[], help="its name or id")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = {
+            "jtis": options["jti"],
+            "resources": options["resource"],
+            "kids": options["kid"],
+            "nodes": [str(node_get(SYSTEM, node).pk) for node in options["node"]],
+        }
+        if not any(names.values()):
+            raise CommandError("Name what is to be denied.")
+        before = trust.deny_list()
+        without = DenyList(before.version, kids=before.kids | set(names["kids"]))
+        key = keys.signing_key(trust.keyset(), without, zone=ANY, classifications=())
+        self.say(f"Deny list {trust.deny(SYSTEM, key, **names).version} goes to all nodes.")

@@ -1,0 +1,191 @@
+"""What nodes trust: signed documents, kept in versions that only grow, and handed to every node that has older ones.
+
+Whoever hands them over needs no authority: a node checks the signatures itself.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import Max, Q
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.audit import evidence
+from controlplane.audit.services import record
+from controlplane.catalog import epochs
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
+from controlplane.nodes.keys import SigningKey
+from controlplane.nodes.models import Node, TrustDocument
+from controlplane.placement.core import signed, trust
+from controlplane.placement.core.signed import Signed
+from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Key, Keyset
+
+KEYSET, CHARTER, FLOOR, FACTS, DENY = "keyset", "charter", "floor", "facts", "deny"
+WITNESSES = 2
+
+
+class Version(NamedTuple):
+    """Of a document: its number, and when it was last signed."""
+
+    number: int
+    signed_at: datetime
+
+
+NONE = Version(0, datetime.fromtimestamp(0, UTC))
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What two people saw in the room: which machine it is, and what it may hold until when."""
+
+    classifications: Collection[str]
+    serial: str
+    valid_for: timedelta
+    witnesses: Sequence[str]
+
+
+def newest(kind: str, subject: str = "") -> TrustDocument | None:
+    return TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version").first()
+
+
+def keyset() -> Keyset:
+    """Raises NoKeyset."""
+    row = newest(KEYSET)
+    if row is None:
+        raise NoKeyset()
+    return trust.read_keyset(signed.read(bytes(row.document)).payload)
+
+
+def charter_of(node: Node) -> Charter | None:
+    row = newest(CHARTER, str(node.pk))
+    return trust.read_charter(signed.read(bytes(row.document)).payload) if row else None
+
+
+def deny_list() -> DenyList:
+    row = newest(DENY)
+    return trust.read_deny_list(signed.read(bytes(row.document)).payload) if row else DenyList(0)
+
+
+@transaction.atomic
+def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyset:
+    """A new keyset of these keys, signed by the root: nodes take it at their next heartbeat and forget other keys.
+
+    It begins a facts epoch, since it decides whose statements count: permits from before are asked for again.
+    """
+    last = newest(KEYSET)
+    published = Keyset((last.version if last else 0) + 1, {key.id: key for key in keys})
+    evidence.append("trust", {"trust": "root", "public_key": root.public_key})
+    row = _keep(KEYSET, "", published.version, root.sign(KEYSET, published.payload()))
+    epochs.advance()
+    record(actor, "trust.keyset", row.pk, version=published.version, keys=sorted(published.keys))
+    return published
+
+
+@transaction.atomic
+def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: Sighting) -> Charter:
+    """Say where the node stands and what it may hold; the zone is that of its certificate. It begins a facts epoch.
+
+    Raises:
+        WitnessesNeeded: not two different people.
+    """
+    witnesses = sorted(set(seen.witnesses))
+    if len(witnesses) != WITNESSES:
+        raise WitnessesNeeded(field="witness")
+    last, now = newest(CHARTER, str(node.pk)), clock.now().replace(microsecond=0)
+    charter = Charter(
+        version=(last.version if last else 0) + 1,
+        node=str(node.pk),
+        zone=node.zone_id,
+        classifications=frozenset(seen.classifications),
+        serial=seen.serial,
+        valid_from=now,
+        valid_to=now + seen.valid_for,
+        witnesses=tuple(witnesses),
+    )
+    _keep(CHARTER, charter.node, charter.version, root.sign(CHARTER, charter.payload()))
+    epochs.advance()
+    record(actor, "trust.charter", node.pk, version=charter.version, zone=charter.zone, witnesses=witnesses)
+    return charter
+
+
+@transaction.atomic
+def deny(actor: Actor, key: SigningKey, **names: Collection[str]) -> DenyList:
+    """Add to what is void before its time (see DENIED); nothing is ever taken off the list. Denying a key begins a
+    facts epoch, since what it has signed may have been believed."""
+    before = deny_list()
+    lists = {kind: getattr(before, kind) | frozenset(names.get(kind, ())) for kind in DENIED}
+    after = DenyList(before.version + 1, **lists)
+    row = _keep(DENY, "", after.version, key.sign(DENY, after.payload()))
+    if names.get("kids"):
+        epochs.advance()
+    record(actor, "trust.deny", row.pk, added={kind: sorted(some) for kind, some in names.items() if some})
+    return after
+
+
+@transaction.atomic
+def floor_sign(key: SigningKey, floor: Floor, facts: bytes) -> None:
+    """The floor of a zone and the facts that it stands for; signing the same epoch again tells nodes a later time."""
+    document = key.sign(FLOOR, floor.payload())
+    for kind, content in ((FLOOR, document.document()), (FACTS, facts)):
+        TrustDocument.objects.update_or_create(
+            kind=kind,
+            subject=floor.zone,
+            version=floor.epoch,
+            defaults={"document": content, "updated_at": floor.issued_at},
+        )
+    TrustDocument.objects.filter(kind=FACTS, subject=floor.zone, version__lt=floor.epoch).delete()
+    evidence.append("trust", {"trust": FLOOR, "signed": document.envelope()})
+
+
+def versions(node: Node) -> dict[str, Version]:
+    """kind → the newest that there is for this node."""
+    mine = Q(kind__in=[KEYSET, DENY]) | Q(kind=CHARTER, subject=str(node.pk)) | Q(kind=FLOOR, subject=node.zone_id)
+    rows = TrustDocument.objects.filter(mine).values_list("kind").annotate(Max("version"), Max("updated_at"))
+    return {kind: Version(number, signed_at) for kind, number, signed_at in rows}
+
+
+def due(node: Node) -> pb.EnsureTrustRequest | None:
+    """What the node has to be told, by what it last said that it has; None when it knows all."""
+    found = versions(node)
+    wanted = [
+        kind
+        for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version), (DENY, node.deny_version))
+        if found.get(kind, NONE).number > known
+    ]
+    floor, heard_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
+    if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > heard_at):
+        wanted += [FLOOR, FACTS]
+    if not wanted:
+        return None
+    return pb.EnsureTrustRequest(**{kind: _document(kind, node) for kind in wanted})
+
+
+def note(node: Node, state: pb.TrustState) -> None:
+    """Keep what the node says that it trusts."""
+    node.keyset_version = state.keyset_version
+    node.charter_version = state.charter_version
+    node.deny_version = state.deny_version
+    node.facts_epoch = state.epoch
+    node.is_clock_kept = state.is_clock_kept
+    node.floor_issued_at = datetime.fromtimestamp(state.floor_issued_at_unix_ms / 1000, UTC)
+    fields = ("keyset_version", "charter_version", "deny_version", "facts_epoch", "is_clock_kept", "floor_issued_at")
+    Node.objects.filter(pk=node.pk).update(**{name: getattr(node, name) for name in fields})
+
+
+def _document(kind: str, node: Node) -> bytes:
+    subject = {CHARTER: str(node.pk), FLOOR: node.zone_id, FACTS: node.zone_id}.get(kind, "")
+    row = newest(kind, subject)
+    return bytes(row.document) if row else b""
+
+
+def _keep(kind: str, subject: str, version: int, document: Signed) -> TrustDocument:
+    """Two who publish at once: the second one's row is refused, and with it all that it did."""
+    if kind == CHARTER:
+        evidence.append("node", {"event": CHARTER, "signed": document.envelope()})
+    else:
+        evidence.append("trust", {"trust": kind, "signed": document.envelope()})
+    return TrustDocument.objects.create(kind=kind, subject=subject, version=version, document=document.document())

@@ -1,0 +1,138 @@
+"""Leave for work on a node: a row that asks the signer for it, and the document that comes back.
+
+Who works on an operation asks when it needs leave, and again when what it got is over. The row is the request; the
+message to the signer is a hint, which may be lost (the signer looks for rows by itself) and gives nobody anything.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NoReturn
+from uuid import UUID
+
+from celery import current_app
+from django.db.models import QuerySet
+from kombu.exceptions import OperationalError
+
+from controlplane.kernel import clock
+from controlplane.kernel.errors import REGISTRY, CloudError
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.placement import selectors
+from controlplane.placement.core import permit as core
+from controlplane.placement.core import signed
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.errors import SignerSilent
+from controlplane.placement.models import Decision, Permit, PolicyDocument
+
+log = logging.getLogger(__name__)
+
+SIGN = "controlplane.signer.tasks.sign_requested"
+QUEUE = "signer"
+PATIENCE_S = 1.0
+POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.003, 0.05, 1.3
+# Leave that ends sooner than this is not begun with.
+MARGIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Leave:
+    """A permit, as it is handed to the node, and the policies (canonical JSON) that it was made for. `epoch`: of the
+    facts that it rests on, which the node needs."""
+
+    jti: UUID
+    document: bytes
+    policies: bytes
+    epoch: int
+
+
+def valid(operation: Operation, *, node: Node, generation: int) -> Leave | None:
+    """What the operation has already got for this, if it still counts everywhere."""
+    rows = _rows(operation, node, generation).filter(state="signed", expires_at__gt=clock.now() + MARGIN)
+    permit = rows.select_related("decision__project").order_by("-created_at").first()
+    if permit is None or permit.decision is None:
+        return None
+    return _leave(permit) if stands(permit.decision) else None
+
+
+def need(operation: Operation, *, node: Node, generation: int, decision: Decision) -> Leave:
+    """Ask the signer, outside any transaction, and wait a moment for its answer.
+
+    Raises:
+        SignerSilent: it has not answered yet; asking again finds what was asked for.
+        CloudError: it refused, with the error that says why.
+    """
+    permit = _rows(operation, node, generation).filter(state="requested").first()
+    if permit is None:
+        permit = Permit.objects.create(
+            operation_id=operation.pk,
+            op=operation.kind,
+            resource_id=operation.resource_id,
+            generation=generation,
+            node=node,
+            project_id=decision.project_id,
+            decision=decision,
+        )
+    hint(permit.pk)
+    permit = _answered(permit)
+    if permit.state == "requested":
+        raise SignerSilent()
+    if permit.state == "refused":
+        _tell(permit)
+    return _leave(permit)
+
+
+def spent(jti: UUID) -> None:
+    """The node does not take it (any more): it is not found again."""
+    Permit.objects.filter(pk=jti, expires_at__gt=clock.now()).update(expires_at=clock.now(), updated_at=clock.now())
+
+
+def stands(decision: Decision) -> bool:
+    """Nothing that the decision rests on has changed since, or run out."""
+    standing = selectors.standing(decision.project)
+    rests_on = selectors.Standing(decision.facts_epoch, decision.platform_version, decision.organization_version)
+    is_lapsed = decision.valid_until is not None and decision.valid_until <= clock.now()
+    return decision.is_admitted and rests_on == standing and not is_lapsed
+
+
+def hint(permit_id: UUID) -> None:
+    """Never fails: the row is written already."""
+    try:
+        current_app.send_task(SIGN, args=[str(permit_id)], queue=QUEUE, retry=False)
+    except OperationalError as exc:
+        log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
+
+
+def _rows(operation: Operation, node: Node, generation: int) -> QuerySet[Permit]:
+    return Permit.objects.filter(
+        operation_id=operation.pk,
+        op=operation.kind,
+        resource_id=operation.resource_id,
+        generation=generation,
+        node=node,
+    )
+
+
+def _answered(permit: Permit) -> Permit:
+    until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
+    while True:
+        permit = Permit.objects.get(pk=permit.pk)
+        if permit.state != "requested" or time.monotonic() >= until:
+            return permit
+        time.sleep(pause)
+        pause = min(pause * POLL_GROWTH, POLL_MAX_S)
+
+
+def _leave(permit: Permit) -> Leave:
+    document = bytes(permit.document or b"")
+    said = core.parse(signed.read(document).payload)
+    policies = PolicyDocument.objects.values_list("document", flat=True).get(pk=said.policy_digest)
+    return Leave(permit.pk, document, dumps(policies), said.epoch)
+
+
+def _tell(permit: Permit) -> NoReturn:
+    """The error that the signer met, as it would have been raised here."""
+    document = permit.error or {}
+    error = REGISTRY.get(document.get("code", ""), CloudError)
+    raise error(**document.get("facts", {}))

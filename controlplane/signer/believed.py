@@ -1,0 +1,114 @@
+"""What is believed of a zone: the statements that officers have signed, each signature checked against the keyset.
+
+Nodes get these very statements, in this order, and evaluate policies on them. A row whose signature is not good is
+believed by nobody, whatever the database says.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+from controlplane.catalog import epochs, keys
+from controlplane.catalog.models import Fact
+from controlplane.catalog.selectors import signed_of, statement_of
+from controlplane.nodes import trust
+from controlplane.placement.core import statements
+from controlplane.placement.core.attributes import PARTIES
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.catalogue import parties_of
+from controlplane.placement.core.facts import World, Zone
+from controlplane.placement.core.signed import BadDocument, Signed
+from controlplane.placement.core.statements import Statement
+from controlplane.placement.core.trust import Key
+
+log = logging.getLogger(__name__)
+
+ORDER = ("subject_kind", "subject_id", "attribute", "valid_from", "pk")
+FOR_ALL = ("set", "scheme_class")
+
+
+@dataclass(frozen=True)
+class Believed:
+    """`document`: the signed statements, as nodes get them. `doubted`: ids of facts whose signature is not good."""
+
+    epoch: int
+    zone: str
+    document: bytes
+    world: World
+    doubted: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.document).hexdigest()
+
+    @property
+    def about(self) -> Zone | None:
+        return self.world.zones.get(self.zone)
+
+
+def of(zone: str) -> Believed:
+    """As of the present epoch. Reading is repeated when facts change meanwhile.
+
+    Raises:
+        NoKeyset
+    """
+    while True:
+        epoch = epochs.current()
+        found = _of(zone, epoch)
+        if epochs.current() == epoch:
+            return found
+        forget()
+
+
+def forget() -> None:
+    """For whoever goes back to an earlier epoch, as when a database is restored."""
+    _of.cache_clear()
+
+
+@lru_cache(maxsize=256)
+def _of(zone: str, epoch: int) -> Believed:
+    """Facts, keysets and denied keys change in the transaction that begins an epoch: an epoch has one answer."""
+    keyset, denied = trust.keyset(), trust.deny_list()
+    keys_trusted = {kid: key for kid, key in keyset.keys.items() if key.use == "facts" and kid not in denied.kids}
+    good: list[tuple[Signed, Statement]] = []
+    doubted = []
+    for fact in _relevant(zone):
+        statement, signed = statement_of(fact), signed_of(fact)
+        if _is_vouched_for(signed, statement, keys_trusted.get(signed.key_id)):
+            good.append((signed, statement))
+        else:
+            doubted.append(str(fact.pk))
+    if doubted:
+        log.critical("zone %s: the signatures of these facts are not good: %s", zone, ", ".join(doubted))
+    return Believed(
+        epoch=epoch,
+        zone=zone,
+        document=dumps([signed.envelope() for signed, _ in good]),
+        world=statements.world([statement for _, statement in good], {zone: "open"}),
+        doubted=tuple(doubted),
+    )
+
+
+def _is_vouched_for(signed: Signed, statement: Statement, key: Key | None) -> bool:
+    """The officer's key made the signature while it was in use, and may speak of the zone."""
+    if key is None or not key.not_before <= statement.attested_at < key.not_after:
+        return False
+    if statement.subject_kind == "zone" and not key.covers(zone=statement.subject_id, classifications=()):
+        return False
+    try:
+        signed.check(statements.KIND, keys.verifier(key.public_key))
+    except (BadDocument, ValueError):
+        return False
+    return True
+
+
+def _relevant(zone: str) -> Iterator[Fact]:
+    """The zone's own facts, those of its parties, and all named sets and scheme classes."""
+    facts = Fact.objects.filter(superseded_at=None).order_by(*ORDER)
+    mine = list(facts.filter(subject_kind="zone", subject_id=zone))
+    parties = {name for fact in mine if fact.attribute == PARTIES for name in parties_of(fact.value)}
+    yield from mine
+    yield from facts.filter(subject_kind="party", subject_id__in=parties)
+    yield from facts.filter(subject_kind__in=FOR_ALL)

@@ -1,0 +1,174 @@
+"""Sign a permit that a row asks for, or refuse it. Nothing of the row is believed: what may be is read and decided
+again here."""
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.audit import evidence
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.nodes import trust
+from controlplane.nodes.keys import SigningKey, signing_key
+from controlplane.nodes.models import Node
+from controlplane.operations.models import LIVE, Operation
+from controlplane.placement import effective, permits
+from controlplane.placement.core.evaluate import evaluate
+from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.effective import Demand, Subject
+from controlplane.placement.errors import NoAllocation
+from controlplane.placement.models import PERMIT, Allocation, Decision
+from controlplane.placement.models import Permit as Row
+from controlplane.placement.services import renew
+from controlplane.signer import believed, floors, work
+from controlplane.signer.errors import FactsNotVouchedFor, NodeNotCleared, PermitOutdated
+from controlplane.signer.work import Work
+
+log = logging.getLogger(__name__)
+
+PUBLIC = "public"
+SWEEP_LIMIT = 200
+
+
+def sign_all() -> int:
+    """What is still asked for, oldest first: hints get lost. Returns how many rows there were."""
+    ids = list(Row.objects.filter(state="requested").order_by("created_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    for permit_id in ids:
+        sign(permit_id)
+    return len(ids)
+
+
+def sign(permit_id: UUID) -> None:
+    """Sign or refuse; a permit that was answered already, or is none, stays as it is. What may pass (no key, a fleet
+    that changes) leaves the request as it is, for the next time."""
+    row = Row.objects.select_related("node", "decision__project").filter(pk=permit_id, state="requested").first()
+    if row is None:
+        return
+    try:
+        _answer(row)
+    except StateConflict:
+        log.info("permit %s was answered by another signer meanwhile", row.pk)
+    except CloudError as exc:
+        log.warning("permit %s (%s of %s): %s %s", row.pk, row.op, row.resource_id, exc, exc.facts)
+        if not exc.retryable:
+            Row.objects.filter(pk=row.pk, state="requested").update(
+                state="refused", error=exc.as_document(), updated_at=clock.now()
+            )
+
+
+def _answer(row: Row) -> None:
+    wanted = work.of(_operation(row))
+    _check_row(row, wanted)
+    limits = _limits(wanted, row.node)
+    demand = effective.of(Subject(wanted.ask.project, wanted.ask.consumer_id, sources=wanted.ask.sources))
+    _check_node(row.node, demand)
+    decision = _decision(row, wanted)
+    known = believed.of(row.node.zone_id)
+    lasts = _check_policies(row, demand, known)
+    keyset, denied = trust.keyset(), trust.deny_list()
+    key = signing_key(keyset, denied, zone=row.node.zone_id, classifications=demand.classifications)
+    now = clock.now()
+    permit = Permit(
+        jti=str(row.pk),
+        op=row.op,
+        resource=str(row.resource_id),
+        gen=row.generation,
+        aud=str(row.node_id),
+        zone=row.node.zone_id,
+        roles=ROLES_OF[row.op],
+        organization=str(wanted.ask.project.organization_id),
+        project=str(wanted.ask.project.pk),
+        policy_digest=effective.keep(demand.policies).pk,
+        epoch=known.epoch,
+        classifications=demand.classifications,
+        decision=str(decision.pk),
+        nbf=now,
+        exp=expiry(now, decision.valid_until, lasts, keyset.keys[key.id].not_after),
+        limits=limits,
+        contents=wanted.contents,
+    )
+    floors.ensure(known)
+    _keep(row, permit, key, decision)
+
+
+def _operation(row: Row) -> Operation:
+    """The live operation that the permit is for."""
+    operation = Operation.objects.filter(pk=row.operation_id).first()
+    if operation is None or (operation.kind, operation.resource_id) != (row.op, row.resource_id):
+        raise PermitOutdated(reason="there is no such operation.")
+    if operation.state not in LIVE or operation.lease_token is None:
+        raise PermitOutdated(reason="nobody works on the operation.")
+    return operation
+
+
+def _check_row(row: Row, wanted: Work) -> None:
+    if row.generation != wanted.generation:
+        raise PermitOutdated(reason=f"it is at generation {wanted.generation}.")
+    if row.project_id != wanted.ask.project.pk:
+        raise PermitOutdated(reason="it belongs to another project.")
+    if row.resource_id != wanted.ask.consumer_id:
+        raise PermitOutdated(reason="it is about something else.")
+
+
+def _limits(wanted: Work, node: Node) -> Limits:
+    """What the allocation gives; all that meets on the node has to have its place there."""
+    rows = {row.consumer_id: row for row in Allocation.objects.filter(consumer_id__in=wanted.consumers)}
+    for consumer in wanted.consumers:
+        if consumer not in rows or rows[consumer].node_id != node.pk:
+            raise NoAllocation()
+    own = rows[wanted.consumers[0]]
+    return Limits(own.vcpus, own.memory_mib, own.disk_gib)
+
+
+def _check_node(node: Node, demand: Demand) -> None:
+    """What the node would find out by its charter, and what it has to attest before it gets more than public data."""
+    charter = trust.charter_of(node)
+    if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
+        raise NodeNotCleared(reason="it has no charter that holds now.")
+    if charter.zone != node.zone_id:
+        raise NodeNotCleared(reason=f"its charter is for the zone {charter.zone}.")
+    if not charter.covers(demand.classifications):
+        raise NodeNotCleared(reason="its charter does not allow them.")
+    if set(demand.classifications) - {PUBLIC} and not node.is_attested:
+        raise NodeNotCleared(reason=node.hook_problem or "it has not attested itself for too long.")
+
+
+def _decision(row: Row, wanted: Work) -> Decision:
+    """The one that was asked with, if it is about this and still stands; else a new one."""
+    decision = row.decision
+    if (
+        decision is not None
+        and decision.consumer_id == wanted.ask.consumer_id
+        and row.node.zone_id in decision.admitted_zones
+        and set(ROLES_OF[row.op]) <= set(decision.roles)
+        and permits.stands(decision)
+    ):
+        return decision
+    return renew(wanted.ask)
+
+
+def _check_policies(row: Row, demand: Demand, known: believed.Believed) -> datetime | None:
+    """On the facts that are vouched for, as the node will do it. Returns until when this holds by itself."""
+    found = evaluate(demand.policies, known.about, known.world, now=clock.now(), roles=ROLES_OF[row.op])
+    against = [each for each in found.results if each.result != "T"]
+    if against:
+        clauses = ", ".join(f"{each.ref.atom} ({each.code})" for each in against)
+        raise FactsNotVouchedFor(zone=known.zone, clauses=clauses)
+    return found.valid_until
+
+
+@transaction.atomic
+def _keep(row: Row, permit: Permit, key: SigningKey, decision: Decision) -> None:
+    signed = key.sign(KIND, permit.payload())
+    move(row, PERMIT, "signed", document=signed.document(), expires_at=permit.exp, decision=decision)
+    evidence.append(
+        "permit",
+        signed.envelope(),
+        organization_id=UUID(permit.organization),
+        project_id=row.project_id,
+        resource_id=row.resource_id,
+    )

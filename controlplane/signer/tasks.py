@@ -1,0 +1,30 @@
+"""The Celery tasks of the signer: thin shells on its own queue. A message is a hint and carries no authority."""
+
+import logging
+from uuid import UUID
+
+from celery import shared_task
+
+from controlplane.kernel.errors import CloudError
+from controlplane.signer import floors as floor
+from controlplane.signer import permits
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="controlplane.signer.tasks.sign_requested")
+def sign_requested(permit_id: str) -> None:
+    permits.sign(UUID(permit_id))
+
+
+@shared_task(name="controlplane.signer.tasks.sign_all")
+def sign_all() -> None:
+    permits.sign_all()
+
+
+@shared_task(name="controlplane.signer.tasks.floors")
+def floors() -> None:
+    try:
+        floor.raise_all()
+    except CloudError as exc:
+        log.error("floors are not signed: %s %s", exc, exc.facts)

@@ -1,0 +1,103 @@
+"""What an operation asks a node for, read from the rows: its place, what may be there, whose policies count."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+
+from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import ask_for as ask_for_instance
+from controlplane.network.models import Port
+from controlplane.operations.models import Operation
+from controlplane.placement.core.permit import Contents
+from controlplane.placement.decisions import Ask
+from controlplane.placement.effective import Source
+from controlplane.signer.errors import PermitOutdated
+from controlplane.storage.models import Volume
+from controlplane.storage.services import ask_for as ask_for_volume
+
+
+@dataclass(frozen=True)
+class Work:
+    """`consumers`: whose allocations have to be on the node; the first one's is the limit. `ask`: what placement is
+    asked; its sources are all whose data meets there, so that the policies of each have to hold."""
+
+    generation: int
+    contents: Contents
+    consumers: tuple[UUID, ...]
+    ask: Ask
+
+
+def of(operation: Operation) -> Work:
+    """
+    Raises:
+        PermitOutdated: it gives nodes nothing, or what it is about is gone.
+    """
+    read = KINDS.get(operation.kind)
+    if read is None:
+        raise PermitOutdated(reason=f"{operation.kind} needs none.")
+    try:
+        return read(operation)
+    except ObjectDoesNotExist as exc:
+        raise PermitOutdated(reason="what it is about is gone.") from exc
+
+
+def _of_instance(operation: Operation) -> Work:
+    instance = _instance(operation.resource_id)
+    attachments = Attachment.objects.filter(instance=instance).order_by("pk")
+    volumes = [attachment.volume_id for attachment in attachments]
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    contents = Contents(
+        volumes=_texts(instance.root_volume_id, *volumes),
+        images=(instance.image.sha256,),
+        nics=_texts(*ports),
+        attachments=_texts(*(attachment.pk for attachment in attachments)),
+        instances=_texts(instance.pk),
+    )
+    ask = ask_for_instance(instance, operation=operation.kind)
+    sources = tuple(Source(volume, instance.project) for volume in volumes)
+    return Work(instance.generation, contents, (instance.pk, *volumes), replace(ask, sources=sources))
+
+
+def _of_volume(operation: Operation) -> Work:
+    volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
+    images = (volume.image.sha256,) if volume.image is not None else ()
+    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
+    return Work(volume.generation, Contents(volumes=_texts(volume.pk), images=images), (volume.pk,), ask)
+
+
+def _of_attachment(operation: Operation) -> Work:
+    attachment = Attachment.objects.select_related("volume__project__organization").get(
+        pk=operation.args["attachment"], volume_id=operation.resource_id
+    )
+    volume = attachment.volume
+    contents = Contents(
+        volumes=_texts(volume.pk),
+        attachments=_texts(attachment.pk),
+        instances=_texts(attachment.instance_id),
+    )
+    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
+    source = Source(attachment.instance_id, volume.project)
+    return Work(volume.generation, contents, (volume.pk, source.id), replace(ask, sources=(source,)))
+
+
+def _instance(instance_id: UUID) -> Instance:
+    return Instance.objects.select_related("project__organization", "image", "affinity_group").get(pk=instance_id)
+
+
+def _texts(*ids: UUID) -> tuple[str, ...]:
+    return tuple(str(each) for each in ids)
+
+
+KINDS: Mapping[str, Callable[[Operation], Work]] = {
+    "instance.create": _of_instance,
+    "instance.start": _of_instance,
+    "instance.reboot": _of_instance,
+    "instance.reset": _of_instance,
+    "instance.resize": _of_instance,
+    "volume.create": _of_volume,
+    "volume.grow": _of_volume,
+    "volume.attach": _of_attachment,
+    "volume.detach": _of_attachment,
+}

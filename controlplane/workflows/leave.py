@@ -1,0 +1,102 @@
+"""Leave for what a step does on a node.
+
+Every wish that gives a node data or work carries a permit: for_…() is the one way to get it. A step asks each time it
+runs; what the operation got before is found again as long as it counts.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import ask_for as ask_for_instance
+from controlplane.kernel import clock
+from controlplane.nodes import agent_client, trust
+from controlplane.nodes.agent_client import Grant
+from controlplane.nodes.errors import NodeFailed, NodeRefused
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.placement import permits
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import Ask
+from controlplane.placement.effective import Source
+from controlplane.placement.errors import SignerSilent
+from controlplane.placement.models import Decision
+from controlplane.storage.models import Volume
+from controlplane.storage.services import ask_for as ask_for_volume
+from controlplane.workflows.recipe import NotYet
+
+PERMIT_REFUSED = "agent.permit."
+ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
+
+
+def for_instance(operation: Operation, instance: Instance) -> Grant:
+    """Like the others:
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, FleetChanged: what placement says now.
+        NotYet: the signer has not answered.
+        CloudError: the signer's refusal.
+    """
+    volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+    ask = ask_for_instance(instance, operation=operation.kind)
+    sources = tuple(Source(volume, instance.project) for volume in volumes)
+    return _leave(operation, replace(ask, sources=sources), generation=instance.generation)
+
+
+def for_volume(operation: Operation, volume: Volume) -> Grant:
+    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
+    return _leave(operation, ask, generation=volume.generation)
+
+
+def for_attachment(operation: Operation, attachment: Attachment) -> Grant:
+    volume = attachment.volume
+    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
+    sources = (Source(attachment.instance_id, volume.project),)
+    return _leave(operation, replace(ask, sources=sources), generation=volume.generation)
+
+
+def _leave(operation: Operation, ask: Ask, *, generation: int) -> Grant:
+    place = placement.grant(ask.consumer_id)
+    leave = permits.valid(operation, node=place.node, generation=generation)
+    if leave is None:
+        try:
+            leave = permits.need(
+                operation, node=place.node, generation=generation, decision=_decision(operation, ask, place)
+            )
+        except SignerSilent as exc:
+            if clock.now() >= operation.deadline_at:
+                raise
+            raise NotYet("waits for the signer", delay=ASK_SIGNER_AGAIN) from exc
+    if place.node.facts_epoch < leave.epoch:
+        tell(place.node)
+    return replace(place, permit=leave.document, policies=leave.policies, jti=leave.jti)
+
+
+def _decision(operation: Operation, ask: Ask, place: Grant) -> Decision:
+    """The one that the operation's claim rests on, or a new one."""
+    claimed = Decision.objects.select_related("project").get(pk=place.decision_id)
+    is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
+    return claimed if is_ours and permits.stands(claimed) else placement.renew(ask)
+
+
+def tell(node: Node) -> None:
+    """Hand the node what it does not trust yet, without waiting for its next heartbeat."""
+    request = trust.due(node)
+    if request is not None:
+        trust.note(node, agent_client.ensure_trust(node, request))
+
+
+@contextmanager
+def used(grant: Grant) -> Iterator[None]:
+    """A permit that its node does not take is not tried again. What the node trusts may be other than it seemed here,
+    as after its disk was replaced: before the next try it is told everything."""
+    try:
+        yield
+    except (NodeFailed, NodeRefused) as exc:
+        if grant.jti is not None and str(exc.facts.get("agent_code")).startswith(PERMIT_REFUSED):
+            permits.spent(grant.jti)
+            trust.note(grant.node, pb.TrustState())
+        raise
