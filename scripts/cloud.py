@@ -57,7 +57,7 @@ class Cloud:
             self.say(f"{name}: agent in {self.zones[name]}")
             self.enrol(name)
             self.start_agent(name)
-        self.say("API, workers, beat and watcher")
+        self.say("API, workers, signer, beat and watcher")
         self.stack.start()
 
     def down(self) -> None:
@@ -126,7 +126,8 @@ class Cloud:
         return f"{self.lab.node(name).address}:{AGENT_PORT}"
 
     def enrol(self, name: str) -> None:
-        """Ask for a certificate, have it signed and install it; a node that has one keeps it."""
+        """Ask for a certificate, have it signed, install it, and sign the node's charter; a node that has them keeps
+        them."""
         folder = self.agent_folder(name)
         if (folder / "pki" / "node.crt").exists():
             return
@@ -138,14 +139,21 @@ class Cloud:
             *("--name", name, "--zone", self.zones[name]),
             *("--address", self.agent_address(name), "--csr", str(request)),
         )
-        authority = (self.stack.var / "pki" / "ca.crt").read_bytes()
-        enrol.install(folder, certificate=certificate.encode(), ca=authority)
+        pki = self.stack.var / "pki"
+        self.stack.manage(
+            "charter_sign",
+            *("--node", name, "--classifications", "*", "--serial", f"LAB-{name}"),
+            *("--witness", "alice", "--witness", "bruno", "--root-key", str(self.stack.root_key)),
+        )
+        ca, root = (pki / "ca.crt").read_bytes(), (pki / "root.pub").read_bytes()
+        enrol.install(folder, certificate=certificate.encode(), ca=ca, root=root)
 
     def start_agent(self, name: str) -> None:
         """Start the node's agent unless it runs, and return when it listens."""
         host, port = self.agent_address(name).split(":")
         if not _listens(host, int(port)):
             command = [*AGENT, "--state-dir", str(self.agent_folder(name)), "--listen", f"{host}:{port}"]
+            command += ["--clock", "kept-elsewhere"]  # nodes of a lab have no clock of their own
             if self.is_fake:
                 self.stack.spawn(f"agent-{name}", [*command, "--adapter", "fake"])
             else:

@@ -25,6 +25,8 @@ from scripts import services
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OFFICER = "Officer of the demo"
+# Workers need to know nothing of one another.
+LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 START_LIMIT_S = 60
 STOP_LIMIT_S = 10
 
@@ -53,7 +55,7 @@ class Stack:
         }
 
     def prepare(self) -> None:
-        """PostgreSQL, Redis, the schema, the certificates and the offers; nothing of it is done twice."""
+        """PostgreSQL, Redis, the schema, certificates and keys, and the offers; nothing of it is done twice."""
         self.var.mkdir(parents=True, exist_ok=True)
         key = self.var / "secret-key"
         if not key.exists():
@@ -66,6 +68,12 @@ class Stack:
         catalogue = str(fixtures / "catalogue.json")
         self.manage("import_catalogue", catalogue, "--key", str(self._officer()), "--attested-at", "now")
         self.manage("import_offers", str(fixtures / "offers.json"))
+        self.manage("keyset_publish", "--root-key", str(self.root_key))
+
+    @property
+    def root_key(self) -> Path:
+        """On a machine of its own it would be, and never here."""
+        return self.var / "pki" / "root.key"
 
     def _officer(self) -> Path:
         """The key of the one officer here, whose word on facts counts."""
@@ -78,6 +86,7 @@ class Stack:
         celery = [str(BIN / "celery"), "--app", "controlplane.config"]
         quiet = ["--loglevel", "WARNING"]
         worker = ["worker", "--pool", "threads", "--concurrency", str(self.worker_threads)]
+        signer = ["worker", "--queues", "signer", "--pool", "threads", "--concurrency", "2", "--hostname", "signer@%h"]
         web = [
             "--bind",
             f"127.0.0.1:{self.port}",
@@ -92,7 +101,8 @@ class Stack:
         ]
         return {
             "web": [str(BIN / "gunicorn"), *web, "--env", "ANDROMEDE_PROCESS=web", "controlplane.config.wsgi"],
-            "worker": [*celery, *worker, "--without-gossip", "--without-mingle", "--without-heartbeat", *quiet],
+            "worker": [*celery, *worker, *LONELY, *quiet],
+            "signer": [*celery, *signer, *LONELY, *quiet],
             "beat": [*celery, "beat", *quiet],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
         }

@@ -31,14 +31,14 @@ def words(text: str) -> tuple[str, ...]:
 def publish(
     actor: Actor, root: keys.SigningKey, new: NewKeys, *, approvers: Collection[str] = (), without: Collection[str] = ()
 ) -> Keyset:
-    """The keyset that follows the last one. `without`: signers' keys that are to be void."""
+    """The keyset that follows the last one, unless nothing would change. `without`: signers' keys that are to be
+    void."""
     before, now = _published(), clock.now().replace(microsecond=0)
     void = trust.deny_list().kids | set(without)
     public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR).items() if kid not in void}
     signers = keysets.signers({kid: key for kid, key in before.items() if kid not in void}, public, new, now=now)
-    return trust.keyset_publish(
-        actor, root, (*signers.values(), *keysets.officers(before, approvers, now=now).values())
-    )
+    found = signers | keysets.officers(before, approvers, now=now)
+    return trust.keyset() if found == before else trust.keyset_publish(actor, root, found.values())
 
 
 def published_signers() -> set[str]:
