@@ -15,7 +15,7 @@ from .exemption import Exemption
 from .facts import World
 from .policy import ROLES, PolicyError, Role
 from .policy_document import parse as parse_policy
-from .reading import Malformed, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
+from .reading import Malformed, as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
 from .signed import BadDocument, Signed, Verify
 from .trust import MAX_VERSION, Charter, DenyList, Floor, Key, Keyset
 
@@ -135,7 +135,7 @@ def parse(payload: object) -> Permit:
     return Permit(
         **texts,
         gen=as_count(body["gen"], "permit.gen", minimum=0, maximum=MAX_VERSION),
-        roles=tuple(ROLES[ROLES.index(role)] for role in _texts(body["roles"], "permit.roles")),
+        roles=_roles(body["roles"], "permit.roles"),
         epoch=as_count(body["epoch"], "permit.epoch", minimum=0, maximum=MAX_VERSION),
         classifications=_texts(body["classifications"], "permit.classifications"),
         nbf=as_instant(body["nbf"], "permit.nbf"),
@@ -150,6 +150,11 @@ def parse(payload: object) -> Permit:
 
 def _texts(value: object, at: str) -> tuple[str, ...]:
     return tuple(as_text(item, f"{at}[{n}]") for n, item in enumerate(as_list(value, at)))
+
+
+def _roles(value: object, at: str) -> tuple[Role, ...]:
+    named = (as_choice(item, f"{at}[{n}]", among=ROLES) for n, item in enumerate(as_list(value, at)))
+    return tuple(ROLES[ROLES.index(name)] for name in named)
 
 
 @dataclass(frozen=True, slots=True)

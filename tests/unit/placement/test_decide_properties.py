@@ -30,7 +30,7 @@ def may_take(request: Request, row: NodeRow, zones: Zones) -> bool:
     hard = [group for group in request.groups if group.is_hard]
     return (
         status == "open"
-        and all(row.zone in value for value in values)
+        and all(isinstance(value, tuple) and row.zone in value for value in values)
         and (request.zones is None or row.zone in request.zones)
         and row.is_ready
         and not row.is_cordoned

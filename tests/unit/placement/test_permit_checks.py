@@ -1,0 +1,498 @@
+"""What a node checks of a permit, in its order: each check by what passes just within it and what fails just beyond."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from controlplane.placement.core.canonical import digest
+from controlplane.placement.core.exemption import Approval, Exemption, Terms
+from controlplane.placement.core.facts import Fact, World, Zone
+from controlplane.placement.core.permit import (
+    CLOCK_STEP,
+    CONTENTS,
+    EARLY,
+    LIFETIME,
+    Contents,
+    Limits,
+    Permit,
+    Refused,
+    Trust,
+    check,
+    expiry,
+    listed,
+    parse,
+)
+from controlplane.placement.core.reading import Malformed
+from controlplane.placement.core.signed import Signed, message, read, sign
+from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+EVER, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+POLICIES: list[Any] = [
+    {
+        "id": "pol-1",
+        "level": "organization",
+        "atoms": [
+            {"id": "loc", "op": "in", "attr": "location.territory", "value": ["FR"]},
+            {
+                "id": "keys",
+                "op": "subset",
+                "attr": "keys.countries",
+                "value": ["FR"],
+                "roles": ["key"],
+                "waivable": True,
+            },
+        ],
+    }
+]
+ZONE = Zone("fr-idf-1", {"location.territory": (Fact("FR", EVER),), "keys.countries": (Fact(["FR"], EVER),)})
+ABROAD = Zone("fr-idf-1", {"location.territory": (Fact("FR", EVER),), "keys.countries": (Fact(["US"], EVER),)})
+
+
+def mac(key: Key | str) -> Callable[[bytes], bytes]:
+    """Stands for a signature: whoever knows the key's id can make it."""
+    name = key if isinstance(key, str) else key.id
+    return lambda text: hmac.digest(name.encode(), text, hashlib.sha256)
+
+
+def verifier(key: Key) -> Callable[[bytes, bytes], bool]:
+    return lambda text, signature: hmac.compare_digest(mac(key)(text), signature)
+
+
+def key(name: str, **changes: Any) -> Key:
+    found = Key(name, "permit", "Ed25519", "AA==", frozenset({"*"}), frozenset({"*"}), EVER, LATER)
+    return replace(found, **changes)
+
+
+CHARTER = Charter(1, "node-1", "fr-idf-1", frozenset({"eu", "public"}), "S1", EVER, LATER)
+KEYSET = Keyset(1, {name: key(name) for name in ("k-1", "k-2")} | {"facts-1": key("facts-1", use="facts")})
+TRUST = Trust(
+    node="node-1",
+    charter=CHARTER,
+    keyset=KEYSET,
+    deny=DenyList(0),
+    floor=Floor("fr-idf-1", 7, "00", NOW),
+    world=World({"fr-idf-1": ZONE}),
+    now=NOW,
+    high_water=NOW,
+    is_clock_kept=True,
+    verifier=verifier,
+)
+PERMIT = Permit(
+    jti="jti-1",
+    op="instance.create",
+    resource="vm-1",
+    gen=1,
+    aud="node-1",
+    zone="fr-idf-1",
+    roles=("compute", "key"),
+    organization="org-1",
+    project="prj-1",
+    policy_digest=digest(POLICIES),
+    epoch=7,
+    classifications=("eu",),
+    decision="dec-1",
+    nbf=NOW,
+    exp=NOW + LIFETIME,
+    limits=Limits(2, 4096, 20),
+    contents=Contents(volumes=("vol-1",), images=("img-1",), nics=("nic-1",), instances=("vm-1",)),
+)
+SUBJECT = ("instances", "vm-1")
+
+
+def signed(permit: Permit = PERMIT, key_id: str = "k-1") -> Signed:
+    return sign("permit", permit.payload(), key_id=key_id, key=mac(key_id))
+
+
+def checked(
+    document: Signed,
+    trust: Trust = TRUST,
+    *,
+    policies: object = POLICIES,
+    ops: Any = ("instance.create",),
+    subject: Any = SUBJECT,
+) -> Permit:
+    return check(document, trust, ops=ops, subject=subject, policies=policies)
+
+
+def code(document: Signed, trust: Trust = TRUST, **more: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        checked(document, trust, **more)
+    assert str(caught.value) == f"{caught.value.code}: {caught.value.reason}"
+    assert caught.value.reason
+    return caught.value.code
+
+
+def test_a_good_permit_is_the_one_that_was_signed() -> None:
+    assert checked(signed()) == PERMIT
+    assert checked(read(signed().document())) == PERMIT
+    assert parse(PERMIT.payload()) == PERMIT
+
+
+def altered(**changes: Any) -> Signed:
+    """After it was signed."""
+    genuine = signed()
+    return Signed({**genuine.payload, **changes}, genuine.key_id, genuine.signature)
+
+
+@pytest.mark.parametrize("name", sorted(PERMIT.payload()))
+def test_nothing_in_a_permit_can_be_altered(name: str) -> None:
+    assert code(altered(**{name: "x"})) == "BAD_SIGNATURE"
+
+
+def resigned(**changes: Any) -> Signed:
+    """By the signer itself, with another payload."""
+    payload = {name: value for name, value in {**PERMIT.payload(), **changes}.items() if value is not ...}
+    return sign("permit", payload, key_id="k-1", key=mac("k-1"))
+
+
+@pytest.mark.parametrize("name", sorted(PERMIT.payload()))
+def test_every_field_must_be_there_and_of_its_type(name: str) -> None:
+    assert code(resigned(**{name: ...})) == "MALFORMED"
+    if name != "exemption":
+        assert code(resigned(**{name: None})) == "MALFORMED"
+    assert code(resigned(**{name: 1.5})) == "MALFORMED"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"v": 2},
+        {"v": 0},
+        {"v": True},
+        {"gen": -1},
+        {"epoch": -1},
+        {"roles": ["everything"]},
+        {"roles": "compute"},
+        {"roles": [7]},
+        {"jti": ""},
+        {"zone": 7},
+        {"limits": {"vcpus": 1, "memory_mib": 1}},
+        {"limits": {"vcpus": 1, "memory_mib": 1, "disk_gib": -1}},
+        {"limits": {"vcpus": 1, "memory_mib": 1, "disk_gib": 1, "gpus": 1}},
+        {"volumes": [""]},
+        {"nbf": "2026-11-24"},
+        {"exp": "2026-11-24T12:00:00"},
+        {"more": 1},
+        {"exemption": {}},
+        {"exemption": "none"},
+    ],
+)
+def test_what_cannot_be_meant_is_malformed_even_when_it_is_signed(changes: dict[str, Any]) -> None:
+    assert code(resigned(**changes)) == "MALFORMED"
+    with pytest.raises(Malformed, match="^permit"):
+        parse({**PERMIT.payload(), **changes})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"gen": 2**53}, {"epoch": 2**53}, {"limits": {"vcpus": 1, "memory_mib": 1, "disk_gib": 2**53}}]
+)
+def test_numbers_that_not_every_reader_knows_are_malformed(changes: dict[str, Any]) -> None:
+    with pytest.raises(Malformed, match=f"^permit.{next(iter(changes))}"):
+        parse({**PERMIT.payload(), **changes})
+
+
+def test_the_largest_numbers_are_read() -> None:
+    largest = replace(PERMIT, gen=2**53 - 1, epoch=2**53 - 1, limits=Limits(0, 2**53 - 1, 2**53 - 1))
+    assert parse(largest.payload()) == largest
+    assert parse(replace(PERMIT, gen=0, epoch=0).payload()).gen == 0
+
+
+def test_a_document_of_another_kind_is_no_permit() -> None:
+    other = sign("fact", PERMIT.payload(), key_id="k-1", key=mac("k-1"))
+    assert code(other) == "BAD_SIGNATURE"
+    assert message("permit", {}) == b"andromede/permit/v1\n{}"
+
+
+# --- keys
+
+
+def test_only_keys_for_permits_sign_permits() -> None:
+    assert code(signed(key_id="k-9")) == "UNKNOWN_KEY"
+    assert code(signed(key_id="facts-1")) == "UNKNOWN_KEY"
+    assert code(Signed(PERMIT.payload(), "k-2", mac("k-1")(message("permit", PERMIT.payload())))) == "BAD_SIGNATURE"
+    assert checked(signed(key_id="k-2")) == PERMIT
+
+
+def test_a_revoked_key_signs_nothing() -> None:
+    revoked = replace(TRUST, deny=DenyList(1, kids=frozenset({"k-1"})))
+    assert code(signed(), revoked) == "REVOKED_KEY"
+    assert checked(signed(key_id="k-2"), revoked) == PERMIT
+
+
+@pytest.mark.parametrize(
+    ("scope", "is_good"),
+    [
+        ({"zones": frozenset({"fr-idf-1"})}, True),
+        ({"zones": frozenset({"fr-idf-2"})}, False),
+        ({"zones": frozenset()}, False),
+        ({"classifications": frozenset({"eu", "hds"})}, True),
+        ({"classifications": frozenset({"hds"})}, False),
+    ],
+)
+def test_a_key_speaks_for_its_zones_and_classifications(scope: dict[str, Any], is_good: bool) -> None:
+    trust = replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", **scope)}))
+    assert (checked(signed(), trust) == PERMIT) if is_good else (code(signed(), trust) == "OUT_OF_SCOPE")
+
+
+@pytest.mark.parametrize(
+    ("interval", "is_good"),
+    [
+        ({"not_before": NOW}, True),
+        ({"not_before": NOW + SECOND}, False),
+        ({"not_after": NOW + SECOND}, True),
+        ({"not_after": NOW}, False),
+    ],
+)
+def test_a_key_signs_while_it_is_in_use(interval: dict[str, Any], is_good: bool) -> None:
+    trust = replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", **interval)}))
+    assert (checked(signed(), trust) == PERMIT) if is_good else (code(signed(), trust) == "UNKNOWN_KEY")
+
+
+# --- clock
+
+
+def test_a_clock_that_nothing_keeps_or_that_went_back_is_not_trusted() -> None:
+    assert code(signed(), replace(TRUST, is_clock_kept=False)) == "CLOCK_UNTRUSTED"
+    assert checked(signed(), replace(TRUST, high_water=NOW + CLOCK_STEP)) == PERMIT
+    assert code(signed(), replace(TRUST, high_water=NOW + CLOCK_STEP + SECOND)) == "CLOCK_UNTRUSTED"
+    assert checked(signed(), replace(TRUST, high_water=NOW - LIFETIME)) == PERMIT
+
+
+def test_when_a_permit_begins_and_ends() -> None:
+    def at(moment: datetime) -> Trust:
+        return replace(TRUST, now=moment, high_water=moment)
+
+    assert checked(signed(), at(NOW - EARLY)) == PERMIT
+    assert code(signed(), at(NOW - EARLY - SECOND)) == "NOT_YET_VALID"
+    assert checked(signed(), at(NOW + LIFETIME - SECOND)) == PERMIT
+    assert code(signed(), at(NOW + LIFETIME)) == "EXPIRED"
+    assert code(signed(replace(PERMIT, exp=NOW + LIFETIME + SECOND))) == "EXPIRED"
+    assert (EARLY, LIFETIME, CLOCK_STEP) == (60 * SECOND, 300 * SECOND, 2 * SECOND)
+
+
+def test_a_permit_ends_with_what_it_rests_on() -> None:
+    assert expiry(NOW) == NOW + LIFETIME
+    assert expiry(NOW, None, NOW + 2 * LIFETIME) == NOW + LIFETIME
+    assert expiry(NOW, None, NOW + SECOND, NOW + 2 * SECOND) == NOW + SECOND
+
+
+END = datetime(2027, 1, 31, tzinfo=UTC)
+
+
+def test_midnight_utc_between_two_uses() -> None:
+    """The certificate behind a permit ends at midnight: used a second before it is good, at midnight it is not."""
+    issued = END - 2 * SECOND
+    permit = replace(PERMIT, nbf=issued, exp=expiry(issued, END))
+    before = replace(TRUST, now=END - SECOND, high_water=END - SECOND)
+    assert checked(signed(permit), before) == permit
+    assert code(signed(permit), replace(before, now=END, high_water=END)) == "EXPIRED"
+
+
+# --- place and purpose
+
+
+def test_a_permit_is_for_one_node_in_one_zone() -> None:
+    assert code(signed(), replace(TRUST, node="node-2")) == "WRONG_NODE"
+    assert code(signed(replace(PERMIT, aud="node-2"))) == "WRONG_NODE"
+    assert code(signed(replace(PERMIT, zone="us-va-1"))) == "WRONG_ZONE"
+
+
+@pytest.mark.parametrize(
+    ("charter", "expected"),
+    [
+        (None, "NO_CHARTER"),
+        (replace(CHARTER, node="node-2"), "NO_CHARTER"),
+        (replace(CHARTER, valid_from=NOW + SECOND), "NO_CHARTER"),
+        (replace(CHARTER, valid_to=NOW), "NO_CHARTER"),
+        (replace(CHARTER, zone="us-va-1"), "WRONG_ZONE"),
+        (replace(CHARTER, classifications=frozenset({"public"})), "NOT_CLEARED"),
+        (replace(CHARTER, classifications=frozenset()), "NOT_CLEARED"),
+    ],
+)
+def test_a_node_holds_what_its_charter_says(charter: Charter | None, expected: str) -> None:
+    assert code(signed(), replace(TRUST, charter=charter)) == expected
+
+
+@pytest.mark.parametrize(
+    "charter",
+    [
+        replace(CHARTER, valid_from=NOW),
+        replace(CHARTER, valid_to=NOW + SECOND),
+        replace(CHARTER, classifications=frozenset({"*"})),
+    ],
+)
+def test_a_charter_that_just_suffices(charter: Charter) -> None:
+    assert checked(signed(), replace(TRUST, charter=charter)) == PERMIT
+
+
+def test_a_permit_is_for_one_operation_and_what_it_names() -> None:
+    assert checked(signed(), ops={"instance.start", "instance.create"}) == PERMIT
+    assert code(signed(), ops=["instance.start"]) == "WRONG_OPERATION"
+    assert code(signed(), ops=[]) == "WRONG_OPERATION"
+    assert checked(signed(), subject=("volumes", "vol-1")) == PERMIT
+    assert code(signed(), subject=("volumes", "vm-1")) == "WRONG_RESOURCE"
+    assert code(signed(), subject=("instances", "vm-2")) == "WRONG_RESOURCE"
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_what_comes_with_it_must_be_listed(kind: str) -> None:
+    permit = replace(PERMIT, contents=Contents(**{kind: ("a", "b")}))
+    listed(permit, kind, [])
+    listed(permit, kind, ["a", "b"])
+    with pytest.raises(Refused, match=f"NOT_LISTED: .* c .*{kind}"):
+        listed(permit, kind, ["a", "c"])
+
+
+# --- standing
+
+
+def test_a_permit_rests_on_the_facts_that_the_node_holds() -> None:
+    assert code(signed(), replace(TRUST, floor=None)) == "STALE_FACTS"
+    assert code(signed(replace(PERMIT, epoch=8))) == "STALE_FACTS"
+    assert code(signed(replace(PERMIT, epoch=6))) == "REVOKED_BY_EPOCH"
+
+
+@pytest.mark.parametrize("denied", [{"jtis": {"jti-1"}}, {"resources": {"vm-1"}}, {"nodes": {"node-1"}}])
+def test_what_was_denied_is_void(denied: dict[str, set[str]]) -> None:
+    deny = DenyList(1, **{name: frozenset(values) for name, values in denied.items()})
+    assert code(signed(), replace(TRUST, deny=deny)) == "REVOKED"
+    others = DenyList(1, **{name: frozenset({"other"}) for name in denied})
+    assert checked(signed(), replace(TRUST, deny=others)) == PERMIT
+
+
+# --- policies
+
+
+def test_the_policies_are_those_of_the_permit() -> None:
+    assert code(signed(), policies=[]) == "POLICY_MISMATCH"
+    assert code(signed(), policies=[*POLICIES, *POLICIES]) == "POLICY_MISMATCH"
+
+
+def with_policies(policies: Any, **changes: Any) -> Signed:
+    return signed(replace(PERMIT, policy_digest=digest(policies), **changes))
+
+
+def test_no_policies_at_all_admit() -> None:
+    assert checked(with_policies([]), policies=[]).policy_digest == digest([])
+
+
+@pytest.mark.parametrize("policies", [{}, None, [7], [{"id": "x"}], [{**POLICIES[0], "level": "galaxy"}]])
+def test_policies_that_do_not_parse_are_malformed(policies: Any) -> None:
+    assert code(with_policies(policies), policies=policies) == "MALFORMED"
+
+
+def test_the_node_evaluates_on_the_facts_that_it_holds() -> None:
+    assert code(signed(), replace(TRUST, world=World({"fr-idf-1": ABROAD}))) == "POLICY_REFUSES"
+    assert code(signed(), replace(TRUST, world=World({"fr-idf-1": Zone("fr-idf-1")}))) == "POLICY_REFUSES"
+    assert code(signed(), replace(TRUST, world=World())) == "POLICY_REFUSES"
+    no_key = replace(PERMIT, roles=("compute",))
+    assert checked(signed(no_key), replace(TRUST, world=World({"fr-idf-1": ABROAD}))) == no_key
+
+
+def test_a_refusal_names_all_clauses_that_do_not_hold() -> None:
+    with pytest.raises(Refused) as caught:
+        checked(
+            signed(),
+            replace(TRUST, world=World({"fr-idf-1": Zone("fr-idf-1", {"keys.countries": (Fact(["US"], EVER),)})})),
+        )
+    assert caught.value.reason == (
+        "zone fr-idf-1 does not satisfy: organization/loc ATTR_UNKNOWN, organization/keys ATTR_MISMATCH"
+    )
+
+
+# --- exemptions
+
+TERMS = Terms(
+    id="ex-1",
+    resources=("vm-1",),
+    op="instance.create",
+    zone="fr-idf-1",
+    waived=("pol-1/keys",),
+    reason="a storm",
+    requested_by="user-1",
+    not_before=NOW,
+    expires_at=NOW + timedelta(hours=4),
+    max_uses=1,
+)
+APPROVERS = {"sovereignty_officer": ("user-2", "a-2"), "duty_operator": ("user-3", "a-3")}
+WITH_APPROVERS = replace(
+    TRUST,
+    world=World({"fr-idf-1": ABROAD}),
+    keyset=Keyset(1, {**KEYSET.keys, **{name: key(name, use="approval") for _, name in APPROVERS.values()}}),
+)
+
+
+def exempted(terms: Terms = TERMS, approved: Terms | None = None) -> Signed:
+    approvals = []
+    for duty, (approver, key_id) in APPROVERS.items():
+        text = message("approval", (approved or terms).approval_payload(approver, duty))
+        approvals.append(Approval(approver, duty, key_id, mac(key_id)(text)))
+    return signed(replace(PERMIT, exemption=Exemption(terms, tuple(approvals))))
+
+
+def test_two_people_can_waive_what_can_be_waived() -> None:
+    assert code(signed(), WITH_APPROVERS) == "POLICY_REFUSES"
+    exemption = checked(exempted(), WITH_APPROVERS).exemption
+    assert exemption is not None and exemption.terms == TERMS
+
+
+def test_what_cannot_be_waived_still_refuses() -> None:
+    nowhere = replace(WITH_APPROVERS, world=World({"fr-idf-1": Zone("fr-idf-1")}))
+    assert code(exempted(replace(TERMS, waived=("pol-1/keys", "pol-1/loc"))), nowhere) == "POLICY_REFUSES"
+    assert code(exempted(replace(TERMS, waived=("pol-1/loc",))), WITH_APPROVERS) == "POLICY_REFUSES"
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        (replace(TERMS, resources=("vm-2",)), "NOT_EXEMPTED"),
+        (replace(TERMS, op="instance.start"), "NOT_EXEMPTED"),
+        (replace(TERMS, zone="us-va-1"), "NOT_EXEMPTED"),
+        (replace(TERMS, expires_at=NOW), "EXEMPTION_OVER"),
+        (replace(TERMS, requested_by="user-2"), "SAME_PERSON"),
+    ],
+)
+def test_an_exemption_is_for_what_it_says(terms: Terms, expected: str) -> None:
+    assert code(exempted(terms), WITH_APPROVERS) == expected
+
+
+def test_an_exemption_that_others_approved_is_none() -> None:
+    assert code(exempted(TERMS, approved=replace(TERMS, reason="no storm")), WITH_APPROVERS) == "NOT_APPROVED"
+    assert code(exempted(), replace(WITH_APPROVERS, keyset=KEYSET)) == "NOT_APPROVED"
+
+
+# --- the order of the checks
+
+FAULTS: list[tuple[str, Callable[[Permit, Trust], tuple[Permit, Trust]]]] = [
+    ("CLOCK_UNTRUSTED", lambda permit, trust: (permit, replace(trust, is_clock_kept=False))),
+    ("WRONG_NODE", lambda permit, trust: (replace(permit, aud="node-2"), trust)),
+    ("NO_CHARTER", lambda permit, trust: (permit, replace(trust, charter=None))),
+    ("WRONG_OPERATION", lambda permit, trust: (replace(permit, op="instance.start"), trust)),
+    ("EXPIRED", lambda permit, trust: (replace(permit, exp=NOW), trust)),
+    ("REVOKED_BY_EPOCH", lambda permit, trust: (replace(permit, epoch=6), trust)),
+    ("REVOKED", lambda permit, trust: (permit, replace(trust, deny=DenyList(1, jtis=frozenset({"jti-1"}))))),
+    ("POLICY_REFUSES", lambda permit, trust: (permit, replace(trust, world=World()))),
+]
+
+
+@pytest.mark.parametrize("first", range(len(FAULTS)))
+def test_of_several_faults_the_first_in_the_order_is_told(first: int) -> None:
+    permit, trust = PERMIT, TRUST
+    for _, spoil in FAULTS[first:]:
+        permit, trust = spoil(permit, trust)
+    assert code(signed(permit), trust) == FAULTS[first][0]
+
+
+def test_keys_and_signatures_come_before_all_else() -> None:
+    bad = replace(TRUST, is_clock_kept=False, charter=None)
+    assert code(signed(key_id="k-9"), bad) == "UNKNOWN_KEY"
+    assert code(altered(aud="node-2"), bad) == "BAD_SIGNATURE"
+    assert code(altered(aud="node-2"), replace(bad, deny=DenyList(1, kids=frozenset({"k-1"})))) == "REVOKED_KEY"
+    assert code(resigned(v=2), bad) == "MALFORMED"
