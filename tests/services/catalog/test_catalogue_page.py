@@ -1,0 +1,32 @@
+"""The reference of the catalogue names all there is, and its example is a catalogue."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from controlplane.catalog.models import Fact
+from controlplane.placement.core.attributes import ABOUT
+from controlplane.placement.core.statements import FIELDS
+from tests.facts import import_sample
+
+PAGE = settings.BASE_DIR / "docs" / "reference" / "catalogue.md"
+
+
+def example() -> Any:
+    return json.loads(PAGE.read_text().partition("```json\n")[2].partition("```")[0])
+
+
+def test_every_attribute_and_field_is_named() -> None:
+    words = set(re.findall(r"`([^`\n]+)`", PAGE.read_text()))
+    attributes = {name for about in ABOUT.values() for name in about}
+    assert {name for name in attributes if not re.fullmatch(r"seal\.SOV-[2-7]", name)} <= words
+    assert set(FIELDS) <= words
+
+
+@pytest.mark.django_db
+def test_the_example_can_be_imported() -> None:
+    assert import_sample(example()).stated == Fact.objects.count() == 10
+    assert import_sample(example()).stated == 0
