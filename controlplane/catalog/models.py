@@ -62,7 +62,10 @@ class OfficerKey(BaseModel):
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["key_id"], name="catalog_officer_key_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["key_id"], name="catalog_officer_key_once"),
+            models.UniqueConstraint(fields=["public_key"], name="catalog_officer_public_key_once"),
+        ]
 
 
 class FactsEpoch(models.Model):

@@ -11,12 +11,15 @@ from controlplane.catalog import keys
 from controlplane.catalog.errors import OfficerKeyInvalid, OfficerKeyNotFound, OfficerKeyNotInForce, OfficerKeyTaken
 from controlplane.catalog.models import OfficerKey
 from controlplane.identity.actor import Actor
+from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.placement.core.reading import Malformed, as_text
 
 LIFETIME = timedelta(days=2 * 365)
 LIFETIME_MAX = timedelta(days=5 * 366)
+KNOWN_ALREADY = "it is registered already, under another id."
+NOBODY = "there is no such user."
 REVOKED = "it was revoked."
 TOO_EARLY = "its time has not begun."
 EXPIRED = "its time is over."
@@ -37,8 +40,8 @@ class NewKey:
 
 @transaction.atomic(durable=True)
 def officer_key_register(actor: Actor, new: NewKey) -> OfficerKey:
-    """From now on what this key signs counts as the officer's word. The same key again, under the same id and name,
-    changes nothing.
+    """From now on what this key signs counts as the officer's word. The same key again, under the same id and name and
+    for the same account, changes nothing. One key has one id, so that nobody is two people.
 
     Raises:
         RoleNeeded, OfficerKeyInvalid.
@@ -47,12 +50,19 @@ def officer_key_register(actor: Actor, new: NewKey) -> OfficerKey:
     actor.may_operate()
     key = _checked(new)
     known = OfficerKey.objects.filter(key_id=key.key_id).first()
-    if known is not None and (known.public_key, known.officer) == (key.public_key, key.officer):
+    if known is not None and _identity(known) == _identity(key):
         return known
-    with refusing("catalog_officer_key_once", OfficerKeyTaken(field="key_id", name=key.key_id)):
+    with (
+        refusing("catalog_officer_key_once", OfficerKeyTaken(field="key_id", name=key.key_id)),
+        refusing("catalog_officer_public_key_once", OfficerKeyInvalid(field="public_key", reason=KNOWN_ALREADY)),
+    ):
         key.save(force_insert=True)
     record(actor, "officer_key.register", key.pk, key_id=key.key_id, officer=key.officer)
     return key
+
+
+def _identity(key: OfficerKey) -> tuple[str, str, UUID | None]:
+    return key.public_key, key.officer, key.user_id
 
 
 def _checked(new: NewKey) -> OfficerKey:
@@ -65,6 +75,8 @@ def _checked(new: NewKey) -> OfficerKey:
     if not not_before < not_after <= not_before + LIFETIME_MAX:
         reason = f"it must end after its beginning, and at most {LIFETIME_MAX.days} days after it."
         raise OfficerKeyInvalid(field="not_after", reason=reason)
+    if new.user_id is not None and not User.objects.filter(pk=new.user_id).exists():
+        raise OfficerKeyInvalid(field="user_id", reason=NOBODY)
     return OfficerKey(
         key_id=_text(new.key_id or keys.usual_key_id(public_key), "key_id", limit=64),
         officer=_text(new.officer, "officer", limit=200),

@@ -33,6 +33,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import User
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.core.facts import Horizon, at
 from controlplane.placement.core.signed import Signed
@@ -439,6 +440,7 @@ def _pem(key: Any) -> str:
         (lambda: {"officer": ""}, "officer"),
         (lambda: {"officer": "Ada\nMartin"}, "officer"),
         (lambda: {"key_id": "k" * 65}, "key_id"),
+        (lambda: {"user_id": new_id()}, "user_id"),
         (lambda: {"not_after": clock.now() - timedelta(days=1)}, "not_after"),
         (lambda: {"not_after": clock.now() + timedelta(days=10 * 365)}, "not_after"),
     ],
@@ -458,6 +460,8 @@ def test_the_id_of_a_key_is_never_given_again() -> None:
         officer_key_register(SYSTEM, replace(new, public_key=_pem(private_key("other"))))
     with pytest.raises(OfficerKeyTaken):
         officer_key_register(SYSTEM, replace(new, officer="Mallory"))
+    with pytest.raises(OfficerKeyInvalid, match="registered already"):
+        officer_key_register(SYSTEM, replace(new, officer="Mallory", key_id="second"))
     assert officer_key_register(SYSTEM, new).revoked_at is not None
 
 
