@@ -1,5 +1,6 @@
 """The decision: filters, then ranking, then what there is to learn from the refusals."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from .compare import Sets, unsatisfiable
 from .decision import Decision, Elimination, Verdict, ZoneReport
 from .facts import World
-from .filters import CAPACITY, FILTERS, Sieve, Zones, assess, sift
+from .filters import CAPACITY, FILTERS, Sieve, Zones, ZoneVerdict, assess, sift
 from .fleet import Fleet
 from .hints import nearest, relaxations
 from .policy import AtomRef
@@ -30,9 +31,9 @@ def decide(request: Request, fleet: Fleet, world: World, *, now: datetime, seed:
         request=request,
         seed=seed,
         candidates=tuple(fleet.ids[position] for position in rank(request, fleet, among=admitted, seed=seed)),
-        eliminated=_eliminated(fleet, sieve),
+        eliminated=tuple(_eliminated(fleet, verdicts, sieve)),
         zones=_zone_reports(fleet, verdicts, sieve),
-        nearest=nearest(request, fleet, sieve),
+        nearest=nearest(request, fleet, verdicts, sieve),
         relaxations=() if admitted.any() else relaxations(request, fleet, verdicts, sieve),
         unsatisfiable=conflict,
     )
@@ -46,13 +47,18 @@ def _verdict(sieve: Sieve, conflict: tuple[AtomRef, ...]) -> Verdict:
     return "no_capacity" if sieve.passing(but_for=CAPACITY).any() else "inadmissible"
 
 
-def _eliminated(fleet: Fleet, sieve: Sieve) -> tuple[Elimination, ...]:
+def _eliminated(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Elimination]:
     """All filters, also those that refused nobody: a reader sees what was checked."""
     first = sieve.first_refusal()
-    return tuple(
-        Elimination(each.name, each.code, tuple(fleet.ids[node] for node in np.flatnonzero(first == position)))
-        for position, each in enumerate(FILTERS)
-    )
+    for position, each in enumerate(FILTERS):
+        refused = np.flatnonzero(first == position)
+        zone_of = fleet.zone_index[refused]
+        reasons = [zones[zone].codes(each)[0] for zone in range(len(fleet.zone_ids))]
+        told = dict.fromkeys(reasons[zone] for zone in np.unique(zone_of)) or (each.code,)
+        for code in told:
+            with_code = [zone for zone, reason in enumerate(reasons) if reason == code]
+            nodes = refused if len(told) == 1 else refused[np.isin(zone_of, with_code)]
+            yield Elimination(each.name, code, tuple(fleet.ids[node] for node in nodes))
 
 
 def _zone_reports(fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[ZoneReport, ...]:
@@ -66,7 +72,7 @@ def _zone_reports(fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[ZoneReport,
             status=zone.status,
             nodes=sum(counts),
             admitted=counts[-1],
-            codes=_by_code(counts[:-1]),
+            codes=_by_code(zone, counts[:-1]),
             results=zone.results,
             valid_until=zone.valid_until,
         )
@@ -75,9 +81,10 @@ def _zone_reports(fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[ZoneReport,
     return tuple(sorted(reports, key=lambda report: report.zone))
 
 
-def _by_code(counts: list[int]) -> dict[str, int]:
+def _by_code(zone: ZoneVerdict, counts: list[int]) -> dict[str, int]:
     codes: dict[str, int] = {}
     for each, count in zip(FILTERS, counts, strict=True):
         if count:
-            codes[each.code] = codes.get(each.code, 0) + count
+            code = zone.codes(each)[0]
+            codes[code] = codes.get(code, 0) + count
     return codes

@@ -18,7 +18,7 @@ Verdict = Literal["admitted", "no_capacity", "inadmissible", "unsatisfiable"]
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """The nodes whose first refusal was this filter's."""
+    """The nodes whose first refusal was this filter's, for this reason."""
 
     filter: str
     code: str
@@ -71,7 +71,8 @@ class Relaxation:
 class Decision:
     """`candidates` are ranked, best first. Every other node is in exactly one of `eliminated`.
 
-    `eliminated` has one entry per filter, in order; `zones` one per zone, by id.
+    `eliminated` has one entry per filter, in order, and one per reason where clauses give several; `zones` one per
+    zone, by id.
     `verdict` tells apart why nothing was admitted: the policies contradict each other (unsatisfiable), no
     node may take the request whatever its size (inadmissible), or some may but have no room (no_capacity).
     """

@@ -32,6 +32,13 @@ class ZoneVerdict:
     def failing(self) -> tuple[AtomResult, ...]:
         return tuple(result for result in self.results if result.result != "T")
 
+    def codes(self, filter: "Filter") -> tuple[str, ...]:
+        """Why the filter refuses nodes of this zone: for what is said of zones the clauses' own reasons, else its own.
+        The first is the one that counts."""
+        truth = {"policy": "F", "facts": "U"}.get(filter.name)
+        own = (result.code for result in self.results if result.result == truth)
+        return tuple(dict.fromkeys(own)) or (filter.code,)
+
 
 def assess(request: Request, fleet: Fleet, world: World, *, now: datetime) -> tuple[ZoneVerdict, ...]:
     """The policies on every zone: first the fleet's, as in `fleet.zone_ids`, then those without nodes."""
@@ -134,7 +141,8 @@ def _has_room(dimension: str) -> Test:
 
 
 class Filter(NamedTuple):
-    """`name` is the rule as a decision counts it, `code` the reason it gives: a closed list, never renamed."""
+    """`name` is the rule as a decision counts it, `code` the reason it gives where no clause gives a more precise one:
+    a closed list, never renamed."""
 
     name: str
     code: str

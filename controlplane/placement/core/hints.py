@@ -13,24 +13,32 @@ NEAREST = 5
 NAMED_NODES = 5
 
 
-def nearest(request: Request, fleet: Fleet, sieve: Sieve) -> tuple[NearMiss, ...]:
+def nearest(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[NearMiss, ...]:
     """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
     refused = np.flatnonzero(~sieve.passing())
     reasons = (~sieve.masks).sum(axis=0)[refused]
     stage = np.minimum(sieve.first_refusal(), len(FILTERS) - len(CAPACITY))[refused]
     lacking = _relative_shortfall(request, fleet).sum(axis=1)[refused]
     order = np.lexsort((lacking, -stage, reasons))[:NEAREST]
-    return tuple(_near_miss(request, fleet, sieve, int(position)) for position in refused[order])
+    return tuple(
+        _near_miss(request, fleet, _reasons(fleet, zones, sieve, position), position)
+        for position in refused[order].tolist()
+    )
 
 
-def _near_miss(request: Request, fleet: Fleet, sieve: Sieve, position: int) -> NearMiss:
+def _reasons(fleet: Fleet, zones: Zones, sieve: Sieve, position: int) -> tuple[str, ...]:
+    zone = zones[fleet.zone_index[position]]
     failing = [each for each, passes in zip(FILTERS, sieve.masks[:, position], strict=True) if not passes]
+    return tuple(dict.fromkeys(code for each in failing for code in zone.codes(each)))
+
+
+def _near_miss(request: Request, fleet: Fleet, codes: tuple[str, ...], position: int) -> NearMiss:
     lacking = _shortfall(request, fleet)[position].tolist()
     return NearMiss(
         node=fleet.ids[position],
         name=fleet.names[position],
         zone=fleet.zone_ids[fleet.zone_index[position]],
-        codes=tuple(dict.fromkeys(each.code for each in failing)),
+        codes=codes,
         shortfall={name: amount for name, amount in zip(DIMENSIONS, lacking, strict=True) if amount},
         free=Resources(*fleet.free[position].tolist()),
         missing_traits=tuple(sorted(request.traits - _traits(fleet, position))),

@@ -1,14 +1,16 @@
 """Decisions by example: each rule, its reason, and what would have helped."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from controlplane.placement.core.capacity import fits, largest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import Decision, as_document
-from controlplane.placement.core.facts import World, Zone
+from controlplane.placement.core.facts import Fact, World, Zone
 from controlplane.placement.core.fleet import Fleet, NodeRow
+from controlplane.placement.core.policy import Atom, Certified, Policy
 from controlplane.placement.core.request import Group, Request, Resources
 from tests.unit.placement.examples import (
     NOW,
@@ -209,3 +211,59 @@ def test_the_largest_that_fits_is_the_room_on_one_node() -> None:
 def test_capacity_of_nothing_has_no_answer() -> None:
     with pytest.raises(ValueError, match="nothing"):
         fits(ask(resources=Resources()), fleet(), OPEN_WORLD, now=NOW)
+
+
+def territory(zone: str, value: object) -> Zone:
+    ever = datetime(2020, 1, 1, tzinfo=UTC)
+    return Zone(zone, {"location.territory": (Fact(value, ever),), "network_class": (Fact(0, ever),)})
+
+
+DEMANDS = Policy(
+    "pol-1",
+    "organization",
+    (
+        Atom("net", "ge", 1, "network_class", roles=("compute",)),
+        Atom("loc", "in", ("FR",), "location.territory"),
+        Atom("meta", "subset", ("FR",), "metadata.countries", roles=("compute",)),
+    ),
+)
+
+
+def test_nodes_are_refused_for_the_reason_of_their_zones_first_clause_that_fails() -> None:
+    world = world_of([territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None)])
+    decision = decided(ask(policies=(DEMANDS,)), three_zones(), world)
+    assert decision.refusals() == dict.fromkeys(["n-fr", "n-de", "n-us"], "LEVEL_TOO_LOW")
+    assert {miss.node: miss.codes for miss in decision.nearest} == {
+        "n-fr": ("LEVEL_TOO_LOW", "ATTR_UNKNOWN"),
+        "n-de": ("LEVEL_TOO_LOW", "ATTR_MISMATCH", "ATTR_UNKNOWN"),
+        "n-us": ("LEVEL_TOO_LOW", "ATTR_UNKNOWN"),
+    }
+
+
+def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
+    world = world_of([territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None)])
+    decision = decided(ask(policies=(DEMANDS,), roles=("backup",)), three_zones(), world)
+    assert decision.refusals() == {"n-de": "ATTR_MISMATCH", "n-us": "ATTR_UNKNOWN"}
+    reasons = Policy("pol-2", "project", (Atom("far", "min_distance_km", 10), Atom("snc", "holds", Certified("SNC"))))
+    known = {PARIS: territory(PARIS, "FR"), RHINE: territory(RHINE, "FR")}
+    certified = Zone(PARIS, {**known[PARIS].facts, "certifications": (Fact([], datetime(2020, 1, 1, tzinfo=UTC)),)})
+    decision = decided(
+        ask(policies=(reasons,)), fleet(node("n1"), node("n2", RHINE)), world_of([certified, known[RHINE]])
+    )
+    assert decision.refusals() == {"n1": "CERT_MISSING", "n2": "ATTR_UNKNOWN"}
+    assert [(each.filter, each.code, len(each.nodes)) for each in decision.eliminated[:2]] == [
+        ("policy", "CERT_MISSING", 1),
+        ("facts", "ATTR_UNKNOWN", 1),
+    ]
+    assert [dict(zone.codes) for zone in decision.zones] == [{"ATTR_UNKNOWN": 1}, {"CERT_MISSING": 1}]
+
+
+def test_two_reasons_of_one_rule_are_told_apart() -> None:
+    world = world_of([territory(PARIS, "FR"), territory(RHINE, "DE")])
+    net = Policy("pol-1", "project", (Atom("loc", "in", ("FR",), "location.territory"), DEMANDS.atoms[0]))
+    decision = decided(ask(policies=(net,)), fleet(node("n1"), node("n2", RHINE), node("n3")), world)
+    assert [(each.filter, each.code, each.nodes) for each in decision.eliminated[:3]] == [
+        ("policy", "ATTR_MISMATCH", ("n2",)),
+        ("policy", "LEVEL_TOO_LOW", ("n1", "n3")),
+        ("facts", "ATTR_UNKNOWN", ()),
+    ]
