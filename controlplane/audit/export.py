@@ -20,7 +20,7 @@ from controlplane.audit.core import archive, exported
 from controlplane.audit.core.archive import Listed
 from controlplane.audit.core.exported import Line, Manifest, Span
 from controlplane.audit.core.records import PLATFORM, Entry
-from controlplane.audit.errors import CheckpointNotFound
+from controlplane.audit.errors import CheckpointNotFound, NotSequenced
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, Witness
 from controlplane.identity.models import Organization
 from controlplane.kernel.names import as_uuid
@@ -48,12 +48,15 @@ def write(window: Window, out: Path) -> Manifest:
     Raises:
         LogKeyMissing
         CheckpointNotFound: the log is empty.
+        NotSequenced: the log's key has changed, and there was nothing to sign with the new one yet.
     """
     evidence.sequence()
     evidence.checkpoint()
     newest = selectors.checkpoint_newest()
     if newest is None:
         raise CheckpointNotFound(name="1")
+    if selectors.checkpoint_note(newest).by(log_key.load().public) is None:
+        raise NotSequenced
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         content = _Content(window, newest, Path(folder))
         manifest = content.manifest()
@@ -127,14 +130,17 @@ class _Content:
         return Span(1, total, total)
 
     def _checkpoints(self) -> Iterator[bytes]:
-        """Those of the time and later that witnesses have signed, and the newest."""
+        """Those of the time and later that witnesses have signed, and the newest. What an earlier key of the log has
+        signed is left out: the newest covers all of it."""
         cosigned = Q(cosignature__isnull=False, created_at__gte=self.window.start)
         wanted = Checkpoint.objects.filter(cosigned | Q(pk=self.newest.pk), tree_size__lte=self.newest.tree_size)
-        before = 0
+        key, before = log_key.load().public, 0
         for checkpoint in wanted.distinct().order_by("tree_size"):
-            proof = proofs.consistency(before, checkpoint.tree_size)
-            yield exported.checkpoint_line(str(selectors.checkpoint_note(checkpoint)), tuple(proof))
-            before = checkpoint.tree_size
+            note = selectors.checkpoint_note(checkpoint)
+            if note.by(key) is not None:
+                proof = proofs.consistency(before, checkpoint.tree_size)
+                yield exported.checkpoint_line(str(note), tuple(proof))
+                before = checkpoint.tree_size
 
     def _lines(self, rows: Rows) -> Iterator[bytes]:
         batch: list[EvidenceRecord] = []

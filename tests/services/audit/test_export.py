@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from controlplane.audit import evidence, export, log_key
 from controlplane.audit.core import exported, records, witness
@@ -16,6 +17,7 @@ from controlplane.audit.core.archive import BLOCK, Archive
 from controlplane.audit.core.checkpoints import TreeHead
 from controlplane.audit.core.exported import EARLIER_RECORDS, OWN_RECORDS, PLATFORM_RECORDS, Span
 from controlplane.audit.core.verify import Pins, verify
+from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.witnesses import cosign_accept, witness_add, witness_request
 from controlplane.identity.models import Organization
@@ -178,6 +180,26 @@ def test_witnesses_are_counted(organization: Organization, write: Write, tmp_pat
     assert verdict(written.path, "--witnesses", "2").status == 1
     other = Signer("auditor.example/w", 4)
     assert verdict(written.path, "--witness", str(other.key), "--witnesses", "1").status == 1
+
+
+def test_after_a_new_key_of_the_log_only_what_it_signed_is_shown(
+    organization: Organization, write: Write, tmp_path: Path, settings: Settings
+) -> None:
+    auditor = witness.create(tmp_path / "witness", "auditor.example/w")
+    story = told(organization.pk)
+    evidence.sequence()
+    before = evidence.checkpoint()
+    assert before is not None
+    request = witness_request(witness_add(str(auditor.key)))
+    cosign_accept(before.tree_size, str(auditor.sign(request, log_key.load().public, now=1)))
+    (settings.PKI_DIR / log_key.FILE).rename(settings.PKI_DIR / "log-1.key")
+    log_key.create_log_key(settings.PKI_DIR)
+    with pytest.raises(NotSequenced):
+        write()
+    story.create()
+    made = write()
+    assert len(made.lines(exported.CHECKPOINTS)) == 1
+    assert verdict(made.path, "--log-key", str(log_key.load().public)).status == 0
 
 
 # ── one changed byte ────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,120 @@
+"""What the product itself records passes the verifier: facts, policies, decisions, permits of the real signer, and
+receipts of a real agent."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.audit import export, log_key
+from controlplane.audit.models import EvidenceRecord
+from controlplane.audit.selectors import residency_of
+from controlplane.compute.services import instance_delete, instance_power_off, instance_start
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes import agent_client
+from controlplane.placement.policies import policy_set
+from controlplane.watcher import messages
+from controlplane.watcher.receipts import last_number
+from tests.facts import import_sample, state_of
+from tests.services.audit.exports import verdict
+from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
+from tests.world import Cloud, FakeMachine
+
+HOUR = timedelta(hours=1)
+EU = [
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]},
+    {"id": "adm", "attr": "admin.access_from", "op": "subset", "value": ["@EU"]},
+    {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_version": "3.2", "scope": "iaas"},
+]
+
+
+def hear_receipts(machine: FakeMachine) -> None:
+    """As the watcher does it: all that the node has done so far becomes evidence."""
+    request = pb.WatchRequest(heartbeat_interval_ms=100, receipts_after=last_number(machine.row.pk))
+    heartbeats = 0
+    stream = agent_client._stub(machine.row).Watch(request)
+    for event in stream:
+        heartbeats += event.WhichOneof("event") == "heartbeat"
+        if event.WhichOneof("event") == "receipt":
+            messages.write(machine.row.pk, event)
+        if heartbeats == 2:
+            break
+    stream.cancel()
+
+
+@pytest.fixture
+def told(cloud: Cloud) -> Cloud:
+    """Facts, a policy, and instances and volumes that came, worked and went."""
+    log_key.create_log_key(cloud.world.folder / "pki")
+    import_sample()
+    cloud.world.publish_keys()
+    cloud.machine.heartbeat()
+    policy_set(SYSTEM, atoms=EU, organization=cloud.tenant.project.organization)
+    instance = make_instance(cloud)
+    make_volume(cloud)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    done(instance_start(cloud.tenant.actor, instance))
+    hear_receipts(cloud.machine)
+    return cloud
+
+
+def exported(cloud: Cloud, folder: Path) -> Path:
+    window = export.Window(cloud.tenant.project.organization, clock.now() - HOUR, clock.now() + HOUR)
+    export.write(window, folder / "export.tar")
+    return folder / "export.tar"
+
+
+def count(kind: str) -> int:
+    return EvidenceRecord.objects.filter(kind=kind).count()
+
+
+def test_all_that_was_decided_permitted_and_done_holds(told: Cloud, tmp_path: Path) -> None:
+    found = verdict(exported(told, tmp_path), "--root-key", str(told.world.folder / "pki" / "root.pub"))
+    assert found.status == 0, found.out
+    assert count("decision") >= 3
+    assert count("permit") >= 3
+    assert count("receipt") >= 4
+
+
+def test_what_was_refused_holds_too(told: Cloud, tmp_path: Path) -> None:
+    state_of("zone", "fr-idf-1", {"admin.access_from": ["FR", "MA"]})
+    with pytest.raises(CloudError, match="Refused by policy"):
+        ask_instance(told, "late")
+    assert verdict(exported(told, tmp_path)).status == 0
+    assert EvidenceRecord.objects.filter(kind="decision", document__contains="inadmissible").exists()
+
+
+def test_a_guest_can_be_followed_from_its_permit_to_its_end(told: Cloud) -> None:
+    instance = make_instance(told, "followed")
+    hear_receipts(told.machine)
+    (running,) = residency_of(instance.pk, role="compute").intervals
+    assert (running.zone, running.node) == ("fr-idf-1", str(told.machine.row.pk))
+    assert (running.state, running.is_compliant, running.end) == ("proven", True, None)
+    done(instance_delete(told.tenant.actor, instance))
+    hear_receipts(told.machine)
+    (ended,) = residency_of(instance.pk, role="compute").intervals
+    assert ended.end is not None
+    assert ended.close_receipt
+
+
+def test_a_fact_that_sql_has_changed_is_found(told: Cloud, tmp_path: Path) -> None:
+    """Who rules the database can make it decide otherwise; the log does not follow."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE catalog_fact DISABLE TRIGGER USER")
+        cursor.execute(
+            "UPDATE catalog_fact SET value = '[\"US\"]' "
+            "WHERE subject_id = 'fr-idf-2' AND attribute = 'admin.access_from'"
+        )
+        cursor.execute("ALTER TABLE catalog_fact ENABLE TRIGGER USER")
+    make_instance(told, "after")
+    decisions = EvidenceRecord.objects.filter(kind="decision")
+    false = decisions.order_by("pk").last()
+    assert false is not None
+    faults = verdict(exported(told, tmp_path)).faults
+    assert len(faults) == 1
+    assert str(false.pk) in faults[0]
+    assert "zone fr-idf-2" in faults[0]
