@@ -1,0 +1,179 @@
+"""The evidence log: where a resource was, checkpoints, proofs, and what witnesses add to them."""
+
+import base64
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.audit import proofs, selectors, witnesses
+from controlplane.audit.errors import CheckpointNotFound, RecordNotFound
+from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
+from controlplane.audit.residency import SINGLE
+from controlplane.identity.api import ActorView
+from controlplane.identity.selectors import projects
+from controlplane.kernel.fields import In, Out, Text, Whole
+from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.rest import Body, route
+
+RECORDS = Listing(
+    {
+        "kind": among("kind", Kind.values),
+        "resource": has_id("resource_id", "The records of the resource with this id."),
+        "created_after": created_after(),
+    },
+    sorts=("-created_at", "created_at"),
+)
+PERIOD = {
+    "from": "From this moment on (RFC 3339).",
+    "to": "Up to this moment (RFC 3339).",
+    "role": f"Only this reason of holding data: {', '.join(SINGLE)}, image or netedge.",
+}
+
+
+class IntervalOut(Out):
+    """`state` proven: receipts of the node say so; claimed: a permit allows it and no receipt speaks of it. `end` null:
+    still so. Empty ids: there is nothing to name."""
+
+    role = serializers.CharField()
+    zone = serializers.CharField()
+    node = serializers.CharField(allow_blank=True)
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField(allow_null=True)
+    decision = serializers.CharField(allow_blank=True)
+    permit = serializers.CharField(allow_blank=True)
+    open_receipt = serializers.CharField(allow_blank=True)
+    close_receipt = serializers.CharField(allow_blank=True)
+    state = serializers.ChoiceField(["claimed", "proven"])
+    is_compliant = serializers.BooleanField()
+
+
+class ProblemOut(Out):
+    """overlap: in two places at once; gap: data at rest was nowhere."""
+
+    code = serializers.ChoiceField(["overlap", "gap"])
+    role = serializers.CharField()
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField(allow_null=True)
+
+
+class ResidencyOut(Out):
+    intervals = IntervalOut(many=True)
+    problems = ProblemOut(many=True)
+
+
+class RecordOut(Out):
+    """`document` and `salt` (base64) are null once it was erased; `leaf_index` is null until it has its place."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(Kind.values)
+    resource = serializers.UUIDField(source="resource_id", allow_null=True)
+    created_at = serializers.DateTimeField()
+    document = serializers.CharField(allow_null=True)
+    salt = serializers.SerializerMethodField()
+    leaf_index = serializers.IntegerField(allow_null=True)
+
+    def get_salt(self, record: EvidenceRecord) -> str | None:
+        return _base64(record.salt) if record.salt is not None else None
+
+
+class ProofOut(Out):
+    """RFC 6962 §2.1.1: hashes in base64, from the leaf up, to the root of the checkpoint."""
+
+    leaf_index = serializers.IntegerField()
+    leaf_hash = serializers.CharField()
+    hashes = serializers.ListField(child=serializers.CharField())
+    checkpoint = serializers.CharField()
+
+
+class CosignatureIn(In):
+    """A line of a signed note, by a witness whose key the operators have added."""
+
+    example = {"tree_size": 1042, "line": "— witness.example.org AAAAAA…"}
+
+    tree_size = Whole(min_value=1, max_value=2**53)
+    line = Text(max_length=1000)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(bytes(data)).decode()
+
+
+class Residency(ActorView):
+    @route("resource_residency", ResidencyOut, query=PERIOD)
+    def get(self, request: Request) -> Response:
+        resource_id = as_uuid(self.kwargs["resource"])
+        seen = self.records()
+        if resource_id is None or not seen.filter(resource_id=resource_id).exists():
+            raise RecordNotFound(name=self.kwargs["resource"])
+        history = selectors.residency_of(
+            resource_id,
+            start=_moment(request, "from"),
+            end=_moment(request, "to"),
+            role=request.query_params.get("role"),
+        )
+        return Response(ResidencyOut(history).data)
+
+    def records(self) -> QuerySet[EvidenceRecord]:
+        """Of the projects that the actor sees."""
+        return EvidenceRecord.objects.filter(project_id__in=projects(self.actor).values("pk"))
+
+
+def _moment(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name)
+    try:
+        return moment(text) if text is not None else None
+    except ValueError as exc:
+        raise invalid(name, str(exc)) from exc
+
+
+class RecordList(Residency):
+    @route("evidence_list", RecordOut, listing=RECORDS)
+    def get(self, request: Request) -> Response:
+        return RECORDS.page(request, self.records()).answer(RecordOut)
+
+
+class RecordProof(Residency):
+    @route("evidence_proof", ProofOut)
+    def get(self, request: Request) -> Response:
+        ref = self.kwargs["record"]
+        as_id = as_uuid(ref)
+        record = self.records().filter(pk=as_id).first() if as_id else None
+        if record is None:
+            raise RecordNotFound(name=ref)
+        newest = _newest()
+        proof = {
+            "leaf_index": record.leaf_index,
+            "hashes": [_base64(each) for each in proofs.inclusion(record, newest)],
+            "leaf_hash": _base64(record.leaf_hash or b""),
+            "checkpoint": str(selectors.checkpoint_note(newest)),
+        }
+        return Response(ProofOut(proof).data)
+
+
+def _newest() -> Checkpoint:
+    newest = selectors.checkpoint_newest()
+    if newest is None:
+        raise CheckpointNotFound(name="1")
+    return newest
+
+
+class CheckpointNewest(ActorView):
+    """The newest checkpoint as a signed note (C2SP tlog-checkpoint), with the lines of witnesses."""
+
+    @route("evidence_checkpoint", media_type="text/plain")
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(str(selectors.checkpoint_note(_newest())), content_type="text/plain; charset=utf-8")
+
+
+class Cosign(ActorView):
+    """Anybody may bring a witness's line: what counts is its signature."""
+
+    @route("evidence_cosign", body=CosignatureIn, status=204)
+    def post(self, request: Request, body: Body) -> Response:
+        witnesses.cosign_accept(body["tree_size"], body["line"])
+        return Response(status=204)
