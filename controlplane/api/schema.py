@@ -16,7 +16,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import serializers
 
 from controlplane.api import problems
-from controlplane.identity.api import ActorView, ProjectView
+from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.kernel.fields import In, Out, ResourceOut
 from controlplane.kernel.rest import Route, View
 
@@ -36,8 +36,8 @@ SETTINGS: dict[str, Any] = {
     "SORT_OPERATION_PARAMETERS": False,
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
-OURS = (In, Out, ResourceOut, View, ActorView, ProjectView, serializers.Serializer)
-BY_ID_ALONE = ("token", "operation", "decision")
+OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
+BY_ID_ALONE = ("token", "operation", "decision", "proposal", "classification")
 
 
 def document() -> str:

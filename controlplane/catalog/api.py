@@ -1,40 +1,18 @@
-"""What there is to choose from. Flavors and volume types are the same for everybody; of images a project has its own
-too. What is known of zones and parties is in facts_api.py."""
-
-from collections.abc import Iterable
-from typing import Any
+"""What there is to choose from, the same for everybody. What is known of zones and parties is in facts_api.py, images
+are in placement/image_api.py."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.catalog import selectors, services
-from controlplane.catalog.models import IMAGE, Image
-from controlplane.catalog.serializers import (
-    FlavorOut,
-    ImageIn,
-    ImageOut,
-    ImagePatch,
-    VolumeTypeOut,
-)
-from controlplane.identity.api import ActorView, ProjectView
-from controlplane.kernel.fields import merged
-from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
-from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
-from controlplane.operations.selectors import current_operations
-from controlplane.operations.serializers import joined, with_operation
+from controlplane.catalog import selectors
+from controlplane.catalog.serializers import FlavorOut, VolumeTypeOut
+from controlplane.identity.api import ActorView
+from controlplane.kernel.listing import Listing
+from controlplane.kernel.rest import route
 
 BY_ID = ("id", "-id")
 FLAVORS = Listing({}, sorts=BY_ID)
 VOLUME_TYPES = Listing({}, sorts=BY_ID)
-IMAGES = Listing(
-    {
-        "name": exactly("name", "The image of this name."),
-        "state": in_state(IMAGE),
-        "created_after": created_after(),
-        "labels": labelled(),
-    }
-)
-ImageWithOperation = with_operation(ImageOut, allow_null=True)
 
 
 class FlavorList(ActorView):
@@ -47,55 +25,3 @@ class VolumeTypeList(ActorView):
     @route("volume_type_list", VolumeTypeOut, listing=VOLUME_TYPES)
     def get(self, request: Request) -> Response:
         return VOLUME_TYPES.page(request, selectors.volume_types()).answer(VolumeTypeOut)
-
-
-class ImageList(ProjectView):
-    @route("image_list", ImageOut, listing=IMAGES)
-    def get(self, request: Request) -> Response:
-        page = IMAGES.page(request, selectors.images(self.actor, self.project))
-        return page.answer(ImageOut, context=_operations(page.rows))
-
-    @route("image_create", ImageWithOperation, body=ImageIn, status=201)
-    def post(self, request: Request, body: Body) -> Response:
-        image, operation = services.image_create(self.actor, self.project, services.NewImage(**body))
-        return created(joined(_document(image), operation), request=request)
-
-
-class ImageView(ProjectView):
-    def image(self) -> Image:
-        return selectors.image_get(self.actor, self.project, self.kwargs["image"])
-
-
-class ImageDetail(ImageView):
-    @route("image_get", ImageOut)
-    def get(self, request: Request) -> Response:
-        return Response(_document(self.image()))
-
-    @route("image_update", ImageOut, body=ImagePatch)
-    def patch(self, request: Request, body: Body) -> Response:
-        image = self.image()
-        labels = merged(image.labels, body.get("labels", {}))
-        image = services.image_update(self.actor, image, name=body.get("name", image.name), labels=labels)
-        return Response(_document(image))
-
-    @route("image_delete", status=204)
-    def delete(self, request: Request) -> Response:
-        services.image_delete(self.actor, self.image())
-        return Response(status=204)
-
-
-class ImageFile(ImageView):
-    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM)
-    def put(self, request: Request) -> Response:
-        image = self.image()
-        operation = services.image_upload(self.actor, image, uploaded(request))
-        return Response(joined(_document(image), operation), status=202)
-
-
-def _document(image: Image) -> dict[str, Any]:
-    document: dict[str, Any] = ImageOut(image, context=_operations([image])).data
-    return document
-
-
-def _operations(images: Iterable[Image]) -> dict[str, Any]:
-    return {"current_operations": current_operations(image.pk for image in images)}

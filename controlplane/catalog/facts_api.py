@@ -1,5 +1,6 @@
 """What is known of zones, parties and named sets, and who has said so. All of it is the same for everybody; whoever
-states something needs the key of an officer, and brings it as an operator."""
+states something needs the key of an officer, and brings it as an operator. The list of zones is in
+placement/zone_api.py."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -76,18 +77,11 @@ class RegionList(ActorView):
         return REGIONS.page(request, selectors.regions()).answer(RegionOut)
 
 
-class ZoneList(ActorView):
-    @route("zone_list", ZoneOut, listing=ZONES)
-    def get(self, request: Request) -> Response:
-        page = ZONES.page(request, selectors.zones())
-        return page.answer(ZoneOut, context=_of_zones(page.rows))
-
-
 class ZoneDetail(ActorView):
     @route("zone_get", ZoneOut)
     def get(self, request: Request) -> Response:
         zone = selectors.zone_get(self.kwargs["zone"])
-        return Response(ZoneOut(zone, context=_of_zones([zone])).data)
+        return Response(ZoneOut(zone, context=of_zones([zone])).data)
 
 
 class PartyList(ActorView):
@@ -166,7 +160,8 @@ def _derived(page: Page[Any], rows: list[dict[str, object]]) -> Page[Any]:
     return Page(rows, page.next_token, page.total, page.next_link)
 
 
-def _of_zones(zones: Sequence[Zone]) -> dict[str, Any]:
+def of_zones(zones: Sequence[Zone]) -> dict[str, Any]:
+    """What ZoneOut needs."""
     names = dict(selectors.parties().values_list("pk", "name"))
     return {**_known("zone", [zone.pk for zone in zones]), "party_names": names}
 

@@ -2,7 +2,21 @@ from rest_framework import serializers
 
 from controlplane.catalog.models import IMAGE, Image
 from controlplane.catalog.services import FIRMWARES, FORMATS, MEMORY_MAX_MIB
-from controlplane.kernel.fields import Choice, In, Labels, LabelsPatch, Name, Out, ResourceOut, Text, Whole
+from controlplane.kernel.fields import (
+    Choice,
+    In,
+    Labels,
+    LabelsPatch,
+    Name,
+    Out,
+    ResourceOut,
+    Text,
+    Whole,
+    classified,
+    references,
+)
+
+CLASSIFICATIONS_MAX = 16
 
 
 class FlavorOut(Out):
@@ -28,6 +42,7 @@ class ImageIn(In):
     sha256 = Text(max_length=64, default="")
     min_memory_mib = Whole(min_value=0, max_value=MEMORY_MAX_MIB, default=0)
     source_url = Text(max_length=2000, default="")
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     labels = Labels(default=dict)
 
 
@@ -39,6 +54,7 @@ class ImagePatch(In):
 
 
 class ImageOut(ResourceOut):
+    # Context: `classifications`, image → what its data is classified as.
     state = serializers.ChoiceField(list(IMAGE.moves))
     is_public = serializers.SerializerMethodField()
     format = serializers.ChoiceField(FORMATS)
@@ -49,6 +65,7 @@ class ImageOut(ResourceOut):
     min_memory_mib = serializers.IntegerField()
     min_disk_gib = serializers.IntegerField()
     source_url = serializers.CharField()
+    classifications = classified()
 
     def get_is_public(self, image: Image) -> bool:
         return image.project_id is None

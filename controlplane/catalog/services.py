@@ -50,7 +50,7 @@ class NewImage:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[Image, Operation | None]:
     """An image that awaits its upload or, with a source, its import. Without a project it is public.
 

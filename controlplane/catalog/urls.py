@@ -4,7 +4,6 @@ from controlplane.catalog import api, facts_api
 
 urlpatterns = [
     path("regions", facts_api.RegionList.as_view()),
-    path("zones", facts_api.ZoneList.as_view()),
     path("zones/<str:zone>", facts_api.ZoneDetail.as_view()),
     path("parties", facts_api.PartyList.as_view()),
     path("parties/<str:party>", facts_api.PartyDetail.as_view()),
@@ -17,7 +16,4 @@ urlpatterns = [
     path("transparency/transfers", facts_api.TransferList.as_view()),
     path("flavors", api.FlavorList.as_view()),
     path("volume-types", api.VolumeTypeList.as_view()),
-    path("projects/<str:project>/images", api.ImageList.as_view()),
-    path("projects/<str:project>/images/<str:image>", api.ImageDetail.as_view()),
-    path("projects/<str:project>/images/<str:image>/file", api.ImageFile.as_view()),
 ]

@@ -11,6 +11,7 @@ from controlplane.network.selectors import ports_of
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import current_operations
+from controlplane.placement.selectors import classifications_of
 from controlplane.storage.models import Volume
 
 
@@ -25,6 +26,7 @@ def instances(rows: Sequence[Instance], *, begun: Operation | None = None) -> di
         "ports": ports_of(ids),
         "attachments": attachments,
         "current_operations": _current(ids, begun),
+        "classifications": classifications_of(ids),
     }
 
 
@@ -35,6 +37,7 @@ def volumes(rows: Sequence[Volume], *, begun: Operation | None = None) -> dict[s
     return {
         "attachments": {attachment.volume_id: attachment for attachment in attachments},
         "current_operations": _current(ids, begun),
+        "classifications": classifications_of(ids),
     }
 
 

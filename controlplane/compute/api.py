@@ -17,12 +17,15 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
-from controlplane.kernel.rest import Body, created, is_gone, route
+from controlplane.kernel.rest import ASKS_ONLY, Body, created, is_dry_run, is_gone, route
 from controlplane.network.selectors import network_get
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
-from controlplane.placement.api import DecisionOut, decision_document
+from controlplane.placement import classifications
+from controlplane.placement.api import decision_document
+from controlplane.placement.policies import own_policy
 from controlplane.placement.selectors import latest_decision
+from controlplane.placement.serializers import DecisionOut, PlacementSimulationOut, simulation_document
 from controlplane.storage.selectors import volume_get
 
 INSTANCES = Listing(
@@ -55,14 +58,26 @@ class InstanceList(ProjectView):
         page = INSTANCES.page(request, selectors.instances(self.actor, self.project))
         return page.answer(InstanceOut, context=about.instances(page.rows))
 
-    @route("instance_create", InstanceWithOperation, body=InstanceIn, status=201)
+    @route(
+        "instance_create",
+        InstanceWithOperation,
+        body=InstanceIn,
+        status=201,
+        query=ASKS_ONLY,
+        answers={200: PlacementSimulationOut},
+    )
     def post(self, request: Request, body: Body) -> Response:
-        instance, operation = services.instance_create(self.actor, self.project, self._new(body))
+        new = self._new(body)
+        if is_dry_run(request):
+            taken = services.instance_try(self.actor, self.project, new)
+            return Response(simulation_document(taken, "instance.create", sees_all=self.actor.sees_all))
+        instance, operation = services.instance_create(self.actor, self.project, new)
         return created(instance_document(instance, operation), request=request)
 
     def _new(self, body: Body) -> services.NewInstance:
         """What the names and ids in the body stand for."""
         group = body.get("affinity_group")
+        chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
         return services.NewInstance(
             name=body["name"],
             flavor=flavor_get(body["flavor"]),
@@ -73,6 +88,9 @@ class InstanceList(ProjectView):
             user_data=body["user_data"],
             zones=tuple(body["zones"]),
             affinity_group=self.named(selectors.affinity_group_get, group, at="affinity_group") if group else None,
+            host=body.get("host"),
+            classifications=tuple(classification.pk for classification in chosen),
+            policy=own_policy(body["policy_atoms"], at="policy_atoms"),
             labels=body["labels"],
         )
 

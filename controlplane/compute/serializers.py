@@ -20,8 +20,10 @@ from controlplane.kernel.fields import (
     Reference,
     ResourceOut,
     Text,
+    classified,
     references,
 )
+from controlplane.placement.serializers import CLASSIFICATIONS_MAX, atoms_field
 from controlplane.storage.models import Volume
 from controlplane.storage.serializers import ZONES_MAX, StoredVolumeOut
 
@@ -70,7 +72,9 @@ class AffinityGroupOut(Out):
 
 
 class InstanceIn(In):
-    """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it."""
+    """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
+    `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
+    and no other, for operators."""
 
     default_error_messages = {"user_data_twice": _("Give user_data or user_data_base64, not both.")}
     example = {
@@ -94,6 +98,9 @@ class InstanceIn(In):
     user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
     zones = references(max_length=ZONES_MAX, default=list)
     affinity_group = Reference(required=False)
+    host = Reference(required=False)
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    policy_atoms = atoms_field(default=list)
     labels = Labels(default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +162,7 @@ class InstanceOut(ResourceOut):
     disk_gib = serializers.IntegerField()
     image = NamedOut()
     affinity_group = NamedOut(allow_null=True)
+    classifications = classified()
     addresses = serializers.SerializerMethodField()
     attachments = serializers.SerializerMethodField()
 

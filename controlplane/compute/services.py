@@ -22,7 +22,7 @@ from controlplane.compute.models import AffinityGroup, Attachment, Instance, Ssh
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.network.models import Network
@@ -33,7 +33,7 @@ from controlplane.operations.services import Wish, enqueue
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.core.policy import Policy
-from controlplane.placement.decisions import Ask, GroupRule
+from controlplane.placement.decisions import Ask, GroupRule, Taken
 from controlplane.placement.effective import Source
 from controlplane.placement.lineage import NewData
 from controlplane.quotas import services as quotas
@@ -95,13 +95,25 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
         InsufficientCapacity, PolicyUnsatisfiable, UnknownHost, AddressesExhausted.
     """
-    instance, ask = instance_plan(actor, project, new)
+    instance, ask = _plan(actor, project, new)
     placement.check(ask)
-    return instance, _write(actor, instance, new)
+    with transaction.atomic(durable=True):
+        return instance, _write(actor, instance, new)
 
 
-def instance_plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Ask]:
-    """The instance as it would be, not written, and what placement is to be asked for it. Raises as instance_create."""
+def instance_try(actor: Actor, project: Project, new: NewInstance) -> Taken:
+    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. Raises as
+    instance_create, but for refusals of placement."""
+    instance, ask = _plan(actor, project, new)
+    taken = placement.weigh(ask)
+    if taken.decision.is_admitted:
+        with trial():
+            _write(actor, instance, new)
+    return taken
+
+
+def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Ask]:
+    """The instance as it would be, not written, and what placement is to be asked for it."""
     actor.may_write()
     if new.host is not None:
         actor.may_operate()
@@ -157,7 +169,6 @@ def _keep_group(group: AffinityGroup | None) -> None:
         raise AffinityGroupNotFound(field="affinity_group", name=group.name)
 
 
-@transaction.atomic(durable=True)
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     """Addresses and quota come last: others of the network and the project wait for them until the commit."""
     _keep_group(new.affinity_group)

@@ -14,9 +14,12 @@ from controlplane.compute.serializers import AttachmentIn, AttachmentOut, Volume
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
-from controlplane.kernel.rest import Body, created, is_gone, route
+from controlplane.kernel.rest import ASKS_ONLY, Body, created, is_dry_run, is_gone, route
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
+from controlplane.placement import classifications
+from controlplane.placement.policies import own_policy
+from controlplane.placement.serializers import PlacementSimulationOut, simulation_document
 from controlplane.storage import services
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.selectors import volume_get, volumes
@@ -42,14 +45,26 @@ class VolumeList(ProjectView):
         page = VOLUMES.page(request, volumes(self.actor, self.project))
         return page.answer(VolumeOut, context=about.volumes(page.rows))
 
-    @route("volume_create", VolumeWithOperation, body=VolumeIn, status=201)
+    @route(
+        "volume_create",
+        VolumeWithOperation,
+        body=VolumeIn,
+        status=201,
+        query=ASKS_ONLY,
+        answers={200: PlacementSimulationOut},
+    )
     def post(self, request: Request, body: Body) -> Response:
-        volume, operation = services.volume_create(self.actor, self.project, self._new(body))
+        new = self._new(body)
+        if is_dry_run(request):
+            taken = services.volume_try(self.actor, self.project, new)
+            return Response(simulation_document(taken, "volume.create", sees_all=self.actor.sees_all))
+        volume, operation = services.volume_create(self.actor, self.project, new)
         return created(volume_document(volume, operation), request=request)
 
     def _new(self, body: Body) -> services.NewVolume:
         """What the names and ids in the body stand for."""
         image, near = body.get("image"), body.get("near_instance")
+        chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
         return services.NewVolume(
             name=body["name"],
             size_gib=body["size_gib"],
@@ -57,6 +72,9 @@ class VolumeList(ProjectView):
             image=usable_image(self.actor, self.project, image) if image else None,
             zones=tuple(body["zones"]),
             near=self.named(selectors.instance_get, near, at="near_instance").pk if near else None,
+            host=body.get("host"),
+            classifications=tuple(classification.pk for classification in chosen),
+            policy=own_policy(body["policy_atoms"], at="policy_atoms"),
             labels=body["labels"],
         )
 

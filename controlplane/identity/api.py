@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from controlplane.identity import selectors, services
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import TokenNotFound
-from controlplane.identity.models import Project
+from controlplane.identity.models import Organization, Project
 from controlplane.identity.serializers import ProjectOut, TokenIn, TokenOut, TokenWithSecretOut
 from controlplane.kernel.listing import Listing, exactly
 from controlplane.kernel.names import as_uuid
@@ -39,7 +39,11 @@ class ProjectView(ActorView):
         super().initial(request, *args, **kwargs)
         self.project = selectors.project_get(self.actor, kwargs["project"])
         if request.method not in SAFE_METHODS:
-            self.actor.may_write()
+            self.may_change()
+
+    def may_change(self) -> None:
+        """Raises RoleNeeded."""
+        self.actor.may_write()
 
     def named(self, get: Callable[[Actor, Project, str], M], ref: str, *, at: str) -> M:
         """What the field `at` of the body refers to, in the project."""
@@ -47,6 +51,16 @@ class ProjectView(ActorView):
 
     def all_named(self, get: Callable[[Actor, Project, str], M], refs: Sequence[str], *, at: str) -> tuple[M, ...]:
         return found_all(partial(get, self.actor, self.project), refs, at=at)
+
+
+class OrganizationView(ActorView):
+    """About the organization in the path; another one than the credential's own is not there."""
+
+    organization: Organization
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.organization = selectors.organization_get(self.actor, kwargs["organization"])
 
 
 class ProjectList(ActorView):

@@ -41,6 +41,14 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
 
 
 @contextmanager
+def trial() -> Iterator[None]:
+    """A transaction of which nothing stays; what goes wrong inside is told all the same."""
+    with transaction.atomic(durable=True):
+        yield
+        transaction.set_rollback(True)
+
+
+@contextmanager
 def refusing(constraint: str, error: CloudError) -> Iterator[None]:
     """Turn a violation of the named constraint inside the block into `error`; the transaction around it goes on."""
     try:

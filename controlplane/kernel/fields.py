@@ -148,6 +148,18 @@ def references(*, max_length: int, **kwargs: Any) -> serializers.ListField:
     return serializers.ListField(child=Reference(), max_length=max_length, **kwargs)
 
 
+class ClassificationsField(serializers.ListField):
+    """What the data of a resource is classified as; none: public. The context has `classifications`: resource id →
+    names."""
+
+    def get_attribute(self, instance: Any) -> Any:
+        return self.context["classifications"].get(instance.pk, [])
+
+
+def classified() -> ClassificationsField:
+    return ClassificationsField(child=serializers.CharField(), read_only=True)
+
+
 class NamedOut(Out):
     """Which one: its id and its present name."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
@@ -68,30 +69,36 @@ def in_state(machine: Machine) -> Filter:
 
 def created_after(lookup: str = "created_at") -> Filter:
     return Filter(
-        lambda text: Q(**{f"{lookup}__gt": _moment(text)}), "Only what was created after this moment (RFC 3339)."
+        lambda text: Q(**{f"{lookup}__gt": moment(text)}), "Only what was created after this moment (RFC 3339)."
     )
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """Raises ValueError unless it is an RFC 3339 moment with its offset."""
     try:
-        moment = parse_datetime(text)
+        parsed = parse_datetime(text)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
         raise ValueError("it must be a moment with its offset, such as 2026-05-01T12:00:00Z.")
-    return moment
+    return parsed
 
 
 def contains_id(lookup: str, description: str) -> Filter:
     """The rows whose list of ids has this one."""
+    return Filter(lambda text: Q(**{f"{lookup}__contains": [_id(text)]}), description)
 
-    def condition(text: str) -> Q:
-        value = as_uuid(text)
-        if value is None:
-            raise ValueError("it must be an id.")
-        return Q(**{f"{lookup}__contains": [value]})
 
-    return Filter(condition, description)
+def has_id(lookup: str, description: str) -> Filter:
+    """The rows that have this id there."""
+    return Filter(lambda text: Q(**{lookup: _id(text)}), description)
+
+
+def _id(text: str) -> UUID:
+    value = as_uuid(text)
+    if value is None:
+        raise ValueError("it must be an id.")
+    return value
 
 
 TERM = re.compile(r"\s*([^\s=!,()]+)\s*(?:(!=|=)\s*([^\s=!,()]*)|in\s*\(([^()]*)\))\s*(?:,|$)")
@@ -161,7 +168,7 @@ class Listing:
         """The page that the query asks for; raises InvalidParameter."""
         query = request.query_params
         rows = rows.filter(self._condition(query))
-        total = rows.count() if _flag(query, "count") else None
+        total = rows.count() if flag(query, "count") else None
         limit = _limit(query)
         sort = query.get("sort", self.sorts[0])
         if sort not in self.sorts:
@@ -192,7 +199,8 @@ class Listing:
             raise invalid(name, str(exc)) from exc
 
 
-def _flag(query: QueryDict, name: str) -> bool:
+def flag(query: QueryDict, name: str) -> bool:
+    """false when it is not there; raises InvalidParameter for anything but true and false."""
     text = query.get(name, "false")
     if text not in ("true", "false"):
         raise invalid(name, "it must be true or false.")
@@ -226,7 +234,7 @@ def _after(model: type[Model], sort: str, token: str) -> Q:
         token_sort, value, pk = json.loads(text)
         if token_sort != sort or not isinstance(value, str) or not isinstance(pk, str) or CONTROL.search(value + pk):
             raise ValueError(token)
-        last = _moment(value) if column.endswith("_at") else value
+        last = moment(value) if column.endswith("_at") else value
         last_pk = model._meta.pk.to_python(pk)
     except (ValueError, TypeError, binascii.Error, ValidationError, RecursionError) as exc:
         raise invalid("page_token", "it is not one that a page with this sort has given.") from exc

@@ -21,11 +21,13 @@ from rest_framework.views import APIView
 
 from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import In
-from controlplane.kernel.listing import Listing
+from controlplane.kernel.listing import Listing, flag
 from controlplane.kernel.names import as_uuid
 
 OCTET_STREAM = "application/octet-stream"
 CHUNK_BYTES = 2**20
+DRY_RUN = "dry_run"
+ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
 Body = dict[str, Any]
 Handler = Callable[..., Any]
 M = TypeVar("M", bound=Model)
@@ -127,6 +129,11 @@ class UploadInterrupted(InvalidRequest):
     code = "upload_interrupted"
     title = "Upload interrupted"
     detail = "Of {expected_bytes} bytes {received_bytes} arrived. Send the file again."
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether nothing is to be written. Raises InvalidParameter."""
+    return flag(request.query_params, DRY_RUN)
 
 
 def uploaded(request: Request) -> Iterator[bytes]:

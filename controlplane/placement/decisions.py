@@ -71,6 +71,11 @@ class Taken:
     demand: Demand
     at: datetime
 
+    @property
+    def valid_until(self) -> datetime | None:
+        """When something that it rests on may change by itself."""
+        return min((zone.valid_until for zone in self.decision.zones if zone.valid_until is not None), default=None)
+
 
 def take(ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None) -> Taken:
     """Decide now, outside any transaction. `resources`, `near` (ids of nodes): instead of what the ask says.
@@ -129,7 +134,6 @@ def _groups(ask: Ask) -> tuple[Group, ...]:
 def store(ask: Ask, taken: Taken) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
     decision, standing = taken.decision, taken.standing
-    boundaries = [zone.valid_until for zone in decision.zones if zone.valid_until is not None]
     stored = Decision.objects.create(
         operation=ask.operation,
         project=ask.project,
@@ -142,7 +146,7 @@ def store(ask: Ask, taken: Taken) -> Decision:
         policies=effective.keep(decision.request.policies),
         classifications=list(taken.demand.classifications),
         admitted_zones=[zone.zone for zone in decision.zones if zone.admitted],
-        valid_until=min(boundaries, default=None),
+        valid_until=taken.valid_until,
         document=core.as_document(decision),
     )
     append(

@@ -95,10 +95,10 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
         PolicyEmpty: no zone could satisfy it together with the levels above.
     """
     world, now = catalog.world(), clock.now()
-    policy, sets = _parse(owner, atoms, world), Sets.of(world, now)
+    policy, sets = _parse(owner.level, atoms, world), Sets.of(world, now)
     before = version_in_force(owner)
-    above = _above(owner)
-    if conflict := unsatisfiable((*above, policy), sets):
+    higher = above(owner)
+    if conflict := unsatisfiable((*higher, policy), sets):
         clauses = ", ".join(f"{ref.level}/{ref.atom}" for ref in conflict)
         raise PolicyEmpty(field="atoms", atoms=clauses)
     old = (effective.policy_of(before),) if before is not None else ()
@@ -106,20 +106,30 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
         policy=policy,
         base_version=before.version if before is not None else 0,
         change=change(old, (policy,), sets),
-        lint=tuple(ref for ref in without_effect((*above, policy), sets) if ref.policy == PROPOSED),
-        newly_refused=_newly_refused((*above, *old), (*above, policy), world),
+        lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
+        newly_refused=_newly_refused((*higher, *old), (*higher, policy), world),
     )
 
 
-def _parse(owner: Owner, atoms: Sequence[object], world: World) -> Policy:
-    document = {"id": PROPOSED, "level": owner.level, "atoms": atoms}
+def own_policy(atoms: Sequence[object], *, at: str) -> Policy | None:
+    """The clauses that a resource is to have of its own; none: None. `at`: the field of the request that has them.
+
+    Raises:
+        PolicyInvalid
+    """
+    return _parse("resource", atoms, catalog.world(), at=at) if atoms else None
+
+
+def _parse(level: str, atoms: Sequence[object], world: World, *, at: str = "atoms") -> Policy:
+    document = {"id": PROPOSED, "level": level, "atoms": atoms}
     try:
         return parse(document, sets=world.sets.keys(), scheme_classes=world.scheme_classes.keys())
     except PolicyError as exc:
-        raise PolicyInvalid(field=exc.field.strip("/"), atom=exc.atom or "-", reason=exc.reason) from exc
+        place = exc.field.strip("/").replace("atoms", at, 1)
+        raise PolicyInvalid(field=place, atom=exc.atom or "-", reason=exc.reason) from exc
 
 
-def _above(owner: Owner) -> tuple[Policy, ...]:
+def above(owner: Owner) -> tuple[Policy, ...]:
     """What holds in any case for whatever the owner's policy holds for."""
     if owner.level == "platform":
         return ()

@@ -9,12 +9,22 @@ from django.db.models import Q, QuerySet
 from controlplane.catalog.models import FactsEpoch, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Organization, Project
+from controlplane.identity.selectors import projects
 from controlplane.kernel.names import as_uuid
 from controlplane.nodes.models import Inventory, Node
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.request import Resources
-from controlplane.placement.errors import DecisionNotFound, NoAllocation, UnknownHost
-from controlplane.placement.models import Allocation, Classification, Decision, PolicyHead, PolicyVersion
+from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
+from controlplane.placement.models import (
+    Allocation,
+    Binding,
+    Classification,
+    Decision,
+    Exemption,
+    PolicyHead,
+    PolicyProposal,
+    PolicyVersion,
+)
 
 NODE_COLUMNS = (
     "node_id",
@@ -114,6 +124,25 @@ def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 
+def classifications_of(resource_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """What the resources' data is classified as; one that is missing is public."""
+    return dict(Binding.objects.filter(pk__in=list(resource_ids)).values_list("pk", "classifications"))
+
+
+def proposals(actor: Actor) -> QuerySet[PolicyProposal]:
+    """Those about the actor's organization and project; its officers see those about every project of it."""
+    rows = PolicyProposal.objects.select_related(
+        "organization", "project__organization", "classification__organization"
+    )
+    if actor.sees_all:
+        return rows
+    mine = Q(project_id=actor.project_id)
+    if actor.role == "sovereignty_officer":
+        mine = Q(project__organization_id=actor.organization_id)
+    own = Q(organization_id=actor.organization_id) | Q(classification__organization_id=actor.organization_id)
+    return rows.filter(mine | own)
+
+
 def decisions(actor: Actor, project: Project) -> QuerySet[Decision]:
     return Decision.objects.filter(project=project)
 
@@ -128,3 +157,30 @@ def latest_decision(actor: Actor, project: Project, consumer_id: UUID) -> Decisi
 def unknown_zones(zone_ids: Sequence[str]) -> list[str]:
     known = set(Zone.objects.filter(pk__in=zone_ids).values_list("pk", flat=True))
     return [zone_id for zone_id in zone_ids if zone_id not in known]
+
+
+def decision_seen(actor: Actor, ref: str) -> Decision:
+    """By id, of any project that the actor sees.
+
+    Raises:
+        DecisionNotFound
+    """
+    as_id = as_uuid(ref)
+    rows = Decision.objects.filter(project__in=projects(actor)).select_related("project", "policies")
+    decision = rows.filter(pk=as_id).first() if as_id else None
+    if decision is None:
+        raise DecisionNotFound(name=ref)
+    return decision
+
+
+def exemptions(actor: Actor) -> QuerySet[Exemption]:
+    """Of the projects that the actor sees."""
+    return Exemption.objects.filter(project__in=projects(actor)).select_related("project")
+
+
+def exemption_get(actor: Actor, ref: str) -> Exemption:
+    as_id = as_uuid(ref)
+    exemption = exemptions(actor).filter(pk=as_id).first() if as_id else None
+    if exemption is None:
+        raise ExemptionNotFound(name=ref)
+    return exemption

@@ -32,11 +32,21 @@ def check(ask: Ask) -> None:
         ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity.
         NoAllocation: what it must be near to has no place itself.
     """
-    if unknown := selectors.unknown_zones(ask.zones):
-        raise ZoneUnknown(field="zones", name=unknown[0])
-    taken = take(ask)
+    taken = weigh(ask)
     if not taken.decision.is_admitted:
         refuse(ask, taken)
+
+
+def weigh(ask: Ask) -> Taken:
+    """Decide, and keep nothing of it.
+
+    Raises:
+        ZoneUnknown, UnknownHost, TooManyAtoms.
+        NoAllocation: what it must be near to has no place itself.
+    """
+    if unknown := selectors.unknown_zones(ask.zones):
+        raise ZoneUnknown(field="zones", name=unknown[0])
+    return take(ask)
 
 
 def check_here(ask: Ask) -> None:

@@ -9,8 +9,10 @@ from controlplane.kernel.fields import (
     Reference,
     ResourceOut,
     Whole,
+    classified,
     references,
 )
+from controlplane.placement.serializers import CLASSIFICATIONS_MAX, atoms_field
 from controlplane.storage.models import VOLUME
 
 SIZE_MAX_GIB = 64 * 1024
@@ -18,7 +20,9 @@ ZONES_MAX = 64
 
 
 class VolumeIn(In):
-    """`near_instance`: on the node of that instance, so that it can be attached there."""
+    """`near_instance`: on the node of that instance, so that it can be attached there. What `classifications` and
+    `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
+    operators."""
 
     example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
 
@@ -28,6 +32,9 @@ class VolumeIn(In):
     image = Reference(required=False)
     zones = references(max_length=ZONES_MAX, default=list)
     near_instance = Reference(required=False)
+    host = Reference(required=False)
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    policy_atoms = atoms_field(default=list)
     labels = Labels(default=dict)
 
 
@@ -49,4 +56,5 @@ class StoredVolumeOut(ResourceOut):
     size_gib = serializers.IntegerField()
     volume_type = serializers.CharField(source="volume_type_id")
     image = NamedOut(allow_null=True)
+    classifications = classified()
     zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)

@@ -13,7 +13,7 @@ from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import move, refusing
+from controlplane.kernel.db import move, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import Operation
@@ -21,7 +21,7 @@ from controlplane.operations.services import Wish, enqueue, need_free
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
 from controlplane.placement.core.policy import Policy
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import Ask, Taken
 from controlplane.placement.effective import Source
 from controlplane.placement.lineage import NewData
 from controlplane.quotas import services as quotas
@@ -72,13 +72,25 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
         RoleNeeded: `host`, and the actor is no operator.
         ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable, UnknownHost.
     """
-    volume, ask = volume_plan(actor, project, new)
+    volume, ask = _plan(actor, project, new)
     placement.check(ask)
-    return volume, _write(actor, volume, new)
+    with transaction.atomic(durable=True):
+        return volume, _write(actor, volume, new)
 
 
-def volume_plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
-    """The volume as it would be, not written, and what placement is to be asked for it. Raises as volume_create."""
+def volume_try(actor: Actor, project: Project, new: NewVolume) -> Taken:
+    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. Raises as volume_create,
+    but for refusals of placement."""
+    volume, ask = _plan(actor, project, new)
+    taken = placement.weigh(ask)
+    if taken.decision.is_admitted:
+        with trial():
+            _write(actor, volume, new)
+    return taken
+
+
+def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
+    """The volume as it would be, not written, and what placement is to be asked for it."""
     actor.may_write()
     if new.host is not None:
         actor.may_operate()
@@ -108,7 +120,6 @@ def _near(new: NewVolume) -> tuple[UUID, ...]:
     return (new.near,) if new.near else ()
 
 
-@transaction.atomic(durable=True)
 def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
     args: Mapping[str, object] = {
         "zones": list(new.zones),

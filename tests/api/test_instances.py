@@ -230,7 +230,7 @@ def test_a_list_costs_the_same_for_many_as_for_one(api: Caller, cloud: Cloud, pa
     first = cost()
     for number in range(4):
         assert api.post(path, body | {"name": f"more-{number}"}).status == 201
-    assert cost() == first <= 6
+    assert cost() == first <= 7
 
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"

@@ -10,6 +10,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from controlplane.compute.models import Instance
+from controlplane.kernel.ids import new_id
+from controlplane.placement.models import Classification, PolicyProposal
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
@@ -34,7 +36,19 @@ SHARED = {
     ("GET", "v1/flavors"),
     ("GET", "v1/volume-types"),
 }
+# Routes that any credential may use; what they answer and take is the credential's own.
+PERSONAL = {
+    ("GET", "v1/platform/policy"),
+    ("GET", "v1/classifications"),
+    ("GET", "v1/policy-proposals"),
+    ("POST", "v1/policy-proposals"),
+    ("POST", "v1/placement/simulations"),
+    ("GET", "v1/zones/<str:zone>/capacity"),
+}
 PROJECT = "v1/projects/<str:project>"
+ORGANIZATION = "v1/organizations/<str:organization>"
+# Routes about something of an organization that the path names without it.
+OWNED = ("v1/classifications/<str:classification>", "v1/policy-proposals/<str:proposal>")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +84,10 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
 ALL = list(routes())
 CLOSED = [route for route in ALL if route.key not in OPEN]
 OF_PROJECTS = [route for route in ALL if route.path.startswith(PROJECT)]
-OF_OPERATORS = [route for route in CLOSED if route not in OF_PROJECTS and route.key not in SHARED]
+OF_ORGANIZATIONS = [route for route in ALL if route.path.startswith((ORGANIZATION, *OWNED))]
+OF_OPERATORS = [
+    route for route in CLOSED if route not in OF_PROJECTS + OF_ORGANIZATIONS and route.key not in SHARED | PERSONAL
+]
 
 
 @pytest.fixture
@@ -81,6 +98,11 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
     key = api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body
     image = api.post("images", {"name": "mine", "format": "qcow2"}).body
+    organization = cloud.tenant.project.organization
+    secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
+    proposal = PolicyProposal.objects.create(
+        level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
+    )
     return {
         "project": str(cloud.tenant.project.pk),
         "instance": str(instance.pk),
@@ -93,6 +115,9 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "token": str(cloud.tenant.actor.credential_id),
         "operation": api.get("operations").body["items"][0]["id"],
         "decision": api.get("instances/web/placement").body["id"],
+        "organization": str(cloud.tenant.project.organization_id),
+        "classification": secret.pk,
+        "proposal": str(proposal.pk),
         "zone": "fr-idf-1",
         "party": "acme",
         "officer_key": "ada",
@@ -139,6 +164,21 @@ def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names:
         if named != ["project"]:
             status, _ = ask(stranger, route, names | {"project": "beta"})
             assert status == 404, route
+
+
+def test_another_organization_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
+    for route in OF_ORGANIZATIONS:
+        status, code = ask(stranger, route, names)
+        assert (status, code.endswith(".not_found")) == (404, True), route
+
+
+def test_what_an_organization_demands_its_members_read_and_its_officers_write(
+    api: Caller, viewer: Caller, names: dict[str, str]
+) -> None:
+    for caller in (api, viewer):
+        for route in OF_ORGANIZATIONS:
+            expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+            assert ask(caller, route, names) == expected, route
 
 
 def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[str, str]) -> None:

@@ -1,0 +1,86 @@
+"""Images: the project's own, and the public ones. Here and not with the catalogue, because what an image is classified
+as is a matter of placement."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.catalog import selectors, services
+from controlplane.catalog.models import IMAGE, Image
+from controlplane.catalog.serializers import ImageIn, ImageOut, ImagePatch
+from controlplane.identity.api import ProjectView
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
+from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
+from controlplane.operations.selectors import current_operations
+from controlplane.operations.serializers import joined, with_operation
+from controlplane.placement import classifications, images
+from controlplane.placement.selectors import classifications_of
+
+IMAGES = Listing(
+    {
+        "name": exactly("name", "The image of this name."),
+        "state": in_state(IMAGE),
+        "created_after": created_after(),
+        "labels": labelled(),
+    }
+)
+ImageWithOperation = with_operation(ImageOut, allow_null=True)
+
+
+class ImageList(ProjectView):
+    @route("image_list", ImageOut, listing=IMAGES)
+    def get(self, request: Request) -> Response:
+        page = IMAGES.page(request, selectors.images(self.actor, self.project))
+        return page.answer(ImageOut, context=_about(page.rows))
+
+    @route("image_create", ImageWithOperation, body=ImageIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        chosen = self.all_named(classifications.usable, body.pop("classifications"), at="classifications")
+        names = [classification.pk for classification in chosen]
+        new = services.NewImage(**body)
+        image, operation = images.image_create(self.actor, self.project, new, classifications=names)
+        return created(joined(_document(image), operation), request=request)
+
+
+class ImageView(ProjectView):
+    def image(self) -> Image:
+        return selectors.image_get(self.actor, self.project, self.kwargs["image"])
+
+
+class ImageDetail(ImageView):
+    @route("image_get", ImageOut)
+    def get(self, request: Request) -> Response:
+        return Response(_document(self.image()))
+
+    @route("image_update", ImageOut, body=ImagePatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        image = self.image()
+        labels = merged(image.labels, body.get("labels", {}))
+        image = services.image_update(self.actor, image, name=body.get("name", image.name), labels=labels)
+        return Response(_document(image))
+
+    @route("image_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        services.image_delete(self.actor, self.image())
+        return Response(status=204)
+
+
+class ImageFile(ImageView):
+    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM)
+    def put(self, request: Request) -> Response:
+        image = self.image()
+        operation = services.image_upload(self.actor, image, uploaded(request))
+        return Response(joined(_document(image), operation), status=202)
+
+
+def _document(image: Image) -> dict[str, Any]:
+    document: dict[str, Any] = ImageOut(image, context=_about([image])).data
+    return document
+
+
+def _about(rows: Iterable[Image]) -> dict[str, Any]:
+    ids = [image.pk for image in rows]
+    return {"current_operations": current_operations(ids), "classifications": classifications_of(ids)}

@@ -1,0 +1,24 @@
+"""Private images: data like any other, so they are classified, and what is made from them inherits."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from controlplane.catalog import services as catalog
+from controlplane.catalog.models import Image
+from controlplane.catalog.services import NewImage
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.operations.models import Operation
+from controlplane.placement import lineage
+from controlplane.placement.lineage import NewData
+
+
+@transaction.atomic(durable=True)
+def image_create(
+    actor: Actor, project: Project, new: NewImage, *, classifications: Sequence[str] = ()
+) -> tuple[Image, Operation | None]:
+    """As the catalogue makes it, and classified from the start. Raises as catalog.services.image_create."""
+    image, operation = catalog.image_create(actor, project, new)
+    lineage.begin(NewData(image.pk, "image", project, classifications))
+    return image, operation

@@ -1,0 +1,186 @@
+"""What is demanded of places, by everybody who may demand something; and the proposals to demand less."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from controlplane.identity import selectors as identity
+from controlplane.identity.actor import Actor
+from controlplane.identity.api import ActorView, OrganizationView, ProjectView
+from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.rest import ASKS_ONLY, Body, created, found, is_dry_run, route
+from controlplane.placement import classifications, effective, policies, proposals, selectors
+from controlplane.placement.errors import NothingLoosened, ProposalNotFound
+from controlplane.placement.models import PROPOSAL, PolicyProposal
+from controlplane.placement.policies import AT_ONCE, Outcome, Owner
+from controlplane.placement.serializers import PolicyIn, PolicyOut, PolicySetOut, ProposalIn, ProposalOut
+
+PROPOSALS = Listing(
+    {
+        "state": among("state", PROPOSAL.moves),
+        "level": exactly("level", "platform, organization, project or classification."),
+    },
+    sorts=("-created_at", "created_at"),
+)
+
+
+class PolicyView(APIView):
+    """What the policies of all levels have in common."""
+
+    actor: Actor
+
+    def answered(self, owner: Owner) -> Response:
+        return Response(PolicyOut(_in_force(owner)).data)
+
+    def changed(self, request: Request, owner: Owner, body: Body) -> Response:
+        policies.may_tighten(self.actor, owner)
+        if is_dry_run(request):
+            review = policies.policy_review(owner, body["atoms"])
+            outcome = Outcome(review, policies.version_in_force(owner))
+        else:
+            outcome = policies.policy_set(self.actor, atoms=body["atoms"], reason=body["reason"], **vars(owner))
+        return Response(_set_document(owner, outcome), status=202 if outcome.proposal else 200)
+
+
+def _in_force(owner: Owner) -> dict[str, Any]:
+    version = policies.version_in_force(owner)
+    return {
+        "level": owner.level,
+        "version": version.version if version else 0,
+        "atoms": version.atoms if version else [],
+        "inherited": effective.documents(policies.above(owner)),
+        "created_at": version.created_at if version else None,
+    }
+
+
+def _set_document(owner: Owner, outcome: Outcome) -> dict[str, Any]:
+    review = outcome.review
+    document: dict[str, Any] = PolicySetOut(
+        {
+            **_in_force(owner),
+            "change": review.change,
+            "lint": [{"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint],
+            "newly_refused_zones": review.newly_refused,
+            "proposal": outcome.proposal,
+        }
+    ).data
+    return document
+
+
+class ProjectPolicy(PolicyView, ProjectView):
+    """A project's policy, which holds on top of its organization's."""
+
+    def may_change(self) -> None:
+        policies.may_tighten(self.actor, Owner(project=self.project))
+
+    @route("policy_get", PolicyOut)
+    def get(self, request: Request) -> Response:
+        return self.answered(Owner(project=self.project))
+
+    @route("policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    def put(self, request: Request, body: Body) -> Response:
+        return self.changed(request, Owner(project=self.project), body)
+
+
+class OrganizationPolicy(PolicyView, OrganizationView):
+    """An organization's policy, which holds for all its projects."""
+
+    @route("organization_policy_get", PolicyOut)
+    def get(self, request: Request) -> Response:
+        return self.answered(Owner(organization=self.organization))
+
+    @route("organization_policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    def put(self, request: Request, body: Body) -> Response:
+        return self.changed(request, Owner(organization=self.organization), body)
+
+
+class PlatformPolicy(PolicyView, ActorView):
+    """The platform's own policy, which holds for everybody."""
+
+    @route("platform_policy_get", PolicyOut)
+    def get(self, request: Request) -> Response:
+        return self.answered(Owner())
+
+    @route("platform_policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    def put(self, request: Request, body: Body) -> Response:
+        return self.changed(request, Owner(), body)
+
+
+class ClassificationPolicy(PolicyView, ActorView):
+    """What a classification demands."""
+
+    def owner(self) -> Owner:
+        rows = classifications.seen_by(self.actor)
+        return Owner(classification=classifications.classification_get(rows, self.kwargs["classification"]))
+
+    @route("classification_policy_get", PolicyOut)
+    def get(self, request: Request) -> Response:
+        return self.answered(self.owner())
+
+    @route("classification_policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    def put(self, request: Request, body: Body) -> Response:
+        return self.changed(request, self.owner(), body)
+
+
+class ProposalList(ActorView):
+    @route("policy_proposal_list", ProposalOut, listing=PROPOSALS)
+    def get(self, request: Request) -> Response:
+        return PROPOSALS.page(request, selectors.proposals(self.actor)).answer(ProposalOut)
+
+    @route("policy_proposal_create", ProposalOut, body=ProposalIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        owner = self._owner(body)
+        policies.may_propose(self.actor, owner)
+        if policies.policy_review(owner, body["atoms"]).change in AT_ONCE:
+            raise NothingLoosened(field="atoms")
+        outcome = policies.policy_set(self.actor, atoms=body["atoms"], reason=body["reason"], **vars(owner))
+        return created(ProposalOut(outcome.proposal).data, request=request)
+
+    def _owner(self, body: Body) -> Owner:
+        """Whose policy the body is about; of several owners the most special."""
+        actor = self.actor
+        if ref := body.get("classification"):
+            rows = classifications.seen_by(actor)
+            return Owner(
+                classification=found(
+                    lambda name: classifications.classification_get(rows, name), ref, at="classification"
+                )
+            )
+        if ref := body.get("project"):
+            return Owner(project=found(lambda name: identity.project_get(actor, name), ref, at="project"))
+        if ref := body.get("organization"):
+            return Owner(
+                organization=found(lambda name: identity.organization_get(actor, name), ref, at="organization")
+            )
+        return Owner()
+
+
+class ProposalView(ActorView):
+    def proposal(self) -> PolicyProposal:
+        ref = self.kwargs["proposal"]
+        as_id = as_uuid(ref)
+        proposal = selectors.proposals(self.actor).filter(pk=as_id).first() if as_id else None
+        if proposal is None:
+            raise ProposalNotFound(name=ref)
+        return proposal
+
+
+class ProposalDetail(ProposalView):
+    @route("policy_proposal_get", ProposalOut)
+    def get(self, request: Request) -> Response:
+        return Response(ProposalOut(self.proposal()).data)
+
+
+class ProposalApprove(ProposalView):
+    @route("policy_proposal_approve", ProposalOut)
+    def post(self, request: Request) -> Response:
+        return Response(ProposalOut(proposals.proposal_approve(self.actor, self.proposal())).data)
+
+
+class ProposalWithdraw(ProposalView):
+    @route("policy_proposal_withdraw", ProposalOut)
+    def post(self, request: Request) -> Response:
+        return Response(ProposalOut(proposals.proposal_withdraw(self.actor, self.proposal())).data)

@@ -1,0 +1,267 @@
+"""Policies, classifications and decisions, as they come in and go out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Reference, Text, Whole, references
+from controlplane.kernel.wording import language
+from controlplane.placement import effective
+from controlplane.placement.classifications import DRIFT_ACTIONS
+from controlplane.placement.core import decision as core
+from controlplane.placement.core import explain
+from controlplane.placement.core.policy import ROLES
+from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.decisions import Taken
+from controlplane.placement.models import PROPOSAL, Classification, Decision
+
+REASON_MAX = 500
+TITLE_MAX = 120
+LIST_MAX = 64
+AMOUNT_MAX = 2**31 - 1
+CLASSIFICATIONS_MAX = 16
+CHANGES = ("same", "tighter", "looser", "incomparable")
+EU = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
+
+
+class AtomOut(Out):
+    """One clause; which members it has depends on `op`."""
+
+    id = serializers.CharField()
+    op = serializers.CharField()
+    attr = serializers.CharField(required=False)
+    value = serializers.JSONField(required=False)
+    scheme = serializers.CharField(required=False)
+    min_version = serializers.CharField(required=False)
+    level = serializers.CharField(required=False)
+    scope = serializers.CharField(required=False)
+    min_remaining_days = serializers.IntegerField(required=False)
+    roles = serializers.ListField(child=serializers.CharField(), required=False)
+    party_roles = serializers.ListField(child=serializers.CharField(), required=False)
+    only_with_technical_access = serializers.BooleanField(required=False)
+    assertion_min = serializers.CharField(required=False)
+    waivable = serializers.BooleanField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class LayerOut(Out):
+    """The clauses of one policy, among those that hold together."""
+
+    id = serializers.CharField()
+    level = serializers.CharField()
+    atoms = AtomOut(many=True)
+    unsupported = serializers.BooleanField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+def atoms_field(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=serializers.DictField(), max_length=MAX_ATOMS_PER_LAYER, **kwargs)
+
+
+class PolicyIn(In):
+    """All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason."""
+
+    example = {"atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1", "de-rhein-1"]}]}
+
+    atoms = atoms_field()
+    reason = Text(max_length=REASON_MAX, allow_blank=True, default="")
+
+
+class PolicyOut(Out):
+    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well."""
+
+    level = serializers.CharField()
+    version = serializers.IntegerField()
+    atoms = AtomOut(many=True)
+    inherited = LayerOut(many=True)
+    created_at = serializers.DateTimeField(allow_null=True)
+
+
+class LintOut(Out):
+    code = serializers.CharField()
+    atom = serializers.CharField()
+
+
+class ProposalOut(Out):
+    """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
+    overtaken. `not_before`: when it comes into force, once it is approved."""
+
+    id = serializers.UUIDField()
+    level = serializers.CharField()
+    organization = NamedOut(allow_null=True)
+    project = NamedOut(allow_null=True)
+    classification = serializers.CharField(source="classification_id", allow_null=True)
+    base_version = serializers.IntegerField()
+    change = serializers.ChoiceField(CHANGES)
+    atoms = AtomOut(many=True)
+    reason = serializers.CharField()
+    state = serializers.ChoiceField(list(PROPOSAL.moves))
+    proposed_by = serializers.UUIDField()
+    approved_by = serializers.UUIDField(allow_null=True)
+    not_before = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class PolicySetOut(PolicyOut):
+    """The policy that is in force now, and what the request does to it: `change`; `lint`, clauses without effect;
+    `newly_refused_zones`, admitted until now and not by this policy; `proposal`, when it needs a second person."""
+
+    change = serializers.ChoiceField(CHANGES)
+    lint = LintOut(many=True)
+    newly_refused_zones = serializers.ListField(child=serializers.CharField())
+    proposal = ProposalOut(allow_null=True)
+
+
+class ProposalIn(In):
+    """Whose policy: one of these; none: the platform's."""
+
+    example = {"project": "web", "atoms": [EU], "reason": "Berlin is needed for the second site."}
+
+    organization = Reference(required=False)
+    project = Reference(required=False)
+    classification = Reference(required=False)
+    atoms = atoms_field()
+    reason = Text(max_length=REASON_MAX)
+
+
+class ClassificationIn(In):
+    """The id will be the organization's name, a dot, and `name`."""
+
+    example = {
+        "name": "trade-secret",
+        "title": "Trade secrets",
+        "title_fr": "Secrets d’affaires",
+        "drift_action": "freeze",
+        "atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
+    }
+
+    name = Name()
+    title = Text(max_length=TITLE_MAX)
+    title_fr = Text(max_length=TITLE_MAX)
+    description = Text(max_length=REASON_MAX, allow_blank=True, default="")
+    description_fr = Text(max_length=REASON_MAX, allow_blank=True, default="")
+    drift_action = Choice(DRIFT_ACTIONS, default="flag")
+    atoms = atoms_field()
+
+
+class ClassificationOut(Out):
+    """`title` and `description` in the caller's language. `organization` null: the platform's. One that is not
+    supported admits no place at all. `drift_action`: what happens when a place does not satisfy it any more."""
+
+    id = serializers.CharField()
+    organization = NamedOut(allow_null=True)
+    title = serializers.SerializerMethodField()
+    description = serializers.SerializerMethodField()
+    drift_action = serializers.ChoiceField(DRIFT_ACTIONS)
+    is_supported = serializers.BooleanField()
+
+    def get_title(self, row: Classification) -> str:
+        return row.title_fr if language() == "fr" else row.title
+
+    def get_description(self, row: Classification) -> str:
+        return row.description_fr if language() == "fr" else row.description
+
+
+class DecisionOut(Out):
+    """`explanation`: sentences in the caller's language. `document` is the decision itself, and names nodes to
+    operators alone."""
+
+    id = serializers.UUIDField()
+    operation = serializers.CharField()
+    resource = serializers.UUIDField(source="consumer_id")
+    is_admitted = serializers.BooleanField()
+    classifications = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    explanation = serializers.SerializerMethodField()
+    document = serializers.SerializerMethodField()
+
+    def get_explanation(self, decision: Decision) -> list[str]:
+        return told(decision.document, sees_all=self.context["sees_all"])
+
+    def get_document(self, decision: Decision) -> dict[str, Any]:
+        return shown(decision.document, sees_all=self.context["sees_all"])
+
+
+class PlacementSimulationIn(In):
+    """What would be decided now. `roles`: others than the operation's; `policy_atoms`: clauses on top of those in
+    force. `project` is needed when the credential is for none."""
+
+    example = {
+        "operation": "instance.create",
+        "vcpus": 2,
+        "memory_mib": 4096,
+        "disk_gib": 20,
+        "policy_atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
+    }
+
+    operation = Choice(tuple(operation for operation, roles in ROLES_OF.items() if roles))
+    project = Reference(required=False)
+    roles = serializers.ListField(child=Choice(ROLES), max_length=len(ROLES), default=list)
+    vcpus = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
+    memory_mib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
+    disk_gib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
+    zones = references(max_length=LIST_MAX, default=list)
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    policy_atoms = atoms_field(default=list)
+
+
+class PlacementSimulationOut(Out):
+    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked."""
+
+    operation = serializers.CharField()
+    roles = serializers.ListField(child=serializers.CharField())
+    is_admitted = serializers.BooleanField()
+    explanation = serializers.ListField(child=serializers.CharField())
+    admitted_zones = serializers.ListField(child=serializers.CharField())
+    classifications = serializers.ListField(child=serializers.CharField())
+    policies = LayerOut(many=True)
+    facts_epoch = serializers.IntegerField()
+    valid_until = serializers.DateTimeField(allow_null=True)
+    document = serializers.DictField()
+
+
+def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict[str, Any]:
+    """What PlacementSimulationOut says of a decision that was not stored."""
+    decision = taken.decision
+    document = core.as_document(decision)
+    answer: dict[str, Any] = PlacementSimulationOut(
+        {
+            "operation": operation,
+            "roles": decision.request.roles,
+            "is_admitted": decision.is_admitted,
+            "explanation": told(document, sees_all=sees_all),
+            "admitted_zones": [zone.zone for zone in decision.zones if zone.admitted],
+            "classifications": taken.demand.classifications,
+            "policies": effective.documents(decision.request.policies),
+            "facts_epoch": taken.standing.facts_epoch,
+            "valid_until": taken.valid_until,
+            "document": shown(document, sees_all=sees_all),
+        }
+    ).data
+    return answer
+
+
+def told(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
+    tell = explain.operator if sees_all else explain.tenant
+    return tell(document, language())
+
+
+def shown(document: Mapping[str, Any], *, sees_all: bool) -> dict[str, Any]:
+    return dict(document) if sees_all else explain.tenant_view(document)
+
+
+class CapacityOut(Out):
+    """`fits`: so many more of this flavor could be placed in the zone now, one after the other. `largest`: the most
+    that one instance could get there; null: nothing."""
+
+    zone = serializers.CharField()
+    flavor = serializers.CharField()
+    fits = serializers.IntegerField()
+    largest = serializers.DictField(child=serializers.IntegerField(), allow_null=True)

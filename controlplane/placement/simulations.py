@@ -1,0 +1,84 @@
+"""What placement would say: the same decisions as for real requests, of which nothing is kept and on which nothing
+rests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controlplane.catalog import selectors as catalog
+from controlplane.catalog.models import Flavor, Zone
+from controlplane.identity.models import Project
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.placement import effective, selectors, services
+from controlplane.placement.core import capacity as core
+from controlplane.placement.core.evaluate import evaluate
+from controlplane.placement.core.policy import ROLES, Policy, Role
+from controlplane.placement.core.request import Request, Resources
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.decisions import Ask, Taken
+
+
+@dataclass(frozen=True)
+class What:
+    """What is to be tried. `policy`: clauses on top of those in force."""
+
+    project: Project
+    operation: str
+    roles: tuple[Role, ...] = ()
+    size: Resources = Resources()
+    zones: tuple[str, ...] = ()
+    classifications: tuple[str, ...] = ()
+    policy: Policy | None = None
+
+
+def simulate(what: What) -> Taken:
+    """
+    Raises:
+        ZoneUnknown, TooManyAtoms.
+    """
+    is_about_disk = what.operation in ("volume.create", "volume.grow")
+    return services.weigh(
+        Ask(
+            operation=what.operation,
+            project=what.project,
+            consumer_id=new_id(),
+            kind="volume" if is_about_disk else "instance",
+            zones=what.zones,
+            classifications=what.classifications,
+            own=(what.policy,) if what.policy is not None else (),
+            roles=what.roles,
+            vcpus=what.size.vcpus,
+            memory_mib=what.size.memory_mib,
+            disk_gib=what.size.disk_gib,
+        )
+    )
+
+
+def admissible_zones(policies: Sequence[Policy]) -> list[str]:
+    """The open zones that satisfy all of them, for whatever reason of holding data."""
+    world, now = catalog.world(), clock.now()
+    return [
+        zone.id
+        for zone in world.zones.values()
+        if zone.status == "open" and evaluate(policies, zone, world, now=now, roles=ROLES).admits
+    ]
+
+
+def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:
+    """How often the flavor fits into the zone now, under the project's policies, and the most that one instance could
+    get there."""
+    request = Request(
+        consumer="instance",
+        resources=Resources(flavor.vcpus, flavor.memory_mib, flavor.disk_gib),
+        zones=(zone.pk,),
+        policies=effective.of_project(project) if project is not None else (),
+        roles=ROLES_OF["instance.create"],
+    )
+    fleet, world, now = selectors.snapshot(), catalog.world(), clock.now()
+    most = core.largest(request, fleet, world, now=now)
+    return {
+        "zone": zone.pk,
+        "flavor": flavor.pk,
+        "fits": core.fits(request, fleet, world, now=now),
+        "largest": most._asdict() if most is not None else None,
+    }
