@@ -1,0 +1,223 @@
+"""Break-glass: two people of different duties, for stated clauses, for hours, and everything is told."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import IntegrityError, connection, transaction
+
+from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.catalog import keys
+from controlplane.catalog.officer_keys import NewKey, officer_key_register
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.identity.models import User
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.placement import exemptions
+from controlplane.placement import services as placement
+from controlplane.placement.core.exemption import KIND
+from controlplane.placement.core.signed import message
+from controlplane.placement.decisions import Ask
+from controlplane.placement.errors import (
+    ApprovalInvalid,
+    ExemptionNotPossible,
+    ExemptionOver,
+    ExemptionSamePerson,
+    PolicyUnsatisfiable,
+)
+from controlplane.placement.exemptions import NewExemption, exemption_approve, exemption_request
+from controlplane.placement.models import Allocation, Decision, Exemption
+from controlplane.placement.policies import policy_set
+from tests import facts
+from tests.world import Tenant, make_node, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+HERE = {"id": "here", "attr": "location.territory", "op": "in", "value": ["FR"], "waivable": True}
+FIXED = {"id": "fixed", "attr": "keys.countries", "op": "subset", "value": ["FR"]}
+OFFICER, OPERATOR = "sovereignty_officer", "duty_operator"
+
+
+@dataclass(frozen=True)
+class Person:
+    actor: Actor
+    key_id: str
+    key: Ed25519PrivateKey
+
+    def sign(self, exemption: Exemption, duty: str) -> bytes:
+        payload = exemptions.terms_of(exemption).approval_payload(str(self.actor.user_id), duty)
+        return self.key.sign(message(KIND, payload))
+
+    def approve(self, exemption: Exemption, duty: str) -> Exemption:
+        signature = self.sign(exemption, duty)
+        return exemption_approve(self.actor, exemption, duty=duty, key_id=self.key_id, signature=signature)
+
+
+def person(name: str, **fields: object) -> Person:
+    user = User.objects.create(email=f"{name}@example.org")
+    key = Ed25519PrivateKey.generate()
+    since = clock.now() - timedelta(days=1)
+    row = officer_key_register(
+        SYSTEM, NewKey(officer=name, public_key=keys.public_part(key), not_before=since, user_id=user.pk)
+    )
+    actor = replace(Actor(user.pk, new_id(), None, "member"), **fields)  # type: ignore[arg-type]
+    return Person(actor, row.key_id, key)
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    tenant = make_tenant()
+    make_node("one", zone="de-rhein-1")
+    facts.state_of("zone", "de-rhein-1", {"location.territory": "DE", "keys.countries": ["FR"]})
+    policy_set(tenant.actor, atoms=[HERE, FIXED], project=tenant.project)
+    return tenant
+
+
+@pytest.fixture
+def officer(tenant: Tenant) -> Person:
+    return person("olga", role=OFFICER, organization_id=tenant.project.organization_id)
+
+
+@pytest.fixture
+def operator() -> Person:
+    return person("otto", role="operator", is_operator=True)
+
+
+def wanted(tenant: Tenant) -> Ask:
+    return Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=1)
+
+
+def refusal(ask: Ask) -> Decision:
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        placement.claim(ask)
+    return Decision.objects.get(pk=caught.value.facts["placement_decision"])
+
+
+def requested(tenant: Tenant, ask: Ask, **more: object) -> Exemption:
+    new = NewExemption(decision=refusal(ask), zone="de-rhein-1", reason="the flood", **more)  # type: ignore[arg-type]
+    return exemption_request(tenant.actor, tenant.project, new)
+
+
+def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer: Person, operator: Person) -> None:
+    ask = wanted(tenant)
+    exemption = requested(tenant, ask)
+    officer.approve(exemption, OFFICER)
+    operator.approve(exemption, OPERATOR)
+    allocation = placement.claim(ask)
+    results = {
+        each["atom"]: (each["result"], each["code"], each["detail"])
+        for zone in allocation.decision.document["zones"]
+        for each in zone["results"]
+        if zone["zone"] == "de-rhein-1"
+    }
+    assert results["here"] == ("T", "WAIVED", "ATTR_MISMATCH")
+    exemption.refresh_from_db()
+    assert exemption.use_count == 1
+    verbs = AuditRecord.objects.filter(resource_id=exemption.pk).order_by("created_at").values_list("verb", flat=True)
+    assert list(verbs) == ["exemption.request", "exemption.approve", "exemption.approve", "exemption.use"]
+    assert EvidenceRecord.objects.filter(kind="exemption", resource_id=ask.consumer_id).count() == 4
+    refusal(wanted(tenant))
+    placement.release(ask.consumer_id)
+    refusal(ask)
+
+
+def test_one_approval_is_not_enough(tenant: Tenant, officer: Person) -> None:
+    ask = wanted(tenant)
+    officer.approve(requested(tenant, ask), OFFICER)
+    refusal(ask)
+    assert not Allocation.objects.exists()
+
+
+def test_the_same_person_cannot_approve_twice(tenant: Tenant) -> None:
+    both = person("both", role=OFFICER, organization_id=tenant.project.organization_id, is_operator=True)
+    exemption = both.approve(requested(tenant, wanted(tenant)), OFFICER)
+    with pytest.raises(ExemptionSamePerson):
+        both.approve(exemption, OPERATOR)
+
+
+def test_two_operators_are_not_two_duties(tenant: Tenant, operator: Person) -> None:
+    exemption = operator.approve(requested(tenant, wanted(tenant)), OPERATOR)
+    other = person("oscar", role="operator", is_operator=True)
+    with pytest.raises(ExemptionSamePerson):
+        other.approve(exemption, OPERATOR)
+    with pytest.raises(RoleNeeded):
+        other.approve(exemption, OFFICER)
+
+
+def test_who_asked_cannot_approve(tenant: Tenant, officer: Person) -> None:
+    ask = wanted(tenant)
+    new = NewExemption(decision=refusal(ask), zone="de-rhein-1", reason="the flood")
+    asking = replace(officer.actor, role="member")
+    exemption = exemption_request(asking, tenant.project, new)
+    with pytest.raises(ExemptionSamePerson):
+        officer.approve(exemption, OFFICER)
+
+
+def test_an_officer_of_another_organization_cannot_approve(tenant: Tenant) -> None:
+    stranger = person("sven", role=OFFICER, organization_id=make_tenant("beta").project.organization_id)
+    with pytest.raises(RoleNeeded):
+        stranger.approve(requested(tenant, wanted(tenant)), OFFICER)
+
+
+def test_after_its_end_it_is_over(tenant: Tenant, officer: Person, operator: Person) -> None:
+    ask = wanted(tenant)
+    exemption = requested(tenant, ask, lifetime=timedelta(minutes=5))
+    officer.approve(exemption, OFFICER)
+    operator.approve(exemption, OPERATOR)
+    later = clock.now() + timedelta(minutes=6)
+    assert exemptions.in_force(ask.consumer_id, ask.operation, clock.now()) is not None
+    assert exemptions.in_force(ask.consumer_id, ask.operation, later) is None
+
+
+def test_what_is_over_cannot_be_approved(tenant: Tenant, officer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    exemption = requested(tenant, wanted(tenant))
+    later = clock.now() + timedelta(hours=5)
+    monkeypatch.setattr("controlplane.placement.exemptions.clock.now", lambda: later)
+    with pytest.raises(ExemptionOver):
+        officer.approve(exemption, OFFICER)
+
+
+def test_a_clause_that_is_not_waivable_stays(tenant: Tenant) -> None:
+    facts.state_of("zone", "de-rhein-1", {"keys.countries": ["DE"]})
+    with pytest.raises(ExemptionNotPossible, match="fixed"):
+        requested(tenant, wanted(tenant))
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(minutes=1), timedelta(hours=73)])
+def test_it_lasts_hours(tenant: Tenant, lifetime: timedelta) -> None:
+    with pytest.raises(ExemptionNotPossible):
+        requested(tenant, wanted(tenant), lifetime=lifetime)
+
+
+def test_a_signature_of_other_terms_does_not_count(tenant: Tenant, officer: Person) -> None:
+    exemption, other = requested(tenant, wanted(tenant)), requested(tenant, wanted(tenant))
+    with pytest.raises(ApprovalInvalid):
+        exemption_approve(
+            officer.actor, exemption, duty=OFFICER, key_id=officer.key_id, signature=officer.sign(other, OFFICER)
+        )
+
+
+def test_somebody_elses_key_does_not_count(tenant: Tenant, officer: Person, operator: Person) -> None:
+    exemption = requested(tenant, wanted(tenant))
+    signature = operator.key.sign(
+        message(KIND, exemptions.terms_of(exemption).approval_payload(str(officer.actor.user_id), OFFICER))
+    )
+    with pytest.raises(ApprovalInvalid):
+        exemption_approve(officer.actor, exemption, duty=OFFICER, key_id=operator.key_id, signature=signature)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM placement_exemption",
+        "UPDATE placement_exemption SET expires_at = expires_at + interval '1 day'",
+        "UPDATE placement_exemption SET waived = '{x/y}'",
+        "UPDATE placement_exemption SET max_uses = 100",
+    ],
+)
+def test_its_terms_are_fixed_also_for_sql(tenant: Tenant, statement: str) -> None:
+    requested(tenant, wanted(tenant))
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
