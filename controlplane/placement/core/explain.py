@@ -7,11 +7,12 @@ the nodes too. Both work on the document that `as_document` made, however old it
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .sentences import Language, say
+from .sentences import Language, remedy, say
 
 Document = Mapping[str, Any]
 
 NAMED = 8
+BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
 TENANT_CHANGES = ("policy", "zone_asked", "traits", "near", "affinity", "anti_affinity", "size")
 MAINTENANCE_CHANGES = ("zone_open", "ready", "cordon")
 
@@ -54,7 +55,8 @@ def operator(document: Document, language: str = "en") -> list[str]:
     spoken = _language(language)
     close = [_near_miss(miss, spoken) for miss in document["nearest"]]
     changes = [_change(each, spoken) for each in document["relaxations"]]
-    return [_what(document, spoken), *_why(document, spoken), *close, *changes]
+    mending = _remedies(document, spoken, operator=True)
+    return [_what(document, spoken), *_why(document, spoken), *close, *changes, *mending]
 
 
 def _language(tag: str) -> Language:
@@ -75,17 +77,69 @@ def _why(document: Document, language: Language) -> Iterator[str]:
     empty = _zones_without_nodes(document)
     if empty:
         yield say("NO_NODE", language, zones=_listed(empty))
-    for code in dict.fromkeys(each["code"] for each in document["eliminated"] if each["count"]):
-        zones = [zone for zone in document["zones"] if code in zone["codes"]]
-        results = [each for zone in zones for each in zone["results"] if each["code"] == code]
+    unknown = [zone["zone"] for zone in document["zones"] if zone["status"] is None and zone["nodes"]]
+    if unknown:
+        yield say("ZONE_UNKNOWN", language, zones=_listed(unknown))
+    yield from (say(code, language, **facts) for code, facts in _against(document, language).items())
+    for code in dict.fromkeys(each["code"] for each in document["eliminated"] if _is_about_nodes(each)):
         yield say(
             code,
             language,
-            zones=_listed(zone["zone"] for zone in zones),
-            clauses=_clauses(results),
+            zones=_listed(zone["zone"] for zone in document["zones"] if code in zone["codes"]),
             traits=_listed(request["traits"]),
             size=say("size", language, **request["resources"]),
         )
+
+
+def _is_about_nodes(eliminated: Document) -> bool:
+    return eliminated["count"] > 0 and eliminated["filter"] not in BY_CLAUSES
+
+
+def _against(document: Document, language: Language) -> dict[str, dict[str, str]]:
+    """Per reason that clauses gave: which clauses, and what was found in which zones."""
+    refused = [zone for zone in document["zones"] if _is_refused_by_clauses(zone, document["request"])]
+    asked = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
+    zones = [(zone["zone"], _failing(zone)) for zone in asked or refused]
+    codes = dict.fromkeys(each["code"] for _, failing in zones for each in failing)
+    return {
+        code: {
+            "clauses": _clauses(each for _, failing in zones for each in failing if each["code"] == code),
+            "found": _listed(_found(name, failing, code) for name, failing in zones if _has(failing, code)).replace(
+                say("until", "en"), say("until", language)
+            ),
+        }
+        for code in codes
+    }
+
+
+def _is_refused_by_clauses(zone: Document, request: Document) -> bool:
+    """It has nodes that they refuse, or was asked for although it has none."""
+    is_asked_for = request["zones"] is not None and zone["zone"] in request["zones"]
+    codes = {each["code"] for each in _failing(zone)}
+    return zone["status"] is not None and bool(codes) and (is_asked_for or not codes.isdisjoint(zone["codes"]))
+
+
+def _failing(zone: Document) -> list[Document]:
+    return [each for each in zone["results"] if each["result"] != "T"]
+
+
+def _has(results: Iterable[Document], code: str) -> bool:
+    return any(each["code"] == code for each in results)
+
+
+def _found(zone: str, failing: Iterable[Document], code: str) -> str:
+    """The zone with what stands against it, where there is something to tell."""
+    details = [each["detail"] for each in failing if each["code"] == code and each["detail"] not in ("", zone)]
+    return f"{zone} ({'; '.join(dict.fromkeys(details))})" if details else zone
+
+
+def _remedies(document: Document, language: Language, *, operator: bool) -> list[str]:
+    """What is to be done about clauses that do not hold: each once, whatever needs it, and nothing that a change which
+    alone would do says better."""
+    keys = dict.fromkeys(remedy(code, is_operator=operator) for code in _against(document, language))
+    changes = {each["change"] for each in document["relaxations"]}
+    said = {"remedy.elsewhere"} if changes.intersection(("policy", "zone_asked")) else set()
+    return [say(key, language) for key in keys if key and key not in said]
 
 
 def _zones_without_nodes(document: Document) -> list[str]:
@@ -109,6 +163,7 @@ def _tenant_next(document: Document, language: Language) -> Iterator[str]:
     changes = {each["change"] for each in document["relaxations"]}
     possible = [each for each in document["relaxations"] if each["change"] in TENANT_CHANGES]
     yield from (_change(each, language) for each in possible)
+    yield from _remedies(document, language, operator=False)
     if changes.intersection(MAINTENANCE_CHANGES):
         yield say("advice.maintenance", language)
     elif verdict == "unsatisfiable" or not possible:

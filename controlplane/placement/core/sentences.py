@@ -1,7 +1,8 @@
 """What a decision says in words: one table, key → English and French.
 
-Keys are reason codes (why), `verdict.` (what happened), `change.` (what would have helped) and `advice.` (what to do
-when no single change is in the reader's hands). Sentences avoid plurals that depend on a number.
+Keys are reason codes (why), `verdict.` (what happened), `change.` (what would have helped), `remedy.` and `mend.` (what
+a tenant or an operator can do about a clause that does not hold) and `advice.` (what to do when no single change is in
+the reader's hands). Sentences avoid plurals that depend on a number.
 """
 
 from typing import Literal
@@ -29,13 +30,77 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "No node is enrolled in: {zones}.",
         "Aucun nœud n'est enrôlé dans : {zones}.",
     ),
+    "ZONE_UNKNOWN": (
+        "Nothing is known of: {zones}.",
+        "Rien n'est connu de : {zones}.",
+    ),
     "ATTR_MISMATCH": (
-        "Refused by policy ({clauses}): {zones}.",
-        "Refus par politique ({clauses}) : {zones}.",
+        "Refused by policy ({clauses}): {found}.",
+        "Refus par politique ({clauses}) : {found}.",
     ),
     "ATTR_UNKNOWN": (
-        "Refused because needed facts are missing about: {zones}.",
-        "Refus car des faits nécessaires manquent sur : {zones}.",
+        "Refused because needed facts are missing, overdue or too weakly attested ({clauses}): {found}.",
+        "Refus car des faits nécessaires manquent, sont à revoir ou trop peu attestés ({clauses}) : {found}.",
+    ),
+    "THRESHOLD_EXCEEDED": (
+        "Above what a policy allows ({clauses}): {found}.",
+        "Au-dessus de ce qu'une politique autorise ({clauses}) : {found}.",
+    ),
+    "LEVEL_TOO_LOW": (
+        "Below what a policy demands ({clauses}): {found}.",
+        "En dessous de ce qu'une politique exige ({clauses}) : {found}.",
+    ),
+    "TOO_CLOSE": (
+        "Too close to the original ({clauses}): {found}.",
+        "Trop près de l'original ({clauses}) : {found}.",
+    ),
+    "EVIDENCE_STALE": (
+        "Tested too long ago ({clauses}): {found}.",
+        "Dernier essai trop ancien ({clauses}) : {found}.",
+    ),
+    "CERT_MISSING": (
+        "Not certified ({clauses}): {found}.",
+        "Certification absente ({clauses}) : {found}.",
+    ),
+    "CERT_VERSION": (
+        "Certified for an older version than demanded ({clauses}): {found}.",
+        "Certifié pour une version antérieure à celle exigée ({clauses}) : {found}.",
+    ),
+    "CERT_LEVEL": (
+        "Certified at another level than demanded ({clauses}): {found}.",
+        "Certifié à un autre niveau que celui exigé ({clauses}) : {found}.",
+    ),
+    "CERT_SCOPE": (
+        "The certificate does not cover this kind of service ({clauses}): {found}.",
+        "Le certificat ne couvre pas ce type de service ({clauses}) : {found}.",
+    ),
+    "CERT_NOT_YET_VALID": (
+        "The certificate is not valid yet ({clauses}): {found}.",
+        "Le certificat n'est pas encore valide ({clauses}) : {found}.",
+    ),
+    "CERT_EXPIRED": (
+        "The certificate has expired ({clauses}): {found}.",
+        "Le certificat a expiré ({clauses}) : {found}.",
+    ),
+    "CERT_SUSPENDED": (
+        "The certificate is suspended ({clauses}): {found}.",
+        "Le certificat est suspendu ({clauses}) : {found}.",
+    ),
+    "CERT_WITHDRAWN": (
+        "The certificate was withdrawn ({clauses}): {found}.",
+        "Le certificat a été retiré ({clauses}) : {found}.",
+    ),
+    "CERT_EXPIRING": (
+        "The certificate ends sooner than a policy demands ({clauses}): {found}.",
+        "Le certificat prend fin plus tôt qu'une politique ne l'exige ({clauses}) : {found}.",
+    ),
+    "COPY_NOT_COVERED": (
+        "Not every copy would lie where the policies allow it ({clauses}): {found}.",
+        "Toutes les copies ne seraient pas là où les politiques l'autorisent ({clauses}) : {found}.",
+    ),
+    "NOT_SUPPORTED_CLASSIFIED": (
+        "Classified information cannot be held here ({clauses}): {found}.",
+        "Les informations classifiées ne peuvent pas être hébergées ici ({clauses}) : {found}.",
     ),
     "ZONE_NOT_ASKED": (
         "Not among the zones asked for: {zones}.",
@@ -52,6 +117,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "NODE_CORDONED": (
         "Nodes kept free for maintenance, in: {zones}.",
         "Nœuds réservés pour maintenance, dans : {zones}.",
+    ),
+    "NODE_UNATTESTED": (
+        "Nodes whose state was not attested recently enough, in: {zones}.",
+        "Nœuds dont l'état n'a pas été attesté assez récemment, dans : {zones}.",
+    ),
+    "UNKNOWN_HOST": (
+        "The node that was asked for is not among those of: {zones}.",
+        "Le nœud demandé n'est pas parmi ceux de : {zones}.",
     ),
     "NODE_EXCLUDED": (
         "Nodes that this operation has to avoid, in: {zones}.",
@@ -141,9 +214,73 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "It would fit once maintenance or a repair is over: try again later.",
         "Le placement sera possible après une maintenance ou une réparation : réessayez plus tard.",
     ),
+    "remedy.elsewhere": (
+        "Waiting does not change what these zones are: choose another zone, or ask the owner of the clause.",
+        "Attendre ne change pas ces zones : choisissez-en une autre, ou voyez le propriétaire de la clause.",
+    ),
+    "remedy.state": (
+        "Ask the operator of the zone to state what is not known; moving elsewhere may not be necessary.",
+        "Demandez à l'opérateur de la zone de déclarer ce qui est inconnu ; changer de zone n'est peut-être pas utile.",
+    ),
+    "mend.state": (
+        "State what is missing or overdue, attested as the clause demands and signed by a sovereignty officer.",
+        "Déclarez ce qui manque ou est à revoir, attesté comme exigé et signé par un responsable de souveraineté.",
+    ),
+    "remedy.farther": (
+        "Choose a zone that is farther away.",
+        "Choisissez une zone plus éloignée.",
+    ),
+    "remedy.test": (
+        "Ask the operator of the zone to repeat the test and to state its date.",
+        "Demandez à l'opérateur de la zone de refaire l'essai et d'en déclarer la date.",
+    ),
+    "mend.test": (
+        "Repeat the test and state its date.",
+        "Refaites l'essai et déclarez-en la date.",
+    ),
+    "remedy.certified": (
+        "Choose a zone that holds the certificate; its issuer alone can grant it to another.",
+        "Choisissez une zone qui détient le certificat ; seul son émetteur peut l'accorder à une autre.",
+    ),
+    "remedy.wait": (
+        "Wait until the certificate begins, or choose another zone.",
+        "Attendez le début de validité du certificat, ou choisissez une autre zone.",
+    ),
+    "remedy.renew": (
+        "Ask the operator of the zone for the renewed certificate, or choose another zone.",
+        "Demandez à l'opérateur de la zone le certificat renouvelé, ou choisissez une autre zone.",
+    ),
+    "mend.renew": (
+        "Have the certificate renewed and state the new one.",
+        "Faites renouveler le certificat et déclarez le nouveau.",
+    ),
+    "remedy.suspended": (
+        "Only the issuer can lift the suspension; until it is stated, choose another zone.",
+        "Seul l'émetteur peut lever la suspension ; d'ici là, choisissez une autre zone.",
+    ),
+    "remedy.withdrawn": (
+        "The certificate will not come back: choose another zone.",
+        "Le certificat ne reviendra pas : choisissez une autre zone.",
+    ),
+    "remedy.margin": (
+        "It is still valid: ask for its renewal, or the owner of the clause for a shorter margin.",
+        "Il est encore valide : demandez son renouvellement, ou une marge plus courte au propriétaire de la clause.",
+    ),
+    "remedy.copies": (
+        "Choose a place all of whose copies are admissible.",
+        "Choisissez un lieu dont toutes les copies sont admissibles.",
+    ),
+    "remedy.classified": (
+        "No setting changes this: such information needs a system that is accredited for it.",
+        "Aucun réglage n'y change rien : ces informations exigent un système homologué pour elles.",
+    ),
     "near_miss": (
         "Close: {name} ({zone}): {codes}{lacks}.",
         "Proche : {name} ({zone}) : {codes}{lacks}.",
+    ),
+    "until": (
+        ", until ",
+        ", jusqu'au ",
     ),
     "lacks": (
         "; lacks {shortfall}",
@@ -152,6 +289,38 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
+# What is to be done about a clause that does not hold. `mend.` is there where an operator has something else to do.
+REMEDIES: dict[str, str] = {
+    "ATTR_MISMATCH": "elsewhere",
+    "THRESHOLD_EXCEEDED": "elsewhere",
+    "LEVEL_TOO_LOW": "elsewhere",
+    "ATTR_UNKNOWN": "state",
+    "TOO_CLOSE": "farther",
+    "EVIDENCE_STALE": "test",
+    "CERT_MISSING": "certified",
+    "CERT_VERSION": "certified",
+    "CERT_LEVEL": "certified",
+    "CERT_SCOPE": "certified",
+    "CERT_NOT_YET_VALID": "wait",
+    "CERT_EXPIRED": "renew",
+    "CERT_SUSPENDED": "suspended",
+    "CERT_WITHDRAWN": "withdrawn",
+    "CERT_EXPIRING": "margin",
+    "COPY_NOT_COVERED": "copies",
+    "NOT_SUPPORTED_CLASSIFIED": "classified",
+}
+
+
+def remedy(code: str, *, is_operator: bool) -> str | None:
+    """The key of what to do about a reason."""
+    name = REMEDIES.get(code)
+    if name is None:
+        return None
+    return f"mend.{name}" if is_operator and f"mend.{name}" in SENTENCES else f"remedy.{name}"
+
+
 def say(key: str, language: Language, **facts: object) -> str:
-    english, french = SENTENCES[key]
-    return (french if language == "fr" else english).format(**facts)
+    """A reason that is not in the table, of a document from elsewhere, is named as it is."""
+    english, french = SENTENCES.get(key, (f"{key}.", f"{key}."))
+    words = (french if language == "fr" else english).format(**facts)
+    return words.replace("….", "…")

@@ -3,13 +3,20 @@
 import json
 from typing import Any
 
+import pytest
+
+from controlplane.placement.core.certificates import PROGRESS
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import as_document
+from controlplane.placement.core.evaluate import TESTS, UNSUPPORTED
 from controlplane.placement.core.explain import operator, tenant, tenant_view
+from controlplane.placement.core.facts import World
 from controlplane.placement.core.filters import FILTERS
 from controlplane.placement.core.fleet import Fleet
+from controlplane.placement.core.policy import Policy, Role
+from controlplane.placement.core.policy_document import parse
 from controlplane.placement.core.request import Request, Resources
-from controlplane.placement.core.sentences import SENTENCES
+from controlplane.placement.core.sentences import REMEDIES, SENTENCES, remedy, say
 from tests.unit.placement.examples import (
     NOW,
     OPEN_WORLD,
@@ -22,6 +29,7 @@ from tests.unit.placement.examples import (
     only_in,
     three_zones,
 )
+from tests.unit.placement.sample import EU, OWNERSHIP, catalogue, certificate, policy, secnumcloud, world
 
 
 def stored(request: Request, nodes: Fleet) -> dict[str, Any]:
@@ -90,3 +98,180 @@ def test_a_tenant_sees_zones_and_reasons_and_no_node() -> None:
 def test_every_reason_has_a_sentence_in_both_languages() -> None:
     assert {each.code for each in FILTERS} <= SENTENCES.keys()
     assert all(english and french and english != french for english, french in SENTENCES.values())
+
+
+# --- why clauses refuse, on the sample catalogue
+
+KNOWN = world()
+EVERYWHERE = fleet(*(node(f"secret-{zone}", zone) for zone in KNOWN.zones))
+
+
+def told(zone: str, *layers: Policy, role: Role = "compute", known: World = KNOWN) -> dict[str, Any]:
+    request = ask(zones=(zone,), policies=layers, roles=(role,))
+    document: dict[str, Any] = json.loads(json.dumps(as_document(decide(request, EVERYWHERE, known, now=NOW, seed=7))))
+    return document
+
+
+REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
+    (
+        "us-va-1",
+        EU,
+        "Refused by policy (organization/loc, organization/keyloc, organization/logs, organization/meta, "
+        "organization/adm): us-va-1 (US).",
+        "Refus par politique (organization/loc, organization/keyloc, organization/logs, organization/meta, "
+        "organization/adm) : us-va-1 (US).",
+        "Ask for one of these zones instead: de-rhein-1, fi-hel-1, fi-hel-2, fr-est-1, fr-est-2, fr-idf-1, fr-idf-2, "
+        "fr-idf-3 …",
+        "Ask for one of these zones instead: de-rhein-1, fi-hel-1, fi-hel-2, fr-est-1, fr-est-2, fr-idf-1, fr-idf-2, "
+        "fr-idf-3 …",
+    ),
+    (
+        "fi-hel-2",
+        OWNERSHIP[5:6],
+        "Refused because needed facts are missing, overdue or too weakly attested (organization/veto): "
+        "fi-hel-2 (op-zeta: party.non_eu_veto).",
+        "Refus car des faits nécessaires manquent, sont à revoir ou trop peu attestés (organization/veto) : "
+        "fi-hel-2 (op-zeta: party.non_eu_veto).",
+        "Ask the operator of the zone to state what is not known; moving elsewhere may not be necessary.",
+        "State what is missing or overdue, attested as the clause demands and signed by a sovereignty officer.",
+    ),
+    (
+        "fr-sud-1",
+        OWNERSHIP[4:5],
+        "Above what a policy allows (organization/coll): fr-sud-1 (op-beta: 41.00).",
+        "Au-dessus de ce qu'une politique autorise (organization/coll) : fr-sud-1 (op-beta: 41.00).",
+        "",
+        "",
+    ),
+    (
+        "us-va-1",
+        [{"id": "sov", "attr": "seal.SOV-3", "op": "ge", "value": 2}],
+        "Below what a policy demands (organization/sov): us-va-1 (0).",
+        "En dessous de ce qu'une politique exige (organization/sov) : us-va-1 (0).",
+        "",
+        "",
+    ),
+    (
+        "de-rhein-2",
+        [{"id": "cut", "attr": "disconnect.tested_at", "op": "within_days", "value": 365}],
+        "Tested too long ago (organization/cut): de-rhein-2 (2025-03-02T00:00:00Z).",
+        "Dernier essai trop ancien (organization/cut) : de-rhein-2 (2025-03-02T00:00:00Z).",
+        "Ask the operator of the zone to repeat the test and to state its date.",
+        "Repeat the test and state its date.",
+    ),
+    (
+        "fr-est-1",
+        [secnumcloud(days=90)],
+        "The certificate ends sooner than a policy demands (organization/snc): "
+        "fr-est-1 (SecNumCloud FICTIF-SNC-4, until 2027-01-31T00:00:00Z).",
+        "Le certificat prend fin plus tôt qu'une politique ne l'exige (organization/snc) : "
+        "fr-est-1 (SecNumCloud FICTIF-SNC-4, jusqu'au 2027-01-31T00:00:00Z).",
+        "It is still valid: ask for its renewal, or the owner of the clause for a shorter margin.",
+        "It is still valid: ask for its renewal, or the owner of the clause for a shorter margin.",
+    ),
+    (
+        "fr-est-2",
+        [secnumcloud()],
+        "The certificate is suspended (organization/snc): fr-est-2 (SecNumCloud FICTIF-SNC-5).",
+        "Le certificat est suspendu (organization/snc) : fr-est-2 (SecNumCloud FICTIF-SNC-5).",
+        "Only the issuer can lift the suspension; until it is stated, choose another zone.",
+        "Only the issuer can lift the suspension; until it is stated, choose another zone.",
+    ),
+    (
+        "fr-idf-3",
+        [secnumcloud()],
+        "The certificate does not cover this kind of service (organization/snc): fr-idf-3 (SecNumCloud FICTIF-SNC-3).",
+        "Le certificat ne couvre pas ce type de service (organization/snc) : fr-idf-3 (SecNumCloud FICTIF-SNC-3).",
+        "Choose a zone that holds the certificate; its issuer alone can grant it to another.",
+        "Choose a zone that holds the certificate; its issuer alone can grant it to another.",
+    ),
+    (
+        "fr-sud-1",
+        [secnumcloud()],
+        "Not certified (organization/snc): fr-sud-1 (SecNumCloud).",
+        "Certification absente (organization/snc) : fr-sud-1 (SecNumCloud).",
+        "Choose a zone that holds the certificate; its issuer alone can grant it to another.",
+        "Choose a zone that holds the certificate; its issuer alone can grant it to another.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("zone", "atoms", "english", "french", "for_tenants", "for_operators"), REASONS)
+def test_a_refusal_says_what_was_found_and_what_to_do(
+    zone: str, atoms: list[Any], english: str, french: str, for_tenants: str, for_operators: str
+) -> None:
+    document = told(zone, policy(*atoms))
+    for tell, remedy_ in ((tenant, for_tenants), (operator, for_operators)):
+        assert english in tell(document)
+        assert french in tell(document, "fr")
+        assert not remedy_ or remedy_ in tell(document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "found"),
+    [
+        ({"version": "3.1"}, "CERT_VERSION", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
+        ({"valid_from": "2027-01-01T00:00:00Z"}, "CERT_NOT_YET_VALID", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
+        (
+            {"valid_to": "2026-11-01T00:00:00Z"},
+            "CERT_EXPIRED",
+            "fr-idf-1 (SecNumCloud FICTIF-SNC-1, {until} 2026-11-01T00:00:00Z)",
+        ),
+        ({"status": "withdrawn"}, "CERT_WITHDRAWN", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
+    ],
+)
+def test_a_certificate_that_was_good_until_yesterday(changes: dict[str, str], code: str, found: str) -> None:
+    document = catalogue()
+    certificate(document, "fr-idf-1", "SecNumCloud").update(changes)
+    stored_ = told("fr-idf-1", policy(secnumcloud()), known=world(document))
+    for language, until in (("en", "until"), ("fr", "jusqu'au")):
+        for tell in (tenant, operator):
+            lines = tell(stored_, language)
+            assert any("(organization/snc)" in line and f" {found.format(until=until)}." in line for line in lines)
+    assert {zone["zone"]: zone["codes"] for zone in stored_["zones"]}["fr-idf-1"] == {code: 1}
+
+
+def test_several_reasons_are_each_told_once_with_all_their_zones() -> None:
+    layers = (policy(*EU, secnumcloud(days=90)), policy(*OWNERSHIP, level="project", name="pol-2"))
+    request = ask(policies=layers, traits=frozenset({"tpm"}))
+    document = json.loads(json.dumps(as_document(decide(request, EVERYWHERE, KNOWN, now=NOW, seed=7))))
+    lines = tenant(document)
+    assert sum(line.startswith("Refused because needed facts") for line in lines) == 1
+    assert any(line.startswith("Not certified (organization/snc): de-rhein-1 (SecNumCloud),") for line in lines)
+    assert "The certificate is suspended (organization/snc): fr-est-2 (SecNumCloud FICTIF-SNC-5)." in lines
+    assert len(lines) == len(set(lines))
+    seen = json.dumps([lines, tenant(document, "fr"), tenant_view(document)])
+    assert "secret" not in seen and "secret" in json.dumps(document)
+
+
+def test_what_a_zone_lacks_that_was_asked_for_is_told_even_if_no_node_is_there() -> None:
+    request = ask(zones=("fr-sud-1",), policies=(policy(secnumcloud()),))
+    document = as_document(decide(request, fleet(node("n1", "fr-idf-1")), KNOWN, now=NOW, seed=7))
+    assert "Not certified (organization/snc): fr-sud-1 (SecNumCloud)." in tenant(document)
+
+
+def test_of_a_zone_that_nobody_knows_nothing_is_known() -> None:
+    document = stored(ask(policies=(only_in(PARIS),)), fleet(node("n1", "xx-new-1")))
+    assert "Nothing is known of: xx-new-1." in tenant(document)
+    assert "Rien n'est connu de : xx-new-1." in operator(document, "fr")
+
+
+def test_classified_information_has_no_place_and_no_remedy_but_another_system() -> None:
+    classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
+    document = stored(ask(policies=(classified,)), fleet(node("n1")))
+    lines = tenant(document)
+    assert "Classified information cannot be held here (classification/classified): fr-idf-1." in lines
+    assert "No setting changes this: such information needs a system that is accredited for it." in lines
+
+
+def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:
+    reasons = {code for _, code in TESTS.values()} | {*PROGRESS[:-1], "ATTR_UNKNOWN", "TOO_CLOSE", UNSUPPORTED}
+    assert reasons <= SENTENCES.keys() and reasons <= REMEDIES.keys()
+    for code in REMEDIES:
+        assert code in SENTENCES
+        assert {remedy(code, is_operator=True), remedy(code, is_operator=False)} <= SENTENCES.keys()
+    assert remedy("ZONE_CLOSED", is_operator=True) is None
+
+
+def test_a_reason_from_elsewhere_is_named_as_it_is() -> None:
+    assert say("SOMETHING_NEW", "fr", clauses="x") == "SOMETHING_NEW."
