@@ -56,6 +56,13 @@ class FakeMachine:
         self.server = serve(config_of(self.state_dir, port=self.server.port), self.fake.adapters())
         agent_client.close()
 
+    def replace_disk(self) -> None:
+        """The node remembers nothing but its key, and nobody has heard so yet."""
+        self.stop_agent()
+        for file in self.state_dir.glob("ledger.sqlite*"):
+            file.unlink()
+        self.start_agent()
+
     def heartbeat(self) -> None:
         """As the watcher does it."""
         inventory = agent_client.describe(self.row).inventory
@@ -153,6 +160,13 @@ def world(folder: Path) -> Iterator[World]:
             yield made
         finally:
             made.close()
+
+
+class SilentSigner:
+    """Stands for the queue of a signer that is down."""
+
+    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
+        assert (name, queue, retry) == (permits.SIGN, "signer", False)
 
 
 class Signer:

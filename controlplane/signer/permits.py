@@ -14,7 +14,7 @@ from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes import trust
 from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
-from controlplane.operations.models import LIVE, Operation
+from controlplane.operations.models import Operation
 from controlplane.placement import effective, permits
 from controlplane.placement.core.evaluate import evaluate
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
@@ -31,6 +31,7 @@ from controlplane.signer.work import Work
 log = logging.getLogger(__name__)
 
 PUBLIC = "public"
+UNDER_WAY = ("running", "undoing")
 SWEEP_LIMIT = 200
 
 
@@ -100,7 +101,7 @@ def _operation(row: Row) -> Operation:
     operation = Operation.objects.filter(pk=row.operation_id).first()
     if operation is None or (operation.kind, operation.resource_id) != (row.op, row.resource_id):
         raise PermitOutdated(reason="there is no such operation.")
-    if operation.state not in LIVE or operation.lease_token is None:
+    if operation.state not in UNDER_WAY:
         raise PermitOutdated(reason="nobody works on the operation.")
     return operation
 

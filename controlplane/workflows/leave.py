@@ -15,7 +15,7 @@ from controlplane.compute.services import ask_for as ask_for_instance
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust
 from controlplane.nodes.agent_client import Grant
-from controlplane.nodes.errors import NodeFailed, NodeRefused
+from controlplane.nodes.errors import NodeFailed, NodeNotTrusting, NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
@@ -29,6 +29,7 @@ from controlplane.storage.services import ask_for as ask_for_volume
 from controlplane.workflows.recipe import NotYet
 
 PERMIT_REFUSED = "agent.permit."
+MENDABLE = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_epoch", "expired"})
 ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
 
 
@@ -91,12 +92,21 @@ def tell(node: Node) -> None:
 
 @contextmanager
 def used(grant: Grant) -> Iterator[None]:
-    """A permit that its node does not take is not tried again. What the node trusts may be other than it seemed here,
-    as after its disk was replaced: before the next try it is told everything."""
+    """A permit that its node does not take is not tried again. If the node lacks what it checks permits by, as after
+    its disk was replaced, it is told everything, and the next permit will do.
+
+    Raises:
+        NodeNotTrusting: in that case.
+    """
     try:
         yield
     except (NodeFailed, NodeRefused) as exc:
-        if grant.jti is not None and str(exc.facts.get("agent_code")).startswith(PERMIT_REFUSED):
-            permits.spent(grant.jti)
-            trust.note(grant.node, pb.TrustState())
-        raise
+        code = str(exc.facts.get("agent_code"))
+        if grant.jti is None or not code.startswith(PERMIT_REFUSED):
+            raise
+        permits.spent(grant.jti)
+        if code.removeprefix(PERMIT_REFUSED) not in MENDABLE:
+            raise
+        trust.note(grant.node, pb.TrustState())
+        tell(grant.node)
+        raise NodeNotTrusting(reason=exc.facts.get("reason"), agent_code=code) from exc

@@ -1,0 +1,245 @@
+"""Every workflow against a real agent: whatever gives the node data or work carries a permit that the signer made after
+a decision of its own, and without one the agent does nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+
+from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
+from controlplane.compute.attachments import volume_detach
+from controlplane.kernel import clock
+from controlplane.nodes import agent_client
+from controlplane.operations.models import Operation
+from controlplane.operations.services import operation_cancel
+from controlplane.placement import permits
+from controlplane.placement.core import permit as core
+from controlplane.placement.core import signed
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.models import Permit
+from controlplane.signer import permits as signer
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import altered, ask_volume, make_attached, then
+from tests.workflows.test_every_step import CASES, Case
+from tests.world import Cloud, SilentSigner, again, run
+
+METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
+# What may be called without a permit: it gives the node nothing, or (EnsureTrust) checks signatures of its own.
+FREE = {
+    "Describe",
+    "Watch",
+    "EnsureTrust",
+    "ReadConsole",
+    "RemoveImage",
+    "RemoveVolume",
+    "RemovePort",
+    "RemoveInstance",
+    "RemoveAttachment",
+}
+STOPS = (pb.POWER_OFF, pb.POWER_SHUTDOWN)
+Call = tuple[str, Any]
+
+
+def guarded_methods() -> set[str]:
+    """The calls whose message, or the header of it, has a permit."""
+    found = set()
+    for method in METHODS:
+        header = method.input_type.fields_by_name.get("header")
+        message = header.message_type if header is not None else method.input_type
+        if "permit" in message.fields_by_name:
+            found.add(method.name)
+    return found
+
+
+def is_stop(message: Any) -> bool:
+    return isinstance(message, pb.EnsureInstanceRequest) and message.power in STOPS and not message.HasField("permit")
+
+
+def is_taken_for_a_stop(message: Any) -> bool:
+    """Of a guest that is there, a wish to be off does no more than stop it when no permit comes with it."""
+    return isinstance(message, pb.EnsureInstanceRequest) and message.power in STOPS and message.subject.generation > 1
+
+
+@dataclass
+class Doubter:
+    """Between the workflows and the agent: tries each call without its permit first, which the agent must refuse."""
+
+    stub: AgentStub
+    calls: list[Call] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        real = getattr(self.stub, name)
+        if name not in guarded_methods():
+            return real  # type: ignore[no-any-return]
+
+        def call(request: Any, timeout: float) -> Any:
+            if name != "EnsureImage":
+                self._doubt(name, request)
+                return real(request, timeout=timeout)
+            parts = list(request)
+            self._doubt(name, parts[0].header)
+            return real(iter(parts), timeout=timeout)
+
+        return call
+
+    def _doubt(self, name: str, message: Any) -> None:
+        self.calls.append((name, message))
+        if is_stop(message) or is_taken_for_a_stop(message):
+            return
+        bare = type(message)()
+        bare.CopyFrom(message)
+        bare.ClearField("permit")
+        bare.ClearField("warrant")
+        assert refusal(self.stub, name, bare) == "agent.permit.missing"
+
+
+def refusal(stub: AgentStub, name: str, message: Any) -> str:
+    """The code with which the agent refuses the message."""
+    argument = iter([pb.ImagePart(header=message)]) if name == "EnsureImage" else message
+    with pytest.raises(grpc.RpcError) as caught:
+        getattr(stub, name)(argument, timeout=10)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    return str(dict(caught.value.trailing_metadata())["andromede-code"])
+
+
+@pytest.fixture
+def doubted(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """The guarded calls of the workflows."""
+    calls: list[Call] = []
+    stub_of = agent_client._stub
+    monkeypatch.setattr(agent_client, "_stub", lambda node: Doubter(stub_of(node), calls))
+    return calls
+
+
+def assert_permitted(operation: Operation, message: Any) -> None:
+    """The signer signed it for this operation, after a decision that admits the zone."""
+    said = core.parse(signed.read(message.permit.document).payload)
+    row = Permit.objects.select_related("decision").get(pk=said.jti)
+    assert (row.operation_id, row.state, said.op) == (operation.pk, "signed", operation.kind)
+    assert row.decision is not None
+    assert row.decision.is_admitted
+    assert said.zone in row.decision.admitted_zones
+    assert said.decision == str(row.decision_id)
+    assert row.decision.created_at >= operation.created_at, "of its own"
+
+
+def test_every_call_is_guarded_or_gives_nothing() -> None:
+    assert guarded_methods() == {method.name for method in METHODS} - FREE
+
+
+def test_every_operation_that_is_asked_for_roles_is_driven_here() -> None:
+    on_nodes = {kind for kind in WORKFLOWS if not kind.startswith("image.")}
+    assert {case.kind for case in CASES} == on_nodes
+    assert set(ROLES_OF) - {"console.read"} <= on_nodes
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.prepare.__name__}")
+def test_no_workflow_gives_a_node_anything_without_a_permit(cloud: Cloud, case: Case, doubted: list[Call]) -> None:
+    ask = case.prepare(cloud)
+    doubted.clear()
+    operation = run(ask())
+    assert operation.state == "succeeded", operation.error
+    given = [message for _, message in doubted if not is_stop(message)]
+    for message in given:
+        assert_permitted(operation, message)
+    assert bool(given) == (case.kind in ROLES_OF and case.kind != "volume.detach")
+    assert Permit.objects.filter(operation_id=operation.pk).count() == bool(given), "one for all its calls"
+
+
+def test_the_undo_that_gives_a_disk_back_carries_one_too(cloud: Cloud, doubted: list[Call]) -> None:
+    attachment = make_attached(cloud)
+    cloud.fake.ignore_detach = True
+    operation = run(volume_detach(cloud.tenant.actor, attachment))
+    doubted.clear()
+    operation_cancel(cloud.tenant.actor, operation)
+    assert run(operation).state == "cancelled"
+    (call,) = doubted
+    assert_permitted(operation, call[1])
+
+
+@pytest.fixture
+def given(cloud: Cloud, doubted: list[Call]) -> Iterator[dict[str, Any]]:
+    """The messages of one creation, by call; what they asked for is gone again."""
+    operation = run(next(case for case in CASES if case.kind == "instance.create").prepare(cloud)())
+    assert operation.state == "succeeded"
+    yield {name: message for name, message in doubted if not is_stop(message)}
+
+
+@pytest.fixture
+def stub(cloud: Cloud, given: dict[str, Any]) -> AgentStub:
+    stub: AgentStub = agent_client._stub(cloud.machine.row).stub
+    return stub
+
+
+def test_a_permit_is_for_what_it_lists(cloud: Cloud, given: dict[str, Any], stub: AgentStub) -> None:
+    """A volume's permit lets nobody make another volume, or anything else than volumes."""
+    _, other = ask_volume(cloud, "other")
+    assert run(other).state == "succeeded"
+    document = bytes(Permit.objects.get(operation_id=other.pk).document or b"")
+    for name, message in given.items():
+        message.permit.document = document
+        is_allowed = name in ("EnsureImage", "EnsureVolume")
+        assert refusal(stub, name, message) == f"agent.permit.wrong_{'resource' if is_allowed else 'operation'}"
+
+
+def test_a_letter_that_is_changed_breaks_it(given: dict[str, Any], stub: AgentStub) -> None:
+    for name, message in given.items():
+        document = signed.read(message.permit.document)
+        message.permit.document = dumps(document.envelope() | {"p": {**document.payload, "aud": "another"}})
+        assert refusal(stub, name, message) == "agent.permit.bad_signature"
+
+
+def test_one_for_another_node_is_refused(cloud: Cloud, given: dict[str, Any]) -> None:
+    other = cloud.world.add_machine("de-rhein-1")
+    there: AgentStub = agent_client._stub(other.row).stub
+    for name, message in given.items():
+        assert refusal(there, name, message) == "agent.permit.wrong_node"
+
+
+def test_an_operation_gets_another_one_when_the_first_ends(cloud: Cloud) -> None:
+    case = next(case for case in CASES if case.kind == "instance.create")
+
+    def end(operation: Operation) -> None:
+        Permit.objects.filter(operation_id=operation.pk).update(expires_at=clock.now())
+
+    operation = case.prepare(cloud)()
+    assert run(operation, altered(WORKFLOWS[case.kind], "root-disk", then(end))).state == "succeeded"
+    assert Permit.objects.filter(operation_id=operation.pk, state="signed").count() == 2
+
+
+def test_a_node_that_does_not_take_a_permit_gets_another_and_is_told_again(
+    cloud: Cloud,
+) -> None:
+    """As after its disk was replaced: it trusts nothing, and the database does not know."""
+    case = next(case for case in CASES if case.kind == "volume.create")
+    operation = case.prepare(cloud)()
+    cloud.machine.replace_disk()
+    assert run(operation).state == "running"
+    first = Permit.objects.get(operation_id=operation.pk)
+    assert first.expires_at is not None
+    assert first.expires_at <= clock.now()
+    assert operation.steps[-1]["message"].startswith("The node does not know yet what it needs")
+    assert again(operation).state == "succeeded"
+
+
+def test_hints_that_get_lost_are_only_late(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permits, "current_app", SilentSigner())
+    monkeypatch.setattr(permits, "PATIENCE_S", 0)
+    operation = next(case for case in CASES if case.kind == "volume.create").prepare(cloud)()
+    for _ in range(2):
+        assert again(operation).state == "running"
+        assert operation.steps[-1] == {
+            "name": "image",
+            "state": "waiting",
+            "attempts": 1,
+            "message": "waits for the signer",
+        }
+    assert not cloud.fake.volumes
+    assert not cloud.fake.images
+    assert Permit.objects.filter(operation_id=operation.pk).count() == 1, "asked once"
+    assert signer.sign_all() == 1
+    assert again(operation).state == "succeeded"
