@@ -21,7 +21,7 @@ class PolicyUnsatisfiable(Unprocessable):
 class PolicyInvalid(InvalidRequest):
     code = "placement.policy_invalid"
     title = "Invalid policy"
-    detail = "The policy cannot be saved. Atom {atom}: {reason}."
+    detail = "The policy cannot be saved. {place} (atom {atom}): {reason}."
 
 
 class PolicyEmpty(Unprocessable):

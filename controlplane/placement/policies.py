@@ -9,6 +9,7 @@ from django.db import transaction
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
+from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -126,7 +127,7 @@ def _parse(level: str, atoms: Sequence[object], world: World, *, at: str = "atom
         return parse(document, sets=world.sets.keys(), scheme_classes=world.scheme_classes.keys())
     except PolicyError as exc:
         place = exc.field.strip("/").replace("atoms", at, 1)
-        raise PolicyInvalid(field=place, atom=exc.atom or "-", reason=exc.reason) from exc
+        raise PolicyInvalid(field=place, place=place, atom=exc.atom or "-", reason=exc.reason) from exc
 
 
 def above(owner: Owner) -> tuple[Policy, ...]:
@@ -239,6 +240,7 @@ def write(
     )
     head.version += 1
     head.save(update_fields=["version"])
+    epochs.advance()  # so that nodes refuse what was permitted under the policies before
     project_id = owner.project.pk if owner.project is not None else None
     about = {"level": owner.level, "owner": str(owner.id), "version": saved.version, "change": review.change}
     record(actor, "policy.set", saved.pk, project_id=project_id, **about)

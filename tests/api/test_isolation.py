@@ -135,7 +135,7 @@ def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
 def test_the_table_is_read_whole() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
-    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes", "facts", "officer-keys"}
+    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes", "facts", "officer-keys", "platform"}
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:

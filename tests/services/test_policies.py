@@ -1,0 +1,435 @@
+"""Policies as stored things: who may change them, what a change does, and what takes two people and time."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from pytest_django import Settings
+
+from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import DutiesMixed, RoleNeeded
+from controlplane.identity.services import membership_set, user_create
+from controlplane.kernel import clock
+from controlplane.kernel.errors import IllegalTransition
+from controlplane.placement import effective, policies, proposals
+from controlplane.placement import services as placement
+from controlplane.placement.classifications import classifications_import
+from controlplane.placement.effective import Subject
+from controlplane.placement.errors import (
+    PersonNeeded,
+    PolicyEmpty,
+    PolicyInvalid,
+    PolicyUnsatisfiable,
+    ProposalOvertaken,
+    SecondPersonNeeded,
+    TooManyAtoms,
+)
+from controlplane.placement.models import (
+    Allocation,
+    Classification,
+    Decision,
+    PolicyHead,
+    PolicyProposal,
+    PolicyVersion,
+)
+from controlplane.placement.simulations import admissible_zones
+from controlplane.reconcilers import policy_proposals
+from tests.services.policies import EU, SNC, classify, import_all, in_zones, officer, operator, shipped
+from tests.services.test_placement import ask
+from tests.world import Tenant, make_node, make_tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return make_tenant()
+
+
+def set_for(tenant: Tenant, atoms: list[Any], actor: Actor | None = None, **more: Any) -> policies.Outcome:
+    """For the tenant's organization, by one of its officers."""
+    by = actor or officer(tenant.project)
+    return policies.policy_set(by, atoms=atoms, organization=tenant.project.organization, **more)
+
+
+def head_of(tenant: Tenant) -> int:
+    return PolicyHead.objects.get(organization=tenant.project.organization).version
+
+
+# ---- what is saved
+
+
+@pytest.mark.parametrize(
+    ("atom", "field", "named"),
+    [
+        ({"id": "x", "attr": "no.such", "op": "in", "value": ["FR"]}, "atoms/0/attr", "x"),
+        ({"id": "x", "attr": "location.territory", "op": "le", "value": "FR"}, "atoms/0/op", "x"),
+        ({"id": "x", "attr": "location.territory", "op": "in", "value": ["@MARS"]}, "atoms/0/value", "@MARS"),
+        ({"id": "x", "op": "holds", "scheme": "@nothing"}, "atoms/0/scheme", "@nothing"),
+        ({"id": "x", "attr": "network_class", "op": "ge", "value": "2"}, "atoms/0/value", "x"),
+        ({"id": "x", "attr": "zone.id", "op": "in", "value": ["a"], "allow": True}, "atoms/0", "allow"),
+        ({"attr": "zone.id", "op": "in", "value": ["a"]}, "atoms/0", "id"),
+        ("eu", "atoms/0", "-"),
+    ],
+)
+def test_what_does_not_type_check_is_refused_by_name(tenant: Tenant, atom: Any, field: str, named: str) -> None:
+    import_all()
+    with pytest.raises(PolicyInvalid) as caught:
+        set_for(tenant, [atom])
+    assert str(caught.value.field).startswith(field)
+    assert named in str(caught.value)
+    assert not PolicyVersion.objects.filter(level="organization").exists()
+
+
+def test_a_contradiction_names_the_clauses_and_their_levels(tenant: Tenant) -> None:
+    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1", name="floor"))
+    with pytest.raises(PolicyEmpty) as caught:
+        set_for(tenant, in_zones("us-va-1", name="abroad"))
+    assert caught.value.facts["atoms"] == "platform/floor, organization/abroad"
+    assert "EMPTY_INTERSECTION" in str(caught.value)
+    with pytest.raises(PolicyEmpty, match="project/a, project/b"):
+        atoms = [*in_zones("fr-idf-1", name="a"), *in_zones("de-rhein-1", name="b")]
+        policies.policy_set(tenant.actor, atoms=atoms, project=make_tenant("beta").project)
+
+
+def test_a_clause_without_effect_is_told_and_kept(tenant: Tenant) -> None:
+    set_for(tenant, in_zones("fr-idf-1"))
+    wider = in_zones("fr-idf-1", "de-rhein-1", name="wider")
+    outcome = policies.policy_set(tenant.actor, atoms=wider, project=tenant.project)
+    assert [ref.atom for ref in outcome.review.lint] == ["wider"]
+    assert outcome.version is not None
+    assert outcome.version.atoms == [wider[0] | {"value": ["de-rhein-1", "fr-idf-1"]}]
+
+
+def test_a_policy_says_which_zones_it_newly_refuses(tenant: Tenant) -> None:
+    import_all()
+    first = set_for(tenant, EU)
+    assert "us-va-1" in first.review.newly_refused
+    second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
+    assert "us-va-1" not in second.review.newly_refused
+    assert "de-rhein-1" in second.review.newly_refused
+
+
+# ---- who may, and what counts at once
+
+
+def test_what_demands_more_counts_at_once_and_is_evidence(tenant: Tenant) -> None:
+    before = PolicyHead.objects.get_or_create(organization=tenant.project.organization)[0].version
+    outcome = set_for(tenant, in_zones("fr-idf-1", "de-rhein-1"))
+    assert (outcome.review.change, outcome.proposal) == ("tighter", None)
+    assert head_of(tenant) == before + 1
+    outcome = set_for(tenant, in_zones("fr-idf-1"), officer(tenant.project, "otto"))
+    assert outcome.version is not None
+    assert (outcome.version.version, head_of(tenant)) == (2, before + 2)
+    record = EvidenceRecord.objects.filter(kind="policy_version").latest("created_at")
+    assert record.organization_id == tenant.project.organization_id
+    assert f'"head":{before + 2}' in str(record.document)
+    assert AuditRecord.objects.filter(verb="policy.set", resource_id=outcome.version.pk).exists()
+
+
+def test_the_same_again_is_a_version_that_changes_nothing(tenant: Tenant) -> None:
+    set_for(tenant, in_zones("fr-idf-1"))
+    outcome = set_for(tenant, in_zones("fr-idf-1"), officer(tenant.project, "otto"))
+    assert (outcome.review.change, outcome.proposal) == ("same", None)
+
+
+def test_an_allocation_under_a_decision_of_before_is_refused_by_the_database(tenant: Tenant) -> None:
+    """B10: the organization tightens between the decision and the commit."""
+    make_node("one", zone="de-rhein-1")
+    kept = placement.claim(ask(tenant))
+    set_for(tenant, in_zones("fr-idf-1"))
+    with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
+        Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
+    with pytest.raises(PolicyUnsatisfiable):
+        placement.renew(ask_again(tenant, kept))
+
+
+def ask_again(tenant: Tenant, kept: Allocation) -> Any:
+    return replace(ask(tenant), consumer_id=kept.consumer_id, operation="instance.start")
+
+
+def test_the_platforms_policy_holds_for_everybody(tenant: Tenant) -> None:
+    make_node("home", zone="fr-idf-1")
+    make_node("away", zone="us-va-1")
+    policies.policy_set(operator(), atoms=in_zones("fr-idf-1"))
+    for each in (tenant, make_tenant("beta")):
+        assert placement.claim(ask(each)).node.zone_id == "fr-idf-1"
+
+
+@pytest.mark.parametrize("role", ["member", "viewer", "admin", "owner"])
+def test_only_officers_and_operators_set_what_an_organization_demands(tenant: Tenant, role: str) -> None:
+    actor = Actor(tenant.actor.user_id, None, tenant.project.pk, role, organization_id=tenant.project.organization_id)
+    with pytest.raises(RoleNeeded):
+        set_for(tenant, in_zones("fr-idf-1"), actor)
+    with pytest.raises(RoleNeeded):
+        policies.policy_set(actor, atoms=in_zones("fr-idf-1"))
+
+
+def test_an_officer_rules_over_one_organization_alone(tenant: Tenant) -> None:
+    stranger = officer(make_tenant("beta").project)
+    with pytest.raises(RoleNeeded):
+        set_for(tenant, in_zones("fr-idf-1"), stranger)
+    with pytest.raises(RoleNeeded):
+        policies.policy_set(stranger, atoms=in_zones("fr-idf-1"), project=tenant.project)
+
+
+def test_an_officer_has_no_hand_in_what_runs(tenant: Tenant) -> None:
+    with pytest.raises(RoleNeeded):
+        officer(tenant.project).may_write()
+
+
+def test_nobody_has_a_duty_on_both_sides(tenant: Tenant) -> None:
+    for duty in ("is_operator", "is_auditor"):
+        user = user_create(email=f"{duty}@platform.example", **{duty: True})
+        with pytest.raises(DutiesMixed):
+            membership_set(tenant.project.organization, user=user, role="sovereignty_officer")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        user_create(email="both@platform.example", is_operator=True, is_auditor=True)
+
+
+# ---- demanding less
+
+
+@pytest.fixture
+def loosened(tenant: Tenant) -> PolicyProposal:
+    """A proposal to admit Germany too."""
+    set_for(tenant, in_zones("fr-idf-1"))
+    outcome = set_for(tenant, in_zones("fr-idf-1", "de-rhein-1"), officer(tenant.project, "otto"), reason="a new site")
+    assert outcome.proposal is not None
+    return outcome.proposal
+
+
+def wait(hours: float) -> None:
+    """As if the time had passed."""
+    moved = timedelta(hours=hours)
+    for proposal in PolicyProposal.objects.filter(not_before__isnull=False):
+        PolicyProposal.objects.filter(pk=proposal.pk).update(not_before=proposal.not_before - moved)  # type: ignore[operator]
+
+
+def atoms_in_force(tenant: Tenant) -> Any:
+    version = policies.version_in_force(policies.Owner(organization=tenant.project.organization))
+    return version.atoms if version else None
+
+
+def test_less_needs_a_second_person_and_a_day(tenant: Tenant, loosened: PolicyProposal) -> None:
+    before, head = atoms_in_force(tenant), head_of(tenant)
+    assert (loosened.state, loosened.change, loosened.base_version) == ("proposed", "looser", 1)
+    wait(48)
+    assert policy_proposals.reconcile() == 0
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    assert loosened.not_before is not None
+    assert loosened.not_before > clock.now() + timedelta(hours=23)
+    assert policy_proposals.reconcile() == 0
+    assert (atoms_in_force(tenant), head_of(tenant)) == (before, head)
+    wait(24)
+    assert policy_proposals.reconcile() == 1
+    assert atoms_in_force(tenant)[0]["value"] == ["de-rhein-1", "fr-idf-1"]
+    assert head_of(tenant) == head + 1
+    assert policy_proposals.reconcile() == 0
+    loosened.refresh_from_db()
+    assert loosened.state == "applied"
+    record = str(EvidenceRecord.objects.filter(kind="policy_version").latest("created_at").document)
+    assert str(loosened.proposed_by) in record
+    assert str(loosened.approved_by) in record
+
+
+def test_the_same_person_twice_is_one_person(tenant: Tenant, loosened: PolicyProposal) -> None:
+    proposer = replace(officer(tenant.project, "x"), user_id=loosened.proposed_by)
+    with pytest.raises(SecondPersonNeeded):
+        proposals.proposal_approve(proposer, loosened)
+    with pytest.raises(IntegrityError, match="two_people"), transaction.atomic():
+        PolicyProposal.objects.filter(pk=loosened.pk).update(approved_by=loosened.proposed_by)
+    with pytest.raises(IntegrityError, match="second_person"), transaction.atomic():
+        PolicyProposal.objects.filter(pk=loosened.pk).update(state="approved")
+
+
+def test_who_else_cannot_approve(tenant: Tenant, loosened: PolicyProposal) -> None:
+    for actor in (tenant.actor, operator(), SYSTEM, officer(make_tenant("beta").project)):
+        with pytest.raises(RoleNeeded):
+            proposals.proposal_approve(actor, loosened)
+    nobody = Actor(None, None, None, "sovereignty_officer", organization_id=tenant.project.organization_id)
+    with pytest.raises(SecondPersonNeeded):
+        proposals.proposal_approve(nobody, loosened)
+
+
+def test_the_operator_cannot_loosen_what_an_organization_demands(tenant: Tenant) -> None:
+    set_for(tenant, in_zones("fr-idf-1"), operator())
+    with pytest.raises(RoleNeeded):
+        set_for(tenant, [], operator("otis"))
+    with pytest.raises(RoleNeeded):
+        policies.policy_set(SYSTEM, atoms=[], organization=tenant.project.organization)
+    assert not PolicyProposal.objects.exists()
+
+
+def test_a_program_proposes_nothing(tenant: Tenant) -> None:
+    policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"))
+    with pytest.raises(PersonNeeded):
+        policies.policy_set(SYSTEM, atoms=[])
+
+
+def test_the_platforms_floor_takes_two_operators(tenant: Tenant) -> None:
+    ada, bob = operator("ada"), operator("bob")
+    policies.policy_set(ada, atoms=in_zones("fr-idf-1"))
+    proposal = policies.policy_set(ada, atoms=[]).proposal
+    assert proposal is not None
+    with pytest.raises(SecondPersonNeeded):
+        proposals.proposal_approve(ada, proposal)
+    with pytest.raises(RoleNeeded):
+        proposals.proposal_approve(officer(tenant.project), proposal)
+    proposals.proposal_approve(bob, proposal)
+    wait(24)
+    assert policy_proposals.reconcile() == 1
+    assert effective.of_project(tenant.project)[0].atoms == ()
+
+
+def test_a_proposal_is_overtaken_by_another_version(tenant: Tenant, loosened: PolicyProposal) -> None:
+    """Else it would undo what its approver has not seen."""
+    stricter = [*in_zones("fr-idf-1"), *in_zones("fr-idf-1", "fr-idf-2", name="more")]
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    set_for(tenant, stricter, officer(tenant.project, "quirin"))
+    wait(24)
+    assert policy_proposals.reconcile() == 0
+    loosened.refresh_from_db()
+    assert loosened.state == "withdrawn"
+    assert [atom["id"] for atom in atoms_in_force(tenant)] == ["home", "more"]
+    other = set_for(tenant, in_zones("fr-idf-1", "fr-idf-2"), officer(tenant.project, "rosa")).proposal
+    assert other is not None
+    set_for(tenant, [*stricter, *in_zones("fr-idf-1", name="z")], officer(tenant.project, "sven"))
+    with pytest.raises(ProposalOvertaken):
+        proposals.proposal_approve(officer(tenant.project, "theo"), other)
+
+
+def test_a_proposal_can_be_given_up_until_it_counts(tenant: Tenant, loosened: PolicyProposal) -> None:
+    with pytest.raises(RoleNeeded):
+        proposals.proposal_withdraw(operator(), loosened)
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    proposals.proposal_withdraw(officer(tenant.project, "quirin"), loosened)
+    wait(24)
+    assert policy_proposals.reconcile() == 0
+    with pytest.raises(IllegalTransition):
+        proposals.proposal_approve(officer(tenant.project, "rosa"), loosened)
+
+
+def test_the_delay_is_a_setting(tenant: Tenant, loosened: PolicyProposal, settings: Settings) -> None:
+    settings.POLICY_COOLING_HOURS = 0
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    assert policy_proposals.reconcile() == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        ([SNC | {"min_remaining_days": 90}], [SNC | {"min_remaining_days": 30}], "looser"),
+        ([SNC], [SNC | {"scope": "saas"}], "incomparable"),
+        (EU, EU[:-1], "looser"),
+        (EU, [EU[0] | {"value": ["@EEA"]}, *EU[1:]], "looser"),
+        (EU, [EU[0] | {"value": ["FR"]}, *EU[1:]], "tighter"),
+        (EU, [EU[0] | {"waivable": True}, *EU[1:]], "looser"),
+        (EU, [EU[0] | {"roles": ["compute"]}, *EU[1:]], "looser"),
+        (EU, [*EU[1:], SNC], "incomparable"),
+        (EU, list(reversed(EU)), "same"),
+    ],
+)
+def test_what_a_change_is(tenant: Tenant, before: list[Any], after: list[Any], change: str) -> None:
+    import_all()
+    set_for(tenant, before)
+    review = policies.policy_review(policies.Owner(organization=tenant.project.organization), after)
+    assert review.change == change
+
+
+def test_history_cannot_be_rewritten(tenant: Tenant) -> None:
+    set_for(tenant, in_zones("fr-idf-1"))
+    version = PolicyVersion.objects.get(level="organization")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        PolicyVersion.objects.filter(pk=version.pk).update(atoms=[])
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM placement_policyversion")
+
+
+# ---- classifications
+
+
+def test_the_shipped_classifications_are_imported_once() -> None:
+    import_all()
+    versions = PolicyVersion.objects.count()
+    again = classifications_import(SYSTEM, shipped())
+    assert (again.known, again.changed, again.kept) == (8, 0, ())
+    assert PolicyVersion.objects.count() == versions == 8
+    for row in Classification.objects.all():
+        assert row.title_fr
+        assert row.description != row.description_fr
+
+
+def test_control_from_abroad_keys_and_restricted_distribution_can_never_be_waived() -> None:
+    for item in shipped()["classifications"]:
+        for atom in item["atoms"]:
+            about = str(atom.get("attr", ""))
+            is_hard = about.startswith(("party.", "keys.")) or item["id"] == "dr"
+            assert not (is_hard and atom.get("waivable")), (item["id"], atom["id"])
+
+
+@pytest.mark.parametrize(
+    ("name", "zones"),
+    [
+        ("eu-resident", "de-rhein-1 fi-hel-1 fi-hel-2 fr-est-1 fr-est-2 fr-idf-1 fr-idf-2 fr-idf-3 fr-sud-1 ie-dub-1"),
+        ("hds", "fr-idf-1 fr-idf-3 fr-sud-1 no-osl-1"),
+        ("eu-immune", "de-rhein-1 fi-hel-1 fr-est-1 fr-est-2 fr-idf-1 fr-idf-2 fr-idf-3"),
+        ("etat-sensible", "fr-idf-1 fr-idf-2"),
+        ("classified", ""),
+    ],
+)
+def test_where_the_shipped_classifications_admit_data(name: str, zones: str) -> None:
+    """The scenarios S1, S2, S5 and S3."""
+    import_all()
+    found = admissible_zones(effective.of_classification(Classification.objects.get(pk=name)))
+    assert " ".join(sorted(found)) == zones
+
+
+def test_an_import_never_loosens_what_is_stricter_here() -> None:
+    import_all()
+    hds = Classification.objects.get(pk="hds")
+    stricter = policies.version_in_force(policies.Owner(classification=hds))
+    assert stricter is not None
+    policies.policy_set(SYSTEM, atoms=[*stricter.atoms, *in_zones("fr-idf-1")], classification=hds)
+    done = classifications_import(SYSTEM, shipped())
+    assert (done.changed, done.kept) == (0, ("hds",))
+    now = policies.version_in_force(policies.Owner(classification=hds))
+    assert now is not None
+    assert len(now.atoms) == len(stricter.atoms) + 1
+
+
+def test_an_organizations_classification_is_its_own(tenant: Tenant) -> None:
+    other = make_tenant("beta")
+    mine = classify("secret", in_zones("fr-idf-1"), tenant.project)
+    theirs = classify("secret", in_zones("us-va-1"), other.project)
+    assert (mine.pk, theirs.pk) == ("alpha-org.secret", "beta-org.secret")
+    assert head_of(tenant) == 2
+    with pytest.raises(RoleNeeded):
+        policies.policy_set(officer(other.project, "eve"), atoms=in_zones("fr-idf-1"), classification=mine)
+    with pytest.raises(RoleNeeded):
+        policies.policy_set(operator(), atoms=[], classification=mine)
+
+
+def test_what_is_classified_is_refused_everywhere(tenant: Tenant) -> None:
+    import_all()
+    make_node("one")
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        placement.check(ask(tenant, classifications=("classified",)))
+    decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    codes = {result["code"] for zone in decision.document["zones"] for result in zone["results"]}
+    assert codes == {"NOT_SUPPORTED_CLASSIFIED"}
+    assert decision.classifications == ["classified"]
+
+
+def test_too_many_clauses_are_told_and_not_cut(tenant: Tenant) -> None:
+    many = [clause for n in range(64) for clause in in_zones("fr-idf-1", name=f"a{n}")]
+    policies.policy_set(SYSTEM, atoms=many)
+    set_for(tenant, many)
+    policies.policy_set(tenant.actor, atoms=many, project=tenant.project)
+    names = [classify(f"c{n}", many, tenant.project).pk for n in range(2)]
+    assert len(effective.of(Subject(tenant.project, classifications=(names[0],))).policies) == 4
+    with pytest.raises(TooManyAtoms, match="320"):
+        effective.of(Subject(tenant.project, classifications=tuple(names)))
