@@ -6,9 +6,13 @@ It makes the signed documents that a node trusts, and permits, as the control pl
 import base64
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes
@@ -17,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.placement.core import signed, trust
 from controlplane.placement.core.canonical import digest, dumps
 from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Permit
@@ -37,6 +42,9 @@ ROOMY = Limits(vcpus=64, memory_mib=64 * 1024, disk_gib=1000)
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+BEGAN = now()  # fixed, so that equal documents are made twice
 
 
 def new_jti() -> str:
@@ -90,8 +98,8 @@ class SigningKey:
         fields: dict[str, object] = {
             "zones": ANY,
             "classifications": ANY,
-            "not_before": now() - timedelta(days=1),
-            "not_after": now() + timedelta(days=30),
+            "not_before": BEGAN - timedelta(days=1),
+            "not_after": BEGAN + timedelta(days=30),
         }
         return trust.Key(
             id=self.id,
@@ -104,13 +112,17 @@ class SigningKey:
 
 @dataclass
 class Authority:
-    """`epoch` and `zone_facts` (attribute → value) are what the next `trust` tells a node, and permits rest on."""
+    """`epoch` and `zone_facts` (attribute → value) are what the next `trust` tells a node, and permits rest on.
+
+    `attachments`: instance → attachment → volume, since a permit to start a guest lists what is plugged into it.
+    """
 
     root: SigningKey = field(default_factory=lambda: SigningKey.ed25519("root-1"))
     signer: SigningKey = field(default_factory=lambda: SigningKey.ed25519("signer-1"))
     officer: SigningKey = field(default_factory=lambda: SigningKey.ed25519("officer-1"))
     epoch: int = 1
     zone_facts: dict[str, object] = field(default_factory=lambda: {"location.territory": "FR"})
+    attachments: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     # ---- what a node trusts
 
@@ -125,14 +137,14 @@ class Authority:
             "zone": zone,
             "classifications": ANY,
             "serial": "TEST-0001",
-            "valid_from": now() - timedelta(days=1),
-            "valid_to": now() + timedelta(days=365),
+            "valid_from": BEGAN - timedelta(days=1),
+            "valid_to": BEGAN + timedelta(days=365),
             "witnesses": ("alice", "bruno"),
         }
         return self.root.document("charter", trust.Charter(**(fields | changes)).payload())  # type: ignore[arg-type]
 
     def fact(self, zone: str, attribute: str, value: object, *, by: SigningKey | None = None) -> Envelope:
-        since = now() - timedelta(days=1)
+        since = BEGAN - timedelta(days=1)
         statement = Statement(
             subject_kind="zone",
             subject_id=zone,
@@ -154,7 +166,7 @@ class Authority:
     def floor(
         self, zone: str, facts: bytes, *, issued_at: datetime | None = None, by: SigningKey | None = None
     ) -> bytes:
-        floor = trust.Floor(zone, self.epoch, _sha256(facts), issued_at or now())
+        floor = trust.Floor(zone, self.epoch, sha256(facts).hexdigest(), issued_at or now())
         return (by or self.signer).document("floor", floor.payload())
 
     def deny(self, version: int = 1, *, by: SigningKey | None = None, **names: Iterable[str]) -> bytes:
@@ -180,7 +192,7 @@ class Authority:
         by: SigningKey | None = None,
         **changes: object,
     ) -> pb.Permit:
-        """`changes`: any field of a Permit; `contents` and `limits` are ROOMY and empty by default."""
+        """`changes`: any field of a Permit; by default it lists nothing and its limits are ROOMY."""
         begins = now()
         fields: dict[str, object] = {
             "jti": new_jti(),
@@ -206,7 +218,91 @@ class Authority:
         return pb.Permit(document=document, policies=dumps(list(policies)))
 
 
-def _sha256(canonical: bytes) -> str:
-    digested = hashes.Hash(hashes.SHA256())
-    digested.update(canonical)
-    return digested.finalize().hex()
+Giving = (
+    pb.ImageHeader
+    | pb.EnsureVolumeRequest
+    | pb.EnsurePortRequest
+    | pb.EnsureInstanceRequest
+    | pb.EnsureAttachmentRequest
+)
+G = TypeVar("G", bound=Giving)
+
+
+class PermittedStub:
+    """The agent's calls, each under a permit of its own that allows just this call, unless the request has one."""
+
+    def __init__(self, stub: AgentStub, authority: Authority, *, node: UUID | str, zone: str) -> None:
+        self.bare: Any = stub
+        self.authority = authority
+        self._node = node
+        self._zone = zone
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bare, name)
+
+    def EnsureImage(self, parts: Iterable[pb.ImagePart], **options: object) -> pb.ImageState:
+        first, *others = parts
+        header = pb.ImagePart(header=self.permitted(first.header))
+        done: pb.ImageState = self.bare.EnsureImage(iter([header, *others]), **options)
+        return done
+
+    def EnsureVolume(self, request: pb.EnsureVolumeRequest, **options: object) -> pb.VolumeState:
+        done: pb.VolumeState = self.bare.EnsureVolume(self.permitted(request), **options)
+        return done
+
+    def EnsurePort(self, request: pb.EnsurePortRequest, **options: object) -> pb.PortState:
+        done: pb.PortState = self.bare.EnsurePort(self.permitted(request), **options)
+        return done
+
+    def EnsureInstance(self, request: pb.EnsureInstanceRequest, **options: object) -> pb.InstanceState:
+        done: pb.InstanceState = self.bare.EnsureInstance(self.permitted(request), **options)
+        return done
+
+    def EnsureAttachment(self, request: pb.EnsureAttachmentRequest, **options: object) -> pb.AttachmentState:
+        done: pb.AttachmentState = self.bare.EnsureAttachment(self.permitted(request), **options)
+        self.authority.attachments[request.instance_id][request.subject.id] = request.volume_id
+        return done
+
+    def RemoveAttachment(self, request: pb.RemoveRequest, **options: object) -> pb.Removed:
+        done: pb.Removed = self.bare.RemoveAttachment(request, **options)
+        for plugged in self.authority.attachments.values():
+            plugged.pop(request.subject.id, None)
+        return done
+
+    def permitted(self, request: G) -> G:
+        """A copy with a permit for it."""
+        copy = deepcopy(request)
+        if not copy.HasField("permit"):
+            copy.permit.CopyFrom(self.permit_for(copy))
+        return copy
+
+    def permit_for(self, request: Giving, op: str = "", **changes: object) -> pb.Permit:
+        """For just this call. `changes`: of the permit's fields, to make it a bad one."""
+        usual, contents = self._contents(request)
+        fields: dict[str, object] = {"contents": contents}
+        if not isinstance(request, pb.ImageHeader):
+            fields |= {"resource": request.subject.id, "gen": request.subject.generation}
+        if isinstance(request, pb.EnsureInstanceRequest):
+            fields["project"] = request.project_id
+        at = {"node": self._node, "zone": self._zone}
+        return self.authority.permit(op or usual, **(at | fields | changes))  # type: ignore[arg-type]
+
+    def _contents(self, request: Giving) -> tuple[str, Contents]:
+        """A usual operation, and all that the request names."""
+        if isinstance(request, pb.ImageHeader):
+            return "instance.create", Contents(images=(request.sha256,))
+        own = (request.subject.id,)
+        if isinstance(request, pb.EnsureVolumeRequest):
+            return "volume.create", Contents(volumes=own, images=tuple(filter(None, [request.image_sha256])))
+        if isinstance(request, pb.EnsurePortRequest):
+            return "instance.create", Contents(nics=own)
+        if isinstance(request, pb.EnsureAttachmentRequest):
+            return "volume.attach", Contents((request.volume_id,), attachments=own, instances=(request.instance_id,))
+        plugged = self.authority.attachments[request.subject.id]
+        contents = Contents(
+            volumes=(request.root_volume_id, *plugged.values()),
+            nics=tuple(request.port_ids),
+            attachments=tuple(plugged),
+            instances=own,
+        )
+        return "instance.start" if request.power == pb.POWER_RUNNING else "instance.resize", contents

@@ -50,8 +50,8 @@ def make_ca(folder: Path) -> TestCA:
     return ca
 
 
-def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str) -> Issued:
-    """Enrol a node: writes `state_dir`/pki/{node.key,node.crt,ca.crt}."""
+def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str, root: bytes) -> Issued:
+    """Enrol a node: writes `state_dir`/pki/{node.key,node.crt,ca.crt,root.pub}. `root`: the root's public key (PEM)."""
     names: list[x509.GeneralName] = [
         x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
         x509.DNSName(node_dns_name(node_id)),
@@ -62,6 +62,7 @@ def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str) -> Issu
     (pki / "node.key").write_bytes(issued.key)
     (pki / "node.crt").write_bytes(issued.certificate)
     (pki / "ca.crt").write_bytes(issued.ca)
+    (pki / "root.pub").write_bytes(root)
     return issued
 
 

@@ -8,6 +8,7 @@ from agents.node.adapters.base import Adapters
 from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.locks import ResourceLocks
+from agents.node.trust.permits import Permits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,11 @@ class Node:
     boot_id: str
     ledger: Ledger
     adapters: Adapters
+    permits: Permits
     hook: InstalledHook | None = None
     """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
+    inventory_interval_s: float = 300.0
+    """How often a watcher is told, with the node's signature, all that runs and lies here."""
     locks: ResourceLocks = field(default_factory=ResourceLocks)
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agents.node import pki
+from agents.node.trust.keys import root_verifier
 
 
 def request(state_dir: Path, name: str) -> str:
@@ -26,8 +27,12 @@ def request(state_dir: Path, name: str) -> str:
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def install(state_dir: Path, *, certificate: bytes, ca: bytes) -> None:
-    """Store the certificate and the CA's; ValueError when they do not fit each other or the node's key."""
+def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes | None = None) -> None:
+    """Store the certificate, the CA's, and the public key of the offline root.
+
+    Raises:
+        ValueError: they do not fit each other or the node's key, or the root's is of no kind that is known here.
+    """
     folder = pki.folder(state_dir)
     issued, issuer = x509.load_pem_x509_certificate(certificate), x509.load_pem_x509_certificate(ca)
     try:
@@ -37,6 +42,9 @@ def install(state_dir: Path, *, certificate: bytes, ca: bytes) -> None:
     if issued.public_key() != _key(folder / "node.key").public_key():
         raise ValueError("The certificate is for another key than this node's.")
     pki.identity(certificate)
+    if root is not None:
+        root_verifier(root)
+        (folder / "root.pub").write_bytes(root)
     (folder / "ca.crt").write_bytes(ca)
     (folder / "node.crt").write_bytes(certificate)
 
@@ -65,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     installing = verbs.add_parser("install", help="store the certificate that the control plane printed")
     installing.add_argument("--certificate", type=Path, required=True)
     installing.add_argument("--ca", type=Path, required=True)
+    installing.add_argument("--root-key", type=Path, help="the public key of the offline root")
     for verb in (asking, installing):
         verb.add_argument("--state-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -72,7 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(request(options.state_dir, options.name))
         return
     try:
-        install(options.state_dir, certificate=options.certificate.read_bytes(), ca=options.ca.read_bytes())
+        install(
+            options.state_dir,
+            certificate=options.certificate.read_bytes(),
+            ca=options.ca.read_bytes(),
+            root=options.root_key.read_bytes() if options.root_key else None,
+        )
     except ValueError as exc:
         raise SystemExit(f"enrol: {exc}") from exc
 

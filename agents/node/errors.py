@@ -2,10 +2,10 @@
 
 AgentError
 ├── BadRequest            the message itself is wrong
-├── Forbidden             NoWarrant, WrongNode, UnknownPeer
+├── Forbidden             NoWarrant, WrongNode, UnknownPeer, TrustRefused, PermitRefused (its code names the reason)
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
-│                         ImageInUse, ImageRefused, DetachPending (retryable)
+│                         ImageInUse, ImageRefused, TrustOlder, DetachPending (retryable)
 ├── Exhausted             more watchers than the agent serves (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
     └── HypervisorUnavailable (retryable)
@@ -47,6 +47,25 @@ class WrongNode(Forbidden):
 
 class UnknownPeer(Forbidden):
     code = "agent.unknown_peer"
+
+
+class PermitRefused(Forbidden):
+    """`code` is agent.permit. and the reason's code in lower case; docs/reference/permits.md lists them."""
+
+    code = "agent.permit"
+    REPAIRABLE = frozenset({"EXPIRED", "REVOKED_BY_EPOCH", "STALE_FACTS"})  # by a fresh permit, or newer facts
+
+    def __init__(self, reason_code: str, reason: str) -> None:
+        super().__init__(f"The permit was refused ({reason_code}): {reason}.")
+        self.reason_code = reason_code
+        self.code = f"agent.permit.{reason_code.lower()}"
+        self.retryable = reason_code in self.REPAIRABLE
+
+
+class TrustRefused(Forbidden):
+    """A document that the node was to trust is not genuine, or not for this node."""
+
+    code = "agent.trust_refused"
 
 
 class NotFound(AgentError):
@@ -94,6 +113,15 @@ class ImageRefused(Conflict):
     """The image is not what was announced, or is of a kind that no tool but the inspector may open."""
 
     code = "agent.image_refused"
+
+
+class TrustOlder(Conflict):
+    """The node has a newer document of that kind; versions only grow."""
+
+    code = "agent.trust_older"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"This node trusts a newer {kind} already.")
 
 
 class DetachPending(Conflict):

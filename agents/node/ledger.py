@@ -23,34 +23,8 @@ from uuid import UUID
 from agents.node import codec
 from agents.node.adapters.base import ImageFormat, PortSpec
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
+from agents.node.schema import MIGRATIONS
 from agents.node.wishes import AttachmentWish, InstanceWish, Subject, VolumeWish
-
-MIGRATIONS = (
-    """
-    CREATE TABLE resource (
-        kind TEXT NOT NULL,
-        id TEXT NOT NULL,
-        generation INTEGER NOT NULL,
-        phase TEXT NOT NULL CHECK (phase IN ('making', 'present', 'removing', 'removed')),
-        wish TEXT CHECK ((wish IS NULL) = (phase = 'removed')),
-        PRIMARY KEY (kind, id)
-    ) WITHOUT ROWID;
-    CREATE INDEX resource_held ON resource (kind) WHERE phase <> 'removed';
-    CREATE TABLE use (
-        user_kind TEXT NOT NULL,
-        user_id TEXT NOT NULL,
-        used_kind TEXT NOT NULL,
-        used_id TEXT NOT NULL,
-        PRIMARY KEY (user_kind, user_id, used_kind, used_id)
-    ) WITHOUT ROWID;
-    CREATE INDEX use_of ON use (used_kind, used_id);
-    CREATE TABLE guest (
-        id TEXT PRIMARY KEY,
-        restart_count INTEGER NOT NULL,
-        has_started INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    """,
-)
 
 SELECT = "SELECT id, generation, phase, wish FROM resource"
 
@@ -159,6 +133,15 @@ class Ledger:
             user_kind,
         )
         return [UUID(str(user_id)) for (user_id,) in rows]
+
+    def newest(self, resource_id: str) -> tuple[int, bool] | None:
+        """The highest generation seen of a resource of whatever kind, and whether it is still wanted here."""
+        rows = self.execute(
+            "SELECT generation, phase IN ('making', 'present') FROM resource"
+            " WHERE kind IN ('instance', 'volume', 'port', 'attachment') AND id = ?",
+            resource_id,
+        )
+        return max(((int(str(generation)), bool(wanted)) for generation, wanted in rows), default=None)
 
     def guest_progress(self, instance_id: UUID) -> GuestProgress:
         rows = self.execute("SELECT restart_count, has_started FROM guest WHERE id = ?", str(instance_id))

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 from uuid import UUID
@@ -25,8 +25,12 @@ from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
 from agents.node.services import ports
+from agents.node.services.closings import Closings
 from agents.node.services.events import MAX_WATCHES, Hub
-from agents.node.services.hook import LedgerGate
+from agents.node.services.hook import PermitGate
+from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
+from agents.node.trust.keys import NodeKey, root_verifier
+from agents.node.trust.permits import Permits
 from agents.protocol import agent_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -35,6 +39,8 @@ log = logging.getLogger(__name__)
 CALL_THREADS = 16
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
+INVENTORY_INTERVAL_S = 300.0
+CLOCKS = {"synchronised": is_synchronised, "kept-elsewhere": kept_elsewhere}
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -53,6 +59,8 @@ class Config:
     state_dir: Path
     listen: str
     hook: InstalledHook | None = None
+    clock: Clock = field(default_factory=Clock)
+    inventory_interval_s: float = INVENTORY_INTERVAL_S
 
 
 class Server:
@@ -67,11 +75,14 @@ class Server:
         self._server = server
         self._lock = lock
         self._hook = hook
+        self._closings = Closings(node)
+        node.adapters.hypervisor.subscribe(self._closings.notice)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
         self._hub.close()
         stopped.wait()
+        self._closings.stop()
         if self._hook is not None:
             self._hook.stop()
         self.node.adapters.hypervisor.close()
@@ -88,24 +99,35 @@ def serve(config: Config, adapters: Adapters) -> Server:
     """
     credentials = pki.load(config.state_dir)
     lock = _only_agent(config.state_dir)
-    node = Node(
-        identity=pki.identity(credentials.certificate),
-        boot_id=boot_id(),
-        ledger=Ledger(config.state_dir / "ledger.sqlite"),
-        adapters=adapters,
-        hook=config.hook,
-    )
+    node = _node(config, credentials, adapters)
     hub = Hub()
     adapters.hypervisor.subscribe(hub.publish)
+    node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()
     ports.restore(node)
     server, port = _listen(config.listen, credentials)
-    hook = HookServer(config.hook.socket, LedgerGate(node.ledger)) if config.hook else None
+    hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
     agent_pb2_grpc.add_AgentServicer_to_server(Servicer(node, hub), server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
     return Server(node, hub, server=server, port=port, lock=lock, hook=hook)
+
+
+def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> Node:
+    identity = pki.identity(credentials.certificate)
+    key = NodeKey.load(str(identity.node_id), credentials.key)
+    root = root_verifier(credentials.root)
+    ledger = Ledger(config.state_dir / "ledger.sqlite")
+    return Node(
+        identity=identity,
+        boot_id=boot_id(),
+        ledger=ledger,
+        adapters=adapters,
+        permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
+        hook=config.hook,
+        inventory_interval_s=config.inventory_interval_s,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -115,7 +137,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     state_dir = options.state_dir.resolve()
-    config = Config(state_dir, options.listen, _hook(state_dir, options) if options.adapter == "libvirt" else None)
+    config = Config(
+        state_dir,
+        options.listen,
+        _hook(state_dir, options) if options.adapter == "libvirt" else None,
+        clock=Clock(is_kept=CLOCKS[options.clock]),
+        inventory_interval_s=options.inventory_interval_s,
+    )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     stop.wait()
     log.info("stopping")
@@ -189,6 +217,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
     parser.add_argument(
         "--hook-socket", type=Path, help="where that hook asks the agent (default: STATE_DIR/hook.sock)"
+    )
+    parser.add_argument(
+        "--clock",
+        default="synchronised",
+        choices=sorted(CLOCKS),
+        help="kept-elsewhere: somebody else keeps this machine's clock, and its kernel does not know (containers)",
+    )
+    parser.add_argument(
+        "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
     parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)

@@ -12,9 +12,12 @@ from agents.node.context import Identity
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
+    """PEM. `root`: the public key of the offline root, whose word the node takes for what it trusts."""
+
     key: bytes
     certificate: bytes
     ca: bytes
+    root: bytes
 
 
 def folder(state_dir: Path) -> Path:
@@ -27,6 +30,7 @@ def load(state_dir: Path) -> Credentials:
         key=(pki / "node.key").read_bytes(),
         certificate=(pki / "node.crt").read_bytes(),
         ca=(pki / "ca.crt").read_bytes(),
+        root=root.read_bytes() if (root := pki / "root.pub").exists() else b"",
     )
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from agents.lab.shell import run
 from agents.node.adapters.fake import FakeNode
 from agents.node.hook.server import HookServer
 from agents.node.main import Config, Server, serve
+from agents.node.trust.clock import Clock, utc_now
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents.wishes import NODE_ID, ZONE
+from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_controlplane, issue_node, make_ca, node_dns_name
 
 VAR = Path(__file__).parents[2] / "var"
@@ -25,18 +28,38 @@ VAR = Path(__file__).parents[2] / "var"
 
 @dataclass
 class AgentUnderTest:
-    """`stub` calls as the control plane's worker; `restart` stops the agent and starts it again on the same files."""
+    """`stub` calls as the control plane's worker, under permits of `authority`, which the agent trusts from its first
+    start on. `restart` stops the agent and starts it again on the same files. `now` is its clock.
+    """
 
     state_dir: Path
     fake: FakeNode
     ca: TestCA
     caller: Issued
+    authority: Authority = field(default_factory=Authority)
+    inventory_interval_s: float = 300
+    now: Callable[[], datetime] = utc_now
+    is_clock_kept: bool = True
     server: Server = field(init=False)
     _channels: list[grpc.Channel] = field(default_factory=list)
 
+    def enrol(self) -> None:
+        root = self.authority.root.public_pem
+        issue_node(self.ca, self.state_dir, node_id=NODE_ID, zone=ZONE, root=root)
+
     def start(self) -> None:
-        self.server = serve(Config(self.state_dir, "127.0.0.1:0"), self.fake.adapters())
-        self.stub = self.connect(self.caller)
+        config = Config(
+            self.state_dir,
+            "127.0.0.1:0",
+            clock=Clock(lambda: self.now(), lambda: self.is_clock_kept),
+            inventory_interval_s=self.inventory_interval_s,
+        )
+        self.server = serve(config, self.fake.adapters())
+        self.stub = PermittedStub(self.connect(self.caller), self.authority, node=NODE_ID, zone=ZONE)
+
+    def learn(self) -> None:
+        """All that it is to trust, as it is now."""
+        self.stub.EnsureTrust(self.authority.trust(NODE_ID, ZONE))
 
     def connect(self, caller: Issued) -> AgentStub:
         channel = grpc.secure_channel(
@@ -70,9 +93,10 @@ def worker(ca: TestCA) -> Issued:
 
 @pytest.fixture
 def agent(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[AgentUnderTest]:
-    issue_node(ca, tmp_path, node_id=NODE_ID, zone=ZONE)
     under_test = AgentUnderTest(tmp_path, FakeNode(), ca, worker)
+    under_test.enrol()
     under_test.start()
+    under_test.learn()
     yield under_test
     under_test.stop()
 

@@ -17,7 +17,8 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents import wishes
 from tests.agents.conftest import image_stream
-from tests.pki import Issued, node_dns_name
+from tests.permits import Authority, PermittedStub
+from tests.pki import Issued, TestCA, issue_node, node_dns_name
 
 PORT = 7440
 ROOT = Path(__file__).parents[2]
@@ -25,9 +26,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class LabAgent:
+    """`stub` calls as the control plane's worker, under permits of `authority`, which `enrol` makes the agent trust."""
+
     node: LabNode
     caller: Issued
     options: tuple[str, ...] = ()
+    authority: Authority = field(default_factory=Authority)
     process: NodeProcess | None = None
     _channels: list[grpc.Channel] = field(default_factory=list)
 
@@ -35,12 +39,19 @@ class LabAgent:
     def log(self) -> Path:
         return self.node.agent_folder / "agent.log"
 
+    def enrol(self, ca: TestCA) -> None:
+        """And start."""
+        self.node.agent_folder.mkdir(exist_ok=True)
+        root = self.authority.root.public_pem
+        issue_node(ca, self.node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE, root=root)
+        self.start()
+        self.stub.EnsureTrust(self.authority.trust(wishes.NODE_ID, wishes.ZONE))
+
     def start(self) -> None:
         listen = f"{self.node.address}:{PORT}"
         command = [sys.executable, "-m", "agents.node.main", "--state-dir", str(self.node.agent_folder)]
-        self.process = self.node.spawn(
-            [*command, "--listen", listen, *self.options], log=self.log, env={"PYTHONPATH": str(ROOT)}
-        )
+        command += ["--listen", listen, "--clock", "kept-elsewhere", *self.options]
+        self.process = self.node.spawn(command, log=self.log, env={"PYTHONPATH": str(ROOT)})
         wait_until(self._listens, what="the agent to listen", within_s=20)
         self.stub = self._connect()
 
@@ -106,14 +117,14 @@ class LabAgent:
         router = ["ip", "netns", "exec", namespace_name(UUID(wishes.NETWORK_ID))]
         return self.node.exec([*router, "ssh", *options, f"root@{address}", command]).stdout
 
-    def _connect(self) -> AgentStub:
+    def _connect(self) -> PermittedStub:
         channel = grpc.secure_channel(
             f"{self.node.address}:{PORT}",
             grpc.ssl_channel_credentials(self.caller.ca, self.caller.key, self.caller.certificate),
             options=[("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))],
         )
         self._channels.append(channel)
-        return AgentStub(channel)
+        return PermittedStub(AgentStub(channel), self.authority, node=wishes.NODE_ID, zone=wishes.ZONE)
 
     def _listens(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.log.read_text()[-2000:]

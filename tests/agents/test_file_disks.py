@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agents.node.adapters.base import Adapters, ImageFormat
 from agents.node.adapters.fake import FakeHypervisor, FakeNode, FakeSwitch
@@ -16,6 +17,9 @@ from agents.node.context import Identity, Node
 from agents.node.errors import ImageRefused
 from agents.node.ledger import Ledger
 from agents.node.services import images, volumes
+from agents.node.trust.clock import Clock
+from agents.node.trust.keys import NodeKey, root_verifier
+from agents.node.trust.permits import Permits
 from agents.node.wishes import ImageWish, Subject, VolumeWish
 from tests.agents import wishes
 from tests.agents.wishes import MIB
@@ -31,7 +35,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
     fake, state_dir = FakeNode(), tmp_path / "state"
     adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake))
     with closing(Ledger(state_dir / "ledger.sqlite")) as ledger:
-        yield Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", ledger, adapters)
+        key = NodeKey(str(wishes.NODE_ID), ec.generate_private_key(ec.SECP256R1()))
+        permits = Permits.open(ledger, key=key, zone=wishes.ZONE, root=root_verifier(b""), clock=Clock())
+        yield Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", ledger, adapters, permits)
 
 
 def send(node: Node, path: Path, announced: ImageFormat) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +21,9 @@ from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
-from agents.node.services.hook import LedgerGate
+from agents.node.services.hook import PermitGate
+from agents.node.trust.clock import Clock
+from agents.node.trust.starts import AFTERMATH, Starts
 from agents.node.wishes import GuestData, InstanceWish, Restart, RestartKind, Subject
 
 GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
@@ -311,14 +314,23 @@ def wish(power: Power) -> InstanceWish:
     )
 
 
-def test_the_ledger_lets_start_what_is_wanted_running(tmp_path: Path) -> None:
+def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
+    moment = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    starts = Starts(Clock(now=lambda: moment))
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    gate = LedgerGate(ledger)
-    assert "never told" in str(gate.may_start(GUEST, "prepare"))
-    ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
-    assert gate.may_start(GUEST, "prepare") is None
+    gate = PermitGate(ledger, starts)
+    permitted = moment + timedelta(minutes=5)
+    with starts.allow(GUEST, permitted):
+        assert "never told" in str(gate.may_start(GUEST, "prepare"))
+        ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
+        assert gate.may_start(GUEST, "prepare") is None
     ledger.instances.confirm(GUEST)
-    assert gate.may_start(GUEST, "start") is None
+    assert gate.may_start(GUEST, "start") is None  # KVM may give it up in its first seconds
+    moment += AFTERMATH
+    assert "not starting" in str(gate.may_start(GUEST, "start"))
+    with starts.allow(GUEST, permitted):
+        moment = permitted
+        assert "no permit is in force" in str(gate.may_start(GUEST, "start"))
     ledger.instances.accept(Subject(GUEST, 2), wish(Power.OFF), uses=())
     assert "not wanted running" in str(gate.may_start(GUEST, "prepare"))
     ledger.instances.begin_removal(Subject(GUEST, 3))
@@ -326,3 +338,13 @@ def test_the_ledger_lets_start_what_is_wanted_running(tmp_path: Path) -> None:
     ledger.instances.finish_removal(GUEST)
     assert "removed" in str(gate.may_start(GUEST, "prepare"))
     ledger.close()
+
+
+def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> None:
+    starts = Starts(Clock())
+    with pytest.raises(RuntimeError), starts.allow(GUEST, datetime.max.replace(tzinfo=UTC)):
+        raise RuntimeError
+    assert not starts.is_allowed(GUEST)
+    with starts.allow(GUEST, None):
+        assert not starts.is_allowed(GUEST)
+    assert not starts.is_allowed(GUEST)

@@ -14,7 +14,7 @@ from agents.node.adapters.base import guest_name
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.lab import LabAgent
-from tests.pki import Issued, TestCA, issue_node
+from tests.pki import Issued, TestCA
 
 pytestmark = pytest.mark.lab
 
@@ -31,10 +31,8 @@ NEVER = "#!/bin/sh\nexit 1\n"
 
 @pytest.fixture(scope="module")
 def agent(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[LabAgent]:
-    lab_node.agent_folder.mkdir(exist_ok=True)
-    issue_node(ca, lab_node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE)
     agent = LabAgent(lab_node, worker)
-    agent.start()
+    agent.enrol(ca)
     yield agent
     agent.kill()
 

@@ -17,19 +17,23 @@ from agents.node.services.events import MAX_PENDING, Hub
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents import wishes
+from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
+
+AUTHORITY = Authority()
 
 
 @pytest.fixture
 def state_dir(tmp_path: Path, ca: TestCA) -> Path:
-    issue_node(ca, tmp_path, node_id=wishes.NODE_ID, zone=wishes.ZONE)
+    issue_node(ca, tmp_path, node_id=wishes.NODE_ID, zone=wishes.ZONE, root=AUTHORITY.root.public_pem)
     return tmp_path
 
 
 @contextmanager
-def fake_agent(state_dir: Path, caller: Issued, end: signal.Signals) -> Iterator[tuple[AgentStub, list[str]]]:
+def fake_agent(state_dir: Path, caller: Issued, end: signal.Signals) -> Iterator[tuple[PermittedStub, list[str]]]:
     """A process that is ended with `end`; the list holds its log afterwards."""
     command = [sys.executable, "-m", "agents.node.main", "--adapter", "fake", "--state-dir", str(state_dir)]
+    command += ["--clock", "kept-elsewhere"]
     options = ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -37,9 +41,13 @@ def fake_agent(state_dir: Path, caller: Issued, end: signal.Signals) -> Iterator
         credentials = grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate)
         name = [("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))]
         log: list[str] = []
-        with grpc.secure_channel(f"127.0.0.1:{serving['port']}", credentials, options=name) as channel:
-            yield AgentStub(channel), log
-        process.send_signal(end)
+        try:
+            with grpc.secure_channel(f"127.0.0.1:{serving['port']}", credentials, options=name) as channel:
+                stub = PermittedStub(AgentStub(channel), AUTHORITY, node=wishes.NODE_ID, zone=wishes.ZONE)
+                stub.EnsureTrust(AUTHORITY.trust(wishes.NODE_ID, wishes.ZONE))
+                yield stub, log
+        finally:
+            process.send_signal(end)
         log += process.stderr.readlines()
         assert process.wait(timeout=20) == (0 if end is signal.SIGTERM else -end)
 

@@ -13,7 +13,7 @@ from agents.node.adapters.base import guest_name
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.lab import LabAgent
-from tests.pki import Issued, TestCA, issue_node
+from tests.pki import Issued, TestCA
 
 pytestmark = pytest.mark.lab
 
@@ -59,10 +59,8 @@ def reserved_node(lab_node: LabNode) -> Iterator[LabNode]:
 
 @pytest.fixture(scope="module")
 def agent(reserved_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[LabAgent]:
-    reserved_node.agent_folder.mkdir(exist_ok=True)
-    issue_node(ca, reserved_node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE)
     agent = LabAgent(reserved_node, worker)
-    agent.start()
+    agent.enrol(ca)
     yield agent
     agent.kill()
 

@@ -20,11 +20,6 @@ def new_id() -> str:
     return str(UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | (7 << 76) | (2 << 62)))
 
 
-def warrant(**changes: str) -> pb.Warrant:
-    fields = {"decision_id": new_id(), "allocation_id": new_id(), "node_id": str(NODE_ID), "zone": ZONE}
-    return pb.Warrant(**(fields | changes))
-
-
 def subject(resource_id: str | None = None, generation: int = 1) -> pb.Subject:
     return pb.Subject(id=resource_id or new_id(), generation=generation)
 
@@ -38,7 +33,6 @@ def image_header(content: bytes, **changes: object) -> pb.ImageHeader:
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         format=pb.IMAGE_FORMAT_RAW,
-        warrant=warrant(),
     )
     header.MergeFrom(pb.ImageHeader(**changes))  # type: ignore[arg-type]
     return header
@@ -48,7 +42,7 @@ def volume(
     resource_id: str | None = None, *, generation: int = 1, size_mib: int = 64, image: str = ""
 ) -> pb.EnsureVolumeRequest:
     return pb.EnsureVolumeRequest(
-        subject=subject(resource_id, generation), warrant=warrant(), size_bytes=size_mib * MIB, image_sha256=image
+        subject=subject(resource_id, generation), size_bytes=size_mib * MIB, image_sha256=image
     )
 
 
@@ -60,7 +54,6 @@ def port(
     )
     return pb.EnsurePortRequest(
         subject=subject(resource_id, generation),
-        warrant=warrant(),
         network=network,
         mac=f"52:54:00:00:00:{number:02x}",
         ip=f"10.10.0.{number}",
@@ -80,7 +73,6 @@ def instance(
 ) -> pb.EnsureInstanceRequest:
     return pb.EnsureInstanceRequest(
         subject=subject(resource_id, generation),
-        warrant=warrant(),
         vcpus=vcpus,
         memory_mib=memory_mib,
         firmware=pb.FIRMWARE_BIOS,
@@ -107,7 +99,6 @@ def attachment(
 ) -> pb.EnsureAttachmentRequest:
     return pb.EnsureAttachmentRequest(
         subject=subject(),
-        warrant=warrant(),
         instance_id=instance.subject.id,
         volume_id=volume.subject.id,
         is_read_only=is_read_only,

@@ -90,6 +90,9 @@ class Disks(Protocol):
 
     def capacity_gib(self) -> int: ...
 
+    def files(self) -> Sequence[str]:
+        """volumes/<id>.qcow2 and images/<sha256> for all that is there, whoever made it, but for what is half made."""
+
     def image_size_bytes(self, sha256: str) -> int | None:
         """Size of the cached file; None when the image is not cached."""
 

@@ -61,6 +61,7 @@ class FakeNode:
         self.consoles: dict[UUID, bytes] = {}
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
         self.foreign_domains: list[str] = []
+        self.foreign_files: list[str] = []
         self.ignore_shutdown = False
         self.ignore_detach = False
         self.call_counts: dict[str, int] = defaultdict(int)
@@ -264,6 +265,10 @@ class FakeDisks:
 
     def capacity_gib(self) -> int:
         return self._node.capacity.disk_gib
+
+    def files(self) -> Sequence[str]:
+        volumes = [f"volumes/{volume_id}.qcow2" for volume_id in self._node.volumes]
+        return sorted([*volumes, *(f"images/{sha256}" for sha256 in self._node.images), *self._node.foreign_files])
 
     def image_size_bytes(self, sha256: str) -> int | None:
         return self._node.images.get(sha256)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +47,11 @@ class FileDisks:
 
     def capacity_gib(self) -> int:
         return shutil.disk_usage(self._volumes).total // GIB
+
+    def files(self) -> Sequence[str]:
+        folders = (self._images, self._volumes)
+        found = [f"{folder.name}/{path.name}" for folder in folders for path in folder.iterdir()]
+        return sorted(name for name in found if f"/{UNFINISHED}" not in name)
 
     # ---- images
 

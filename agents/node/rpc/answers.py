@@ -1,12 +1,16 @@
 """Statuses to messages."""
 
+import math
+
 from agents.node import VERSION
 from agents.node.adapters.base import ConsolePart, Power, tap_name
+from agents.node.hook.state import HookState
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import Description, Inventory, PortStatus
 from agents.node.services.volumes import VolumeStatus
+from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
 
 POWERS = {
@@ -80,6 +84,23 @@ def description(found: Description) -> pb.NodeDescription:
         images=[image(status) for status in found.images],
         unknown_domains=found.unknown_domains,
     )
+
+
+def trust(held: Held, *, is_clock_kept: bool) -> pb.TrustState:
+    floor = held.floor
+    return pb.TrustState(
+        keyset_version=held.keyset.version,
+        charter_version=held.charter.version if held.charter else 0,
+        epoch=floor.epoch if floor else 0,
+        deny_version=held.deny.version,
+        is_clock_kept=is_clock_kept,
+        # Rounded up, so that it is never before what was signed.
+        floor_issued_at_unix_ms=math.ceil(floor.issued_at.timestamp() * 1000) if floor else 0,
+    )
+
+
+def hook(state: HookState) -> pb.HookState:
+    return pb.HookState(sha256=state.sha256, is_active=state.is_active, problem=state.problem)
 
 
 def console(part: ConsolePart) -> pb.ConsoleChunk:

@@ -11,7 +11,7 @@ CONTROLPLANE = b"andromede://controlplane/"
 # What each process of the control plane may call; the worker, which carries changes out, everything.
 WORKER = "worker"
 READERS: Mapping[str, frozenset[str]] = {
-    "watcher": frozenset({"Watch", "Describe"}),
+    "watcher": frozenset({"Watch", "Describe", "EnsureTrust"}),
     "web": frozenset({"ReadConsole"}),
 }
 

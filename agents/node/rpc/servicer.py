@@ -1,19 +1,25 @@
-"""The service of agent.proto: parse, check the warrant, call one service function, answer."""
+"""The service of agent.proto: parse, admit by the permit, call one service function, write the receipt, answer."""
 
 import logging
-import time
 from collections.abc import Iterator
 from uuid import UUID
 
 import grpc
 
+from agents.node.adapters.base import Power
 from agents.node.context import Node
 from agents.node.errors import BadRequest
 from agents.node.rpc import answers, authority, parse
-from agents.node.services import attachments, events, images, instances, inventory, ports, volumes
+from agents.node.rpc.stream import Stream
+from agents.node.services import attachments, closings, events, images, instances, inventory, ports, volumes
+from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
+from agents.node.trust import deeds
+from agents.node.trust.deeds import Deed
+from agents.node.wishes import InstanceWish, Subject
 from agents.protocol import agent_pb2 as pb
 from agents.protocol import agent_pb2_grpc
+from controlplane.placement.core.permit import LIFETIME, Permit
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +28,20 @@ MIN_HEARTBEAT_MS = 100
 MAX_CONSOLE_BYTES = 2**20
 
 
+# What gives the node data or work.
+Giving = (
+    pb.ImageHeader
+    | pb.EnsureVolumeRequest
+    | pb.EnsurePortRequest
+    | pb.EnsureInstanceRequest
+    | pb.EnsureAttachmentRequest
+)
+
+
 class Servicer(agent_pb2_grpc.AgentServicer):
     def __init__(self, node: Node, hub: events.Hub) -> None:
         self._node = node
+        self._permits = node.permits
         self._hub = hub
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.NodeDescription:
@@ -35,54 +52,93 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         with self._hub.watch() as watch:
             if not context.add_callback(watch.close):
                 return  # the caller has hung up already
-            yield from self._events(watch, interval_ms / 1000)
+            self._permits.receipts.acknowledge(request.receipts_after)
+            stream = Stream(self._node, interval_s=interval_ms / 1000, receipts_after=request.receipts_after)
+            yield from stream.events(watch)
+
+    def EnsureTrust(self, request: pb.EnsureTrustRequest, context: grpc.ServicerContext) -> pb.TrustState:
+        held = self._permits.store.ensure({field.name: value for field, value in request.ListFields()})
+        self._permits.admission.learned()
+        return answers.trust(held, is_clock_kept=self._permits.clock.is_kept())
 
     def EnsureImage(self, request_iterator: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
         first = next(request_iterator, None)
         if first is None or first.WhichOneof("part") != "header":
             raise BadRequest("header", "the first message carries the header")
-        self._admit("image", first.header.sha256, first.header.warrant)
-        parts = parse.image_parts(request_iterator)
-        return answers.image(images.ensure(self._node, parse.image(first.header), parts))
+        wish = parse.image(first.header)
+        deed = deeds.image(wish)
+        permit = self._admit(deed, first.header)
+        status = images.ensure(self._node, wish, parse.image_parts(request_iterator))
+        self._opened(permit, deed, size_bytes=status.size_bytes)
+        return answers.image(status)
 
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
         sha256 = parse.digest("sha256", request.sha256)
-        return pb.Removed(was_present=images.remove(self._node, sha256))
+        was_present = images.remove(self._node, sha256)
+        self._permits.receipts.closed("image", sha256)
+        return pb.Removed(was_present=was_present)
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
-        self._admit("volume", request.subject.id, request.warrant)
-        subject = parse.subject(request.subject)
-        return answers.volume(volumes.ensure(self._node, subject, parse.volume(request)))
+        subject, wish = parse.subject(request.subject), parse.volume(request)
+        deed = deeds.volume(subject, wish)
+        permit = self._admit(deed, request)
+        status = volumes.ensure(self._node, subject, wish)
+        self._opened(permit, deed, size_bytes=status.size_bytes, image=wish.image_sha256)
+        return answers.volume(status)
 
     def RemoveVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        return pb.Removed(was_present=volumes.remove(self._node, parse.subject(request.subject)))
+        subject = parse.subject(request.subject)
+        return self._removed("volume", subject.id, volumes.remove(self._node, subject))
 
     def EnsurePort(self, request: pb.EnsurePortRequest, context: grpc.ServicerContext) -> pb.PortState:
-        self._admit("port", request.subject.id, request.warrant)
         subject, port = parse.subject(request.subject), parse.port(request)
+        deed = deeds.port(subject, port)
+        permit = self._admit(deed, request)
         ports.ensure(self._node, subject, port)
+        self._opened(permit, deed, network=str(port.network.id))
         return answers.port(PortStatus(subject.generation, port))
 
     def RemovePort(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        return pb.Removed(was_present=ports.remove(self._node, parse.subject(request.subject)))
+        subject = parse.subject(request.subject)
+        return self._removed("port", subject.id, ports.remove(self._node, subject))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
-        self._admit("instance", request.subject.id, request.warrant)
-        subject = parse.subject(request.subject)
-        return answers.instance(instances.ensure(self._node, subject, parse.instance(request)))
+        subject, wish = parse.subject(request.subject), parse.instance(request)
+        if not request.HasField("permit") and not request.HasField("warrant"):
+            stop = instances.stopped(self._node, subject.id, wish)
+            if stop is not None:
+                return answers.instance(self._stop(subject, stop))
+        deed = deeds.instance(subject, wish, attached=instances.attached(self._node, subject.id))
+        permit = self._admit(deed, request)
+        if wish.power is not Power.RUNNING:
+            return answers.instance(self._stop(subject, wish))
+        leave = permit.exp if permit else self._permits.clock.now() + LIFETIME
+        status = instances.ensure(self._node, subject, wish, leave=leave)
+        self._opened(permit, deed, **_measured(wish, deed, status))
+        return answers.instance(status)
+
+    def _stop(self, subject: Subject, wish: InstanceWish) -> InstanceStatus:
+        status = instances.ensure(self._node, subject, wish)
+        closings.close_if_stopped(self._node, subject.id)
+        return status
 
     def RemoveInstance(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        return pb.Removed(was_present=instances.remove(self._node, parse.subject(request.subject)))
+        subject = parse.subject(request.subject)
+        return self._removed("instance", subject.id, instances.remove(self._node, subject))
 
     def EnsureAttachment(
         self, request: pb.EnsureAttachmentRequest, context: grpc.ServicerContext
     ) -> pb.AttachmentState:
-        self._admit("attachment", request.subject.id, request.warrant)
-        subject = parse.subject(request.subject)
-        return answers.attachment(attachments.ensure(self._node, subject, parse.attachment(request)))
+        subject, wish = parse.subject(request.subject), parse.attachment(request)
+        deed = deeds.attachment(subject, wish)
+        permit = self._admit(deed, request)
+        status = attachments.ensure(self._node, subject, wish)
+        self._opened(permit, deed, instance=str(wish.instance_id), volume=str(wish.volume_id))
+        return answers.attachment(status)
 
     def RemoveAttachment(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        return pb.Removed(was_present=attachments.remove(self._node, parse.subject(request.subject)))
+        subject = parse.subject(request.subject)
+        return self._removed("attachment", subject.id, attachments.remove(self._node, subject))
 
     def ReadConsole(self, request: pb.ReadConsoleRequest, context: grpc.ServicerContext) -> pb.ConsoleChunk:
         instance_id = parse.identifier("instance_id", request.instance_id)
@@ -90,32 +146,36 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         part = instances.read_console(self._node, instance_id, offset=request.offset, max_bytes=max_bytes)
         return answers.console(part)
 
-    def _admit(self, kind: str, resource_id: str, message: pb.Warrant) -> None:
-        warrant = parse.warrant(message)
-        authority.check_warrant(self._node.identity, warrant)
-        facts = {"kind": kind, "id": resource_id, "decision_id": str(warrant.decision_id)}
-        log.info("admitted", extra={"facts": facts | {"allocation_id": str(warrant.allocation_id)}})
+    def _admit(self, deed: Deed, request: Giving) -> Permit | None:
+        """
+        Raises:
+            PermitRefused: nothing permits this here and now.
+        """
+        if not request.HasField("permit") and request.HasField("warrant"):
+            warrant = parse.warrant(request.warrant)
+            authority.check_warrant(self._node.identity, warrant)
+            facts = {"kind": deed.kind, "id": deed.id, "decision_id": str(warrant.decision_id)}
+            log.info("admitted", extra={"facts": facts | {"allocation_id": str(warrant.allocation_id)}})
+            return None
+        if not request.HasField("permit"):
+            raise self._permits.admission.without_permit(deed)
+        return self._permits.admission.admit(deed, document=request.permit.document, policies=request.permit.policies)
 
-    def _events(self, watch: events.Watch, interval_s: float) -> Iterator[pb.NodeEvent]:
-        next_heartbeat = time.monotonic()
-        while not watch.is_closed:
-            if time.monotonic() >= next_heartbeat:
-                next_heartbeat = time.monotonic() + interval_s
-                yield self._heartbeat()
-            guest_id = watch.next(next_heartbeat - time.monotonic())
-            if guest_id is not None:
-                yield from self._change(guest_id)
+    def _opened(self, permit: Permit | None, deed: Deed, **measured: object) -> None:
+        if permit is not None:
+            self._permits.receipts.opened(permit.jti, deed, measured)
 
-    def _heartbeat(self) -> pb.NodeEvent:
-        found = answers.inventory(inventory.inventory(self._node))
-        states = [answers.instance(status) for status in inventory.instance_statuses(self._node)]
-        return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=pb.Heartbeat(inventory=found, instances=states))
-
-    def _change(self, guest_id: UUID) -> Iterator[pb.NodeEvent]:
-        status = inventory.instance_status(self._node, guest_id)
-        if status is not None:
-            yield pb.NodeEvent(at_unix_ms=_now_ms(), instance=answers.instance(status))
+    def _removed(self, kind: str, resource_id: UUID, was_present: bool) -> pb.Removed:
+        self._permits.receipts.closed(kind, resource_id)
+        return pb.Removed(was_present=was_present)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _measured(wish: InstanceWish, deed: Deed, status: InstanceStatus) -> dict[str, object]:
+    return {
+        "domain": deed.id,
+        "vcpus": wish.vcpus,
+        "memory_mib": wish.memory_mib,
+        "virt_type": status.virt_type,
+        "volumes": list(deed.names["volumes"]),
+        "nics": list(deed.names["nics"]),
+    }

@@ -19,9 +19,10 @@ class Watch:
         self._queue: queue.Queue[UUID | None] = queue.Queue(maxsize=MAX_PENDING)
         self._has_overflowed = threading.Event()
         self._is_closed = threading.Event()
+        self._is_nudged = threading.Event()
 
     def next(self, timeout_s: float) -> UUID | None:
-        """The next guest that has changed; None after `timeout_s` seconds without one, or when closed.
+        """The next guest that has changed; None after `timeout_s` seconds without one, when nudged, or when closed.
 
         Raises:
             Exhausted: events came faster than they were read.
@@ -29,15 +30,24 @@ class Watch:
         if self._has_overflowed.is_set():
             raise Exhausted("The watcher reads more slowly than events come; watch again.")
         try:
-            return self._queue.get(timeout=max(timeout_s, 0))
+            guest_id = self._queue.get(timeout=max(timeout_s, 0))
         except queue.Empty:
             return None
+        if guest_id is None:
+            self._is_nudged.clear()
+        return guest_id
 
     @property
     def is_closed(self) -> bool:
         return self._is_closed.is_set()
 
-    def push(self, guest_id: UUID) -> None:
+    def nudge(self) -> None:
+        """Any number of nudges that have not been heard are one."""
+        if not self._is_nudged.is_set():
+            self._is_nudged.set()
+            self.push(None)
+
+    def push(self, guest_id: UUID | None) -> None:
         try:
             self._queue.put_nowait(guest_id)
         except queue.Full:
@@ -52,7 +62,7 @@ class Watch:
 
 
 class Hub:
-    """Hands each event to every watch; `publish` is the listener of `Hypervisor.subscribe`."""
+    """Hands each event to every watch; `publish` is a listener of `Hypervisor.subscribe`, `nudge` of `Receipts`."""
 
     def __init__(self) -> None:
         self._watches: set[Watch] = set()
@@ -62,6 +72,12 @@ class Hub:
         with self._lock:
             for watch in self._watches:
                 watch.push(guest_id)
+
+    def nudge(self) -> None:
+        """There is something to tell that is not about a guest."""
+        with self._lock:
+            for watch in self._watches:
+                watch.nudge()
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:

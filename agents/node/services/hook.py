@@ -1,21 +1,23 @@
-"""What the agent answers libvirt's hook, from what it was told and wrote down."""
+"""What the agent answers libvirt's hook, from what it was told and what it is doing."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from agents.node.adapters.base import Power
 from agents.node.ledger import Ledger
+from agents.node.trust.starts import Starts
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerGate:
-    """A guest may start while the agent was told to have it running.
+class PermitGate:
+    """A guest may start while the agent is starting it, under a permit that has not ended.
 
-    It reads the ledger alone. The agent writes a wish down before it starts the guest, and holds the guest's lock
-    until the start has ended: a gate that took that lock would wait for itself.
+    Nothing here waits for the guest's lock: the agent holds it until the start has ended, and a gate that took it would
+    wait for itself.
     """
 
     ledger: Ledger
+    starts: Starts
 
     def may_start(self, instance_id: UUID, operation: str) -> str | None:
         entry = self.ledger.instances.get(instance_id)
@@ -25,6 +27,8 @@ class LedgerGate:
             return f"Instance {instance_id} was removed from this node."
         if entry.wish.power is not Power.RUNNING:
             return f"Instance {instance_id} is not wanted running on this node."
+        if not self.starts.is_allowed(instance_id):
+            return f"The agent is not starting instance {instance_id}: no permit is in force for it."
         return None
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:

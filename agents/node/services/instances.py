@@ -1,6 +1,8 @@
 """Instances: a definition made from the ledger, and the power that was wished for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from agents.node import seed
@@ -17,7 +19,7 @@ from agents.node.adapters.base import (
 from agents.node.context import Node
 from agents.node.ledger import Entry, GuestProgress
 from agents.node.services import ports, volumes
-from agents.node.wishes import InstanceWish, RestartKind, Subject
+from agents.node.wishes import AttachmentWish, InstanceWish, RestartKind, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,10 @@ class InstanceStatus:
     reason: str
 
 
-def ensure(node: Node, subject: Subject, wish: InstanceWish) -> InstanceStatus:
+def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime | None = None) -> InstanceStatus:
     """Define the guest and give it the power wished for. A changed size waits for the guest's next start.
+
+    `leave`: until when libvirt may be told to start the guest; None: not at all.
 
     Raises:
         NotFound: its root volume or one of its ports is not on this node.
@@ -44,7 +48,7 @@ def ensure(node: Node, subject: Subject, wish: InstanceWish) -> InstanceStatus:
             for port_id in wish.port_ids:
                 ports.check_free(node, port_id, but_for=subject.id)
         define(node, subject.id)
-        _give_power(node, subject.id, wish)
+        _give_power(node, subject.id, wish, leave)
         node.ledger.instances.confirm(subject.id)
         return status(node, node.ledger.instances.wanted(subject.id))
 
@@ -54,6 +58,7 @@ def remove(node: Node, subject: Subject) -> bool:
     hypervisor = node.adapters.hypervisor
     with node.locks.hold(("instance", subject.id)):
         before = node.ledger.instances.begin_removal(subject)
+        node.permits.starts.end(subject.id)
         hypervisor.power_off(subject.id)
         was_defined = hypervisor.undefine(subject.id)
         node.adapters.disks.remove_instance_files(subject.id)
@@ -81,6 +86,24 @@ def define(node: Node, instance_id: UUID) -> None:
             console_log=disks.console_path(instance_id),
         )
     )
+
+
+def stopped(node: Node, instance_id: UUID, wish: InstanceWish) -> InstanceWish | None:
+    """The guest as it is, but for the power and the restarts of `wish`: what may be done to it without a permit. None
+    when the wish is not to stop a guest that is here."""
+    entry = node.ledger.instances.get(instance_id)
+    if entry is None or not entry.is_wanted or wish.power is Power.RUNNING:
+        return None
+    return replace(entry.wish, power=wish.power, restart=wish.restart)
+
+
+def attached(node: Node, instance_id: UUID) -> Mapping[UUID, AttachmentWish]:
+    """The attachments that the guest has, or will have at its next start."""
+    entries = {
+        attachment_id: node.ledger.attachments.get(attachment_id)
+        for attachment_id in node.ledger.users_of("instance", instance_id, "attachment")
+    }
+    return {attachment_id: entry.wish for attachment_id, entry in entries.items() if entry and entry.is_wanted}
 
 
 def is_wanted(node: Node, instance_id: UUID) -> bool:
@@ -112,24 +135,21 @@ def _uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
 
 def _disks(node: Node, instance_id: UUID, wish: InstanceWish) -> tuple[GuestDisk, ...]:
     path = node.adapters.disks.volume_path
-    plugged = [
-        node.ledger.attachments.get(attachment_id)
-        for attachment_id in node.ledger.users_of("instance", instance_id, "attachment")
-    ]
     return (
         GuestDisk(wish.root_volume_id, path(wish.root_volume_id)),
         *(
-            GuestDisk(entry.wish.volume_id, path(entry.wish.volume_id), is_read_only=entry.wish.is_read_only)
-            for entry in plugged
-            if entry is not None and entry.is_wanted
+            GuestDisk(each.volume_id, path(each.volume_id), is_read_only=each.is_read_only)
+            for each in attached(node, instance_id).values()
         ),
     )
 
 
-def _give_power(node: Node, instance_id: UUID, wish: InstanceWish) -> None:
+def _give_power(node: Node, instance_id: UUID, wish: InstanceWish, leave: datetime | None) -> None:
     hypervisor = node.adapters.hypervisor
+    node.permits.starts.end(instance_id)
     if wish.power is Power.RUNNING:
-        _run(node, instance_id, wish)
+        with node.permits.starts.allow(instance_id, leave):
+            _run(node, instance_id, wish)
     elif wish.power is Power.SHUTDOWN:
         hypervisor.request_shutdown(instance_id)
     else:

@@ -73,11 +73,11 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
         ports=[PortStatus(e.generation, e.wish) for e in ledger.ports.held() if is_named(e.id)],
         attachments=[attachments.status(entry) for entry in ledger.attachments.held() if is_named(entry.id)],
         images=[image for image in images.all_cached(node) if is_named(image.sha256)],
-        unknown_domains=() if names else _unknown_domains(node),
+        unknown_domains=() if names else unknown_domains(node),
     )
 
 
-def _unknown_domains(node: Node) -> list[str]:
+def unknown_domains(node: Node) -> list[str]:
     """Also those that look like ours, but which this agent was never told of or was told to remove."""
     known = {entry.id for entry in node.ledger.instances.held()}
     ours = [guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in known]

@@ -1,0 +1,66 @@
+"""What a watcher of the node is told: heartbeats, guests that change, receipts, and a signed inventory now and then."""
+
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from agents.node.context import Node
+from agents.node.rpc import answers
+from agents.node.services import events, inventory, signed_inventory
+from agents.protocol import agent_pb2 as pb
+
+RECEIPTS_AT_ONCE = 100
+# Receipts are forgotten when a caller that watches again says which it keeps: so it has to, from time to time.
+MAX_RECEIPTS = 10_000
+
+
+class Stream:
+    def __init__(self, node: Node, *, interval_s: float, receipts_after: int) -> None:
+        self._node = node
+        self._interval_s = interval_s
+        self._last_receipt = receipts_after
+        self._receipts_left = MAX_RECEIPTS
+
+    def events(self, watch: events.Watch) -> Iterator[pb.NodeEvent]:
+        """Until the watch is closed, or MAX_RECEIPTS were told."""
+        next_heartbeat = next_inventory = time.monotonic()
+        while not watch.is_closed and self._receipts_left > 0:
+            if time.monotonic() >= next_heartbeat:
+                next_heartbeat = time.monotonic() + self._interval_s
+                yield self._heartbeat()
+            if time.monotonic() >= next_inventory:
+                next_inventory = time.monotonic() + self._node.inventory_interval_s
+                document = signed_inventory.document(self._node)
+                yield pb.NodeEvent(at_unix_ms=_now_ms(), signed_inventory=document)
+            yield from self._receipts()
+            guest_id = watch.next(next_heartbeat - time.monotonic())
+            if guest_id is not None:
+                yield from self._change(guest_id)
+
+    def _heartbeat(self) -> pb.NodeEvent:
+        node = self._node
+        heartbeat = pb.Heartbeat(
+            inventory=answers.inventory(inventory.inventory(node)),
+            instances=[answers.instance(status) for status in inventory.instance_statuses(node)],
+            trust=answers.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
+            hook=answers.hook(node.hook.state()) if node.hook is not None else None,
+        )
+        return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)
+
+    def _receipts(self) -> Iterator[pb.NodeEvent]:
+        while found := self._node.permits.receipts.after(self._last_receipt, limit=RECEIPTS_AT_ONCE):
+            for number, document in found:
+                yield pb.NodeEvent(at_unix_ms=_now_ms(), receipt=pb.Receipt(number=number, document=document))
+            self._last_receipt = found[-1][0]
+            self._receipts_left -= len(found)
+            if self._receipts_left <= 0:
+                return
+
+    def _change(self, guest_id: UUID) -> Iterator[pb.NodeEvent]:
+        status = inventory.instance_status(self._node, guest_id)
+        if status is not None:
+            yield pb.NodeEvent(at_unix_ms=_now_ms(), instance=answers.instance(status))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

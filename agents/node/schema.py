@@ -1,0 +1,66 @@
+"""The tables of the ledger, as scripts that each make the next version of it."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE resource (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        phase TEXT NOT NULL CHECK (phase IN ('making', 'present', 'removing', 'removed')),
+        wish TEXT CHECK ((wish IS NULL) = (phase = 'removed')),
+        PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX resource_held ON resource (kind) WHERE phase <> 'removed';
+    CREATE TABLE use (
+        user_kind TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        used_kind TEXT NOT NULL,
+        used_id TEXT NOT NULL,
+        PRIMARY KEY (user_kind, user_id, used_kind, used_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX use_of ON use (used_kind, used_id);
+    CREATE TABLE guest (
+        id TEXT PRIMARY KEY,
+        restart_count INTEGER NOT NULL,
+        has_started INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
+    """
+    -- What the node trusts: signed documents, the newest of each kind.
+    CREATE TABLE trust (
+        kind TEXT PRIMARY KEY CHECK (kind IN ('keyset', 'charter', 'floor', 'facts', 'deny')),
+        document BLOB NOT NULL
+    ) WITHOUT ROWID;
+    -- Single values: high_water and born_at (RFC 3339), last_receipt (a number).
+    CREATE TABLE memory (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+    -- What each permit was used for, until it has ended.
+    CREATE TABLE permit_use (
+        jti TEXT NOT NULL,
+        call TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        expires_at INTEGER NOT NULL, -- seconds since 1970
+        PRIMARY KEY (jti, call, subject, generation)
+    ) WITHOUT ROWID;
+    CREATE INDEX permit_use_expiry ON permit_use (expires_at);
+    -- Receipts that the control plane does not keep yet.
+    CREATE TABLE receipt (
+        number INTEGER PRIMARY KEY,
+        event TEXT NOT NULL,
+        document BLOB NOT NULL
+    );
+    CREATE INDEX receipt_refused ON receipt (event) WHERE event = 'refused';
+    -- What was opened by which permit, and is not closed.
+    CREATE TABLE opening (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        jti TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID;
+    """,
+)

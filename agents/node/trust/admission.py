@@ -1,0 +1,172 @@
+"""The door: whether a call may be done, by its permit, on what the node trusts and remembers. It fails closed."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agents.node.errors import PermitRefused
+from agents.node.ledger import Ledger
+from agents.node.trust import uses
+from agents.node.trust.clock import Clock
+from agents.node.trust.deeds import GIB, Deed
+from agents.node.trust.keys import verifier
+from agents.node.trust.receipts import Receipts
+from agents.node.trust.store import TrustStore
+from controlplane.placement.core import permit as permits
+from controlplane.placement.core import signed
+from controlplane.placement.core.canonical import loads
+from controlplane.placement.core.permit import Permit, Refused
+from controlplane.placement.core.reading import as_rfc3339, instant
+from controlplane.placement.core.signed import BadDocument, Signed
+from controlplane.placement.core.trust import Floor
+
+log = logging.getLogger(__name__)
+
+HIGH_WATER, BORN = "high_water", "born_at"
+BEGINNING = datetime.fromtimestamp(0, UTC)
+MAX_JTI = 64
+
+
+@dataclass(slots=True)
+class Refusals:
+    """How many calls were refused since the agent's start, by code."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, code: str) -> int:
+        with self._lock:
+            self.counts[code] += 1
+            return self.counts[code]
+
+
+class Admission:
+    """Safe for use by many threads."""
+
+    def __init__(self, ledger: Ledger, store: TrustStore, *, node: str, clock: Clock, receipts: Receipts) -> None:
+        self.clock = clock
+        self.refusals = Refusals()
+        self._ledger = ledger
+        self._store = store
+        self._node = node
+        self._receipts = receipts
+
+    def admit(self, deed: Deed, *, document: bytes, policies: bytes) -> Permit:
+        """The permit, which allows the deed now; that it is used for it is on the disk.
+
+        Raises:
+            PermitRefused: the first check that fails. It is counted, logged, and a receipt says so.
+        """
+        envelope: Signed | None = None
+        try:
+            envelope = _read(document)
+            permit = self._check(envelope, deed, policies)
+            _check_contents(permit, deed)
+            self._bind(permit, deed)
+        except Refused as exc:
+            self._note(exc, deed, envelope)
+            raise PermitRefused(exc.code, exc.reason) from exc
+        facts = {"kind": deed.kind, "id": deed.id, "jti": permit.jti, "decision_id": permit.decision}
+        log.info("admitted", extra={"facts": facts})
+        return permit
+
+    def without_permit(self, deed: Deed) -> PermitRefused:
+        """The refusal of a call that needs a permit and has none."""
+        refused = Refused("MISSING", "the call carries none")
+        self._note(refused, deed, None)
+        return PermitRefused(refused.code, refused.reason)
+
+    def learned(self) -> None:
+        """The node has taken something that it is to trust: it remembers from when on it knows what it has done."""
+        with self._ledger.transaction():
+            if self._store.held.floor is not None and self._memory(BORN) is None:
+                self._remember(BORN, self.clock.now())
+
+    def _check(self, envelope: Signed, deed: Deed, policies: bytes) -> Permit:
+        held = self._store.held
+        trust = permits.Trust(
+            node=self._node,
+            charter=held.charter,
+            keyset=held.keyset,
+            deny=held.deny,
+            floor=held.floor,
+            world=held.world,
+            now=self.clock.now(),
+            high_water=self._high_water(held.floor),
+            is_clock_kept=self.clock.is_kept(),
+            verifier=verifier,
+        )
+        layers = _policies(policies)
+        permit = permits.check(envelope, trust, ops=deed.ops, subject=(deed.listed_in, deed.id), policies=layers)
+        born = self._memory(BORN)
+        if born is None or permit.nbf < born:
+            raise Refused("EXPIRED", "the permit is older than what this node remembers to have done")
+        return permit
+
+    def _bind(self, permit: Permit, deed: Deed) -> None:
+        with self._ledger.transaction():
+            uses.bind(self._ledger, permit, deed, now=self.clock.now())
+            self._raise_high_water()
+
+    def _raise_high_water(self) -> None:
+        """Not by a clock that nobody keeps: one that ran ahead would lock the node up."""
+        now = self.clock.now()
+        if self.clock.is_kept() and now > (self._memory(HIGH_WATER) or BEGINNING):
+            self._remember(HIGH_WATER, now)
+
+    def _high_water(self, floor: Floor | None) -> datetime:
+        """The latest time that it has ever been here, by the node's own clock and by what it was told."""
+        seen = self._memory(HIGH_WATER) or BEGINNING
+        return max(seen, floor.issued_at) if floor is not None else seen
+
+    def _memory(self, name: str) -> datetime | None:
+        rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", name)
+        return instant(rows[0][0]) if rows else None
+
+    def _remember(self, name: str, moment: datetime) -> None:
+        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, as_rfc3339(moment))
+
+    def _note(self, refused: Refused, deed: Deed, envelope: Signed | None) -> None:
+        """What a permit that was refused says of itself is not believed, only passed on."""
+        claimed = envelope.payload.get("jti") if envelope is not None else None
+        jti = claimed if isinstance(claimed, str) and len(claimed) <= MAX_JTI and claimed.isprintable() else ""
+        count = self.refusals.add(refused.code)
+        facts = {"kind": deed.kind, "id": deed.id, "jti": jti, "code": refused.code, "reason": refused.reason}
+        log.warning("permit refused", extra={"facts": facts | {"count": count}})
+        with self._ledger.transaction():
+            self._raise_high_water()
+            self._receipts.refused(jti, deed, {"call": deed.call, "code": refused.code})
+
+
+def _read(document: bytes) -> Signed:
+    try:
+        return signed.read(document)
+    except BadDocument as exc:
+        raise Refused(exc.code, exc.reason) from exc
+
+
+def _policies(text: bytes) -> object:
+    try:
+        return loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise Refused("MALFORMED", f"policies: {exc}") from exc
+
+
+def _check_contents(permit: Permit, deed: Deed) -> None:
+    """Nothing that the permit does not list, nothing larger than it says, and for nobody else."""
+    for kind, names in deed.names.items():
+        permits.listed(permit, kind, names)
+    limits = permit.limits
+    asked: Sequence[tuple[str, int, int]] = (
+        ("vCPUs", deed.vcpus, limits.vcpus),
+        ("MiB of memory", deed.memory_mib, limits.memory_mib),
+        ("bytes of disk", deed.disk_bytes, limits.disk_gib * GIB),
+    )
+    for what, wanted, limit in asked:
+        if wanted > limit:
+            raise Refused("OVER_LIMIT", f"{wanted} {what} are more than the {limit} of the permit")
+    if deed.project and deed.project != permit.project:
+        raise Refused("WRONG_PROJECT", f"the permit is for project {permit.project}, not {deed.project}")

@@ -1,0 +1,107 @@
+"""What a call asks for, in the terms of a permit. Pure.
+
+The table of what each call may rest on stands here: a call that is not in it cannot be permitted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from agents.node import codec
+from agents.node.adapters.base import PortSpec, Power
+from agents.node.wishes import AttachmentWish, ImageWish, InstanceWish, Subject, VolumeWish
+from controlplane.placement.core.canonical import digest
+
+GIB = 2**30
+
+IMAGE_OPS = frozenset({"instance.create", "volume.create"})
+VOLUME_OPS = frozenset({"instance.create", "instance.resize", "volume.create", "volume.grow"})
+PORT_OPS = frozenset({"instance.create"})
+ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"})  # a detachment may be cancelled
+RUN_OPS = frozenset({"instance.create", "instance.start", "instance.reboot", "instance.reset"})
+DEFINE_OPS = frozenset({"instance.create", "instance.resize"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """`listed_in` and `id`: what is to be made so, as the permit lists it; `kind`: what receipts call it.
+
+    `names`: everything else that the permit has to list, by list. `content`: a digest of the wish, by which a
+    repetition is known. `generation` is 0 for images, which have none. `project` empty: the call names none.
+    """
+
+    call: str
+    ops: frozenset[str]
+    kind: str
+    listed_in: str
+    id: str
+    generation: int
+    content: str
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vcpus: int = 0
+    memory_mib: int = 0
+    disk_bytes: int = 0
+    project: str = ""
+
+
+def image(wish: ImageWish) -> Deed:
+    return Deed("EnsureImage", IMAGE_OPS, "image", "images", wish.sha256, 0, _content(wish))
+
+
+def volume(subject: Subject, wish: VolumeWish) -> Deed:
+    return Deed(
+        "EnsureVolume",
+        VOLUME_OPS,
+        "volume",
+        "volumes",
+        str(subject.id),
+        subject.generation,
+        _content(wish),
+        names={"images": (wish.image_sha256,) if wish.image_sha256 else ()},
+        disk_bytes=wish.size_bytes,
+    )
+
+
+def port(subject: Subject, wish: PortSpec) -> Deed:
+    return Deed("EnsurePort", PORT_OPS, "port", "nics", str(subject.id), subject.generation, _content(wish))
+
+
+def instance(subject: Subject, wish: InstanceWish, *, attached: Mapping[UUID, AttachmentWish]) -> Deed:
+    """`attached`: the attachments that the guest would run with."""
+    runs = wish.power is Power.RUNNING
+    plugged = attached if runs else {}
+    volumes = (wish.root_volume_id, *(each.volume_id for each in plugged.values()))
+    return Deed(
+        "EnsureInstance",
+        RUN_OPS if runs else DEFINE_OPS,
+        "instance",
+        "instances",
+        str(subject.id),
+        subject.generation,
+        _content(wish),
+        names={"volumes": _texts(volumes), "nics": _texts(wish.port_ids), "attachments": _texts(tuple(plugged))},
+        vcpus=wish.vcpus,
+        memory_mib=wish.memory_mib,
+        project=str(wish.project_id),
+    )
+
+
+def attachment(subject: Subject, wish: AttachmentWish) -> Deed:
+    return Deed(
+        "EnsureAttachment",
+        ATTACHMENT_OPS,
+        "attachment",
+        "attachments",
+        str(subject.id),
+        subject.generation,
+        _content(wish),
+        names={"volumes": (str(wish.volume_id),), "instances": (str(wish.instance_id),)},
+    )
+
+
+def _content(wish: object) -> str:
+    return digest(codec.dumps(wish))
+
+
+def _texts(ids: tuple[UUID, ...]) -> tuple[str, ...]:
+    return tuple(str(each) for each in ids)

@@ -1,0 +1,166 @@
+"""Is a document that the node is to trust genuine, and for this node? Pure.
+
+The keyset and the charter are signed by the offline root, whose public key came with enrolment. Floors are signed by a
+permit key of the keyset whose scope is this node's zone, facts by keys for facts, the deny list by a permit key or the
+root. Anything that is not so is refused.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agents.node.errors import TrustRefused
+from agents.node.trust.keys import verifier
+from controlplane.placement.core import signed, statements, trust
+from controlplane.placement.core.canonical import loads
+from controlplane.placement.core.reading import Malformed, as_list
+from controlplane.placement.core.signed import BadDocument, Signed, Verify
+from controlplane.placement.core.statements import Statement
+from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset, Use
+
+log = logging.getLogger(__name__)
+
+NO_KEYS = Keyset(0, {})
+NOTHING_DENIED = DenyList(0)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What the node was told at its enrolment. `root` checks the root's signatures."""
+
+    node: str
+    zone: str
+    root: Verify
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys by which other documents are judged."""
+
+    keyset: Keyset = NO_KEYS
+    deny: DenyList = NOTHING_DENIED
+
+    def key(self, key_id: str, use: Use) -> Key | None:
+        key = self.keyset.keys.get(key_id)
+        return None if key is None or key.use != use or key_id in self.deny.kids else key
+
+    def checked(self, kind: str, document: Signed, use: Use) -> Key:
+        """The key of that use which signed the document.
+
+        Raises:
+            TrustRefused: there is none.
+        """
+        key = self.key(document.key_id, use)
+        if key is None:
+            raise TrustRefused(f"The {kind} is signed by {document.key_id!r}, which this node does not trust with it.")
+        _check(kind, document, verifier(key))
+        return key
+
+
+def keyset(document: bytes, authority: Authority) -> Keyset:
+    """Like all readers here.
+
+    Raises:
+        TrustRefused: not canonical, not signed by whom it must be, or not for this node.
+    """
+    return _by_root("keyset", document, authority, trust.read_keyset)
+
+
+def charter(document: bytes, authority: Authority) -> Charter:
+    found = _by_root("charter", document, authority, trust.read_charter)
+    if found.node != authority.node:
+        raise TrustRefused(f"The charter is for node {found.node}; this is {authority.node}.")
+    if found.zone != authority.zone:
+        raise TrustRefused(f"The charter is for zone {found.zone}; this node's certificate says {authority.zone}.")
+    return found
+
+
+def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
+    envelope = _read("floor", document)
+    key = ring.checked("floor", envelope, "permit")
+    found = _parsed("floor", envelope, trust.read_floor)
+    if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
+        raise TrustRefused(f"The floor is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
+    return found
+
+
+def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[DenyList, bool]:
+    """The list, and whether the root signed it. Its key need not be for this zone: there is one list for all nodes."""
+    envelope = _read("deny list", document)
+    is_of_root = authority.root(signed.message("deny", envelope.payload), envelope.signature)
+    if not is_of_root:
+        ring.checked("deny", envelope, "permit")
+    return _parsed("deny list", envelope, trust.read_deny_list), is_of_root
+
+
+def unchecked_deny_list(document: bytes) -> DenyList:
+    """Of a list that was checked when it came, by a key that is not trusted any more."""
+    return _parsed("deny list", _read("deny list", document), trust.read_deny_list)
+
+
+def check_facts(document: bytes, floor: Floor, ring: KeyRing) -> None:
+    """They are those that the floor stands for, and each is signed by a key that may state it."""
+    check_digest(document, floor)
+    for each in _envelopes(document):
+        _statement(each, ring)
+
+
+def check_digest(document: bytes, floor: Floor) -> None:
+    if hashlib.sha256(document).hexdigest() != floor.facts_sha256:
+        raise TrustRefused("The facts are not those that the floor stands for.")
+
+
+def trusted_facts(document: bytes, ring: KeyRing) -> Iterator[Statement]:
+    """Of facts that were accepted once, those whose keys may still state them. What they said is unknown again."""
+    for each in _envelopes(document):
+        try:
+            yield _statement(each, ring)
+        except TrustRefused as exc:
+            log.warning("a fact does not hold any more", extra={"facts": {"problem": exc.message}})
+
+
+def _envelopes(document: bytes) -> list[Signed]:
+    try:
+        return [signed.of_envelope(each) for each in as_list(loads(document), "facts")]
+    except (ValueError, RecursionError) as exc:
+        raise TrustRefused(f"The facts cannot be read: {exc}") from exc
+
+
+def _statement(envelope: Signed, ring: KeyRing) -> Statement:
+    key = ring.checked("fact", envelope, "facts")
+    found = _parsed("fact", envelope, statements.parse)
+    if found.subject_kind == "zone" and not key.covers(zone=found.subject_id, classifications=()):
+        raise TrustRefused(f"Key {key.id} may not state facts about zone {found.subject_id}.")
+    return found
+
+
+def _by_root(kind: str, document: bytes, authority: Authority, read: Callable[[object], T]) -> T:
+    envelope = _read(kind, document)
+    _check(kind, envelope, authority.root)
+    return _parsed(kind, envelope, read)
+
+
+def _read(kind: str, document: bytes) -> Signed:
+    try:
+        return signed.read(document)
+    except BadDocument as exc:
+        raise TrustRefused(f"The {kind} cannot be read: {exc.reason}") from exc
+
+
+def _check(kind: str, document: Signed, verify: Verify) -> None:
+    try:
+        document.check(kind, verify)
+    except BadDocument as exc:
+        raise TrustRefused(f"The {kind} is not genuine: {exc.reason}.") from exc
+
+
+def _parsed(kind: str, document: Signed, read: Callable[[object], T]) -> T:
+    payload: Mapping[str, object] = document.payload
+    try:
+        return read(payload)
+    except Malformed as exc:
+        raise TrustRefused(f"The {kind} is malformed: {exc}") from exc

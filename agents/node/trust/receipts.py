@@ -1,0 +1,148 @@
+"""What was done under which permit, signed with the node's key, and kept until the control plane has it.
+
+A receipt is the signed document of kind "receipt":
+    {number, jti, node, zone, event, kind, resource, generation, at, measured}
+`event` is opened, closed or refused. Numbers grow by one without a gap, and stand in what is signed: whoever loses one
+on its way is found out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from agents.node.ledger import Ledger
+from agents.node.trust.clock import Clock
+from agents.node.trust.deeds import Deed
+from agents.node.trust.keys import NodeKey
+from controlplane.placement.core import signed
+from controlplane.placement.core.reading import as_rfc3339
+
+KIND = "receipt"
+# A flood of bad permits must not fill the disk: what is refused beyond this is only logged and counted.
+MAX_REFUSED = 10_000
+
+Measured = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the node has opened under a permit and not closed."""
+
+    kind: str
+    id: str
+    jti: str
+    generation: int
+
+
+class Receipts:
+    """Safe for use by many threads. `listener` is called after each receipt and must return at once."""
+
+    def __init__(self, ledger: Ledger, key: NodeKey, *, zone: str, clock: Clock) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._zone = zone
+        self._clock = clock
+        self.listener: Callable[[], None] = lambda: None
+
+    def opened(self, jti: str, deed: Deed, measured: Measured) -> None:
+        """Once for each permit; an image that is there already is not opened again."""
+        with self._ledger.transaction():
+            before = self.opening(deed.kind, deed.id)
+            if before is not None and (before.jti == jti or deed.kind == "image"):
+                return
+            opening = Opening(deed.kind, deed.id, jti, deed.generation)
+            self._ledger.execute(
+                "INSERT OR REPLACE INTO opening VALUES (?, ?, ?, ?)", deed.kind, deed.id, jti, deed.generation
+            )
+            self._spool("opened", opening, measured)
+        self.listener()
+
+    def closed(self, kind: str, resource_id: UUID | str, measured: Measured | None = None) -> None:
+        """Nothing when it is not open."""
+        with self._ledger.transaction():
+            opening = self.opening(kind, resource_id)
+            if opening is None:
+                return
+            self._ledger.execute("DELETE FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id))
+            self._spool("closed", opening, measured or {})
+        self.listener()
+
+    def refused(self, jti: str, deed: Deed, measured: Measured) -> None:
+        with self._ledger.transaction():
+            ((waiting,),) = self._ledger.execute("SELECT count(*) FROM receipt WHERE event = 'refused'")
+            if int(str(waiting)) >= MAX_REFUSED:
+                return
+            self._spool("refused", Opening(deed.kind, deed.id, jti, deed.generation), measured)
+        self.listener()
+
+    def opening(self, kind: str, resource_id: UUID | str) -> Opening | None:
+        rows = self._ledger.execute(
+            "SELECT kind, id, jti, generation FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id)
+        )
+        return _opening(rows[0]) if rows else None
+
+    def openings(self, kind: str) -> list[Opening]:
+        rows = self._ledger.execute("SELECT kind, id, jti, generation FROM opening WHERE kind = ? ORDER BY id", kind)
+        return [_opening(row) for row in rows]
+
+    # ---- on their way to the control plane
+
+    @property
+    def last_number(self) -> int:
+        rows = self._ledger.execute("SELECT value FROM memory WHERE name = 'last_receipt'")
+        return int(str(rows[0][0])) if rows else 0
+
+    def after(self, number: int, *, limit: int) -> list[tuple[int, bytes]]:
+        rows = self._ledger.execute(
+            "SELECT number, document FROM receipt WHERE number > ? ORDER BY number LIMIT ?", number, limit
+        )
+        return [(int(str(found)), _bytes(document)) for found, document in rows]
+
+    def acknowledge(self, number: int) -> None:
+        """The control plane keeps all up to `number`. Where it keeps more than this node remembers to have made, as
+        after a loss of the ledger, what waits here is numbered on from there."""
+        with self._ledger.transaction():
+            if number > self.last_number:
+                self._renumber(number)
+            else:
+                self._ledger.execute("DELETE FROM receipt WHERE number <= ?", number)
+
+    def _renumber(self, kept: int) -> None:
+        waiting = self._ledger.execute("SELECT event, document FROM receipt ORDER BY number")
+        self._ledger.execute("DELETE FROM receipt")
+        self._remember_last(kept)
+        for event, document in waiting:
+            self._write(str(event), dict(signed.read(_bytes(document)).payload))
+
+    def _spool(self, event: str, opening: Opening, measured: Measured) -> None:
+        payload = {
+            "jti": opening.jti,
+            "node": self._key.id,
+            "zone": self._zone,
+            "event": event,
+            "kind": opening.kind,
+            "resource": opening.id,
+            "generation": opening.generation,
+            "at": as_rfc3339(self._clock.now()),
+            "measured": dict(measured),
+        }
+        self._write(event, payload)
+
+    def _write(self, event: str, payload: dict[str, object]) -> None:
+        number = self.last_number + 1
+        document = self._key.document(KIND, payload | {"number": number})
+        self._remember_last(number)
+        self._ledger.execute("INSERT INTO receipt VALUES (?, ?, ?)", number, event, document)
+
+    def _remember_last(self, number: int) -> None:
+        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES ('last_receipt', ?)", str(number))
+
+
+def _opening(row: tuple[object, ...]) -> Opening:
+    kind, resource_id, jti, generation = row
+    return Opening(str(kind), str(resource_id), str(jti), int(str(generation)))
+
+
+def _bytes(value: object) -> bytes:
+    assert isinstance(value, bytes)
+    return value

@@ -1,0 +1,175 @@
+"""What this node trusts, kept in the ledger: keyset, charter, deny list, and the floor with its facts.
+
+Of each only a newer one is taken. Changing who the root is takes a new enrolment.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from agents.node.errors import BadRequest, TrustOlder, TrustRefused
+from agents.node.ledger import Ledger
+from agents.node.trust import documents
+from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
+from controlplane.placement.core import statements
+from controlplane.placement.core.facts import World
+from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Keyset
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+KEYSET, CHARTER, DENY, FLOOR, FACTS = "keyset", "charter", "deny", "floor", "facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is trusted at one moment. `floor` is None while its key is not trusted (any more).
+
+    `is_deny_list_orphaned`: who signed the list is not trusted any more; it stays in force until the root replaces it.
+    """
+
+    keyset: Keyset = NO_KEYS
+    charter: Charter | None = None
+    deny: DenyList = NOTHING_DENIED
+    floor: Floor | None = None
+    world: World = World()
+    is_deny_list_orphaned: bool = False
+
+    @property
+    def ring(self) -> KeyRing:
+        return KeyRing(self.keyset, self.deny)
+
+
+class TrustStore:
+    """Safe for use by many threads. `held` is replaced as a whole, never changed."""
+
+    def __init__(self, ledger: Ledger, authority: Authority) -> None:
+        self._ledger = ledger
+        self._authority = authority
+        self._lock = threading.Lock()
+        self._facts: tuple[bytes, KeyRing] | None = None
+        self._last_world = World()
+        self.held = self._assemble()
+
+    def ensure(self, given: Mapping[str, bytes]) -> Held:
+        """Take what is given, by the names of this module; facts come with their floor.
+
+        Each document is on the disk before the next one is looked at, keys and denials first: bad facts keep no
+        revocation back.
+
+        Raises:
+            TrustOlder: the node has a newer one.
+            TrustRefused: one is not genuine or not for this node; those before it were taken.
+        """
+        if given.get(FACTS) and not given.get(FLOOR):
+            raise BadRequest("facts", "come with the floor that stands for them")
+        with self._lock:
+            for kind, take in (
+                (KEYSET, self._take_keyset),
+                (DENY, self._take_deny_list),
+                (CHARTER, self._take_charter),
+            ):
+                if given.get(kind) and given[kind] != self._stored(kind):
+                    take(given[kind])
+                    self._keep({kind: given[kind]})
+            if given.get(FLOOR):
+                self._take_floor(given[FLOOR], given.get(FACTS) or self._stored(FACTS))
+            return self.held
+
+    def _take_keyset(self, document: bytes) -> None:
+        new = documents.keyset(document, self._authority)
+        _check_version(KEYSET, new.version, self.held.keyset.version)
+
+    def _take_charter(self, document: bytes) -> None:
+        new = documents.charter(document, self._authority)
+        _check_version(CHARTER, new.version, self.held.charter.version if self.held.charter else 0)
+
+    def _take_deny_list(self, document: bytes) -> None:
+        """Only the root takes anything off the list, or replaces one whose signer is no longer trusted."""
+        new, is_of_root = documents.deny_list(document, self._authority, self.held.ring)
+        if is_of_root and self.held.is_deny_list_orphaned:
+            return
+        _check_version(DENY, new.version, self.held.deny.version)
+        if not is_of_root and not all(getattr(self.held.deny, name) <= getattr(new, name) for name in DENIED):
+            raise TrustRefused("The deny list lacks what was denied before.")
+
+    def _take_floor(self, document: bytes, facts: bytes) -> None:
+        held, stored_facts = self.held, self._stored(FACTS)
+        if held.floor is not None and (document, facts) == (self._stored(FLOOR), stored_facts):
+            return
+        new = documents.floor(document, self._authority, held.ring)
+        if held.floor is not None and _age(new) < _age(held.floor):
+            raise TrustOlder(FLOOR)
+        if facts == stored_facts:
+            documents.check_digest(facts, new)
+            self._keep({FLOOR: document})
+        else:
+            documents.check_facts(facts, new, held.ring)
+            self._keep({FLOOR: document, FACTS: facts})
+
+    def _stored(self, kind: str) -> bytes:
+        rows = self._ledger.execute("SELECT document FROM trust WHERE kind = ?", kind)
+        return _bytes(rows[0][0]) if rows else b""
+
+    def _keep(self, new: Mapping[str, bytes]) -> None:
+        with self._ledger.transaction():
+            for kind, document in new.items():
+                self._ledger.execute("INSERT OR REPLACE INTO trust VALUES (?, ?)", kind, document)
+        self.held = self._assemble()
+        log.info("trusts", extra={"facts": {"new": sorted(new)}})
+
+    def _assemble(self) -> Held:
+        """From the disk, with everything checked again: what no longer holds is as if it were not there."""
+        rows = self._ledger.execute("SELECT kind, document FROM trust")
+        stored = {str(kind): _bytes(document) for kind, document in rows}
+        authority = self._authority
+        keyset = _still(KEYSET, stored, lambda found: documents.keyset(found, authority)) or NO_KEYS
+        charter = _still(CHARTER, stored, lambda found: documents.charter(found, authority))
+        listed = _still(DENY, stored, lambda found: documents.deny_list(found, authority, KeyRing(keyset)))
+        is_orphaned = DENY in stored and listed is None
+        if listed is not None:
+            deny = listed[0]
+        else:
+            deny = documents.unchecked_deny_list(stored[DENY]) if is_orphaned else NOTHING_DENIED
+        ring = KeyRing(keyset, deny)
+        floor = _still(FLOOR, stored, lambda found: documents.floor(found, authority, ring))
+        return Held(keyset, charter, deny, floor, self._world(stored.get(FACTS, b"[]"), ring), is_orphaned)
+
+    def _world(self, facts: bytes, ring: KeyRing) -> World:
+        """Remembered, since floors are renewed far more often than facts, and each fact is a signature to check."""
+        if self._facts != (facts, ring):
+            known = documents.trusted_facts(facts, ring)
+            self._last_world = statements.world(known, {self._authority.zone: "open"})
+            self._facts = (facts, ring)
+        return self._last_world
+
+
+def _still(kind: str, stored: Mapping[str, bytes], read: Callable[[bytes], T]) -> T | None:
+    """What is stored, if it still holds."""
+    if kind not in stored:
+        return None
+    try:
+        return read(stored[kind])
+    except TrustRefused as exc:
+        log.warning("not trusted any more", extra={"facts": {"kind": kind, "problem": exc.message}})
+        return None
+
+
+def _age(floor: Floor) -> tuple[int, datetime]:
+    return floor.epoch, floor.issued_at
+
+
+def _check_version(kind: str, new: int, held: int) -> None:
+    if new < held:
+        raise TrustOlder(kind)
+    if new == held:
+        raise TrustRefused(f"This node trusts another {kind} of version {held}.")
+
+
+def _bytes(value: object) -> bytes:
+    assert isinstance(value, bytes)
+    return value
