@@ -7,6 +7,7 @@ import numpy as np
 
 from .compare import Sets, unsatisfiable
 from .decision import Decision, Elimination, Verdict, ZoneReport
+from .evaluate import sets_used
 from .facts import World
 from .filters import CAPACITY, FILTERS, Sieve, Zones, ZoneVerdict, assess, sift
 from .fleet import Fleet
@@ -36,6 +37,7 @@ def decide(request: Request, fleet: Fleet, world: World, *, now: datetime, seed:
         nearest=nearest(request, fleet, verdicts, sieve),
         relaxations=() if admitted.any() else relaxations(request, fleet, verdicts, sieve),
         unsatisfiable=conflict,
+        sets=sets_used(request.policies, world, now=now),
     )
 
 

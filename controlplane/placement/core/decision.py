@@ -8,6 +8,7 @@ from typing import Literal
 from .evaluate import AtomResult
 from .facts import ZoneStatus
 from .policy import AtomRef
+from .reading import as_rfc3339
 from .request import Request, Resources
 
 SCHEMA = "andromede.placement.decision/1"
@@ -75,6 +76,7 @@ class Decision:
     zone, by id.
     `verdict` tells apart why nothing was admitted: the policies contradict each other (unsatisfiable), no
     node may take the request whatever its size (inadmissible), or some may but have no room (no_capacity).
+    `sets`: which version of the named sets and classes of schemes was used, by kind and name: since when it holds.
     """
 
     verdict: Verdict
@@ -86,6 +88,7 @@ class Decision:
     nearest: tuple[NearMiss, ...]
     relaxations: tuple[Relaxation, ...]
     unsatisfiable: tuple[AtomRef, ...]
+    sets: Mapping[tuple[str, str], datetime]
 
     @property
     def is_admitted(self) -> bool:
@@ -111,6 +114,10 @@ def as_document(decision: Decision) -> dict[str, object]:
             {"change": each.change, "nodes": each.nodes, "facts": dict(each.facts)} for each in decision.relaxations
         ],
         "unsatisfiable": [_ref(ref) for ref in decision.unsatisfiable],
+        "sets": [
+            {"kind": kind, "name": name, "valid_from": as_rfc3339(since)}
+            for (kind, name), since in decision.sets.items()
+        ],
     }
 
 

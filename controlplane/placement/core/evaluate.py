@@ -13,7 +13,7 @@ from typing import Literal
 from .attributes import ASKABLE, CERTIFICATIONS, PARTIES, ZONE_ID
 from .certificates import held
 from .facts import ASSERTIONS, Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
-from .policy import Atom, AtomRef, Certified, Policy, effective
+from .policy import Atom, AtomRef, Certified, Policy, effective, names_of_sets
 from .reading import as_rfc3339, instant
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
@@ -236,6 +236,19 @@ def _members(sets: Mapping[str, Timeline], name: str, horizon: Horizon) -> list[
     if version is None or not isinstance(version.value, list):
         raise Unknown(name)
     return _strings(version.value)
+
+
+def sets_used(policies: Sequence[Policy], world: World, *, now: datetime) -> dict[tuple[str, str], datetime]:
+    """The version of each named set and class of schemes that clauses name, by kind and name: the moment from which it
+    holds. What has none that holds now is left out."""
+    found = {}
+    for _, atom in effective(policies):
+        is_class = isinstance(atom.value, Certified)
+        for name in names_of_sets(atom):
+            version = at((world.scheme_classes if is_class else world.sets).get(name, ()), Horizon(now))
+            if version is not None:
+                found["scheme_class" if is_class else "set", name] = version.valid_from
+    return dict(sorted(found.items()))
 
 
 def _strings(value: object) -> list[str]:

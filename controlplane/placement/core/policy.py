@@ -118,5 +118,6 @@ def effective(policies: Sequence[Policy]) -> list[tuple[AtomRef, Atom]]:
 
 
 def names_of_sets(atom: Atom) -> tuple[str, ...]:
-    """The named sets of territories that it uses."""
-    return tuple(value for value in atom.value if value.startswith("@")) if isinstance(atom.value, tuple) else ()
+    """The named sets of territories, or the class of schemes, that it uses."""
+    values = (atom.value.scheme,) if isinstance(atom.value, Certified) else atom.value
+    return tuple(value for value in values if value.startswith("@")) if isinstance(values, tuple) else ()

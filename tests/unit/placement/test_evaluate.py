@@ -13,6 +13,7 @@ from controlplane.placement.core.evaluate import (
     Evaluation,
     evaluate,
     great_circle_km,
+    sets_used,
     waive,
 )
 from controlplane.placement.core.facts import Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
@@ -249,6 +250,25 @@ def test_named_sets_and_territories_are_listed_together() -> None:
 def test_a_class_of_schemes_is_no_set_of_territories() -> None:
     known = World(scheme_classes={"@EU": since_ever(["FR"])})
     assert judged(within("a", "location.territory", "in"), zone(location__territory="FR"), known).result == "U"
+
+
+def test_the_versions_of_the_sets_that_were_used_are_known() -> None:
+    known = World(
+        sets={"@EU": (Fact(["FR", "GB"], EVER, BREXIT), Fact(["FR"], BREXIT)), "@FR": since_ever(["FR"])},
+        scheme_classes={"@EU": since_ever(["EUCS"]), "@OLD": (Fact(["X"], EVER, BREXIT),)},
+    )
+    clauses = [
+        within("a", "location.territory", "in"),
+        within("b", "keys.countries", "subset"),
+        {"id": "c", "op": "holds", "scheme": "@EU"},
+        {"id": "d", "op": "holds", "scheme": "@OLD"},
+        {"id": "e", "op": "holds", "scheme": "SNC"},
+        {"id": "f", "op": "min_distance_km", "value": 1},
+        within("g", "logs.countries", "subset", "@LOST"),
+    ]
+    assert sets_used([policy(*clauses)], known, now=NOW) == {("scheme_class", "@EU"): EVER, ("set", "@EU"): BREXIT}
+    assert sets_used([policy(*clauses)], known, now=EVER)["set", "@EU"] == EVER
+    assert sets_used([], known, now=NOW) == {}
 
 
 # --- parties

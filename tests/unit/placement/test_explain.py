@@ -244,6 +244,12 @@ def test_several_reasons_are_each_told_once_with_all_their_zones() -> None:
     assert "secret" not in seen and "secret" in json.dumps(document)
 
 
+def test_a_decision_keeps_which_version_of_each_set_it_used() -> None:
+    assert told("us-va-1", policy(*EU))["sets"] == [
+        {"kind": "set", "name": "@EU", "valid_from": "2020-02-01T00:00:00Z"}
+    ]
+
+
 def test_what_a_zone_lacks_that_was_asked_for_is_told_even_if_no_node_is_there() -> None:
     request = ask(zones=("fr-sud-1",), policies=(policy(secnumcloud()),))
     document = as_document(decide(request, fleet(node("n1", "fr-idf-1")), KNOWN, now=NOW, seed=7))

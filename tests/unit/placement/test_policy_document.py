@@ -359,3 +359,104 @@ def test_a_policy_survives_being_written_and_read(policy: Policy) -> None:
     assert parse(json.loads(json.dumps(written))) == policy
     assert parse(loads(dumps(written))) == policy
     assert as_document(parse(written)) == written
+
+
+# What whoever wrote it is told: the place, the atom and what would be right.
+MESSAGES: list[tuple[Any, str]] = [
+    ([], "/: must be an object"),
+    (document(extra=1), "/extra: unknown field"),
+    (without(document(), "level"), "/level: missing"),
+    (
+        document(level="galaxy"),
+        "/level: must be one of platform, organization, project, classification, resource, lineage",
+    ),
+    (document(atoms={}), "/atoms: must be a list"),
+    (document(*[clause(id=f"a{n}") for n in range(65)]), "/atoms: must have at most 64 atoms"),
+    (document(unsupported=1), "/unsupported: must be true or false"),
+    (document(version=0), "/version: must be a whole number from 1 on"),
+    (
+        document(id=""),
+        "/id: must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit",
+    ),
+    (document("x"), "/atoms/0: must be an object"),
+    (document(clause(), clause()), "/atoms/1/id (atom loc): another atom of this policy has that id"),
+    (document(clause(extra=1)), "/atoms/0/extra (atom loc): unknown field"),
+    (document(without(clause(), "value")), "/atoms/0/value (atom loc): missing"),
+    (document(without(clause(), "op")), "/atoms/0/op (atom loc): missing"),
+    (
+        document(clause(op="not")),
+        "/atoms/0/op (atom loc): must be one of in, subset, contains, disjoint, is, le, ge, holds, within_days, "
+        "min_distance_km",
+    ),
+    (document(clause(attr="x" * 100)), f"/atoms/0/attr (atom loc): unknown attribute '{'x' * 12}...{'x' * 13}'"),
+    (
+        document(clause(attr="keys.countries")),
+        "/atoms/0/op (atom loc): keys.countries takes only: contains, disjoint, subset",
+    ),
+    (document(clause(attr="location.lat")), "/atoms/0/op (atom loc): location.lat takes only: no operator"),
+    (
+        document(clause(party_roles=["operator"])),
+        "/atoms/0/party_roles (atom loc): location.territory is not about parties",
+    ),
+    (document(clause(value=[])), "/atoms/0/value (atom loc): must be a list with at least one value"),
+    (document(clause(value=["FR"] * 257)), "/atoms/0/value (atom loc): must have at most 256 values"),
+    (document(clause(value=["fr"])), "/atoms/0/value (atom loc): 'fr' is not what location.territory is made of"),
+    (
+        document(clause(attr="keys.countries", op="contains", value=["@EU"])),
+        "/atoms/0/value (atom loc): must name territories one by one",
+    ),
+    (document(clause(attr="encryption.at_rest", op="is")), "/atoms/0/value (atom loc): must be true or false"),
+    (
+        document(clause(attr="network_class", op="le", value=7)),
+        "/atoms/0/value (atom loc): must be a whole number from 0 to 2",
+    ),
+    (document(distant(value=0)), "/atoms/0/value (atom far): must be a whole number from 1 to 20040"),
+    (
+        document(clause(attr="disconnect.tested_at", op="within_days", value=0)),
+        "/atoms/0/value (atom loc): must be a whole number from 1 to 3660",
+    ),
+    (
+        document(certified(scheme="")),
+        "/atoms/0/scheme (atom snc): must name a certification scheme, or a class of them by @ and its name",
+    ),
+    (document(certified(min_version="x")), "/atoms/0/min_version (atom snc): must be a version such as 3.2"),
+    (document(certified(level="")), "/atoms/0/level (atom snc): must be a word"),
+    (document(certified(scope="")), "/atoms/0/scope (atom snc): must be a word such as iaas"),
+    (
+        document(certified(min_remaining_days=-1)),
+        "/atoms/0/min_remaining_days (atom snc): must be a whole number from 0 to 3660",
+    ),
+    (document(clause(roles=[])), "/atoms/0/roles (atom loc): must be a list with at least one word"),
+    (
+        document(OWNERSHIP[0] | {"party_roles": ["owner"]}),
+        "/atoms/0/party_roles (atom seat): 'owner' is not one of operator, dc_landlord, remote_support, "
+        "software_licensing, network_carrier, key_custodian, backup_operator",
+    ),
+    (
+        document(clause(assertion_min="x")),
+        "/atoms/0/assertion_min (atom loc): must be one of self_declared, third_party, certificate, measured",
+    ),
+    (document(clause(waivable=1)), "/atoms/0/waivable (atom loc): must be true or false"),
+]
+
+
+@pytest.mark.parametrize(("broken", "message"), MESSAGES)
+def test_what_is_wrong_is_said_in_words(broken: Any, message: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(broken)
+    assert str(caught.value) == message
+
+
+def test_names_that_do_not_exist_are_named() -> None:
+    for atom, message in (
+        (clause(value=["@EFTA"]), "/atoms/0/value (atom loc): there is no set @EFTA"),
+        (certified(scheme="@ANY"), "/atoms/0/scheme (atom snc): there is no scheme class @ANY"),
+    ):
+        with pytest.raises(PolicyError) as caught:
+            parse(document(atom), **NAMES)
+        assert str(caught.value) == message
+
+
+def test_an_error_without_a_place_is_about_the_whole() -> None:
+    error = PolicyError("it is too much", field="")
+    assert (str(error), error.reason, error.field, error.atom) == ("/: it is too much", "it is too much", "", None)
