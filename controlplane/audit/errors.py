@@ -2,7 +2,7 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unpro
 
 
 class RecordNotFound(NotFound):
-    code = "evidence.record_not_found"
+    code = "evidence.record.not_found"
     detail = "There is no evidence record {name!r} here."
 
 

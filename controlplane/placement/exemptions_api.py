@@ -43,6 +43,8 @@ class ExemptionIn(In):
 class ApprovalIn(In):
     """`signature`: of the bytes of the exemption's `to_sign` for the duty, by your own key, in base64."""
 
+    example = {"duty": "sovereignty_officer", "key_id": "ada", "signature": "c2lnbmF0dXJl"}
+
     duty = Choice(DUTIES)
     key_id = Text(max_length=64)
     signature = Base64(max_length=1000)

@@ -4,14 +4,18 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from controlplane.audit.models import EvidenceRecord
+from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
+from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement.models import Classification, PolicyProposal
+from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
@@ -33,6 +37,8 @@ SHARED = {
     ("GET", "v1/catalogue"),
     ("GET", "v1/transparency/jurisdictions"),
     ("GET", "v1/transparency/transfers"),
+    ("GET", "v1/evidence/checkpoint"),
+    ("POST", "v1/evidence/cosignatures"),
     ("GET", "v1/flavors"),
     ("GET", "v1/volume-types"),
 }
@@ -43,12 +49,23 @@ PERSONAL = {
     ("GET", "v1/policy-proposals"),
     ("POST", "v1/policy-proposals"),
     ("POST", "v1/placement/simulations"),
+    ("GET", "v1/drift"),
+    ("POST", "v1/policy/simulate"),
+    ("GET", "v1/exemptions"),
+    ("POST", "v1/exemptions"),
+    ("GET", "v1/evidence/records"),
     ("GET", "v1/zones/<str:zone>/capacity"),
 }
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
 # Routes about something of an organization that the path names without it.
-OWNED = ("v1/classifications/<str:classification>", "v1/policy-proposals/<str:proposal>")
+OWNED = (
+    "v1/classifications/<str:classification>",
+    "v1/policy-proposals/<str:proposal>",
+    "v1/exemptions/<str:exemption>",
+)
+# Routes about something of a project that the path names without it, and that whoever sees the project may use.
+OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +102,11 @@ ALL = list(routes())
 CLOSED = [route for route in ALL if route.key not in OPEN]
 OF_PROJECTS = [route for route in ALL if route.path.startswith(PROJECT)]
 OF_ORGANIZATIONS = [route for route in ALL if route.path.startswith((ORGANIZATION, *OWNED))]
+OF_RESOURCES = [route for route in ALL if route.path.startswith(OF_RESOURCES_AT)]
 OF_OPERATORS = [
-    route for route in CLOSED if route not in OF_PROJECTS + OF_ORGANIZATIONS and route.key not in SHARED | PERSONAL
+    route
+    for route in CLOSED
+    if route not in OF_PROJECTS + OF_ORGANIZATIONS + OF_RESOURCES and route.key not in SHARED | PERSONAL
 ]
 
 
@@ -103,7 +123,25 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     proposal = PolicyProposal.objects.create(
         level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
     )
+    exemption = Exemption.objects.create(
+        project=cloud.tenant.project,
+        resource_ids=[instance.pk],
+        op="instance.start",
+        zone="fr-idf-1",
+        waived=[],
+        reason="fire",
+        requested_by=new_id(),
+        not_before=clock.now(),
+        expires_at=clock.now() + timedelta(hours=1),
+    )
+    plan = RemediationPlan.objects.create(
+        project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
+    )
     return {
+        "exemption": str(exemption.pk),
+        "plan": str(plan.pk),
+        "resource": str(instance.pk),
+        "record": str(EvidenceRecord.objects.filter(project_id=cloud.tenant.project.pk).first().pk),  # type: ignore[union-attr]
         "project": str(cloud.tenant.project.pk),
         "instance": str(instance.pk),
         "volume": attachment["volume"]["id"],
@@ -170,6 +208,17 @@ def test_another_organization_is_not_there(stranger: Caller, names: dict[str, st
     for route in OF_ORGANIZATIONS:
         status, code = ask(stranger, route, names)
         assert (status, code.endswith(".not_found")) == (404, True), route
+
+
+def test_evidence_of_others_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
+    for route in OF_RESOURCES:
+        assert ask(stranger, route, names) == (404, "evidence.record.not_found"), route
+
+
+def test_lists_have_nothing_of_others(api: Caller, stranger: Caller, names: dict[str, str]) -> None:
+    for path in ("/v1/exemptions", "/v1/evidence/records"):
+        assert api.get(path).body["items"], "there is something to see"
+        assert stranger.get(path).body["items"] == []
 
 
 def test_what_an_organization_demands_its_members_read_and_its_officers_write(

@@ -6,6 +6,6 @@ from controlplane.identity.services import token_issue, user_create
 
 def make_token(project: Project | None, *, role: str) -> str:
     """The secret of a new user's token; without a project it is an operator's."""
-    name = f"{role}-{project.name if project else 'operator'}"
+    name = f"{role}-{project.name if project else 'operator'}".replace("_", "-")
     user = user_create(email=f"{name}@example.org", is_operator=project is None)
     return token_issue(user, project=project, name=name, role=role, lifetime=timedelta(days=1))[1]

@@ -1,0 +1,84 @@
+"""What has drifted, what would, and exemptions, over HTTP."""
+
+import base64
+from datetime import timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from controlplane.catalog import keys
+from controlplane.catalog.officer_keys import NewKey, officer_key_register
+from controlplane.compute.models import Instance
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import ApiToken
+from controlplane.kernel import clock
+from controlplane.placement.policies import policy_set
+from controlplane.reconcilers import drift
+from tests import facts
+from tests.api.client import Caller
+from tests.api.tokens import make_token
+from tests.services.compliance.test_drift import HELD, certificate
+from tests.world import Cloud
+
+
+def certified(cloud: Cloud, status: str = "valid") -> None:
+    facts.state_of("zone", "fr-idf-1", {"certifications": [certificate(days=1000, status=status)]})
+
+
+def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, instance: Instance) -> None:
+    certified(cloud)
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    drift.reconcile()
+    assert [row["state"] for row in api.get("/v1/drift").body["items"]] == ["compliant"]
+    certified(cloud, "suspended")
+    drift.reconcile()
+    (row,) = api.get("/v1/drift?state=drifted").body["items"]
+    assert (row["resource_id"], row["zone"]) == (str(instance.pk), "fr-idf-1")
+    assert [(clause["atom"], clause["code"]) for clause in row["failing"]] == [("snc", "CERT_SUSPENDED")]
+    (plan,) = api.get("remediation-plans").body["items"]
+    assert [item["resource_id"] for item in plan["items"]] == [str(instance.pk)]
+    approved = api.post(f"remediation-plans/{plan['id']}/actions/approve")
+    assert (approved.status, approved.body["state"]) == (200, "approved")
+    again = api.post(f"remediation-plans/{plan['id']}/actions/approve")
+    assert again.problem[:2] == (409, "state_conflict")
+
+
+def test_what_would_break(api: Caller, cloud: Cloud, instance: Instance) -> None:
+    certified(cloud)
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    lost = api.post("/v1/policy/simulate", {"lost_certificates": [{"zone": "fr-idf-1", "number": "SNC-1"}]})
+    assert [row["resource_id"] for row in lost.body["broken"]] == [str(instance.pk)]
+    assert lost.body["broken"][0]["failing"][0]["code"] == "CERT_WITHDRAWN"
+    assert lost.body["lost_zones"] == [{"project": str(cloud.tenant.project.pk), "zones": ["fr-idf-1"]}]
+    later = (clock.now() + timedelta(days=1001)).isoformat()
+    assert api.post("/v1/policy/simulate", {"at": later}).body["broken"]
+    assert api.post("/v1/policy/simulate", {}).body["broken"] == []
+    unknown = api.post("/v1/policy/simulate", {"lost_certificates": [{"zone": "fr-idf-1", "number": "none"}]})
+    assert unknown.problem == (400, "compliance.what_if_invalid", "/certificate")
+
+
+def test_an_exemption_is_asked_for_and_approved(api: Caller, cloud: Cloud, instance: Instance) -> None:
+    certified(cloud, "suspended")
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    refused = api.post("instances/web/actions/reboot")
+    assert refused.problem[:2] == (422, "policy_unsatisfiable")
+    body = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": "the flood"}
+    asked = api.post("/v1/exemptions", body)
+    assert (asked.status, asked.body["use_count"], asked.body["approvals"]) == (201, 0, [])
+    officer = Caller(token=make_token(cloud.tenant.project, role="sovereignty_officer"), project="alpha")
+    seen = officer.get(f"/v1/exemptions/{asked.body['id']}").body
+    key = Ed25519PrivateKey.generate()
+    row = officer_key_register(
+        SYSTEM,
+        NewKey(
+            officer="Olga",
+            public_key=keys.public_part(key),
+            user_id=ApiToken.objects.latest("created_at").user_id,
+            not_before=clock.now() - timedelta(days=1),
+        ),
+    )
+    signature = base64.b64encode(key.sign(base64.b64decode(seen["to_sign"]["sovereignty_officer"]))).decode()
+    approval = {"duty": "sovereignty_officer", "key_id": row.key_id, "signature": signature}
+    approved = officer.post(f"/v1/exemptions/{asked.body['id']}/actions/approve", approval)
+    assert (approved.status, [each["duty"] for each in approved.body["approvals"]]) == (200, ["sovereignty_officer"])
+    unknown = api.post("/v1/exemptions", body | {"decision": "none"})
+    assert unknown.problem == (422, "placement.decision.not_found", "/decision")
