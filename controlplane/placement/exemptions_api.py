@@ -87,7 +87,7 @@ class ExemptionList(ActorView):
 
     @route("exemption_request", ExemptionOut, body=ExemptionIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        decision = found(partial(selectors.decision_seen, self.actor), body["decision"], at="/decision")
+        decision = found(partial(selectors.decision_seen, self.actor), body["decision"], at="decision")
         new = NewExemption(
             decision=decision,
             zone=body["zone"],
