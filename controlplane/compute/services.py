@@ -273,12 +273,13 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
-        InstanceWrongState, QuotaExceeded, InsufficientCapacity, Busy.
+        InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, Busy.
     """
     actor.may_write()
     operations.need_free(instance.pk)
     _check_resize(instance, flavor)
     ask = ask_for(instance, operation="instance.resize")
+    placement.check_here(ask)
     placement.check_growth(replace(ask, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib, disk_gib=flavor.disk_gib))
     return _resize(actor, instance, flavor)
 

@@ -5,6 +5,7 @@ import pytest
 from pytest_django import Settings
 
 from controlplane.operations import hints
+from tests.services.policies import import_all, learn
 from tests.world import Broker, Cloud, cloud_in
 
 
@@ -15,6 +16,15 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def known(cloud: Cloud) -> Cloud:
+    """The same with the facts of the sample catalogue, which its node knows too, and the shipped classifications."""
+    import_all()
+    cloud.world.publish_keys()
+    learn(cloud)
+    return cloud
 
 
 @pytest.fixture

@@ -3,15 +3,29 @@
 import json
 from typing import Any
 
+import pytest
+
+from controlplane.catalog.models import Image
+from controlplane.compute import services as compute
+from controlplane.compute.models import Instance
+from controlplane.compute.services import NewInstance, instance_create
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.identity.services import membership_set, user_create
-from controlplane.placement import classifications, policies
+from controlplane.operations.models import Operation
+from controlplane.placement import classifications, lineage, policies
 from controlplane.placement.classifications import classifications_import
+from controlplane.placement.lineage import NewData
 from controlplane.placement.management.commands.import_classifications import SHIPPED
-from controlplane.placement.models import Classification
+from controlplane.placement.models import Classification, Decision
+from controlplane.signer import floors
+from controlplane.storage.models import Volume
+from controlplane.storage.services import NewVolume, volume_create
 from tests.facts import import_sample
+from tests.workflows.helpers import done, fresh
+from tests.world import Cloud, FakeMachine, Tenant, make_image
 
+HOME, LAX, ABROAD = "fr-idf-1", "fr-sud-1", "us-va-1"
 # Clauses of the worked cases.
 EU = [
     {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]},
@@ -59,3 +73,67 @@ def ruled(project: Project, *atoms: Any, at: str = "project") -> policies.Outcom
     """The project, or its organization, demands this."""
     owner = {"project": project} if at == "project" else {"organization": project.organization}
     return policies.policy_set(SYSTEM, atoms=list(atoms), **owner)  # type: ignore[arg-type]
+
+
+def learn(cloud: Cloud) -> None:
+    """The nodes hear of the facts."""
+    floors.raise_all()
+    for machine in cloud.world.machines:
+        machine.heartbeat()
+
+
+def add_machine(cloud: Cloud, zone: str) -> FakeMachine:
+    machine = cloud.world.add_machine(zone)
+    learn(cloud)
+    return machine
+
+
+def new_instance(cloud: Cloud, tenant: Tenant | None = None, **more: Any) -> tuple[Instance, Operation]:
+    who = tenant or cloud.tenant
+    fields = {"name": "web", "flavor": cloud.flavor, "image": cloud.image, **more}
+    return instance_create(more.pop("actor", who.actor), who.project, NewInstance(**fields))
+
+
+def new_volume(cloud: Cloud, tenant: Tenant | None = None, **more: Any) -> tuple[Volume, Operation]:
+    who = tenant or cloud.tenant
+    fields = {"name": "data", "size_gib": 1, "volume_type": cloud.volume_type, **more}
+    return volume_create(who.actor, who.project, NewVolume(**fields))
+
+
+def made_instance(cloud: Cloud, tenant: Tenant | None = None, **more: Any) -> Instance:
+    instance, operation = new_instance(cloud, tenant, **more)
+    done(operation)
+    return fresh(instance)
+
+
+def made_volume(cloud: Cloud, tenant: Tenant | None = None, **more: Any) -> Volume:
+    volume, operation = new_volume(cloud, tenant, **more)
+    done(operation)
+    return fresh(volume)
+
+
+def stopped_instance(cloud: Cloud, **more: Any) -> Instance:
+    instance = made_instance(cloud, **more)
+    done(compute.instance_power_off(cloud.tenant.actor, instance))
+    return fresh(instance)
+
+
+def latest(consumer_id: Any) -> Decision:
+    return Decision.objects.filter(consumer_id=consumer_id).latest("created_at")
+
+
+def codes(error: pytest.ExceptionInfo[Any], zone: str) -> set[str]:
+    """Why the zone was refused, by the stored decision."""
+    decision = Decision.objects.get(pk=error.value.facts["placement_decision"])
+    return codes_of(decision, zone)
+
+
+def codes_of(decision: Decision, zone: str) -> set[str]:
+    results = next(each["results"] for each in decision.document["zones"] if each["zone"] == zone)
+    return {result["code"] for result in results} - {"OK"}
+
+
+def private_image(cloud: Cloud, tenant: Tenant, *names: str) -> Image:
+    image = make_image(cloud.world.folder / "images", name="mine", project=tenant.project)
+    lineage.begin(NewData(image.pk, "image", tenant.project, names))
+    return image

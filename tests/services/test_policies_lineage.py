@@ -1,0 +1,274 @@
+"""What sticks to data: classifications and policies go with it to every copy, and into whatever memory it was in."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from pytest_django import Settings
+
+from controlplane.catalog.services import NewImage
+from controlplane.compute import services as compute
+from controlplane.compute.attachments import join, volume_attach, volume_detach
+from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import ask_for
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import Project
+from controlplane.kernel.ids import new_id
+from controlplane.nodes.services import node_cordon
+from controlplane.operations.models import Operation
+from controlplane.placement import classifications, effective, images, policies, proposals
+from controlplane.placement import services as placement
+from controlplane.placement.effective import Source, Subject
+from controlplane.placement.errors import (
+    ClassificationNotFound,
+    PolicyUnsatisfiable,
+)
+from controlplane.placement.models import Allocation, Binding, Lineage, PolicyProposal
+from controlplane.storage import services as storage
+from controlplane.storage.models import Volume
+from tests.services.policies import (
+    EU,
+    HOME,
+    LAX,
+    SNC,
+    add_machine,
+    classify,
+    codes,
+    in_zones,
+    latest,
+    made_instance,
+    made_volume,
+    new_instance,
+    new_volume,
+    officer,
+    private_image,
+    ruled,
+)
+from tests.workflows.helpers import done, fresh
+from tests.world import Cloud, make_node, make_tenant
+
+# ---- attach: both sides, and what sticks
+
+
+def attach(cloud: Cloud, instance: Instance, volume: Volume, **more: Any) -> tuple[Attachment, Operation]:
+    return volume_attach(cloud.tenant.actor, instance, volume=volume, **{"is_read_only": False, **more})
+
+
+def test_an_unclassified_instance_gets_no_volume_that_may_not_be_there(known: Cloud) -> None:
+    """B08: what the volume is classified as demands a qualification that the place has not."""
+    machine = add_machine(known, LAX)
+    node_cordon(SYSTEM, known.machine.row, reason="so that all is made there")
+    secret = classify("snc", [], known.tenant.project)
+    instance, volume = made_instance(known), made_volume(known, classifications=(secret.pk,))
+    assert volume.node_id == instance.node_id == machine.row.pk
+    policies.policy_set(officer(known.tenant.project), atoms=[SNC], classification=secret)
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        attach(known, instance, volume)
+    assert codes(caught, LAX) == {"CERT_MISSING"}
+    assert not Attachment.objects.exists()
+    with pytest.raises(PolicyUnsatisfiable):
+        new_instance(known, name="around", volumes=(volume,))
+
+
+def test_a_volume_gets_no_instance_that_may_not_be_there(cloud: Cloud) -> None:
+    """The other side: the guest could write its data there."""
+    secret = classify("snc", [], cloud.tenant.project)
+    instance, volume = made_instance(cloud, classifications=(secret.pk,)), made_volume(cloud)
+    policies.policy_set(officer(cloud.tenant.project), atoms=in_zones("de-rhein-1"), classification=secret)
+    with pytest.raises(PolicyUnsatisfiable):
+        attach(cloud, instance, volume)
+
+
+def test_an_instance_keeps_what_its_memory_may_hold(cloud: Cloud) -> None:
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    instance, volume = made_instance(cloud), made_volume(cloud, classifications=(secret,))
+    attachment, operation = attach(cloud, instance, volume)
+    assert Binding.objects.get(pk=instance.pk).classifications == []
+    done(operation)
+    assert Binding.objects.get(pk=instance.pk).classifications == [secret]
+    done(volume_detach(cloud.tenant.actor, fresh(attachment)))
+    assert Binding.objects.get(pk=instance.pk).classifications == [secret]
+    done(compute.instance_reboot(cloud.tenant.actor, instance))
+    assert latest(instance.pk).classifications == [secret]
+
+
+def test_a_volume_carries_on_what_was_written_to_it(cloud: Cloud) -> None:
+    """An empty volume is no way to carry classified data to an instance that is not."""
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    first, second = made_instance(cloud, classifications=(secret,)), made_instance(cloud, name="other")
+    courier = made_volume(cloud)
+    attachment, operation = attach(cloud, first, courier)
+    done(operation)
+    done(volume_detach(cloud.tenant.actor, fresh(attachment)))
+    assert Binding.objects.get(pk=courier.pk).classifications == [secret]
+    done(attach(cloud, second, fresh(courier))[1])
+    assert Binding.objects.get(pk=second.pk).classifications == [secret]
+
+
+def test_a_volume_that_is_only_read_stays_what_it_is(cloud: Cloud) -> None:
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    instance, volume = made_instance(cloud, classifications=(secret,)), made_volume(cloud)
+    done(attach(cloud, instance, volume, is_read_only=True)[1])
+    assert Binding.objects.get(pk=volume.pk).classifications == []
+    assert Lineage.objects.filter(resource_id=instance.pk, source_id=volume.pk).exists()
+
+
+def test_volumes_of_the_first_boot_join_too(cloud: Cloud) -> None:
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    other = classify("other", in_zones(HOME), cloud.tenant.project).pk
+    volume = made_volume(cloud, classifications=(secret,))
+    instance = made_instance(cloud, volumes=(volume,), classifications=(other,))
+    for resource in (instance, volume):
+        assert Binding.objects.get(pk=resource.pk).classifications == [other, secret]
+
+
+def test_a_repeated_attachment_writes_nothing_twice(cloud: Cloud) -> None:
+    instance, volume = made_instance(cloud), made_volume(cloud)
+    attachment, operation = attach(cloud, instance, volume)
+    join(attachment)
+    join(attachment)
+    done(operation)
+    assert Lineage.objects.count() == 2
+
+
+# ---- derived data: images
+
+
+def test_the_laxity_of_a_copys_project_is_irrelevant(known: Cloud) -> None:
+    """B05 with what there is: an image of a strict project, a volume or an instance in a lax one."""
+    make_node("n-sud", zone=LAX)
+    strict, lax = known.tenant, make_tenant("lax")
+    ruled(strict.project, SNC)
+    image = private_image(known, strict)
+    for make in (new_volume, new_instance):
+        with pytest.raises(PolicyUnsatisfiable) as caught:
+            make(known, lax, image=image, zones=(LAX,))
+        assert codes(caught, LAX) == {"CERT_MISSING"}
+        make(known, lax, zones=(LAX,), image=known.image)
+    volume, _ = new_volume(known, lax, name="copy", image=image)
+    demand = effective.of(Subject(lax.project, volume.pk))
+    assert [(policy.level, [atom.id for atom in policy.atoms]) for policy in demand.policies] == [("lineage", ["snc"])]
+
+
+def test_a_copy_takes_the_images_classifications(cloud: Cloud) -> None:
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    image = private_image(cloud, cloud.tenant, secret)
+    instance = made_instance(cloud, image=image)
+    volume = made_volume(cloud, image=image)
+    for resource in (instance, volume):
+        assert Binding.objects.get(pk=resource.pk).classifications == [secret]
+        assert Lineage.objects.get(resource_id=resource.pk).source_id == image.pk
+
+
+def test_a_public_image_has_no_lineage(cloud: Cloud) -> None:
+    ruled(cloud.tenant.project, *in_zones(HOME))
+    volume = made_volume(cloud, image=cloud.image)
+    assert not Lineage.objects.filter(resource_id=volume.pk).exists()
+
+
+def test_the_past_is_not_loosened(known: Cloud, settings: Settings) -> None:
+    """What was derived under stricter clauses keeps them when its project demands less."""
+    settings.POLICY_COOLING_HOURS = 0
+    make_node("n-sud", zone=LAX)
+    project = known.tenant.project
+    ruled(project, SNC)
+    image = private_image(known, known.tenant)
+    old = made_volume(known, image=image)
+    proposal = policies.policy_set(officer(project, "one"), atoms=[], project=project).proposal
+    assert isinstance(proposal, PolicyProposal)
+    proposals.proposal_approve(officer(project, "two"), proposal)
+    assert proposals.apply_due() == 1
+    assert not any(policy.atoms for policy in effective.of_project(project))
+    kept = effective.of(Subject(project, old.pk)).policies
+    assert [atom.id for policy in kept if policy.level == "lineage" for atom in policy.atoms] == ["snc"]
+    with pytest.raises(PolicyUnsatisfiable):
+        placement.check(replace(storage.ask_for(old, zones=(LAX,), near=(), operation="volume.create")))
+    new_volume(known, name="new", image=image, zones=(LAX,))
+
+
+def test_layers_that_are_there_anyway_are_not_said_twice(known: Cloud) -> None:
+    ruled(known.tenant.project, SNC)
+    ruled(known.tenant.project, *EU, at="organization")
+    instance = made_instance(known, image=private_image(known, known.tenant))
+    levels = [policy.level for policy in effective.of(Subject(known.tenant.project, instance.pk)).policies]
+    assert levels == ["organization", "project"]
+
+
+def test_an_image_is_classified_when_it_is_made(cloud: Cloud) -> None:
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    image, _ = images.image_create(
+        cloud.tenant.actor, cloud.tenant.project, NewImage(name="mine", format="qcow2"), classifications=[secret]
+    )
+    assert Binding.objects.get(pk=image.pk).classifications == [secret]
+
+
+def test_a_cache_of_a_private_image_is_a_copy(known: Cloud) -> None:
+    """A clause that speaks of images alone keeps the image's bytes from the node, and so the instance."""
+    make_node("n-sud", zone=LAX)
+    for_images = SNC | {"roles": ["image"]}
+    secret = classify("secret", [for_images], known.tenant.project).pk
+    with pytest.raises(PolicyUnsatisfiable):
+        new_instance(known, image=private_image(known, known.tenant, secret), zones=(LAX,))
+
+
+# ---- what the database refuses, whoever asks
+
+
+def test_what_data_is_classified_as_never_shrinks(cloud: Cloud) -> None:
+    name = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    volume, _ = new_volume(cloud, classifications=(name,))
+    other = make_tenant("beta").project
+    for change in ({"classifications": []}, {"kind": "image"}, {"project": other}, {"classifications": ["public"]}):
+        with pytest.raises(DatabaseError, match="can only grow"), transaction.atomic():
+            Binding.objects.filter(pk=volume.pk).update(**change)
+    with pytest.raises(DatabaseError, match="can only grow"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM placement_binding")
+    Binding.objects.filter(pk=volume.pk).update(classifications=[name, "public"])
+
+
+def test_lineage_is_never_changed(cloud: Cloud) -> None:
+    volume = made_volume(cloud, image=private_image(cloud, cloud.tenant))
+    for statement in ("UPDATE placement_lineage SET classifications = '{}'", "DELETE FROM placement_lineage"):
+        with (
+            pytest.raises(DatabaseError, match="append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+    assert Lineage.objects.filter(resource_id=volume.pk).count() == 1
+
+
+def test_a_decision_for_less_than_the_data_is_admits_nothing(cloud: Cloud) -> None:
+    """The data was classified after the decision was taken."""
+    instance = made_instance(cloud)
+    secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
+    stale = placement.renew(ask_for(instance, operation="instance.start"))
+    Binding.objects.filter(pk=instance.pk).update(classifications=[secret])
+    Allocation.objects.filter(consumer_id=instance.pk).update(decision=placement.renew(start(instance)))
+    with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
+        Allocation.objects.filter(consumer_id=instance.pk).update(decision=stale)
+
+
+def start(instance: Instance) -> Any:
+    return ask_for(instance, operation="instance.start")
+
+
+def test_a_decision_about_another_resource_admits_nothing(cloud: Cloud) -> None:
+    first, second = made_instance(cloud), made_instance(cloud, name="other")
+    other = Allocation.objects.get(consumer_id=second.pk).decision
+    with pytest.raises(DatabaseError, match="does not admit"), transaction.atomic():
+        Allocation.objects.filter(consumer_id=first.pk).update(decision=other)
+
+
+def test_classifications_of_others_cannot_be_used(cloud: Cloud) -> None:
+    theirs = classify("secret", in_zones(HOME), make_tenant("beta").project)
+    with pytest.raises(ClassificationNotFound):
+        classifications.usable(cloud.tenant.actor, cloud.tenant.project, theirs.pk)
+
+
+def test_a_source_of_another_project_brings_its_projects_policy(cloud: Cloud) -> None:
+    other: Project = make_tenant("beta").project
+    ruled(other, SNC)
+    demand = effective.of(Subject(cloud.tenant.project, None, sources=(Source(new_id(), other),)))
+    assert [policy.level for policy in demand.policies] == ["lineage"]
