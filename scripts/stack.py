@@ -68,6 +68,7 @@ class Stack:
         catalogue = str(fixtures / "catalogue.json")
         self.manage("import_catalogue", catalogue, "--key", str(self._officer()), "--attested-at", "now")
         self.manage("import_offers", str(fixtures / "offers.json"))
+        self.manage("import_classifications")
         self.manage("keyset_publish", "--root-key", str(self.root_key))
 
     @property
