@@ -27,7 +27,7 @@ def request(state_dir: Path, name: str) -> str:
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes | None = None) -> None:
+def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes) -> None:
     """Store the certificate, the CA's, and the public key of the offline root.
 
     Raises:
@@ -42,9 +42,8 @@ def install(state_dir: Path, *, certificate: bytes, ca: bytes, root: bytes | Non
     if issued.public_key() != _key(folder / "node.key").public_key():
         raise ValueError("The certificate is for another key than this node's.")
     pki.identity(certificate)
-    if root is not None:
-        root_verifier(root)
-        (folder / "root.pub").write_bytes(root)
+    root_verifier(root)
+    (folder / "root.pub").write_bytes(root)
     (folder / "ca.crt").write_bytes(ca)
     (folder / "node.crt").write_bytes(certificate)
 
@@ -73,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     installing = verbs.add_parser("install", help="store the certificate that the control plane printed")
     installing.add_argument("--certificate", type=Path, required=True)
     installing.add_argument("--ca", type=Path, required=True)
-    installing.add_argument("--root-key", type=Path, help="the public key of the offline root")
+    installing.add_argument("--root-key", type=Path, required=True, help="the public key of the offline root (PEM)")
     for verb in (asking, installing):
         verb.add_argument("--state-dir", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -85,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.state_dir,
             certificate=options.certificate.read_bytes(),
             ca=options.ca.read_bytes(),
-            root=options.root_key.read_bytes() if options.root_key else None,
+            root=options.root_key.read_bytes(),
         )
     except ValueError as exc:
         raise SystemExit(f"enrol: {exc}") from exc

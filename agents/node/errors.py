@@ -2,7 +2,7 @@
 
 AgentError
 ├── BadRequest            the message itself is wrong
-├── Forbidden             NoWarrant, WrongNode, UnknownPeer, TrustRefused, PermitRefused (its code names the reason)
+├── Forbidden             UnknownPeer, TrustRefused, PermitRefused (its code names the reason)
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, DetachPending (retryable)
@@ -35,14 +35,6 @@ class BadRequest(AgentError):
 
 class Forbidden(AgentError):
     code = "agent.forbidden"
-
-
-class NoWarrant(Forbidden):
-    code = "agent.no_warrant"
-
-
-class WrongNode(Forbidden):
-    code = "agent.wrong_node"
 
 
 class UnknownPeer(Forbidden):

@@ -30,7 +30,7 @@ def load(state_dir: Path) -> Credentials:
         key=(pki / "node.key").read_bytes(),
         certificate=(pki / "node.crt").read_bytes(),
         ca=(pki / "ca.crt").read_bytes(),
-        root=root.read_bytes() if (root := pki / "root.pub").exists() else b"",
+        root=(pki / "root.pub").read_bytes(),
     )
 
 

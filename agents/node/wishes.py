@@ -16,16 +16,6 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Warrant:
-    """The placement decision, and the allocation that followed, by which a node may hold something."""
-
-    decision_id: UUID
-    allocation_id: UUID
-    node_id: UUID
-    zone: str
-
-
-@dataclass(frozen=True, slots=True)
 class ImageWish:
     sha256: str
     size_bytes: int

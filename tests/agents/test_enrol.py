@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agents.node import enrol, pki
 from agents.node.context import Identity
 from tests.agents.wishes import NODE_ID, ZONE
+from tests.permits import SigningKey
 from tests.pki import TestCA, make_ca, sign
+
+ROOT = SigningKey.p256("root").public_pem
 
 
 def signed(ca: TestCA, request: str, uri: str = f"andromede://zone/{ZONE}/node/{NODE_ID}") -> bytes:
@@ -33,7 +38,10 @@ def test_a_node_is_enrolled_from_the_command_line(tmp_path: Path, ca: TestCA) ->
     assert name.value == "rack-1"
     assert (state / "pki" / "node.key").stat().st_mode & 0o777 == 0o600
     (tmp_path / "node.crt").write_bytes(signed(ca, request))
-    run("install", "--certificate", str(tmp_path / "node.crt"), "--ca", str(ca.folder / "ca.crt"))
+    (tmp_path / "root.pub").write_bytes(ROOT)
+    given = ("--ca", str(ca.folder / "ca.crt"), "--root-key", str(tmp_path / "root.pub"))
+    run("install", "--certificate", str(tmp_path / "node.crt"), *given)
+    assert pki.load(state).root == ROOT
     assert pki.identity(pki.load(state).certificate) == Identity(NODE_ID, ZONE)
 
 
@@ -45,13 +53,17 @@ def test_asking_again_keeps_the_key(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_not_installed(tmp_path: Path, ca: TestCA) -> None:
     request, other_request = enrol.request(tmp_path / "a", "a"), enrol.request(tmp_path / "b", "b")
     other_ca = make_ca(tmp_path / "other")
-    for certificate, authority in (
-        (signed(ca, other_request), ca),
-        (signed(other_ca, request), ca),
-        (signed(ca, request, "andromede://controlplane/worker"), ca),
+    x25519 = X25519PrivateKey.generate().public_key()
+    unusable = x25519.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for certificate, authority, root in (
+        (signed(ca, other_request), ca, ROOT),
+        (signed(other_ca, request), ca, ROOT),
+        (signed(ca, request, "andromede://controlplane/worker"), ca, ROOT),
+        (signed(ca, request), ca, b"no key"),
+        (signed(ca, request), ca, unusable),
     ):
         with pytest.raises(ValueError):
-            enrol.install(tmp_path / "a", certificate=certificate, ca=authority.pem)
+            enrol.install(tmp_path / "a", certificate=certificate, ca=authority.pem, root=root)
     assert not (tmp_path / "a" / "pki" / "node.crt").exists()
 
 

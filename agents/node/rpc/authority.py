@@ -1,10 +1,8 @@
-"""Who may call, and what gives a node the right to hold something."""
+"""Who may call."""
 
 from collections.abc import Mapping, Sequence
 
-from agents.node.context import Identity
-from agents.node.errors import UnknownPeer, WrongNode
-from agents.node.wishes import Warrant
+from agents.node.errors import UnknownPeer
 
 CONTROLPLANE = b"andromede://controlplane/"
 
@@ -29,10 +27,3 @@ def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
                 return process
             raise UnknownPeer(f"The process {process!r} of the control plane may not call {method}.")
     raise UnknownPeer("The caller's certificate does not name a process of the control plane.")
-
-
-def check_warrant(identity: Identity, warrant: Warrant) -> None:
-    if warrant.node_id != identity.node_id:
-        raise WrongNode(f"The warrant is for node {warrant.node_id}; this is {identity.node_id}.")
-    if warrant.zone != identity.zone:
-        raise WrongNode(f"The warrant is for zone {warrant.zone!r}; this node is in {identity.zone!r}.")

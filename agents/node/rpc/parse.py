@@ -7,7 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from agents.node.adapters.base import Firmware, ImageFormat, NetworkSpec, PortSpec, Power
-from agents.node.errors import BadRequest, NoWarrant
+from agents.node.errors import BadRequest
 from agents.node.wishes import (
     AttachmentWish,
     GuestData,
@@ -17,7 +17,6 @@ from agents.node.wishes import (
     RestartKind,
     Subject,
     VolumeWish,
-    Warrant,
 )
 from agents.protocol import agent_pb2 as pb
 
@@ -53,19 +52,6 @@ def subject(message: pb.Subject) -> Subject:
     if message.generation >= 2**63:
         raise BadRequest("subject.generation", "is absurdly high")
     return Subject(identifier("subject.id", message.id), message.generation)
-
-
-def warrant(message: pb.Warrant) -> Warrant:
-    """Raises NoWarrant, whatever is wrong with it: half a warrant is none."""
-    try:
-        return Warrant(
-            decision_id=identifier("warrant.decision_id", message.decision_id),
-            allocation_id=identifier("warrant.allocation_id", message.allocation_id),
-            node_id=identifier("warrant.node_id", message.node_id),
-            zone=message.zone,
-        )
-    except BadRequest as exc:
-        raise NoWarrant(f"The call carries no valid warrant: {exc.message}") from exc
 
 
 def image(message: pb.ImageHeader) -> ImageWish:

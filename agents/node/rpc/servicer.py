@@ -1,6 +1,5 @@
 """The service of agent.proto: parse, admit by the permit, call one service function, write the receipt, answer."""
 
-import logging
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -9,7 +8,7 @@ import grpc
 from agents.node.adapters.base import Power
 from agents.node.context import Node
 from agents.node.errors import BadRequest
-from agents.node.rpc import answers, authority, parse
+from agents.node.rpc import answers, parse
 from agents.node.rpc.stream import Stream
 from agents.node.services import attachments, closings, events, images, instances, inventory, ports, volumes
 from agents.node.services.instances import InstanceStatus
@@ -19,9 +18,7 @@ from agents.node.trust.deeds import Deed
 from agents.node.wishes import InstanceWish, Subject
 from agents.protocol import agent_pb2 as pb
 from agents.protocol import agent_pb2_grpc
-from controlplane.placement.core.permit import LIFETIME, Permit
-
-log = logging.getLogger(__name__)
+from controlplane.placement.core.permit import Permit
 
 DEFAULT_HEARTBEAT_MS = 3000
 MIN_HEARTBEAT_MS = 100
@@ -104,7 +101,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, wish = parse.subject(request.subject), parse.instance(request)
-        if not request.HasField("permit") and not request.HasField("warrant"):
+        if not request.HasField("permit"):
             stop = instances.stopped(self._node, subject.id, wish)
             if stop is not None:
                 return answers.instance(self._stop(subject, stop))
@@ -112,8 +109,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         permit = self._admit(deed, request)
         if wish.power is not Power.RUNNING:
             return answers.instance(self._stop(subject, wish))
-        leave = permit.exp if permit else self._permits.clock.now() + LIFETIME
-        status = instances.ensure(self._node, subject, wish, leave=leave)
+        status = instances.ensure(self._node, subject, wish, leave=permit.exp)
         self._opened(permit, deed, **_measured(wish, deed, status))
         return answers.instance(status)
 
@@ -146,24 +142,17 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         part = instances.read_console(self._node, instance_id, offset=request.offset, max_bytes=max_bytes)
         return answers.console(part)
 
-    def _admit(self, deed: Deed, request: Giving) -> Permit | None:
+    def _admit(self, deed: Deed, request: Giving) -> Permit:
         """
         Raises:
             PermitRefused: nothing permits this here and now.
         """
-        if not request.HasField("permit") and request.HasField("warrant"):
-            warrant = parse.warrant(request.warrant)
-            authority.check_warrant(self._node.identity, warrant)
-            facts = {"kind": deed.kind, "id": deed.id, "decision_id": str(warrant.decision_id)}
-            log.info("admitted", extra={"facts": facts | {"allocation_id": str(warrant.allocation_id)}})
-            return None
         if not request.HasField("permit"):
             raise self._permits.admission.without_permit(deed)
         return self._permits.admission.admit(deed, document=request.permit.document, policies=request.permit.policies)
 
-    def _opened(self, permit: Permit | None, deed: Deed, **measured: object) -> None:
-        if permit is not None:
-            self._permits.receipts.opened(permit.jti, deed, measured)
+    def _opened(self, permit: Permit, deed: Deed, **measured: object) -> None:
+        self._permits.receipts.opened(permit.jti, deed, measured)
 
     def _removed(self, kind: str, resource_id: UUID, was_present: bool) -> pb.Removed:
         self._permits.receipts.closed(kind, resource_id)

@@ -38,8 +38,6 @@ def root_verifier(pem: bytes) -> Verify:
     Raises:
         ValueError: this is no public key of an algorithm that is known here.
     """
-    if not pem:
-        return _nothing
     try:
         public = load_pem_public_key(pem)
     except UnsupportedAlgorithm as exc:

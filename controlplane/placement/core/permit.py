@@ -16,6 +16,7 @@ from .facts import World
 from .policy import ROLES, PolicyError, Role
 from .policy_document import parse as parse_policy
 from .reading import Malformed, as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
+from .roles import ROLES_OF
 from .signed import BadDocument, Signed, Verify
 from .trust import MAX_VERSION, Charter, DenyList, Floor, Key, Keyset
 
@@ -277,12 +278,14 @@ def _check_exemption(permit: Permit, trust: Trust) -> None:
 
 
 def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
-    """The node evaluates the policies itself, on the facts that it holds."""
+    """The node evaluates the policies itself, on the facts that it holds, for all roles that the operation has: a permit
+    that names fewer escapes no clause."""
     if digest(policies) != permit.policy_digest:
         raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
         layers = [parse_policy(document) for document in as_list(policies, "policies")]
-        found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=permit.roles)
+        roles = {*permit.roles, *ROLES_OF.get(permit.op, ())}
+        found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=roles)
     except (PolicyError, Malformed) as exc:
         raise Refused("MALFORMED", str(exc)) from exc
     if permit.exemption is not None:

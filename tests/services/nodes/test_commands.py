@@ -47,7 +47,8 @@ def test_the_node_can_install_what_is_printed(
     enrol_node(request_file, "--vcpus-ratio", "2.5", "--memory-reserved-mib", "512")
 
     certificate = capsys.readouterr().out.encode()
-    enrol.install(tmp_path / "node", certificate=certificate, ca=(pki / "ca.crt").read_bytes())
+    root = (pki / "root.pub").read_bytes()
+    enrol.install(tmp_path / "node", certificate=certificate, ca=(pki / "ca.crt").read_bytes(), root=root)
     node = Node.objects.get()
     assert str(node.pk) in x509.load_pem_x509_certificate(certificate).subject.rfc4514_string()
     assert (node.name, node.zone_id, node.address, node.state) == ("n1", "fr-idf-1", "192.0.2.1:7443", "enrolled")

@@ -1,0 +1,664 @@
+"""Permits that an agent must not take, on a running agent over mutual TLS; and those that it must."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import grpc
+import pytest
+
+from agents.node.adapters.fake import FakeNode
+from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.permit import LIFETIME, Contents, Limits
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, Refusal, image_stream, refusal
+from tests.permits import IN_FRANCE, SigningKey, now
+from tests.pki import Issued, TestCA
+
+FORBIDDEN = grpc.StatusCode.PERMISSION_DENIED
+RETRYABLE = {"expired", "revoked_by_epoch", "stale_facts"}
+IN_GERMANY = [IN_FRANCE[0] | {"atoms": [{"id": "loc", "op": "in", "attr": "location.territory", "value": ["DE"]}]}]
+
+
+def permitted(agent: AgentUnderTest, request: pb.EnsureVolumeRequest, **changes: object) -> pb.EnsureVolumeRequest:
+    """With a permit that is changed so."""
+    request.permit.CopyFrom(agent.stub.permit_for(request, **changes))
+    return request
+
+
+def refused(agent: AgentUnderTest, **changes: object) -> str:
+    """The code, without its head, of a volume that must not come to be."""
+    return code_of(agent, permitted(agent, wishes.volume(), **changes))
+
+
+def code_of(agent: AgentUnderTest, request: pb.EnsureVolumeRequest) -> str:
+    found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    assert UUID(request.subject.id) not in agent.fake.volumes
+    return permit_code(found)
+
+
+def permit_code(found: Refusal) -> str:
+    assert found.status is FORBIDDEN and found.code.startswith("agent.permit.")
+    code = found.code.removeprefix("agent.permit.")
+    assert found.is_retryable == (code in RETRYABLE)
+    return code
+
+
+def accepted(agent: AgentUnderTest, **changes: object) -> None:
+    request = permitted(agent, wishes.volume(), **changes)
+    agent.stub.bare.EnsureVolume(request)
+    assert UUID(request.subject.id) in agent.fake.volumes
+
+
+def reworked(permit: pb.Permit, change: Callable[[dict[str, object]], None]) -> pb.Permit:
+    """Other contents under the old signature, in canonical form."""
+    body = json.loads(permit.document)
+    change(body)
+    return pb.Permit(document=dumps(body), policies=permit.policies)
+
+
+# ---- whom and what it is for
+
+
+def test_a_permit_that_fits_is_taken(agent: AgentUnderTest) -> None:
+    accepted(agent)
+
+
+def test_nothing_happens_without_one(agent: AgentUnderTest) -> None:
+    requests = {
+        "EnsureVolume": wishes.volume(),
+        "EnsurePort": wishes.port(),
+        "EnsureInstance": wishes.instance(wishes.volume()),
+        "EnsureAttachment": wishes.attachment(wishes.instance(wishes.volume()), wishes.volume()),
+    }
+    for call, request in requests.items():
+        found = refusal(lambda call=call, request=request: getattr(agent.stub.bare, call)(request))
+        assert permit_code(found) == "missing"
+    parts = image_stream(wishes.image_header(b"x" * 512), b"x" * 512)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureImage(parts))) == "missing"
+    assert agent.fake.is_clean() and not agent.fake.images
+
+
+def test_a_permit_for_another_node_is_of_no_use_here(agent: AgentUnderTest) -> None:
+    assert refused(agent, node=wishes.new_id()) == "wrong_node"
+    assert refused(agent, zone="us-va-1") == "wrong_zone"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body["p"].update(aud="01980000-0000-7000-8000-00000000a002"),
+        lambda body: body["p"].update(zone="us-va-1"),
+        lambda body: body["p"]["limits"].update(disk_gib=10**6),
+        lambda body: body["p"].update(exp="2099-01-01T00:00:00Z"),
+        lambda body: body.update(sig=base64.b64encode(b"\0" * 64).decode()),
+        lambda body: body.update(sig=""),
+    ],
+    ids=["node", "zone", "limits", "expiry", "signature", "no-signature"],
+)
+def test_an_altered_permit_is_refused(agent: AgentUnderTest, change: Callable[[dict[str, object]], None]) -> None:
+    request = wishes.volume()
+    request.permit.CopyFrom(reworked(agent.stub.permit_for(request), change))
+    assert code_of(agent, request) == "bad_signature"
+
+
+def test_what_another_key_signed_is_refused(agent: AgentUnderTest) -> None:
+    assert refused(agent, by=SigningKey.ed25519("signer-1")) == "bad_signature"
+    assert refused(agent, by=SigningKey.ed25519("signer-2")) == "unknown_key"
+    assert refused(agent, by=agent.authority.officer) == "unknown_key"
+
+
+def test_a_document_of_another_kind_is_no_permit(agent: AgentUnderTest) -> None:
+    request = wishes.volume()
+    permit = agent.stub.permit_for(request)
+    payload = json.loads(permit.document)["p"]
+    request.permit.document = agent.authority.signer.document("receipt", payload)
+    request.permit.policies = permit.policies
+    assert code_of(agent, request) == "bad_signature"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{}",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"kid":"signer-1","p":{},"sig":"","x":1}',
+        b'{"kid":"signer-1","kid":"signer-1","p":{},"sig":""}',
+        b'{"kid":"signer-1","p":{"v":NaN},"sig":""}',
+        b'{"kid":"signer-1","p":{},"sig":"*"}',
+    ],
+)
+def test_what_is_no_signed_document_is_refused(agent: AgentUnderTest, document: bytes) -> None:
+    request = wishes.volume()
+    request.permit.document = document
+    assert code_of(agent, request) == "malformed"
+
+
+def test_another_form_of_the_same_json_is_refused(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    body = json.loads(request.permit.document)
+    for text in (
+        json.dumps(body),
+        json.dumps(body, indent=1),
+        json.dumps(body, sort_keys=True, separators=(", ", ":")),
+    ):
+        request.permit.document = text.encode()
+        assert code_of(agent, request) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p.update(friend="yes"),
+        lambda p: p.pop("exemption"),
+        lambda p: p.update(v=2),
+        lambda p: p.update(gen="1"),
+        lambda p: p["limits"].update(gpus=1),
+        lambda p: p.update(nbf="2026-11-24"),
+        lambda p: p.update(roles=["king"]),
+    ],
+    ids=["unknown", "missing", "version", "type", "unknown-limit", "date-only", "role"],
+)
+def test_a_genuine_signature_does_not_excuse_strange_fields(
+    agent: AgentUnderTest, change: Callable[[dict[str, object]], None]
+) -> None:
+    request = wishes.volume()
+    permit = agent.stub.permit_for(request)
+    payload = json.loads(permit.document)["p"]
+    change(payload)
+    request.permit.document = agent.authority.signer.document("permit", payload)
+    request.permit.policies = permit.policies
+    assert code_of(agent, request) == "malformed"
+
+
+@pytest.mark.parametrize("op", ["instance.start", "volume.attach", "console.read", "anything"])
+def test_an_operation_allows_its_own_calls_only(agent: AgentUnderTest, op: str) -> None:
+    assert refused(agent, op=op) == "wrong_operation"
+
+
+def test_a_resize_does_not_start_a_guest_and_a_start_does_not_resize_one(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    for power, op in ((pb.POWER_RUNNING, "instance.resize"), (pb.POWER_OFF, "instance.start")):
+        wish = wishes.instance(root, power=power)
+        wish.permit.CopyFrom(agent.stub.permit_for(wish, op))
+        assert permit_code(refusal(lambda wish=wish: agent.stub.bare.EnsureInstance(wish))) == "wrong_operation"
+    assert not agent.fake.guests
+
+
+# ---- what it lists
+
+
+def test_only_what_is_listed_may_be_made(agent: AgentUnderTest) -> None:
+    assert refused(agent, contents=Contents()) == "wrong_resource"
+    assert refused(agent, contents=Contents(volumes=(wishes.new_id(),))) == "wrong_resource"
+
+
+def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> None:
+    image = "a" * 64
+    volume = wishes.volume(image=image)
+    own = (volume.subject.id,)
+    assert code_of(agent, permitted(agent, volume, contents=Contents(volumes=own))) == "not_listed"
+    assert code_of(agent, permitted(agent, volume, contents=Contents(volumes=own, images=("b" * 64,)))) == "not_listed"
+
+    wish = wishes.instance(wishes.volume(), wishes.port())
+    own = (wish.subject.id,)
+    for contents in (
+        Contents(instances=own, nics=tuple(wish.port_ids)),
+        Contents(instances=own, volumes=(wish.root_volume_id,)),
+    ):
+        wish.permit.CopyFrom(agent.stub.permit_for(wish, contents=contents))
+        assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "not_listed"
+
+    plug = wishes.attachment(wish, wishes.volume())
+    own = (plug.subject.id,)
+    for contents in (
+        Contents(attachments=own, volumes=(plug.volume_id,)),
+        Contents(attachments=own, instances=(plug.instance_id,)),
+    ):
+        plug.permit.CopyFrom(agent.stub.permit_for(plug, contents=contents))
+        assert permit_code(refusal(lambda: agent.stub.bare.EnsureAttachment(plug))) == "not_listed"
+    assert agent.fake.is_clean()
+
+
+def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agent: AgentUnderTest) -> None:
+    """A volume that was plugged in while the guest was off is opened by the start."""
+    root, data = wishes.volume(), wishes.volume()
+    wish = wishes.instance(root, power=pb.POWER_OFF)
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureVolume(data)
+    agent.stub.EnsureInstance(wish)
+    plug = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(plug)
+
+    start = wishes.again(wish, power=pb.POWER_RUNNING)
+    own = {"instances": (start.subject.id,), "volumes": (root.subject.id,)}
+    start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"
+    own["attachments"] = (plug.subject.id,)
+    start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"
+    assert agent.fake.guests[UUID(wish.subject.id)].starts == 0
+    start.ClearField("permit")
+    assert agent.stub.EnsureInstance(start).power == pb.POWER_RUNNING
+
+
+def test_nothing_is_larger_than_the_permit_says(agent: AgentUnderTest) -> None:
+    one_gib = Limits(vcpus=1, memory_mib=128, disk_gib=1)
+    assert code_of(agent, permitted(agent, wishes.volume(size_mib=1025), limits=one_gib)) == "over_limit"
+    agent.stub.bare.EnsureVolume(permitted(agent, wishes.volume(size_mib=1024), limits=one_gib))
+
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    for sizes in ({"vcpus": 2}, {"memory_mib": 129}):
+        wish = wishes.instance(root, **sizes)
+        wish.permit.CopyFrom(agent.stub.permit_for(wish, limits=one_gib))
+        assert permit_code(refusal(lambda wish=wish: agent.stub.bare.EnsureInstance(wish))) == "over_limit"
+
+
+def test_a_guest_belongs_to_the_project_of_its_permit(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root)
+    wish.permit.CopyFrom(agent.stub.permit_for(wish, project=wishes.new_id()))
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "wrong_project"
+
+
+# ---- policies
+
+
+def test_the_node_evaluates_the_policies_itself(agent: AgentUnderTest) -> None:
+    """Also when the signer's key is in the wrong hands: what it signs is not what is believed."""
+    assert refused(agent, policies=IN_GERMANY) == "policy_refuses"
+
+
+def test_policies_cannot_be_swapped(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume(), policies=IN_GERMANY)
+    for policies in (dumps(IN_FRANCE), dumps([])):
+        request.permit.policies = policies
+        assert code_of(agent, request) == "policy_mismatch"
+    for nonsense in (b"", b"[", b"[" * 100_000, b"[ ]"):
+        request.permit.policies = nonsense
+        assert code_of(agent, request) == "malformed"
+
+
+def test_policies_that_do_not_type_check_are_refused(agent: AgentUnderTest) -> None:
+    assert refused(agent, policies=[{"id": "x", "level": "organization", "atoms": [{"id": "a", "op": "like"}]}]) == (
+        "malformed"
+    )
+    assert refused(agent, policies={"id": "x"}) == "malformed"
+
+
+def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause(agent: AgentUnderTest) -> None:
+    for_storage = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"roles": ["storage"]}]}]
+    assert refused(agent, policies=for_storage, roles=()) == "policy_refuses"
+
+
+def test_what_the_node_does_not_know_refuses(agent: AgentUnderTest) -> None:
+    agent.authority.zone_facts.clear()
+    agent.authority.epoch += 1
+    agent.learn()
+    assert refused(agent) == "policy_refuses"
+
+
+# ---- keys and charters
+
+
+def test_a_key_speaks_within_its_scope_only(agent: AgentUnderTest) -> None:
+    elsewhere, limited = SigningKey.ed25519("signer-de"), SigningKey.ed25519("signer-limited")
+    keys = [
+        agent.authority.signer.entry("permit"),
+        agent.authority.officer.entry("facts"),
+        elsewhere.entry("permit", zones=frozenset({"de-rhein-1"})),
+        limited.entry("permit", classifications=frozenset({"public", "eu"})),
+    ]
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, keys)))
+    assert refused(agent, by=elsewhere) == "out_of_scope"
+    assert refused(agent, by=limited, classifications=("eu", "hds")) == "out_of_scope"
+    accepted(agent, by=limited, classifications=("eu",))
+
+
+def test_a_key_speaks_while_it_is_in_use_only(agent: AgentUnderTest) -> None:
+    past, future = SigningKey.ed25519("signer-past"), SigningKey.ed25519("signer-future")
+    keys = [
+        agent.authority.signer.entry("permit"),
+        agent.authority.officer.entry("facts"),
+        past.entry("permit", not_after=now() - timedelta(minutes=1)),
+        future.entry("permit", not_before=now() + timedelta(minutes=1)),
+    ]
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, keys)))
+    assert refused(agent, by=past) == "unknown_key"
+    assert refused(agent, by=future) == "unknown_key"
+
+
+def test_permits_by_ecdsa_are_as_good_and_no_key_does_two_algorithms(agent: AgentUnderTest) -> None:
+    p256, confused = SigningKey.p256("signer-p256"), SigningKey.p256("signer-confused")
+    lying = confused.entry("permit")
+    keys = [
+        agent.authority.signer.entry("permit"),
+        agent.authority.officer.entry("facts"),
+        p256.entry("permit"),
+        type(lying)(**{name: getattr(lying, name) for name in lying.__slots__} | {"algorithm": "Ed25519"}),
+    ]
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, keys)))
+    accepted(agent, by=p256)
+    assert refused(agent, by=confused) == "bad_signature"
+
+
+def test_a_rotated_key_is_of_no_use_any_more(agent: AgentUnderTest) -> None:
+    successor = SigningKey.ed25519("signer-2")
+    both = [agent.authority.signer.entry("permit"), successor.entry("permit"), agent.authority.officer.entry("facts")]
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, both)))
+    accepted(agent)
+    accepted(agent, by=successor)
+    old, agent.authority.signer = agent.authority.signer, successor
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(3, both[1:])))
+    facts = agent.authority.facts(wishes.ZONE)
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(floor=agent.authority.floor(wishes.ZONE, facts), facts=facts))
+    assert refused(agent, by=old) == "unknown_key"
+    accepted(agent)
+
+
+@pytest.mark.parametrize(
+    ("denied", "code"),
+    [
+        ({"kids": ["signer-1"]}, "revoked_key"),
+        ({"jtis": ["01980000-0000-7000-8000-0000000000d1"]}, "revoked"),
+        ({"resources": ["01980000-0000-7000-8000-0000000000d2"]}, "revoked"),
+        ({"nodes": [str(wishes.NODE_ID)]}, "revoked"),
+    ],
+)
+def test_what_is_denied_is_void_also_after_a_restart(
+    agent: AgentUnderTest, denied: dict[str, list[str]], code: str
+) -> None:
+    if "kids" not in denied:
+        accepted(agent)
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(deny=agent.authority.deny(1, by=agent.authority.root, **denied)))
+    agent.restart()
+    ids = {"jti": "01980000-0000-7000-8000-0000000000d1", "resource": "01980000-0000-7000-8000-0000000000d2"}
+    assert refused(agent, **ids) == code
+
+
+def test_a_charter_bounds_what_the_node_may_hold(agent: AgentUnderTest) -> None:
+    charter = agent.authority.charter(wishes.NODE_ID, wishes.ZONE, version=2, classifications=frozenset({"eu", "snc"}))
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(charter=charter))
+    assert refused(agent, classifications=("eu", "dr")) == "not_cleared"
+    accepted(agent, classifications=("snc",))
+
+
+def test_without_a_charter_that_holds_nothing_does(fresh: AgentUnderTest) -> None:
+    trust = fresh.authority.trust(wishes.NODE_ID, wishes.ZONE)
+    trust.ClearField("charter")
+    fresh.stub.EnsureTrust(trust)
+    assert refused(fresh) == "no_charter"
+    over = fresh.authority.charter(wishes.NODE_ID, wishes.ZONE, valid_to=now() - timedelta(seconds=1))
+    fresh.stub.EnsureTrust(pb.EnsureTrustRequest(charter=over))
+    assert refused(fresh) == "no_charter"
+
+
+def test_a_node_that_was_told_nothing_takes_nothing(fresh: AgentUnderTest) -> None:
+    assert refused(fresh) == "unknown_key"
+    assert fresh.stub.EnsureTrust(pb.EnsureTrustRequest()) == pb.TrustState(is_clock_kept=True)
+
+
+@pytest.fixture
+def fresh(tmp_path, ca: TestCA, worker: Issued):  # type: ignore[no-untyped-def]
+    """An agent that trusts nothing but its root yet."""
+    under_test = AgentUnderTest(tmp_path, FakeNode(), ca, worker)
+    under_test.enrol()
+    under_test.start()
+    yield under_test
+    under_test.stop()
+
+
+# ---- time
+
+
+def test_a_permit_holds_until_its_end_and_not_for_a_moment_longer(agent: AgentUnderTest) -> None:
+    """B12: issued in the last seconds of a qualification, used before and after its end."""
+    end = now().replace(microsecond=0) + timedelta(hours=1)
+    last = {"nbf": end - timedelta(seconds=2), "exp": end}
+    agent.now = lambda: end - timedelta(seconds=1)
+    accepted(agent, **last)
+    agent.now = lambda: end
+    assert refused(agent, **last) == "expired"
+
+
+def test_only_a_little_earliness_is_tolerated(agent: AgentUnderTest) -> None:
+    begins = now() + timedelta(minutes=30)
+    agent.now = lambda: begins - timedelta(seconds=61)
+    assert refused(agent, nbf=begins, exp=begins + LIFETIME) == "not_yet_valid"
+    agent.now = lambda: begins - timedelta(seconds=60)
+    accepted(agent, nbf=begins, exp=begins + LIFETIME)
+
+
+def test_no_permit_lives_longer_than_permits_do(agent: AgentUnderTest) -> None:
+    begins = now()
+    assert refused(agent, nbf=begins, exp=begins + LIFETIME + timedelta(seconds=1)) == "expired"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("witness", ["a permit", "a refusal", "a floor"])
+def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
+    began = now()
+    old = permitted(agent, wishes.volume())
+    agent.now = lambda: began + timedelta(hours=1)
+    fresh = {"nbf": began + timedelta(hours=1), "exp": began + timedelta(hours=1) + LIFETIME}
+    if witness == "a permit":
+        accepted(agent, **fresh)
+    elif witness == "a refusal":
+        assert code_of(agent, old) == "expired"
+    else:
+        facts = agent.authority.facts(wishes.ZONE)
+        floor = agent.authority.floor(wishes.ZONE, facts, issued_at=began + timedelta(hours=1))
+        agent.stub.EnsureTrust(pb.EnsureTrustRequest(floor=floor, facts=facts))
+    agent.now = lambda: began + timedelta(seconds=1)
+    if restarts:
+        agent.restart()
+    assert code_of(agent, old) == "clock_untrusted"
+    agent.now = lambda: began + timedelta(hours=1)
+    accepted(agent, **fresh)
+
+
+def test_a_small_step_back_is_what_clocks_do(agent: AgentUnderTest) -> None:
+    began = now()
+    accepted(agent)
+    agent.now = lambda: began - timedelta(seconds=1)
+    accepted(agent)
+
+
+def test_a_clock_that_nobody_keeps_is_not_believed_and_does_not_poison_the_node(agent: AgentUnderTest) -> None:
+    agent.is_clock_kept = False
+    agent.now = lambda: datetime(2099, 1, 1, tzinfo=UTC)
+    assert refused(agent) == "clock_untrusted"
+    agent.is_clock_kept, agent.now = True, now
+    accepted(agent)
+
+
+# ---- epochs
+
+
+def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) -> None:
+    """B10: a permit that was made before the facts or policies changed."""
+    before = permitted(agent, wishes.volume())
+    agent.authority.epoch += 1
+    after = permitted(agent, wishes.volume())
+    assert code_of(agent, after) == "stale_facts"
+    agent.learn()
+    assert code_of(agent, before) == "revoked_by_epoch"
+    agent.stub.bare.EnsureVolume(after)
+    agent.restart()
+    assert code_of(agent, before) == "revoked_by_epoch"
+
+
+# ---- repetition and replay
+
+
+def test_a_call_may_be_repeated_under_its_permit_also_after_a_restart(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    first = agent.stub.bare.EnsureVolume(request)
+    assert agent.stub.bare.EnsureVolume(request) == first
+    agent.restart()
+    assert agent.stub.bare.EnsureVolume(request) == first
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_permit_is_not_used_for_another_content(agent: AgentUnderTest, restarts: bool) -> None:
+    request = permitted(agent, wishes.volume(size_mib=64))
+    agent.stub.bare.EnsureVolume(request)
+    if restarts:
+        agent.restart()
+    request.size_bytes *= 2
+    found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    assert permit_code(found) == "replayed"
+    assert agent.fake.volumes[UUID(request.subject.id)] == 64 * wishes.MIB
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_permit_does_not_bring_back_what_was_removed(agent: AgentUnderTest, restarts: bool) -> None:
+    request = permitted(agent, wishes.volume(generation=2))
+    agent.stub.bare.EnsureVolume(request)
+    agent.stub.RemoveVolume(wishes.removal(request.subject))
+    if restarts:
+        agent.restart()
+    assert code_of(agent, request) == "stale_generation"
+    request.subject.generation = 3
+    assert code_of(agent, request) == "stale_generation"
+
+
+def test_a_permit_for_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
+    request = wishes.volume(generation=2)
+    agent.stub.EnsureVolume(request)
+    old = wishes.volume(request.subject.id, generation=1)
+    assert permit_code(refusal(lambda: agent.stub.EnsureVolume(old))) == "stale_generation"
+    later = permitted(agent, wishes.volume(request.subject.id, generation=3), gen=2)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureVolume(later))) == "stale_generation"
+
+
+def test_what_was_unplugged_is_not_plugged_in_again_by_the_old_permit(agent: AgentUnderTest) -> None:
+    """The permit is about the volume, and the attachment has generations of its own."""
+    root, data = wishes.volume(), wishes.volume()
+    wish = wishes.instance(root)
+    for request in (root, data):
+        agent.stub.EnsureVolume(request)
+    agent.stub.EnsureInstance(wish)
+    plug = wishes.attachment(wish, data)
+    plug.permit.CopyFrom(agent.stub.permit_for(plug, resource=data.subject.id))
+    agent.stub.bare.EnsureAttachment(plug)
+    agent.stub.RemoveAttachment(wishes.removal(plug.subject))
+    for generation in (1, 2):
+        plug.subject.generation = generation
+        assert permit_code(refusal(lambda: agent.stub.bare.EnsureAttachment(plug))) == "replayed"
+    plug.permit.CopyFrom(agent.stub.permit_for(plug, resource=data.subject.id))
+    agent.stub.bare.EnsureAttachment(plug)
+
+
+def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> None:
+    """A create defines its guest at one generation and starts it at the next."""
+    root, port = wishes.volume(), wishes.port()
+    define = wishes.instance(root, port, power=pb.POWER_OFF)
+    start = wishes.again(define, power=pb.POWER_RUNNING)
+    contents = Contents((root.subject.id,), (), (port.subject.id,), (), (define.subject.id,))
+    shared = agent.stub.permit_for(start, "instance.create", contents=contents)
+    for request in (root, port, define, start):
+        request.permit.CopyFrom(shared)
+    agent.stub.bare.EnsureVolume(root)
+    agent.stub.bare.EnsurePort(port)
+    agent.stub.bare.EnsureInstance(define)
+    assert agent.stub.bare.EnsureInstance(start).power == pb.POWER_RUNNING
+    assert agent.stub.bare.EnsureInstance(start).power == pb.POWER_RUNNING
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(define))) == "replayed"
+
+
+def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    start = wishes.instance(root)
+    start.permit.CopyFrom(agent.stub.permit_for(start))
+    agent.stub.bare.EnsureInstance(start)
+    stop = wishes.again(start, power=pb.POWER_OFF)
+    stop.ClearField("permit")
+    agent.stub.bare.EnsureInstance(stop)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
+    start.subject.generation = 3
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
+    assert agent.fake.guests[UUID(start.subject.id)].starts == 1
+
+
+def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    agent.stub.bare.EnsureVolume(request)
+    agent.stop()
+    for path in agent.state_dir.glob("ledger.sqlite*"):
+        path.unlink()
+    agent.start()
+    agent.learn()
+    agent.fake.volumes.clear()
+    assert code_of(agent, request) == "expired"
+    accepted(agent)
+
+
+# ---- stopping
+
+
+def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agent: AgentUnderTest) -> None:
+    root, port, other = wishes.volume(), wishes.port(), wishes.port(12)
+    for request in (port, other):
+        agent.stub.EnsurePort(request)
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root, port)
+    agent.stub.EnsureInstance(wish)
+    before = agent.fake.guests[UUID(wish.subject.id)].spec
+    stop = wishes.again(wish, power=pb.POWER_OFF, vcpus=64)
+    stop.port_ids[:] = [other.subject.id]
+    stop.guest_data.user_data = b"#!/bin/sh\n"
+    for _ in range(2):
+        assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
+    assert agent.fake.guests[UUID(wish.subject.id)].spec == before
+    back_on = wishes.again(stop, power=pb.POWER_RUNNING)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(back_on))) == "missing"
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_stop_of_a_guest_that_is_not_here_makes_none(agent: AgentUnderTest, removed: bool) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root, power=pb.POWER_OFF)
+    if removed:
+        agent.stub.EnsureInstance(wish)
+        agent.stub.RemoveInstance(wishes.removal(wish.subject))
+        wish = wishes.again(wish)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "missing"
+    assert not agent.fake.guests
+
+
+@dataclass(frozen=True)
+class Removal:
+    call: str
+    request: pb.RemoveRequest
+
+
+def test_removing_needs_no_permit(agent: AgentUnderTest) -> None:
+    root, data, port = wishes.volume(), wishes.volume(), wishes.port()
+    for request in (root, data):
+        agent.stub.EnsureVolume(request)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    agent.stub.EnsureInstance(wish)
+    plug = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(plug)
+    for removal in (
+        Removal("RemoveAttachment", wishes.removal(plug.subject)),
+        Removal("RemoveInstance", wishes.removal(wish.subject)),
+        Removal("RemovePort", wishes.removal(port.subject)),
+        Removal("RemoveVolume", wishes.removal(data.subject)),
+        Removal("RemoveVolume", wishes.removal(root.subject)),
+    ):
+        assert getattr(agent.stub.bare, removal.call)(removal.request).was_present
+    assert agent.fake.is_clean()
