@@ -278,8 +278,8 @@ def _check_exemption(permit: Permit, trust: Trust) -> None:
 
 
 def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
-    """The node evaluates the policies itself, on the facts that it holds, for all roles that the operation has: a permit
-    that names fewer escapes no clause."""
+    """The node evaluates the policies itself, on the facts that it holds, and for all roles that the operation has: a
+    permit that names fewer escapes no clause."""
     if digest(policies) != permit.policy_digest:
         raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
