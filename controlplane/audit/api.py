@@ -1,6 +1,7 @@
 """The evidence log: where a resource was, checkpoints, proofs, and what witnesses add to them."""
 
 import base64
+import re
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 from controlplane.audit import proofs, selectors, witnesses
 from controlplane.audit.errors import CheckpointNotFound, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
-from controlplane.audit.residency import SINGLE
+from controlplane.audit.residency import ROLE_OF_KIND
 from controlplane.identity.api import ActorView
 from controlplane.identity.selectors import projects
 from controlplane.kernel.fields import In, Out, Text, Whole
@@ -28,11 +29,13 @@ RECORDS = Listing(
     },
     sorts=("-created_at", "created_at"),
 )
+ROLES = tuple(dict.fromkeys(ROLE_OF_KIND.values()))
 PERIOD = {
     "from": "From this moment on (RFC 3339).",
     "to": "Up to this moment (RFC 3339).",
-    "role": f"Only this reason of holding data: {', '.join(SINGLE)}, image or netedge.",
+    "role": f"Only this reason of holding data: one of {', '.join(ROLES)}.",
 }
+SINCE = {"old": "The size of the checkpoint that the witness has signed last; 0, if it has signed none."}
 
 
 class IntervalOut(Out):
@@ -81,11 +84,22 @@ class RecordOut(Out):
         return _base64(record.salt) if record.salt is not None else None
 
 
+class EntryOut(Out):
+    """Hashes in hex. `prev` is the leaf of the record before in its stream, and empty for the first."""
+
+    content = serializers.CharField()
+    prev = serializers.CharField(allow_blank=True)
+    seq = serializers.IntegerField()
+    stream = serializers.CharField()
+
+
 class ProofOut(Out):
-    """RFC 6962 §2.1.1: hashes in base64, from the leaf up, to the root of the checkpoint."""
+    """RFC 6962 §2.1.1: hashes in base64, from the leaf up, to the root of the checkpoint. The leaf is SHA-256(0x00 ‖
+    canonical JSON of `entry`); `entry.content` is SHA-256("andromede/record/v1" line feed ‖ salt ‖ document)."""
 
     leaf_index = serializers.IntegerField()
     leaf_hash = serializers.CharField()
+    entry = EntryOut()
     hashes = serializers.ListField(child=serializers.CharField())
     checkpoint = serializers.CharField()
 
@@ -99,7 +113,7 @@ class CosignatureIn(In):
     line = Text(max_length=1000)
 
 
-def _base64(data: bytes) -> str:
+def _base64(data: bytes | memoryview) -> str:
     return base64.b64encode(bytes(data)).decode()
 
 
@@ -110,13 +124,12 @@ class Residency(ActorView):
         seen = self.records()
         if resource_id is None or not seen.filter(resource_id=resource_id).exists():
             raise RecordNotFound(name=self.kwargs["resource"])
-        history = selectors.residency_of(
-            resource_id,
-            start=_moment(request, "from"),
-            end=_moment(request, "to"),
-            role=request.query_params.get("role"),
-        )
-        return Response(ResidencyOut(history).data)
+        start, end, role = _moment(request, "from"), _moment(request, "to"), request.query_params.get("role")
+        if role is not None and role not in ROLES:
+            raise invalid("role", f"it must be one of {', '.join(ROLES)}.")
+        if start is not None and end is not None and start >= end:
+            raise invalid("to", "it must be after from.")
+        return Response(ResidencyOut(selectors.residency_of(resource_id, start=start, end=end, role=role)).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
         """Of the projects that the actor sees."""
@@ -146,10 +159,12 @@ class RecordProof(Residency):
         if record is None:
             raise RecordNotFound(name=ref)
         newest = _newest()
+        hashes, entry = proofs.inclusion(record, newest), proofs.entry_of(record)
         proof = {
             "leaf_index": record.leaf_index,
-            "hashes": [_base64(each) for each in proofs.inclusion(record, newest)],
-            "leaf_hash": _base64(record.leaf_hash or b""),
+            "leaf_hash": _base64(entry.leaf),
+            "entry": entry.as_document(),
+            "hashes": [_base64(each) for each in hashes],
             "checkpoint": str(selectors.checkpoint_note(newest)),
         }
         return Response(ProofOut(proof).data)
@@ -168,6 +183,19 @@ class CheckpointNewest(ActorView):
     @route("evidence_checkpoint", media_type="text/plain")
     def get(self, request: Request) -> HttpResponse:
         return HttpResponse(str(selectors.checkpoint_note(_newest())), content_type="text/plain; charset=utf-8")
+
+
+class WitnessRequested(ActorView):
+    """What a witness is asked (C2SP tlog-witness): to sign the newest checkpoint, with the proof that it goes on from
+    the one that it signed last."""
+
+    @route("evidence_witness_request", media_type="text/plain", query=SINCE)
+    def get(self, request: Request) -> HttpResponse:
+        text = request.query_params.get("old", "0")
+        if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:
+            raise invalid("old", "it must be the size of a checkpoint.")
+        asked = witnesses.request_since(int(text))
+        return HttpResponse(str(asked), content_type="text/plain; charset=utf-8")
 
 
 class Cosign(ActorView):

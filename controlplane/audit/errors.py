@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unprocessable
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unavailable, Unprocessable
 
 
 class RecordNotFound(NotFound):
@@ -45,3 +45,39 @@ class LogKeyMissing(Unprocessable):
     code = "evidence.log_key_missing"
     title = "No key of the log"
     detail = "There is no key to sign checkpoints with: run manage.py init_pki."
+
+
+class ExportNotFound(NotFound):
+    code = "evidence.export.not_found"
+    detail = "There is no export {name!r} here. Exports are deleted a day after they were made."
+
+
+class ExportNotReady(Conflict):
+    code = "evidence.export_not_ready"
+    title = "Not ready yet"
+    detail = "The file is not there: the export is {state}."
+    retryable = True
+
+
+class ExportWindowInvalid(InvalidRequest):
+    code = "evidence.export_window_invalid"
+    title = "Invalid time"
+    detail = "This time cannot be exported: {reason}."
+
+
+class ExportsMany(Conflict):
+    code = "evidence.exports_many"
+    title = "Too many exports"
+    detail = "There are {limit} exports of this organization already. Each is deleted a day after it was made."
+
+
+class ExportInterrupted(Unprocessable):
+    code = "evidence.export_interrupted"
+    title = "Export interrupted"
+    detail = "The process that makes exports has ended {attempts} times in the middle of this one."
+
+
+class ExportStoreFull(Unavailable):
+    code = "evidence.export_store_full"
+    title = "No room for exports"
+    detail = "There is no room for the file at the moment. Try again later."

@@ -5,6 +5,7 @@ It is made of the log alone: what no record shows is no evidence.
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from controlplane.kernel.names import as_uuid
 from controlplane.placement.core.signed import sign
 
 BATCH = 500  # records whose proofs are read with one query
+UNFINISHED = "unfinished-"  # how the folder of an export that is being written begins
 Rows = QuerySet[EvidenceRecord]
 
 
@@ -45,6 +47,8 @@ class Window:
 def write(window: Window, out: Path) -> Manifest:
     """Give waiting records their places, sign a checkpoint, and write the export at `out`, at once or not at all.
 
+    For its owner alone to read (0600). Who is killed meanwhile leaves a folder UNFINISHED… beside `out`.
+
     Raises:
         LogKeyMissing
         CheckpointNotFound: the log is empty.
@@ -57,7 +61,7 @@ def write(window: Window, out: Path) -> Manifest:
         raise CheckpointNotFound(name="1")
     if selectors.checkpoint_note(newest).by(log_key.load().public) is None:
         raise NotSequenced
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED) as folder:
         content = _Content(window, newest, Path(folder))
         manifest = content.manifest()
         whole = Path(folder) / "export.tar"
@@ -69,9 +73,12 @@ def write(window: Window, out: Path) -> Manifest:
 def _pack(manifest: Manifest, folder: Path, whole: Path) -> None:
     key = log_key.load()
     signed = sign(exported.KIND, manifest.payload(), key_id=str(key.public), key=key.private.sign)
+    whole.touch(0o600)
     with ExitStack() as opened, whole.open("wb") as out:
         files = [(each, opened.enter_context((folder / each.name).open("rb"))) for each in manifest.files]
         archive.write(out, signed.document() + b"\n", files)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,22 @@
-"""Who did what (AuditRecord), and what can be proved of it to others: the evidence log.
+"""Who did what (AuditRecord), and what can be proved of it to others: the evidence log, and exports of it.
 
-Both are written in the transaction of the deed. The database refuses to change or delete them (migrations 0002, 0004).
+Records are written in the transaction of the deed. The database refuses to change or delete them (migrations 0002,
+0004).
 """
 
 from django.db import models
 from django.db.models import Q
 
+from controlplane.identity.models import Organization
 from controlplane.kernel.db import BaseModel
+from controlplane.kernel.states import machine
+
+# Back to waiting: the process died, the log was not ready, or the file is not where it was.
+EXPORT = machine(
+    "evidence export",
+    {"waiting": "running", "running": "waiting ready failed", "ready": "waiting", "failed": ""},
+)
+UNMADE = ("waiting", "running")
 
 
 class AuditRecord(BaseModel):
@@ -129,3 +139,30 @@ class Cosignature(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["checkpoint", "witness"], name="audit_cosignature_once")]
+
+
+class EvidenceExport(BaseModel):
+    """A file that somebody asked for: an organization's evidence of [start, end). It and its row go at `expires_at`.
+
+    `attempts`: how often it was begun. `error`: the document of the CloudError that it failed with, or null.
+    """
+
+    organization = models.ForeignKey(Organization, models.PROTECT)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    state = models.CharField(max_length=16, default=EXPORT.initial)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    size_bytes = models.BigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    expires_at = models.DateTimeField(null=True)
+    error = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=list(EXPORT.moves)), name="audit_export_state"),
+            models.CheckConstraint(condition=Q(start__lt=models.F("end")), name="audit_export_window"),
+            models.CheckConstraint(
+                condition=~Q(state="ready") | Q(size_bytes__isnull=False, expires_at__isnull=False),
+                name="audit_export_ready_whole",
+            ),
+        ]

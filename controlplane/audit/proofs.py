@@ -7,6 +7,7 @@ from django.db.models import Max
 
 from controlplane.audit.core import merkle
 from controlplane.audit.core.merkle import Range, Subtree
+from controlplane.audit.core.records import Entry
 from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
 
@@ -38,6 +39,15 @@ def inclusion(record: EvidenceRecord, at: Checkpoint) -> list[bytes]:
     if record.leaf_index is None or record.leaf_index >= at.tree_size:
         raise NotSequenced
     return inclusions([record.leaf_index], at.tree_size)[0]
+
+
+def entry_of(record: EvidenceRecord) -> Entry:
+    """What its leaf is the hash of. Raises NotSequenced."""
+    if record.stream_seq is None:
+        raise NotSequenced
+    before = EvidenceRecord.objects.filter(stream=record.stream, stream_seq=record.stream_seq - 1)
+    prev = before.values_list("leaf_hash", flat=True).first() or b""
+    return Entry(record.stream, record.stream_seq, bytes(prev), bytes(record.content_hash))
 
 
 def inclusions(indexes: Sequence[int], size: int) -> list[list[bytes]]:

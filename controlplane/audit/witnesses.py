@@ -73,10 +73,19 @@ def witness_request(witness: Witness, *, old: int | None = None) -> WitnessReque
     Raises:
         CheckpointNotFound: there is no checkpoint yet, or none as large as `old`.
     """
-    newest = Checkpoint.objects.order_by("-tree_size").first()
     if old is None:
         seen = Cosignature.objects.filter(witness=witness).aggregate(size=Max("checkpoint__tree_size"))
         old = seen["size"] or 0
+    return request_since(old)
+
+
+def request_since(old: int) -> WitnessRequest:
+    """What to ask a witness that has seen the tree of size `old` last; 0: none.
+
+    Raises:
+        CheckpointNotFound: there is no checkpoint yet, or none as large as `old`.
+    """
+    newest = Checkpoint.objects.order_by("-tree_size").first()
     if newest is None or not 0 <= old <= newest.tree_size:
         raise CheckpointNotFound(name=str(old))
     proof = tuple(proofs.consistency(old, newest.tree_size))
@@ -92,7 +101,7 @@ def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
     """
     checkpoint = Checkpoint.objects.filter(tree_size=checkpoint_size).first()
     if checkpoint is None:
-        raise CheckpointNotFound(name=str(checkpoint_size))
+        raise CheckpointNotFound(field="tree_size", name=str(checkpoint_size))
     text = parse_note(checkpoint.note).text
     try:
         signature = parse_signature(line)

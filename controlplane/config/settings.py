@@ -104,6 +104,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "evidence-exports": {
+        "task": "controlplane.signer.tasks.evidence_exports",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
+    "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
 }
 
 TIME_ZONE = "UTC"
@@ -142,6 +148,11 @@ PROCESS = env.text("PROCESS", "worker")
 
 # What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
 LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
+
+# Exports of evidence, until they are a day old: the signer writes them, web serves them.
+EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
+# How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
+EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
 
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)

@@ -2,11 +2,15 @@
 
 from celery import shared_task
 
+from controlplane.audit import retention as contents
 from controlplane.reconcilers import capacity_drift as capacity
+from controlplane.reconcilers import drift as places
+from controlplane.reconcilers import evidence_log as evidence
 from controlplane.reconcilers import guest_power as power
 from controlplane.reconcilers import image_files as images
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
+from controlplane.reconcilers import policy_proposals as proposals
 
 
 @shared_task(name="controlplane.reconcilers.tasks.node_liveness")
@@ -32,3 +36,28 @@ def image_files() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.capacity_drift")
 def capacity_drift() -> None:
     capacity.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.drift")
+def drift() -> None:
+    places.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.policy_proposals")
+def policy_proposals() -> None:
+    proposals.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.evidence_sequence")
+def evidence_sequence() -> None:
+    evidence.sequence()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.evidence_checkpoint")
+def evidence_checkpoint() -> None:
+    evidence.checkpoint()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.retention")
+def retention() -> None:
+    contents.erase_old()

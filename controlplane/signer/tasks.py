@@ -5,6 +5,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
 from controlplane.signer import floors as floor
 from controlplane.signer import permits
@@ -28,3 +29,9 @@ def floors() -> None:
         floor.raise_all()
     except CloudError as exc:
         log.error("floors are not signed: %s %s", exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.evidence_exports")
+def evidence_exports() -> None:
+    """Here because exports are signed with the log's key."""
+    exports.make_all()

@@ -16,11 +16,15 @@ from tests.api import contract
 class Answer:
     status: int
     headers: dict[str, str]
-    text: str
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
 
     @property
     def body(self) -> Any:
-        return json.loads(self.text) if self.text else None
+        return json.loads(self.data) if self.data else None
 
     @property
     def operation(self) -> Any:
@@ -77,7 +81,8 @@ class Caller:
             headers["Authorization"] = f"Bearer {self.token}"
         response = self.http.generic(method, path, data, content_type=content_type, headers=headers, **(environ or {}))
         _check(method, path, response)
-        return Answer(response.status_code, dict(response.items()), response.content.decode())
+        data = response.getvalue() if response.streaming else response.content
+        return Answer(response.status_code, dict(response.items()), data)
 
 
 def _check(method: str, path: str, response: HttpResponse) -> None:

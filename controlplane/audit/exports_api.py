@@ -1,0 +1,122 @@
+"""Exports of the evidence log over the API: ask for one, see how it is getting on, take the file."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import FileResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.audit import exports
+from controlplane.audit.models import EXPORT, EvidenceExport
+from controlplane.identity.api import ActorView, OrganizationView
+from controlplane.identity.selectors import organization_get
+from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out
+from controlplane.kernel.listing import invalid, moment
+from controlplane.kernel.rest import Body, route
+
+TAR = "application/x-tar"
+RETRY_AFTER_S = 5
+WINDOW = {
+    "organization": "The organization by id or name.",
+    "from": "Its evidence from this moment on (RFC 3339).",
+    "to": "Up to, and without, this moment (RFC 3339), which has passed.",
+}
+
+
+class Moment(serializers.CharField):
+    """RFC 3339, with an offset."""
+
+    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return moment(data)
+        except ValueError as exc:
+            raise serializers.ValidationError(str(exc)) from exc
+
+
+class ExportIn(In):
+    """`to` is not within, and has passed."""
+
+    example = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": Moment(max_length=40), "to": Moment(max_length=40)}
+
+
+class ExportOut(Out):
+    """`file` is there once the state is ready, and until `expires_at`; `sha256` (hex) and `size_bytes` are the
+    file's."""
+
+    id = serializers.UUIDField()
+    organization = NamedOut()
+    state = serializers.ChoiceField(list(EXPORT.moves))
+    size_bytes = serializers.IntegerField(allow_null=True)
+    sha256 = serializers.CharField(allow_blank=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    error = ErrorOut(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        window = {"from": serializers.DateTimeField(source="start"), "to": serializers.DateTimeField(source="end")}
+        return {**super().get_fields(), **window}
+
+
+def _asked(made: EvidenceExport) -> Response:
+    headers = {"Location": f"/v1/evidence-exports/{made.pk}", "Retry-After": str(RETRY_AFTER_S)}
+    return Response(ExportOut(made).data, status=202, headers=headers)
+
+
+class ExportList(OrganizationView):
+    @route("evidence_export_create", ExportOut, body=ExportIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        return _asked(exports.export_ask(self.actor, self.organization, body["from"], body["to"]))
+
+
+class ExportDetail(ActorView):
+    @route("evidence_export_get", ExportOut)
+    def get(self, request: Request) -> Response:
+        return Response(ExportOut(self.asked()).data)
+
+    def asked(self) -> EvidenceExport:
+        return exports.export_get(self.actor, self.kwargs["export"])
+
+
+class ExportFile(ExportDetail):
+    """The export itself, a tar; how-to/verify-an-export.md says what to do with it."""
+
+    @route("evidence_export_file", media_type=TAR)
+    def get(self, request: Request) -> FileResponse:
+        asked = self.asked()
+        file = exports.export_file(self.actor, asked)
+        name = exports.window_of(asked).file_name
+        return FileResponse(file, as_attachment=True, filename=name, content_type=TAR)
+
+
+class Export(ActorView):
+    """The file of just this time, if there is one (303); else it is made, and the answer says where to look (202)."""
+
+    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,))
+    def get(self, request: Request) -> Response:
+        organization = organization_get(self.actor, _needed(request, "organization"))
+        start, end = (_moment(request, name) for name in ("from", "to"))
+        ready = exports.export_ready(self.actor, organization, start, end)
+        if ready is not None:
+            return Response(status=303, headers={"Location": f"/v1/evidence-exports/{ready.pk}/file"})
+        return _asked(exports.export_ask(self.actor, organization, start, end))
+
+
+def _needed(request: Request, name: str) -> str:
+    text = request.query_params.get(name)
+    if text is None:
+        raise invalid(name, "it is needed.")
+    return text
+
+
+def _moment(request: Request, name: str) -> datetime:
+    try:
+        return moment(_needed(request, name))
+    except ValueError as exc:
+        raise invalid(name, str(exc)) from exc

@@ -1,0 +1,118 @@
+"""How long the log keeps what its records say. That a record was there, and when, it never forgets."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from controlplane.audit import evidence, selectors
+from controlplane.audit.core.records import OF_ALL, OPERATOR, PLATFORM
+from controlplane.audit.models import Kind
+from controlplane.kernel import clock
+from controlplane.kernel.names import as_uuid
+from controlplane.placement.core.reading import as_rfc3339
+
+log = logging.getLogger(__name__)
+
+LEAST = timedelta(days=180)
+BATCH = 200  # resources per transaction
+# What is decided today rests on facts, policies and keys of any age; erasures say what is missing.
+SPARED = [*sorted(OF_ALL), Kind.ERASURE.value]
+
+OLD = """
+old.id < %(first)s AND old.created_at < %(before)s AND old.document IS NOT NULL AND old.leaf_index IS NOT NULL
+AND old.kind <> ALL(%(spared)s)
+"""
+# Nothing about them is young, and no receipt of something else rests on their permits.
+RESOURCES = f"""
+SELECT DISTINCT old.resource_id FROM audit_evidencerecord AS old
+WHERE {OLD} AND old.resource_id IS NOT NULL
+AND NOT EXISTS (
+    SELECT FROM audit_evidencerecord AS young
+    WHERE young.resource_id = old.resource_id AND young.created_at >= %(before)s AND young.kind <> ALL(%(spared)s)
+)
+AND NOT EXISTS (
+    SELECT FROM audit_evidencerecord AS permit JOIN audit_evidencerecord AS receipt USING (subject_id)
+    WHERE permit.resource_id = old.resource_id AND permit.kind = 'permit' AND receipt.kind = 'receipt'
+    AND receipt.resource_id <> old.resource_id AND receipt.document IS NOT NULL
+)
+"""
+ERASE = f"""
+UPDATE audit_evidencerecord AS old SET document = NULL, salt = NULL
+WHERE {OLD} AND (old.resource_id = ANY(%(resources)s) OR %(is_of_none)s AND old.resource_id IS NULL)
+RETURNING old.stream, old.stream_seq
+"""
+
+
+def limit() -> datetime:
+    """What is older may be forgotten."""
+    return clock.now() - max(timedelta(days=settings.EVIDENCE_RETENTION_DAYS), LEAST)
+
+
+def erase_old() -> int:
+    """Forget what old records said, and note in each stream which they were. Returns how many.
+
+    What is about one resource is forgotten together: when nothing about it is young, when it is nowhere any more
+    (otherwise nobody could prove where it is), and when nothing that is kept rests on it. The rest goes by its own age.
+    """
+    before = limit()
+    count = _erase((), before, is_of_none=True)
+    gone = [resource for resource in _resources(before) if not _is_somewhere(resource)]
+    for start in range(0, len(gone), BATCH):
+        count += _erase(gone[start : start + BATCH], before)
+    if count:
+        log.info("what %d records from before %s said is forgotten", count, before)
+    return count
+
+
+def _about(before: datetime) -> dict[str, Any]:
+    # Ids begin with their time, so that the primary key finds what is old.
+    first = UUID(int=int(before.timestamp() * 1000) << 80)
+    return {"first": first, "before": before, "spared": SPARED}
+
+
+def _resources(before: datetime) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(RESOURCES, _about(before))
+        return [resource for (resource,) in cursor.fetchall()]
+
+
+def _is_somewhere(resource: UUID) -> bool:
+    """By its receipts: opened, and not closed."""
+    found = selectors.residency_of(resource).intervals
+    return any(interval.state == "proven" and interval.end is None for interval in found)
+
+
+@transaction.atomic
+def _erase(resources: Sequence[UUID], before: datetime, *, is_of_none: bool = False) -> int:
+    with connection.cursor() as cursor:
+        about = {**_about(before), "resources": list(resources), "is_of_none": is_of_none}
+        cursor.execute(ERASE, about)
+        erased = cursor.fetchall()
+    numbers = defaultdict(list)
+    for stream, seq in erased:
+        numbers[stream].append(seq)
+    for stream, of_stream in numbers.items():
+        document = {"reason": "retention", "before": as_rfc3339(before), "records": _ranges(of_stream)}
+        evidence.append(Kind.ERASURE, document, organization_id=_organization(stream))
+    return len(erased)
+
+
+def _organization(stream: str) -> UUID | None:
+    return None if stream in (PLATFORM, OPERATOR) else as_uuid(stream)
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """[first, last] of each run."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
