@@ -128,6 +128,10 @@ class World:
     def root(self) -> keys.SigningKey:
         return keys.load(self.folder / "pki" / "root.key", keys.ROOT)
 
+    @property
+    def signer(self) -> keys.SigningKey:
+        return keys.load(self.folder / "pki" / "signer.key", keys.SIGNER)
+
     def charter(self, node: Node, *classifications: str) -> None:
         """It may hold everything, unless something is named; its node learns of it with its next heartbeat."""
         seen = Sighting(classifications or ("*",), "TEST-0001", timedelta(days=365), ("alice", "bruno"))

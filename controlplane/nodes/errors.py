@@ -39,7 +39,7 @@ class NodeFailed(Unavailable):
     detail = "The node could not do it at the moment: {reason}"
 
 
-class KeyMissing(CloudError):
+class KeyMissing(Unavailable):
     code = "trust.key_missing"
     title = "No key"
     detail = "The key cannot be used: {reason}"
@@ -51,7 +51,7 @@ class NoUsableKey(Unavailable):
     detail = "No key here may sign for the zone {zone} and the classifications {classifications} at this time."
 
 
-class NoKeyset(Conflict):
+class NoKeyset(Unavailable):
     code = "trust.no_keyset"
     title = "No keyset"
     detail = "No keyset was published yet: nodes trust nobody. Run manage.py keyset_publish."

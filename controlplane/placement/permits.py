@@ -12,7 +12,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from celery import current_app
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from kombu.exceptions import OperationalError
 
 from controlplane.kernel import clock
@@ -32,7 +32,7 @@ SIGN = "controlplane.signer.tasks.sign_requested"
 QUEUE = "signer"
 PATIENCE_S = 1.0
 POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.003, 0.05, 1.3
-# Leave that ends sooner than this is not begun with.
+# Leave that ends sooner than this is not begun with; for so long a refusal is the answer.
 MARGIN = timedelta(seconds=10)
 
 
@@ -60,10 +60,11 @@ def need(operation: Operation, *, node: Node, generation: int, decision: Decisio
     """Ask the signer, outside any transaction, and wait a moment for its answer.
 
     Raises:
-        SignerSilent: it has not answered yet; asking again finds what was asked for.
+        SignerSilent: it has not answered yet; asking again finds what was asked for, or what it has answered since.
         CloudError: it refused, with the error that says why.
     """
-    permit = _rows(operation, node, generation).filter(state="requested").first()
+    is_fresh = Q(state="requested") | Q(state="refused", updated_at__gt=clock.now() - MARGIN)
+    permit = _rows(operation, node, generation).filter(is_fresh).order_by("-created_at").first()
     if permit is None:
         permit = Permit.objects.create(
             operation_id=operation.pk,
@@ -74,8 +75,9 @@ def need(operation: Operation, *, node: Node, generation: int, decision: Decisio
             project_id=decision.project_id,
             decision=decision,
         )
-    hint(permit.pk)
-    permit = _answered(permit)
+    if permit.state == "requested":
+        hint(permit.pk)
+        permit = _answered(permit)
     if permit.state == "requested":
         raise SignerSilent()
     if permit.state == "refused":

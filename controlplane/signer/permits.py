@@ -2,7 +2,6 @@
 again here."""
 
 import logging
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -16,7 +15,6 @@ from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement import effective, permits
-from controlplane.placement.core.evaluate import evaluate
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Demand, Subject
@@ -25,7 +23,8 @@ from controlplane.placement.models import PERMIT, Allocation, Decision
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.services import renew
 from controlplane.signer import believed, floors, work
-from controlplane.signer.errors import FactsNotVouchedFor, NodeNotCleared, PermitOutdated
+from controlplane.signer.errors import NodeNotCleared, PermitOutdated
+from controlplane.signer.judgement import judge
 from controlplane.signer.work import Work
 
 log = logging.getLogger(__name__)
@@ -59,6 +58,8 @@ def sign(permit_id: UUID) -> None:
             Row.objects.filter(pk=row.pk, state="requested").update(
                 state="refused", error=exc.as_document(), updated_at=clock.now()
             )
+    except Exception:
+        log.exception("permit %s: the signer has a bug", row.pk)  # and others must not wait for this one
 
 
 def _answer(row: Row) -> None:
@@ -69,7 +70,7 @@ def _answer(row: Row) -> None:
     _check_node(row.node, demand)
     decision = _decision(row, wanted)
     known = believed.of(row.node.zone_id)
-    lasts = _check_policies(row, demand, known)
+    judged = judge(demand.policies, known, op=row.op, resource_id=row.resource_id)
     keyset, denied = trust.keyset(), trust.deny_list()
     key = signing_key(keyset, denied, zone=row.node.zone_id, classifications=demand.classifications)
     now = clock.now()
@@ -88,9 +89,10 @@ def _answer(row: Row) -> None:
         classifications=demand.classifications,
         decision=str(decision.pk),
         nbf=now,
-        exp=expiry(now, decision.valid_until, lasts, keyset.keys[key.id].not_after),
+        exp=expiry(now, decision.valid_until, judged.lasts, keyset.keys[key.id].not_after),
         limits=limits,
         contents=wanted.contents,
+        exemption=judged.exemption,
     )
     floors.ensure(known)
     _keep(row, permit, key, decision)
@@ -150,16 +152,6 @@ def _decision(row: Row, wanted: Work) -> Decision:
     ):
         return decision
     return renew(wanted.ask)
-
-
-def _check_policies(row: Row, demand: Demand, known: believed.Believed) -> datetime | None:
-    """On the facts that are vouched for, as the node will do it. Returns until when this holds by itself."""
-    found = evaluate(demand.policies, known.about, known.world, now=clock.now(), roles=ROLES_OF[row.op])
-    against = [each for each in found.results if each.result != "T"]
-    if against:
-        clauses = ", ".join(f"{each.ref.atom} ({each.code})" for each in against)
-        raise FactsNotVouchedFor(zone=known.zone, clauses=clauses)
-    return found.valid_until
 
 
 @transaction.atomic

@@ -1,0 +1,72 @@
+"""An operation that waits for its permit: everything is there but the signer's answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from controlplane.operations.models import Operation
+from controlplane.placement import permits
+from controlplane.placement.core import permit as core
+from controlplane.placement.core import signed
+from controlplane.placement.models import Permit
+from controlplane.signer import permits as signer
+from tests.workflows.helpers import ask_instance
+from tests.world import Cloud, SilentSigner, run
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """`row` is the request of the operation's permit."""
+
+    cloud: Cloud
+    operation: Operation
+    row: Permit
+
+    def signed(self) -> core.Permit:
+        """What the signer makes of it, which must not be a refusal."""
+        row = self.answered()
+        assert row.state == "signed", row.error
+        return payload_of(row)
+
+    def refused(self) -> str:
+        """The code of the error with which the signer refuses it; nothing is signed."""
+        row = self.answered()
+        assert (row.state, row.document, row.expires_at) == ("refused", None, None)
+        assert row.error is not None
+        return str(row.error["code"])
+
+    def answered(self) -> Permit:
+        signer.sign(self.row.pk)
+        return fresh(self.row.pk)
+
+
+def fresh(permit_id: UUID) -> Permit:
+    return Permit.objects.select_related("decision").get(pk=permit_id)
+
+
+def payload_of(row: Permit) -> core.Permit:
+    return core.parse(signed.read(bytes(row.document or b"")).payload)
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signer does not answer by itself."""
+    monkeypatch.setattr(permits, "PATIENCE_S", 0)
+
+
+@pytest.fixture
+def wait_for(cloud: Cloud, silent: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Operation], Waiting]:
+    def wait(operation: Operation) -> Waiting:
+        monkeypatch.setattr(permits, "current_app", SilentSigner())
+        assert run(operation).state == "running"
+        return Waiting(cloud, operation, Permit.objects.get(operation_id=operation.pk))
+
+    return wait
+
+
+@pytest.fixture
+def waiting(cloud: Cloud, wait_for: Callable[[Operation], Waiting]) -> Waiting:
+    """The creation of an instance, which has its place."""
+    return wait_for(ask_instance(cloud)[1])

@@ -1,0 +1,331 @@
+"""The signer decides again and signs; who writes to its queue or into the database gains nothing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from controlplane.audit.models import EvidenceRecord
+from controlplane.catalog import keys as catalog_keys
+from controlplane.catalog.models import Fact
+from controlplane.compute.models import Attachment, Instance
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.network.models import Port
+from controlplane.nodes import keys, trust
+from controlplane.nodes.keysets import NewKeys
+from controlplane.nodes.management import signing
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.placement import permits
+from controlplane.placement.core import signed
+from controlplane.placement.core.permit import KIND, LIFETIME
+from controlplane.placement.models import Allocation, Binding, Decision, Permit, PolicyDocument
+from controlplane.signer import permits as signer
+from controlplane.storage.models import Volume
+from tests.facts import officer, state_of
+from tests.services.policies import ruled
+from tests.services.signer.conftest import Waiting, fresh, payload_of
+from tests.workflows.helpers import ask_instance, attach, make_instance, make_volume
+from tests.world import Cloud, again, run
+
+IN_FRANCE = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"]}
+Wait = Callable[[Operation], Waiting]
+
+
+def france(cloud: Cloud) -> None:
+    """An officer says where the zone is, and nodes trust his key."""
+    by = officer()
+    cloud.world.publish_keys()
+    state_of("zone", "fr-idf-1", {"location.territory": "FR"})
+    assert by.key_id in trust.keyset().keys
+
+
+def test_it_names_all_that_the_node_may_get_and_no_more(cloud: Cloud, wait_for: Wait) -> None:
+    volume = make_volume(cloud)
+    instance, operation = ask_instance(cloud, volumes=(volume,))
+    waiting = wait_for(operation)
+    permit = waiting.signed()
+    instance = Instance.objects.get(pk=instance.pk)
+    assert (permit.op, permit.resource, permit.gen) == ("instance.create", str(instance.pk), instance.generation)
+    assert (permit.aud, permit.zone) == (str(cloud.machine.row.pk), "fr-idf-1")
+    assert set(permit.contents.volumes) == {str(instance.root_volume_id), str(volume.pk)}
+    assert permit.contents.images == (cloud.image.sha256,)
+    assert permit.contents.nics == tuple(str(port.pk) for port in Port.objects.filter(instance_id=instance.pk))
+    assert permit.contents.attachments == (str(Attachment.objects.get().pk),)
+    assert permit.contents.instances == (str(instance.pk),)
+    assert (permit.limits.vcpus, permit.limits.memory_mib, permit.limits.disk_gib) == (1, 128, 1)
+    assert permit.exp - permit.nbf == LIFETIME
+    assert (permit.project, permit.classifications, permit.exemption) == (str(cloud.tenant.project.pk), (), None)
+
+
+def test_the_permit_of_an_attachment_names_both_sides(cloud: Cloud, wait_for: Wait) -> None:
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    attachment, operation = attach(cloud, instance, volume)
+    permit = wait_for(operation).signed()
+    assert (permit.op, permit.resource) == ("volume.attach", str(volume.pk))
+    assert permit.contents.volumes == (str(volume.pk),)
+    assert permit.contents.instances == (str(instance.pk),)
+    assert permit.contents.attachments == (str(attachment.pk),)
+    assert not permit.contents.images
+
+
+def test_it_is_evidence_and_the_signature_of_a_published_key(waiting: Waiting) -> None:
+    permit = waiting.signed()
+    record = EvidenceRecord.objects.get(kind="permit")
+    assert (record.subject_id, record.resource_id) == (waiting.row.pk, waiting.operation.resource_id)
+    assert record.organization_id == waiting.cloud.tenant.project.organization_id
+    document = signed.read(bytes(fresh(waiting.row.pk).document or b""))
+    key = trust.keyset().keys[document.key_id]
+    document.check(KIND, catalog_keys.verifier(key.public_key))
+    assert permit.jti == str(waiting.row.pk)
+
+
+def test_what_is_asked_twice_is_signed_once(waiting: Waiting) -> None:
+    first = waiting.answered()
+    second = waiting.answered()
+    assert (first.document, first.updated_at) == (second.document, second.updated_at)
+    signer.sign(new_id())
+    assert EvidenceRecord.objects.filter(kind="permit").count() == 1
+
+
+# ---- forged requests
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"operation_id": new_id()}, "permit.outdated"),
+        ({"op": "instance.start"}, "permit.outdated"),
+        ({"resource_id": new_id()}, "permit.outdated"),
+        ({"generation": 1}, "permit.outdated"),
+        ({"generation": 7}, "permit.outdated"),
+    ],
+)
+def test_a_request_that_is_not_what_the_rows_say(waiting: Waiting, change: dict[str, Any], code: str) -> None:
+    Permit.objects.filter(pk=waiting.row.pk).update(**change)
+    assert waiting.refused() == code
+    assert not EvidenceRecord.objects.filter(kind="permit").exists()
+
+
+def test_a_request_for_another_node(waiting: Waiting) -> None:
+    other = waiting.cloud.world.add_machine("fr-idf-1")
+    Permit.objects.filter(pk=waiting.row.pk).update(node=other.row)
+    assert waiting.refused() == "placement.no_allocation"
+
+
+def test_a_request_without_a_place(waiting: Waiting) -> None:
+    Allocation.objects.all().delete()
+    assert waiting.refused() == "placement.no_allocation"
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "pending"])
+def test_a_request_of_an_operation_that_nobody_works_on(waiting: Waiting, state: str) -> None:
+    Operation.objects.filter(pk=waiting.operation.pk).update(state=state, finished_at=clock.now())
+    assert waiting.refused() == "permit.outdated"
+
+
+def test_a_request_for_what_needs_no_permit(waiting: Waiting) -> None:
+    Operation.objects.filter(pk=waiting.operation.pk).update(kind="instance.delete")
+    Permit.objects.filter(pk=waiting.row.pk).update(op="instance.delete")
+    assert waiting.refused() == "permit.outdated"
+
+
+def test_a_resource_that_is_gone(waiting: Waiting) -> None:
+    Port.objects.all().delete()
+    Attachment.objects.all().delete()
+    Instance.objects.all().delete()
+    assert waiting.refused() == "permit.outdated"
+
+
+# ---- the decision is taken again
+
+
+def forged_decision(waiting: Waiting) -> Decision:
+    """Admits whatever it is: what somebody could write who has the database, but not the signer's key."""
+    document, _ = PolicyDocument.objects.get_or_create(digest="0" * 64, defaults={"document": []})
+    standing = permits.selectors.standing(waiting.cloud.tenant.project)
+    return Decision.objects.create(
+        operation="instance.create",
+        project=waiting.cloud.tenant.project,
+        consumer_id=waiting.operation.resource_id,
+        is_admitted=True,
+        roles=[],
+        facts_epoch=standing.facts_epoch,
+        platform_version=standing.platform_version,
+        organization_version=standing.organization_version,
+        policies=document,
+        admitted_zones=["fr-idf-1"],
+        document={},
+    )
+
+
+@pytest.mark.parametrize("roles", [[], ["compute", "storage", "replica", "image", "key", "log", "metadata", "admin"]])
+def test_a_forged_decision_is_worth_nothing(cloud: Cloud, waiting: Waiting, roles: list[str]) -> None:
+    ruled(cloud.tenant.project, {"id": "home", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]})
+    decision = forged_decision(waiting)
+    Decision.objects.filter(pk=decision.pk).update(roles=[*roles, "netedge"] if roles else [])
+    Permit.objects.filter(pk=waiting.row.pk).update(decision=decision)
+    assert waiting.refused() in ("policy_unsatisfiable", "permit.facts_not_vouched_for")
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_without_a_decision_or_with_anothers_a_new_one_is_taken(waiting: Waiting, is_named: bool) -> None:
+    other = make_volume_decision(waiting) if is_named else None
+    Permit.objects.filter(pk=waiting.row.pk).update(decision=other)
+    permit = waiting.signed()
+    decision = fresh(waiting.row.pk).decision
+    assert decision is not None
+    assert (permit.decision, decision.consumer_id) == (str(decision.pk), waiting.operation.resource_id)
+    assert Allocation.objects.get(consumer_id=waiting.operation.resource_id).decision == decision
+
+
+def make_volume_decision(waiting: Waiting) -> Decision:
+    decision = forged_decision(waiting)
+    Decision.objects.filter(pk=decision.pk).update(consumer_id=new_id())
+    return decision
+
+
+def test_a_policy_that_was_tightened_meanwhile_refuses(waiting: Waiting) -> None:
+    ruled(waiting.cloud.tenant.project, {"id": "home", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]})
+    assert waiting.refused() == "policy_unsatisfiable"
+    assert again(waiting.operation).state == "failed"
+    assert not waiting.cloud.fake.images
+
+
+def test_facts_that_changed_meanwhile_give_a_permit_on_the_new_ones(cloud: Cloud, waiting: Waiting) -> None:
+    asked_with = waiting.row.decision
+    france(cloud)
+    permit = waiting.signed()
+    assert permit.epoch > (asked_with.facts_epoch if asked_with else 0)
+    assert permit.decision != str(waiting.row.decision_id)
+
+
+def test_a_fact_that_was_changed_behind_the_officers_back_is_not_believed(cloud: Cloud, wait_for: Wait) -> None:
+    """The database says that the zone is in France; the officer has signed something else, or nothing."""
+    france(cloud)
+    state_of("zone", "fr-idf-1", {"location.territory": "US"})
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE catalog_fact DISABLE TRIGGER USER")
+        Fact.objects.filter(attribute="location.territory", superseded_at=None).update(value="FR")
+        cursor.execute("ALTER TABLE catalog_fact ENABLE TRIGGER USER")
+    ruled(cloud.tenant.project, IN_FRANCE)
+    waiting = wait_for(ask_instance(cloud)[1])
+    assert waiting.refused() == "permit.facts_not_vouched_for"
+    assert again(waiting.operation).state == "failed"
+    assert not cloud.fake.images
+
+
+def test_a_fact_by_a_key_that_is_in_no_keyset_is_not_believed(cloud: Cloud, wait_for: Wait) -> None:
+    france(cloud)
+    ruled(cloud.tenant.project, IN_FRANCE)
+    trust.deny(SYSTEM, cloud.world.signer, kids=[officer().key_id])
+    assert wait_for(ask_instance(cloud)[1]).refused() == "permit.facts_not_vouched_for"
+
+
+def test_it_does_not_outlive_what_it_rests_on(cloud: Cloud, wait_for: Wait) -> None:
+    officer()
+    cloud.world.publish_keys()
+    ends = clock.now() + timedelta(seconds=60)
+    state_of("zone", "fr-idf-1", {"location.territory": "FR"}, valid_to=ends)
+    ruled(cloud.tenant.project, IN_FRANCE)
+    assert wait_for(ask_instance(cloud)[1]).signed().exp == ends
+
+
+# ---- the node
+
+
+def test_a_node_without_a_charter(waiting: Waiting) -> None:
+    trust.TrustDocument.objects.filter(kind="charter").delete()
+    assert waiting.refused() == "permit.node_not_cleared"
+
+
+def test_a_charter_that_is_over(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = clock.now() + timedelta(days=366)
+    monkeypatch.setattr(signer.clock, "now", lambda: later)
+    assert waiting.refused() in ("permit.node_not_cleared", "policy_unsatisfiable")
+
+
+def test_a_charter_that_does_not_allow_the_classification(cloud: Cloud, wait_for: Wait) -> None:
+    waiting = wait_for(ask_instance(cloud)[1])
+    classified(waiting, "dr")
+    cloud.world.charter(cloud.machine.row, "eu-resident")
+    assert waiting.refused() == "permit.node_not_cleared"
+    cloud.world.charter(cloud.machine.row, "eu-resident", "dr")
+    again(waiting.operation)
+
+
+def classified(waiting: Waiting, name: str) -> None:
+    Binding.objects.update_or_create(
+        resource_id=waiting.operation.resource_id,
+        defaults={"kind": "instance", "project": waiting.cloud.tenant.project, "classifications": [name]},
+    )
+
+
+@pytest.mark.parametrize("fault", ["hook", "age", "never"])
+@pytest.mark.parametrize("name", ["eu-resident", "public"])
+def test_a_node_that_does_not_attest_gets_public_data_alone(
+    waiting: Waiting, settings: Settings, fault: str, name: str
+) -> None:
+    classified(waiting, name)
+    old = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
+    faults = {"hook": {"hook_problem": "It is gone."}, "age": {"attested_at": old}, "never": {"attested_at": None}}
+    Node.objects.update(**faults[fault])
+    if name == "public":
+        assert waiting.signed().classifications == ("public",)
+    else:
+        assert waiting.refused() == "permit.node_not_cleared"
+
+
+# ---- keys
+
+
+def test_without_a_key_the_request_waits(waiting: Waiting) -> None:
+    folder = waiting.cloud.world.folder / "pki"
+    (folder / "signer.key").rename(folder / "kept")
+    assert waiting.answered().state == "requested"
+    (folder / "kept").rename(folder / "signer.key")
+    assert signer.sign_all() == 1
+    assert payload_of(fresh(waiting.row.pk)).jti == str(waiting.row.pk)
+    assert again(waiting.operation).state == "succeeded"
+
+
+def test_a_key_that_others_can_read_is_not_used(waiting: Waiting) -> None:
+    (waiting.cloud.world.folder / "pki" / "signer.key").chmod(0o644)
+    assert waiting.answered().state == "requested"
+
+
+def test_a_key_for_other_zones_does_not_sign(cloud: Cloud, waiting: Waiting) -> None:
+    signing.publish(SYSTEM, cloud.world.root, NewKeys(), without=[cloud.world.signer.id])
+    (cloud.world.folder / "pki" / "signer.pub").unlink()
+    other = keys.create(cloud.world.folder / "pki", keys.SIGNER, name="signer-de")
+    signing.publish(SYSTEM, cloud.world.root, NewKeys(zones=("de-rhein-1",)), without=[cloud.world.signer.id])
+    assert [key.id for key in trust.keyset().keys.values()] == [other.id]
+    assert waiting.answered().state == "requested"
+
+
+def test_a_bug_holds_nobody_else_up(cloud: Cloud, waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = run(ask_instance(cloud, "other")[1])
+    answer = signer._answer
+
+    def buggy(row: Permit) -> None:
+        if row.pk == waiting.row.pk:
+            raise ValueError("a bug")
+        answer(row)
+
+    monkeypatch.setattr(signer, "_answer", buggy)
+    assert signer.sign_all() == 2
+    assert fresh(waiting.row.pk).state == "requested"
+    assert Permit.objects.get(operation_id=other.pk).state == "signed"
+
+
+def test_the_volume_of_an_attachment_has_to_be_there_too(cloud: Cloud, wait_for: Wait) -> None:
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    waiting = wait_for(attach(cloud, instance, volume)[1])
+    Allocation.objects.filter(consumer_id=volume.pk).delete()
+    assert waiting.refused() == "placement.no_allocation"
+    assert Volume.objects.get(pk=volume.pk).node_id == instance.node_id
