@@ -392,8 +392,15 @@ def test_the_node_evaluates_on_the_facts_that_it_holds() -> None:
     assert code(signed(), replace(TRUST, world=World({"fr-idf-1": ABROAD}))) == "POLICY_REFUSES"
     assert code(signed(), replace(TRUST, world=World({"fr-idf-1": Zone("fr-idf-1")}))) == "POLICY_REFUSES"
     assert code(signed(), replace(TRUST, world=World())) == "POLICY_REFUSES"
-    no_key = replace(PERMIT, roles=("compute",))
-    assert checked(signed(no_key), replace(TRUST, world=World({"fr-idf-1": ABROAD}))) == no_key
+
+
+def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause() -> None:
+    abroad = replace(TRUST, world=World({"fr-idf-1": ABROAD}))
+    assert code(signed(replace(PERMIT, roles=("compute",))), abroad) == "POLICY_REFUSES"
+    console = replace(PERMIT, op="console.read", roles=("console",))
+    assert checked(signed(console), abroad, ops=("console.read",)) == console
+    with_key = replace(console, roles=("console", "key"))
+    assert code(signed(with_key), abroad, ops=("console.read",)) == "POLICY_REFUSES"
 
 
 def test_a_refusal_names_all_clauses_that_do_not_hold() -> None:
