@@ -36,6 +36,8 @@ SETTINGS: dict[str, Any] = {
     "SORT_OPERATION_PARAMETERS": False,
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
+# What is answered without a serializer, by its media type; the rest is bytes.
+ANSWERS = {"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR}
 OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = ("token", "operation", "decision", "proposal", "classification")
 
@@ -139,7 +141,7 @@ class Schema(AutoSchema):
         route = self.route
         answer: Any = page_of(cast(type[Out], route.answer)) if route.listing else route.answer
         if answer is None and route.status != 204:
-            answer = OpenApiTypes.OBJECT if route.media_type == "application/json" else OpenApiTypes.STR
+            answer = ANSWERS.get(route.media_type, OpenApiTypes.BINARY)
         return {
             (route.status, route.media_type): answer,
             **{(status, route.media_type): other for status, other in route.answers.items()},

@@ -8,6 +8,8 @@ urlpatterns = [
     path("healthz", views.Health.as_view()),
     path("openapi.json", views.OpenApi.as_view()),
     path("", include("controlplane.compute.urls")),
+    path("", include("controlplane.compliance.urls")),
+    path("", include("controlplane.audit.urls")),
     path("", include("controlplane.network.urls")),
     path("", include("controlplane.operations.urls")),
     path("", include("controlplane.catalog.urls")),
