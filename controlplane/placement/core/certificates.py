@@ -1,6 +1,6 @@
 """Which of a zone's certificates satisfies a clause, or how far the best of them comes. Standard library only."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from .facts import Horizon, shifted
@@ -24,11 +24,13 @@ PROGRESS = (
 Certificate = Mapping[str, object]
 
 
-def held(demand: Certified, schemes: Collection[str], certificates: object, horizon: Horizon) -> tuple[str, str]:
+def held(
+    demand: Certified, schemes: Collection[str], certificates: Iterable[Certificate], horizon: Horizon
+) -> tuple[str, str]:
     """The code of the certificate that comes farthest, and words about it."""
     best = ("CERT_MISSING", demand.scheme)
-    for certificate in certificates if isinstance(certificates, list) else ():
-        if isinstance(certificate, dict) and certificate.get("scheme") in schemes:
+    for certificate in certificates:
+        if certificate["scheme"] in schemes:
             found = _judge(demand, certificate, horizon)
             if PROGRESS.index(found) > PROGRESS.index(best[0]):
                 best = (found, _words(certificate, found))
@@ -75,7 +77,7 @@ def _judge_margin(demand: Certified, end: datetime | None, horizon: Horizon) -> 
 
 def version(text: object) -> tuple[int, ...]:
     """Empty, and so below every other, when there is none that can be compared."""
-    parts = text.split(".") if isinstance(text, str) else [""]
+    parts = text.split(".") if isinstance(text, str) else []
     if not all(part.isdecimal() for part in parts):
         return ()
     while len(parts) > 1 and int(parts[-1]) == 0:  # 2 is 2.0
@@ -84,7 +86,7 @@ def version(text: object) -> tuple[int, ...]:
 
 
 def _words(certificate: Certificate, code: str) -> str:
-    words = f"{certificate['scheme']} {certificate.get('number', '')}".strip()
+    words = f"{certificate['scheme']} {certificate['number']}"
     end = instant(certificate.get("valid_to"))
     if code in ("CERT_EXPIRING", "CERT_EXPIRED", "OK") and end is not None:
         return f"{words}, until {as_rfc3339(end)}"

@@ -79,9 +79,7 @@ def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...
     for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
         for position, atom in enumerate(policy.atoms):
             same_layer = [
-                other
-                for index, other in enumerate(policy.atoms)
-                if index < position or (index > position and not implies(atom, other, sets))
+                other for index, other in enumerate(policy.atoms) if index < position or not implies(atom, other, sets)
             ]
             if any(implies(other, atom, sets) for other in (*earlier, *same_layer)):
                 found.append(AtomRef(policy.id, policy.level, atom.id))
@@ -108,10 +106,11 @@ def _covers(strict: Collection[str], loose: Collection[str]) -> bool:
 
 
 def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+    """Both are of one type, since they have attribute and operator in common."""
     one, other = strict.value, loose.value
-    if isinstance(one, tuple) and isinstance(other, tuple):
+    if isinstance(one, tuple):
         return _values_imply(strict.op, one, other, sets.territories)
-    if isinstance(one, Certified) and isinstance(other, Certified):
+    if isinstance(one, Certified):
         return _certified_implies(one, other, sets)
     if strict.op == "is":
         return one is other
@@ -120,15 +119,16 @@ def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
     return rank(strict) >= rank(loose)
 
 
-def _values_imply(op: str, strict: Value, loose: Value, members: Mapping[str, frozenset[str]]) -> bool:
-    assert isinstance(strict, tuple) and isinstance(loose, tuple)
+def _values_imply(op: str, strict: tuple[str, ...], loose: Value, members: Mapping[str, frozenset[str]]) -> bool:
+    assert isinstance(loose, tuple)
     if not _unknown(loose, members) <= _unknown(strict, members):
         return False
     one, other = _expand(strict, members), _expand(loose, members)
     return one <= other if op in ("in", "subset") else one >= other
 
 
-def _certified_implies(strict: Certified, loose: Certified, sets: Sets) -> bool:
+def _certified_implies(strict: Certified, loose: Value, sets: Sets) -> bool:
+    assert isinstance(loose, Certified)
     return (
         _values_imply("in", (strict.scheme,), (loose.scheme,), sets.schemes)
         and version(strict.min_version) >= version(loose.min_version)
@@ -143,7 +143,7 @@ def rank(atom: Atom) -> int:
     order = ASKABLE[atom.attr].order if atom.attr else ()
     if order:
         return order.index(str(atom.value))
-    return atom.value if isinstance(atom.value, int) else int(str(atom.value).replace(".", ""))
+    return int(str(atom.value).replace(".", ""))
 
 
 def unsatisfiable(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:

@@ -19,6 +19,7 @@ from .reading import as_rfc3339, instant
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by entry
 
+NOBODY = Subject("")
 Truth = Literal["T", "F", "U"]
 OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
@@ -72,7 +73,8 @@ class Question:
         fact = at(subject.timeline(attribute), self.horizon)
         if fact is None:
             raise Unknown(attribute, _overdue(subject.timeline(attribute), self.horizon.now))
-        if fact.value is None or not (attribute in LISTS or ASKABLE[attribute].accepts(fact.value)):
+        is_of_type = isinstance(fact.value, list) if attribute in LISTS else ASKABLE[attribute].accepts(fact.value)
+        if not is_of_type:
             raise Unknown(attribute)
         if ASSERTIONS.index(fact.assertion) < ASSERTIONS.index(self.atom.assertion_min):
             raise Unknown(attribute, fact.assertion)
@@ -198,7 +200,8 @@ def _ge(question: Question, value: object) -> str | None:
 def _within_days(question: Question, value: object) -> str | None:
     """The moment is past, and not longer ago than so many days."""
     moment, days = instant(value), question.atom.value
-    assert moment is not None and isinstance(days, int)
+    assert moment is not None
+    assert isinstance(days, int)
     last = shifted(moment, timedelta(days=days))
     question.horizon.sees(moment)
     if moment > question.horizon.now or question.horizon.now > last:
@@ -228,7 +231,7 @@ def _listed(question: Question) -> set[str]:
     values = question.atom.value
     assert isinstance(values, tuple)
     named = [_members(question.world.sets, value, question.horizon) for value in values if value.startswith("@")]
-    return {value for value in values if not value.startswith("@")}.union(*named)
+    return set(values).union(*named)  # the names themselves do no harm: no value begins with @
 
 
 def _members(sets: Mapping[str, Timeline], name: str, horizon: Horizon) -> list[str]:
@@ -265,13 +268,13 @@ def _rank(question: Question, value: object) -> int:
     order = ASKABLE[question.atom.attr].order
     if order:
         return order.index(str(value))
-    return value if isinstance(value, int) else int(str(value).replace(".", ""))
+    return int(str(value).replace(".", ""))
 
 
 def _certificates(question: Question, zone: Zone) -> Answer:
     demand = question.atom.value
-    assert isinstance(demand, Certified)
     certificates = question.fact(zone, CERTIFICATIONS).value
+    assert isinstance(demand, Certified) and isinstance(certificates, list)
     schemes = [demand.scheme]
     if demand.scheme.startswith("@"):
         schemes = _members(question.world.scheme_classes, demand.scheme, question.horizon)
@@ -303,7 +306,8 @@ def great_circle_km(here: tuple[float, float], there: tuple[float, float]) -> fl
 def _parties(question: Question, zone: Zone) -> Answer:
     """All parties that the clause chooses must satisfy it. A zone whose operator is not named leaves it unknown."""
     parts = question.fact(zone, PARTIES).value
-    if not isinstance(parts, list) or not any(part["role"] == "operator" for part in parts):
+    assert isinstance(parts, list)
+    if not any(part["role"] == "operator" for part in parts):
         raise Unknown(PARTIES)
     chosen = [part["party"] for part in parts if _is_chosen(question.atom, part)]
     answers = [_of_party(question, name) for name in dict.fromkeys(chosen)]
@@ -320,9 +324,9 @@ def _is_chosen(atom: Atom, part: Mapping[str, object]) -> bool:
 
 
 def _of_party(question: Question, name: str) -> Answer:
-    party = question.world.parties.get(name, Subject(name))
+    party = question.world.parties.get(name, NOBODY)
     try:
         answer = _test(question, question.fact(party, question.atom.attr).value)
     except Unknown as exc:
         answer = Answer("U", UNKNOWN, str(exc))
-    return Answer(answer.result, answer.code, f"{name}: {answer.detail}" if answer.detail else name)
+    return Answer(answer.result, answer.code, f"{name}: {answer.detail}")

@@ -154,6 +154,21 @@ def test_what_is_told_of_a_certificate() -> None:
     }
 
 
+def test_of_certificates_that_come_as_far_the_first_is_told() -> None:
+    papers = [paper(**EXPIRED, number="A"), paper(**EXPIRED, number="B"), paper(**SUSPENDED, number="C")]
+    assert asked(papers[:2]).detail == "SecNumCloud A, until 2026-11-24T12:00:00Z"
+    assert asked(papers).detail == "SecNumCloud C"
+    assert asked([paper(number="A"), paper(number="B")]).detail == "SecNumCloud A, until 2028-03-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("value", ["SecNumCloud", {"SecNumCloud": True}, 7, True])
+def test_what_is_no_list_of_certificates_is_not_known(value: object) -> None:
+    zone = Zone("z-1", {"certifications": (Fact(value, EVER),)})
+    clause = policy({"id": "snc", "op": "holds", "scheme": "SecNumCloud"})
+    result = only(evaluate([clause], zone, World(), now=NOW, roles=ROLES))
+    assert (result.result, result.detail) == ("U", "certifications")
+
+
 def test_a_zone_without_certificates_has_none_and_one_of_which_nothing_is_stated_may_have_some() -> None:
     assert (asked([]).result, asked([]).code) == ("F", "CERT_MISSING")
     nothing = asked(None)

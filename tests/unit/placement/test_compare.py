@@ -1,13 +1,14 @@
 """Policies compared: which is stricter, which clause has no effect, which can never hold together."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controlplane.placement.core.attributes import PARTY_ROLES
 from controlplane.placement.core.compare import Change, Sets, change, implies, rank, unsatisfiable, without_effect
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import Level, Policy
+from controlplane.placement.core.facts import Fact, World
+from controlplane.placement.core.policy import AtomRef, Level, Policy
 from controlplane.placement.core.policy_document import parse
 from tests.unit.placement.sample import EU, HEALTH, NOW, OWNERSHIP, STATE, policy, world
 
@@ -143,6 +144,25 @@ def test_a_clause_that_uses_an_unknown_set_holds_nowhere_and_is_implied_by_nothi
     assert not stricter(SNC, {"op": "holds", "scheme": "@Q"}, same_name)
 
 
+def test_sets_are_compared_as_they_are_now() -> None:
+    past, day = datetime(2020, 1, 1, tzinfo=UTC), timedelta(days=1)
+    found = Sets.of(
+        World(
+            sets={
+                "@NOW": (Fact(["FR"], past, NOW), Fact(["FR", "DE"], NOW)),
+                "@PAST": (Fact(["FR"], past, NOW),),
+                "@NULL": (Fact(None, past),),
+                "@DUE": (Fact(["FR"], past, review_by=NOW),),
+                "@EMPTY": (Fact([], past, NOW + day),),
+            },
+            scheme_classes={"@NOW": (Fact(["SecNumCloud"], past),), "@LATER": (Fact(["EUCS"], NOW + day),)},
+        ),
+        NOW,
+    )
+    assert found.territories == {"@NOW": frozenset({"FR", "DE"}), "@EMPTY": frozenset()}
+    assert found.schemes == {"@NOW": frozenset({"SecNumCloud"})}
+
+
 @pytest.mark.parametrize(
     ("demand", "expected"),
     [(SHARE_24, 2400), (SHARE_5, 500), (CLASS_2, 2), (BYOK, 3), (HYOK, 4), (KM_100, 100), (DAYS_30, 30)],
@@ -216,7 +236,8 @@ def test_france_and_germany_under_an_organization_that_allows_france_alone() -> 
         ([layer("organization", IN_EU, IN_EU)], ["o1"]),  # of equal ones the first has the effect
         ([layer("organization", IN_EU, IN_FR, IN_EU)], ["o0", "o2"]),
         ([layer("organization", IN_EU), layer("project", IN_EU)], ["p0"]),
-        ([layer("platform", SHARE_39), layer("organization", SHARE_24), layer("project", SHARE_39)], ["p0"]),
+        ([layer("organization", SHARE_39), layer("project", SHARE_24), layer("resource", SHARE_39)], ["r0"]),
+        ([layer("organization", IN_FR), layer("project", SNC), layer("resource", IN_FR_DE)], ["r0"]),
         ([layer("organization", IN_FR | {"roles": ["backup"]}), layer("project", IN_FR_DE)], []),
         ([layer("organization", IN_FR | {"waivable": True}), layer("project", IN_FR_DE)], []),
         ([layer("organization", IN_FR), layer("lineage", IN_FR)], ["l0"]),
@@ -290,7 +311,7 @@ def test_a_contradiction_between_levels_names_both() -> None:
 
 def test_what_is_not_supported_can_never_hold() -> None:
     found = unsatisfiable([layer("organization", IN_FR), CLASSIFIED], SETS)
-    assert [(ref.policy, ref.atom) for ref in found] == [("classified", "classified")]
+    assert found == (AtomRef("classified", "classification", "classified"),)
 
 
 def test_scenarios_do_not_contradict_themselves() -> None:
