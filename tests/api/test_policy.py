@@ -1,35 +1,246 @@
-"""What a project demands of places, and why things are where they are."""
+"""What is demanded of places, through the API: who may, what the answer says, and the two people who demand less."""
 
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import Project
+from controlplane.identity.services import membership_set, token_issue, user_create
+from controlplane.kernel import clock
+from controlplane.placement.models import PolicyProposal, PolicyVersion
 from controlplane.placement.policies import policy_set
-from tests.api.client import Caller
+from tests.api.client import Answer, Caller
+from tests.api.tokens import make_token
+from tests.services.policies import import_all
 from tests.world import Cloud
 
-EU = {"id": "eu", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}
+HOME = {"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}
+WIDER = HOME | {"value": ["de-rhein-1", "fr-idf-1"]}
+ORGANIZATION = "/v1/organizations/alpha-org/policy"
 
 
-def test_a_policy_is_replaced_as_a_whole(api: Caller, cloud: Cloud) -> None:
-    assert api.get("policy").body == {"version": 0, "atoms": [], "inherited_atoms": [], "created_at": None}
-    first = api.put("policy", {"atoms": [EU]})
-    assert (first.status, first.body["version"], first.body["atoms"]) == (200, 1, [EU])
-    assert api.put("policy", {"atoms": []}).body["version"] == 2
-    assert api.get("policy").body["atoms"] == []
+def officer(project: Project, name: str) -> Caller:
+    """A sovereignty officer with a token of the project."""
+    user = user_create(email=f"{name}@alpha.example")
+    membership_set(project.organization, user=user, role="sovereignty_officer")
+    token = token_issue(user, project=project, name=name, role="sovereignty_officer", lifetime=timedelta(days=1))[1]
+    return Caller(token=token, project=project.name)
 
 
-def test_what_the_organization_demands_is_shown_and_cannot_be_contradicted(
-    api: Caller, operator: Caller, cloud: Cloud
-) -> None:
-    policy_set(cloud.tenant.actor, atoms=[EU], organization=cloud.tenant.project.organization)
-    assert api.get("policy").body["inherited_atoms"] == [EU]
-    answer = api.put("policy", {"atoms": [EU | {"id": "us", "value": ["us-va-1"]}]})
+@pytest.fixture
+def olga(cloud: Cloud) -> Caller:
+    return officer(cloud.tenant.project, "olga")
+
+
+@pytest.fixture
+def otto(cloud: Cloud) -> Caller:
+    return officer(cloud.tenant.project, "otto")
+
+
+def test_nothing_is_demanded_at_first(api: Caller, cloud: Cloud) -> None:
+    nothing = {"version": 0, "atoms": [], "inherited": [], "created_at": None}
+    for path, level in (("policy", "project"), (ORGANIZATION, "organization"), ("/v1/platform/policy", "platform")):
+        assert api.get(path).body == {"level": level, **nothing}
+
+
+def test_what_demands_more_holds_at_once(api: Caller, cloud: Cloud) -> None:
+    import_all()
+    answer = api.put("policy", {"atoms": [WIDER]})
+    assert (answer.status, answer.body["version"], answer.body["atoms"]) == (200, 1, [WIDER])
+    assert (answer.body["change"], answer.body["proposal"], answer.body["lint"]) == ("tighter", None, [])
+    assert "us-va-1" in answer.body["newly_refused_zones"]
+    assert "fr-idf-1" not in answer.body["newly_refused_zones"]
+    answer = api.put("policy", {"atoms": [WIDER, HOME | {"id": "more"}]})
+    assert answer.body["lint"] == [{"code": "NO_EFFECT", "atom": "home"}]
+    assert api.put("policy", {"atoms": [HOME]}).body["change"] == "same"
+
+
+def test_the_levels_above_are_shown_and_cannot_be_contradicted(api: Caller, olga: Caller, cloud: Cloud) -> None:
+    policy_set(SYSTEM, atoms=[HOME | {"id": "floor", "value": ["de-rhein-1", "fr-idf-1", "fr-idf-2"]}])
+    assert olga.put(ORGANIZATION, {"atoms": [WIDER]}).status == 200
+    inherited = api.get("policy").body["inherited"]
+    assert [(layer["level"], layer["atoms"][0]["id"]) for layer in inherited] == [
+        ("platform", "floor"),
+        ("organization", "home"),
+    ]
+    answer = api.put("policy", {"atoms": [HOME | {"id": "us", "value": ["us-va-1"]}]})
     assert answer.problem == (422, "placement.policy_empty", "/atoms")
+    assert answer.body["facts"] == {"atoms": "organization/home, project/us"}
 
 
 def test_an_atom_that_is_none(api: Caller, cloud: Cloud) -> None:
-    answer = api.put("policy", {"atoms": [EU, EU | {"id": "x", "op": "near"}]})
+    answer = api.put("policy", {"atoms": [HOME, HOME | {"id": "x", "op": "near"}]})
     assert answer.problem == (400, "placement.policy_invalid", "/atoms/1/op")
+    assert answer.body["facts"] == {"atom": "x", "place": "atoms/1/op"}
     assert api.put("policy", {"atoms": ["eu"]}).problem == (400, "invalid_request", "/atoms/0")
+    unknown = api.put("policy", {"atoms": [HOME | {"attr": "location.territory", "value": ["@MARS"]}]})
+    assert unknown.problem == (400, "placement.policy_invalid", "/atoms/0/value")
+
+
+def test_a_dry_run_says_and_does_nothing(api: Caller, olga: Caller, cloud: Cloud) -> None:
+    for path, caller in (("policy", api), (ORGANIZATION, olga)):
+        answer = caller.put(f"{path}?dry_run=true", {"atoms": [HOME]})
+        assert (answer.status, answer.body["version"], answer.body["change"]) == (200, 0, "tighter")
+    assert api.put("policy?dry_run=yes", {"atoms": []}).problem == (400, "invalid_parameter", "dry_run")
+    assert not PolicyVersion.objects.exists()
+    api.put("policy", {"atoms": [HOME]})
+    answer = api.put("policy?dry_run=true", {"atoms": []})
+    assert (answer.status, answer.body["change"], answer.body["proposal"]) == (200, "looser", None)
+    assert not PolicyProposal.objects.exists()
+
+
+def test_who_may_not(api: Caller, viewer: Caller, olga: Caller, operator: Caller, cloud: Cloud) -> None:
+    for caller in (api, viewer):
+        assert caller.put(ORGANIZATION, {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
+        assert caller.put("/v1/platform/policy", {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
+    assert viewer.put("policy", {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
+    assert olga.put("/v1/platform/policy", {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
+    assert olga.put("policy", {"atoms": [HOME]}).status == 200
+    assert olga.post("volumes", {"name": "data", "size_gib": 1}).problem[:2] == (403, "identity.role_needed")
+    assert operator.put("/v1/platform/policy", {"atoms": [HOME]}).status == 200
+    assert operator.put(ORGANIZATION, {"atoms": [HOME]}).status == 200
+    assert operator.put(ORGANIZATION, {"atoms": []}).problem[:2] == (403, "identity.role_needed")
+
+
+def proposal_of(answer: Answer) -> Any:
+    assert answer.status == 202, answer.body
+    return answer.body["proposal"]
+
+
+def test_less_is_proposed_and_approved_by_another(api: Caller, olga: Caller, otto: Caller, cloud: Cloud) -> None:
+    olga.put(ORGANIZATION, {"atoms": [HOME]})
+    answer = olga.put(ORGANIZATION, {"atoms": [WIDER], "reason": "a second site"})
+    proposal = proposal_of(answer)
+    assert (answer.body["version"], answer.body["atoms"], answer.body["change"]) == (1, [HOME], "looser")
+    assert (proposal["state"], proposal["reason"], proposal["base_version"]) == ("proposed", "a second site", 1)
+    path = f"/v1/policy-proposals/{proposal['id']}"
+    assert olga.post(f"{path}/actions/approve").problem[:2] == (403, "placement.second_person_needed")
+    assert api.post(f"{path}/actions/approve").problem[:2] == (403, "identity.role_needed")
+    approved = otto.post(f"{path}/actions/approve")
+    assert (approved.status, approved.body["state"]) == (200, "approved")
+    assert approved.body["not_before"] > clock.now().isoformat()
+    assert api.get(path).body == approved.body
+    assert [each["id"] for each in api.get("/v1/policy-proposals?state=approved").body["items"]] == [proposal["id"]]
+    withdrawn = otto.post(f"{path}/actions/withdraw")
+    assert withdrawn.body["state"] == "withdrawn"
+    assert otto.post(f"{path}/actions/approve").problem[:2] == (409, "illegal_transition")
+
+
+def test_a_proposal_is_made_on_its_own(api: Caller, olga: Caller, cloud: Cloud) -> None:
+    api.put("policy", {"atoms": [HOME]})
+    body = {"project": "alpha", "atoms": [WIDER], "reason": "a second site"}
+    made = olga.post("/v1/policy-proposals", body)
+    assert (made.status, made.body["level"], made.body["project"]["name"]) == (201, "project", "alpha")
+    assert made.headers["Location"] == f"/v1/policy-proposals/{made.body['id']}"
+    needless = olga.post("/v1/policy-proposals", body | {"atoms": [HOME]})
+    assert needless.problem == (422, "placement.proposal.not_needed", "/atoms")
+    assert olga.post("/v1/policy-proposals", body | {"project": "beta"}).problem[0] == 422
+    assert olga.post("/v1/policy-proposals", {"atoms": [], "reason": "x"}).problem[:2] == (403, "identity.role_needed")
+
+
+def test_proposals_of_others_are_not_there(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
+    olga.put(ORGANIZATION, {"atoms": [HOME]})
+    proposal = proposal_of(olga.put(ORGANIZATION, {"atoms": []}))
+    path = f"/v1/policy-proposals/{proposal['id']}"
+    assert stranger.get("/v1/policy-proposals").body["items"] == []
+    for answer in (stranger.get(path), stranger.post(f"{path}/actions/approve")):
+        assert answer.problem[:2] == (404, "placement.proposal.not_found")
+
+
+def test_an_auditor_reads_all_and_writes_nothing(api: Caller, olga: Caller, cloud: Cloud) -> None:
+    olga.put(ORGANIZATION, {"atoms": [HOME]})
+    user = user_create(email="ines@audit.example", is_auditor=True)
+    token = token_issue(user, project=None, name="audit", role="owner", lifetime=timedelta(days=1))[1]
+    auditor = Caller(token=token, project="alpha")
+    assert auditor.get(ORGANIZATION).body["atoms"] == [HOME]
+    assert auditor.get("instances").status == 200
+    for path in ("policy", ORGANIZATION, "/v1/platform/policy"):
+        assert auditor.put(path, {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
+    assert auditor.post("volumes", {"name": "x", "size_gib": 1}).problem[:2] == (403, "identity.role_needed")
+
+
+def test_errors_speak_french(api: Caller, cloud: Cloud) -> None:
+    api.language = "fr"
+    answer = api.put("policy", {"atoms": [HOME, HOME]})
+    assert "La politique ne peut pas être enregistrée" in answer.body["detail"]
+
+
+# ---- classifications
+
+
+def test_classifications_are_listed_in_the_readers_language(api: Caller, cloud: Cloud) -> None:
+    import_all()
+    titles = {each["id"]: each["title"] for each in api.get("/v1/classifications").body["items"]}
+    assert titles["hds"] == "Health data"
+    api.language = "fr"
+    assert api.get("/v1/classifications/hds").body["title"] == "Données de santé"
+    assert api.get("/v1/classifications/hds/policy").body["version"] == 1
+    assert api.get("/v1/classifications/nothing").problem[:2] == (404, "placement.classification.not_found")
+
+
+def test_an_organization_makes_its_own(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
+    path = "/v1/organizations/alpha-org/classifications"
+    body = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
+    assert api.post(path, body).problem[:2] == (403, "identity.role_needed")
+    made = olga.post(path, body)
+    assert (made.status, made.body["id"]) == (201, "alpha-org.secret")
+    assert olga.post(path, body).problem == (409, "placement.classification.taken", "/name")
+    assert olga.post(path, body | {"name": "Not A Name"}).problem[2] == "/name"
+    assert olga.post(path, body | {"name": "b" * 60}).problem == (
+        400,
+        "placement.classification.id_too_long",
+        "/name",
+    )
+    assert [each["id"] for each in api.get("/v1/classifications").body["items"]] == ["alpha-org.secret"]
+    assert stranger.get("/v1/classifications").body["items"] == []
+    assert stranger.get("/v1/classifications/alpha-org.secret/policy").problem[0] == 404
+    answer = olga.put("/v1/classifications/alpha-org.secret/policy", {"atoms": []})
+    assert (answer.status, answer.body["proposal"]["classification"]) == (202, "alpha-org.secret")
+
+
+def test_resources_say_what_their_data_is_classified_as(api: Caller, olga: Caller, cloud: Cloud) -> None:
+    body = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
+    olga.post("/v1/organizations/alpha-org/classifications", body)
+    classified = {"classifications": ["alpha-org.secret"]}
+    instance = {"name": "web", "flavor": "tiny", "image": "tiny", **classified}
+    made = {
+        "instances": api.post("instances", instance),
+        "volumes": api.post("volumes", {"name": "data", "size_gib": 1, **classified}),
+        "images": api.post("images", {"name": "mine", "format": "qcow2", **classified}),
+    }
+    for kind, answer in made.items():
+        assert (answer.status, answer.body["classifications"]) == (201, ["alpha-org.secret"]), answer.body
+        assert api.get(f"{kind}/{answer.body['id']}").body["classifications"] == ["alpha-org.secret"]
+        assert api.get(kind).body["items"][0]["classifications"] in ([], ["alpha-org.secret"])
+    unknown = api.post("volumes", {"name": "x", "size_gib": 1, "classifications": ["nothing"]})
+    assert unknown.problem == (422, "placement.classification.not_found", "/classifications/0")
+
+
+def test_a_resource_has_clauses_of_its_own(api: Caller, cloud: Cloud) -> None:
+    body = {"name": "data", "size_gib": 1, "policy_atoms": [HOME | {"value": ["us-va-1"]}]}
+    assert api.post("volumes", body).problem[:2] == (422, "policy_unsatisfiable")
+    wrong = api.post("volumes", body | {"policy_atoms": [HOME | {"op": "like"}]})
+    assert wrong.problem == (400, "placement.policy_invalid", "/policy_atoms/0/op")
+
+
+def test_only_operators_name_a_host(api: Caller, operator: Caller, cloud: Cloud) -> None:
+    body = {"name": "data", "size_gib": 1, "host": "node-1"}
+    assert api.post("volumes", body).problem[:2] == (403, "identity.role_needed")
+    assert operator.post("volumes", body | {"host": "nowhere"}).problem == (400, "placement.unknown_host", "/host")
+    assert operator.post("volumes", body).status == 201
+
+
+# ---- what would be
 
 
 def test_a_decision_that_is_none(api: Caller, cloud: Cloud) -> None:
     for ref in ("x", "01890000-0000-7000-8000-000000000000"):
         assert api.get(f"decisions/{ref}").problem == (404, "placement.decision.not_found", None)
+
+
+def test_tokens_of_officers_are_not_given_away(api: Caller, cloud: Cloud) -> None:
+    owner = Caller(token=make_token(cloud.tenant.project, role="owner"), project="alpha")
+    answer = owner.post("tokens", {"name": "x", "role": "sovereignty_officer"})
+    assert answer.problem[:2] == (403, "identity.role_needed")
