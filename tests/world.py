@@ -14,6 +14,7 @@ from agents.node import enrol
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.main import Config, Server, serve
 from agents.node.trust.clock import Clock, kept_elsewhere
+from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
 from controlplane.identity.actor import SYSTEM, Actor
@@ -47,6 +48,11 @@ class FakeMachine:
     fake: FakeNode
     state_dir: Path
     server: Server
+
+    @property
+    def held(self) -> Held:
+        """What the node trusts."""
+        return self.server.node.permits.store.held
 
     def stop_agent(self) -> None:
         self.server.stop(0)

@@ -57,18 +57,6 @@ class Subject(_message.Message):
     generation: int
     def __init__(self, id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
 
-class Warrant(_message.Message):
-    __slots__ = ("decision_id", "allocation_id", "node_id", "zone")
-    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
-    ALLOCATION_ID_FIELD_NUMBER: _ClassVar[int]
-    NODE_ID_FIELD_NUMBER: _ClassVar[int]
-    ZONE_FIELD_NUMBER: _ClassVar[int]
-    decision_id: str
-    allocation_id: str
-    node_id: str
-    zone: str
-    def __init__(self, decision_id: _Optional[str] = ..., allocation_id: _Optional[str] = ..., node_id: _Optional[str] = ..., zone: _Optional[str] = ...) -> None: ...
-
 class Permit(_message.Message):
     __slots__ = ("document", "policies")
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
@@ -90,18 +78,16 @@ class Removed(_message.Message):
     def __init__(self, was_present: _Optional[bool] = ...) -> None: ...
 
 class ImageHeader(_message.Message):
-    __slots__ = ("sha256", "size_bytes", "format", "warrant", "permit")
+    __slots__ = ("sha256", "size_bytes", "format", "permit")
     SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
-    WARRANT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     sha256: str
     size_bytes: int
     format: ImageFormat
-    warrant: Warrant
     permit: Permit
-    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ...) -> None: ...
+    def __init__(self, sha256: _Optional[str] = ..., size_bytes: _Optional[int] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ...) -> None: ...
 
 class ImagePart(_message.Message):
     __slots__ = ("header", "data")
@@ -128,18 +114,16 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "permit", "size_bytes", "image_sha256")
+    __slots__ = ("subject", "permit", "size_bytes", "image_sha256")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
-    WARRANT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
-    warrant: Warrant
     permit: Permit
     size_bytes: int
     image_sha256: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("subject", "size_bytes", "attached_to")
@@ -166,22 +150,20 @@ class Network(_message.Message):
     def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ...) -> None: ...
 
 class EnsurePortRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "permit", "network", "mac", "ip", "hostname")
+    __slots__ = ("subject", "permit", "network", "mac", "ip", "hostname")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
-    WARRANT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     MAC_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
-    warrant: Warrant
     permit: Permit
     network: Network
     mac: str
     ip: str
     hostname: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
 
 class PortState(_message.Message):
     __slots__ = ("subject", "device")
@@ -210,9 +192,8 @@ class GuestData(_message.Message):
     def __init__(self, hostname: _Optional[str] = ..., ssh_public_keys: _Optional[_Iterable[str]] = ..., user_data: _Optional[bytes] = ...) -> None: ...
 
 class EnsureInstanceRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "permit", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id")
+    __slots__ = ("subject", "permit", "vcpus", "memory_mib", "firmware", "root_volume_id", "port_ids", "guest_data", "power", "restart", "project_id")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
-    WARRANT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     VCPUS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
@@ -224,7 +205,6 @@ class EnsureInstanceRequest(_message.Message):
     RESTART_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
-    warrant: Warrant
     permit: Permit
     vcpus: int
     memory_mib: int
@@ -235,7 +215,7 @@ class EnsureInstanceRequest(_message.Message):
     power: Power
     restart: Restart
     project_id: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., vcpus: _Optional[int] = ..., memory_mib: _Optional[int] = ..., firmware: _Optional[_Union[Firmware, str]] = ..., root_volume_id: _Optional[str] = ..., port_ids: _Optional[_Iterable[str]] = ..., guest_data: _Optional[_Union[GuestData, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., restart: _Optional[_Union[Restart, _Mapping]] = ..., project_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., vcpus: _Optional[int] = ..., memory_mib: _Optional[int] = ..., firmware: _Optional[_Union[Firmware, str]] = ..., root_volume_id: _Optional[str] = ..., port_ids: _Optional[_Iterable[str]] = ..., guest_data: _Optional[_Union[GuestData, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., restart: _Optional[_Union[Restart, _Mapping]] = ..., project_id: _Optional[str] = ...) -> None: ...
 
 class InstanceState(_message.Message):
     __slots__ = ("subject", "power", "virt_type", "restart_count", "reason")
@@ -252,20 +232,18 @@ class InstanceState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class EnsureAttachmentRequest(_message.Message):
-    __slots__ = ("subject", "warrant", "permit", "instance_id", "volume_id", "is_read_only")
+    __slots__ = ("subject", "permit", "instance_id", "volume_id", "is_read_only")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
-    WARRANT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     IS_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
-    warrant: Warrant
     permit: Permit
     instance_id: str
     volume_id: str
     is_read_only: bool
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., warrant: _Optional[_Union[Warrant, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
 
 class AttachmentState(_message.Message):
     __slots__ = ("subject", "instance_id", "volume_id", "serial")

@@ -1,6 +1,6 @@
 """The calls to the agents: one function per RPC, over mutual TLS. No other module of ours opens a channel.
 
-What gives a node data or work takes a Grant with a permit, which workflows.on_nodes gets from the signer: there is no
+What gives a node data or work takes a Grant with a permit, which workflows.leave gets from the signer: there is no
 other way to a node.
 Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused.
 """
@@ -35,23 +35,14 @@ CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Which node holds a resource (placement.services.grant) and the leave to do something with it there: the permit
-    and the policies that it was made for. Without leave a node only stops what it has."""
+    """Which node holds a resource, by which decision (placement.services.grant), and the leave to do something with it
+    there: the permit and the policies that it was made for. Without leave a node only stops what it has."""
 
     node: Node
     decision_id: UUID
-    allocation_id: UUID
+    jti: UUID | None = None
     permit: bytes = b""
     policies: bytes = b""
-    jti: UUID | None = None
-
-    def warrant(self) -> pb.Warrant:
-        return pb.Warrant(
-            decision_id=str(self.decision_id),
-            allocation_id=str(self.allocation_id),
-            node_id=str(self.node.pk),
-            zone=self.node.zone_id,
-        )
 
     def leave(self) -> pb.Permit:
         return pb.Permit(document=self.permit, policies=self.policies)
@@ -141,7 +132,6 @@ def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: st
         sha256=sha256,
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
-        warrant=grant.warrant(),
         permit=grant.leave(),
     )
     reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), timeout=IMAGE_TIMEOUT_S)
@@ -162,7 +152,6 @@ def remove_image(node: Node, *, sha256: str) -> None:
 
 @_translating
 def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
-    request.warrant.CopyFrom(grant.warrant())
     request.permit.CopyFrom(grant.leave())
     reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply
@@ -170,7 +159,6 @@ def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeSta
 
 @_translating
 def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
-    request.warrant.CopyFrom(grant.warrant())
     request.permit.CopyFrom(grant.leave())
     reply: pb.PortState = _stub(grant.node).EnsurePort(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply
@@ -178,7 +166,6 @@ def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
 
 @_translating
 def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
-    request.warrant.CopyFrom(grant.warrant())
     if grant.permit:
         request.permit.CopyFrom(grant.leave())
     reply: pb.InstanceState = _stub(grant.node).EnsureInstance(request, timeout=settings.AGENT_TIMEOUT_S)
@@ -187,7 +174,6 @@ def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.Insta
 
 @_translating
 def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
-    request.warrant.CopyFrom(grant.warrant())
     request.permit.CopyFrom(grant.leave())
     reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, timeout=settings.AGENT_TIMEOUT_S)
     return reply

@@ -161,13 +161,13 @@ def release(consumer_id: UUID) -> None:
 
 
 def grant(consumer_id: UUID) -> Grant:
-    """What an agent wants to see before it takes data or work for this consumer.
+    """Where the consumer is, and by which decision. The permit that nodes want to see is the signer's to add.
 
     Raises:
         NoAllocation: the consumer has no place.
     """
     allocation = _allocation(consumer_id)
-    return Grant(node=allocation.node, decision_id=allocation.decision_id, allocation_id=allocation.pk)
+    return Grant(node=allocation.node, decision_id=allocation.decision_id)
 
 
 def _allocation(consumer_id: UUID) -> Allocation:

@@ -1,96 +1,22 @@
-"""The one door: whatever gives a node data or work carries a warrant, and only placement makes warrants possible."""
+"""The one door: whatever gives a node data or work carries a permit, and only the signer makes permits.
+
+That the workflows go through it, and that the agent refuses what comes without: tests/workflows/test_permits.py.
+"""
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_type_hints
 
-import grpc
-import pytest
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
-
 import controlplane
 from agents.protocol import agent_pb2 as pb
-from agents.protocol.agent_pb2_grpc import AgentStub
-from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
-from controlplane.nodes.agent_client import Grant, channel_credentials, channel_options
-from controlplane.placement import services as placement
-from controlplane.placement.models import Allocation
-from tests.workflows.helpers import make_instance
-from tests.world import Cloud
+from controlplane.nodes.agent_client import Grant
+from tests.workflows.test_permits import guarded_methods
 
 ROOT = Path(controlplane.__file__).parent
-
-# What a node may be asked or relieved of without a warrant. A new call belongs here only if it gives the node nothing.
-FREE = {
-    "Describe",
-    "Watch",
-    "ReadConsole",
-    "RemoveImage",
-    "RemoveVolume",
-    "RemovePort",
-    "RemoveInstance",
-    "RemoveAttachment",
-}
-METHODS: list[MethodDescriptor] = list(pb.DESCRIPTOR.services_by_name["Agent"].methods)
-GUARDED = [method for method in METHODS if method.name not in FREE]
-
-
-def carries_warrant(message: Descriptor) -> bool:
-    fields = message.fields
-    inner = [field.message_type for field in fields if field.message_type is not None]
-    return pb.Warrant.DESCRIPTOR in inner or any(carries_warrant(one) for one in inner)
-
-
-@pytest.fixture
-def stub(cloud: Cloud) -> Iterator[AgentStub]:
-    node = cloud.machine.row
-    with grpc.secure_channel(node.address, channel_credentials("worker"), options=channel_options(node.pk)) as channel:
-        yield AgentStub(channel)
-
-
-def call(stub: AgentStub, method: MethodDescriptor, warrant: pb.Warrant | None) -> tuple[grpc.StatusCode, str]:
-    """Call it with nothing but this warrant; the status and the agent's code for the refusal."""
-    if method.client_streaming:
-        argument: object = iter([pb.ImagePart(header=pb.ImageHeader(sha256="0" * 64, warrant=warrant))])
-    else:
-        message = getattr(pb, method.input_type.name)(warrant=warrant)
-        message.subject.id, message.subject.generation = str(new_id()), 1
-        argument = message
-    with pytest.raises(grpc.RpcError) as caught:
-        getattr(stub, method.name)(argument, timeout=10)
-    trailers = dict(caught.value.trailing_metadata())
-    return caught.value.code(), trailers["andromede-code"]
-
-
-def test_every_call_that_is_not_free_has_a_place_for_a_warrant() -> None:
-    assert {method.name for method in METHODS} > FREE
-    assert {method.name for method in GUARDED} == {
-        method.name for method in METHODS if carries_warrant(method.input_type)
-    }
-
-
-@pytest.mark.parametrize("method", GUARDED, ids=lambda method: method.name)
-def test_the_agent_refuses_it_without_a_warrant(cloud: Cloud, stub: AgentStub, method: MethodDescriptor) -> None:
-    half = pb.Warrant(node_id=str(cloud.machine.row.pk), zone=cloud.machine.row.zone_id)
-    for warrant in (None, half):
-        assert call(stub, method, warrant) == (grpc.StatusCode.PERMISSION_DENIED, "agent.no_warrant")
-    assert cloud.fake.is_clean()
-    assert not cloud.fake.images
-
-
-@pytest.mark.parametrize("method", GUARDED, ids=lambda method: method.name)
-def test_the_agent_refuses_the_warrant_of_another_node_or_zone(
-    cloud: Cloud, stub: AgentStub, method: MethodDescriptor
-) -> None:
-    whole = {"decision_id": str(new_id()), "allocation_id": str(new_id())}
-    own = {"node_id": str(cloud.machine.row.pk), "zone": cloud.machine.row.zone_id}
-    for other in ({"node_id": str(new_id())}, {"zone": "us-va-1"}):
-        warrant = pb.Warrant(**{**whole, **own, **other})
-        assert call(stub, method, warrant) == (grpc.StatusCode.PERMISSION_DENIED, "agent.wrong_node")
-    assert cloud.fake.is_clean()
+METHODS = {method.name for method in pb.DESCRIPTOR.services_by_name["Agent"].methods}
 
 
 def client_functions() -> dict[str, Callable[..., object]]:
@@ -101,16 +27,9 @@ def client_functions() -> dict[str, Callable[..., object]]:
 
 def test_our_own_functions_for_those_calls_take_a_grant_and_no_node() -> None:
     takes_grant = {name for name, function in client_functions().items() if Grant in get_type_hints(function).values()}
-    assert takes_grant == {name for name in client_functions() if name.startswith("ensure_")}
-    assert len(takes_grant) == len(GUARDED)
-
-
-def test_a_grant_names_the_allocation_it_comes_from(cloud: Cloud) -> None:
-    instance = make_instance(cloud)
-    allocation = Allocation.objects.get(consumer_id=instance.pk)
-    warrant = placement.grant(instance.pk).warrant()
-    assert (warrant.decision_id, warrant.allocation_id) == (str(allocation.decision_id), str(allocation.pk))
-    assert (warrant.node_id, warrant.zone) == (str(cloud.machine.row.pk), "fr-idf-1")
+    ensures = {name for name in client_functions() if name.startswith("ensure_")}
+    assert takes_grant == ensures - {"ensure_trust"}
+    assert len(takes_grant) == len(guarded_methods())
 
 
 def callers(*names: str) -> set[str]:
@@ -125,19 +44,24 @@ def callers(*names: str) -> set[str]:
     return found
 
 
-def test_only_placement_makes_grants_and_only_grants_make_warrants() -> None:
+def test_only_placement_makes_grants_and_only_the_client_makes_permits_of_them() -> None:
     assert callers("Grant") == {"placement.services"}
-    assert callers("Warrant") == {"nodes.agent_client"}
+    assert callers("leave") == {"nodes.agent_client"}
+
+
+def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
+    assert callers("need") == {"workflows.leave"}
+    assert callers("signing_key") == {"signer.permits", "signer.floors", "nodes.management.commands.permit_deny"}
 
 
 def test_only_the_client_and_the_watcher_open_channels_to_agents() -> None:
     assert callers("secure_channel", "insecure_channel", "AgentStub") == {"nodes.agent_client", "watcher.streams"}
 
 
-def test_the_watcher_only_listens() -> None:
+def test_the_watcher_only_listens_and_hands_over_what_others_have_signed() -> None:
     tree = ast.parse((ROOT / "watcher" / "streams.py").read_text())
     calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert calls & {method.name for method in METHODS} == {"Watch"}
+    assert calls & METHODS == {"Watch", "EnsureTrust"}
 
 
 def test_only_placement_writes_allocations() -> None:

@@ -93,7 +93,6 @@ class Doubter:
         bare = type(message)()
         bare.CopyFrom(message)
         bare.ClearField("permit")
-        bare.ClearField("warrant")
         assert refusal(self.stub, name, bare) == "agent.permit.missing"
 
 

@@ -33,10 +33,12 @@ def publish(
 ) -> Keyset:
     """The keyset that follows the last one, unless nothing would change. `without`: signers' keys that are to be
     void."""
-    before, now = _published(), clock.now().replace(microsecond=0)
+    before, now = _published(), clock.now()
     void = trust.deny_list().kids | set(without)
     public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR).items() if kid not in void}
-    signers = keysets.signers({kid: key for kid, key in before.items() if kid not in void}, public, new, now=now)
+    signers = keysets.signers(
+        {kid: key for kid, key in before.items() if kid not in void}, public, new, now=now.replace(microsecond=0)
+    )
     found = signers | keysets.officers(before, approvers, now=now)
     return trust.keyset() if found == before else trust.keyset_publish(actor, root, found.values())
 

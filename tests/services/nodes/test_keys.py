@@ -1,0 +1,231 @@
+"""Keysets, charters, rotation and revocation, by their commands."""
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from controlplane.audit.models import EvidenceRecord
+from controlplane.catalog import epochs, officer_keys
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.nodes import keys, keysets, trust
+from controlplane.nodes.models import TrustDocument
+from controlplane.placement.core import signed
+from controlplane.placement.core.trust import Key
+from controlplane.placement.models import Permit
+from controlplane.signer import floors
+from tests.facts import officer, state, statement
+from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
+from tests.world import Cloud, again, run
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def pki(cloud: Cloud) -> Path:
+    return cloud.world.folder / "pki"
+
+
+@pytest.fixture
+def command(pki: Path) -> Run:
+    def run_it(name: str, *arguments: str) -> str:
+        root = [] if name == "permit_deny" else ["--root-key", str(pki / "root.key")]
+        out = io.StringIO()
+        call_command(name, *arguments, *root, stdout=out, stderr=io.StringIO())
+        return out.getvalue().strip()
+
+    return run_it
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[timedelta], None]]:
+    """Moves the control plane's clock."""
+    now = clock.now
+
+    def move(step: timedelta) -> None:
+        monkeypatch.setattr(clock, "now", lambda: now() + step)
+
+    yield move
+
+
+def signers() -> dict[str, Key]:
+    return {key.id: key for key in trust.keyset().keys.values() if key.use == "permit"}
+
+
+def signer_of(operation: Any) -> str:
+    """Which key signed the operation's permit."""
+    permit = Permit.objects.filter(operation_id=operation.pk, state="signed").latest("created_at")
+    return signed.read(bytes(permit.document or b"")).key_id
+
+
+# ---- keysets
+
+
+def test_the_same_keys_again_are_no_new_keyset(cloud: Cloud, command: Run) -> None:
+    before, epoch = trust.keyset(), epochs.current()
+    command("keyset_publish")
+    assert (trust.keyset(), epochs.current()) == (before, epoch)
+
+
+def test_officers_sign_facts_unless_they_are_named_as_approvers(cloud: Cloud, command: Run) -> None:
+    ada, bea = officer("ada").key_id, officer("bea").key_id
+    command("keyset_publish", "--approver", bea)
+    uses = {key.id: key.use for key in trust.keyset().keys.values()}
+    assert (uses[ada], uses[bea]) == ("facts", "approval")
+    officer("cleo")
+    command("keyset_publish")
+    assert trust.keyset().keys[bea].use == "approval", "it keeps its use"
+
+
+def test_a_revoked_officers_key_stays_for_what_it_has_signed(cloud: Cloud, command: Run) -> None:
+    ada, bea = officer("ada"), officer("bea")
+    state([statement("zone", "fr-idf-1", "location.territory", "FR", author="ada")], by=ada)
+    for each in (ada, bea):
+        officer_keys.officer_key_revoke(SYSTEM, each.key_id)
+    command("keyset_publish")
+    known = trust.keyset().keys
+    assert known[ada.key_id].not_after <= clock.now()
+    assert bea.key_id not in known
+    assert floors.raise_all() == 1
+    assert not EvidenceRecord.objects.filter(kind="incident").exists()
+
+
+def test_without_the_root_key_nothing_is_published(cloud: Cloud, pki: Path) -> None:
+    (pki / "root.key").unlink()
+    with pytest.raises(CommandError, match=r"trust\.key_missing"):
+        call_command("keyset_publish", "--root-key", str(pki / "root.key"))
+    assert trust.keyset().version == 1
+
+
+def test_another_root_is_published_and_believed_by_nobody(cloud: Cloud, pki: Path) -> None:
+    other = keys.create(pki / "other", keys.ROOT, name="root")
+    officer()
+    call_command("keyset_publish", "--root-key", str(pki / "other" / "root.key"), stderr=io.StringIO())
+    assert other.id != cloud.world.root.id
+    floors.raise_all()
+    request = trust.due(cloud.machine.row)
+    assert request is not None
+    with pytest.raises(Exception, match="not genuine"):
+        cloud.machine.heartbeat()
+
+
+# ---- rotation
+
+
+def test_a_new_key_waits_then_signs_and_the_old_one_ends_after_an_overlap(
+    cloud: Cloud, command: Run, later: Callable[[timedelta], None]
+) -> None:
+    (old,) = signers()
+    new = command("key_rotate", "--delay-minutes", "30")
+    known = signers()
+    assert set(known) == {old, new}
+    assert known[old].not_after - known[new].not_before == keysets.OVERLAP >= timedelta(days=7)
+    floors.raise_all()
+    cloud.machine.heartbeat()
+    assert signer_of(done(ask_instance(cloud, "one")[1])) == old
+    later(timedelta(minutes=31))
+    _, operation = ask_instance(cloud, "two")
+    run(operation)
+    assert signer_of(operation) == new
+    later(keysets.OVERLAP + timedelta(hours=1))
+    command("keyset_publish")
+    assert set(signers()) == {new}
+
+
+def test_permits_of_both_keys_are_taken_during_the_overlap(cloud: Cloud, command: Run) -> None:
+    (old,) = signers()
+    first, operation = ask_instance(cloud, "one")
+    new = command("key_rotate", "--delay-minutes", "0")
+    assert signer_of(done(operation)) == new
+    known = signers()
+    assert cloud.machine.held.keyset.keys[old] == known[old]
+    assert old != new
+    assert first.pk
+
+
+def test_in_an_emergency_the_old_key_is_void_at_once(cloud: Cloud, command: Run) -> None:
+    (old,) = signers()
+    make_volume(cloud)
+    stolen = keys.load(cloud.world.folder / "pki" / "signer.key", keys.SIGNER)
+    new = command("key_rotate", "--emergency")
+    assert set(signers()) == {new}
+    assert trust.deny_list().kids == {old}
+    assert signer_of(done(ask_instance(cloud)[1])) == new
+    held = cloud.machine.held
+    assert set(held.keyset.keys) == {new}
+    assert held.deny.kids == {old}
+    assert stolen.id == old
+    command("keyset_publish")
+    assert set(signers()) == {new}, "its file is still there and counts for nothing"
+
+
+def test_a_new_key_of_another_scope_ends_no_other(cloud: Cloud, command: Run) -> None:
+    (old,) = signers()
+    before = signers()[old]
+    new = command("key_rotate", "--zones", "de-rhein-1", "--classifications", "public,eu-resident")
+    known = signers()
+    assert known[old] == before
+    assert (known[new].zones, known[new].classifications) == ({"de-rhein-1"}, {"public", "eu-resident"})
+
+
+# ---- charters
+
+
+def charter(command: Run, *more: str, witnesses: tuple[str, ...] = ("alice", "bruno")) -> str:
+    named = [word for witness in witnesses for word in ("--witness", witness)]
+    return command("charter_sign", "--node", "node-1", "--serial", "SN-7", *named, *more)
+
+
+def test_a_charter_reaches_its_node(cloud: Cloud, command: Run) -> None:
+    charter(command, "--classifications", "public,eu-resident", "--valid-days", "10")
+    found = trust.charter_of(cloud.machine.row)
+    assert found is not None
+    assert (found.version, found.zone, found.serial) == (2, "fr-idf-1", "SN-7")
+    assert found.classifications == {"public", "eu-resident"}
+    assert found.valid_to - found.valid_from == timedelta(days=10)
+    assert found.witnesses == ("alice", "bruno")
+    cloud.machine.heartbeat()
+    assert cloud.machine.held.charter == found
+    record = EvidenceRecord.objects.filter(kind="node").latest("created_at")
+    assert "alice" in (record.document or "")
+
+
+@pytest.mark.parametrize("witnesses", [("alice",), ("alice", "alice"), ("alice", "bruno", "chloe")])
+def test_a_charter_takes_two_people(cloud: Cloud, command: Run, witnesses: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match=r"trust\.witnesses_needed"):
+        charter(command, "--classifications", "*", witnesses=witnesses)
+    assert TrustDocument.objects.filter(kind="charter").count() == 1
+
+
+# ---- revocation
+
+
+def test_what_is_denied_is_refused_by_the_node_and_stays_denied(cloud: Cloud, command: Run) -> None:
+    instance = make_instance(cloud)
+    command("permit_deny", "--resource", str(instance.pk))
+    command("permit_deny", "--node", "node-1")
+    assert trust.deny_list().resources == {str(instance.pk)}
+    assert trust.deny_list().nodes == {str(cloud.machine.row.pk)}
+    cloud.machine.heartbeat()
+    assert cloud.machine.held.deny == trust.deny_list()
+    _, operation = ask_instance(cloud, "other")
+    assert again(run(operation)).state == "failed"
+    assert operation.error is not None
+    assert operation.error["facts"]["agent_code"] == "agent.permit.revoked"
+
+
+def test_something_has_to_be_named(cloud: Cloud, command: Run) -> None:
+    with pytest.raises(CommandError, match="Name what is to be denied"):
+        command("permit_deny")
+
+
+def test_a_key_cannot_deny_itself(cloud: Cloud, command: Run) -> None:
+    (only,) = signers()
+    with pytest.raises(CommandError, match=r"trust\.no_usable_key"):
+        command("permit_deny", "--kid", only)
+    assert trust.deny_list().version == 0
