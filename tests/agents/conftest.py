@@ -92,13 +92,19 @@ def worker(ca: TestCA) -> Issued:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[AgentUnderTest]:
+def fresh(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[AgentUnderTest]:
+    """It trusts nothing but its root yet."""
     under_test = AgentUnderTest(tmp_path, FakeNode(), ca, worker)
     under_test.enrol()
     under_test.start()
-    under_test.learn()
     yield under_test
     under_test.stop()
+
+
+@pytest.fixture
+def agent(fresh: AgentUnderTest) -> AgentUnderTest:
+    fresh.learn()
+    return fresh
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,12 @@ from uuid import UUID
 import grpc
 import pytest
 
-from agents.node.adapters.fake import FakeNode
 from agents.protocol import agent_pb2 as pb
 from controlplane.placement.core.canonical import dumps
 from controlplane.placement.core.permit import LIFETIME, Contents, Limits
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, Refusal, image_stream, refusal
 from tests.permits import IN_FRANCE, SigningKey, now
-from tests.pki import Issued, TestCA
 
 FORBIDDEN = grpc.StatusCode.PERMISSION_DENIED
 RETRYABLE = {"expired", "revoked_by_epoch", "stale_facts"}
@@ -405,16 +403,6 @@ def test_without_a_charter_that_holds_nothing_does(fresh: AgentUnderTest) -> Non
 def test_a_node_that_was_told_nothing_takes_nothing(fresh: AgentUnderTest) -> None:
     assert refused(fresh) == "unknown_key"
     assert fresh.stub.EnsureTrust(pb.EnsureTrustRequest()) == pb.TrustState(is_clock_kept=True)
-
-
-@pytest.fixture
-def fresh(tmp_path, ca: TestCA, worker: Issued):  # type: ignore[no-untyped-def]
-    """An agent that trusts nothing but its root yet."""
-    under_test = AgentUnderTest(tmp_path, FakeNode(), ca, worker)
-    under_test.enrol()
-    under_test.start()
-    yield under_test
-    under_test.stop()
 
 
 # ---- time

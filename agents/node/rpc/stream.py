@@ -24,7 +24,7 @@ class Stream:
     def events(self, watch: events.Watch) -> Iterator[pb.NodeEvent]:
         """Until the watch is closed, or MAX_RECEIPTS were told."""
         next_heartbeat = next_inventory = time.monotonic()
-        while not watch.is_closed and self._receipts_left > 0:
+        while not watch.is_closed:
             if time.monotonic() >= next_heartbeat:
                 next_heartbeat = time.monotonic() + self._interval_s
                 yield self._heartbeat()
@@ -33,6 +33,8 @@ class Stream:
                 document = signed_inventory.document(self._node)
                 yield pb.NodeEvent(at_unix_ms=_now_ms(), signed_inventory=document)
             yield from self._receipts()
+            if self._receipts_left <= 0:
+                return
             guest_id = watch.next(next_heartbeat - time.monotonic())
             if guest_id is not None:
                 yield from self._change(guest_id)

@@ -137,7 +137,9 @@ class TrustStore:
             deny = documents.unchecked_deny_list(stored[DENY]) if is_orphaned else NOTHING_DENIED
         ring = KeyRing(keyset, deny)
         floor = _still(FLOOR, stored, lambda found: documents.floor(found, authority, ring))
-        return Held(keyset, charter, deny, floor, self._world(stored.get(FACTS, b"[]"), ring), is_orphaned)
+        facts = stored.get(FACTS, b"")
+        world = self._world(facts, ring) if floor is not None and documents.is_of(floor, facts) else World()
+        return Held(keyset, charter, deny, floor, world, is_orphaned)
 
     def _world(self, facts: bytes, ring: KeyRing) -> World:
         """Remembered, since floors are renewed far more often than facts, and each fact is a signature to check."""

@@ -1,0 +1,313 @@
+"""What a node did under which permit, in its own signature, until the control plane has it."""
+
+import json
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agents.node.adapters.base import Power
+from agents.node.adapters.fake import FakeNode
+from agents.node.rpc import stream as streams
+from agents.node.trust import receipts
+from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core import signed
+from controlplane.placement.core.canonical import dumps
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, image_stream, refusal
+from tests.pki import Issued, TestCA
+
+Payload = dict[str, object]
+
+
+def genuine(agent: AgentUnderTest, kind: str, document: bytes) -> Payload:
+    """What is stated, after a check with the key of the node's certificate."""
+    certificate = x509.load_pem_x509_certificate((agent.state_dir / "pki" / "node.crt").read_bytes())
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    envelope = signed.read(document)
+    key.verify(envelope.signature, signed.message(kind, envelope.payload), ec.ECDSA(hashes.SHA256()))
+    assert envelope.key_id == envelope.payload["node"] == str(wishes.NODE_ID)
+    assert envelope.payload["zone"] == wishes.ZONE
+    return dict(envelope.payload)
+
+
+def watch(agent: AgentUnderTest, *, after: int = 0) -> Iterator[pb.NodeEvent]:
+    request = pb.WatchRequest(heartbeat_interval_ms=3_600_000, receipts_after=after)
+    return agent.stub.Watch(request, timeout=20)
+
+
+def next_receipt(agent: AgentUnderTest, stream: Iterator[pb.NodeEvent]) -> Payload:
+    receipt = next(event.receipt for event in stream if event.WhichOneof("event") == "receipt")
+    payload = genuine(agent, "receipt", receipt.document)
+    assert payload["number"] == receipt.number
+    return payload
+
+
+def all_receipts(agent: AgentUnderTest, count: int, *, after: int = 0) -> list[Payload]:
+    stream = watch(agent, after=after)
+    found = [next_receipt(agent, stream) for _ in range(count)]
+    stream.cancel()  # type: ignore[attr-defined]
+    return found
+
+
+def told(payload: Payload) -> tuple[object, ...]:
+    return payload["event"], payload["kind"], payload["resource"], payload["generation"]
+
+
+def jti_of(request: pb.EnsureVolumeRequest) -> str:
+    return str(json.loads(request.permit.document)["p"]["jti"])
+
+
+def running(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
+    """A running guest: receipts 1 (its disk) and 2."""
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    wish = agent.stub.permitted(wishes.instance(root, vcpus=2))
+    agent.stub.EnsureInstance(wish)
+    return wish
+
+
+# ---- what is told
+
+
+def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest) -> None:
+    content = b"x" * 512
+    header = wishes.image_header(content)
+    agent.stub.EnsureImage(image_stream(header, content))
+    root = agent.stub.permitted(wishes.volume(size_mib=64, image=header.sha256))
+    data, port = wishes.volume(generation=3), wishes.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureVolume(data)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port, vcpus=2, memory_mib=256)
+    agent.stub.EnsureInstance(wish)
+    plug = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(plug)
+    agent.stub.RemoveAttachment(wishes.removal(plug.subject))
+    agent.stub.RemoveInstance(wishes.removal(wish.subject))
+    agent.stub.RemovePort(wishes.removal(port.subject))
+    agent.stub.RemoveVolume(wishes.removal(root.subject))
+    agent.stub.RemoveImage(pb.RemoveImageRequest(sha256=header.sha256))
+
+    found = all_receipts(agent, 11)
+    expected = [
+        ("image", header.sha256, 0),
+        ("volume", root.subject.id, 1),
+        ("volume", data.subject.id, 3),
+        ("port", port.subject.id, 1),
+        ("instance", wish.subject.id, 1),
+        ("attachment", plug.subject.id, 1),
+    ]
+    assert [told(each) for each in found[:6]] == [("opened", *each) for each in expected]
+    closed = [expected[5], expected[4], expected[3], expected[1], expected[0]]
+    assert [told(each) for each in found[6:]] == [("closed", *each) for each in closed]
+    assert [each["number"] for each in found] == list(range(1, 12))
+    assert found[1]["jti"] == jti_of(root) == found[9]["jti"]
+    assert found[1]["measured"] == {"size_bytes": 64 * wishes.MIB, "image": header.sha256}
+    assert found[4]["measured"] == {
+        "domain": wish.subject.id,
+        "vcpus": 2,
+        "memory_mib": 256,
+        "virt_type": agent.fake.adapters().hypervisor.host().virt_type,
+        "volumes": [root.subject.id],
+        "nics": [port.subject.id],
+    }
+
+
+def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: AgentUnderTest) -> None:
+    request = agent.stub.permitted(wishes.volume())
+    for _ in range(2):
+        agent.stub.EnsureVolume(request)
+    grown = agent.stub.permitted(wishes.volume(request.subject.id, generation=2, size_mib=128))
+    agent.stub.EnsureVolume(grown)
+    first, second = all_receipts(agent, 2)
+    assert (first["jti"], second["jti"]) == (jti_of(request), jti_of(grown))
+    assert agent.server.node.permits.receipts.last_number == 2
+
+
+def test_an_image_that_is_there_is_not_opened_again(agent: AgentUnderTest) -> None:
+    content = b"x" * 512
+    for _ in range(2):
+        agent.stub.EnsureImage(image_stream(wishes.image_header(content), content))
+    assert agent.server.node.permits.receipts.last_number == 1
+
+
+def test_a_refusal_leaves_a_receipt(agent: AgentUnderTest) -> None:
+    request = agent.stub.permitted(wishes.volume())
+    request.permit.CopyFrom(agent.stub.permit_for(request, zone="us-va-1"))
+    refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+    strange, missing = all_receipts(agent, 2)
+    assert told(strange) == ("refused", "volume", request.subject.id, 1)
+    assert strange["jti"] == jti_of(request)
+    assert strange["measured"] == {"call": "EnsureVolume", "code": "WRONG_ZONE"}
+    assert (missing["jti"], missing["measured"]) == ("", {"call": "EnsureVolume", "code": "MISSING"})
+
+
+@pytest.mark.parametrize("jti", [7, "x" * 65, "\u0000", None])
+def test_what_a_bad_permit_says_of_itself_breaks_nothing(agent: AgentUnderTest, jti: object) -> None:
+    request = wishes.volume()
+    request.permit.document = dumps({"p": {"jti": jti}, "kid": "signer-1", "sig": ""})
+    assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.permit.malformed"
+    (receipt,) = all_receipts(agent, 1)
+    assert receipt["jti"] == ""
+
+
+def test_a_flood_of_bad_permits_does_not_fill_the_disk(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "MAX_REFUSED", 3)
+    for _ in range(5):
+        refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+    agent.stub.EnsureVolume(wishes.volume())
+    assert [each["event"] for each in all_receipts(agent, 4)] == ["refused"] * 3 + ["opened"]
+    all_receipts(agent, 1, after=3)
+    refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+    assert [each["event"] for each in all_receipts(agent, 2, after=3)] == ["opened", "refused"]
+
+
+# ---- guests that stop
+
+
+@pytest.mark.parametrize("how", ["crash", "guest_powers_off"])
+def test_a_guest_that_stops_by_itself_is_closed(agent: AgentUnderTest, how: str) -> None:
+    stream = watch(agent)
+    wish = running(agent)
+    assert [next_receipt(agent, stream)["event"] for _ in range(2)] == ["opened", "opened"]
+    getattr(agent.fake, how)(UUID(wish.subject.id))
+    closed = next_receipt(agent, stream)
+    assert told(closed) == ("closed", "instance", wish.subject.id, 1)
+    assert closed["jti"] == jti_of(wish)  # type: ignore[arg-type]
+    agent.stub.EnsureInstance(wish)
+    assert told(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
+
+
+def test_a_guest_that_is_stopped_is_closed_before_the_call_ends(agent: AgentUnderTest) -> None:
+    wish = running(agent)
+    agent.stub.bare.EnsureInstance(without_permit(wishes.again(wish, power=pb.POWER_OFF)))
+    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+
+
+def test_a_guest_that_goes_on_is_not_closed_when_it_was_asked_to_stop(agent: AgentUnderTest) -> None:
+    agent.fake.ignore_shutdown = True
+    wish = running(agent)
+    agent.stub.bare.EnsureInstance(without_permit(wishes.again(wish, power=pb.POWER_SHUTDOWN)))
+    assert agent.server.node.permits.receipts.last_number == 2
+    agent.fake.guest_powers_off(UUID(wish.subject.id))
+    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+
+
+def test_a_guest_that_stopped_while_the_agent_was_away_is_closed(agent: AgentUnderTest) -> None:
+    wish = running(agent)
+    agent.stop()
+    guest = agent.fake.guests[UUID(wish.subject.id)]
+    guest.power, guest.running = Power.OFF, None  # nobody heard of it
+    agent.start()
+    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+
+
+def test_guests_that_run_on_stay_open_over_a_restart(agent: AgentUnderTest) -> None:
+    wish = running(agent)
+    agent.restart()
+    agent.stub.EnsureInstance(wish)
+    assert agent.server.node.permits.receipts.last_number == 2
+
+
+def without_permit(wish: pb.EnsureInstanceRequest) -> pb.EnsureInstanceRequest:
+    wish.ClearField("permit")
+    return wish
+
+
+# ---- on their way
+
+
+def test_receipts_wait_for_the_control_plane_also_over_a_restart(agent: AgentUnderTest) -> None:
+    for _ in range(3):
+        agent.stub.EnsureVolume(wishes.volume())
+    before = all_receipts(agent, 3)
+    agent.restart()
+    assert all_receipts(agent, 3) == before
+    agent.stub.EnsureVolume(wishes.volume())
+    assert [each["number"] for each in all_receipts(agent, 2, after=2)] == [3, 4]
+
+
+def test_what_is_kept_elsewhere_is_forgotten_here(agent: AgentUnderTest) -> None:
+    for _ in range(3):
+        agent.stub.EnsureVolume(wishes.volume())
+    all_receipts(agent, 1, after=2)
+    assert [number for number, _ in agent.server.node.permits.receipts.after(0, limit=10)] == [3]
+
+
+def test_a_watcher_hears_of_a_receipt_at_once(agent: AgentUnderTest) -> None:
+    stream = watch(agent)
+    for number in range(1, 4):
+        agent.stub.EnsureVolume(wishes.volume())
+        assert next_receipt(agent, stream)["number"] == number
+
+
+def test_a_stream_ends_so_that_receipts_can_be_forgotten(
+    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_RECEIPTS", 2)
+    for _ in range(3):
+        agent.stub.EnsureVolume(wishes.volume())
+    events = list(watch(agent))
+    assert sum(event.WhichOneof("event") == "receipt" for event in events) >= 2
+
+
+def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUnderTest) -> None:
+    """No number stands for two receipts, and what was done meanwhile is told."""
+    for _ in range(2):
+        agent.stub.EnsureVolume(wishes.volume())
+    found = all_receipts(agent, 2, after=40)
+    assert [each["number"] for each in found] == [41, 42]
+    agent.stub.EnsureVolume(wishes.volume())
+    assert [each["number"] for each in all_receipts(agent, 1, after=42)] == [43]
+
+
+# ---- the signed inventory
+
+
+def inventory(agent: AgentUnderTest) -> Payload:
+    stream = watch(agent)
+    document = next(event.signed_inventory for event in stream if event.WhichOneof("event") == "signed_inventory")
+    stream.cancel()  # type: ignore[attr-defined]
+    return genuine(agent, "inventory", document)
+
+
+def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnderTest) -> None:
+    wish = running(agent)
+    data = wishes.volume()
+    agent.stub.EnsureVolume(data)
+    plug = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(plug)
+    agent.fake.foreign_domains.append("somebody-elses")
+    agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest"]
+    found = inventory(agent)
+    assert found["domains"] == [{"id": wish.subject.id, "power": "running"}]
+    assert found["unknown_domains"] == ["somebody-elses"]
+    assert found["volumes"] == sorted([wish.root_volume_id, data.subject.id, "smuggled.raw"])
+    assert found["images"] == ["latest"]
+    assert found["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
+    assert found["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
+    assert (found["last_receipt"], found["refusals"], found["hook"]) == (4, {}, None)
+
+
+def test_the_inventory_counts_refusals(agent: AgentUnderTest) -> None:
+    for _ in range(2):
+        refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+    assert inventory(agent)["refusals"] == {"MISSING": 2}
+
+
+def test_inventories_come_again_and_again(tmp_path, ca: TestCA, worker: Issued) -> None:  # type: ignore[no-untyped-def]
+    agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, inventory_interval_s=0.05)
+    agent.enrol()
+    agent.start()
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=20)
+    found = (event for event in stream if event.WhichOneof("event") == "signed_inventory")
+    moments = [genuine(agent, "inventory", next(found).signed_inventory)["at"] for _ in range(3)]
+    assert len(set(moments)) == 3
+    stream.cancel()
+    agent.stop()

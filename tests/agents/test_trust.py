@@ -1,0 +1,281 @@
+"""What a running agent takes for true, from whom, and that it never goes back."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import grpc
+import pytest
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core.canonical import dumps
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, refusal
+from tests.permits import Authority, SigningKey, now
+from tests.pki import issue_controlplane
+
+NODE, ZONE = wishes.NODE_ID, wishes.ZONE
+
+
+def tell(agent: AgentUnderTest, **documents: bytes) -> pb.TrustState:
+    state: pb.TrustState = agent.stub.EnsureTrust(pb.EnsureTrustRequest(**documents))
+    return state
+
+
+def known(agent: AgentUnderTest) -> pb.TrustState:
+    return tell(agent)
+
+
+def not_taken(agent: AgentUnderTest, **documents: bytes) -> str:
+    before = known(agent)
+    found = refusal(lambda: tell(agent, **documents))
+    assert known(agent) == before
+    assert not found.is_retryable
+    statuses = {"agent.trust_older": grpc.StatusCode.FAILED_PRECONDITION}
+    assert found.status is statuses.get(found.code, grpc.StatusCode.PERMISSION_DENIED)
+    return found.code
+
+
+def works(agent: AgentUnderTest) -> bool:
+    request = wishes.volume()
+    try:
+        agent.stub.EnsureVolume(request)
+    except grpc.RpcError:
+        return False
+    return UUID(request.subject.id) in agent.fake.volumes
+
+
+def floor_of(authority: Authority, **options: object) -> dict[str, bytes]:
+    facts = authority.facts(ZONE)
+    return {"floor": authority.floor(ZONE, facts, **options), "facts": facts}  # type: ignore[arg-type]
+
+
+# ---- once told, it knows
+
+
+def test_what_it_is_told_it_knows_also_after_a_restart(fresh: AgentUnderTest) -> None:
+    issued_at = now().replace(microsecond=1)
+    authority = fresh.authority
+    state = tell(fresh, keyset=authority.keyset(4), charter=authority.charter(NODE, ZONE, version=3))
+    assert (state.keyset_version, state.charter_version, state.epoch) == (4, 3, 0)
+    state = tell(fresh, **floor_of(authority, issued_at=issued_at), deny=authority.deny(2, jtis=["x"]))
+    assert (state.epoch, state.deny_version, state.is_clock_kept) == (1, 2, True)
+    assert state.floor_issued_at_unix_ms >= issued_at.timestamp() * 1000
+    fresh.restart()
+    assert known(fresh) == state
+    assert works(fresh)
+
+
+def test_heartbeats_say_what_it_knows(agent: AgentUnderTest) -> None:
+    stream = agent.stub.Watch(pb.WatchRequest(), timeout=10)
+    assert next(stream).heartbeat.trust == known(agent)
+    stream.cancel()
+
+
+def test_the_same_again_is_success(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    trust = authority.trust(NODE, ZONE)
+    trust.deny = authority.deny(1, jtis=["x"])
+    first = agent.stub.EnsureTrust(trust)
+    assert agent.stub.EnsureTrust(trust) == first
+
+
+def test_a_process_that_may_not_is_refused(agent: AgentUnderTest) -> None:
+    web = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / "web", process="web"))
+    assert refusal(lambda: web.EnsureTrust(pb.EnsureTrustRequest())).code == "agent.unknown_peer"
+
+
+# ---- versions
+
+
+def test_nothing_older_is_taken(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    older = floor_of(authority)
+    authority.epoch = 7
+    newer = floor_of(authority)
+    deny = authority.deny(2, jtis=["x"])
+    tell(agent, keyset=authority.keyset(2), charter=authority.charter(NODE, ZONE, version=2), deny=deny, **newer)
+    agent.restart()
+    assert not_taken(agent, keyset=authority.keyset(1)) == "agent.trust_older"
+    assert not_taken(agent, charter=authority.charter(NODE, ZONE, version=1)) == "agent.trust_older"
+    assert not_taken(agent, deny=authority.deny(1, jtis=["x", "y"])) == "agent.trust_older"
+    assert not_taken(agent, **older) == "agent.trust_older"
+
+
+def test_one_version_has_one_content(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    tell(agent, deny=authority.deny(1))
+    assert not_taken(agent, keyset=authority.keyset(1, [authority.signer.entry("permit")])) == "agent.trust_refused"
+    assert not_taken(agent, charter=authority.charter(NODE, ZONE, serial="OTHER")) == "agent.trust_refused"
+    assert not_taken(agent, deny=authority.deny(1, jtis=["x"])) == "agent.trust_refused"
+
+
+def test_a_floor_is_renewed_within_its_epoch(agent: AgentUnderTest) -> None:
+    authority, later = agent.authority, now() + timedelta(minutes=1)
+    renewed = tell(agent, **floor_of(authority, issued_at=later))
+    assert renewed.epoch == 1
+    assert renewed.floor_issued_at_unix_ms >= later.timestamp() * 1000
+    assert not_taken(agent, **floor_of(authority)) == "agent.trust_older"
+
+
+# ---- who may say what
+
+
+def test_only_the_root_makes_keysets_and_charters(agent: AgentUnderTest) -> None:
+    usurper = Authority()
+    usurper.root = agent.authority.signer
+    for authority in (Authority(), usurper):
+        assert not_taken(agent, keyset=authority.keyset(2)) == "agent.trust_refused"
+        assert not_taken(agent, charter=authority.charter(NODE, ZONE, version=2)) == "agent.trust_refused"
+
+
+def test_a_charter_of_another_zone_or_node_is_refused(agent: AgentUnderTest) -> None:
+    for node, zone in ((NODE, "us-va-1"), (wishes.new_id(), ZONE)):
+        charter = agent.authority.charter(node, zone, version=2)
+        assert not_taken(agent, charter=charter) == "agent.trust_refused"
+
+
+def test_a_floor_is_of_this_zone_and_by_a_signer_for_it(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    facts = authority.facts(ZONE)
+    elsewhere = SigningKey.ed25519("signer-de")
+    keys = [
+        authority.signer.entry("permit"),
+        authority.officer.entry("facts"),
+        elsewhere.entry("permit", zones=frozenset({"de-rhein-1"})),
+    ]
+    tell(agent, keyset=authority.keyset(2, keys))
+    authority.epoch = 2
+    assert not_taken(agent, floor=authority.floor("us-va-1", facts), facts=facts) == "agent.trust_refused"
+    for key in (elsewhere, authority.officer, SigningKey.ed25519("signer-1")):
+        assert not_taken(agent, **floor_of(authority, by=key)) == "agent.trust_refused"
+    assert tell(agent, **floor_of(authority)).epoch == 2
+
+
+def test_facts_are_those_of_the_floor_and_signed_by_officers(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    authority.epoch = 2
+    regional = SigningKey.ed25519("officer-de")
+    keys = [
+        authority.signer.entry("permit"),
+        authority.officer.entry("facts"),
+        regional.entry("facts", zones=frozenset({"de-rhein-1"})),
+    ]
+    tell(agent, keyset=authority.keyset(2, keys))
+
+    facts = authority.facts(ZONE)
+    others = dumps([authority.fact(ZONE, "location.territory", "US")])
+    assert not_taken(agent, floor=authority.floor(ZONE, facts), facts=others) == "agent.trust_refused"
+    assert not_taken(agent, floor=authority.floor(ZONE, others)) == "agent.trust_refused"
+    assert refusal(lambda: tell(agent, facts=facts)).code == "agent.bad_request"
+    for key in (authority.signer, SigningKey.ed25519("officer-1"), regional):
+        forged = dumps([authority.fact(ZONE, "location.territory", "FR", by=key)])
+        assert not_taken(agent, floor=authority.floor(ZONE, forged), facts=forged) == "agent.trust_refused"
+    elsewhere = dumps([authority.fact("de-rhein-1", "location.territory", "DE", by=regional)])
+    assert tell(agent, floor=authority.floor(ZONE, elsewhere), facts=elsewhere).epoch == 2
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [b"{}", b"[1]", b'[{"kid":"officer-1","p":{},"sig":""}]', b"[ ]", b"[" * 10_000],
+    ids=["object", "number", "empty", "spaced", "deep"],
+)
+def test_facts_that_are_none_are_refused(agent: AgentUnderTest, facts: bytes) -> None:
+    agent.authority.epoch = 2
+    assert not_taken(agent, floor=agent.authority.floor(ZONE, facts), facts=facts) == "agent.trust_refused"
+
+
+def test_a_genuine_signature_does_not_excuse_strange_fields(agent: AgentUnderTest) -> None:
+    root = agent.authority.root
+    for kind in ("keyset", "charter", "deny"):
+        assert not_taken(agent, **{kind: root.document(kind, {"version": 9})}) == "agent.trust_refused"
+        assert not_taken(agent, **{kind: b"nonsense"}) == "agent.trust_refused"
+    floor = agent.authority.signer.document("floor", {"zone": ZONE})
+    assert not_taken(agent, floor=floor, facts=b"[]") == "agent.trust_refused"
+
+
+# ---- what is denied
+
+
+def test_the_deny_list_only_grows_but_for_the_root(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    tell(agent, deny=authority.deny(1, jtis=["a"], resources=["r"]))
+    assert not_taken(agent, deny=authority.deny(2, jtis=["a", "b"])) == "agent.trust_refused"
+    tell(agent, deny=authority.deny(3, jtis=["a", "b"], resources=["r"]))
+    assert not_taken(agent, deny=authority.deny(4, by=authority.officer, jtis=["a", "b"])) == "agent.trust_refused"
+    assert tell(agent, deny=authority.deny(4, by=authority.root)).deny_version == 4
+
+
+def test_a_denied_key_denies_and_raises_nothing_any_more(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    state = tell(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id]))
+    assert state.epoch == 0  # the floor was the denied key's word
+    assert not works(agent)
+    both = [authority.signer.entry("permit"), authority.officer.entry("facts")]
+    authority.epoch = 2
+    assert not_taken(agent, **floor_of(authority)) == "agent.trust_refused"
+    assert not_taken(agent, deny=authority.deny(2, kids=[authority.signer.id])) == "agent.trust_refused"
+
+    successor = SigningKey.ed25519("signer-2")
+    tell(agent, keyset=authority.keyset(2, [*both, successor.entry("permit")]))
+    authority.signer = successor
+    tell(agent, **floor_of(authority))
+    assert works(agent)
+
+
+def test_what_a_thief_of_the_key_did_is_undone_by_the_root(agent: AgentUnderTest) -> None:
+    """Who has the signer's key may lock nodes up, by a floor and a deny list that nothing can be newer than."""
+    authority, thief = agent.authority, agent.authority.signer
+    authority.epoch = 2**53 - 1
+    tell(agent, deny=authority.deny(2**53 - 1, nodes=[str(NODE)]), **floor_of(authority))
+    assert not works(agent)
+
+    authority.signer, authority.epoch = SigningKey.ed25519("signer-2"), 5
+    keyset = authority.keyset(2, [authority.signer.entry("permit"), authority.officer.entry("facts")])
+    tell(agent, keyset=keyset)
+    assert not works(agent)  # what was denied stays so until the root says otherwise
+    assert not_taken(agent, deny=authority.deny(1)) == "agent.trust_older"
+    deny = authority.deny(1, by=authority.root, kids=[thief.id])
+    state = tell(agent, deny=deny, **floor_of(authority))
+    assert (state.deny_version, state.epoch) == (1, 5)
+    assert works(agent)
+    agent.restart()
+    assert works(agent)
+
+
+def test_facts_of_an_officer_whose_key_was_denied_are_unknown_again(agent: AgentUnderTest) -> None:
+    assert works(agent)
+    tell(agent, deny=agent.authority.deny(1, kids=[agent.authority.officer.id]))
+    found = refusal(lambda: agent.stub.EnsureVolume(wishes.volume()))
+    assert found.code == "agent.permit.policy_refuses"
+    assert "ATTR_UNKNOWN" in found.message
+    agent.restart()
+    assert not works(agent)
+
+
+def test_bad_facts_keep_no_revocation_back(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    authority.epoch = 2
+    documents = floor_of(authority) | {"facts": b"[]", "deny": authority.deny(1, kids=[authority.signer.id])}
+    assert refusal(lambda: tell(agent, **documents)).code == "agent.trust_refused"
+    assert known(agent).deny_version == 1
+
+
+# ---- what lies on the disk
+
+
+@pytest.mark.parametrize(
+    ("kind", "forge"),
+    [
+        ("keyset", lambda other: other.keyset(9)),
+        ("charter", lambda other: other.charter(NODE, ZONE, version=9)),
+        ("floor", lambda other: other.floor(ZONE, b"[]")),
+        ("facts", lambda other: dumps([other.fact(ZONE, "location.territory", "FR")])),
+    ],
+)
+def test_what_somebody_wrote_into_the_ledger_is_not_believed(
+    agent: AgentUnderTest, kind: str, forge: Callable[[Authority], bytes]
+) -> None:
+    agent.server.node.ledger.execute("UPDATE trust SET document = ? WHERE kind = ?", forge(Authority()), kind)
+    agent.restart()
+    assert not works(agent)
