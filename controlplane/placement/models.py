@@ -260,8 +260,8 @@ class Exemption(BaseModel):
     """A break-glass: two people of different duties allow that stated clauses are waived for stated resources, one
     operation and one zone, until `expires_at`. It is never deleted, and its terms never change (a trigger refuses).
 
-    `approvals`: {approver, duty, key_id, signature (base64)}; with both it counts. `use_count` grows with every decision
-    that needed it.
+    `approvals`: {approver, duty, key_id, signature (base64)}; with both it counts. `use_count` grows with every
+    decision that needed it.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)

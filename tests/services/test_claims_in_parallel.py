@@ -15,9 +15,9 @@ from controlplane.network.models import Network, Port
 from controlplane.network.services import network_create, network_delete, port_create
 from controlplane.nodes.models import Inventory
 from controlplane.placement import services as placement
+from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.placement.errors import FleetChanged, InsufficientCapacity
 from controlplane.placement.models import Allocation
-from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.quotas import services as quotas
 from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
