@@ -1,0 +1,135 @@
+"""The pages about policies say what is so: examples parse and admit what is said, the tables are those of the code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.placement.core.attributes import PARTY_ROLES
+from controlplane.placement.core.evaluate import TESTS
+from controlplane.placement.core.evaluation_request import answer, parse
+from controlplane.placement.core.policy import LEVELS, ROLES
+from controlplane.placement.core.policy_document import VALUES
+from controlplane.placement.core.policy_document import parse as parse_policy
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.sentences import REMEDIES, SENTENCES
+from tests.unit.placement.sample import ROOT, ask, policy, world
+
+OFFICERS = ROOT / "docs" / "explanation" / "policies.md"
+REFERENCE = ROOT / "docs" / "reference" / "policies.md"
+COMMAND = ROOT / "docs" / "reference" / "evaluate.md"
+
+BLOCK = re.compile(r"^```json\n(.*?)^```\n\n([^\n].*?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
+KNOWN = world()
+
+
+def examples(page: Path) -> list[tuple[Any, str]]:
+    """Each JSON example with the paragraph after it."""
+    return [(json.loads(text), " ".join(after.split())) for text, after in BLOCK.findall(page.read_text())]
+
+
+RECIPES = [(atoms, after) for atoms, after in examples(OFFICERS) if after.startswith("Admits")]
+
+
+def test_the_officers_page_has_recipes() -> None:
+    assert len(RECIPES) == 7
+    assert len(RECIPES) == len(examples(OFFICERS)) - 1  # and one for a class that the sample catalogue has not
+
+
+@pytest.mark.parametrize(("atoms", "after"), RECIPES)
+def test_a_recipe_admits_what_the_page_says(atoms: list[dict[str, Any]], after: str) -> None:
+    said = after.partition(". ")[0]
+    reference = re.search(r"as a backup of `([a-z0-9-]+)`", said)
+    admits_nothing = said.startswith("Admits nothing:")
+    names = [] if admits_nothing else re.findall(r"`([a-z0-9-]+)`", said.rpartition(": ")[2])
+    admitted = [
+        zone
+        for zone in KNOWN.zones
+        if ask(
+            policy(*atoms),
+            zone,
+            KNOWN,
+            role="backup" if reference else "compute",
+            reference=reference[1] if reference else None,
+        ).admits
+    ]
+    assert admitted == names
+    assert bool(names) != admits_nothing
+
+
+def test_reasons_that_the_page_names_are_those_of_the_zones_that_it_names() -> None:
+    qualified, exposed = RECIPES[1][0], RECIPES[4][0]
+    for atoms, zone, code in (
+        (qualified, "fr-est-1", "CERT_EXPIRING"),
+        (qualified, "fr-est-2", "CERT_SUSPENDED"),
+        (qualified, "fr-idf-3", "CERT_SCOPE"),
+        (exposed, "fi-hel-2", "ATTR_UNKNOWN"),
+    ):
+        found = ask(policy(*atoms), zone, KNOWN)
+        assert {each.code for each in found.results if each.result != "T"} == {code}
+    assert {each.ref.atom for each in ask(policy(*exposed), "fr-sud-1", KNOWN).results if each.result == "F"} == {
+        "abroad"
+    }
+
+
+def test_the_example_that_needs_a_class_parses() -> None:
+    (atoms,) = [atoms for atoms, after in examples(OFFICERS) if not after.startswith("Admits")]
+    assert policy(*atoms).atoms
+
+
+def test_the_example_of_the_reference_parses() -> None:
+    ((document, _),) = examples(REFERENCE)
+    assert len(parse_policy(document).atoms) == 5
+
+
+def test_the_request_of_the_page_has_the_answer_of_the_page() -> None:
+    (request, _), (result, _) = examples(COMMAND)
+    given = answer(parse(request, folder=ROOT))
+    zones = given.pop("zones")
+    for zone, told in result.pop("zones").items():
+        assert zones[zone] == told  # type: ignore[index]
+    assert given == result
+
+
+def rows(page: Path, heading: str) -> list[list[str]]:
+    """The cells of all tables under a heading, without their head lines."""
+    section = re.split(r"^## ", page.read_text(), flags=re.MULTILINE)
+    (body,) = [text for text in section if text.startswith(f"{heading}\n")]
+    table = [
+        line.strip("|\n ").split(" | ") for line in body.splitlines() if line.startswith("| ") and "---" not in line
+    ]
+    return [row for row in table if row[0].startswith("`")]
+
+
+def word(cell: str) -> str:
+    return cell.strip("` ")
+
+
+def test_the_tables_of_the_reference_are_complete() -> None:
+    assert tuple(word(row[0]) for row in rows(REFERENCE, "Levels")) == LEVELS
+    operators = rows(REFERENCE, "Operators")
+    assert [word(row[0]) for row in operators[: len(VALUES)]] == list(VALUES)
+    for name, (_, code) in TESTS.items():
+        assert word(dict((word(row[0]), row[2]) for row in operators[: len(VALUES)])[name]) == code
+    text = REFERENCE.read_text()
+    assert all(f"`{role}`" in text for role in PARTY_ROLES)
+
+
+def test_the_reasons_of_holding_data_are_those_of_the_code() -> None:
+    table = rows(REFERENCE, "Reasons of holding data")
+    roles = [row for row in table if word(row[0]) in ROLES]
+    assert tuple(word(row[0]) for row in roles) == ROLES
+    operations = {
+        operation: tuple(re.findall(r"`([a-z]+)`", row[1]))
+        for row in table
+        if row not in roles
+        for operation in re.findall(r"`([a-z._]+)`", row[0])
+    }
+    assert operations == {operation: asked for operation, asked in ROLES_OF.items() if asked}
+
+
+def test_the_reasons_and_remedies_are_those_of_the_code() -> None:
+    table = {word(row[0]): row[2].strip() for row in rows(REFERENCE, "Reasons")}
+    assert table == {code: SENTENCES[f"remedy.{name}"][0] for code, name in REMEDIES.items()}
