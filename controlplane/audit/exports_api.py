@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.http import FileResponse
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.audit import exports
+from controlplane.audit.errors import ExportWindowInvalid
 from controlplane.audit.models import EXPORT, EvidenceExport
 from controlplane.identity.api import ActorView, OrganizationView
 from controlplane.identity.selectors import organization_get
@@ -25,16 +27,16 @@ WINDOW = {
 }
 
 
-class Moment(serializers.CharField):
-    """RFC 3339, with an offset."""
+class Moment(serializers.DateTimeField):
+    """RFC 3339, with its offset."""
 
-    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]
-        if not isinstance(data, str):
-            self.fail("invalid")
+    default_error_messages = {"invalid": _("Must be a moment with its offset, such as 2026-05-01T12:00:00Z.")}
+
+    def to_internal_value(self, value: Any) -> datetime:
         try:
-            return moment(data)
-        except ValueError as exc:
-            raise serializers.ValidationError(str(exc)) from exc
+            return moment(value) if isinstance(value, str) else self.fail("invalid")
+        except ValueError:
+            self.fail("invalid")
 
 
 class ExportIn(In):
@@ -43,7 +45,7 @@ class ExportIn(In):
     example = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
 
     def get_fields(self) -> dict[str, Any]:
-        return {"from": Moment(max_length=40), "to": Moment(max_length=40)}
+        return {"from": Moment(), "to": Moment()}
 
 
 class ExportOut(Out):
@@ -105,7 +107,11 @@ class Export(ActorView):
         ready = exports.export_ready(self.actor, organization, start, end)
         if ready is not None:
             return Response(status=303, headers={"Location": f"/v1/evidence-exports/{ready.pk}/file"})
-        return _asked(exports.export_ask(self.actor, organization, start, end))
+        try:
+            return _asked(exports.export_ask(self.actor, organization, start, end))
+        except ExportWindowInvalid as exc:
+            exc.field = f"?{exc.field}"
+            raise
 
 
 def _needed(request: Request, name: str) -> str:

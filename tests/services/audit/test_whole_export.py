@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from agents.protocol import agent_pb2 as pb
 from controlplane.audit import export, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.selectors import residency_of
@@ -15,14 +14,12 @@ from controlplane.compute.services import instance_delete, instance_power_off, i
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
-from controlplane.nodes import agent_client
 from controlplane.placement.policies import policy_set
-from controlplane.watcher import messages
-from controlplane.watcher.receipts import last_number
 from tests.facts import import_sample, state_of
 from tests.services.audit.exports import verdict
+from tests.services.audit.receipts import hear_receipts
 from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
-from tests.world import Cloud, FakeMachine
+from tests.world import Cloud
 
 HOUR = timedelta(hours=1)
 EU = [
@@ -30,20 +27,6 @@ EU = [
     {"id": "adm", "attr": "admin.access_from", "op": "subset", "value": ["@EU"]},
     {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_version": "3.2", "scope": "iaas"},
 ]
-
-
-def hear_receipts(machine: FakeMachine) -> None:
-    """As the watcher does it: all that the node has done so far becomes evidence."""
-    request = pb.WatchRequest(heartbeat_interval_ms=100, receipts_after=last_number(machine.row.pk))
-    heartbeats = 0
-    stream = agent_client._stub(machine.row).Watch(request)
-    for event in stream:
-        heartbeats += event.WhichOneof("event") == "heartbeat"
-        if event.WhichOneof("event") == "receipt":
-            messages.write(machine.row.pk, event)
-        if heartbeats == 2:
-            break
-    stream.cancel()
 
 
 @pytest.fixture

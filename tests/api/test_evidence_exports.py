@@ -1,0 +1,205 @@
+"""Exports of evidence over HTTP: who may, from asking to the file that the verifier passes."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.audit import exports, log_key
+from controlplane.compute.models import Instance
+from controlplane.identity.services import token_issue, user_create
+from controlplane.kernel import clock
+from tests.api.client import Answer, Caller
+from tests.api.tokens import make_token
+from tests.services.audit.exports import verdict
+from tests.services.audit.makers import Maker
+from tests.services.audit.receipts import hear_receipts
+from tests.world import Cloud, make_tenant
+
+ASK = "/v1/organizations/alpha-org/evidence-exports"
+
+
+@dataclass(frozen=True)
+class Window:
+    start: str
+    end: str
+
+    @property
+    def body(self) -> dict[str, str]:
+        return {"from": self.start, "to": self.end}
+
+    @property
+    def query(self) -> str:
+        return f"from={quote(self.start)}&to={quote(self.end)}"
+
+
+@pytest.fixture(autouse=True)
+def maker(cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Maker:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    log_key.create_log_key(settings.PKI_DIR)
+    made = Maker()
+    monkeypatch.setattr(exports, "current_app", made)
+    return made
+
+
+@pytest.fixture
+def window(cloud: Cloud, instance: Instance) -> Window:
+    """An instance was made in it."""
+    hear_receipts(cloud.machine)
+    now = clock.now()
+    return Window((now - timedelta(hours=1)).isoformat(), now.isoformat())
+
+
+@pytest.fixture
+def officer(cloud: Cloud) -> Caller:
+    return Caller(token=make_token(cloud.tenant.project, role="sovereignty_officer"))
+
+
+@pytest.fixture
+def owner(cloud: Cloud) -> Caller:
+    return Caller(token=make_token(cloud.tenant.project, role="owner"))
+
+
+@pytest.fixture
+def auditor(db: None) -> Caller:
+    user = user_create(email="auditor@example.org", is_auditor=True)
+    token = token_issue(user, project=None, name="auditor", role="viewer", lifetime=timedelta(days=1))
+    return Caller(token=token[1])
+
+
+@pytest.fixture
+def foreign_officer(db: None) -> Caller:
+    return Caller(token=make_token(make_tenant("gamma").project, role="sovereignty_officer"))
+
+
+def simple(caller: Caller, window: Window, organization: str = "alpha-org") -> Answer:
+    return caller.get(f"/v1/evidence/export?organization={organization}&{window.query}")
+
+
+def test_from_asking_to_a_file_that_the_verifier_passes(
+    officer: Caller, window: Window, maker: Maker, tmp_path: Path
+) -> None:
+    asked = officer.post(ASK, window.body)
+    assert (asked.status, asked.body["state"], asked.body["organization"]["name"]) == (202, "waiting", "alpha-org")
+    assert (asked.body["from"][:19], asked.body["to"][:19]) == (window.start[:19], window.end[:19])
+    assert asked.headers["Retry-After"]
+    place = asked.headers["Location"]
+    assert officer.get(place).body == asked.body
+    assert officer.get(f"{place}/file").problem[:2] == (409, "evidence.export_not_ready")
+
+    assert maker.hints == [exports.MAKE]
+    exports.make_all()
+    ready = officer.get(place).body
+    assert (ready["state"], ready["error"]) == ("ready", None)
+    file = officer.get(f"{place}/file")
+    assert (file.status, file.headers["Content-Type"]) == (200, "application/x-tar")
+    assert int(file.headers["Content-Length"]) == len(file.data) == ready["size_bytes"]
+    assert file.headers["Content-Disposition"].startswith('attachment; filename="andromede-evidence-alpha-org-')
+    path = tmp_path / "taken.tar"
+    path.write_bytes(file.data)
+    found = verdict(path, "--log-key", str(log_key.load().public))
+    assert found.status == 0, found.out
+    assert "receipt" in found.out
+
+
+def test_one_address_for_all_of_it(officer: Caller, window: Window) -> None:
+    first = simple(officer, window)
+    assert (first.status, first.body["state"]) == (202, "waiting")
+    assert simple(officer, window).body["id"] == first.body["id"]
+    exports.make_all()
+    found = simple(officer, window)
+    assert (found.status, found.data) == (303, b"")
+    assert found.headers["Location"] == f"/v1/evidence-exports/{first.body['id']}/file"
+    assert officer.get(found.headers["Location"]).status == 200
+    other = simple(officer, Window("2026-01-01T00:00:00Z", window.end))
+    assert (other.status, other.body["id"] != first.body["id"]) == (202, True)
+
+
+def test_owners_officers_and_auditors_may(owner: Caller, officer: Caller, auditor: Caller, window: Window) -> None:
+    place = owner.post(ASK, window.body).headers["Location"]
+    exports.make_all()
+    for caller in (owner, officer, auditor):
+        assert caller.get(f"{place}/file").status == 200
+        assert simple(caller, window).status == 303
+        assert caller.post(ASK, window.body).status == 202
+
+
+def test_members_and_operators_see_that_it_is_there_and_not_what_is_in_it(
+    officer: Caller, api: Caller, viewer: Caller, operator: Caller, window: Window
+) -> None:
+    place = officer.post(ASK, window.body).headers["Location"]
+    exports.make_all()
+    for caller in (api, viewer, operator):
+        assert caller.get(place).body["state"] == "ready"
+        for answer in (caller.get(f"{place}/file"), caller.post(ASK, window.body), simple(caller, window)):
+            assert answer.problem[:2] == (403, "identity.role_needed")
+
+
+def test_to_other_organizations_it_is_not_there(
+    officer: Caller, foreign_officer: Caller, stranger: Caller, cloud: Cloud, window: Window
+) -> None:
+    place = officer.post(ASK, window.body).headers["Location"]
+    exports.make_all()
+    for caller in (foreign_officer, stranger):
+        for path in (place, f"{place}/file"):
+            assert caller.get(path).problem[:2] == (404, "evidence.export.not_found")
+        for answer in (caller.post(ASK, window.body), simple(caller, window)):
+            assert answer.problem[:2] == (404, "identity.organization.not_found")
+    own = foreign_officer.post("/v1/organizations/gamma-org/evidence-exports", window.body)
+    exports.make_all()
+    taken = foreign_officer.get(f"{own.headers['Location']}/file")
+    assert taken.status == 200
+    for theirs in (cloud.tenant.project.pk, cloud.tenant.project.organization_id, cloud.tenant.actor.user_id):
+        assert str(theirs).encode() not in taken.data
+
+
+def test_what_is_no_export(officer: Caller, cloud: Cloud) -> None:
+    for name in ("nothing", "019abc00-0000-7000-8000-000000000000", "alpha-org"):
+        assert officer.get(f"/v1/evidence-exports/{name}").problem[:2] == (404, "evidence.export.not_found")
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"from": "yesterday"}, "from"),
+        ({"from": "2026-11-01"}, "from"),
+        ({"from": "2026-11-01T00:00:00"}, "from"),
+        ({"from": "0001-01-01T00:00:00+05:00"}, "from"),
+        ({"from": "1999-12-31T23:59:59Z"}, "from"),
+        ({"to": "2200-01-01T00:00:00Z"}, "to"),
+        ({"to": "2001-01-01T00:00:00Z"}, "to"),
+    ],
+)
+def test_a_time_that_cannot_be_meant_is_named(
+    officer: Caller, window: Window, change: dict[str, str], place: str
+) -> None:
+    body = {"from": "2020-01-01T00:00:00Z", "to": window.end} | change
+    assert officer.post(ASK, body).problem[::2] == (400, f"/{place}")
+    asked = simple(officer, Window(body["from"], body["to"]))
+    assert asked.problem[::2] == (400, place)
+
+
+@pytest.mark.parametrize("missing", ["from", "to"])
+def test_what_is_missing_is_named(officer: Caller, window: Window, missing: str) -> None:
+    body = {name: text for name, text in window.body.items() if name != missing}
+    assert officer.post(ASK, body).problem == (400, "invalid_request", f"/{missing}")
+    query = "&".join(f"{name}={quote(text)}" for name, text in body.items())
+    asked = officer.get(f"/v1/evidence/export?organization=alpha-org&{query}")
+    assert asked.problem == (400, "invalid_parameter", missing)
+    assert officer.get("/v1/evidence/export").problem == (400, "invalid_parameter", "organization")
+    assert officer.post(ASK, window.body | {"until": window.end}).problem[2] == "/until"
+    assert officer.post(ASK, window.body | {"to": 5}).problem[2] == "/to"
+
+
+def test_why_it_failed_is_said_in_the_callers_language(
+    officer: Caller, cloud: Cloud, settings: Settings, window: Window
+) -> None:
+    place = officer.post(ASK, window.body).headers["Location"]
+    (settings.PKI_DIR / "log.key").unlink()
+    exports.make_all()
+    french = Caller(token=officer.token, language="fr")
+    assert officer.get(place).body["error"]["code"] == "evidence.log_key_missing"
+    assert french.get(place).body["error"]["title"] != officer.get(place).body["error"]["title"]

@@ -1,0 +1,307 @@
+"""Exports that were asked for: made one at a time, whole or not at all, again after a crash, and gone after a day."""
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from kombu.exceptions import OperationalError
+from pytest_django import Settings
+
+from controlplane.audit import export, exports, log_key
+from controlplane.audit.errors import ExportNotFound, ExportNotReady, ExportsMany, ExportWindowInvalid, LogKeyMissing
+from controlplane.audit.models import AuditRecord, EvidenceExport
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.identity.models import Organization
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.signer import tasks
+from scripts.waiting import wait_until
+from tests.services.audit.exports import verdict
+from tests.services.audit.makers import Maker
+from tests.services.audit.story import told
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
+    made = Maker()
+    monkeypatch.setattr(exports, "current_app", made)
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Settings) -> Path:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    return tmp_path / "exports"
+
+
+@pytest.fixture
+def organization(log: None, folder: Path) -> Organization:
+    made = Organization.objects.create(name="ministry")
+    told(made.pk)
+    return made
+
+
+@pytest.fixture
+def officer(organization: Organization) -> Actor:
+    return Actor(new_id(), new_id(), new_id(), "sovereignty_officer", organization_id=organization.pk)
+
+
+@pytest.fixture
+def window() -> tuple[datetime, datetime]:
+    return clock.now() - DAY, clock.now()
+
+
+def ask(officer: Actor, organization: Organization, window: tuple[datetime, datetime]) -> EvidenceExport:
+    return exports.export_ask(officer, organization, *window)
+
+
+@contextmanager
+def later(by: timedelta) -> Iterator[None]:
+    then = clock.now() + by
+    with patch.object(clock, "now", lambda: then):
+        yield
+
+
+def test_what_was_asked_for_is_made(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], maker: Maker, folder: Path
+) -> None:
+    asked = ask(officer, organization, (window[0], clock.now()))
+    assert (asked.state, maker.hints) == ("waiting", [exports.MAKE])
+    with pytest.raises(ExportNotReady):
+        exports.export_file(officer, asked)
+    tasks.evidence_exports()
+    asked.refresh_from_db()
+    assert asked.state == "ready"
+    path = folder / f"{asked.pk}.tar"
+    assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert asked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert asked.size_bytes == path.stat().st_size
+    found = verdict(path, "--log-key", str(log_key.load().public))
+    assert (found.status, "4 decision, " in found.out) == (0, True)
+    with exports.export_file(officer, asked) as file:
+        assert file.read() == path.read_bytes()
+    assert list(folder.iterdir()) == [path]
+    verbs = AuditRecord.objects.filter(resource_id=asked.pk).order_by("pk").values_list("verb", flat=True)
+    assert list(verbs) == ["evidence_export.create", "evidence_export.read"]
+    assert exports.make_all() == 0
+
+
+def test_while_it_is_waited_for_it_is_asked_for_once(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
+) -> None:
+    first = ask(officer, organization, window)
+    assert ask(officer, organization, window) == first
+    assert ask(officer, organization, (window[0] - DAY, window[1])) != first
+    assert exports.make_all() == 2
+    again = ask(officer, organization, window)
+    assert again != first
+    assert exports.export_ready(officer, organization, *window) == first
+    exports.make_all()
+    assert exports.export_ready(officer, organization, *window) == again
+
+
+def test_an_organization_has_so_many_and_no_more(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "EXPORTS_MAX", 2)
+    for days in (1, 2):
+        ask(officer, organization, (window[0] - days * DAY, window[1]))
+    with pytest.raises(ExportsMany):
+        ask(officer, organization, window)
+    other = Organization.objects.create(name="another")
+    with pytest.raises(RoleNeeded):
+        ask(officer, other, window)
+
+
+def test_a_broker_that_does_not_answer_delays_and_loses_nothing(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dead:
+        def send_task(self, name: str, *, queue: str, retry: bool) -> None:
+            raise OperationalError("no broker")
+
+    monkeypatch.setattr(exports, "current_app", Dead())
+    asked = ask(officer, organization, window)
+    exports.make_all()
+    asked.refresh_from_db()
+    assert asked.state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "field"),
+    [
+        (timedelta(), timedelta(), "to"),
+        (timedelta(), -DAY, "to"),
+        (-DAY, DAY, "to"),
+        (-timedelta(days=365 * 50), timedelta(), "from"),
+    ],
+)
+def test_times_that_cannot_be_exported(
+    officer: Actor, organization: Organization, start: timedelta, end: timedelta, field: str
+) -> None:
+    now = clock.now()
+    with pytest.raises(ExportWindowInvalid) as refusal:
+        ask(officer, organization, (now + start, now + end))
+    assert refusal.value.field == field
+    assert not EvidenceExport.objects.exists()
+
+
+# ── the end ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_is_there_for_a_day(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
+) -> None:
+    asked = ask(officer, organization, window)
+    exports.make_all()
+    with later(DAY - timedelta(minutes=1)):
+        exports.make_all()
+        assert exports.export_ready(officer, organization, *window) == asked
+    with later(DAY + timedelta(minutes=1)):
+        assert exports.export_ready(officer, organization, *window) is None
+        exports.make_all()
+    with pytest.raises(ExportNotFound):
+        exports.export_get(officer, str(asked.pk))
+    assert list(folder.iterdir()) == []
+
+
+def test_other_files_are_left_alone(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
+) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    (folder / "backup.tar").touch()
+    (folder / f"{new_id()}.tar").touch()
+    exports.make_all()
+    assert sorted(path.name for path in folder.iterdir()) == ["backup.tar", "notes.txt"]
+
+
+def test_a_file_that_is_lost_is_made_again(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
+) -> None:
+    asked = ask(officer, organization, window)
+    exports.make_all()
+    (folder / f"{asked.pk}.tar").unlink()
+    asked.refresh_from_db()
+    with pytest.raises(ExportNotReady):
+        exports.export_file(officer, asked)
+    assert exports.make_all() == 1
+    asked.refresh_from_db()
+    with exports.export_file(officer, asked) as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == asked.sha256
+
+
+# ── what goes wrong ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_the_logs_key_it_fails_and_says_so(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
+) -> None:
+    asked = ask(officer, organization, window)
+    (django_settings.PKI_DIR / "log.key").unlink()
+    exports.make_all()
+    asked.refresh_from_db()
+    assert asked.state == "failed"
+    assert asked.error is not None
+    assert asked.error["code"] == LogKeyMissing.code
+    assert list(folder.iterdir()) == []
+    assert ask(officer, organization, window) != asked
+    with later(DAY + timedelta(minutes=1)):
+        exports.make_all()
+    assert not EvidenceExport.objects.filter(pk=asked.pk).exists()
+
+
+def test_a_full_disk_is_tried_again_but_not_for_ever(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime]
+) -> None:
+    asked = ask(officer, organization, window)
+    with patch.object(export, "_pack", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+        for _ in range(exports.ATTEMPTS_MAX - 1):
+            assert exports.make_all() == 1
+            asked.refresh_from_db()
+            assert asked.state == "waiting"
+        exports.make_all()
+    asked.refresh_from_db()
+    assert asked.state == "failed"
+    assert asked.error is not None
+    assert asked.error["code"] == "evidence.export_store_full"
+
+
+def test_a_defect_stops_neither_the_others_nor_itself_for_ever(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime]
+) -> None:
+    bad = ask(officer, organization, window)
+    good = ask(officer, organization, (window[0] - DAY, window[1]))
+    write = export.write
+
+    def broken(wanted: export.Window, out: Path) -> object:
+        if wanted.start == bad.start:
+            raise RuntimeError("a defect")
+        return write(wanted, out)
+
+    with patch.object(export, "write", broken):
+        for _ in range(exports.ATTEMPTS_MAX):
+            with pytest.raises(RuntimeError):
+                exports.make_all()
+        exports.make_all()
+    for asked, state in ((bad, "failed"), (good, "ready")):
+        asked.refresh_from_db()
+        assert asked.state == state
+
+
+KILLED = """
+import os, sys, django
+django.setup()
+from controlplane.audit import export, exports
+
+pack = export._pack
+
+def packed_half(manifest, folder, whole):
+    whole.write_bytes(b"half")
+    print("half", flush=True)
+    sys.stdin.read()
+
+export._pack = packed_half
+exports.make_all()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kill_9_leaves_no_half_file_and_it_is_made_again(
+    officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
+) -> None:
+    asked = ask(officer, organization, window)
+    environment = os.environ | {
+        "ANDROMEDE_DB_NAME": connection.settings_dict["NAME"],
+        "ANDROMEDE_EXPORTS_DIR": str(folder),
+        "ANDROMEDE_PKI_DIR": str(django_settings.PKI_DIR),
+        "ANDROMEDE_LOG_ORIGIN": django_settings.LOG_ORIGIN,
+    }
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "half\n"
+        asked.refresh_from_db()
+        assert asked.state == "running"
+        assert exports.make_all() == 0, "another process is at it"
+        other.send_signal(signal.SIGKILL)
+    assert list(folder.glob("*.tar")) == []
+    wait_until(lambda: exports.make_all() == 1)  # PostgreSQL has to see that the process is gone
+    asked.refresh_from_db()
+    assert (asked.state, asked.attempts) == ("ready", 2)
+    assert [path.name for path in folder.iterdir()] == [f"{asked.pk}.tar"]
+    assert verdict(folder / f"{asked.pk}.tar").status == 0
