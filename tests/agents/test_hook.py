@@ -23,7 +23,7 @@ from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock
-from agents.node.trust.starts import AFTERMATH, Starts
+from agents.node.trust.starts import KVM_AFTERMATH, Starts
 from agents.node.wishes import GuestData, InstanceWish, Restart, RestartKind, Subject
 
 GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
@@ -320,13 +320,16 @@ def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
     permitted = moment + timedelta(minutes=5)
-    with starts.allow(GUEST, permitted):
+    with starts.allow(GUEST, permitted, aftermath=KVM_AFTERMATH):
         assert "never told" in str(gate.may_start(GUEST, "prepare"))
         ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
         assert gate.may_start(GUEST, "prepare") is None
     ledger.instances.confirm(GUEST)
     assert gate.may_start(GUEST, "start") is None  # KVM may give it up in its first seconds
-    moment += AFTERMATH
+    moment += KVM_AFTERMATH
+    assert "not starting" in str(gate.may_start(GUEST, "start"))
+    with starts.allow(GUEST, permitted):
+        assert gate.may_start(GUEST, "start") is None
     assert "not starting" in str(gate.may_start(GUEST, "start"))
     with starts.allow(GUEST, permitted):
         moment = permitted

@@ -129,6 +129,25 @@ def test_a_guest_that_is_to_be_off_stays_off(agent: LabAgent, guest: pb.EnsureIn
     assert agent.stub.EnsureInstance(on_again).power == pb.POWER_RUNNING
 
 
+def test_a_guest_that_the_agent_runs_is_not_started_by_hand_either(
+    agent: LabAgent, guest: pb.EnsureInstanceRequest
+) -> None:
+    """Its permit was for the start that the agent made."""
+    agent.node.exec(["virsh", "destroy", name_of(guest)])
+    assert "no permit is in force for it" in refusal_of(agent.node, "start", name_of(guest))
+    assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
+
+
+def test_a_permit_that_the_agent_refuses_starts_nothing(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+    agent.node.exec(["virsh", "destroy", name_of(guest)])
+    again = wishes.again(guest)
+    for changes in ({"zone": "us-va-1"}, {"node": wishes.new_id()}, {"op": "instance.resize"}):
+        again.permit.CopyFrom(agent.stub.permit_for(again, **changes))
+        with pytest.raises(grpc.RpcError):
+            agent.stub.bare.EnsureInstance(again)
+    assert agent.guests() == []
+
+
 def test_nothing_starts_while_the_agent_is_away(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
     agent.kill()
@@ -136,7 +155,7 @@ def test_nothing_starts_while_the_agent_is_away(agent: LabAgent, guest: pb.Ensur
         assert "andromede: the agent does not answer at" in refusal_of(agent.node, "start", name_of(guest))
     finally:
         agent.start()
-    agent.node.exec(["virsh", "start", name_of(guest)])
+    assert "no permit is in force for it" in refusal_of(agent.node, "start", name_of(guest))
 
 
 def test_memory_that_was_saved_is_not_brought_back_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:

@@ -19,6 +19,7 @@ from agents.node.adapters.base import (
 from agents.node.context import Node
 from agents.node.ledger import Entry, GuestProgress
 from agents.node.services import ports, volumes
+from agents.node.trust.starts import KVM_AFTERMATH, NONE
 from agents.node.wishes import AttachmentWish, InstanceWish, RestartKind, Subject
 
 
@@ -148,7 +149,8 @@ def _give_power(node: Node, instance_id: UUID, wish: InstanceWish, leave: dateti
     hypervisor = node.adapters.hypervisor
     node.permits.starts.end(instance_id)
     if wish.power is Power.RUNNING:
-        with node.permits.starts.allow(instance_id, leave):
+        is_kvm = hypervisor.host().virt_type == "kvm"
+        with node.permits.starts.allow(instance_id, leave, aftermath=KVM_AFTERMATH if is_kvm else NONE):
             _run(node, instance_id, wish)
     elif wish.power is Power.SHUTDOWN:
         hypervisor.request_shutdown(instance_id)

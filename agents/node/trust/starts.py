@@ -9,7 +9,8 @@ from uuid import UUID
 from agents.node.trust.clock import Clock
 
 # A guest that KVM gives up in its first seconds is started once more by the agent, as an emulated one.
-AFTERMATH = timedelta(seconds=15)
+KVM_AFTERMATH = timedelta(seconds=15)
+NONE = timedelta(0)
 
 
 class Starts:
@@ -21,10 +22,9 @@ class Starts:
         self._lock = threading.Lock()
 
     @contextmanager
-    def allow(self, instance_id: UUID, until: datetime | None) -> Iterator[None]:
-        """Leave to start the guest, for who holds its lock: within the block, and some seconds after it if it succeeds.
-
-        None: no leave at all.
+    def allow(self, instance_id: UUID, until: datetime | None, *, aftermath: timedelta = NONE) -> Iterator[None]:
+        """Leave to start the guest, for who holds its lock: within the block, and for `aftermath` if it succeeds, but
+        no longer than `until`. None: no leave at all.
         """
         self._give(instance_id, until)
         try:
@@ -32,7 +32,7 @@ class Starts:
         except BaseException:
             self.end(instance_id)
             raise
-        self._give(instance_id, min(until, self._clock.now() + AFTERMATH) if until is not None else None)
+        self._give(instance_id, min(until, self._clock.now() + aftermath) if until is not None else None)
 
     def _give(self, instance_id: UUID, until: datetime | None) -> None:
         if until is not None:
