@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup requirements protocol fmt check test test-fast demo demo-down bench openapi docs
+.PHONY: help setup requirements protocol fmt check test test-fast mutate demo demo-down bench openapi docs
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -23,6 +23,9 @@ test: setup  ## Everything, with real guests in the lab; needs root
 
 test-fast: setup  ## Unit and service tests, without root
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 2 -m "not lab and not slow" $(ARGS)
+
+mutate: setup  ## Change the policy code in every small way, and see that a test notices; half an hour
+	@$(VENV)/python -m scripts.mutate $(ARGS)
 
 demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root
 	@$(VENV)/python -m scripts.demo up

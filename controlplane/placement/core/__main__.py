@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from .evaluation_request import answer, parse, read
-from .policy import PolicyError
 from .reading import Malformed, refuse
 
 LINE = 500  # characters of a reason that are shown
@@ -25,7 +24,7 @@ def main() -> int:
     try:
         document, folder = _read(options.request)
         result = answer(parse(document, folder=folder))
-    except (Malformed, PolicyError) as exc:
+    except Malformed as exc:
         sys.stderr.write(_line(str(exc)) + "\n")
         return 2
     sys.stdout.buffer.write(json.dumps(result, ensure_ascii=False, indent=2).encode() + b"\n")

@@ -1,5 +1,6 @@
 """The request and the answer of the evaluate command, as JSON documents. Pure, standard library only."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +35,7 @@ def parse(document: object, *, folder: Path) -> EvaluationRequest:
     """`folder`: what `catalogue_file` is relative to.
 
     Raises:
-        Malformed, PolicyError: with the place.
+        Malformed: with the place, and the atom where it is in one.
     """
     body = as_object(
         document,
@@ -89,12 +90,16 @@ def _reference(zone_id: object, world: World) -> Zone | None:
 
 def _layers(value: object, world: World) -> Iterable[Policy]:
     policies: list[Policy] = []
-    for index, layer in enumerate(as_list(value, "layers")):
-        try:
+    place = "layers"
+    try:
+        for index, layer in enumerate(as_list(value, "layers")):
+            place = f"layers[{index}]"
             policies.append(parse_policy(layer, sets=world.sets, scheme_classes=world.scheme_classes))
-        except PolicyError as exc:
-            raise PolicyError(exc.reason, field=f"/layers/{index}{exc.field}", atom=exc.atom) from exc
-    effective(policies)
+        place = "layers"
+        effective(policies)
+    except PolicyError as exc:
+        inner = re.sub(r"/([0-9]+)(?=/|$)", r"[\1]", exc.field).replace("/", ".")
+        refuse(f"{place}{inner}{f' (atom {exc.atom})' if exc.atom else ''}", exc.reason)
     return policies
 
 

@@ -473,6 +473,8 @@ def test_an_exemption_is_for_what_it_says(terms: Terms, expected: str) -> None:
 def test_an_exemption_that_others_approved_is_none() -> None:
     assert code(exempted(TERMS, approved=replace(TERMS, reason="no storm")), WITH_APPROVERS) == "NOT_APPROVED"
     assert code(exempted(), replace(WITH_APPROVERS, keyset=KEYSET)) == "NOT_APPROVED"
+    denied = replace(WITH_APPROVERS, deny=DenyList(1, kids=frozenset({"a-3"})))
+    assert code(exempted(), denied) == "REVOKED_KEY"
 
 
 # --- the order of the checks
