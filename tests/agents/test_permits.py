@@ -11,7 +11,9 @@ import grpc
 import pytest
 
 from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.exemption import Approval, Exemption, Terms
 from controlplane.placement.core.permit import LIFETIME, Contents, Limits
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, Refusal, image_stream, refusal
@@ -296,6 +298,43 @@ def test_policies_that_do_not_type_check_are_refused(agent: AgentUnderTest) -> N
 def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause(agent: AgentUnderTest) -> None:
     for_storage = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"roles": ["storage"]}]}]
     assert refused(agent, policies=for_storage, roles=()) == "policy_refuses"
+
+
+def test_two_people_waive_a_clause_and_one_does_not(agent: AgentUnderTest) -> None:
+    sovereignty, duty = SigningKey.ed25519("approver-1"), SigningKey.p256("approver-2")
+    officers = [(sovereignty, "sovereignty_officer", "bruno"), (duty, "duty_operator", "chloe")]
+    keys = [agent.authority.signer.entry("permit"), agent.authority.officer.entry("facts")]
+    keys += [key.entry("approval") for key, _, _ in officers]
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, keys)))
+    waivable = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"waivable": True}]}]
+    request = wishes.volume()
+    terms = Terms(
+        id=wishes.new_id(),
+        resources=(request.subject.id,),
+        op="volume.create",
+        zone=wishes.ZONE,
+        waived=("france/loc",),
+        reason="a storm",
+        requested_by="alice",
+        not_before=now() - timedelta(minutes=1),
+        expires_at=now() + timedelta(hours=4),
+        max_uses=1,
+    )
+    approvals = []
+    for key, office, name in officers:
+        text = signed.message("approval", terms.approval_payload(name, office))
+        approvals.append(Approval(name, office, key.id, key.sign(text)))
+    one = Exemption(terms, (approvals[0],))
+    both = Exemption(terms, tuple(approvals))
+
+    assert code_of(agent, permitted(agent, request, policies=waivable)) == "policy_refuses"
+    assert code_of(agent, permitted(agent, request, policies=waivable, exemption=one)) == "not_approved"
+    assert code_of(agent, permitted(agent, request, policies=IN_GERMANY, exemption=both)) == "policy_refuses"
+    agent.stub.bare.EnsureVolume(permitted(agent, request, policies=waivable, exemption=both))
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(deny=agent.authority.deny(1, kids=[duty.id])))
+    other = wishes.volume()
+    elsewhere = permitted(agent, other, policies=waivable, exemption=both, resource=request.subject.id)
+    assert code_of(agent, elsewhere) == "revoked_key"
 
 
 def test_what_the_node_does_not_know_refuses(agent: AgentUnderTest) -> None:

@@ -268,6 +268,8 @@ def _check_standing(permit: Permit, trust: Trust) -> None:
 def _check_exemption(permit: Permit, trust: Trust) -> None:
     if (exemption := permit.exemption) is None:
         return
+    if denied := {each.key_id for each in exemption.approvals} & trust.deny.kids:
+        raise Refused("REVOKED_KEY", f"an approval is signed by {', '.join(sorted(denied))}, which was revoked")
     verify = exemptions.verifier_of(trust.keyset, exemption.terms, trust.verifier)
     try:
         exemptions.check(
