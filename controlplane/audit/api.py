@@ -55,7 +55,7 @@ class IntervalOut(Out):
     is_compliant = serializers.BooleanField()
 
 
-class ProblemOut(Out):
+class ResidencyProblemOut(Out):
     """overlap: in two places at once; gap: data at rest was nowhere."""
 
     code = serializers.ChoiceField(["overlap", "gap"])
@@ -66,7 +66,7 @@ class ProblemOut(Out):
 
 class ResidencyOut(Out):
     intervals = IntervalOut(many=True)
-    problems = ProblemOut(many=True)
+    problems = ResidencyProblemOut(many=True)
 
 
 class RecordOut(Out):

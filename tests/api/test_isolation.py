@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from controlplane.audit.models import EvidenceRecord
+from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
 from controlplane.kernel import clock
@@ -38,6 +38,7 @@ SHARED = {
     ("GET", "v1/transparency/jurisdictions"),
     ("GET", "v1/transparency/transfers"),
     ("GET", "v1/evidence/checkpoint"),
+    ("GET", "v1/evidence/witness-request"),
     ("POST", "v1/evidence/cosignatures"),
     ("GET", "v1/flavors"),
     ("GET", "v1/volume-types"),
@@ -54,6 +55,7 @@ PERSONAL = {
     ("GET", "v1/exemptions"),
     ("POST", "v1/exemptions"),
     ("GET", "v1/evidence/records"),
+    ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),
 }
 PROJECT = "v1/projects/<str:project>"
@@ -63,7 +65,10 @@ OWNED = (
     "v1/classifications/<str:classification>",
     "v1/policy-proposals/<str:proposal>",
     "v1/exemptions/<str:exemption>",
+    "v1/evidence-exports/<str:export>",
 )
+# What an organization's members may not even read.
+OF_OFFICERS = {("GET", "v1/evidence-exports/<str:export>/file")}
 # Routes about something of a project that the path names without it, and that whoever sees the project may use.
 OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
@@ -137,7 +142,10 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
+    now = clock.now()
+    export = EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now)
     return {
+        "export": str(export.pk),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
         "resource": str(instance.pk),
@@ -226,7 +234,8 @@ def test_what_an_organization_demands_its_members_read_and_its_officers_write(
 ) -> None:
     for caller in (api, viewer):
         for route in OF_ORGANIZATIONS:
-            expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+            is_open = route.method == "GET" and route.key not in OF_OFFICERS
+            expected = (200, "") if is_open else (403, "identity.role_needed")
             assert ask(caller, route, names) == expected, route
 
 
