@@ -13,6 +13,7 @@ from uuid import UUID
 from agents.node import enrol
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.main import Config, Server, serve
+from agents.node.services import signed_inventory
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
@@ -32,7 +33,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.signer import believed, floors
 from controlplane.signer import permits as signer
-from controlplane.watcher import messages
+from controlplane.watcher import messages, receipts
 from controlplane.workflows import engine
 from controlplane.workflows.recipe import Workflow
 from controlplane.workflows.registry import WORKFLOWS
@@ -84,6 +85,15 @@ class FakeMachine:
         """What the node has to say of each of its guests reaches the control plane."""
         for state in agent_client.describe(self.row).instances:
             messages.write(self.row.pk, pb.NodeEvent(instance=state))
+
+    def account(self) -> None:
+        """What the node has signed reaches the control plane: the receipts that are not kept yet, and its inventory."""
+        after = receipts.last_number(self.row.pk)
+        for number, document in self.server.node.permits.receipts.after(after, limit=1000):
+            messages.write(self.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
+        inventory = signed_inventory.document(self.server.node)
+        messages.write(self.row.pk, pb.NodeEvent(signed_inventory=inventory))
+        self.row.refresh_from_db()
 
     def fall_silent(self) -> None:
         """The agent is gone, and that was noticed."""

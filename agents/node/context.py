@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.base import Adapters
-from agents.node.hook.state import InstalledHook
+from agents.node.hook.state import HookState, InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.locks import ResourceLocks
 from agents.node.trust.permits import Permits
@@ -31,6 +31,10 @@ class Node:
     inventory_interval_s: float = 300.0
     """How often a watcher is told, with the node's signature, all that runs and lies here."""
     locks: ResourceLocks = field(default_factory=ResourceLocks)
+
+    @property
+    def hook_state(self) -> HookState:
+        return self.hook.state() if self.hook is not None else HookState("", is_active=True, problem="")
 
 
 def boot_id() -> str:

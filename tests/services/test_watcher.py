@@ -10,8 +10,9 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
+from controlplane.catalog import epochs
 from controlplane.compute.models import Instance
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Receipt, TrustDocument
 from controlplane.reconcilers import node_liveness
 from controlplane.watcher import messages, streams
 from tests.workflows.helpers import make_instance
@@ -162,3 +163,35 @@ def test_another_agent_at_a_nodes_address_is_not_believed(shared_cloud: Cloud) -
 
     run_watched(scenario)
     assert state_of(one.row) == "enrolled"
+
+
+def test_it_tells_a_node_what_to_trust_and_keeps_what_the_node_signs(shared_cloud: Cloud) -> None:
+    row = shared_cloud.machine.row
+    shared_cloud.machine.replace_disk()
+    Node.objects.filter(pk=row.pk).update(keyset_version=0, charter_version=0, facts_epoch=0, attested_at=None)
+
+    def trusts() -> bool:
+        node = Node.objects.get(pk=row.pk)
+        return (node.keyset_version, node.charter_version) == (1, 1) and node.facts_epoch == epochs.current()
+
+    async def scenario() -> None:
+        await until(trusts)
+        await until(lambda: Node.objects.get(pk=row.pk).is_attested)
+        await sync_to_async(make_instance)(shared_cloud)
+        await until(Receipt.objects.filter(is_genuine=True, node=row).exists)
+
+    run_watched(scenario)
+
+
+def test_a_node_that_takes_nothing_is_heard_all_the_same(shared_cloud: Cloud) -> None:
+    """What it is told is not signed by the root that it knows."""
+    TrustDocument.objects.create(kind="keyset", version=2, document=b'{"kid":"x","p":{},"sig":""}')
+    Node.objects.update(state="enrolled")
+
+    async def scenario() -> None:
+        await until(lambda: state_of(shared_cloud.machine.row) == "ready")
+        beat = await sync_to_async(Node.objects.get)()
+        await until(lambda: Node.objects.get().last_heartbeat_at != beat.last_heartbeat_at)
+
+    run_watched(scenario)
+    assert shared_cloud.machine.held.keyset.version == 1

@@ -45,7 +45,7 @@ class Stream:
             inventory=answers.inventory(inventory.inventory(node)),
             instances=[answers.instance(status) for status in inventory.instance_statuses(node)],
             trust=answers.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
-            hook=answers.hook(node.hook.state()) if node.hook is not None else None,
+            hook=answers.hook(node.hook_state),
         )
         return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)
 

@@ -32,7 +32,7 @@ def document(node: Node) -> bytes:
             "volumes": [_name(name, VOLUMES) for name in files if name.startswith(VOLUMES)],
             "images": [_name(name, IMAGES) for name in files if name.startswith(IMAGES)],
             "attachments": [_attachment(entry.id, entry.wish) for entry in node.ledger.attachments.held()],
-            "hook": asdict(node.hook.state()) if node.hook is not None else None,
+            "hook": asdict(node.hook_state),
             "trust": {
                 "keyset": held.keyset.version,
                 "charter": held.charter.version if held.charter else 0,

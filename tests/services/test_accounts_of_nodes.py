@@ -1,0 +1,227 @@
+"""What nodes sign: receipts, which become evidence, and inventories, in which strangers are found."""
+
+import dataclasses
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from agents.node.hook.state import HookState
+from agents.node.services import signed_inventory
+from agents.protocol import agent_pb2 as pb
+from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.compute.services import instance_delete
+from controlplane.kernel import clock
+from controlplane.nodes import agent_client
+from controlplane.nodes.models import Incident, Node, Receipt
+from controlplane.nodes.services import HOOK
+from controlplane.placement.core.canonical import dumps, loads
+from controlplane.placement.models import Allocation, Permit
+from controlplane.watcher import messages, receipts
+from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
+from tests.world import Cloud
+
+
+def open_incidents() -> set[tuple[str, str]]:
+    return set(Incident.objects.filter(ended_at=None).values_list("kind", "name"))
+
+
+# ---- receipts
+
+
+def test_what_a_node_did_is_kept_and_becomes_evidence(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.machine.account()
+    kept = Receipt.objects.order_by("number")
+    assert [row.number for row in kept] == list(range(1, kept.count() + 1))
+    permit = Permit.objects.get(resource_id=instance.pk)
+    assert {row.jti for row in kept} == {permit.pk}
+    assert all(row.is_genuine for row in kept)
+    records = EvidenceRecord.objects.filter(kind="receipt")
+    assert records.count() == kept.count()
+    of_guest = records.get(resource_id=instance.pk)
+    assert (of_guest.organization_id, of_guest.project_id) == (
+        cloud.tenant.project.organization_id,
+        cloud.tenant.project.pk,
+    )
+    assert of_guest.subject_id == permit.pk
+    assert not open_incidents()
+
+
+def test_the_same_again_changes_nothing(cloud: Cloud) -> None:
+    make_volume(cloud)
+    cloud.machine.account()
+    before = EvidenceRecord.objects.count()
+    number, document = cloud.machine.server.node.permits.receipts.after(0, limit=1)[0]
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
+    assert EvidenceRecord.objects.count() == before
+    assert receipts.last_number(cloud.machine.row.pk) == Receipt.objects.count()
+
+
+def told(cloud: Cloud, *, number: int, document: bytes) -> None:
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
+
+
+def test_a_receipt_that_the_node_did_not_sign_is_an_incident(cloud: Cloud) -> None:
+    make_volume(cloud)
+    number, document = cloud.machine.server.node.permits.receipts.after(0, limit=1)[0]
+    envelope: Any = loads(document)
+    envelope["p"]["zone"] = "us-va-1"
+    told(cloud, number=number, document=dumps(envelope))
+    assert open_incidents() == {(receipts.FORGED, "1")}
+    assert not Receipt.objects.get().is_genuine
+    assert not EvidenceRecord.objects.filter(kind="receipt").exists()
+
+
+def test_another_nodes_receipt_is_not_this_nodes(cloud: Cloud) -> None:
+    other = cloud.world.add_machine("de-rhein-1")
+    done(ask_instance(cloud, "there", zones=("de-rhein-1",))[1])
+    number, document = other.server.node.permits.receipts.after(0, limit=1)[0]
+    told(cloud, number=number, document=document)
+    assert open_incidents() == {(receipts.FORGED, "1")}
+
+
+def test_a_receipt_that_is_missing_is_an_incident(cloud: Cloud) -> None:
+    make_instance(cloud)
+    first, _, third, *_ = cloud.machine.server.node.permits.receipts.after(0, limit=10)
+    for number, document in (first, third):
+        told(cloud, number=number, document=document)
+    assert open_incidents() == {(receipts.GAP, "3")}
+
+
+def test_a_receipt_without_a_permit_of_ours_is_an_incident(cloud: Cloud) -> None:
+    """Somebody else has the signer's key."""
+    make_volume(cloud)
+    Permit.objects.all().delete()
+    cloud.machine.account()
+    assert {kind for kind, _ in open_incidents()} == {receipts.UNPERMITTED}
+    assert EvidenceRecord.objects.filter(kind="receipt", organization_id=None).exists()
+
+
+def test_where_data_has_been_is_proven_by_them(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    done(instance_delete(cloud.tenant.actor, instance))
+    cloud.machine.account()
+    records = EvidenceRecord.objects.filter(kind="receipt", resource_id=instance.pk).order_by("pk")
+    events = [loads((row.document or "").encode()) for row in records]
+    assert [each["document"]["p"]["event"] for each in events] == ["opened", "closed"]  # type: ignore[index,call-overload]
+
+
+# ---- inventories
+
+
+def test_what_is_meant_to_be_there_is_no_incident(cloud: Cloud) -> None:
+    make_instance(cloud, volumes=(make_volume(cloud),))
+    cloud.machine.account()
+    assert not open_incidents()
+
+
+def test_strangers_are_incidents_and_stay_where_they_are(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.fake.foreign_files.append("volumes/disk-by-hand.qcow2")
+    with caplog.at_level(logging.CRITICAL):
+        cloud.machine.account()
+        cloud.machine.account()
+    expected = {("unknown-domain", "a-vm-by-hand"), ("unknown-volume", "disk-by-hand")}
+    assert open_incidents() == expected
+    assert EvidenceRecord.objects.filter(kind="incident").count() == 2, "told once"
+    assert AuditRecord.objects.filter(verb__startswith="incident.").count() == 2
+    assert [record.levelname for record in caplog.records if "by-hand" in record.getMessage()] == ["CRITICAL"] * 2
+    assert cloud.fake.foreign_domains == ["a-vm-by-hand"]
+    cloud.fake.foreign_domains.clear()
+    cloud.fake.foreign_files.clear()
+    cloud.machine.account()
+    assert not open_incidents()
+    assert Incident.objects.count() == 2
+
+
+def test_a_guest_that_the_database_has_elsewhere_or_nowhere_is_a_stranger(cloud: Cloud) -> None:
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    other = cloud.world.add_machine("de-rhein-1")
+    long_ago = clock.now() - timedelta(hours=1)
+    for row in (instance, volume):
+        type(row).objects.filter(pk=row.pk).update(node=other.row, updated_at=long_ago)
+    Allocation.objects.all().delete()
+    cloud.machine.account()
+    assert open_incidents() == {
+        ("unknown-domain", str(instance.pk)),
+        ("unknown-volume", str(volume.pk)),
+        ("unknown-volume", str(instance.root_volume_id)),
+    }
+    assert instance.pk in cloud.fake.guests, "nothing is destroyed"
+
+
+def test_what_is_still_to_be_removed_is_known(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.machine.fall_silent()
+    done(instance_delete(cloud.tenant.actor, instance))
+    type(instance).objects.update(updated_at=clock.now() - timedelta(hours=1))
+    cloud.machine.come_back()
+    cloud.machine.account()
+    assert not open_incidents()
+
+
+def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud) -> None:
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    envelope: Any = loads(signed_inventory.document(cloud.machine.server.node))
+    envelope["p"]["unknown_domains"] = []
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=dumps(envelope)))
+    assert open_incidents() == {("inventory-forged", "inventory")}
+    cloud.machine.account()
+    assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
+
+
+# ---- attestation
+
+
+class Hook:
+    def __init__(self, state: HookState) -> None:
+        self._state = state
+
+    def state(self) -> HookState:
+        return self._state
+
+
+WELL = HookState("0" * 64, is_active=True, problem="")
+GONE = HookState("", is_active=False, problem="/etc/libvirt/hooks/qemu cannot be read: No such file.")
+
+
+def with_hook(cloud: Cloud, state: HookState, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = cloud.machine.server
+    monkeypatch.setattr(server, "node", dataclasses.replace(server.node, hook=Hook(state)))
+
+
+def test_a_genuine_inventory_with_an_active_hook_attests_the_node(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    old = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS + 1)
+    Node.objects.update(attested_at=old)
+    cloud.machine.row.refresh_from_db()
+    assert not cloud.machine.row.is_attested
+    with_hook(cloud, GONE, monkeypatch)
+    cloud.machine.account()
+    assert not cloud.machine.row.is_attested
+    with_hook(cloud, WELL, monkeypatch)
+    cloud.machine.account()
+    assert cloud.machine.row.is_attested
+
+
+def heartbeat(cloud: Cloud, hook: pb.HookState | None) -> None:
+    inventory = agent_client.describe(cloud.machine.row).inventory
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(inventory=inventory, hook=hook)))
+    cloud.machine.row.refresh_from_db()
+
+
+@pytest.mark.parametrize(
+    "hook", [None, pb.HookState(is_active=False, problem="It is gone."), pb.HookState(sha256="ab" * 32)]
+)
+def test_within_one_heartbeat_a_node_without_its_hook_is_not_attested(cloud: Cloud, hook: pb.HookState | None) -> None:
+    assert cloud.machine.row.is_attested
+    heartbeat(cloud, hook)
+    assert not cloud.machine.row.is_attested
+    assert {kind for kind, _ in open_incidents()} == {HOOK}
+    heartbeat(cloud, pb.HookState(sha256="ab" * 32, is_active=True))
+    assert cloud.machine.row.is_attested
+    assert not open_incidents()
