@@ -53,8 +53,9 @@ class Worlds:
         self.newest = epoch
 
     def _end(self, fact: str, epoch: Epoch) -> None:
+        """Several that are stated together may supersede one: what still holds of it, and what is new."""
         held = self._facts.get(fact)
-        if held is None or held.until is not None:
+        if held is None or held.until not in (None, epoch):
             refuse("fact", f"{fact} did not hold any more, or never did")
         held.until = epoch
 

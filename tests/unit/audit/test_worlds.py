@@ -39,6 +39,14 @@ def test_a_fact_holds_from_its_epoch_until_another_supersedes_it() -> None:
     assert territory(worlds, 9, "de-1") == ["DE"]
 
 
+def test_what_still_holds_of_a_fact_is_stated_with_what_takes_its_place() -> None:
+    worlds = Worlds()
+    worlds.take(stated("a", 1), signed("FR"))
+    worlds.take(stated("past", 2, "a"), signed("FR"))
+    worlds.take(stated("present", 2, "a"), signed("RE", zone="fr-2"))
+    assert [territory(worlds, 2), territory(worlds, 2, "fr-2")] == [["FR"], ["RE"]]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
