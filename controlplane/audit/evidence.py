@@ -59,6 +59,21 @@ def append(
     Raises:
         ValueError: a value that canonical JSON does not know.
     """
+    owners = {"organization_id": organization_id, "project_id": project_id, "resource_id": resource_id}
+    record = entry(kind, document, **owners)
+    record.save(force_insert=True)
+    return record
+
+
+def entry(
+    kind: str,
+    document: Mapping[str, object],
+    *,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+    resource_id: UUID | None = None,
+) -> EvidenceRecord:
+    """The same, not written yet: the caller inserts it with the deed."""
     record_id, at, salt = new_id(), clock.now(), secrets.token_bytes(SALT_BYTES)
     owners = {
         "organization": _text(organization_id),
@@ -66,7 +81,7 @@ def append(
         "resource": _text(resource_id),
     }
     text = envelope(kind, document, record_id=str(record_id), at=at, owners=owners)
-    return EvidenceRecord.objects.create(
+    return EvidenceRecord(
         id=record_id,
         created_at=at,
         updated_at=at,

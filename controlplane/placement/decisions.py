@@ -7,23 +7,24 @@ from uuid import UUID
 
 from django.db import transaction
 
-from controlplane.audit.evidence import append
-from controlplane.catalog import selectors as catalog
+from controlplane.audit.evidence import entry
+from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
-from controlplane.placement import effective, selectors
+from controlplane.placement import admissibility, selectors
+from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core import decision as core
-from controlplane.placement.core.canonical import digest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.explain import tenant
 from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.request import Group, Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
-from controlplane.placement.effective import Demand, Source, Subject
+from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
-from controlplane.placement.models import Decision
+from controlplane.placement.fleet_cache import FLEET
+from controlplane.placement.models import Decision, PolicyDocument
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,27 @@ class Taken:
 
     decision: core.Decision
     standing: selectors.Standing
-    demand: Demand
+    demand: Demanded
     at: datetime
 
     @property
     def valid_until(self) -> datetime | None:
         """When something that it rests on may change by itself."""
-        return min((zone.valid_until for zone in self.decision.zones if zone.valid_until is not None), default=None)
+        return self.decision.valid_until
 
 
-def take(ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None) -> Taken:
-    """Decide now, outside any transaction. `resources`, `near` (ids of nodes): instead of what the ask says.
+def take(
+    ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None, attempt: int = 0
+) -> Taken:
+    """Decide now, outside any transaction. `resources`, `near` (ids of nodes): instead of what the ask says. Another
+    attempt prefers others of the nodes that are as good as equal.
 
     Raises:
         NoAllocation: what it must be near to has no place itself.
         UnknownHost, TooManyAtoms.
     """
     near = near if near is not None else _near(ask)
-    return _decided(ask, resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib), near)
+    return _decided(ask, resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib), near, attempt=attempt)
 
 
 def take_again(ask: Ask, node_id: UUID) -> Taken:
@@ -99,11 +103,13 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
     return _decided(ask, Resources(), frozenset({str(node_id)}), is_there=True)
 
 
-def _decided(ask: Ask, resources: Resources, near: frozenset[str], *, is_there: bool = False) -> Taken:
+def _decided(
+    ask: Ask, resources: Resources, near: frozenset[str], *, is_there: bool = False, attempt: int = 0
+) -> Taken:
     now = clock.now()
-    standing = selectors.standing(ask.project)
-    demand = effective.of(Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources))
-    fleet, world = selectors.snapshot(), catalog.world()
+    sight = admissibility.look(ask.project.organization_id, ask.consumer_id)
+    subject = Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
+    demand = admissibility.demanded(subject, sight)
     request = Request(
         consumer=ask.kind,  # type: ignore[arg-type]
         resources=resources,
@@ -115,7 +121,9 @@ def _decided(ask: Ask, resources: Resources, near: frozenset[str], *, is_there: 
         roles=ask.roles or ROLES_OF[ask.operation],
         is_there=is_there,
     )
-    return Taken(decide(request, fleet, world, now=now, seed=ask.consumer_id.int % 2**32), standing, demand, now)
+    assessment = admissibility.assessment(demand, request.roles, sight, now=now)
+    decision = decide(request, FLEET.current(), assessment, seed=(ask.consumer_id.int + attempt) % 2**32)
+    return Taken(decision, sight.standing, demand, now)
 
 
 def _near(ask: Ask) -> frozenset[str]:
@@ -133,8 +141,17 @@ def _groups(ask: Ask) -> tuple[Group, ...]:
 @transaction.atomic
 def store(ask: Ask, taken: Taken) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
+    PolicyDocument.objects.get_or_create(digest=taken.demand.digest, defaults={"document": taken.demand.layers})
+    decision, evidence = rows(ask, taken)
+    decision.save(force_insert=True)
+    evidence.save(force_insert=True)
+    return decision
+
+
+def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:
+    """What is to be kept of it, beside the document of its policies; not written yet."""
     decision, standing = taken.decision, taken.standing
-    stored = Decision.objects.create(
+    row = Decision(
         operation=ask.operation,
         project=ask.project,
         consumer_id=ask.consumer_id,
@@ -143,39 +160,38 @@ def store(ask: Ask, taken: Taken) -> Decision:
         facts_epoch=standing.facts_epoch,
         platform_version=standing.platform_version,
         organization_version=standing.organization_version,
-        policies=effective.keep(decision.request.policies),
+        policies_id=taken.demand.digest,
         classifications=list(taken.demand.classifications),
-        admitted_zones=[zone.zone for zone in decision.zones if zone.admitted],
-        valid_until=taken.valid_until,
+        admitted_zones=list(decision.admitted_zones),
+        valid_until=decision.valid_until,
         document=core.as_document(decision),
     )
-    append(
+    evidence = entry(
         "decision",
-        _evidence(stored, taken),
+        _evidence(row, taken),
         organization_id=ask.project.organization_id,
         project_id=ask.project.pk,
         resource_id=ask.consumer_id,
     )
-    return stored
+    return row, evidence
 
 
-def _evidence(stored: Decision, taken: Taken) -> dict[str, object]:
+def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
     """With it anybody can decide again: docs/explanation/evidence.md."""
-    layers = effective.documents(taken.decision.request.policies)
     return {
-        "decision": str(stored.pk),
-        "operation": stored.operation,
-        "resource": str(stored.consumer_id),
-        "roles": stored.roles,
+        "decision": str(row.pk),
+        "operation": row.operation,
+        "resource": str(row.consumer_id),
+        "roles": row.roles,
         "at": as_rfc3339(taken.at),
-        "admit": stored.is_admitted,
+        "admit": row.is_admitted,
         "verdict": taken.decision.verdict,
-        "facts_epoch": stored.facts_epoch,
-        "platform_version": stored.platform_version,
-        "organization_version": stored.organization_version,
-        "classifications": stored.classifications,
-        "policy_digest": digest(layers),
-        "policies": layers,
+        "facts_epoch": row.facts_epoch,
+        "platform_version": row.platform_version,
+        "organization_version": row.organization_version,
+        "classifications": row.classifications,
+        "policy_digest": taken.demand.digest,
+        "policies": taken.demand.layers,
         "reference_zone": None,
         "zones": {
             zone.zone: [
@@ -183,8 +199,8 @@ def _evidence(stored: Decision, taken: Taken) -> dict[str, object]:
             ]
             for zone in taken.decision.zones
         },
-        "admitted_zones": stored.admitted_zones,
-        "valid_until": as_rfc3339(stored.valid_until) if stored.valid_until else None,
+        "admitted_zones": row.admitted_zones,
+        "valid_until": as_rfc3339(row.valid_until) if row.valid_until else None,
     }
 
 

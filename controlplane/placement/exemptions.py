@@ -17,6 +17,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.placement.core import exemption as core
+from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.core.signed import message
 from controlplane.placement.errors import (
     ApprovalInvalid,
@@ -80,7 +81,7 @@ def _waivable(new: NewExemption) -> list[str]:
         raise ExemptionNotPossible(
             field="decision", reason=f"data classified {', '.join(sorted(forbidden))} allows none in software"
         )
-    zones = {zone["zone"]: zone for zone in decision.document["zones"]}
+    zones = {zone["zone"]: zone for zone in spelt_out(decision.document)["zones"]}
     if new.zone not in zones:
         raise ExemptionNotPossible(field="zone", reason=f"the decision says nothing of zone {new.zone!r}")
     failing = [each for each in zones[new.zone]["results"] if each["result"] != "T"]

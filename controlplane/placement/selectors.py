@@ -4,16 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
-from controlplane.catalog.models import FactsEpoch, Zone
+from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Organization, Project
 from controlplane.identity.selectors import projects
 from controlplane.kernel.names import as_uuid
-from controlplane.nodes.models import Inventory, Node
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.request import Resources
+from controlplane.nodes.models import Node
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
     Allocation,
@@ -26,40 +25,11 @@ from controlplane.placement.models import (
     PolicyVersion,
 )
 
-NODE_COLUMNS = (
-    "node_id",
-    "node__name",
-    "node__zone_id",
-    "vcpus_capacity",
-    "memory_mib_capacity",
-    "disk_gib_capacity",
-    "vcpus_used",
-    "memory_mib_used",
-    "disk_gib_used",
-    "node__state",
-    "node__is_cordoned",
-    "generation",
-    "node__traits",
-)
-
-
-def snapshot() -> Fleet:
-    """The fleet as it is now."""
-    rows = [
-        NodeRow(
-            id=str(row[0]),
-            name=row[1],
-            zone=row[2],
-            capacity=Resources(*(max(0, amount) for amount in row[3:6])),
-            used=Resources(*row[6:9]),
-            is_ready=row[9] == "ready",
-            is_cordoned=row[10],
-            generation=row[11],
-            traits=frozenset(row[12]),
-        )
-        for row in Inventory.objects.values_list(*NODE_COLUMNS)
-    ]
-    return Fleet.from_rows(rows)
+STANDING = """
+SELECT (SELECT value FROM catalog_factsepoch WHERE id = 1),
+    (SELECT version FROM placement_policyhead WHERE organization_id IS NULL),
+    (SELECT version FROM placement_policyhead WHERE organization_id = %s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +43,13 @@ class Standing:
 
 def standing(project: Project) -> Standing:
     """Read before what it numbers, so that a change in between makes the decision stale, never too new."""
-    PolicyHead.objects.get_or_create(organization_id=project.organization_id)
-    heads: dict[UUID | None, int] = dict(
-        PolicyHead.objects.filter(Q(organization=None) | Q(organization_id=project.organization_id)).values_list(
-            "organization_id", "version"
-        )
-    )
-    return Standing(
-        facts_epoch=FactsEpoch.objects.values_list("value", flat=True).get(pk=1),
-        platform_version=heads[None],
-        organization_version=heads[project.organization_id],
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(STANDING, [project.organization_id])
+        epoch, platform, organization = cursor.fetchone()
+    if organization is None:
+        PolicyHead.objects.get_or_create(organization_id=project.organization_id)
+        return standing(project)
+    return Standing(epoch, platform, organization)
 
 
 def policy_head(level: str, owner: Organization | Project | Classification | None = None) -> PolicyVersion | None:
@@ -99,6 +65,8 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
         NoAllocation: one of them has no place.
     """
     wanted = set(consumer_ids)
+    if not wanted:
+        return frozenset()
     rows = dict(Allocation.objects.filter(consumer_id__in=wanted).values_list("consumer_id", "node_id"))
     if wanted - rows.keys():
         raise NoAllocation()

@@ -11,6 +11,7 @@ from controlplane.placement import effective
 from controlplane.placement.classifications import DRIFT_ACTIONS
 from controlplane.placement.core import decision as core
 from controlplane.placement.core import explain
+from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.core.policy import ROLES
 from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER
 from controlplane.placement.core.roles import ROLES_OF
@@ -254,7 +255,7 @@ def told(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
 
 
 def shown(document: Mapping[str, Any], *, sees_all: bool) -> dict[str, Any]:
-    return dict(document) if sees_all else explain.tenant_view(document)
+    return spelt_out(document) if sees_all else explain.tenant_view(document)
 
 
 class CapacityOut(Out):

@@ -13,10 +13,9 @@ from django.db.models import F
 from django.db.models.functions import Least
 
 from controlplane.nodes.agent_client import Grant
-from controlplane.nodes.models import Node
-from controlplane.placement import selectors
+from controlplane.placement import claims, selectors
 from controlplane.placement.core.request import Resources
-from controlplane.placement.decisions import Ask, Taken, refuse, store, take, take_again
+from controlplane.placement.decisions import Ask, GroupRule, Taken, refuse, store, take, take_again
 from controlplane.placement.errors import (
     FleetChanged,
     NoAllocation,
@@ -101,11 +100,10 @@ def claim(ask: Ask) -> Allocation:
         NoAllocation: what it must be near to has no place itself.
         FleetChanged: worth another try.
     """
-    for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
-        existing = Allocation.objects.filter(consumer_id=ask.consumer_id).select_related("node").first()
-        if existing is not None:
-            return existing
-        taken = take(ask)
+    for attempt in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
+        if claims.is_placed(ask.consumer_id):
+            return _allocation(ask.consumer_id)
+        taken = take(ask, attempt=attempt)
         if not taken.decision.is_admitted:
             refuse(ask, taken)
         for node_id in taken.decision.candidates[:3]:
@@ -178,34 +176,22 @@ def _allocation(consumer_id: UUID) -> Allocation:
 
 
 def _write(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
-    """The guarded write; None when the node or the group is no longer as the decision saw it."""
+    """None when the node, the group, the policies or the facts are not any more as the decision saw them, or the
+    consumer has a place already."""
     try:
+        if ask.group is None or not ask.group.is_strict:
+            return claims.insert(ask, taken, node_id)
         with transaction.atomic():
-            node = Node.objects.select_for_update(no_key=True).get(pk=node_id)
-            if node.state != "ready" or node.is_cordoned or not _group_allows(ask, node_id):
-                return None
-            return Allocation.objects.create(
-                consumer_id=ask.consumer_id,
-                kind=ask.kind,
-                project=ask.project,
-                node=node,
-                decision=store(ask, taken),
-                group_id=ask.group.group_id if ask.group else None,
-                vcpus=ask.vcpus,
-                memory_mib=ask.memory_mib,
-                disk_gib=ask.disk_gib,
-            )
+            return claims.insert(ask, taken, node_id) if _allows(ask.group, ask.consumer_id, node_id) else None
     except (IntegrityError, InternalError):
         return None
 
 
-def _group_allows(ask: Ask, node_id: UUID) -> bool:
+def _allows(group: GroupRule, consumer_id: UUID, node_id: UUID) -> bool:
     """Under the group's lock, so that two members cannot claim at the same time without seeing one another."""
-    if ask.group is None or not ask.group.is_strict:
-        return True
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"group:{ask.group.group_id}"])
-    nodes = selectors.group_nodes(ask.group.group_id, but=ask.consumer_id)
-    if ask.group.rule == "affinity":
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"group:{group.group_id}"])
+    nodes = selectors.group_nodes(group.group_id, but=consumer_id)
+    if group.rule == "affinity":
         return not nodes or str(node_id) in nodes
     return str(node_id) not in nodes

@@ -9,13 +9,15 @@ from controlplane.catalog.models import Flavor, Zone
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement import effective, selectors, services
+from controlplane.placement import effective, services
 from controlplane.placement.core import capacity as core
+from controlplane.placement.core.assess import assess
 from controlplane.placement.core.evaluate import evaluate
 from controlplane.placement.core.policy import ROLES, Policy, Role
 from controlplane.placement.core.request import Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.decisions import Ask, Taken
+from controlplane.placement.fleet_cache import FLEET
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, o
         policies=effective.of_project(project) if project is not None else (),
         roles=ROLES_OF["instance.create"],
     )
-    fleet, world, now = selectors.snapshot(), catalog.world(), clock.now()
-    most = core.largest(request, fleet, world, now=now)
+    fleet = FLEET.current()
+    assessment = assess(request.policies, catalog.world(), now=clock.now(), roles=request.roles)
+    most = core.largest(request, fleet, assessment)
     return {
         "zone": zone.pk,
         "flavor": flavor.pk,
-        "fits": core.fits(request, fleet, world, now=now),
+        "fits": core.fits(request, fleet, assessment),
         "largest": most._asdict() if most is not None else None,
     }

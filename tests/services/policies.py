@@ -15,6 +15,7 @@ from controlplane.identity.services import membership_set, user_create
 from controlplane.operations.models import Operation
 from controlplane.placement import classifications, lineage, policies
 from controlplane.placement.classifications import classifications_import
+from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.lineage import NewData
 from controlplane.placement.management.commands.import_classifications import SHIPPED
 from controlplane.placement.models import Classification, Decision
@@ -129,7 +130,7 @@ def codes(error: pytest.ExceptionInfo[Any], zone: str) -> set[str]:
 
 
 def codes_of(decision: Decision, zone: str) -> set[str]:
-    results = next(each["results"] for each in decision.document["zones"] if each["zone"] == zone)
+    results = next(each["results"] for each in spelt_out(decision.document)["zones"] if each["zone"] == zone)
     return {result["code"] for result in results} - {"OK"}
 
 

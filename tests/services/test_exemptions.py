@@ -17,6 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement import exemptions
 from controlplane.placement import services as placement
+from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.core.exemption import KIND
 from controlplane.placement.core.signed import message
 from controlplane.placement.decisions import Ask
@@ -108,7 +109,7 @@ def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer:
     allocation = placement.claim(ask)
     results = {
         each["atom"]: (each["result"], each["code"], each["detail"])
-        for zone in allocation.decision.document["zones"]
+        for zone in spelt_out(allocation.decision.document)["zones"]
         for each in zone["results"]
         if zone["zone"] == "de-rhein-1"
     }

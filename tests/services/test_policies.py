@@ -17,6 +17,7 @@ from controlplane.kernel.errors import IllegalTransition
 from controlplane.placement import effective, policies, proposals
 from controlplane.placement import services as placement
 from controlplane.placement.classifications import classifications_import
+from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.effective import Subject
 from controlplane.placement.errors import (
     PersonNeeded,
@@ -419,7 +420,7 @@ def test_what_is_classified_is_refused_everywhere(tenant: Tenant) -> None:
     with pytest.raises(PolicyUnsatisfiable) as caught:
         placement.check(ask(tenant, classifications=("classified",)))
     decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
-    codes = {result["code"] for zone in decision.document["zones"] for result in zone["results"]}
+    codes = {result["code"] for zone in spelt_out(decision.document)["zones"] for result in zone["results"]}
     assert codes == {"NOT_SUPPORTED_CLASSIFIED"}
     assert decision.classifications == ["classified"]
 

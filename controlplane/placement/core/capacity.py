@@ -1,22 +1,20 @@
 """How much of a request still fits: the answer to "can I start ten of these?" before anybody tries."""
 
-from datetime import datetime
-
 import numpy as np
 
-from .facts import World
-from .filters import CAPACITY, assess, sift
+from .assess import Assessment
+from .filters import CAPACITY, sift
 from .fleet import Counts, Fleet, Scores
 from .request import Request, Resources
 
 
-def fits(request: Request, fleet: Fleet, world: World, *, now: datetime) -> int:
+def fits(request: Request, fleet: Fleet, assessment: Assessment) -> int:
     """How many more of this request would be admitted now, one after the other, as members of its groups.
 
     Raises:
         ValueError: the request asks for nothing, of which any number fits.
     """
-    copies, _ = _copies(request, fleet, world, now=now)
+    copies, _ = _copies(request, fleet, assessment)
     each = np.floor(copies).astype(np.int64)
     if any(group.is_hard and group.rule == "anti-affinity" for group in request.groups):
         each = np.minimum(each, 1)
@@ -25,23 +23,24 @@ def fits(request: Request, fleet: Fleet, world: World, *, now: datetime) -> int:
     return int(each.sum())
 
 
-def largest(request: Request, fleet: Fleet, world: World, *, now: datetime) -> Resources | None:
+def largest(request: Request, fleet: Fleet, assessment: Assessment) -> Resources | None:
     """The room on the node where the request, keeping its shape, could grow most; None if there is none.
 
     Raises:
         ValueError: the request asks for nothing, so it has no shape.
     """
-    copies, free = _copies(request, fleet, world, now=now)
+    copies, free = _copies(request, fleet, assessment)
     if not copies.any():
         return None
-    return Resources(*free[copies.argmax()].tolist())
+    return Resources(*free[:, copies.argmax()].tolist())
 
 
-def _copies(request: Request, fleet: Fleet, world: World, *, now: datetime) -> tuple[Scores, Counts]:
+def _copies(request: Request, fleet: Fleet, assessment: Assessment) -> tuple[Scores, Counts]:
     """Per node that may take the request: how many copies of it fit, as a fraction; and its free room."""
     asked = np.array(request.resources, dtype=np.int64)
     if not asked.any():
         raise ValueError("A request for nothing fits any number of times.")
-    may = sift(request, fleet, assess(request, fleet, world, now=now)).passing(but_for=CAPACITY)
-    free = np.clip(fleet.free[may], 0, None)
-    return (free[:, asked > 0] / asked[asked > 0]).min(axis=1), free
+    zones = tuple(assessment.verdict(zone) for zone in fleet.zone_ids)
+    may = sift(request, fleet, zones).passing(but_for=CAPACITY)
+    free = np.clip(fleet.free[:, may], 0, None)
+    return (free[asked > 0] / asked[asked > 0, np.newaxis]).min(axis=0), free

@@ -1,92 +1,99 @@
 """The decision: filters, then ranking, then what there is to learn from the refusals."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import numpy as np
 
-from .compare import Sets, unsatisfiable
-from .decision import Decision, Elimination, Verdict, ZoneReport
-from .evaluate import sets_used
-from .facts import World
-from .filters import CAPACITY, FILTERS, Sieve, Zones, ZoneVerdict, assess, sift
-from .fleet import Fleet
+from .assess import Assessment, ZoneVerdict
+from .decision import KEPT_NODES, Decision, Elimination, Nodes, Verdict, ZoneReport
+from .filters import ADMITTED, CAPACITY, FILTERS, Sieve, Zones, sift
+from .fleet import Counts, Fleet, Positions
 from .hints import nearest, relaxations
-from .policy import AtomRef
-from .rank import rank
+from .rank import best
 from .request import Request
 
 
-def decide(request: Request, fleet: Fleet, world: World, *, now: datetime, seed: int) -> Decision:
+def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int) -> Decision:
     """Which nodes may take the request, best first, and why the others may not. Same arguments, same answer.
 
-    Raises:
-        PolicyError: the request's policies have too many atoms together.
+    `assessment` is what the request's policies say of the zones.
     """
-    verdicts = assess(request, fleet, world, now=now)
-    sieve = sift(request, fleet, verdicts)
-    admitted = sieve.passing()
-    conflict = unsatisfiable(request.policies, Sets.of(world, now))
+    zones = tuple(assessment.verdict(zone) for zone in fleet.zone_ids)
+    sieve = sift(request, fleet, zones)
+    among = np.flatnonzero(sieve.first_refusal == ADMITTED)
+    is_refused = not len(among)
+    counts = _counts(fleet, sieve)
     return Decision(
-        verdict=_verdict(sieve, conflict),
+        verdict=_verdict(sieve, assessment, is_refused=is_refused),
         request=request,
         seed=seed,
-        candidates=tuple(fleet.ids[position] for position in rank(request, fleet, among=admitted, seed=seed)),
-        eliminated=tuple(_eliminated(fleet, verdicts, sieve)),
-        zones=_zone_reports(fleet, verdicts, sieve),
-        nearest=nearest(request, fleet, verdicts, sieve),
-        relaxations=() if admitted.any() else relaxations(request, fleet, verdicts, sieve),
-        unsatisfiable=conflict,
-        sets=sets_used(request.policies, world, now=now),
+        admitted=len(among),
+        candidates=_names(fleet, best(request, fleet, among=among, seed=seed, count=KEPT_NODES)),
+        eliminated=tuple(_eliminated(fleet, zones, sieve, counts)),
+        zones=_zone_reports(zones, assessment, counts),
+        nearest=nearest(request, fleet, zones, sieve) if is_refused else (),
+        relaxations=relaxations(request, fleet, zones, sieve) if is_refused else (),
+        assessment=assessment,
+        nodes=Nodes(fleet, zones, sieve.first_refusal),
     )
 
 
-def _verdict(sieve: Sieve, conflict: tuple[AtomRef, ...]) -> Verdict:
-    if conflict:
+def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdict:
+    if assessment.conflict:
         return "unsatisfiable"
-    if sieve.passing().any():
+    if not is_refused:
         return "admitted"
     return "no_capacity" if sieve.passing(but_for=CAPACITY).any() else "inadmissible"
 
 
-def _eliminated(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Elimination]:
+def _counts(fleet: Fleet, sieve: Sieve) -> Counts:
+    """How many nodes, by zone and by first refusal; the last column counts those that pass."""
+    shape = len(fleet.zone_ids), len(FILTERS) + 1
+    cells = fleet.zone_index * shape[1] + sieve.first_refusal
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _eliminated(fleet: Fleet, zones: Zones, sieve: Sieve, counts: Counts) -> Iterator[Elimination]:
     """All filters, also those that refused nobody: a reader sees what was checked."""
-    first = sieve.first_refusal()
+    is_refused = not counts[:, ADMITTED].any()
     for position, each in enumerate(FILTERS):
-        refused = np.flatnonzero(first == position)
-        zone_of = fleet.zone_index[refused]
-        reasons = [zones[zone].codes(each)[0] for zone in range(len(fleet.zone_ids))]
-        told = dict.fromkeys(reasons[zone] for zone in np.unique(zone_of)) or (each.code,)
-        for code in told:
-            with_code = [zone for zone, reason in enumerate(reasons) if reason == code]
-            nodes = refused if len(told) == 1 else refused[np.isin(zone_of, with_code)]
-            yield Elimination(each.name, code, tuple(fleet.ids[node] for node in nodes))
+        zones_by_code: dict[str, list[int]] = {}
+        for index in np.flatnonzero(counts[:, position]).tolist():
+            zones_by_code.setdefault(each.codes(zones[index])[0], []).append(index)
+        for code, among in (zones_by_code or {each.code: []}).items():
+            yield Elimination(
+                filter=each.name,
+                code=code,
+                count=int(counts[among, position].sum()),
+                nodes=_first(fleet, sieve, position, among) if among and is_refused else (),
+            )
 
 
-def _zone_reports(fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[ZoneReport, ...]:
-    """One per zone, in the order of their ids."""
-    columns = len(FILTERS) + 1
-    cells = fleet.zone_index * columns + sieve.first_refusal()
-    table = np.bincount(cells, minlength=len(zones) * columns).reshape(len(zones), columns).tolist()
-    reports = [
-        ZoneReport(
-            zone=zone.zone,
-            status=zone.status,
-            nodes=sum(counts),
-            admitted=counts[-1],
-            codes=_by_code(zone, counts[:-1]),
-            results=zone.results,
-            valid_until=zone.valid_until,
-        )
-        for zone, counts in zip(zones, table, strict=True)
-    ]
-    return tuple(sorted(reports, key=lambda report: report.zone))
+def _first(fleet: Fleet, sieve: Sieve, position: int, among: list[int]) -> tuple[str, ...]:
+    refused = np.flatnonzero(sieve.first_refusal == position)
+    return _names(fleet, refused[np.isin(fleet.zone_index[refused], among)][:KEPT_NODES])
 
 
-def _by_code(zone: ZoneVerdict, counts: list[int]) -> dict[str, int]:
+def _names(fleet: Fleet, positions: Positions) -> tuple[str, ...]:
+    return tuple(fleet.ids[position] for position in positions.tolist())
+
+
+def _zone_reports(zones: Zones, assessment: Assessment, counts: Counts) -> tuple[ZoneReport, ...]:
+    """One per zone that is known or has nodes, in the order of their ids."""
+    rows = dict(zip((zone.zone for zone in zones), counts.tolist(), strict=True))
+    none = [0] * counts.shape[1]
+    empty = (zone for zone in assessment.zones.values() if zone.zone not in rows)
+    reports = [_zone_report(zone, rows.get(zone.zone, none)) for zone in (*zones, *empty)]
+    known = [report for report in reports if report.nodes or report.status is not None]
+    return tuple(sorted(known, key=lambda report: report.zone))
+
+
+def _zone_report(zone: ZoneVerdict, row: list[int]) -> ZoneReport:
     codes: dict[str, int] = {}
-    for each, count in zip(FILTERS, counts, strict=True):
+    for each, count in zip(FILTERS, row[:ADMITTED], strict=True):
         if count:
-            code = zone.codes(each)[0]
+            code = each.codes(zone)[0]
             codes[code] = codes.get(code, 0) + count
-    return codes
+    return ZoneReport(
+        zone=zone.zone, status=zone.status, nodes=sum(row), admitted=row[ADMITTED], codes=codes, results=zone.results
+    )

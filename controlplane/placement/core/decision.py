@@ -1,28 +1,37 @@
 """What a decision says, and its JSON form, which is stored with the operation that asked for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .assess import Assessment, ZoneVerdict
 from .evaluate import AtomResult
 from .facts import ZoneStatus
+from .filters import ADMITTED, FILTERS
+from .fleet import Fleet
 from .policy import AtomRef
 from .reading import as_rfc3339
 from .request import Request, Resources
 
-SCHEMA = "andromede.placement.decision/1"
-KEPT_NODES = 100  # node ids kept per list in a document; counts always cover all nodes
+SCHEMA = "andromede.placement.decision/2"
+KEPT_NODES = 10  # node ids kept per list; counts always cover all nodes
 
+Document = Mapping[str, Any]
 Verdict = Literal["admitted", "no_capacity", "inadmissible", "unsatisfiable"]
 
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """The nodes whose first refusal was this filter's, for this reason."""
+    """The nodes whose first refusal was this filter's, for this reason: how many, and the first few by id when none was
+    admitted."""
 
     filter: str
     code: str
+    count: int
     nodes: tuple[str, ...]
 
 
@@ -36,7 +45,6 @@ class ZoneReport:
     admitted: int
     codes: Mapping[str, int]
     results: tuple[AtomResult, ...]
-    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,47 +76,97 @@ class Relaxation:
     facts: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """Every node's reason, worked out when somebody asks."""
+
+    fleet: Fleet
+    zones: tuple[ZoneVerdict, ...]
+    first_refusal: NDArray[np.uint8]
+
+    def refusals(self) -> dict[str, str]:
+        codes = [[each.codes(zone)[0] for each in FILTERS] for zone in self.zones]
+        refused = np.flatnonzero(self.first_refusal != ADMITTED)
+        cells = zip(self.fleet.zone_index[refused].tolist(), self.first_refusal[refused].tolist(), strict=True)
+        ids = (self.fleet.ids[position] for position in refused.tolist())
+        return {node: codes[zone][reason] for node, (zone, reason) in zip(ids, cells, strict=True)}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`candidates` are ranked, best first. Every other node is in exactly one of `eliminated`.
+    """`admitted` nodes may take the request; `candidates` are the best of them, best first. Every other node is counted
+    in exactly one of `eliminated`.
 
-    `eliminated` has one entry per filter, in order, and one per reason where clauses give several; `zones` one per
-    zone, by id.
-    `verdict` tells apart why nothing was admitted: the policies contradict each other (unsatisfiable), no
-    node may take the request whatever its size (inadmissible), or some may but have no room (no_capacity).
-    `sets`: which version of the named sets and classes of schemes was used, by kind and name: since when it holds.
+    `eliminated` has one entry per filter, in order, and one per reason where clauses give several; `zones` has one per
+    zone, by id. `nearest` and `relaxations` are there when nothing was admitted. `verdict` tells apart why: the
+    policies contradict each other (unsatisfiable), no node may take the request whatever its size (inadmissible), or
+    some may but have no room (no_capacity).
     """
 
     verdict: Verdict
     request: Request
     seed: int
+    admitted: int
     candidates: tuple[str, ...]
     eliminated: tuple[Elimination, ...]
     zones: tuple[ZoneReport, ...]
     nearest: tuple[NearMiss, ...]
     relaxations: tuple[Relaxation, ...]
-    unsatisfiable: tuple[AtomRef, ...]
-    sets: Mapping[tuple[str, str], datetime]
+    assessment: Assessment = field(repr=False)
+    nodes: Nodes = field(repr=False, compare=False)
 
     @property
     def is_admitted(self) -> bool:
-        return bool(self.candidates)
+        return self.admitted > 0
+
+    @property
+    def unsatisfiable(self) -> tuple[AtomRef, ...]:
+        return self.assessment.conflict
+
+    @property
+    def admitted_zones(self) -> tuple[str, ...]:
+        return tuple(zone.zone for zone in self.zones if zone.admitted)
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """When something that it rests on may change by itself."""
+        return self.assessment.valid_until
 
     def refusals(self) -> dict[str, str]:
         """The reason code of every refused node."""
-        return {node: each.code for each in self.eliminated for node in each.nodes}
+        return self.nodes.refusals()
 
 
 def as_document(decision: Decision) -> dict[str, object]:
-    """Plain JSON values; equal decisions give equal documents. Long lists of nodes are cut at KEPT_NODES."""
+    """Plain JSON values; equal decisions give equal documents.
+
+    What clauses say of zones is written in numbers, since decisions are kept by the million: a zone's `results` has for
+    each of `clauses` [policy, level, atom], a position in `outcomes` [result, code, detail]; `spelt_out` reads them.
+    """
+    table = decision.assessment.table
     return {
         "schema": SCHEMA,
         "verdict": decision.verdict,
         "request": _request(decision.request),
         "seed": decision.seed,
-        "candidates": _nodes(decision.candidates),
-        "eliminated": [{"filter": each.filter, "code": each.code} | _nodes(each.nodes) for each in decision.eliminated],
-        "zones": [_zone(report) for report in decision.zones],
+        "candidates": {"count": decision.admitted, "nodes": list(decision.candidates)},
+        "eliminated": [
+            {"filter": each.filter, "code": each.code, "count": each.count, "nodes": list(each.nodes)}
+            for each in decision.eliminated
+        ],
+        "clauses": table.clauses,
+        "outcomes": table.outcomes,
+        "zones": [
+            {
+                "zone": report.zone,
+                "status": report.status,
+                "nodes": report.nodes,
+                "admitted": report.admitted,
+                "codes": dict(report.codes),
+                "results": table.results.get(report.zone, []),
+            }
+            for report in decision.zones
+        ],
         "nearest": [_near_miss(miss) for miss in decision.nearest],
         "relaxations": [
             {"change": each.change, "nodes": each.nodes, "facts": dict(each.facts)} for each in decision.relaxations
@@ -116,13 +174,24 @@ def as_document(decision: Decision) -> dict[str, object]:
         "unsatisfiable": [_ref(ref) for ref in decision.unsatisfiable],
         "sets": [
             {"kind": kind, "name": name, "valid_from": as_rfc3339(since)}
-            for (kind, name), since in decision.sets.items()
+            for (kind, name), since in decision.assessment.sets.items()
         ],
     }
 
 
-def _nodes(nodes: tuple[str, ...]) -> dict[str, object]:
-    return {"count": len(nodes), "nodes": list(nodes[:KEPT_NODES])}
+def spelt_out(document: Document) -> dict[str, Any]:
+    """A document with the results of every zone in words, as [{policy, level, atom, result, code, detail}]."""
+    rest = {name: value for name, value in document.items() if name not in ("clauses", "outcomes")}
+    zones = [{**zone, "results": _results(document, zone)} for zone in document["zones"]]
+    return rest | {"zones": zones}
+
+
+def _results(document: Document, zone: Document) -> list[dict[str, Any]]:
+    outcomes = (document["outcomes"][number] for number in zone["results"])
+    return [
+        {"policy": policy, "level": level, "atom": atom, "result": result, "code": code, "detail": detail}
+        for (policy, level, atom), (result, code, detail) in zip(document["clauses"], outcomes, strict=False)
+    ]
 
 
 def _request(request: Request) -> dict[str, object]:
@@ -139,20 +208,6 @@ def _request(request: Request) -> dict[str, object]:
         "policies": [policy.id for policy in request.policies],
         "roles": list(request.roles),
         "is_there": request.is_there,
-    }
-
-
-def _zone(report: ZoneReport) -> dict[str, object]:
-    return {
-        "zone": report.zone,
-        "status": report.status,
-        "nodes": report.nodes,
-        "admitted": report.admitted,
-        "codes": dict(report.codes),
-        "results": [
-            _ref(each.ref) | {"result": each.result, "code": each.code, "detail": each.detail}
-            for each in report.results
-        ],
     }
 
 

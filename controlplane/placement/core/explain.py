@@ -1,15 +1,14 @@
 """A stored decision told to people: what happened, why, and what to do next.
 
 A tenant learns of zones, policies and reasons, and never which nodes there are or what runs on them; an operator sees
-the nodes too. Both work on the document that `as_document` made, however old it is.
+the nodes too. Both work on the document that `as_document` made.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .decision import Document, spelt_out
 from .sentences import Language, remedy, say
-
-Document = Mapping[str, Any]
 
 NAMED = 8
 BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
@@ -19,6 +18,7 @@ MAINTENANCE_CHANGES = ("zone_open", "ready", "cordon")
 
 def tenant_view(document: Document) -> dict[str, Any]:
     """The part of a decision's document that a tenant may see."""
+    document = spelt_out(document)
     request = document["request"]
     return {
         "schema": document["schema"],
@@ -46,13 +46,13 @@ def tenant_view(document: Document) -> dict[str, Any]:
 
 def tenant(document: Document, language: str = "en") -> list[str]:
     """Sentences for whoever asked; a language other than French is answered in English."""
-    spoken = _language(language)
+    document, spoken = spelt_out(document), _language(language)
     return [_what(document, spoken), *_why(document, spoken), *_tenant_next(document, spoken)]
 
 
 def operator(document: Document, language: str = "en") -> list[str]:
     """Sentences for whoever runs the nodes: with node names, and what only an operator can change."""
-    spoken = _language(language)
+    document, spoken = spelt_out(document), _language(language)
     close = [_near_miss(miss, spoken) for miss in document["nearest"]]
     changes = [_change(each, spoken) for each in document["relaxations"]]
     mending = _remedies(document, spoken, operator=True)

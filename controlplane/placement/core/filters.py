@@ -6,135 +6,98 @@ otherwise take the request, and nobody buys machines to mend a refusal that has 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import AtomResult, evaluate
-from .facts import World, ZoneStatus
+from .assess import ZoneVerdict
 from .fleet import Fleet, Mask
 from .request import DIMENSIONS, Request, Rule
 
-
-@dataclass(frozen=True, slots=True)
-class ZoneVerdict:
-    """`status` is None for a zone that nodes claim to be in and of which nothing is known. `valid_until`: when the
-    results may change by themselves."""
-
-    zone: str
-    status: ZoneStatus | None
-    results: tuple[AtomResult, ...]
-    valid_until: datetime | None = None
-
-    @property
-    def failing(self) -> tuple[AtomResult, ...]:
-        return tuple(result for result in self.results if result.result != "T")
-
-    def codes(self, filter: "Filter") -> tuple[str, ...]:
-        """Why the filter refuses nodes of this zone: for what is said of zones the clauses' own reasons, else its own.
-        The first is the one that counts."""
-        truth = {"policy": "F", "facts": "U"}.get(filter.name)
-        own = (result.code for result in self.results if result.result == truth)
-        return tuple(dict.fromkeys(own)) or (filter.code,)
+Zones = tuple[ZoneVerdict, ...]  # as in fleet.zone_ids
+Test = Callable[[Request, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
 
 
-def assess(request: Request, fleet: Fleet, world: World, *, now: datetime) -> tuple[ZoneVerdict, ...]:
-    """The policies on every zone: first the fleet's, as in `fleet.zone_ids`, then those without nodes."""
-    names = [*fleet.zone_ids, *sorted(world.zones.keys() - set(fleet.zone_ids))]
-    return tuple(_verdict(name, request, world, now) for name in names)
-
-
-def _verdict(name: str, request: Request, world: World, now: datetime) -> ZoneVerdict:
-    zone = world.zones.get(name)
-    found = evaluate(request.policies, zone, world, now=now, roles=request.roles)
-    return ZoneVerdict(name, zone.status if zone else None, found.results, found.valid_until)
-
-
-Zones = tuple[ZoneVerdict, ...]
-Test = Callable[[Request, Fleet, Zones], Mask]
-
-
-def _by_zone(fleet: Fleet, zones: Zones, admits: Callable[[ZoneVerdict], bool]) -> Mask:
-    flags = np.array([admits(zone) for zone in zones[: len(fleet.zone_ids)]], dtype=np.bool_)
-    spread: Mask = flags[fleet.zone_index]
+def _by_zone(fleet: Fleet, flags: list[bool]) -> Mask | None:
+    if all(flags):
+        return None
+    spread: Mask = np.array(flags, dtype=np.bool_)[fleet.zone_index]
     return spread
 
 
-def policies_hold(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return _by_zone(fleet, zones, lambda zone: all(result.result != "F" for result in zone.results))
+def policies_hold(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _by_zone(fleet, [not zone.is_refused for zone in zones])
 
 
-def facts_are_known(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return _by_zone(
-        fleet,
-        zones,
-        lambda zone: zone.status is not None and all(result.result != "U" for result in zone.results),
-    )
+def facts_are_known(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _by_zone(fleet, [zone.status is not None and not zone.is_doubted for zone in zones])
 
 
-def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return _by_zone(fleet, zones, lambda zone: request.zones is None or zone.zone in request.zones)
+def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    asked = request.zones
+    return None if asked is None else _by_zone(fleet, [zone.zone in asked for zone in zones])
 
 
-def zone_is_open(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return _by_zone(fleet, zones, lambda zone: request.is_there or zone.status == "open")
+def zone_is_open(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.is_there else _by_zone(fleet, [zone.status == "open" for zone in zones])
 
 
-def node_is_ready(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return fleet.is_ready | request.is_there
+def node_is_ready(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.is_there else fleet.is_ready
 
 
-def node_is_not_cordoned(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return ~fleet.is_cordoned | request.is_there
+def node_is_not_cordoned(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.is_there else ~fleet.is_cordoned
 
 
-def node_is_not_excluded(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    return ~fleet.mask_of(request.excluded_nodes)
+def node_is_not_excluded(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return ~fleet.mask_of(request.excluded_nodes) if request.excluded_nodes else None
 
 
-def node_has_traits(request: Request, fleet: Fleet, zones: Zones) -> Mask:
+def node_has_traits(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    if not request.traits:
+        return None
     if not request.traits <= set(fleet.trait_names):
         return np.zeros(len(fleet), dtype=np.bool_)
-    columns = [fleet.trait_names.index(trait) for trait in sorted(request.traits)]
-    has_all: Mask = np.logical_and.reduce(fleet.traits[:, columns], axis=1)
+    rows = [fleet.trait_names.index(trait) for trait in sorted(request.traits)]
+    has_all: Mask = np.logical_and.reduce(fleet.traits[rows], axis=0)
     return has_all
 
 
-def node_is_near(request: Request, fleet: Fleet, zones: Zones) -> Mask:
+def node_is_near(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
     if len(request.near) > 1:
         return np.zeros(len(fleet), dtype=np.bool_)
-    return fleet.mask_of(request.near) if request.near else np.ones(len(fleet), dtype=np.bool_)
+    return fleet.mask_of(request.near) if request.near else None
 
 
-def node_is_with_group(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    mask = np.ones(len(fleet), dtype=np.bool_)
-    for nodes in _hard(request, "affinity"):
-        if nodes:
-            mask &= fleet.mask_of(nodes)
-    return mask
+def node_is_with_group(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _all_of([fleet.mask_of(nodes) for nodes in _hard(request, "affinity") if nodes])
 
 
-def node_is_apart_from_group(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-    mask = np.ones(len(fleet), dtype=np.bool_)
-    for nodes in _hard(request, "anti-affinity"):
-        mask &= ~fleet.mask_of(nodes)
-    return mask
+def node_is_apart_from_group(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _all_of([~fleet.mask_of(nodes) for nodes in _hard(request, "anti-affinity") if nodes])
 
 
 def _hard(request: Request, rule: Rule) -> list[frozenset[str]]:
     return [group.nodes for group in request.groups if group.is_hard and group.rule == rule]
 
 
-def _has_room(dimension: str) -> Test:
-    column = DIMENSIONS.index(dimension)
+def _all_of(masks: list[Mask]) -> Mask | None:
+    if not masks:
+        return None
+    mask: Mask = np.logical_and.reduce(masks, axis=0)
+    return mask
 
-    def test(request: Request, fleet: Fleet, zones: Zones) -> Mask:
-        asked = request.resources[column]
+
+def _has_room(dimension: str) -> Test:
+    row = DIMENSIONS.index(dimension)
+
+    def test(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+        asked = request.resources[row]
         if asked == 0:  # asks nothing of it: a node that is overfull there may still take the request
-            return np.ones(len(fleet), dtype=np.bool_)
-        room: Mask = fleet.free[:, column] >= asked
+            return None
+        room: Mask = fleet.free[row] >= asked
         return room
 
     return test
@@ -147,6 +110,13 @@ class Filter(NamedTuple):
     name: str
     code: str
     test: Test
+
+    def codes(self, zone: ZoneVerdict) -> tuple[str, ...]:
+        """Why it refuses nodes of this zone: for what is said of zones the clauses' own reasons, else its own. The
+        first is the one that counts."""
+        speaks_against = {"policy": "F", "facts": "U"}.get(self.name)
+        own = (result.code for result in zone.results if result.result == speaks_against)
+        return tuple(dict.fromkeys(own)) or (self.code,)
 
 
 CAPACITY_FILTERS = tuple(
@@ -169,26 +139,45 @@ FILTERS = (
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
-_POSITIONS = {each.name: position for position, each in enumerate(FILTERS)}
+ADMITTED = len(FILTERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sieve:
-    """What every filter says of every node: `masks[f, n]` is whether filter f lets node n pass."""
+    """What every filter says of every node.
 
-    masks: Mask
+    `masks`: per filter the nodes that it lets pass, None when it refuses nobody. `first_refusal`: per node the
+    position in FILTERS of its reason, ADMITTED for a node that passes all.
+    """
+
+    size: int
+    masks: tuple[Mask | None, ...]
+    first_refusal: NDArray[np.uint8]
 
     def passing(self, *, but_for: tuple[str, ...] = ()) -> Mask:
         """Nodes that pass every filter, these not counted."""
-        kept = [position for name, position in _POSITIONS.items() if name not in but_for]
-        mask: Mask = np.logical_and.reduce(self.masks[kept], axis=0)
-        return mask
+        kept = [mask for each, mask in zip(FILTERS, self.masks, strict=True) if each.name not in but_for]
+        mask = _all_of([mask for mask in kept if mask is not None])
+        return np.ones(self.size, dtype=np.bool_) if mask is None else mask
 
-    def first_refusal(self) -> NDArray[np.intp]:
-        """The position in FILTERS of each node's reason; len(FILTERS) for a node that passes all."""
-        first: NDArray[np.intp] = np.where(self.masks.all(axis=0), len(FILTERS), self.masks.argmin(axis=0))
-        return first
+    def failing(self, position: int) -> list[Filter]:
+        """Every filter that refuses this node."""
+        pairs = zip(FILTERS, self.masks, strict=True)
+        return [each for each, mask in pairs if mask is not None and not mask[position]]
+
+    def refusals_of_each(self) -> NDArray[np.uint8]:
+        """Per node, how many filters refuse it."""
+        counts = np.zeros(self.size, dtype=np.uint8)
+        for mask in self.masks:
+            if mask is not None:
+                counts += ~mask
+        return counts
 
 
 def sift(request: Request, fleet: Fleet, zones: Zones) -> Sieve:
-    return Sieve(np.stack([each.test(request, fleet, zones) for each in FILTERS]))
+    masks = tuple(each.test(request, fleet, zones) for each in FILTERS)
+    first = np.full(len(fleet), ADMITTED, dtype=np.uint8)
+    for position, mask in reversed(list(enumerate(masks))):
+        if mask is not None:
+            np.copyto(first, np.uint8(position), where=~mask)
+    return Sieve(len(fleet), masks, first)

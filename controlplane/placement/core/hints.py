@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .decision import NearMiss, Relaxation
-from .filters import CAPACITY, FILTERS, Sieve, Zones
-from .fleet import Counts, Fleet, Mask, Scores
+from .filters import ADMITTED, CAPACITY, FILTERS, Filter, Sieve, Zones
+from .fleet import Counts, Fleet, Mask, Positions, Scores
 from .request import DIMENSIONS, Request, Resources
 
 NEAREST = 5
@@ -15,50 +15,58 @@ NAMED_NODES = 5
 
 def nearest(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[NearMiss, ...]:
     """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
-    refused = np.flatnonzero(~sieve.passing())
-    reasons = (~sieve.masks).sum(axis=0)[refused]
-    stage = np.minimum(sieve.first_refusal(), len(FILTERS) - len(CAPACITY))[refused]
-    lacking = _relative_shortfall(request, fleet).sum(axis=1)[refused]
-    order = np.lexsort((lacking, -stage, reasons))[:NEAREST]
+    stage = np.minimum(sieve.first_refusal, len(FILTERS) - len(CAPACITY))
+    lacking = _relative_shortfall(request, fleet).sum(axis=0)
+    # One number that orders as the three do: the stage is less than 32, what is lacking is made less than 1.
+    distance = sieve.refusals_of_each() * 32.0 - stage + lacking / (1 + lacking)
+    refused = np.flatnonzero(sieve.first_refusal != ADMITTED)
+    closest = _least(distance[refused], NEAREST)
     return tuple(
-        _near_miss(request, fleet, _reasons(fleet, zones, sieve, position), position)
-        for position in refused[order].tolist()
+        _near_miss(request, fleet, zones, (position, sieve.failing(position))) for position in refused[closest].tolist()
     )
 
 
-def _reasons(fleet: Fleet, zones: Zones, sieve: Sieve, position: int) -> tuple[str, ...]:
+def _least(keys: Scores, count: int) -> Positions:
+    """Where the smallest are, smallest first; among equals the first ones."""
+    if len(keys) > count:
+        limit = np.partition(keys, count - 1)[count - 1]
+        pool = np.flatnonzero(keys <= limit)
+    else:
+        pool = np.arange(len(keys))
+    ordered: Positions = pool[np.argsort(keys[pool], kind="stable")[:count]]
+    return ordered
+
+
+def _near_miss(request: Request, fleet: Fleet, zones: Zones, refused: tuple[int, list[Filter]]) -> NearMiss:
+    position, by = refused
     zone = zones[fleet.zone_index[position]]
-    failing = [each for each, passes in zip(FILTERS, sieve.masks[:, position], strict=True) if not passes]
-    return tuple(dict.fromkeys(code for each in failing for code in zone.codes(each)))
-
-
-def _near_miss(request: Request, fleet: Fleet, codes: tuple[str, ...], position: int) -> NearMiss:
-    lacking = _shortfall(request, fleet)[position].tolist()
+    lacking = _shortfall(request, fleet)[:, position].tolist()
     return NearMiss(
         node=fleet.ids[position],
         name=fleet.names[position],
-        zone=fleet.zone_ids[fleet.zone_index[position]],
-        codes=codes,
+        zone=zone.zone,
+        codes=tuple(dict.fromkeys(code for each in by for code in each.codes(zone))),
         shortfall={name: amount for name, amount in zip(DIMENSIONS, lacking, strict=True) if amount},
-        free=Resources(*fleet.free[position].tolist()),
+        free=Resources(*fleet.free[:, position].tolist()),
         missing_traits=tuple(sorted(request.traits - _traits(fleet, position))),
     )
 
 
 def _shortfall(request: Request, fleet: Fleet) -> Counts:
-    asked = np.array(request.resources, dtype=np.int64)
+    asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
     lacking: Counts = np.where(asked > 0, np.clip(asked - fleet.free, 0, None), 0)
     return lacking
 
 
 def _relative_shortfall(request: Request, fleet: Fleet) -> Scores:
     """The part of what was asked that is lacking: 0 to 1, more where a node is overfull."""
-    relative: Scores = _shortfall(request, fleet) / np.maximum(np.array(request.resources), 1)
+    asked = np.maximum(np.array(request.resources), 1)[:, np.newaxis]
+    relative: Scores = _shortfall(request, fleet) / asked
     return relative
 
 
 def _traits(fleet: Fleet, position: int) -> set[str]:
-    return {name for name, has in zip(fleet.trait_names, fleet.traits[position], strict=True) if has}
+    return {name for name, has in zip(fleet.trait_names, fleet.traits[:, position], strict=True) if has}
 
 
 def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[Relaxation, ...]:
@@ -114,7 +122,7 @@ def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Re
     """The fewest traits to do without."""
     asked = sorted(request.traits.intersection(fleet.trait_names))
     columns = [fleet.trait_names.index(trait) for trait in asked]
-    held = fleet.traits[sieve.passing(but_for=("traits",))][:, columns]
+    held = fleet.traits[columns][:, sieve.passing(but_for=("traits",))].T
     patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
     missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
     if missing:
@@ -137,7 +145,7 @@ def _size(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
 
 def _less_of(name: str, request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
     dimension = name.removeprefix("capacity.")
-    free = fleet.free[sieve.passing(but_for=(name,)), DIMENSIONS.index(dimension)]
+    free = fleet.free[DIMENSIONS.index(dimension), sieve.passing(but_for=(name,))]
     largest = int(free.max(initial=0))
     if largest > 0:
         smaller = request.resources._replace(**{dimension: largest})
@@ -145,11 +153,11 @@ def _less_of(name: str, request: Request, fleet: Fleet, sieve: Sieve) -> Iterato
 
 
 def _less_of_several(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
-    asked = np.array(request.resources, dtype=np.int64)
+    asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
     would_fit = np.where(asked > 0, np.minimum(asked, fleet.free), 0)
-    some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=1)
+    some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=0)
     positions = np.flatnonzero(sieve.passing(but_for=CAPACITY) & some_of_all)
     if len(positions):
-        best = positions[_relative_shortfall(request, fleet).sum(axis=1)[positions].argmin()]
-        admitted = int((would_fit[positions] >= would_fit[best]).all(axis=1).sum())
-        yield Relaxation("size", admitted, Resources(*would_fit[best].tolist())._asdict())
+        best = positions[_relative_shortfall(request, fleet).sum(axis=0)[positions].argmin()]
+        admitted = int((would_fit[:, positions] >= would_fit[:, [best]]).all(axis=0).sum())
+        yield Relaxation("size", admitted, Resources(*would_fit[:, best].tolist())._asdict())

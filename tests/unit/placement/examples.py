@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from controlplane.placement.core.facts import World, Zone
+from controlplane.placement.core.assess import Assessment, assess
+from controlplane.placement.core.facts import Fact, World, Zone
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.policy import Atom, Level, Policy
 from controlplane.placement.core.request import Group, Request, Resources
@@ -19,12 +20,24 @@ SMALL = Resources(2, 4096, 20)
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
+def in_country(zone: str, territory: str | None = None, **fields: Any) -> Zone:
+    """A zone of which its territory is known, or nothing."""
+    facts = {"location.territory": (Fact(territory, NOW),)} if territory else {}
+    return Zone(zone, facts, **fields)
+
+
+OPEN_ZONES = (in_country(PARIS, "FR"), in_country(RHINE, "DE"), in_country(VIRGINIA, "US"))
+
+
 def world_of(zones: Iterable[Zone]) -> World:
     return World(zones={zone.id: zone for zone in zones})
 
 
-OPEN_ZONES = tuple(map(Zone, ZONE_IDS))
 OPEN_WORLD = world_of(OPEN_ZONES)
+
+
+def assessed(request: Request, world: World = OPEN_WORLD) -> Assessment:
+    return assess(request.policies, world, now=NOW, roles=request.roles)
 
 
 def node(name: str, zone: str = PARIS, **changes: Any) -> NodeRow:
@@ -52,10 +65,15 @@ NODE_IDS = [f"n{number:02}" for number in range(12)]
 amounts = st.builds(Resources, st.integers(0, 8), st.integers(0, 8), st.integers(0, 8))
 node_sets = st.frozensets(st.sampled_from(NODE_IDS), max_size=3)
 trait_sets = st.frozensets(st.sampled_from(TRAITS), max_size=2)
+TERRITORIES = ("DE", "FR", "US")
 atoms = st.builds(
-    lambda number, zones: Atom(f"a{number}", "in", tuple(sorted(zones)), "zone.id"),
+    lambda number, values: Atom(f"a{number}", "in", tuple(sorted(values)), "zone.id"),
     st.integers(0, 999),
     st.sets(st.sampled_from(ZONE_IDS), min_size=1),
+) | st.builds(
+    lambda number, values: Atom(f"a{number}", "in", tuple(sorted(values)), "location.territory"),
+    st.integers(0, 999),
+    st.sets(st.sampled_from(TERRITORIES), min_size=1),
 )
 policies = st.builds(
     lambda level, found: Policy(f"pol-{level}", level, tuple({atom.id: atom for atom in found}.values())),
@@ -84,13 +102,15 @@ node_rows = st.builds(
     used=amounts,  # may exceed the capacity: operators lower ratios
     is_ready=mostly,
     is_cordoned=mostly.map(lambda flag: not flag),
-    generation=st.integers(0, 9),
     traits=trait_sets,
 )
 row_lists = st.lists(node_rows, max_size=len(NODE_IDS), unique_by=lambda row: row.id)
 zone_lists = st.lists(
     st.builds(
-        Zone, id=st.sampled_from(ZONE_IDS), status=st.sampled_from(["open", "open", "open", "draining", "closed"])
+        in_country,
+        st.sampled_from(ZONE_IDS),
+        st.none() | st.sampled_from(TERRITORIES),
+        status=st.sampled_from(["open", "open", "open", "draining", "closed"]),
     ),
     max_size=3,
     unique_by=lambda zone: zone.id,

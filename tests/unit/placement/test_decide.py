@@ -8,19 +8,20 @@ import pytest
 from controlplane.placement.core.capacity import fits, largest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import Decision, as_document
-from controlplane.placement.core.facts import Fact, World, Zone
+from controlplane.placement.core.facts import Fact, Zone
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.policy import Atom, Certified, Policy
 from controlplane.placement.core.request import Group, Request, Resources
 from tests.unit.placement.examples import (
-    NOW,
-    OPEN_WORLD,
+    OPEN_ZONES,
     PARIS,
     RHINE,
     ROOMY,
     VIRGINIA,
     ask,
+    assessed,
     fleet,
+    in_country,
     node,
     only_in,
     three_zones,
@@ -28,8 +29,8 @@ from tests.unit.placement.examples import (
 )
 
 
-def decided(request: Request, nodes: Fleet, world: World = OPEN_WORLD, *, seed: int = 1) -> Decision:
-    return decide(request, nodes, world, now=NOW, seed=seed)
+def decided(request: Request, nodes: Fleet, zones: tuple[Zone, ...] = OPEN_ZONES, *, seed: int = 1) -> Decision:
+    return decide(request, nodes, assessed(request, world_of(zones)), seed=seed)
 
 
 def changes(decision: Decision) -> dict[str, dict[str, object]]:
@@ -69,8 +70,8 @@ def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Re
 
 @pytest.mark.parametrize("status", ["draining", "closed"])
 def test_a_zone_that_is_not_open_takes_nothing(status: str) -> None:
-    zone = Zone(PARIS, status=status)  # type: ignore[arg-type]
-    decision = decided(ask(), fleet(node("n1")), world_of([zone]))
+    zones = (in_country(PARIS, status=status),)
+    decision = decided(ask(), fleet(node("n1")), zones)
     assert decision.refusals() == {"n1": "ZONE_CLOSED"}
     assert changes(decision) == {"zone_open": {"zones": [PARIS]}}
 
@@ -88,7 +89,7 @@ def test_data_on_two_nodes_leaves_no_place_for_their_guest() -> None:
 
 def test_a_group_without_members_yet_admits_every_node() -> None:
     groups = (Group("affinity", True), Group("anti-affinity", True))
-    assert len(decided(ask(groups=groups), three_zones()).candidates) == 3
+    assert decided(ask(groups=groups), three_zones()).admitted == 3
 
 
 def test_what_is_not_asked_for_may_be_overfull() -> None:
@@ -193,24 +194,24 @@ def test_negative_amounts_are_a_mistake() -> None:
 
 def test_fits_counts_copies_over_admissible_nodes() -> None:
     nodes = fleet(node("n1"), node("n2", used=Resources(13, 0, 0)), node("n3", is_cordoned=True))
-    assert fits(ask(), nodes, OPEN_WORLD, now=NOW) == 8 + 1
+    assert fits(ask(), nodes, assessed(ask())) == 8 + 1
 
 
 def test_fits_respects_the_group() -> None:
     nodes = fleet(node("n1"), node("n2"))
-    assert fits(ask(groups=(Group("anti-affinity", True),)), nodes, OPEN_WORLD, now=NOW) == 2
-    assert fits(ask(groups=(Group("affinity", True),)), nodes, OPEN_WORLD, now=NOW) == 8
+    assert fits(ask(groups=(Group("anti-affinity", True),)), nodes, assessed(ask())) == 2
+    assert fits(ask(groups=(Group("affinity", True),)), nodes, assessed(ask())) == 8
 
 
 def test_the_largest_that_fits_is_the_room_on_one_node() -> None:
     nodes = fleet(node("n1", used=Resources(8, 0, 0)), node("n2", used=Resources(0, 61440, 0)))
-    assert largest(ask(), nodes, OPEN_WORLD, now=NOW) == Resources(8, 65536, 1000)
-    assert largest(ask(), fleet(FULL), OPEN_WORLD, now=NOW) is None
+    assert largest(ask(), nodes, assessed(ask())) == Resources(8, 65536, 1000)
+    assert largest(ask(), fleet(FULL), assessed(ask())) is None
 
 
 def test_capacity_of_nothing_has_no_answer() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        fits(ask(resources=Resources()), fleet(), OPEN_WORLD, now=NOW)
+        fits(ask(resources=Resources()), fleet(), assessed(ask()))
 
 
 def territory(zone: str, value: object) -> Zone:
@@ -230,8 +231,8 @@ DEMANDS = Policy(
 
 
 def test_nodes_are_refused_for_the_reason_of_their_zones_first_clause_that_fails() -> None:
-    world = world_of([territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None)])
-    decision = decided(ask(policies=(DEMANDS,)), three_zones(), world)
+    zones = (territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None))
+    decision = decided(ask(policies=(DEMANDS,)), three_zones(), zones)
     assert decision.refusals() == dict.fromkeys(["n-fr", "n-de", "n-us"], "LEVEL_TOO_LOW")
     assert {miss.node: miss.codes for miss in decision.nearest} == {
         "n-fr": ("LEVEL_TOO_LOW", "ATTR_UNKNOWN"),
@@ -241,15 +242,13 @@ def test_nodes_are_refused_for_the_reason_of_their_zones_first_clause_that_fails
 
 
 def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
-    world = world_of([territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None)])
-    decision = decided(ask(policies=(DEMANDS,), roles=("backup",)), three_zones(), world)
+    zones = (territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None))
+    decision = decided(ask(policies=(DEMANDS,), roles=("backup",)), three_zones(), zones)
     assert decision.refusals() == {"n-de": "ATTR_MISMATCH", "n-us": "ATTR_UNKNOWN"}
     reasons = Policy("pol-2", "project", (Atom("far", "min_distance_km", 10), Atom("snc", "holds", Certified("SNC"))))
     known = {PARIS: territory(PARIS, "FR"), RHINE: territory(RHINE, "FR")}
     certified = Zone(PARIS, {**known[PARIS].facts, "certifications": (Fact([], datetime(2020, 1, 1, tzinfo=UTC)),)})
-    decision = decided(
-        ask(policies=(reasons,)), fleet(node("n1"), node("n2", RHINE)), world_of([certified, known[RHINE]])
-    )
+    decision = decided(ask(policies=(reasons,)), fleet(node("n1"), node("n2", RHINE)), (certified, known[RHINE]))
     assert decision.refusals() == {"n1": "CERT_MISSING", "n2": "ATTR_UNKNOWN"}
     assert [(each.filter, each.code, len(each.nodes)) for each in decision.eliminated[:2]] == [
         ("policy", "CERT_MISSING", 1),
@@ -259,9 +258,9 @@ def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
 
 
 def test_two_reasons_of_one_rule_are_told_apart() -> None:
-    world = world_of([territory(PARIS, "FR"), territory(RHINE, "DE")])
+    zones = (territory(PARIS, "FR"), territory(RHINE, "DE"))
     net = Policy("pol-1", "project", (Atom("loc", "in", ("FR",), "location.territory"), DEMANDS.atoms[0]))
-    decision = decided(ask(policies=(net,)), fleet(node("n1"), node("n2", RHINE), node("n3")), world)
+    decision = decided(ask(policies=(net,)), fleet(node("n1"), node("n2", RHINE), node("n3")), zones)
     assert [(each.filter, each.code, each.nodes) for each in decision.eliminated[:3]] == [
         ("policy", "ATTR_MISMATCH", ("n2",)),
         ("policy", "LEVEL_TOO_LOW", ("n1", "n3")),

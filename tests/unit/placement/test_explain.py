@@ -18,12 +18,12 @@ from controlplane.placement.core.policy_document import parse
 from controlplane.placement.core.request import Request, Resources
 from controlplane.placement.core.sentences import REMEDIES, SENTENCES, remedy, say
 from tests.unit.placement.examples import (
-    NOW,
     OPEN_WORLD,
     PARIS,
     RHINE,
     VIRGINIA,
     ask,
+    assessed,
     fleet,
     node,
     only_in,
@@ -33,7 +33,9 @@ from tests.unit.placement.sample import EU, OWNERSHIP, catalogue, certificate, p
 
 
 def stored(request: Request, nodes: Fleet) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(json.dumps(as_document(decide(request, nodes, OPEN_WORLD, now=NOW, seed=7))))
+    document: dict[str, Any] = json.loads(
+        json.dumps(as_document(decide(request, nodes, assessed(request, OPEN_WORLD), seed=7)))
+    )
     return document
 
 
@@ -108,7 +110,9 @@ EVERYWHERE = fleet(*(node(f"secret-{zone}", zone) for zone in KNOWN.zones))
 
 def told(zone: str, *layers: Policy, role: Role = "compute", known: World = KNOWN) -> dict[str, Any]:
     request = ask(zones=(zone,), policies=layers, roles=(role,))
-    document: dict[str, Any] = json.loads(json.dumps(as_document(decide(request, EVERYWHERE, known, now=NOW, seed=7))))
+    document: dict[str, Any] = json.loads(
+        json.dumps(as_document(decide(request, EVERYWHERE, assessed(request, known), seed=7)))
+    )
     return document
 
 
@@ -234,7 +238,7 @@ def test_a_certificate_that_was_good_until_yesterday(changes: dict[str, str], co
 def test_several_reasons_are_each_told_once_with_all_their_zones() -> None:
     layers = (policy(*EU, secnumcloud(days=90)), policy(*OWNERSHIP, level="project", name="pol-2"))
     request = ask(policies=layers, traits=frozenset({"tpm"}))
-    document = json.loads(json.dumps(as_document(decide(request, EVERYWHERE, KNOWN, now=NOW, seed=7))))
+    document = json.loads(json.dumps(as_document(decide(request, EVERYWHERE, assessed(request, KNOWN), seed=7))))
     lines = tenant(document)
     assert sum(line.startswith("Refused because needed facts") for line in lines) == 1
     assert any(line.startswith("Not certified (organization/snc): de-rhein-1 (SecNumCloud),") for line in lines)
@@ -252,7 +256,7 @@ def test_a_decision_keeps_which_version_of_each_set_it_used() -> None:
 
 def test_what_a_zone_lacks_that_was_asked_for_is_told_even_if_no_node_is_there() -> None:
     request = ask(zones=("fr-sud-1",), policies=(policy(secnumcloud()),))
-    document = as_document(decide(request, fleet(node("n1", "fr-idf-1")), KNOWN, now=NOW, seed=7))
+    document = as_document(decide(request, fleet(node("n1", "fr-idf-1")), assessed(request, KNOWN), seed=7))
     assert "Not certified (organization/snc): fr-sud-1 (SecNumCloud)." in tenant(document)
 
 

@@ -1,0 +1,202 @@
+"""Decisions and claims over fleets of 100 to 100 000 nodes in a PostgreSQL of their own, without agents.
+
+`ARGS="--no-fsync"` leaves out the disk; `ARGS="--nodes 1000 10000"` measures these fleets alone.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from typing import Any
+
+import psutil
+
+from bench import claimers
+from bench.common import report, say
+from scripts import services
+from scripts.stack import ROOT, Stack
+
+FLEETS = (100, 1_000, 10_000, 100_000)
+PROCESSES = (1, 4, 8)
+DECISIONS = 500
+CLAIMS = 1_200
+CHANGES = 40
+LIMIT_S = 8.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nodes", type=int, nargs="+", default=FLEETS)
+    parser.add_argument("--no-fsync", action="store_true")
+    arguments = parser.parse_args()
+    stack = Stack(ROOT / "var" / "bench-placement", is_durable=not arguments.no_fsync)
+    stack.stop()
+    shutil.rmtree(stack.var, ignore_errors=True)
+    stack.var.mkdir(parents=True)
+    (stack.var / "secret-key").write_text("of no use to anybody")
+    try:
+        services.start(stack.var, is_durable=stack.is_durable)
+        environment = stack.environment()
+        os.environ.clear()
+        os.environ.update(environment)
+        stack.manage("migrate", "--verbosity", "0")
+        import django
+
+        django.setup()
+        postmaster = psutil.Process(int((stack.var / "pg" / "postmaster.pid").read_text().split()[0]))
+        report({"is_durable": stack.is_durable, "fleets": measure(arguments.nodes, postmaster)})
+    finally:
+        stack.stop()
+
+
+def measure(sizes: list[int], postmaster: psutil.Process) -> dict[int, Any]:
+    from bench import fleets
+
+    fleets.state_facts()
+    project = fleets.make_tenant()
+    found: dict[int, Any] = {}
+    for nodes in sizes:
+        say(f"{nodes} nodes")
+        fleets.build(nodes)
+        found[nodes] = measure_fleet(project, postmaster)
+    return found
+
+
+def measure_fleet(project: Any, postmaster: psutil.Process) -> dict[str, Any]:
+    from controlplane.placement.models import Allocation
+
+    document = reading() | deciding(project) | taking_up_a_node() | taking_up_a_fact(project)
+    for processes in PROCESSES:
+        say(f"  claims by {processes} processes")
+        bounds = claimers.Bounds(processes, CLAIMS, LIMIT_S)
+        before = cpu_s(postmaster)
+        ours = claimers.together(claimers.claim, project.pk, bounds)
+        between = cpu_s(postmaster)
+        floor = claimers.together(claimers.floor, project.pk, bounds)
+        document[f"claim_{processes}"] = compare(ours, floor) | {
+            "cpu_ms_per_claim": cpu_per_claim(ours, between - before),
+            "floor_cpu_ms_per_claim": cpu_per_claim(floor, cpu_s(postmaster) - between),
+        }
+        Allocation.objects.all().delete()
+    return document
+
+
+def cpu_s(postmaster: psutil.Process) -> float:
+    """Of PostgreSQL until now: of the servers that live, and the postmaster with what it inherited from the others."""
+    total = 0.0
+    for server in postmaster.children():
+        with suppress(psutil.NoSuchProcess):
+            total += sum(server.cpu_times()[:2])
+    return total + sum(postmaster.cpu_times()[:4])
+
+
+def cpu_per_claim(runs: list[claimers.Run], postgresql_s: float) -> dict[str, float]:
+    claims = sum(len(run.samples_s) for run in runs)
+    ours = sum(run.cpu_s for run in runs)
+    return {"worker": round(ours * 1000 / claims, 2), "postgresql": round(postgresql_s * 1000 / claims, 2)}
+
+
+def reading() -> dict[str, Any]:
+    """What a process pays once: to read the whole fleet."""
+    from controlplane.placement.fleet_cache import FleetCache
+
+    before = psutil.Process().memory_info().rss
+    begun = time.perf_counter()
+    fleet = FleetCache().current()
+    seconds = time.perf_counter() - begun
+    columns = sum(getattr(fleet, name).nbytes for name in ("zone_index", "capacity", "free", "traits"))
+    return {
+        "first_reading_ms": round(seconds * 1000, 1),
+        "first_reading_rss_mib": round((psutil.Process().memory_info().rss - before) / 2**20, 1),
+        "columns_mib": round(columns / 2**20, 2),
+    }
+
+
+def deciding(project: Any) -> dict[str, Any]:
+    """`decide`: the core alone; `decide_from_database`: with all that it rests on, read or found unchanged. Nothing is
+    written."""
+    from controlplane.placement.core.decide import decide
+    from controlplane.placement.core.decision import as_document
+    from controlplane.placement.decisions import take
+    from controlplane.placement.fleet_cache import FLEET
+
+    decision = take(claimers.ask(project)).decision
+    fleet, request, assessment = FLEET.current(), decision.request, decision.assessment
+    alone, whole = claimers.Run(), claimers.Run()
+    seeds = iter(range(DECISIONS))
+    claimers.sample(alone, lambda: decide(request, fleet, assessment, seed=next(seeds)), DECISIONS, LIMIT_S)
+    claimers.sample(whole, lambda: take(claimers.ask(project)), DECISIONS, LIMIT_S)
+    return {
+        "clauses": sum(len(policy.atoms) for policy in request.policies),
+        "zones_admitted": len(decision.admitted_zones),
+        "decide": latency(alone.samples_s),
+        "decide_per_s": claimers.per_second([alone]),
+        "decide_from_database": latency(whole.samples_s),
+        "decide_from_database_per_s": claimers.per_second([whole]),
+        "document_bytes": len(json.dumps(as_document(decision))),
+    }
+
+
+def taking_up_a_node() -> dict[str, Any]:
+    """From the commit of a change until a process that already knew the fleet has it."""
+    from controlplane.nodes.models import Node
+    from controlplane.placement.fleet_cache import FLEET
+
+    node = Node.objects.earliest("pk")
+    samples: list[float] = []
+    for number in range(CHANGES):
+        FLEET.current()
+        Node.objects.filter(pk=node.pk).update(is_cordoned=number % 2 == 0)
+        begun = time.perf_counter()
+        fleet = FLEET.current()
+        samples.append(time.perf_counter() - begun)
+        assert fleet.is_cordoned[fleet.positions[str(node.pk)]] == (number % 2 == 0)
+    return {"changed_node_taken_up": latency(samples)}
+
+
+def taking_up_a_fact(project: Any) -> dict[str, Any]:
+    """A decision after a fact was corrected: all facts are read, and all clauses evaluated on all zones."""
+    from bench import fleets
+    from controlplane.placement.decisions import take
+
+    samples: list[float] = []
+    for number in range(CHANGES):
+        territory = ("US", "FR")[number % 2]
+        fleets.restate("fr-idf-1", "location.territory", territory)
+        begun = time.perf_counter()
+        decision = take(claimers.ask(project)).decision
+        samples.append(time.perf_counter() - begun)
+        assert ("fr-idf-1" in decision.admitted_zones) == (territory == "FR")
+    return {"changed_fact_taken_up": latency(samples)}
+
+
+def compare(runs: list[claimers.Run], floors: list[claimers.Run]) -> dict[str, Any]:
+    claims = sum(len(run.samples_s) for run in runs)
+    refused = sum(run.refused for run in runs)
+    ours, floor = claimers.per_second(runs), claimers.per_second(floors)
+    return {
+        "claims": claims,
+        "claims_per_s": ours,
+        "claim": latency([sample for run in runs for sample in run.samples_s]),
+        "conflicts_per_claim": round(refused / claims, 4),
+        "rss_mib_of_a_process": round(max(run.rss_mib for run in runs), 1),
+        "floor_per_s": floor,
+        "floor": latency([sample for run in floors for sample in run.samples_s]),
+        "ratio": round(ours / floor, 2),
+    }
+
+
+def latency(samples_s: list[float]) -> dict[str, float]:
+    """Milliseconds."""
+    ordered = sorted(samples_s)
+    return {
+        "n": len(ordered),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
+        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] * 1000, 2),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The write of a claim: the decision with its policies, also as evidence, the allocation that rests on it and, by
+trigger, what the node has left.
+
+One statement in one round trip, so that the rows that others wait for are locked as briefly as can be.
+"""
+
+from contextlib import nullcontext
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, models, transaction
+
+from controlplane.placement.decisions import Ask, Taken, rows
+from controlplane.placement.models import Allocation
+
+# The SHARE lock makes a cordon, or the loss of the node, wait for the claim or the claim see it. The allocation's row
+# comes last, since its triggers look for the decision.
+CLAIM = """
+WITH node AS (
+    SELECT id FROM nodes_node WHERE id = %s AND state = 'ready' AND NOT is_cordoned FOR SHARE
+), policies AS (
+    INSERT INTO placement_policydocument (digest, document) SELECT %s, %s FROM node ON CONFLICT DO NOTHING
+), decision AS (
+    {} FROM node RETURNING id
+), evidence AS (
+    {} FROM node
+)
+{} FROM decision
+"""
+
+
+def is_placed(consumer_id: UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM placement_allocation WHERE consumer_id = %s)", [consumer_id])
+        return bool(cursor.fetchone()[0])
+
+
+def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
+    """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new.
+
+    Raises:
+        IntegrityError: the node has no room, or the consumer has a place already; nothing was written.
+        InternalError: the decision is stale; nothing was written.
+    """
+    decision, evidence = rows(ask, taken)
+    allocation = Allocation(
+        consumer_id=ask.consumer_id,
+        kind=ask.kind,
+        project=ask.project,
+        node_id=node_id,
+        decision=decision,
+        group_id=ask.group.group_id if ask.group else None,
+        vcpus=ask.vcpus,
+        memory_mib=ask.memory_mib,
+        disk_gib=ask.disk_gib,
+    )
+    parameters: list[Any] = [node_id, taken.demand.digest, taken.demand.text]
+    statement = CLAIM.format(*(_insertion(row, parameters) for row in (decision, evidence, allocation)))
+    # A statement is a transaction by itself; inside another one it must not take that along when it fails.
+    with transaction.atomic() if connection.in_atomic_block else nullcontext(), connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return allocation if cursor.rowcount else None
+
+
+def _insertion(row: models.Model, parameters: list[Any]) -> str:
+    """Ready for the FROM that says how often; the values go to `parameters`."""
+    fields = row._meta.concrete_fields
+    parameters += [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    columns, places = ", ".join(str(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {row._meta.db_table} ({columns}) SELECT {places}"

@@ -1,0 +1,172 @@
+"""The fleet that a process keeps is the one that the database has, whatever changed and in whichever order."""
+
+import random
+from collections.abc import Callable
+from threading import Event, Thread
+
+import pytest
+from django.db import connection, transaction
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.nodes.models import Inventory, Node
+from controlplane.nodes.services import Report, node_cordon, record_heartbeat
+from controlplane.placement import services as placement
+from controlplane.placement.core.fleet import Fleet
+from controlplane.placement.fleet_cache import FleetCache
+from controlplane.placement.services import Ask
+from tests.services.threads import at_once
+from tests.world import Tenant, make_node, make_tenant, make_zone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told(fleet: Fleet) -> dict[str, tuple[object, ...]]:
+    """What a fleet says of each node, whatever its columns look like."""
+    return {
+        node: (
+            fleet.names[at],
+            fleet.zone_ids[fleet.zone_index[at]],
+            fleet.capacity[:, at].tolist(),
+            fleet.free[:, at].tolist(),
+            bool(fleet.is_ready[at]),
+            bool(fleet.is_cordoned[at]),
+            {name for name, has in zip(fleet.trait_names, fleet.traits[:, at], strict=True) if has},
+        )
+        for at, node in enumerate(fleet.ids)
+    }
+
+
+def anew() -> dict[str, tuple[object, ...]]:
+    return told(FleetCache().current())
+
+
+def claim(tenant: Tenant) -> None:
+    placement.claim(Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128))
+
+
+CHANGES: dict[str, Callable[[Node], object]] = {
+    "claimed": lambda node: claim(make_tenant()),
+    "larger": lambda node: Inventory.objects.filter(pk=node.pk).update(vcpus_total=99),
+    "oversold": lambda node: Inventory.objects.filter(pk=node.pk).update(memory_mib_ratio=2),
+    "cordoned": lambda node: node_cordon(SYSTEM, node, reason="repair"),
+    "silent": lambda node: Node.objects.filter(pk=node.pk).update(state="unreachable"),
+    "traits": lambda node: Node.objects.filter(pk=node.pk).update(traits=["tpm", "new"]),
+    "renamed": lambda node: Node.objects.filter(pk=node.pk).update(name="other"),
+    "moved": lambda node: Node.objects.filter(pk=node.pk).update(zone=make_zone("xx-new-1")),
+    "added": lambda node: make_node("three", zone="yy-new-1"),
+    "removed": lambda node: Inventory.objects.filter(pk=node.pk).delete(),
+    "replaced": lambda node: (node.delete(), make_node("one")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_is_taken_up(change: str) -> None:
+    node = make_node("one")
+    make_node("two", zone="de-rhein-1")
+    cache = FleetCache()
+    before = cache.current()
+    was = told(before)
+    assert was == anew()
+    CHANGES[change](node)
+    now = told(cache.current())
+    assert now == anew() != was
+    assert told(before) == was, "who still reads the older fleet sees no change"
+    assert cache.current() is cache.current(), "nothing changed, nothing is copied"
+
+
+def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
+    node = make_node("one")
+    report = Report(
+        boot_id="boot",
+        agent_version="1.0",
+        cpu_model="cpu",
+        virt_type="kvm",
+        traits=("tpm",),
+        cores=8,
+        memory_mib=8192,
+        disk_gib=100,
+        hook_sha256="",
+        hook_problem="",
+    )
+    record_heartbeat(node.pk, report)
+    cache = FleetCache()
+    known = cache.current()
+    for _ in range(3):
+        record_heartbeat(node.pk, report)
+    Node.objects.filter(pk=node.pk).update(agent_version="2.0", last_heartbeat_at=clock.now())
+    assert cache.current() is known
+
+
+def test_what_a_transaction_has_written_is_seen_inside_it_alone_and_forgotten_when_it_fails() -> None:
+    node = make_node("one")
+    cache = FleetCache()
+    was = told(cache.current())
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Node.objects.filter(pk=node.pk).update(is_cordoned=True)
+        make_node("two")
+        inside = told(cache.current())
+        assert len(inside) == 2 and inside == anew()
+        (elsewhere,) = at_once([lambda: told(cache.current())])
+        assert elsewhere == was
+        Inventory.objects.all().delete()
+        assert told(cache.current()) == {}
+        _ = 1 / 0
+    assert told(cache.current()) == was == anew()
+    with transaction.atomic():
+        Node.objects.filter(pk=node.pk).update(is_cordoned=True)
+        cache.current()
+    assert told(cache.current()) == anew() != was
+
+
+def test_a_change_that_is_committed_after_later_ones_is_not_missed() -> None:
+    slow, quick = make_node("slow"), make_node("quick")
+    cache = FleetCache()
+    cache.current()
+    written, may_commit = Event(), Event()
+
+    def change_slowly() -> None:
+        try:
+            with transaction.atomic():
+                Node.objects.filter(pk=slow.pk).update(is_cordoned=True)
+                written.set()
+                assert may_commit.wait(30)
+        finally:
+            connection.close()
+
+    thread = Thread(target=change_slowly)
+    thread.start()
+    assert written.wait(30)
+    for is_cordoned in (True, False, True):
+        Node.objects.filter(pk=quick.pk).update(is_cordoned=is_cordoned)
+        fleet = cache.current()
+        assert fleet.is_cordoned[fleet.positions[str(quick.pk)]] == is_cordoned
+        assert not fleet.is_cordoned[fleet.positions[str(slow.pk)]]
+    may_commit.set()
+    thread.join()
+    assert told(cache.current()) == anew()
+    assert cache.current().is_cordoned.all()
+
+
+def test_threads_that_change_and_read_leave_a_cache_that_is_right() -> None:
+    nodes = [make_node(f"node-{number}") for number in range(6)]
+    cache = FleetCache()
+
+    def change(seed: int) -> Callable[[], None]:
+        chance = random.Random(seed)
+
+        def run() -> None:
+            for number in range(25):
+                node = chance.choice(nodes)
+                with transaction.atomic():
+                    Inventory.objects.filter(pk=node.pk).update(vcpus_total=chance.randrange(1, 100))
+                    if number % 5 == 0:
+                        Node.objects.filter(pk=node.pk).update(is_cordoned=chance.random() < 0.5)
+                cache.current()
+
+        return run
+
+    outcomes = at_once([change(seed) for seed in range(6)])
+    assert outcomes == [None] * 6
+    assert told(cache.current()) == anew()
