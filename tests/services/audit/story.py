@@ -19,6 +19,7 @@ from controlplane.audit.core.rules import failing
 from controlplane.audit.models import EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import as_uuid
 from controlplane.placement.core import catalogue, statements
 from controlplane.placement.core.canonical import digest
 from controlplane.placement.core.evaluate import evaluate
@@ -240,7 +241,8 @@ class Story:
             "generation": 1,
             "measured": {},
         }
-        self._record("receipt", (pen or self.machine).write("receipt", body | other), UUID(permit.resource))
+        body |= other
+        self._record("receipt", (pen or self.machine).write("receipt", body), as_uuid(str(body["resource"])))
 
     def create(self) -> Permit:
         """An instance, from the decision to the node's receipt."""
@@ -248,7 +250,7 @@ class Story:
         self.receipt(permit)
         return permit
 
-    def _record(self, kind: str, document: Document, resource: UUID) -> EvidenceRecord:
+    def _record(self, kind: str, document: Document, resource: UUID | None) -> EvidenceRecord:
         owners = {"organization_id": self.organization, "project_id": self.project, "resource_id": resource}
         return evidence.append(kind, document, **owners)
 

@@ -1,0 +1,191 @@
+"""What records said is forgotten in time: never early, whole resources at once, and nothing that others rest on."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.audit import evidence, export, retention
+from controlplane.audit.models import EvidenceRecord
+from controlplane.audit.selectors import residency_of
+from controlplane.identity.models import Organization
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.reconcilers import tasks
+from tests.services.audit.exports import Verdict, verdict
+from tests.services.audit.story import Story, told
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def organization(log: None, settings: Settings) -> Organization:
+    settings.EVIDENCE_RETENTION_DAYS = 200
+    return Organization.objects.create(name="ministry")
+
+
+@contextmanager
+def later(by: timedelta) -> Iterator[None]:
+    then = clock.now() + by
+    with patch.object(clock, "now", lambda: then):
+        yield
+
+
+def erase(days: int) -> int:
+    """What is forgotten so many days from now."""
+    evidence.sequence()
+    with later(days * DAY):
+        count = retention.erase_old()
+        evidence.sequence()
+    return count
+
+
+def said(**which: object) -> set[bool]:
+    """Whether such records still say something."""
+    documents = EvidenceRecord.objects.filter(**which).values_list("document", flat=True)
+    return {document is not None for document in documents}
+
+
+def guest(story: Story, *, is_closed: bool = True) -> UUID:
+    """An instance, from its decision to its end."""
+    permit = story.permit(story.decide())
+    story.receipt(permit)
+    if is_closed:
+        story.receipt(permit, "closed")
+    return UUID(permit.resource)
+
+
+def exported(organization: Organization, folder: Path) -> Verdict:
+    now = clock.now()
+    export.write(export.Window(organization, now - DAY, now + 300 * DAY), folder / "export.tar")
+    return verdict(folder / "export.tar")
+
+
+def test_what_is_old_is_forgotten_and_the_export_says_so(organization: Organization, tmp_path: Path) -> None:
+    story = told(organization.pk, instances=0)
+    guests = [guest(story) for _ in range(3)]
+    running = guest(story, is_closed=False)
+    assert erase(199) == 0
+    count = erase(201)
+    assert (said(resource_id__in=guests), said(resource_id=running)) == ({False}, {True})
+    assert erase(201) == 0
+    found = exported(organization, tmp_path)
+    assert found.status == 0, found.out
+    assert f"{count - 1} of them erased" in found.out, "all but the one that is of no organization"
+    assert "checked: 1 decision, " in found.out
+
+
+def test_keys_facts_and_policies_are_never_forgotten(organization: Organization, tmp_path: Path) -> None:
+    story = told(organization.pk)
+    before = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"]).count()
+    assert before > 5
+    erase(4000)
+    kept = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"], document__isnull=False)
+    assert kept.count() == before
+    story.create()
+    found = exported(organization, tmp_path)
+    assert found.status == 0, found.out
+
+
+def test_never_within_180_days_whatever_the_setting(organization: Organization, settings: Settings) -> None:
+    settings.EVIDENCE_RETENTION_DAYS = 1
+    guest(told(organization.pk, instances=0))
+    assert erase(179) == 0
+    assert erase(181) > 0
+
+
+def test_what_the_setting_says_counts_when_it_is_longer(organization: Organization, settings: Settings) -> None:
+    settings.EVIDENCE_RETENTION_DAYS = 3650
+    guest(told(organization.pk, instances=0))
+    assert erase(3649) == 0
+    assert erase(3651) > 0
+
+
+def test_where_something_still_is_stays_provable(organization: Organization) -> None:
+    story = told(organization.pk, instances=0)
+    resource = guest(story, is_closed=False)
+    erase(5000)
+    (interval,) = residency_of(resource).intervals
+    assert (interval.state, interval.is_compliant, interval.end) == ("proven", True, None)
+
+
+def test_what_has_ended_lately_is_kept_whole(organization: Organization) -> None:
+    story = told(organization.pk, instances=0)
+    permit = story.create()
+    evidence.sequence()
+    with later(150 * DAY):
+        story.receipt(permit, "closed")
+    erase(201)
+    (interval,) = residency_of(UUID(permit.resource)).intervals
+    assert interval.is_compliant
+    assert interval.end is not None
+    erase(351)
+    assert said(resource_id=permit.resource) == {False}
+
+
+def test_a_permit_is_kept_while_a_receipt_of_something_else_rests_on_it(organization: Organization) -> None:
+    """The guest is gone; the volume that was made with it is not."""
+    story = told(organization.pk, instances=0)
+    volume = new_id()
+    permit = story.permit(story.decide())
+    story.receipt(permit)
+    story.receipt(permit, kind="volume", resource=str(volume))
+    story.receipt(permit, "closed")
+    erase(5000)
+    (stored,) = residency_of(volume).intervals
+    assert (stored.role, stored.state, stored.is_compliant, stored.end) == ("storage", "proven", True, None)
+    with later(5000 * DAY):
+        story.receipt(permit, "closed", kind="volume", resource=str(volume))
+    erase(5201)
+    assert said(resource_id=volume) == {False}
+    erase(5202)
+    assert said(resource_id=permit.resource) == {False}
+
+
+def test_others_are_forgotten_by_their_own_age(organization: Organization) -> None:
+    old = evidence.append("incident", {"what": "a stray disk"}, organization_id=organization.pk)
+    evidence.sequence()
+    with later(100 * DAY):
+        young = evidence.append("incident", {"what": "another"}, organization_id=organization.pk)
+    assert erase(250) == 1
+    assert (said(pk=old.pk), said(pk=young.pk)) == ({False}, {True})
+
+
+def test_what_has_no_place_yet_is_not_forgotten(organization: Organization) -> None:
+    row = evidence.append("incident", {"what": "late"}, organization_id=organization.pk)
+    with later(5000 * DAY):
+        assert retention.erase_old() == 0
+    assert said(pk=row.pk) == {True}
+
+
+def test_each_stream_has_a_record_of_what_was_forgotten(organization: Organization) -> None:
+    other = new_id()
+    for number in range(4):
+        evidence.append("incident", {"number": number}, organization_id=organization.pk)
+        if number == 1:
+            evidence.append("policy_version", {"number": number}, organization_id=organization.pk)
+    evidence.append("incident", {}, organization_id=other)
+    evidence.append("incident", {})
+    assert erase(250) == 6
+    erasures = EvidenceRecord.objects.filter(kind="erasure")
+    assert {row.stream: json.loads(row.document or "")["document"]["records"] for row in erasures} == {
+        str(organization.pk): [[1, 2], [4, 5]],
+        str(other): [[1, 1]],
+        "operator": [[1, 1]],
+    }
+    assert {json.loads(row.document or "")["document"]["reason"] for row in erasures} == {"retention"}
+    assert erase(5000) == 0, "that something was forgotten is not"
+
+
+def test_the_task_does_it(organization: Organization) -> None:
+    evidence.append("incident", {}, organization_id=organization.pk)
+    evidence.sequence()
+    with later(250 * DAY):
+        tasks.retention()
+    assert said(kind="incident") == {False}
