@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ Say = Callable[[str], None]
 
 @dataclass
 class Cloud:
-    """`zones` maps the names of the nodes to their zones. `say` is told what takes long."""
+    """`zones` maps the names of the nodes to their zones. `agent_options` are what all agents are started with besides
+    what they need. `say` is told what takes long."""
 
     stack: Stack
     zones: Mapping[str, str]
     is_fake: bool = False
+    agent_options: Sequence[str] = ()
     say: Say = field(default=lambda line: None)
     agents: dict[str, NodeProcess] = field(default_factory=dict)
 
@@ -153,7 +155,7 @@ class Cloud:
         host, port = self.agent_address(name).split(":")
         if not _listens(host, int(port)):
             command = [*AGENT, "--state-dir", str(self.agent_folder(name)), "--listen", f"{host}:{port}"]
-            command += ["--clock", "kept-elsewhere"]  # nodes of a lab have no clock of their own
+            command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
             if self.is_fake:
                 self.stack.spawn(f"agent-{name}", [*command, "--adapter", "fake"])
             else:

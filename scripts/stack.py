@@ -109,10 +109,13 @@ class Stack:
         }
 
     def start(self) -> None:
-        """Start the processes that do not run, and return when the API answers."""
+        """Start the processes that do not run, and return when the API answers and they all run."""
         for name in self.commands():
             self.start_process(name)
         self.wait_for_api()
+        for name in self.commands():
+            if self.process(name) is None:
+                raise SystemExit(f"The process {name} has ended; see {self.var}/log/{name}.log.")
 
     def start_process(self, name: str) -> None:
         if self.process(name) is None:

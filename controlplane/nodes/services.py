@@ -23,6 +23,7 @@ from controlplane.nodes.errors import NodeNameTaken
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval
 
 HOOK = "hook"
+UNGUARDED = "libvirt would start guests on it without asking its agent"
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,18 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
 
 
 def _watch_hook(node_id: UUID, problem: str) -> None:
-    """A hook that is gone, changed or not honoured is an incident for as long as it is so."""
+    """A hook that is gone, changed or not honoured is an incident, and the node cordoned, for as long as it is so."""
     open_incidents = Incident.objects.filter(node=node_id, kind=HOOK, ended_at=None)
     if problem:
-        incidents.report(Node.objects.get(pk=node_id), HOOK, problem)
+        node = Node.objects.get(pk=node_id)
+        incidents.report(node, HOOK, problem)
+        if not node.is_cordoned:
+            node_cordon(SYSTEM, node, reason=UNGUARDED)
     elif open_incidents.exists():
-        incidents.end(Node.objects.get(pk=node_id), HOOK)
+        node = Node.objects.get(pk=node_id)
+        incidents.end(node, HOOK)
+        if node.cordon_reason == UNGUARDED:
+            node_uncordon(SYSTEM, node)
 
 
 def mark_unreachable() -> int:

@@ -13,10 +13,11 @@ from agents.node.services import signed_inventory
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.compute.services import instance_delete
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
-from controlplane.nodes.services import HOOK
+from controlplane.nodes.services import HOOK, node_cordon
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
 from controlplane.watcher import messages, receipts
@@ -221,7 +222,16 @@ def test_within_one_heartbeat_a_node_without_its_hook_is_not_attested(cloud: Clo
     assert cloud.machine.row.is_attested
     heartbeat(cloud, hook)
     assert not cloud.machine.row.is_attested
+    assert cloud.machine.row.is_cordoned
     assert {kind for kind, _ in open_incidents()} == {HOOK}
     heartbeat(cloud, pb.HookState(sha256="ab" * 32, is_active=True))
     assert cloud.machine.row.is_attested
+    assert not cloud.machine.row.is_cordoned
     assert not open_incidents()
+
+
+def test_a_hook_that_is_back_ends_no_cordon_of_an_operator(cloud: Cloud) -> None:
+    node_cordon(SYSTEM, cloud.machine.row, reason="its fan is to be replaced")
+    heartbeat(cloud, None)
+    heartbeat(cloud, pb.HookState(sha256="ab" * 32, is_active=True))
+    assert cloud.machine.row.is_cordoned
