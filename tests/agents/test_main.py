@@ -14,9 +14,11 @@ import pytest
 
 from agents.node.errors import Exhausted
 from agents.node.services.events import MAX_PENDING, Hub
+from agents.node.trust.clock import is_synchronised
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents import wishes
+from tests.agents.conftest import refusal
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
 
@@ -30,10 +32,12 @@ def state_dir(tmp_path: Path, ca: TestCA) -> Path:
 
 
 @contextmanager
-def fake_agent(state_dir: Path, caller: Issued, end: signal.Signals) -> Iterator[tuple[PermittedStub, list[str]]]:
+def fake_agent(
+    state_dir: Path, caller: Issued, end: signal.Signals, *, clock: str = "kept-elsewhere"
+) -> Iterator[tuple[PermittedStub, list[str]]]:
     """A process that is ended with `end`; the list holds its log afterwards."""
     command = [sys.executable, "-m", "agents.node.main", "--adapter", "fake", "--state-dir", str(state_dir)]
-    command += ["--clock", "kept-elsewhere"]
+    command += ["--clock", clock]
     options = ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -80,6 +84,28 @@ def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, wor
         (state,) = stub.Describe(pb.DescribeRequest()).instances
         assert state.power == pb.POWER_CRASHED
         assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+
+
+def test_a_killed_agent_remembers_what_a_permit_was_used_for(state_dir: Path, worker: Issued) -> None:
+    with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
+        request = stub.permitted(wishes.volume())
+        stub.EnsureVolume(request)
+    with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
+        stub.EnsureVolume(request)
+        request.size_bytes *= 2
+        assert refusal(lambda: stub.EnsureVolume(request)).code == "agent.permit.replayed"
+
+
+def test_a_clock_that_nobody_keeps_is_believed_on_an_operators_word_alone(state_dir: Path, worker: Issued) -> None:
+    """This machine's clock may be kept or not; the agent says what its kernel says, and acts by it."""
+    with fake_agent(state_dir, worker, signal.SIGTERM, clock="synchronised") as (stub, _log):
+        is_kept = stub.EnsureTrust(pb.EnsureTrustRequest()).is_clock_kept
+        assert is_kept == is_synchronised()
+        if not is_kept:
+            assert refusal(lambda: stub.EnsureVolume(wishes.volume())).code == "agent.permit.clock_untrusted"
+    with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
+        assert stub.EnsureTrust(pb.EnsureTrustRequest()).is_clock_kept
+        stub.EnsureVolume(wishes.volume())
 
 
 def test_a_watcher_that_does_not_read_loses_its_watch_and_disturbs_nobody() -> None:

@@ -1,0 +1,42 @@
+"""Volumes under permits that are changed, and what an agent says to them."""
+
+from uuid import UUID
+
+import grpc
+
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, Refusal, refusal
+
+FORBIDDEN = grpc.StatusCode.PERMISSION_DENIED
+RETRYABLE = {"expired", "revoked_by_epoch", "stale_facts"}
+
+
+def permitted(agent: AgentUnderTest, request: pb.EnsureVolumeRequest, **changes: object) -> pb.EnsureVolumeRequest:
+    """With a permit that is changed so."""
+    request.permit.CopyFrom(agent.stub.permit_for(request, **changes))
+    return request
+
+
+def refused(agent: AgentUnderTest, **changes: object) -> str:
+    """The code, without its head, of a volume that must not come to be."""
+    return code_of(agent, permitted(agent, wishes.volume(), **changes))
+
+
+def code_of(agent: AgentUnderTest, request: pb.EnsureVolumeRequest) -> str:
+    found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    assert UUID(request.subject.id) not in agent.fake.volumes
+    return permit_code(found)
+
+
+def permit_code(found: Refusal) -> str:
+    assert found.status is FORBIDDEN and found.code.startswith("agent.permit.")
+    code = found.code.removeprefix("agent.permit.")
+    assert found.is_retryable == (code in RETRYABLE)
+    return code
+
+
+def accepted(agent: AgentUnderTest, **changes: object) -> None:
+    request = permitted(agent, wishes.volume(), **changes)
+    agent.stub.bare.EnsureVolume(request)
+    assert UUID(request.subject.id) in agent.fake.volumes

@@ -1,0 +1,297 @@
+"""When a permit holds, what it was used for, and what happens to a clock, a ledger or a guest meanwhile."""
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import grpc
+import pytest
+
+from agents.node.errors import AdapterError
+from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core.permit import LIFETIME, Contents
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, refusal
+from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
+from tests.permits import now
+
+# ---- time
+
+
+def test_a_permit_holds_until_its_end_and_not_for_a_moment_longer(agent: AgentUnderTest) -> None:
+    """B12: issued in the last seconds of a qualification, used before and after its end."""
+    end = now().replace(microsecond=0) + timedelta(hours=1)
+    last = {"nbf": end - timedelta(seconds=2), "exp": end}
+    agent.now = lambda: end - timedelta(seconds=1)
+    accepted(agent, **last)
+    agent.now = lambda: end
+    assert refused(agent, **last) == "expired"
+
+
+def test_only_a_little_earliness_is_tolerated(agent: AgentUnderTest) -> None:
+    begins = now() + timedelta(minutes=30)
+    agent.now = lambda: begins - timedelta(seconds=61)
+    assert refused(agent, nbf=begins, exp=begins + LIFETIME) == "not_yet_valid"
+    agent.now = lambda: begins - timedelta(seconds=60)
+    accepted(agent, nbf=begins, exp=begins + LIFETIME)
+
+
+def test_no_permit_lives_longer_than_permits_do(agent: AgentUnderTest) -> None:
+    begins = now()
+    assert refused(agent, nbf=begins, exp=begins + LIFETIME + timedelta(seconds=1)) == "expired"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("witness", ["a permit", "a refusal", "a floor"])
+def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
+    began = now()
+    old = permitted(agent, wishes.volume())
+    agent.now = lambda: began + timedelta(hours=1)
+    fresh = {"nbf": began + timedelta(hours=1), "exp": began + timedelta(hours=1) + LIFETIME}
+    if witness == "a permit":
+        accepted(agent, **fresh)
+    elif witness == "a refusal":
+        assert code_of(agent, old) == "expired"
+    else:
+        facts = agent.authority.facts(wishes.ZONE)
+        floor = agent.authority.floor(wishes.ZONE, facts, issued_at=began + timedelta(hours=1))
+        agent.stub.EnsureTrust(pb.EnsureTrustRequest(floor=floor, facts=facts))
+    agent.now = lambda: began + timedelta(seconds=1)
+    if restarts:
+        agent.restart()
+    assert code_of(agent, old) == "clock_untrusted"
+    agent.now = lambda: began + timedelta(hours=1)
+    accepted(agent, **fresh)
+
+
+def test_a_small_step_back_is_what_clocks_do(agent: AgentUnderTest) -> None:
+    began = now()
+    accepted(agent)
+    agent.now = lambda: began - timedelta(seconds=1)
+    accepted(agent)
+
+
+def test_a_clock_that_nobody_keeps_is_not_believed_and_does_not_poison_the_node(agent: AgentUnderTest) -> None:
+    agent.is_clock_kept = False
+    agent.now = lambda: datetime(2099, 1, 1, tzinfo=UTC)
+    assert refused(agent) == "clock_untrusted"
+    agent.is_clock_kept, agent.now = True, now
+    accepted(agent)
+
+
+# ---- epochs
+
+
+def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) -> None:
+    """B10: a permit that was made before the facts or policies changed."""
+    before = permitted(agent, wishes.volume())
+    agent.authority.epoch += 1
+    after = permitted(agent, wishes.volume())
+    assert code_of(agent, after) == "stale_facts"
+    agent.learn()
+    assert code_of(agent, before) == "revoked_by_epoch"
+    agent.stub.bare.EnsureVolume(after)
+    agent.restart()
+    assert code_of(agent, before) == "revoked_by_epoch"
+
+
+# ---- repetition and replay
+
+
+def test_a_call_may_be_repeated_under_its_permit_also_after_a_restart(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    first = agent.stub.bare.EnsureVolume(request)
+    assert agent.stub.bare.EnsureVolume(request) == first
+    agent.restart()
+    assert agent.stub.bare.EnsureVolume(request) == first
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_permit_is_not_used_for_another_content(agent: AgentUnderTest, restarts: bool) -> None:
+    request = permitted(agent, wishes.volume(size_mib=64))
+    agent.stub.bare.EnsureVolume(request)
+    if restarts:
+        agent.restart()
+    request.size_bytes *= 2
+    found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
+    assert permit_code(found) == "replayed"
+    assert agent.fake.volumes[UUID(request.subject.id)] == 64 * wishes.MIB
+
+
+def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=True))
+    assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.adapter_failed"
+    agent.restart()
+    agent.stub.bare.EnsureVolume(request)
+    assert UUID(request.subject.id) in agent.fake.volumes
+
+
+def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    sizes = [(n + 1) * 64 * wishes.MIB for n in range(8)]
+    together = threading.Barrier(len(sizes))
+    codes: list[str] = []
+
+    def call(size_bytes: int) -> None:
+        mine = pb.EnsureVolumeRequest()
+        mine.CopyFrom(request)
+        mine.size_bytes = size_bytes
+        together.wait()
+        try:
+            agent.stub.bare.EnsureVolume(mine)
+            codes.append("")
+        except grpc.RpcError as exc:
+            codes.append(dict(exc.trailing_metadata())["andromede-code"])  # type: ignore[attr-defined]
+
+    threads = [threading.Thread(target=call, args=(size,)) for size in sizes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["", *["agent.permit.replayed"] * (len(sizes) - 1)]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_permit_does_not_bring_back_what_was_removed(agent: AgentUnderTest, restarts: bool) -> None:
+    request = permitted(agent, wishes.volume(generation=2))
+    agent.stub.bare.EnsureVolume(request)
+    agent.stub.RemoveVolume(wishes.removal(request.subject))
+    if restarts:
+        agent.restart()
+    assert code_of(agent, request) == "stale_generation"
+    request.subject.generation = 3
+    assert code_of(agent, request) == "stale_generation"
+
+
+def test_a_permit_for_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
+    request = wishes.volume(generation=2)
+    agent.stub.EnsureVolume(request)
+    old = wishes.volume(request.subject.id, generation=1)
+    assert permit_code(refusal(lambda: agent.stub.EnsureVolume(old))) == "stale_generation"
+    later = permitted(agent, wishes.volume(request.subject.id, generation=3), gen=2)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureVolume(later))) == "stale_generation"
+
+
+def test_what_was_unplugged_is_not_plugged_in_again_by_the_old_permit(agent: AgentUnderTest) -> None:
+    """The permit is about the volume, and the attachment has generations of its own."""
+    root, data = wishes.volume(), wishes.volume()
+    wish = wishes.instance(root)
+    for request in (root, data):
+        agent.stub.EnsureVolume(request)
+    agent.stub.EnsureInstance(wish)
+    plug = wishes.attachment(wish, data)
+    plug.permit.CopyFrom(agent.stub.permit_for(plug, resource=data.subject.id))
+    agent.stub.bare.EnsureAttachment(plug)
+    agent.stub.RemoveAttachment(wishes.removal(plug.subject))
+    for generation in (1, 2):
+        plug.subject.generation = generation
+        assert permit_code(refusal(lambda: agent.stub.bare.EnsureAttachment(plug))) == "replayed"
+    plug.permit.CopyFrom(agent.stub.permit_for(plug, resource=data.subject.id))
+    agent.stub.bare.EnsureAttachment(plug)
+
+
+def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> None:
+    """A create defines its guest at one generation and starts it at the next."""
+    root, port = wishes.volume(), wishes.port()
+    define = wishes.instance(root, port, power=pb.POWER_OFF)
+    start = wishes.again(define, power=pb.POWER_RUNNING)
+    contents = Contents((root.subject.id,), (), (port.subject.id,), (), (define.subject.id,))
+    shared = agent.stub.permit_for(start, "instance.create", contents=contents)
+    for request in (root, port, define, start):
+        request.permit.CopyFrom(shared)
+    agent.stub.bare.EnsureVolume(root)
+    agent.stub.bare.EnsurePort(port)
+    agent.stub.bare.EnsureInstance(define)
+    assert agent.stub.bare.EnsureInstance(start).power == pb.POWER_RUNNING
+    assert agent.stub.bare.EnsureInstance(start).power == pb.POWER_RUNNING
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(define))) == "replayed"
+
+
+def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    start = wishes.instance(root)
+    start.permit.CopyFrom(agent.stub.permit_for(start))
+    agent.stub.bare.EnsureInstance(start)
+    stop = wishes.again(start, power=pb.POWER_OFF)
+    stop.ClearField("permit")
+    agent.stub.bare.EnsureInstance(stop)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
+    start.subject.generation = 3
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
+    assert agent.fake.guests[UUID(start.subject.id)].starts == 1
+
+
+def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnderTest) -> None:
+    request = permitted(agent, wishes.volume())
+    agent.stub.bare.EnsureVolume(request)
+    agent.stop()
+    for path in agent.state_dir.glob("ledger.sqlite*"):
+        path.unlink()
+    agent.start()
+    agent.learn()
+    agent.fake.volumes.clear()
+    assert code_of(agent, request) == "expired"
+    accepted(agent)
+
+
+# ---- stopping
+
+
+def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agent: AgentUnderTest) -> None:
+    root, port, other = wishes.volume(), wishes.port(), wishes.port(12)
+    for request in (port, other):
+        agent.stub.EnsurePort(request)
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root, port)
+    agent.stub.EnsureInstance(wish)
+    before = agent.fake.guests[UUID(wish.subject.id)].spec
+    stop = wishes.again(wish, power=pb.POWER_OFF, vcpus=64)
+    stop.port_ids[:] = [other.subject.id]
+    stop.guest_data.user_data = b"#!/bin/sh\n"
+    for _ in range(2):
+        assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
+    assert agent.fake.guests[UUID(wish.subject.id)].spec == before
+    back_on = wishes.again(stop, power=pb.POWER_RUNNING)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(back_on))) == "missing"
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_stop_of_a_guest_that_is_not_here_makes_none(agent: AgentUnderTest, removed: bool) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    wish = wishes.instance(root, power=pb.POWER_OFF)
+    if removed:
+        agent.stub.EnsureInstance(wish)
+        agent.stub.RemoveInstance(wishes.removal(wish.subject))
+        wish = wishes.again(wish)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "missing"
+    assert not agent.fake.guests
+
+
+@dataclass(frozen=True)
+class Removal:
+    call: str
+    request: pb.RemoveRequest
+
+
+def test_removing_needs_no_permit(agent: AgentUnderTest) -> None:
+    root, data, port = wishes.volume(), wishes.volume(), wishes.port()
+    for request in (root, data):
+        agent.stub.EnsureVolume(request)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    agent.stub.EnsureInstance(wish)
+    plug = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(plug)
+    for removal in (
+        Removal("RemoveAttachment", wishes.removal(plug.subject)),
+        Removal("RemoveInstance", wishes.removal(wish.subject)),
+        Removal("RemovePort", wishes.removal(port.subject)),
+        Removal("RemoveVolume", wishes.removal(data.subject)),
+        Removal("RemoveVolume", wishes.removal(root.subject)),
+    ):
+        assert getattr(agent.stub.bare, removal.call)(removal.request).was_present
+    assert agent.fake.is_clean()
