@@ -138,16 +138,18 @@ def test_a_charter_of_another_zone_or_node_is_refused(agent: AgentUnderTest) -> 
 def test_a_floor_is_of_this_zone_and_by_a_signer_for_it(agent: AgentUnderTest) -> None:
     authority = agent.authority
     facts = authority.facts(ZONE)
-    elsewhere = SigningKey.ed25519("signer-de")
+    elsewhere, retired, coming = (SigningKey.ed25519(f"signer-{name}") for name in ("de", "old", "new"))
     keys = [
         authority.signer.entry("permit"),
         authority.officer.entry("facts"),
         elsewhere.entry("permit", zones=frozenset({"de-rhein-1"})),
+        retired.entry("permit", not_after=now() - timedelta(minutes=1)),
+        coming.entry("permit", not_before=now() + timedelta(minutes=1)),
     ]
     tell(agent, keyset=authority.keyset(2, keys))
     authority.epoch = 2
     assert not_taken(agent, floor=authority.floor("us-va-1", facts), facts=facts) == "agent.trust_refused"
-    for key in (elsewhere, authority.officer, SigningKey.ed25519("signer-1")):
+    for key in (elsewhere, retired, coming, authority.officer, SigningKey.ed25519("signer-1")):
         assert not_taken(agent, **floor_of(authority, by=key)) == "agent.trust_refused"
     assert tell(agent, **floor_of(authority)).epoch == 2
 

@@ -85,6 +85,8 @@ def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
     found = _parsed("floor", envelope, trust.read_floor)
     if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
         raise TrustRefused(f"The floor is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
+    if not key.not_before <= found.issued_at < key.not_after:
+        raise TrustRefused(f"Key {key.id} was not in use when the floor was signed.")
     return found
 
 
