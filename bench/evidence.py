@@ -1,0 +1,206 @@
+"""A month of evidence: 5 000 decisions, permits and receipts are recorded, exported, and verified by the stand-alone
+verifier; then one decision is false, and has to be found. In a PostgreSQL of its own, without agents.
+
+`ARGS="--instances 500"` takes fewer.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.common import report, say
+from scripts import services
+from scripts.stack import ROOT, Stack
+
+INSTANCES = 5_000
+KINDS = ("decision", "permit", "receipt")
+T = TypeVar("T")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--instances", type=int, default=INSTANCES)
+    arguments = parser.parse_args()
+    stack = Stack(ROOT / "var" / "bench-evidence")
+    stack.stop()
+    shutil.rmtree(stack.var, ignore_errors=True)
+    stack.var.mkdir(parents=True)
+    (stack.var / "secret-key").write_text("of no use to anybody")
+    try:
+        services.start(stack.var, is_durable=True)
+        environment = stack.environment()
+        os.environ.clear()
+        os.environ.update(environment)
+        stack.manage("migrate", "--verbosity", "0")
+        import django
+
+        django.setup()
+        report(measure(arguments.instances, stack.var))
+    finally:
+        stack.stop()
+
+
+def measure(instances: int, folder: Path) -> dict[str, Any]:
+    from controlplane.audit import evidence, log_key
+    from controlplane.identity.models import Organization
+    from tests.services.audit.story import told
+
+    log_key.create_log_key(folder / "pki")
+    organization = Organization.objects.create(name="bench")
+    story = told(organization.pk, instances=0)
+    recorded = record(instances, story)
+    say("places in the log")
+    places, place_s = timed(evidence.sequence)
+    say("export")
+    _, export_s = timed(lambda: export(organization, folder / "month.tar"))
+    found = verified(folder / "month.tar")
+    if found["status"] != 0 or any(found["checked"].get(kind, 0) < instances for kind in KINDS):
+        raise SystemExit(f"not all of it holds: {found}")
+    return {
+        "record": recorded,
+        "sequence": rate(places, place_s),
+        "export": {**rate(places, export_s), "mib": round((folder / "month.tar").stat().st_size / 2**20, 1)},
+        "verify": {**found, **against_floor(found["seconds"], folder / "month.tar")},
+        "false_decision": injected(story, organization, folder / "false.tar"),
+    }
+
+
+def timed(do: Callable[[], T]) -> tuple[T, float]:
+    begun = time.monotonic()
+    result = do()
+    return result, time.monotonic() - begun
+
+
+def rate(records: int, seconds: float) -> dict[str, float]:
+    return {"records": records, "seconds": round(seconds, 2), "per_s": round(records / seconds)}
+
+
+def record(instances: int, story: Any) -> dict[str, float]:
+    """Each record in a transaction of its own, with the evaluation and the signatures that it takes."""
+    say(f"{instances} decisions, permits and receipts")
+
+    def create() -> None:
+        for _ in range(instances):
+            story.create()
+
+    return rate(instances * len(KINDS), timed(create)[1])
+
+
+def export(organization: Any, path: Path) -> None:
+    from controlplane.audit.export import Window, write
+    from controlplane.kernel import clock
+
+    now = clock.now()
+    write(Window(organization, now - timedelta(days=1), now), path)
+
+
+def verified(path: Path) -> dict[str, Any]:
+    """By the verifier that is in the export, in a Python without anything of ours or of others."""
+    say(f"verify {path.name}")
+    alone = path.with_suffix(".py")
+    with tarfile.open(path) as tar:
+        alone.write_bytes(tar.extractfile("verify.py").read())  # type: ignore[union-attr]
+    command = [sys.executable, "-I", "-S", str(alone), str(path)]
+    done, seconds = timed(lambda: subprocess.run(command, check=False, capture_output=True, text=True))
+    checked = re.search(r"^checked: (.*)$", done.stdout, re.MULTILINE)
+    counts = {kind: int(count) for count, kind in re.findall(r"(\d+) (\w+)", checked[1] if checked else "")}
+    return {
+        "status": done.returncode,
+        "checked": counts,
+        "faults": [line for line in done.stdout.splitlines() if line.startswith("FAULT")],
+        "seconds": round(seconds, 2),
+        "per_s": round(sum(counts.values()) / seconds),
+    }
+
+
+def against_floor(seconds: float, path: Path) -> dict[str, float]:
+    """The floor: the hashes and signatures of the export's records, by the same code, and nothing else."""
+    from controlplane.audit.core import archive, exported
+    from controlplane.audit.core.checkpoints import parse_head
+    from controlplane.audit.core.notes import parse_note
+
+    say("floor")
+    with path.open("rb") as file:
+        opened = archive.Archive(file)
+        manifest, _ = exported.read_manifest(opened.manifest)
+        opened.locate(manifest.files)
+        names = (exported.PLATFORM_RECORDS, exported.OWN_RECORDS)
+        lines = [exported.read_line(raw) for name in names for raw in opened.lines(name)]
+        *_, newest = opened.lines(exported.CHECKPOINTS)
+    head = parse_head(parse_note(exported.read_checkpoint_line(newest)[0]).text)
+    hashing = timed(lambda: hash_all(lines, head))[1]
+    signatures = timed(signature_checks(lines))[1]
+    floor = hashing + signatures
+    return {
+        "floor_hashes_s": round(hashing, 2),
+        "floor_signatures_s": round(signatures, 2),
+        "ratio_to_floor": round(seconds / floor, 2),
+    }
+
+
+def hash_all(lines: list[Any], head: Any) -> None:
+    from controlplane.audit.core import merkle
+    from controlplane.audit.core.records import content_hash
+
+    for line in lines:
+        assert content_hash(line.salt, line.document) == line.entry.content
+        place = {"index": line.index, "size": head.size, "root": head.root}
+        assert merkle.is_included(line.entry.leaf, proof=line.proof, **place)
+
+
+def signature_checks(lines: list[Any]) -> Callable[[], None]:
+    """Those of facts, permits and receipts, read and with their keys at hand."""
+    from controlplane.audit.core import exported
+    from controlplane.audit.core.keys import verifier, verifier_of
+    from controlplane.placement.core.signed import message, of_envelope
+    from controlplane.placement.core.trust import read_keyset
+
+    bodies = [(envelope.kind, envelope.body) for envelope in (exported.read_envelope(line.document) for line in lines)]
+    keys: dict[str, Any] = {}
+    for kind, body in bodies:
+        if kind == "trust" and body["trust"] == "keyset":
+            keyset = read_keyset(of_envelope(body["signed"]).payload)
+            keys |= {name: verifier(key) for name, key in keyset.keys.items()}
+    (machine,) = [verifier_of(str(body["public_key"])) for kind, body in bodies if body.get("event") == "enrolled"]
+    checks = []
+    for kind, body in bodies:
+        if kind in ("fact", "permit", "receipt"):
+            signed = of_envelope(body["signed"] if kind == "fact" else body)
+            checks.append((keys.get(signed.key_id, machine), message(kind, signed.payload), signed.signature))
+
+    def check() -> None:
+        assert all(verify(text, signature) for verify, text, signature in checks)
+
+    return check
+
+
+def injected(story: Any, organization: Any, path: Path) -> dict[str, Any]:
+    """One decision says that a zone is fine which is not."""
+    from controlplane.audit.models import EvidenceRecord
+
+    def lie(document: dict[str, Any]) -> None:
+        document["zones"]["us-va-1"] = []
+        document["admitted_zones"] = [*document["admitted_zones"], "us-va-1"]
+
+    story.decide(change=lie)
+    false = EvidenceRecord.objects.filter(kind="decision").order_by("-pk")[0]
+    for _ in range(10):
+        story.create()
+    export(organization, path)
+    found = verified(path)
+    if found["status"] != 1 or len(found["faults"]) != 1 or str(false.pk) not in found["faults"][0]:
+        raise SystemExit(f"the false decision {false.pk} was not named: {found['faults']}")
+    return {"record": str(false.pk), "fault": found["faults"][0], "seconds": found["seconds"]}
+
+
+if __name__ == "__main__":
+    main()
