@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
+from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
@@ -115,6 +116,11 @@ OF_OPERATORS = [
 ]
 
 
+def export_of(organization: Organization) -> str:
+    now = clock.now()
+    return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -142,10 +148,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
-    now = clock.now()
-    export = EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now)
     return {
-        "export": str(export.pk),
+        "export": export_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
         "resource": str(instance.pk),
