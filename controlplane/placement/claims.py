@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
-from controlplane.placement.decisions import Ask, Taken, rows
+from controlplane.placement.decisions import Ask, Taken, note_use, rows
 from controlplane.placement.models import Allocation
 
 # The SHARE lock makes a cordon, or the loss of the node, wait for the claim or the claim see it. The allocation's row
@@ -40,7 +40,7 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
 
     Raises:
         IntegrityError: the node has no room, or the consumer has a place already; nothing was written.
-        InternalError: the decision is stale; nothing was written.
+        DatabaseError: the decision is stale (decisions.has_moved); nothing was written.
     """
     decision, evidence = rows(ask, taken)
     allocation = Allocation(
@@ -57,9 +57,15 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
     parameters: list[Any] = [node_id, taken.demand.digest, taken.demand.text]
     statement = CLAIM.format(*(_insertion(row, parameters) for row in (decision, evidence, allocation)))
     # A statement is a transaction by itself; inside another one it must not take that along when it fails.
-    with transaction.atomic() if connection.in_atomic_block else nullcontext(), connection.cursor() as cursor:
+    is_guarded = connection.in_atomic_block or taken.exemption is not None
+    with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:
+        note_use(taken)
         cursor.execute(statement, parameters)
-        return allocation if cursor.rowcount else None
+        if cursor.rowcount:
+            return allocation
+        if is_guarded:
+            transaction.set_rollback(True)  # an exemption was not used either
+        return None
 
 
 def _insertion(row: models.Model, parameters: list[Any]) -> str:

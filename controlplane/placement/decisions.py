@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from controlplane.audit.evidence import entry
 from controlplane.audit.models import EvidenceRecord
+from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
-from controlplane.placement import admissibility, selectors
+from controlplane.placement import admissibility, exemptions, selectors
 from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core import decision as core
 from controlplane.placement.core.decide import decide
@@ -24,7 +25,10 @@ from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
-from controlplane.placement.models import Decision, PolicyDocument
+from controlplane.placement.models import Decision, Exemption, PolicyDocument
+
+# STALE_POLICY and STALE_FACTS, as the triggers say them (migrations 0004, 0006).
+STALE = ("AN001", "AN002")
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,13 @@ class Taken:
     standing: selectors.Standing
     demand: Demanded
     at: datetime
+    exemption: Exemption | None = None
 
     @property
     def valid_until(self) -> datetime | None:
         """When something that it rests on may change by itself."""
-        return self.decision.valid_until
+        ends = (self.decision.valid_until, self.exemption.expires_at if self.exemption else None)
+        return min((moment for moment in ends if moment is not None), default=None)
 
 
 def take(
@@ -122,8 +128,13 @@ def _decided(
         is_there=is_there,
     )
     assessment = admissibility.assessment(demand, request.roles, sight, now=now)
-    decision = decide(request, FLEET.current(), assessment, seed=(ask.consumer_id.int + attempt) % 2**32)
-    return Taken(decision, sight.standing, demand, now)
+    seed = (ask.consumer_id.int + attempt) % 2**32
+    decision = decide(request, FLEET.current(), assessment, seed=seed)
+    exemption = None if decision.is_admitted else exemptions.in_force(ask.consumer_id, ask.operation, now)
+    if exemption is not None:
+        waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
+        decision = decide(request, FLEET.current(), waiving, seed=seed)
+    return Taken(decision, sight.standing, demand, now, exemption if decision.is_admitted else None)
 
 
 def _near(ask: Ask) -> frozenset[str]:
@@ -138,14 +149,27 @@ def _groups(ask: Ask) -> tuple[Group, ...]:
     return (Group(rule=ask.group.rule, is_hard=ask.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
 
 
+def has_moved(error: DatabaseError) -> bool:
+    """Whether an allocation was refused because what its decision rests on, or its node's room, has changed since:
+    another decision may do."""
+    return isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", None) in STALE
+
+
 @transaction.atomic
 def store(ask: Ask, taken: Taken) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
     PolicyDocument.objects.get_or_create(digest=taken.demand.digest, defaults={"document": taken.demand.layers})
+    note_use(taken)
     decision, evidence = rows(ask, taken)
     decision.save(force_insert=True)
     evidence.save(force_insert=True)
     return decision
+
+
+def note_use(taken: Taken) -> None:
+    """Count the use of the exemption that a decision rests on; in the transaction that writes it."""
+    if taken.exemption is not None:
+        exemptions.use(SYSTEM, taken.exemption)
 
 
 def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:
@@ -163,7 +187,7 @@ def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:
         policies_id=taken.demand.digest,
         classifications=list(taken.demand.classifications),
         admitted_zones=list(decision.admitted_zones),
-        valid_until=decision.valid_until,
+        valid_until=taken.valid_until,
         document=core.as_document(decision),
     )
     evidence = entry(
@@ -193,6 +217,7 @@ def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
         "policy_digest": taken.demand.digest,
         "policies": taken.demand.layers,
         "reference_zone": None,
+        "exemption": exemptions.as_core(taken.exemption).payload() if taken.exemption else None,
         "zones": {
             zone.zone: [
                 [each.ref.policy, each.ref.atom, each.result, each.code] for each in zone.results if each.result != "T"
@@ -200,7 +225,7 @@ def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
             for zone in taken.decision.zones
         },
         "admitted_zones": row.admitted_zones,
-        "valid_until": as_rfc3339(row.valid_until) if row.valid_until else None,
+        "valid_until": as_rfc3339(taken.decision.valid_until) if taken.decision.valid_until else None,
     }
 
 

@@ -8,14 +8,23 @@ the world has moved, the decision is taken again.
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, InternalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
 from controlplane.nodes.agent_client import Grant
 from controlplane.placement import claims, selectors
 from controlplane.placement.core.request import Resources
-from controlplane.placement.decisions import Ask, GroupRule, Taken, refuse, store, take, take_again
+from controlplane.placement.decisions import (
+    Ask,
+    GroupRule,
+    Taken,
+    has_moved,
+    refuse,
+    store,
+    take,
+    take_again,
+)
 from controlplane.placement.errors import (
     FleetChanged,
     NoAllocation,
@@ -78,8 +87,9 @@ def renew(ask: Ask) -> Decision:
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
                 if own.update(decision=decision):
                     return decision
-        except InternalError:
-            continue
+        except DatabaseError as exc:
+            if not has_moved(exc):
+                raise
     raise FleetChanged()
 
 
@@ -127,7 +137,9 @@ def grow(ask: Ask) -> None:
         with transaction.atomic():
             own = Allocation.objects.filter(consumer_id=ask.consumer_id)
             own.update(decision=store(ask, taken), **amounts)
-    except (IntegrityError, InternalError) as exc:
+    except DatabaseError as exc:
+        if not has_moved(exc):
+            raise
         raise FleetChanged() from exc
 
 
@@ -183,7 +195,9 @@ def _write(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
             return claims.insert(ask, taken, node_id)
         with transaction.atomic():
             return claims.insert(ask, taken, node_id) if _allows(ask.group, ask.consumer_id, node_id) else None
-    except (IntegrityError, InternalError):
+    except DatabaseError as exc:
+        if not has_moved(exc):
+            raise
         return None
 
 

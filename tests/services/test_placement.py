@@ -52,7 +52,7 @@ def test_a_place_is_counted_and_given_back(tenant: Tenant) -> None:
     assert allocation.decision.is_admitted
     assert placement.claim(request) == allocation, "asked again, it is the same place"
     assert used(node) == (2, 512, 3)
-    assert placement.grant(request.consumer_id).allocation_id == allocation.pk
+    assert placement.grant(request.consumer_id).decision_id == allocation.decision_id
     placement.release(request.consumer_id)
     placement.release(request.consumer_id)
     assert used(node) == (0, 0, 0)

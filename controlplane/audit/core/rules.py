@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from controlplane.placement.core import exemption as exemptions
 from controlplane.placement.core import permit as permits
 from controlplane.placement.core import statements
 from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.evaluate import Evaluation, evaluate
+from controlplane.placement.core.evaluate import Evaluation, evaluate, waive
 from controlplane.placement.core.facts import World, Zone
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.policy_document import parse as parse_policy
@@ -210,10 +211,11 @@ class Judge:
         now, reference = as_instant(body.get("at"), "at"), body.get("reference_zone")
         near = None if reference is None else _zone(as_text(reference, "reference_zone"), world)
         zones = as_object(body.get("zones"), "zones", optional=None)
-        return {
+        found = {
             name: evaluate(policies.layers, _zone(name, world), world, now=now, roles=roles, reference=near)
             for name in zones
         }
+        return found if body.get("exemption") is None else _exempted(body, found, policies, now=now)
 
     # ── permits and receipts ──────────────────────────────────────────────────────────────────────
 
@@ -326,6 +328,18 @@ def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> Non
         raise Unsound(f"it admits {', '.join(map(str, against))}, which the policies refuse")
     if as_bool(body.get("admit"), "admit") != bool(admitted):
         raise Unsound("it admits without a zone, or has a zone and does not admit")
+
+
+def _exempted(
+    body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, now: datetime
+) -> dict[str, Evaluation]:
+    """What the exemption that the decision names makes of its zone. That two people signed it is checked with the
+    permit that follows."""
+    terms = exemptions.parse(body["exemption"], "exemption").terms
+    is_for_it = terms.op == body.get("operation") and body.get("resource") in terms.resources
+    if not is_for_it or terms.zone not in found or not terms.not_before <= now < terms.expires_at:
+        raise Unsound("its exemption is for something else, or for another time")
+    return {**found, terms.zone: waive(found[terms.zone], policies.layers, terms.waived)}
 
 
 def failing(evaluation: Evaluation) -> list[object]:

@@ -1,12 +1,12 @@
 """What policies say of every zone. Tens of zones against hundreds of clauses: asked once, not once per node."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from .compare import Sets, unsatisfiable
-from .evaluate import AtomResult, Evaluation, evaluate, sets_used
+from .evaluate import AtomResult, Evaluation, evaluate, sets_used, waive
 from .facts import World, Zone, ZoneStatus
 from .policy import AtomRef, Policy
 
@@ -73,6 +73,15 @@ class Assessment:
         }
         refs = [[each.ref.policy, each.ref.level, each.ref.atom] for each in clauses]
         return Table(refs, [list(outcome) for outcome in outcomes], results)
+
+    def waiving(self, policies: Sequence[Policy], zone: str, waived: Collection[str]) -> "Assessment":
+        """What an exemption for one zone makes of it: see evaluate.waive."""
+        if (before := self.zones.get(zone)) is None:
+            return self
+        results = waive(Evaluation(before.results, before.valid_until), policies, waived).results
+        found = {each.result for each in results}
+        after = replace(before, results=results, is_refused="F" in found, is_doubted="U" in found)
+        return replace(self, zones={**self.zones, zone: after})
 
     def verdict(self, zone: str) -> ZoneVerdict:
         return self.zones.get(zone) or ZoneVerdict(zone, None)
