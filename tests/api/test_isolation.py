@@ -127,7 +127,6 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
-    key = api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body
     image = api.post("images", {"name": "mine", "format": "qcow2"}).body
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
@@ -160,7 +159,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "attachment": attachment["id"],
         "network": str(cloud.network.pk),
         "affinity_group": group["id"],
-        "ssh_key": key["id"],
+        "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": image["id"],
         "token": str(cloud.tenant.actor.credential_id),
         "operation": api.get("operations").body["items"][0]["id"],
