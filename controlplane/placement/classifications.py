@@ -11,7 +11,7 @@ from controlplane.identity.models import Organization, Project
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
 from controlplane.placement import policies
-from controlplane.placement.core.reading import as_bool, as_choice, as_list, as_object, as_text
+from controlplane.placement.core.reading import as_bool, as_choice, as_list, as_object, as_slug, as_text
 from controlplane.placement.errors import (
     ClassificationIdTooLong,
     ClassificationNotFound,
@@ -140,7 +140,7 @@ def _read(item: object, at: str) -> tuple[Classification, Sequence[object]]:
     texts = ("title", "title_fr", "description", "description_fr")
     body = as_object(item, at, required=("id", *texts, "atoms"), optional=("drift_action", "is_supported"))
     classification = Classification(
-        id=as_text(body["id"], f"{at}.id", limit=ID_MAX),
+        id=as_slug(as_text(body["id"], f"{at}.id", limit=ID_MAX), f"{at}.id"),
         drift_action=as_choice(body.get("drift_action", "flag"), f"{at}.drift_action", among=DRIFT_ACTIONS),
         is_supported=as_bool(body.get("is_supported", True), f"{at}.is_supported"),
         **{name: as_text(body[name], f"{at}.{name}", limit=500) for name in texts},

@@ -17,17 +17,19 @@ from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
+from controlplane.placement import decisions
 from controlplane.placement import services as placement
 from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import (
+    FleetChanged,
     InsufficientCapacity,
     NoAllocation,
     PolicyUnsatisfiable,
     UnknownHost,
 )
-from controlplane.placement.models import Allocation, Binding, Decision
+from controlplane.placement.models import Allocation, Binding, Decision, PolicyHead
 from controlplane.placement.policies import own_policy
 from controlplane.storage import services as storage
 from controlplane.workflows import instance_create as recipe
@@ -313,6 +315,53 @@ def test_administration_from_abroad_closes_the_console_too(known: Cloud) -> None
     )
     with pytest.raises(PolicyUnsatisfiable):
         console_tail(instance, max_bytes=10)
+
+
+# ---- when the world moves meanwhile
+
+
+def moving(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, *, times: int) -> list[int]:
+    """Somebody changes the organization's policy after each of the next decisions, and what it demands stays."""
+    decide, left = decisions.decide, [times]
+
+    def decide_and_move(*args: Any, **kwargs: Any) -> Any:
+        decision = decide(*args, **kwargs)
+        if left[0]:
+            left[0] -= 1
+            ruled(cloud.tenant.project, *in_zones(HOME), at="organization")
+        return decision
+
+    monkeypatch.setattr(decisions, "decide", decide_and_move)
+    return left
+
+
+def test_a_renewal_rests_on_what_holds_when_it_is_written(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = made_instance(cloud)
+    left = moving(monkeypatch, cloud, times=2)
+    decision = placement.renew(compute.ask_for(instance, operation="instance.start"))
+    assert left == [0]
+    assert Allocation.objects.get(consumer_id=instance.pk).decision == decision
+    assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
+
+
+def test_a_claim_is_decided_again_when_what_it_rests_on_has_changed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance, operation = new_instance(cloud)
+    left = moving(monkeypatch, cloud, times=2)
+    done(operation)
+    assert left == [0]
+    decision = Allocation.objects.get(consumer_id=instance.pk).decision
+    assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
+
+
+def test_a_renewal_gives_up_for_now_when_nothing_stands_still(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = made_instance(cloud)
+    kept = Allocation.objects.get(consumer_id=instance.pk).decision
+    moving(monkeypatch, cloud, times=1000)
+    with pytest.raises(FleetChanged):
+        placement.renew(compute.ask_for(instance, operation="instance.start"))
+    assert Allocation.objects.get(consumer_id=instance.pk).decision == kept
 
 
 # ---- the table is whole
