@@ -38,7 +38,8 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
     """Write the operation into the caller's transaction; a worker hears of it after the commit.
 
     Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
-    rows (an instance, its volumes, its attachments), here the holds, then places, subnets, and last quotas.
+    rows (an instance, its volumes, its attachments), here the holds, then places (a node's row, what the place's
+    decision rests on, the node's inventory), subnets, and last quotas.
 
     Raises:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.

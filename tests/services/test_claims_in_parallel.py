@@ -14,6 +14,7 @@ from controlplane.network.errors import AddressesExhausted, NetworkInUse, Networ
 from controlplane.network.models import Network, Port
 from controlplane.network.services import network_create, network_delete, port_create
 from controlplane.nodes.models import Inventory
+from controlplane.nodes.services import node_cordon
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.placement.errors import FleetChanged, InsufficientCapacity
@@ -101,6 +102,23 @@ def test_strict_affinity_holds_for_members_that_come_together(tenant: Tenant) ->
     assert len({allocation.node_id for allocation in won}) == 1
     assert len(won) == 4
     assert Counter(type(exc) for exc in lost) == {InsufficientCapacity: 2}
+
+
+def test_nothing_is_claimed_on_a_node_once_its_cordon_is_committed(tenant: Tenant) -> None:
+    nodes = [make_node(f"node-{number}", vcpus_total=100) for number in range(2)]
+
+    def cordon() -> int:
+        node_cordon(SYSTEM, nodes[0], reason="repair")
+        return Allocation.objects.filter(node=nodes[0]).count()
+
+    def claim_several() -> int:
+        return sum(claiming(tenant)() is not None for _ in range(8))
+
+    *claimed, seen = at_once([*(claim_several for _ in range(5)), cordon])
+    assert claimed == [8] * 5
+    assert Allocation.objects.filter(node=nodes[0]).count() == seen
+    assert Allocation.objects.count() == 40
+    assert_not_oversold()
 
 
 def test_growth_takes_the_last_room_once(tenant: Tenant) -> None:

@@ -1,0 +1,150 @@
+"""What is remembered of policies and facts is what would be worked out anew, whatever changed and how."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from controlplane.catalog import selectors as catalog
+from controlplane.catalog.models import Zone
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.placement import decisions, effective
+from controlplane.placement.core.assess import Assessment, assess
+from controlplane.placement.core.attributes import SET_MEMBERS
+from controlplane.placement.decisions import Ask
+from controlplane.placement.effective import Subject
+from controlplane.placement.lineage import NewData, begin
+from controlplane.placement.models import Binding, Classification, PolicyVersion
+from controlplane.placement.policies import own_policy
+from tests.facts import state, state_of, statement
+from tests.services.policies import EU, classify, in_zones, ruled
+from tests.world import Tenant, make_node, make_tenant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOME, RHINE = "fr-idf-1", "de-rhein-1"
+IN_EU = EU[0]
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    """Three zones with a node each, and a project that demands a place in the EU."""
+    for zone in (HOME, RHINE, "us-va-1"):
+        make_node(f"node-{zone}", zone=zone)
+    here = {HOME: "FR", RHINE: "DE", "us-va-1": "US"}
+    state(
+        [
+            statement("set", "@EU", SET_MEMBERS, ["DE", "FR"]),
+            *(statement("zone", zone, "location.territory", territory) for zone, territory in here.items()),
+        ]
+    )
+    tenant = make_tenant()
+    ruled(tenant.project, IN_EU)
+    return tenant
+
+
+def asked(tenant: Tenant, **more: Any) -> Ask:
+    fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **more}
+    return Ask("instance.create", tenant.project, fields.pop("consumer_id", new_id()), "instance", **fields)
+
+
+def remembered(ask: Ask) -> Assessment:
+    return decisions.take(ask).decision.assessment
+
+
+def anew(ask: Ask) -> Assessment:
+    taken = decisions.take(ask)
+    demand = effective.of(Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources))
+    return assess(
+        demand.policies, catalog.world(), now=taken.decision.assessment.at, roles=taken.decision.request.roles
+    )
+
+
+CHANGES: dict[str, Callable[[Tenant, Ask], object]] = {
+    "a fact": lambda tenant, ask: state_of("zone", HOME, {"location.territory": "US"}),
+    "a policy": lambda tenant, ask: ruled(tenant.project, IN_EU, *in_zones(RHINE)),
+    "a policy above": lambda tenant, ask: ruled(tenant.project, *in_zones(RHINE), at="organization"),
+    "a closed zone": lambda tenant, ask: Zone.objects.filter(pk=HOME).update(status="closed"),
+    "a new zone": lambda tenant, ask: make_node("another", zone="fr-new-1"),
+    "its classification": lambda tenant, ask: Binding.objects.create(
+        resource_id=ask.consumer_id,
+        kind="instance",
+        project=tenant.project,
+        classifications=[classify("home", in_zones(HOME), tenant.project).pk],
+    ),
+    "its own clauses": lambda tenant, ask: begin(
+        NewData(ask.consumer_id, "instance", tenant.project, policy=own_policy(in_zones(RHINE), at="policy"))
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_counts_with_the_next_decision(tenant: Tenant, change: str) -> None:
+    ask = asked(tenant)
+    before = remembered(ask)
+    assert remembered(ask) is before, "nothing changed, nothing is worked out again"
+    assert remembered(asked(tenant)) is before, "another resource of which nothing special is recorded"
+    CHANGES[change](tenant, ask)
+    now = remembered(ask)
+    assert now == anew(ask)
+    assert now.zones != before.zones
+
+
+def test_a_classification_that_is_not_supported_any_more_admits_nothing(tenant: Tenant) -> None:
+    ask = asked(tenant, classifications=(classify("home", in_zones(HOME), tenant.project).pk,))
+    assert decisions.take(ask).decision.admitted_zones == (HOME,)
+    Classification.objects.update(is_supported=False)
+    assert decisions.take(ask).decision.admitted_zones == ()
+
+
+def test_a_fact_that_ends_ends_what_rests_on_it_without_anybody_doing_anything(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = clock.now() + timedelta(hours=1)
+    state_of("zone", HOME, {"location.territory": "FR"}, review_by=soon)
+    ask = asked(tenant)
+    decision = decisions.take(ask).decision
+    assert HOME in decision.admitted_zones and decision.valid_until == soon
+    monkeypatch.setattr(clock, "now", lambda: soon - timedelta(microseconds=1))
+    assert remembered(ask) is decision.assessment
+    monkeypatch.setattr(clock, "now", lambda: soon)
+    assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+
+
+def test_a_clock_that_was_set_back_is_asked_for_that_time(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock.now()
+    state_of("zone", HOME, {"location.territory": "US"}, valid_from=now - timedelta(hours=1))
+    ask = asked(tenant)
+    assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+    monkeypatch.setattr(clock, "now", lambda: now - timedelta(hours=2))
+    assert remembered(ask).at == now - timedelta(hours=2)
+
+
+def test_what_a_transaction_has_written_and_undone_is_not_remembered(tenant: Tenant) -> None:
+    ask = asked(tenant)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Zone.objects.filter(pk=HOME).update(status="open")  # so that this transaction has written
+        PolicyVersion.objects.create(level="project", project=tenant.project, version=9, atoms=in_zones(RHINE))
+        assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+        _ = 1 / 0
+    assert decisions.take(ask).decision.admitted_zones == (RHINE, HOME)
+
+
+def test_what_changed_while_it_was_read_is_not_remembered(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, calls = catalog.world, []
+
+    def world_that_moves() -> Any:
+        old = world()
+        calls.append(old)
+        if len(calls) == 1:
+            state_of("zone", HOME, {"location.territory": "US"})
+        return old
+
+    monkeypatch.setattr(catalog, "world", world_that_moves)
+    ask = asked(tenant)
+    assert HOME in decisions.take(ask).decision.admitted_zones, "as it was when the decision began"
+    assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+    assert len(calls) == 2
