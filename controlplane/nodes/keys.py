@@ -6,7 +6,7 @@ A key's id follows from the key ("signer-" and the head of its SHA-256), so that
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from textwrap import wrap
 
@@ -114,4 +114,10 @@ def is_signer_now(key: Key) -> bool:
 
 
 def _signer(path: Path) -> SigningKey:
+    """Read again when the file or its mode has changed."""
+    return _read(path, path.stat().st_ctime_ns)
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, changed_ns: int) -> SigningKey:
     return load(path, SIGNER)

@@ -6,6 +6,7 @@ Whoever hands them over needs no authority: a node checks the signatures itself.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import transaction
@@ -25,6 +26,8 @@ from controlplane.placement.core.signed import Signed
 from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Key, Keyset
 
 KEYSET, CHARTER, FLOOR, FACTS, DENY = "keyset", "charter", "floor", "facts", "deny"
+COLUMNS = ("kind", "version", "document")
+NOTHING_DENIED = DenyList(0)
 WITNESSES = 2
 
 
@@ -48,6 +51,16 @@ class Sighting:
     witnesses: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Trusted:
+    """What a node is to trust now, from one look at the database. `epoch`: of its zone's floor."""
+
+    keyset: Keyset
+    charter: Charter | None
+    denied: DenyList
+    epoch: int
+
+
 def newest(kind: str, subject: str = "") -> TrustDocument | None:
     return TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version").first()
 
@@ -57,17 +70,49 @@ def keyset() -> Keyset:
     row = newest(KEYSET)
     if row is None:
         raise NoKeyset()
-    return trust.read_keyset(signed.read(bytes(row.document)).payload)
+    return _keyset(bytes(row.document))
 
 
 def charter_of(node: Node) -> Charter | None:
     row = newest(CHARTER, str(node.pk))
-    return trust.read_charter(signed.read(bytes(row.document)).payload) if row else None
+    return _charter(bytes(row.document)) if row else None
 
 
 def deny_list() -> DenyList:
     row = newest(DENY)
-    return trust.read_deny_list(signed.read(bytes(row.document)).payload) if row else DenyList(0)
+    return _deny_list(bytes(row.document)) if row else NOTHING_DENIED
+
+
+def trusted_by(node: Node) -> Trusted:
+    """Raises NoKeyset."""
+    rows = TrustDocument.objects.filter(_for(node)).order_by("kind", "-version").distinct("kind")
+    found = {kind: (version, bytes(document)) for kind, version, document in rows.values_list(*COLUMNS)}
+    if KEYSET not in found:
+        raise NoKeyset()
+    return Trusted(
+        keyset=_keyset(found[KEYSET][1]),
+        charter=_charter(found[CHARTER][1]) if CHARTER in found else None,
+        denied=_deny_list(found[DENY][1]) if DENY in found else NOTHING_DENIED,
+        epoch=found[FLOOR][0] if FLOOR in found else 0,
+    )
+
+
+# Documents never change, and the same few are read all the time.
+
+
+@lru_cache(maxsize=8)
+def _keyset(document: bytes) -> Keyset:
+    return trust.read_keyset(signed.read(document).payload)
+
+
+@lru_cache(maxsize=4096)
+def _charter(document: bytes) -> Charter:
+    return trust.read_charter(signed.read(document).payload)
+
+
+@lru_cache(maxsize=8)
+def _deny_list(document: bytes) -> DenyList:
+    return trust.read_deny_list(signed.read(document).payload)
 
 
 @transaction.atomic
@@ -143,9 +188,12 @@ def floor_sign(key: SigningKey, floor: Floor, facts: bytes) -> None:
 
 def versions(node: Node) -> dict[str, Version]:
     """kind → the newest that there is for this node."""
-    mine = Q(kind__in=[KEYSET, DENY]) | Q(kind=CHARTER, subject=str(node.pk)) | Q(kind=FLOOR, subject=node.zone_id)
-    rows = TrustDocument.objects.filter(mine).values_list("kind").annotate(Max("version"), Max("updated_at"))
+    rows = TrustDocument.objects.filter(_for(node)).values_list("kind").annotate(Max("version"), Max("updated_at"))
     return {kind: Version(number, signed_at) for kind, number, signed_at in rows}
+
+
+def _for(node: Node) -> Q:
+    return Q(kind__in=[KEYSET, DENY]) | Q(kind=CHARTER, subject=str(node.pk)) | Q(kind=FLOOR, subject=node.zone_id)
 
 
 def due(node: Node) -> pb.EnsureTrustRequest | None:

@@ -8,10 +8,12 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import NoReturn
 from uuid import UUID
 
 from celery import current_app
+from django.db import connection
 from django.db.models import Q, QuerySet
 from kombu.exceptions import OperationalError
 
@@ -34,6 +36,21 @@ PATIENCE_S = 1.0
 POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.003, 0.05, 1.3
 # Leave that ends sooner than this is not begun with; for so long a refusal is the answer.
 MARGIN = timedelta(seconds=10)
+# Signed, not about to end, and resting on nothing that has changed since.
+VALID = """
+SELECT permit.id FROM placement_permit AS permit
+    JOIN placement_decision AS decision ON decision.id = permit.decision_id
+    JOIN identity_project AS project ON project.id = permit.project_id
+WHERE permit.operation_id = %s AND permit.op = %s AND permit.resource_id = %s AND permit.generation = %s
+    AND permit.node_id = %s AND permit.state = 'signed' AND permit.expires_at > %s
+    AND decision.is_admitted AND (decision.valid_until IS NULL OR decision.valid_until > %s)
+    AND decision.facts_epoch = (SELECT value FROM catalog_factsepoch WHERE id = 1)
+    AND decision.platform_version = (SELECT version FROM placement_policyhead WHERE organization_id IS NULL)
+    AND decision.organization_version = (
+        SELECT version FROM placement_policyhead AS head WHERE head.organization_id = project.organization_id
+    )
+ORDER BY permit.created_at DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -49,11 +66,13 @@ class Leave:
 
 def valid(operation: Operation, *, node: Node, generation: int) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
-    rows = _rows(operation, node, generation).filter(state="signed", expires_at__gt=clock.now() + MARGIN)
-    permit = rows.select_related("decision__project").order_by("-created_at").first()
-    if permit is None or permit.decision is None:
-        return None
-    return _leave(permit) if stands(permit.decision) else None
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            VALID, (operation.pk, operation.kind, operation.resource_id, generation, node.pk, now + MARGIN, now)
+        )
+        found = cursor.fetchone()
+    return _leave(found[0]) if found else None
 
 
 def need(operation: Operation, *, node: Node, generation: int, decision: Decision) -> Leave:
@@ -82,7 +101,7 @@ def need(operation: Operation, *, node: Node, generation: int, decision: Decisio
         raise SignerSilent()
     if permit.state == "refused":
         _tell(permit)
-    return _leave(permit)
+    return _leave(permit.pk)
 
 
 def spent(jti: UUID) -> None:
@@ -119,18 +138,20 @@ def _rows(operation: Operation, node: Node, generation: int) -> QuerySet[Permit]
 def _answered(permit: Permit) -> Permit:
     until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
     while True:
-        permit = Permit.objects.get(pk=permit.pk)
-        if permit.state != "requested" or time.monotonic() >= until:
-            return permit
+        (state,) = Permit.objects.values_list("state").get(pk=permit.pk)
+        if state != "requested" or time.monotonic() >= until:
+            return Permit.objects.get(pk=permit.pk)
         time.sleep(pause)
         pause = min(pause * POLL_GROWTH, POLL_MAX_S)
 
 
-def _leave(permit: Permit) -> Leave:
-    document = bytes(permit.document or b"")
+@lru_cache(maxsize=1024)
+def _leave(permit_id: UUID) -> Leave:
+    """Of a signed permit, which never changes."""
+    document = bytes(Permit.objects.values_list("document", flat=True).get(pk=permit_id) or b"")
     said = core.parse(signed.read(document).payload)
     policies = PolicyDocument.objects.values_list("document", flat=True).get(pk=said.policy_digest)
-    return Leave(permit.pk, document, dumps(policies), said.epoch)
+    return Leave(permit_id, document, dumps(policies), said.epoch)
 
 
 def _tell(permit: Permit) -> NoReturn:

@@ -7,7 +7,6 @@ believed by nobody, whatever the database says.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 from controlplane.catalog import epochs, keys
@@ -48,28 +47,33 @@ class Believed:
         return self.world.zones.get(self.zone)
 
 
+_known: dict[str, Believed] = {}
+
+
 def of(zone: str) -> Believed:
-    """As of the present epoch. Reading is repeated when facts change meanwhile.
+    """As of the present epoch. Facts, keysets and denied keys change in the transaction that begins an epoch, so that
+    an epoch has one answer; reading is repeated when they change meanwhile.
 
     Raises:
         NoKeyset
     """
     while True:
         epoch = epochs.current()
-        found = _of(zone, epoch)
+        known = _known.get(zone)
+        if known is not None and known.epoch == epoch:
+            return known
+        found = _read(zone, epoch)
         if epochs.current() == epoch:
+            _known[zone] = found
             return found
-        forget()
 
 
 def forget() -> None:
     """For whoever goes back to an earlier epoch, as when a database is restored."""
-    _of.cache_clear()
+    _known.clear()
 
 
-@lru_cache(maxsize=256)
-def _of(zone: str, epoch: int) -> Believed:
-    """Facts, keysets and denied keys change in the transaction that begins an epoch: an epoch has one answer."""
+def _read(zone: str, epoch: int) -> Believed:
     keyset, denied = trust.keyset(), trust.deny_list()
     keys_trusted = {kid: key for kid, key in keyset.keys.items() if key.use == "facts" and kid not in denied.kids}
     good: list[tuple[Signed, Statement]] = []

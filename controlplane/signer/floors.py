@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max
 
 from controlplane.audit import evidence
 from controlplane.catalog import epochs
@@ -33,10 +32,9 @@ def raise_all() -> int:
     return len(missing)
 
 
-def ensure(known: believed.Believed) -> None:
-    """No permit is signed before the floor that its nodes check it by."""
-    newest = TrustDocument.objects.filter(kind=trust.FLOOR, subject=known.zone).aggregate(Max("version"))
-    if (newest["version__max"] or 0) < known.epoch:
+def ensure(known: believed.Believed, *, signed_epoch: int) -> None:
+    """No permit is signed before the floor that its nodes check it by. `signed_epoch`: of the newest one so far."""
+    if signed_epoch < known.epoch:
         _sign(known)
 
 

@@ -15,8 +15,10 @@ from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement import effective, permits
+from controlplane.placement.core.canonical import digest
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.trust import Charter
 from controlplane.placement.effective import Demand, Subject
 from controlplane.placement.errors import NoAllocation
 from controlplane.placement.models import PERMIT, Allocation, Decision
@@ -67,12 +69,13 @@ def _answer(row: Row) -> None:
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
     demand = effective.of(Subject(wanted.ask.project, wanted.ask.consumer_id, sources=wanted.ask.sources))
-    _check_node(row.node, demand)
+    trusted = trust.trusted_by(row.node)
+    _check_node(row.node, trusted.charter, demand)
     decision = _decision(row, wanted)
     known = believed.of(row.node.zone_id)
     judged = judge(demand.policies, known, op=row.op, resource_id=row.resource_id)
-    keyset, denied = trust.keyset(), trust.deny_list()
-    key = signing_key(keyset, denied, zone=row.node.zone_id, classifications=demand.classifications)
+    keyset = trusted.keyset
+    key = signing_key(keyset, trusted.denied, zone=row.node.zone_id, classifications=demand.classifications)
     now = clock.now()
     permit = Permit(
         jti=str(row.pk),
@@ -84,7 +87,7 @@ def _answer(row: Row) -> None:
         roles=ROLES_OF[row.op],
         organization=str(wanted.ask.project.organization_id),
         project=str(wanted.ask.project.pk),
-        policy_digest=effective.keep(demand.policies).pk,
+        policy_digest=_policies(demand, decision),
         epoch=known.epoch,
         classifications=demand.classifications,
         decision=str(decision.pk),
@@ -94,7 +97,7 @@ def _answer(row: Row) -> None:
         contents=wanted.contents,
         exemption=judged.exemption,
     )
-    floors.ensure(known)
+    floors.ensure(known, signed_epoch=trusted.epoch)
     _keep(row, permit, key, decision)
 
 
@@ -127,9 +130,8 @@ def _limits(wanted: Work, node: Node) -> Limits:
     return Limits(own.vcpus, own.memory_mib, own.disk_gib)
 
 
-def _check_node(node: Node, demand: Demand) -> None:
+def _check_node(node: Node, charter: Charter | None, demand: Demand) -> None:
     """What the node would find out by its charter, and what it has to attest before it gets more than public data."""
-    charter = trust.charter_of(node)
     if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
         raise NodeNotCleared(reason="it has no charter that holds now.")
     if charter.zone != node.zone_id:
@@ -152,6 +154,12 @@ def _decision(row: Row, wanted: Work) -> Decision:
     ):
         return decision
     return renew(wanted.ask)
+
+
+def _policies(demand: Demand, decision: Decision) -> str:
+    """The digest under which these layers are kept."""
+    mine = digest(effective.documents(demand.policies))
+    return mine if mine == decision.policies_id else effective.keep(demand.policies).pk
 
 
 @transaction.atomic

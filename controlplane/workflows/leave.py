@@ -4,7 +4,7 @@ Every wish that gives a node data or work carries a permit: for_…() is the one
 runs; what the operation got before is found again as long as it counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -41,32 +41,38 @@ def for_instance(operation: Operation, instance: Instance) -> Grant:
         NotYet: the signer has not answered.
         CloudError: the signer's refusal.
     """
-    volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    ask = ask_for_instance(instance, operation=operation.kind)
-    sources = tuple(Source(volume, instance.project) for volume in volumes)
-    return _leave(operation, replace(ask, sources=sources), generation=instance.generation)
+
+    def ask() -> Ask:
+        volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+        sources = tuple(Source(volume, instance.project) for volume in volumes)
+        return replace(ask_for_instance(instance, operation=operation.kind), sources=sources)
+
+    return _leave(operation, placement.grant(instance.pk), ask, generation=instance.generation)
 
 
 def for_volume(operation: Operation, volume: Volume) -> Grant:
-    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
-    return _leave(operation, ask, generation=volume.generation)
+    def ask() -> Ask:
+        return ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
+
+    return _leave(operation, placement.grant(volume.pk), ask, generation=volume.generation)
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> Grant:
     volume = attachment.volume
-    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
-    sources = (Source(attachment.instance_id, volume.project),)
-    return _leave(operation, replace(ask, sources=sources), generation=volume.generation)
+
+    def ask() -> Ask:
+        sources = (Source(attachment.instance_id, volume.project),)
+        return replace(ask_for_volume(volume, zones=(), near=(), operation=operation.kind), sources=sources)
+
+    return _leave(operation, placement.grant(volume.pk), ask, generation=volume.generation)
 
 
-def _leave(operation: Operation, ask: Ask, *, generation: int) -> Grant:
-    place = placement.grant(ask.consumer_id)
+def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, generation: int) -> Grant:
     leave = permits.valid(operation, node=place.node, generation=generation)
     if leave is None:
+        decision = _decision(operation, ask(), place)
         try:
-            leave = permits.need(
-                operation, node=place.node, generation=generation, decision=_decision(operation, ask, place)
-            )
+            leave = permits.need(operation, node=place.node, generation=generation, decision=decision)
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise

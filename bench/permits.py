@@ -1,0 +1,209 @@
+"""What permits cost: signing and checking one, and what the whole path adds to the creation of an instance.
+
+Worker and agent (with the fake adapter) are in this process, so that the floor can be measured in the same run: the
+same creation without asking for a permit and without checking one. Database, queue, signer, watcher and beat are
+processes of their own, as always.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import django
+
+from agents.node.adapters.fake import FakeCapacity, FakeNode
+from agents.node.main import Config, Server, serve
+from agents.node.rpc.servicer import Servicer
+from agents.node.trust.admission import Admission
+from agents.node.trust.clock import Clock, kept_elsewhere
+from agents.node.trust.receipts import Receipts
+from bench.common import QUOTAS, report, say, spread
+from controlplane.placement.core.permit import LIFETIME
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+
+PORT = 8011
+ZONE, PORT_OF_AGENT, NODE = "fr-idf-1", 17543, "bench-a"
+PROCESSES = ("signer", "beat", "watcher")
+WARM_UP, SAMPLES = 5, 60
+CLASSIFICATION = "eu-immune"  # the longest list of clauses that has zones
+ROOMY = FakeCapacity(cores=512, memory_mib=2**20, disk_gib=2**14)
+
+Seconds = list[float]
+
+
+def main() -> None:
+    var = ROOT / "var" / "bench-permits"
+    cloud = Cloud(Stack(var, port=PORT, settings=QUOTAS), {NODE: ZONE}, is_fake=True, say=say)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.stack.prepare()
+        cloud.add_image("tiny")
+        cloud.make_project("bench")
+        os.environ.update(cloud.stack.environment())
+        django.setup()
+        with agent(cloud):
+            for name in PROCESSES:
+                cloud.stack.start_process(name)
+            wait_until(is_trusted)
+            report(measure())
+    finally:
+        cloud.down()
+
+
+@contextmanager
+def agent(cloud: Cloud) -> Iterator[Server]:
+    folder = cloud.agent_folder(NODE)
+    with patch.object(Cloud, "agent_address", lambda self, name: f"127.0.0.1:{PORT_OF_AGENT}"):
+        cloud.enrol(NODE)
+    config = Config(Path(folder), f"127.0.0.1:{PORT_OF_AGENT}", clock=Clock(is_kept=kept_elsewhere))
+    server = serve(config, FakeNode(ROOMY).adapters())
+    try:
+        yield server
+    finally:
+        server.stop(0)
+
+
+def is_trusted() -> bool:
+    from controlplane.catalog import epochs
+    from controlplane.nodes.models import Node
+
+    node = Node.objects.get()
+    return node.state == "ready" and node.is_attested and node.facts_epoch == epochs.current()
+
+
+def measure() -> dict[str, Any]:
+    create = creator()
+    for _ in range(WARM_UP):
+        create()
+        with floor():
+            create()
+    permitted, bare, checks, accounts = [], [], Seconds(), Seconds()
+    say(f"{SAMPLES} instances with permits, and as many without")
+    with timed(Admission, "admit", checks), timed(Receipts, "opened", accounts):
+        for _ in range(SAMPLES):
+            permitted.append(create())
+            with floor():
+                bare.append(create())
+    ours, raw = spread(permitted), spread(bare)
+    return {
+        "create": {
+            "with_permits": ours,
+            "floor": raw,
+            "added_p50_ms": round(ours["p50_ms"] - raw["p50_ms"], 1),
+            "ratio": round(ours["p50_ms"] / raw["p50_ms"], 2),
+        },
+        "asked_until_signed": spread(waits()),
+        "sign": spread(signings(create)),
+        "check_at_the_node": spread(checks),
+        "receipt": spread(accounts),
+        "checks_per_create": round(len(checks) / SAMPLES, 1),
+    }
+
+
+def creator() -> Callable[[], float]:
+    """Makes one more instance, and answers how long its operation took."""
+    from controlplane.catalog.models import Flavor, Image
+    from controlplane.compute.services import NewInstance, instance_create
+    from controlplane.identity.actor import Actor
+    from controlplane.identity.models import Project
+    from controlplane.network.services import network_create
+    from controlplane.operations import leases
+    from controlplane.workflows import engine
+    from controlplane.workflows.registry import WORKFLOWS
+
+    project = Project.objects.select_related("organization").get()
+    actor = Actor(None, None, project.pk, "owner", organization_id=project.organization_id)
+    network = network_create(actor, project, name="lan", cidr="10.0.0.0/16", dns_servers=[], labels={})
+    flavor, image = Flavor.objects.get(pk="tiny"), Image.objects.get(name="tiny")
+    numbers = iter(range(10**6))
+
+    def create() -> float:
+        new = NewInstance(f"vm-{next(numbers)}", flavor, image, networks=(network,), classifications=(CLASSIFICATION,))
+        _, operation = instance_create(actor, project, new)
+        begun = time.perf_counter()
+        leased = leases.take_lease(operation.pk)
+        assert leased is not None
+        engine.run(leased, WORKFLOWS[operation.kind])
+        took = time.perf_counter() - begun
+        operation.refresh_from_db()
+        if operation.state != "succeeded":
+            raise SystemExit(operation.error or operation.steps)
+        return took
+
+    return create
+
+
+@contextmanager
+def floor() -> Iterator[None]:
+    """Nobody asks for a permit, nobody checks one, nobody writes a receipt."""
+    from controlplane.workflows import leave
+
+    free = SimpleNamespace(jti="", exp=None)
+
+    def admit(self: Servicer, deed: object, request: object) -> SimpleNamespace:
+        from controlplane.kernel import clock
+
+        free.exp = clock.now() + LIFETIME
+        return free
+
+    with (
+        patch.object(leave, "_leave", lambda operation, place, ask, *, generation: place),
+        patch.object(Servicer, "_admit", admit),
+        patch.object(Receipts, "opened", lambda self, *args: None),
+    ):
+        yield
+
+
+@contextmanager
+def timed(owner: type, name: str, samples: Seconds) -> Iterator[None]:
+    real = getattr(owner, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        begun = time.perf_counter()
+        try:
+            return real(*args, **kwargs)
+        finally:
+            samples.append(time.perf_counter() - begun)
+
+    with patch.object(owner, name, call):
+        yield
+
+
+def waits() -> Seconds:
+    """By the clock of the rows, from asking for a permit until it is signed."""
+    from controlplane.placement.models import Permit
+
+    rows = Permit.objects.filter(state="signed").values_list("created_at", "updated_at")
+    return [(signed - asked).total_seconds() for asked, signed in rows]
+
+
+def signings(create: Callable[[], float]) -> Seconds:
+    """How long the signer itself works on one, in this process."""
+    from controlplane.placement import permits
+    from controlplane.signer import permits as signer
+
+    samples = Seconds()
+
+    class Here:
+        def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
+            begun = time.perf_counter()
+            signer.sign(UUID(args[0]))
+            samples.append(time.perf_counter() - begun)
+
+    with patch.object(permits, "current_app", Here()):
+        for _ in range(SAMPLES):
+            create()
+    return samples
+
+
+if __name__ == "__main__":
+    main()
