@@ -21,12 +21,12 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import REGISTRY, CloudError
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement import selectors
 from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Decision, Permit, PolicyDocument
+from controlplane.placement.selectors import Standing
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +94,14 @@ def need(operation: Operation, *, node: Node, generation: int, decision: Decisio
             project_id=decision.project_id,
             decision=decision,
         )
-    if permit.state == "requested":
+    state = permit.state
+    if state == "requested":
         hint(permit.pk)
-        permit = _answered(permit)
-    if permit.state == "requested":
+        state = _answered(permit.pk)
+    if state == "requested":
         raise SignerSilent()
-    if permit.state == "refused":
-        _tell(permit)
+    if state == "refused":
+        _tell(permit.pk)
     return _leave(permit.pk)
 
 
@@ -109,10 +110,9 @@ def spent(jti: UUID) -> None:
     Permit.objects.filter(pk=jti, expires_at__gt=clock.now()).update(expires_at=clock.now(), updated_at=clock.now())
 
 
-def stands(decision: Decision) -> bool:
+def stands(decision: Decision, standing: Standing) -> bool:
     """Nothing that the decision rests on has changed since, or run out."""
-    standing = selectors.standing(decision.project)
-    rests_on = selectors.Standing(decision.facts_epoch, decision.platform_version, decision.organization_version)
+    rests_on = Standing(decision.facts_epoch, decision.platform_version, decision.organization_version)
     is_lapsed = decision.valid_until is not None and decision.valid_until <= clock.now()
     return decision.is_admitted and rests_on == standing and not is_lapsed
 
@@ -135,12 +135,13 @@ def _rows(operation: Operation, node: Node, generation: int) -> QuerySet[Permit]
     )
 
 
-def _answered(permit: Permit) -> Permit:
+def _answered(permit_id: UUID) -> str:
+    """The state in which the permit is once the signer has answered, or when we have waited long enough."""
     until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
     while True:
-        (state,) = Permit.objects.values_list("state").get(pk=permit.pk)
+        state: str = Permit.objects.values_list("state", flat=True).get(pk=permit_id)
         if state != "requested" or time.monotonic() >= until:
-            return Permit.objects.get(pk=permit.pk)
+            return state
         time.sleep(pause)
         pause = min(pause * POLL_GROWTH, POLL_MAX_S)
 
@@ -154,8 +155,8 @@ def _leave(permit_id: UUID) -> Leave:
     return Leave(permit_id, document, dumps(policies), said.epoch)
 
 
-def _tell(permit: Permit) -> NoReturn:
+def _tell(permit_id: UUID) -> NoReturn:
     """The error that the signer met, as it would have been raised here."""
-    document = permit.error or {}
+    document = Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {}
     error = REGISTRY.get(document.get("code", ""), CloudError)
     raise error(**document.get("facts", {}))

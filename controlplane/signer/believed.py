@@ -50,22 +50,22 @@ class Believed:
 _known: dict[str, Believed] = {}
 
 
-def of(zone: str) -> Believed:
-    """As of the present epoch. Facts, keysets and denied keys change in the transaction that begins an epoch, so that
-    an epoch has one answer; reading is repeated when they change meanwhile.
+def of(zone: str, epoch: int) -> Believed:
+    """As of this epoch, or a later one that has begun meanwhile. Facts, keysets and denied keys change in the
+    transaction that begins an epoch, so that an epoch has one answer.
 
     Raises:
         NoKeyset
     """
     while True:
-        epoch = epochs.current()
         known = _known.get(zone)
         if known is not None and known.epoch == epoch:
             return known
         found = _read(zone, epoch)
-        if epochs.current() == epoch:
+        if (now := epochs.current()) == epoch:
             _known[zone] = found
             return found
+        epoch = now
 
 
 def forget() -> None:

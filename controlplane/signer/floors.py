@@ -28,7 +28,7 @@ def raise_all() -> int:
     zones = Node.objects.exclude(zone__in=floors.values("subject")).values_list("zone", flat=True).distinct()
     missing = sorted(zones)
     for zone in missing:
-        _sign(believed.of(zone))
+        _sign(believed.of(zone, epoch))
     return len(missing)
 
 

@@ -14,15 +14,15 @@ from controlplane.nodes import trust
 from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement import effective, permits
-from controlplane.placement.core.canonical import digest
+from controlplane.placement import admissibility, permits
+from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.core.trust import Charter
-from controlplane.placement.effective import Demand, Subject
 from controlplane.placement.errors import NoAllocation
-from controlplane.placement.models import PERMIT, Allocation, Decision
+from controlplane.placement.models import PERMIT, Allocation, Decision, PolicyDocument
 from controlplane.placement.models import Permit as Row
+from controlplane.placement.selectors import Standing
 from controlplane.placement.services import renew
 from controlplane.signer import believed, floors, work
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
@@ -66,16 +66,17 @@ def sign(permit_id: UUID) -> None:
 
 def _answer(row: Row) -> None:
     wanted = work.of(_operation(row))
+    project, zone = wanted.subject.project, row.node.zone_id
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
-    demand = effective.of(Subject(wanted.ask.project, wanted.ask.consumer_id, sources=wanted.ask.sources))
+    sight = admissibility.look(project.organization_id, row.resource_id)
+    demand = admissibility.demanded(wanted.subject, sight)
     trusted = trust.trusted_by(row.node)
     _check_node(row.node, trusted.charter, demand)
-    decision = _decision(row, wanted)
-    known = believed.of(row.node.zone_id)
+    decision = _decision(row, wanted, sight.standing)
+    known = believed.of(zone, decision.facts_epoch)
     judged = judge(demand.policies, known, op=row.op, resource_id=row.resource_id)
-    keyset = trusted.keyset
-    key = signing_key(keyset, trusted.denied, zone=row.node.zone_id, classifications=demand.classifications)
+    key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
     now = clock.now()
     permit = Permit(
         jti=str(row.pk),
@@ -83,22 +84,22 @@ def _answer(row: Row) -> None:
         resource=str(row.resource_id),
         gen=row.generation,
         aud=str(row.node_id),
-        zone=row.node.zone_id,
+        zone=zone,
         roles=ROLES_OF[row.op],
-        organization=str(wanted.ask.project.organization_id),
-        project=str(wanted.ask.project.pk),
-        policy_digest=_policies(demand, decision),
+        organization=str(project.organization_id),
+        project=str(project.pk),
+        policy_digest=demand.digest,
         epoch=known.epoch,
         classifications=demand.classifications,
         decision=str(decision.pk),
         nbf=now,
-        exp=expiry(now, decision.valid_until, judged.lasts, keyset.keys[key.id].not_after),
+        exp=expiry(now, decision.valid_until, judged.lasts, trusted.keyset.keys[key.id].not_after),
         limits=limits,
         contents=wanted.contents,
         exemption=judged.exemption,
     )
     floors.ensure(known, signed_epoch=trusted.epoch)
-    _keep(row, permit, key, decision)
+    _keep(row, permit, key, decision, demand)
 
 
 def _operation(row: Row) -> Operation:
@@ -114,10 +115,8 @@ def _operation(row: Row) -> Operation:
 def _check_row(row: Row, wanted: Work) -> None:
     if row.generation != wanted.generation:
         raise PermitOutdated(reason=f"it is at generation {wanted.generation}.")
-    if row.project_id != wanted.ask.project.pk:
+    if row.project_id != wanted.subject.project.pk:
         raise PermitOutdated(reason="it belongs to another project.")
-    if row.resource_id != wanted.ask.consumer_id:
-        raise PermitOutdated(reason="it is about something else.")
 
 
 def _limits(wanted: Work, node: Node) -> Limits:
@@ -130,7 +129,7 @@ def _limits(wanted: Work, node: Node) -> Limits:
     return Limits(own.vcpus, own.memory_mib, own.disk_gib)
 
 
-def _check_node(node: Node, charter: Charter | None, demand: Demand) -> None:
+def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
     """What the node would find out by its charter, and what it has to attest before it gets more than public data."""
     if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
         raise NodeNotCleared(reason="it has no charter that holds now.")
@@ -142,29 +141,25 @@ def _check_node(node: Node, charter: Charter | None, demand: Demand) -> None:
         raise NodeNotCleared(reason=node.hook_problem or "it has not attested itself for too long.")
 
 
-def _decision(row: Row, wanted: Work) -> Decision:
+def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:
     """The one that was asked with, if it is about this and still stands; else a new one."""
     decision = row.decision
     if (
         decision is not None
-        and decision.consumer_id == wanted.ask.consumer_id
+        and decision.consumer_id == row.resource_id
         and row.node.zone_id in decision.admitted_zones
         and set(ROLES_OF[row.op]) <= set(decision.roles)
-        and permits.stands(decision)
+        and permits.stands(decision, standing)
     ):
         return decision
-    return renew(wanted.ask)
-
-
-def _policies(demand: Demand, decision: Decision) -> str:
-    """The digest under which these layers are kept."""
-    mine = digest(effective.documents(demand.policies))
-    return mine if mine == decision.policies_id else effective.keep(demand.policies).pk
+    return renew(wanted.ask())
 
 
 @transaction.atomic
-def _keep(row: Row, permit: Permit, key: SigningKey, decision: Decision) -> None:
+def _keep(row: Row, permit: Permit, key: SigningKey, decision: Decision, demand: Demanded) -> None:
     signed = key.sign(KIND, permit.payload())
+    if demand.digest != decision.policies_id:
+        PolicyDocument.objects.get_or_create(digest=demand.digest, defaults={"document": demand.layers})
     move(row, PERMIT, "signed", document=signed.document(), expires_at=permit.exp, decision=decision)
     evidence.append(
         "permit",

@@ -12,7 +12,7 @@ from controlplane.network.models import Port
 from controlplane.operations.models import Operation
 from controlplane.placement.core.permit import Contents
 from controlplane.placement.decisions import Ask
-from controlplane.placement.effective import Source
+from controlplane.placement.effective import Source, Subject
 from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
@@ -20,13 +20,14 @@ from controlplane.storage.services import ask_for as ask_for_volume
 
 @dataclass(frozen=True)
 class Work:
-    """`consumers`: whose allocations have to be on the node; the first one's is the limit. `ask`: what placement is
-    asked; its sources are all whose data meets there, so that the policies of each have to hold."""
+    """`consumers`: whose allocations have to be on the node; the first one's is the limit. `subject`: whose policies
+    have to hold, with the sources whose data it meets there. `ask`: what placement is asked if it has to be again."""
 
     generation: int
     contents: Contents
     consumers: tuple[UUID, ...]
-    ask: Ask
+    subject: Subject
+    ask: Callable[[], Ask]
 
 
 def of(operation: Operation) -> Work:
@@ -44,27 +45,35 @@ def of(operation: Operation) -> Work:
 
 
 def _of_instance(operation: Operation) -> Work:
-    instance = _instance(operation.resource_id)
-    attachments = Attachment.objects.filter(instance=instance).order_by("pk")
-    volumes = [attachment.volume_id for attachment in attachments]
+    rows = Instance.objects.select_related("project__organization", "image", "affinity_group")
+    instance = rows.defer("user_data", "ssh_public_keys", "last_error", "labels").get(pk=operation.resource_id)
+    attachments = dict(Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", "volume_id"))
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
     contents = Contents(
-        volumes=_texts(instance.root_volume_id, *volumes),
+        volumes=_texts(instance.root_volume_id, *attachments.values()),
         images=(instance.image.sha256,),
         nics=_texts(*ports),
-        attachments=_texts(*(attachment.pk for attachment in attachments)),
+        attachments=_texts(*attachments),
         instances=_texts(instance.pk),
     )
-    ask = ask_for_instance(instance, operation=operation.kind)
-    sources = tuple(Source(volume, instance.project) for volume in volumes)
-    return Work(instance.generation, contents, (instance.pk, *volumes), replace(ask, sources=sources))
+    sources = tuple(Source(volume, instance.project) for volume in attachments.values())
+
+    def ask() -> Ask:
+        return replace(ask_for_instance(instance, operation=operation.kind), sources=sources)
+
+    subject = Subject(instance.project, instance.pk, sources=sources)
+    return Work(instance.generation, contents, (instance.pk, *attachments.values()), subject, ask)
 
 
 def _of_volume(operation: Operation) -> Work:
     volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
-    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
-    return Work(volume.generation, Contents(volumes=_texts(volume.pk), images=images), (volume.pk,), ask)
+
+    def ask() -> Ask:
+        return ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
+
+    contents = Contents(volumes=_texts(volume.pk), images=images)
+    return Work(volume.generation, contents, (volume.pk,), Subject(volume.project, volume.pk), ask)
 
 
 def _of_attachment(operation: Operation) -> Work:
@@ -77,13 +86,13 @@ def _of_attachment(operation: Operation) -> Work:
         attachments=_texts(attachment.pk),
         instances=_texts(attachment.instance_id),
     )
-    ask = ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
-    source = Source(attachment.instance_id, volume.project)
-    return Work(volume.generation, contents, (volume.pk, source.id), replace(ask, sources=(source,)))
+    sources = (Source(attachment.instance_id, volume.project),)
 
+    def ask() -> Ask:
+        return replace(ask_for_volume(volume, zones=(), near=(), operation=operation.kind), sources=sources)
 
-def _instance(instance_id: UUID) -> Instance:
-    return Instance.objects.select_related("project__organization", "image", "affinity_group").get(pk=instance_id)
+    subject = Subject(volume.project, volume.pk, sources=sources)
+    return Work(volume.generation, contents, (volume.pk, attachment.instance_id), subject, ask)
 
 
 def _texts(*ids: UUID) -> tuple[str, ...]:

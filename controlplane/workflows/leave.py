@@ -18,7 +18,7 @@ from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.errors import NodeFailed, NodeNotTrusting, NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement import permits
+from controlplane.placement import permits, selectors
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
@@ -84,9 +84,9 @@ def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, genera
 
 def _decision(operation: Operation, ask: Ask, place: Grant) -> Decision:
     """The one that the operation's claim rests on, or a new one."""
-    claimed = Decision.objects.select_related("project").get(pk=place.decision_id)
+    claimed = Decision.objects.defer("document").get(pk=place.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
-    return claimed if is_ours and permits.stands(claimed) else placement.renew(ask)
+    return claimed if is_ours and permits.stands(claimed, selectors.standing(ask.project)) else placement.renew(ask)
 
 
 def tell(node: Node) -> None:

@@ -41,7 +41,7 @@ def test_a_floor_says_which_facts_hold_in_its_epoch(cloud: Cloud) -> None:
     assert floors.raise_all() == 1
     assert floors.raise_all() == 0, "nothing has changed"
     floor = floor_of("fr-idf-1")
-    assert (floor.epoch, floor.facts_sha256) == (epochs.current(), believed.of("fr-idf-1").sha256)
+    assert (floor.epoch, floor.facts_sha256) == (epochs.current(), believed.of("fr-idf-1", floor.epoch).sha256)
     assert subjects_of("fr-idf-1") == {("zone", "fr-idf-1")}
     record = EvidenceRecord.objects.filter(kind="trust").latest("created_at")
     assert '"trust":"floor"' in (record.document or "")
