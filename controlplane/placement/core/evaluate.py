@@ -297,10 +297,11 @@ def _coordinates(question: Question, zone: Zone) -> tuple[float, float]:
 
 
 def great_circle_km(here: tuple[float, float], there: tuple[float, float]) -> float:
-    """Between two points given as latitude and longitude in degrees, by the haversine formula."""
+    """Between two points given as latitude and longitude in degrees, by the haversine formula. At antipodes, rounding
+    may go a hair beyond what asin takes."""
     (lat1, lon1), (lat2, lon2) = (tuple(map(radians, point)) for point in (here, there))
     half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(half)))  # rounding may go a hair beyond 1
+    return 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, half)))
 
 
 def _parties(question: Question, zone: Zone) -> Answer:
