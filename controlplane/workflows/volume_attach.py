@@ -8,6 +8,7 @@ from controlplane.compute.attachments import join
 from controlplane.compute.models import Attachment
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
+from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import volume_take
 from controlplane.workflows import leave, on_nodes
@@ -68,13 +69,21 @@ def pull_out(operation: Operation) -> Effect | None:
 
 
 def plug_again(operation: Operation) -> None:
-    """A detachment that was cancelled: the volume stays where it was. A new generation lifts the removal."""
+    """A detachment that was cancelled: the volume stays where it was. A new generation lifts the removal.
+
+    Where the volume is not admitted any more, it is not given to the guest anew, which may have let go of it already:
+    what remains is to detach it again.
+    """
     attachment = _attachment(operation)
     if attachment.instance.is_deleting:
         return
     Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
     attachment.refresh_from_db(fields=["generation"])
-    on_nodes.ensure_attachment(leave.for_attachment(operation, attachment), attachment)
+    try:
+        grant = leave.for_attachment(operation, attachment)
+    except PolicyUnsatisfiable:
+        return
+    on_nodes.ensure_attachment(grant, attachment)
 
 
 def _attachment(operation: Operation) -> Attachment:

@@ -17,6 +17,7 @@ from controlplane.identity.models import Project
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
+from controlplane.operations.services import operation_cancel
 from controlplane.placement import classifications, effective, images, policies, proposals
 from controlplane.placement import services as placement
 from controlplane.placement.effective import Source, Subject
@@ -46,7 +47,7 @@ from tests.services.policies import (
     ruled,
 )
 from tests.workflows.helpers import done, fresh
-from tests.world import Cloud, make_node, make_tenant
+from tests.world import Cloud, again, make_node, make_tenant, run
 
 # ---- attach: both sides, and what sticks
 
@@ -272,3 +273,17 @@ def test_a_source_of_another_project_brings_its_projects_policy(cloud: Cloud) ->
     ruled(other, SNC)
     demand = effective.of(Subject(cloud.tenant.project, None, sources=(Source(new_id(), other),)))
     assert [policy.level for policy in demand.policies] == ["lineage"]
+
+
+def test_a_detachment_that_is_given_up_is_no_new_attachment(cloud: Cloud) -> None:
+    """Where the volume is not admitted any more it is not plugged in again, and nobody tries for ever."""
+    attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
+    done(operation)
+    ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
+    cloud.fake.ignore_detach = True
+    detach = run(volume_detach(cloud.tenant.actor, fresh(attachment)))
+    operation_cancel(cloud.tenant.actor, detach)
+    assert again(detach).state == "cancelled", detach.steps
+    cloud.fake.ignore_detach = False
+    done(volume_detach(cloud.tenant.actor, fresh(attachment)))
+    assert not Attachment.objects.exists()
