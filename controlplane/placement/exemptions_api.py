@@ -102,21 +102,28 @@ class ExemptionList(ActorView):
         return {"user_id": self.actor.user_id}
 
 
-class ExemptionDetail(ActorView):
-    @route("exemption_get", ExemptionOut)
-    def get(self, request: Request) -> Response:
-        return self.answer(selectors.exemption_get(self.actor, self.kwargs["exemption"]))
+class ExemptionView(ActorView):
+    def exemption(self) -> Exemption:
+        return selectors.exemption_get(self.actor, self.kwargs["exemption"])
 
     def answer(self, exemption: Exemption) -> Response:
         return Response(ExemptionOut(exemption, context={"user_id": self.actor.user_id}).data)
 
 
-class ExemptionApprove(ExemptionDetail):
+class ExemptionDetail(ExemptionView):
+    @route("exemption_get", ExemptionOut)
+    def get(self, request: Request) -> Response:
+        return self.answer(self.exemption())
+
+
+class ExemptionApprove(ExemptionView):
     @route("exemption_approve", ExemptionOut, body=ApprovalIn)
     def post(self, request: Request, body: Body) -> Response:
-        exemption = selectors.exemption_get(self.actor, self.kwargs["exemption"])
-        return self.answer(
-            exemptions.exemption_approve(
-                self.actor, exemption, duty=body["duty"], key_id=body["key_id"], signature=body["signature"]
-            )
+        approved = exemptions.exemption_approve(
+            self.actor,
+            self.exemption(),
+            duty=body["duty"],
+            key_id=body["key_id"],
+            signature=body["signature"],
         )
+        return self.answer(approved)
