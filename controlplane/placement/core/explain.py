@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .decision import Document, spelt_out
+from .evaluate import UNSUPPORTED
 from .sentences import Language, remedy, say
 
 NAMED = 8
@@ -64,9 +65,14 @@ def _language(tag: str) -> Language:
 
 
 def _what(document: Document, language: Language) -> str:
-    verdict = document["verdict"]
     zones = _listed(zone["zone"] for zone in document["zones"] if zone["admitted"])
-    return say(f"verdict.{verdict}", language, zones=zones, clauses=_clauses(document["unsatisfiable"]))
+    return say(f"verdict.{_verdict(document)}", language, zones=zones, clauses=_clauses(document["unsatisfiable"]))
+
+
+def _verdict(document: Document) -> str:
+    """That of the document; "unsupported" where policies are not at odds with each other but with this product."""
+    is_supported = not any(_has(zone["results"], UNSUPPORTED) for zone in document["zones"])
+    return str(document["verdict"]) if is_supported else "unsupported"
 
 
 def _why(document: Document, language: Language) -> Iterator[str]:
@@ -157,7 +163,7 @@ def _zones_without_nodes(document: Document) -> list[str]:
 
 
 def _tenant_next(document: Document, language: Language) -> Iterator[str]:
-    verdict = document["verdict"]
+    verdict = _verdict(document)
     if verdict == "admitted":
         return
     changes = {each["change"] for each in document["relaxations"]}
@@ -166,7 +172,7 @@ def _tenant_next(document: Document, language: Language) -> Iterator[str]:
     yield from _remedies(document, language, operator=False)
     if changes.intersection(MAINTENANCE_CHANGES):
         yield say("advice.maintenance", language)
-    elif verdict == "unsatisfiable" or not possible:
+    elif verdict == "unsatisfiable" or (verdict != "unsupported" and not possible):
         yield say(f"advice.{verdict}", language)
 
 

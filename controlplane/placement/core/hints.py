@@ -1,10 +1,11 @@
 """What would have let a request through: the nodes that came closest and the smallest single changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from .decision import NearMiss, Relaxation
+from .evaluate import UNSUPPORTED, AtomResult
 from .filters import ADMITTED, CAPACITY, FILTERS, Filter, Sieve, Zones
 from .fleet import Counts, Fleet, Mask, Positions, Scores
 from .request import DIMENSIONS, Request, Resources
@@ -91,12 +92,17 @@ def _policy(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Relaxation]:
     may = _names_of_zones(fleet, sieve.passing(but_for=("policy", "facts")))
     alone: dict[object, tuple[dict[str, object], list[str]]] = {}
     for zone in zones:
-        if zone.zone in may and len(zone.failing) == 1 and zone.status is not None:
+        if zone.zone in may and zone.status is not None and _is_one_clause(zone.failing):
             ref = zone.failing[0].ref
             facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.atom}
             alone.setdefault(ref, (facts, []))[1].append(zone.zone)
     for facts, names in alone.values():
         yield Relaxation("policy", sum(may[name] for name in names), {**facts, "zones": names})
+
+
+def _is_one_clause(failing: Sequence[AtomResult]) -> bool:
+    """That its owner could take back."""
+    return len(failing) == 1 and failing[0].code != UNSUPPORTED
 
 
 def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:

@@ -26,6 +26,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The policies contradict each other, so that no place can ever satisfy them all: {clauses}.",
         "Les politiques se contredisent : aucun lieu ne pourra jamais les satisfaire toutes : {clauses}.",
     ),
+    "verdict.unsupported": (
+        "No place here may ever hold it: {clauses}.",
+        "Aucun lieu ne pourra jamais l'héberger ici : {clauses}.",
+    ),
     "NO_NODE": (
         "No node is enrolled in: {zones}.",
         "Aucun nœud n'est enrôlé dans : {zones}.",

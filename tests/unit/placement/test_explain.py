@@ -269,9 +269,12 @@ def test_of_a_zone_that_nobody_knows_nothing_is_known() -> None:
 def test_classified_information_has_no_place_and_no_remedy_but_another_system() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
     document = stored(ask(policies=(classified,)), fleet(node("n1")))
-    lines = tenant(document)
-    assert "Classified information cannot be held here (classification/classified): fr-idf-1." in lines
-    assert "No setting changes this: such information needs a system that is accredited for it." in lines
+    assert tenant(document) == [
+        "No place here may ever hold it: classification/classified.",
+        "Classified information cannot be held here (classification/classified): fr-idf-1.",
+        "No setting changes this: such information needs a system that is accredited for it.",
+    ]
+    assert operator(document, "fr")[0] == "Aucun lieu ne pourra jamais l'héberger ici : classification/classified."
 
 
 def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:
