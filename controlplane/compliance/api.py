@@ -93,6 +93,13 @@ class PlanOut(Out):
 class ChangeIn(In):
     """`value` null: it is not known."""
 
+    example = {
+        "subject_kind": "party",
+        "subject_id": "op-alpha",
+        "attribute": "party.controlled_by_non_eu",
+        "value": True,
+    }
+
     subject_kind = serializers.ChoiceField(["zone", "party"])
     subject_id = Text(max_length=63)
     attribute = Text(max_length=64)
@@ -100,6 +107,8 @@ class ChangeIn(In):
 
 
 class LostIn(In):
+    example = {"zone": "fr-est-1", "number": "FICTIF-SNC-4"}
+
     zone = Text(max_length=63)
     number = Text(max_length=200)
 

@@ -118,7 +118,11 @@ def test_a_witness_is_known_once(log: None, auditor: witness.Witness) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("key", ["", "name+00000000+AA==", str(Signer("log.example", ED25519).key)])
+@pytest.mark.parametrize(
+    "key",
+    ["", "name+00000000+AA==", str(Signer("log.example", ED25519).key)],
+    ids=["empty", "no key", "of a log"],  # the same in every process of the tests
+)
 def test_what_is_no_key_of_a_witness(key: str) -> None:
     with pytest.raises(WitnessKeyInvalid):
         witness_add(key)
