@@ -170,9 +170,9 @@ def test_a_clause_is_asked_only_for_its_reasons_of_holding_data() -> None:
         assert [each.ref.atom for each in found.results] == asked
 
 
-def test_where_nothing_is_held_nothing_is_asked() -> None:
+def test_no_reason_of_holding_data_still_asks_what_is_asked_for_all() -> None:
     layer = policy({"id": "all", **ASKED["in"]}, {"id": "some", **ASKED["is"], "roles": ["backup"]})
-    assert evaluate([layer], zone(), World(), now=NOW, roles=()) == Evaluation((), None)
+    assert [each.ref.atom for each in evaluate([layer], zone(), World(), now=NOW, roles=()).results] == ["all"]
 
 
 def test_every_clause_is_judged_even_after_one_failed_and_names_its_policy() -> None:

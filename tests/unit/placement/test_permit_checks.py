@@ -472,7 +472,8 @@ def test_what_cannot_be_waived_still_refuses() -> None:
     ],
 )
 def test_an_exemption_is_for_what_it_says(terms: Terms, expected: str) -> None:
-    assert code(exempted(terms), WITH_APPROVERS) == expected
+    refused, reason = refusal(exempted(terms), WITH_APPROVERS)
+    assert (refused, "exemption ex-1" in reason) == (expected, True)
 
 
 def test_an_exemption_that_others_approved_is_none() -> None:
