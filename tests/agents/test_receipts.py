@@ -292,7 +292,7 @@ def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnd
     assert found["images"] == ["latest"]
     assert found["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
     assert found["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
-    assert (found["last_receipt"], found["refusals"], found["hook"]) == (4, {}, None)
+    assert (found["last_receipt"], found["refusals"]) == (4, {})
 
 
 def test_the_inventory_counts_refusals(agent: AgentUnderTest) -> None:
