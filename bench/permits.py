@@ -48,6 +48,8 @@ def main() -> None:
         cloud.stack.prepare()
         cloud.add_image("tiny")
         cloud.make_project("bench")
+        for name in [name for name in os.environ if name.startswith("ANDROMEDE_")]:
+            del os.environ[name]
         os.environ.update(cloud.stack.environment())
         django.setup()
         with agent(cloud):
@@ -156,6 +158,7 @@ def floor() -> Iterator[None]:
         return free
 
     with (
+        patch.object(leave, "ahead", lambda operation, place, *, generation: None),
         patch.object(leave, "_leave", lambda operation, place, ask, *, generation: place),
         patch.object(Servicer, "_admit", admit),
         patch.object(Receipts, "opened", lambda self, *args: None),

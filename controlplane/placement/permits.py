@@ -6,6 +6,7 @@ message to the signer is a hint, which may be lost (the signer looks for rows by
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -19,7 +20,6 @@ from kombu.exceptions import OperationalError
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import REGISTRY, CloudError
-from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
@@ -33,7 +33,10 @@ log = logging.getLogger(__name__)
 SIGN = "controlplane.signer.tasks.sign_requested"
 QUEUE = "signer"
 PATIENCE_S = 1.0
-POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.003, 0.05, 1.3
+# An answer takes some 15 ms: whoever waits looks often at first, and no more often than needed if it takes longer.
+POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.002, 0.05, 1.1
+# Before this, the first message is still under way.
+HINT_AGAIN = timedelta(milliseconds=400)
 # Leave that ends sooner than this is not begun with; for so long a refusal is the answer.
 MARGIN = timedelta(seconds=10)
 # Signed, not about to end, and resting on nothing that has changed since.
@@ -64,45 +67,54 @@ class Leave:
     epoch: int
 
 
-def valid(operation: Operation, *, node: Node, generation: int) -> Leave | None:
+def valid(operation: Operation, *, node_id: UUID, generation: int) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            VALID, (operation.pk, operation.kind, operation.resource_id, generation, node.pk, now + MARGIN, now)
+            VALID, (operation.pk, operation.kind, operation.resource_id, generation, node_id, now + MARGIN, now)
         )
         found = cursor.fetchone()
     return _leave(found[0]) if found else None
 
 
-def need(operation: Operation, *, node: Node, generation: int, decision: Decision) -> Leave:
-    """Ask the signer, outside any transaction, and wait a moment for its answer.
+def need(operation: Operation, *, node_id: UUID, generation: int, decide: Callable[[], UUID]) -> Leave:
+    """Ask the signer, unless that was done, and wait a moment for its answer. `decide` gives the decision to ask with.
 
     Raises:
         SignerSilent: it has not answered yet; asking again finds what was asked for, or what it has answered since.
         CloudError: it refused, with the error that says why.
     """
-    is_fresh = Q(state="requested") | Q(state="refused", updated_at__gt=clock.now() - MARGIN)
-    permit = _rows(operation, node, generation).filter(is_fresh).order_by("-created_at").first()
-    if permit is None:
-        permit = Permit.objects.create(
-            operation_id=operation.pk,
-            op=operation.kind,
-            resource_id=operation.resource_id,
-            generation=generation,
-            node=node,
-            project_id=decision.project_id,
-            decision=decision,
-        )
-    state = permit.state
-    if state == "requested":
-        hint(permit.pk)
-        state = _answered(permit.pk)
+    permit = ask(operation, node_id=node_id, generation=generation, decide=decide)
+    state = permit.state if permit.state == "refused" else _answered(permit.pk)
     if state == "requested":
         raise SignerSilent()
     if state == "refused":
         _tell(permit.pk)
     return _leave(permit.pk)
+
+
+def ask(operation: Operation, *, node_id: UUID, generation: int, decide: Callable[[], UUID]) -> Permit:
+    """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
+    moment ago."""
+    now = clock.now()
+    is_fresh = Q(state="requested") | Q(state="refused", updated_at__gt=now - MARGIN)
+    permit = _rows(operation, node_id, generation).filter(is_fresh).order_by("-created_at").first()
+    if permit is None:
+        assert operation.project_id is not None, "what is of no project gives nodes nothing"
+        permit = Permit.objects.create(
+            operation_id=operation.pk,
+            op=operation.kind,
+            resource_id=operation.resource_id,
+            generation=generation,
+            node_id=node_id,
+            project_id=operation.project_id,
+            decision_id=decide(),
+        )
+        hint(permit.pk)
+    elif permit.state == "requested" and permit.created_at < now - HINT_AGAIN:
+        hint(permit.pk)
+    return permit
 
 
 def spent(jti: UUID) -> None:
@@ -125,13 +137,13 @@ def hint(permit_id: UUID) -> None:
         log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
 
 
-def _rows(operation: Operation, node: Node, generation: int) -> QuerySet[Permit]:
+def _rows(operation: Operation, node_id: UUID, generation: int) -> QuerySet[Permit]:
     return Permit.objects.filter(
         operation_id=operation.pk,
         op=operation.kind,
         resource_id=operation.resource_id,
         generation=generation,
-        node=node,
+        node_id=node_id,
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.models import Attachment, Instance
@@ -23,7 +25,7 @@ from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
 from controlplane.placement.errors import SignerSilent
-from controlplane.placement.models import Decision
+from controlplane.placement.models import Allocation, Decision
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
 from controlplane.workflows.recipe import NotYet
@@ -68,11 +70,12 @@ def for_attachment(operation: Operation, attachment: Attachment) -> Grant:
 
 
 def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, generation: int) -> Grant:
-    leave = permits.valid(operation, node=place.node, generation=generation)
+    node_id = place.node.pk
+    leave = permits.valid(operation, node_id=node_id, generation=generation)
     if leave is None:
-        decision = _decision(operation, ask(), place)
+        decide = partial(_decision, operation, ask, place)
         try:
-            leave = permits.need(operation, node=place.node, generation=generation, decision=decision)
+            leave = permits.need(operation, node_id=node_id, generation=generation, decide=decide)
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
@@ -82,11 +85,18 @@ def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, genera
     return replace(place, permit=leave.document, policies=leave.policies, jti=leave.jti)
 
 
-def _decision(operation: Operation, ask: Ask, place: Grant) -> Decision:
+def _decision(operation: Operation, ask: Callable[[], Ask], place: Grant) -> UUID:
     """The one that the operation's claim rests on, or a new one."""
-    claimed = Decision.objects.defer("document").get(pk=place.decision_id)
+    claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
-    return claimed if is_ours and permits.stands(claimed, selectors.standing(ask.project)) else placement.renew(ask)
+    if is_ours and permits.stands(claimed, selectors.standing(claimed.project)):
+        return claimed.pk
+    return placement.renew(ask()).pk
+
+
+def ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
+    """Ask for the permit that the next step needs, as soon as there is a place: the signer works while we write."""
+    permits.ask(operation, node_id=place.node_id, generation=generation, decide=lambda: place.decision_id)
 
 
 def tell(node: Node) -> None:

@@ -37,6 +37,7 @@ def place(operation: Operation) -> Effect:
     near = tuple(UUID(consumer) for consumer in operation.args["near"])
     ask = ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
     allocation = placement.claim(replace(ask, host=operation.args.get("host")))
+    leave.ahead(operation, allocation, generation=volume.generation)
     return lambda: _set_node(volume, allocation.node_id)
 
 
