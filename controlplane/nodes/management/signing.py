@@ -36,9 +36,7 @@ def publish(
     before, now = _published(), clock.now()
     void = trust.deny_list().kids | set(without)
     public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR).items() if kid not in void}
-    signers = keysets.signers(
-        {kid: key for kid, key in before.items() if kid not in void}, public, new, now=now.replace(microsecond=0)
-    )
+    signers = keysets.signers({kid: key for kid, key in before.items() if kid not in void}, public, new, now=now)
     found = signers | keysets.officers(before, approvers, now=now)
     return trust.keyset() if found == before else trust.keyset_publish(actor, root, found.values())
 

@@ -35,6 +35,6 @@ class Command(OperatorCommand):
             old = signing.published_signers() - {made.id} if options["emergency"] else set()
             published = signing.publish(SYSTEM, root, new, without=old)
             if old:
-                trust.deny(SYSTEM, made, kids=old)
+                trust.deny(SYSTEM, root, kids=old)  # whatever a thief may have denied with them
         self.say(f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else ""))
         self.stdout.write(made.id)
