@@ -40,9 +40,8 @@ def ensure(known: believed.Believed, *, signed_epoch: int) -> None:
 
 @transaction.atomic
 def _sign(known: believed.Believed) -> None:
-    now = clock.now()
     key = signing_key(trust.keyset(), trust.deny_list(), zone=known.zone, classifications=())
-    floor = Floor(known.zone, known.epoch, known.sha256, issued_at=now.replace(microsecond=0))
+    floor = Floor(known.zone, known.epoch, known.sha256, issued_at=clock.now())
     trust.floor_sign(key, floor, known.document)
     if known.doubted:
         evidence.append(
