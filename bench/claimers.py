@@ -93,7 +93,7 @@ def ask(project: Any) -> Any:
 
 
 FLOOR_NODES = """
-SELECT id FROM nodes_node JOIN nodes_inventory ON node_id = id WHERE vcpus_used < 300 AND zone_id = ANY(%s)
+SELECT id FROM nodes_node JOIN nodes_inventory ON node_id = id WHERE memory_mib_used < 300000 AND zone_id = ANY(%s)
 """
 FLOOR_DECISION = """
 INSERT INTO placement_decision (id, created_at, updated_at, operation, consumer_id, is_admitted, document, project_id,
