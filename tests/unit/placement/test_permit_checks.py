@@ -1,16 +1,14 @@
 """What a node checks of a permit, in its order: each check by what passes just within it and what fails just beyond."""
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.exemption import Approval, Exemption, Terms
+from controlplane.placement.core.exemption import Terms
 from controlplane.placement.core.facts import Fact, World, Zone
 from controlplane.placement.core.permit import (
     CLOCK_STEP,
@@ -22,114 +20,37 @@ from controlplane.placement.core.permit import (
     Permit,
     Refused,
     Trust,
-    check,
     expiry,
     listed,
     parse,
 )
 from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.signed import Signed, message, read, sign
-from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-EVER, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
-POLICIES: list[Any] = [
-    {
-        "id": "pol-1",
-        "level": "organization",
-        "atoms": [
-            {"id": "loc", "op": "in", "attr": "location.territory", "value": ["FR"]},
-            {
-                "id": "keys",
-                "op": "subset",
-                "attr": "keys.countries",
-                "value": ["FR"],
-                "roles": ["key"],
-                "waivable": True,
-            },
-        ],
-    }
-]
-ZONE = Zone("fr-idf-1", {"location.territory": (Fact("FR", EVER),), "keys.countries": (Fact(["FR"], EVER),)})
-ABROAD = Zone("fr-idf-1", {"location.territory": (Fact("FR", EVER),), "keys.countries": (Fact(["US"], EVER),)})
-
-
-def mac(key: Key | str) -> Callable[[bytes], bytes]:
-    """Stands for a signature: whoever knows the key's id can make it."""
-    name = key if isinstance(key, str) else key.id
-    return lambda text: hmac.digest(name.encode(), text, hashlib.sha256)
-
-
-def verifier(key: Key) -> Callable[[bytes, bytes], bool]:
-    return lambda text, signature: hmac.compare_digest(mac(key)(text), signature)
-
-
-def key(name: str, **changes: Any) -> Key:
-    found = Key(name, "permit", "Ed25519", "AA==", frozenset({"*"}), frozenset({"*"}), EVER, LATER)
-    return replace(found, **changes)
-
-
-CHARTER = Charter(1, "node-1", "fr-idf-1", frozenset({"eu", "public"}), "S1", EVER, LATER)
-KEYSET = Keyset(1, {name: key(name) for name in ("k-1", "k-2")} | {"facts-1": key("facts-1", use="facts")})
-TRUST = Trust(
-    node="node-1",
-    charter=CHARTER,
-    keyset=KEYSET,
-    deny=DenyList(0),
-    floor=Floor("fr-idf-1", 7, "00", NOW),
-    world=World({"fr-idf-1": ZONE}),
-    now=NOW,
-    high_water=NOW,
-    is_clock_kept=True,
-    verifier=verifier,
+from controlplane.placement.core.trust import Charter, DenyList, Keyset
+from tests.unit.placement.permits_made import (
+    ABROAD,
+    CHARTER,
+    EVER,
+    KEYSET,
+    NOW,
+    PERMIT,
+    POLICIES,
+    SECOND,
+    TERMS,
+    TRUST,
+    WITH_APPROVERS,
+    ZONE,
+    altered,
+    checked,
+    code,
+    exempted,
+    key,
+    mac,
+    refusal,
+    resigned,
+    signed,
+    with_policies,
 )
-PERMIT = Permit(
-    jti="jti-1",
-    op="instance.create",
-    resource="vm-1",
-    gen=1,
-    aud="node-1",
-    zone="fr-idf-1",
-    roles=("compute", "key"),
-    organization="org-1",
-    project="prj-1",
-    policy_digest=digest(POLICIES),
-    epoch=7,
-    classifications=("eu",),
-    decision="dec-1",
-    nbf=NOW,
-    exp=NOW + LIFETIME,
-    limits=Limits(2, 4096, 20),
-    contents=Contents(volumes=("vol-1",), images=("img-1",), nics=("nic-1",), instances=("vm-1",)),
-)
-SUBJECT = ("instances", "vm-1")
-
-
-def signed(permit: Permit = PERMIT, key_id: str = "k-1") -> Signed:
-    return sign("permit", permit.payload(), key_id=key_id, key=mac(key_id))
-
-
-def checked(
-    document: Signed,
-    trust: Trust = TRUST,
-    *,
-    policies: object = POLICIES,
-    ops: Any = ("instance.create",),
-    subject: Any = SUBJECT,
-) -> Permit:
-    return check(document, trust, ops=ops, subject=subject, policies=policies)
-
-
-def refusal(document: Signed, trust: Trust = TRUST, **more: Any) -> tuple[str, str]:
-    with pytest.raises(Refused) as caught:
-        checked(document, trust, **more)
-    assert str(caught.value) == f"{caught.value.code}: {caught.value.reason}"
-    return caught.value.code, caught.value.reason
-
-
-def code(document: Signed, trust: Trust = TRUST, **more: Any) -> str:
-    return refusal(document, trust, **more)[0]
 
 
 def test_a_good_permit_is_the_one_that_was_signed() -> None:
@@ -138,21 +59,9 @@ def test_a_good_permit_is_the_one_that_was_signed() -> None:
     assert parse(PERMIT.payload()) == PERMIT
 
 
-def altered(**changes: Any) -> Signed:
-    """After it was signed."""
-    genuine = signed()
-    return Signed({**genuine.payload, **changes}, genuine.key_id, genuine.signature)
-
-
 @pytest.mark.parametrize("name", sorted(PERMIT.payload()))
 def test_nothing_in_a_permit_can_be_altered(name: str) -> None:
     assert code(altered(**{name: "x"})) == "BAD_SIGNATURE"
-
-
-def resigned(**changes: Any) -> Signed:
-    """By the signer itself, with another payload."""
-    payload = {name: value for name, value in {**PERMIT.payload(), **changes}.items() if value is not ...}
-    return sign("permit", payload, key_id="k-1", key=mac("k-1"))
 
 
 @pytest.mark.parametrize("name", sorted(PERMIT.payload()))
@@ -380,10 +289,6 @@ def test_the_policies_are_those_of_the_permit() -> None:
     assert code(signed(), policies=[*POLICIES, *POLICIES]) == "POLICY_MISMATCH"
 
 
-def with_policies(policies: Any, **changes: Any) -> Signed:
-    return signed(replace(PERMIT, policy_digest=digest(policies), **changes))
-
-
 def test_no_policies_at_all_admit() -> None:
     assert checked(with_policies([]), policies=[]).policy_digest == digest([])
 
@@ -420,33 +325,6 @@ def test_a_refusal_names_all_clauses_that_do_not_hold() -> None:
 
 
 # --- exemptions
-
-TERMS = Terms(
-    id="ex-1",
-    resources=("vm-1",),
-    op="instance.create",
-    zone="fr-idf-1",
-    waived=("pol-1/keys",),
-    reason="a storm",
-    requested_by="user-1",
-    not_before=NOW,
-    expires_at=NOW + timedelta(hours=4),
-    max_uses=1,
-)
-APPROVERS = {"sovereignty_officer": ("user-2", "a-2"), "duty_operator": ("user-3", "a-3")}
-WITH_APPROVERS = replace(
-    TRUST,
-    world=World({"fr-idf-1": ABROAD}),
-    keyset=Keyset(1, {**KEYSET.keys, **{name: key(name, use="approval") for _, name in APPROVERS.values()}}),
-)
-
-
-def exempted(terms: Terms = TERMS, approved: Terms | None = None) -> Signed:
-    approvals = []
-    for duty, (approver, key_id) in APPROVERS.items():
-        text = message("approval", (approved or terms).approval_payload(approver, duty))
-        approvals.append(Approval(approver, duty, key_id, mac(key_id)(text)))
-    return signed(replace(PERMIT, exemption=Exemption(terms, tuple(approvals))))
 
 
 def test_two_people_can_waive_what_can_be_waived() -> None:
@@ -511,108 +389,6 @@ def test_keys_and_signatures_come_before_all_else() -> None:
     assert code(altered(aud="node-2"), bad) == "BAD_SIGNATURE"
     assert code(altered(aud="node-2"), replace(bad, deny=DenyList(1, kids=frozenset({"k-1"})))) == "REVOKED_KEY"
     assert code(resigned(v=2), bad) == "MALFORMED"
-
-
-# What the operator of a node reads.
-REASONS: list[tuple[Signed, Trust, str, str]] = [
-    (signed(key_id="k-9"), TRUST, "UNKNOWN_KEY", "key k-9 is not in the keyset for permits"),
-    (signed(), replace(TRUST, deny=DenyList(1, kids=frozenset({"k-1"}))), "REVOKED_KEY", "key k-1 was revoked"),
-    (altered(jti="x"), TRUST, "BAD_SIGNATURE", "key k-1 did not sign this permit"),
-    (
-        signed(),
-        replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", zones=frozenset())})),
-        "OUT_OF_SCOPE",
-        "key k-1 may not speak for fr-idf-1 and these classifications",
-    ),
-    (signed(), replace(TRUST, is_clock_kept=False), "CLOCK_UNTRUSTED", "nothing keeps this node's clock"),
-    (
-        signed(),
-        replace(TRUST, high_water=NOW + LIFETIME),
-        "CLOCK_UNTRUSTED",
-        "the clock went back: it was 2026-11-24T12:05:00Z already",
-    ),
-    (signed(replace(PERMIT, aud="node-2")), TRUST, "WRONG_NODE", "the permit is for node node-2"),
-    (signed(), replace(TRUST, charter=None), "NO_CHARTER", "this node has no charter"),
-    (
-        signed(),
-        replace(TRUST, charter=replace(CHARTER, valid_to=NOW)),
-        "NO_CHARTER",
-        "this node's charter does not hold at this time",
-    ),
-    (
-        signed(replace(PERMIT, zone="us-va-1")),
-        TRUST,
-        "WRONG_ZONE",
-        "the permit is for zone us-va-1; this node is in fr-idf-1",
-    ),
-    (
-        signed(),
-        replace(TRUST, charter=replace(CHARTER, classifications=frozenset())),
-        "NOT_CLEARED",
-        "this node's charter does not allow these classifications",
-    ),
-    (signed(replace(PERMIT, op="volume.create")), TRUST, "WRONG_OPERATION", "the permit is for volume.create"),
-    (
-        signed(replace(PERMIT, contents=Contents())),
-        TRUST,
-        "WRONG_RESOURCE",
-        "the permit is for vm-1 and does not name vm-1",
-    ),
-    (
-        signed(),
-        replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", not_after=NOW)})),
-        "UNKNOWN_KEY",
-        "key k-1 was not in use when the permit was made",
-    ),
-    (
-        signed(replace(PERMIT, nbf=NOW + LIFETIME, exp=NOW + LIFETIME)),
-        TRUST,
-        "NOT_YET_VALID",
-        "the permit begins at 2026-11-24T12:05:00Z",
-    ),
-    (signed(replace(PERMIT, exp=NOW)), TRUST, "EXPIRED", "the permit ended at 2026-11-24T12:00:00Z"),
-    (
-        signed(),
-        replace(TRUST, floor=None),
-        "STALE_FACTS",
-        "this node does not hold the facts that the permit rests on yet",
-    ),
-    (
-        signed(replace(PERMIT, epoch=6)),
-        TRUST,
-        "REVOKED_BY_EPOCH",
-        "the facts have changed since the permit was made",
-    ),
-    (
-        signed(),
-        replace(TRUST, deny=DenyList(1, jtis=frozenset({"jti-1"}))),
-        "REVOKED",
-        "the permit, its resource or this node was denied",
-    ),
-    (
-        exempted(),
-        replace(WITH_APPROVERS, deny=DenyList(1, kids=frozenset({"a-2", "a-3"}))),
-        "REVOKED_KEY",
-        "an approval is signed by a-2, a-3, which was revoked",
-    ),
-    (
-        signed(replace(PERMIT, policy_digest="x")),
-        TRUST,
-        "POLICY_MISMATCH",
-        "the policies are not those that the permit was made for",
-    ),
-]
-
-
-@pytest.mark.parametrize(("document", "trust", "expected", "reason"), REASONS)
-def test_why_a_permit_is_refused_is_said_in_words(document: Signed, trust: Trust, expected: str, reason: str) -> None:
-    assert refusal(document, trust) == (expected, reason)
-
-
-def test_what_is_wrong_with_policies_is_said_with_the_place() -> None:
-    assert refusal(with_policies({}), policies={}) == ("MALFORMED", "policies: must be a list.")
-    broken = [{**POLICIES[0], "level": "galaxy"}]
-    assert refusal(with_policies(broken), policies=broken)[1].startswith("/level: must be one of")
 
 
 def test_named_sets_are_those_that_the_node_holds() -> None:
