@@ -27,6 +27,7 @@ TESTS = (
     "test_policy_document.py",
     "test_compare.py",
     "test_permit_checks.py",
+    "test_permit_reasons.py",
     "test_policy_properties.py",
 )
 COPIED = ("controlplane/catalog/fixtures/catalogue.json", "tests/unit/placement")
