@@ -47,7 +47,8 @@ def sign_all() -> int:
 def sign(permit_id: UUID) -> None:
     """Sign or refuse; a permit that was answered already, or is none, stays as it is. What may pass (no key, a fleet
     that changes) leaves the request as it is, for the next time."""
-    row = Row.objects.select_related("node", "decision__project").filter(pk=permit_id, state="requested").first()
+    rows = Row.objects.select_related("node", "decision").defer("decision__document")
+    row = rows.filter(pk=permit_id, state="requested").first()
     if row is None:
         return
     try:
@@ -104,7 +105,7 @@ def _answer(row: Row) -> None:
 
 def _operation(row: Row) -> Operation:
     """The live operation that the permit is for."""
-    operation = Operation.objects.filter(pk=row.operation_id).first()
+    operation = Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=row.operation_id).first()
     if operation is None or (operation.kind, operation.resource_id) != (row.op, row.resource_id):
         raise PermitOutdated(reason="there is no such operation.")
     if operation.state not in UNDER_WAY:

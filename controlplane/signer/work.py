@@ -18,6 +18,10 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
 
 
+# All that is read of an instance, unless placement has to be asked again.
+OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
+
+
 @dataclass(frozen=True)
 class Work:
     """`consumers`: whose allocations have to be on the node; the first one's is the limit. `subject`: whose policies
@@ -45,8 +49,8 @@ def of(operation: Operation) -> Work:
 
 
 def _of_instance(operation: Operation) -> Work:
-    rows = Instance.objects.select_related("project__organization", "image", "affinity_group")
-    instance = rows.defer("user_data", "ssh_public_keys", "last_error", "labels").get(pk=operation.resource_id)
+    rows = Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE)
+    instance = rows.get(pk=operation.resource_id)
     attachments = dict(Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", "volume_id"))
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
     contents = Contents(
