@@ -21,6 +21,12 @@ NODES = Listing(
     },
     sorts=("name", "-name", "created_at", "-created_at"),
 )
+INCIDENTS = Listing(
+    {
+        "kind": exactly("kind", "The incidents of this kind."),
+    },
+    sorts=("-created_at", "created_at"),
+)
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
 
 
@@ -54,6 +60,31 @@ class InventoryOut(Out):
         return amounts | {"ratio": float(getattr(inventory, f"{name}_ratio"))}
 
 
+class TrustOut(Out):
+    """What the node said last that it trusts, and whether libvirt asks its agent before a guest starts."""
+
+    keyset_version = serializers.IntegerField()
+    charter_version = serializers.IntegerField()
+    deny_version = serializers.IntegerField()
+    facts_epoch = serializers.IntegerField()
+    is_clock_kept = serializers.BooleanField()
+    hook_problem = serializers.CharField()
+    attested_at = serializers.DateTimeField(allow_null=True)
+    is_attested = serializers.BooleanField()
+
+
+class IncidentOut(Out):
+    """Something on the node that should not be. It is left as it is; `ended_at`: since when it is not seen any more."""
+
+    id = serializers.UUIDField()
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    facts = serializers.DictField()
+    created_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
 class NodeOut(Out):
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -69,6 +100,7 @@ class NodeOut(Out):
     cpu_model = serializers.CharField()
     traits = serializers.ListField(child=serializers.CharField())
     inventory = InventoryOut()
+    trust = TrustOut(source="*")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -94,6 +126,12 @@ class NodeDetail(OperatorView):
     @route("node_get", NodeOut)
     def get(self, request: Request) -> Response:
         return Response(NodeOut(self.node()).data)
+
+
+class NodeIncidents(OperatorView):
+    @route("node_incident_list", IncidentOut, listing=INCIDENTS)
+    def get(self, request: Request) -> Response:
+        return INCIDENTS.page(request, selectors.incidents(self.node())).answer(IncidentOut)
 
 
 class NodeCordon(OperatorView):

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from controlplane.identity.actor import Actor
 from controlplane.kernel.names import as_uuid
 from controlplane.nodes.errors import NodeNotFound
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Incident, Node
 
 
 def nodes(actor: Actor) -> QuerySet[Node]:
@@ -26,6 +26,10 @@ def node_get(actor: Actor, ref: str) -> Node:
     if found is None:
         raise NodeNotFound(name=ref)
     return found
+
+
+def incidents(node: Node) -> QuerySet[Incident]:
+    return Incident.objects.filter(node=node)
 
 
 def is_reachable(node_id: UUID) -> bool:

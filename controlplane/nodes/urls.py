@@ -5,6 +5,7 @@ from controlplane.nodes import api
 urlpatterns = [
     path("nodes", api.NodeList.as_view()),
     path("nodes/<str:node>", api.NodeDetail.as_view()),
+    path("nodes/<str:node>/incidents", api.NodeIncidents.as_view()),
     path("nodes/<str:node>/actions/cordon", api.NodeCordon.as_view()),
     path("nodes/<str:node>/actions/uncordon", api.NodeUncordon.as_view()),
 ]

@@ -19,3 +19,18 @@ def test_cordon_and_uncordon(operator: Caller, cloud: Cloud) -> None:
     assert answer.problem[1] == "insufficient_capacity"
     body = operator.post("/v1/nodes/node-1/actions/uncordon").body
     assert (body["is_cordoned"], body["cordon_reason"]) == (False, "")
+
+
+def test_what_a_node_trusts_and_attests(operator: Caller, cloud: Cloud) -> None:
+    trust = operator.get("/v1/nodes/node-1").body["trust"]
+    assert (trust["keyset_version"], trust["charter_version"], trust["deny_version"]) == (1, 1, 0)
+    assert (trust["is_attested"], trust["is_clock_kept"], trust["hook_problem"]) == (True, True, "")
+
+
+def test_incidents_are_an_operators_to_see(operator: Caller, api: Caller, cloud: Cloud) -> None:
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.machine.account()
+    (incident,) = operator.get("/v1/nodes/node-1/incidents").body["items"]
+    assert (incident["kind"], incident["name"], incident["ended_at"]) == ("unknown-domain", "a-vm-by-hand", None)
+    assert operator.get("/v1/nodes/node-1/incidents?kind=hook").body["items"] == []
+    assert api.get("/v1/nodes/node-1/incidents").problem[0] == 403
