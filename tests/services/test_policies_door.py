@@ -16,6 +16,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.services import node_cordon
+from controlplane.operations import leases
 from controlplane.operations.models import Operation
 from controlplane.placement import decisions
 from controlplane.placement import services as placement
@@ -140,7 +141,9 @@ def test_tightened_between_request_and_work(cloud: Cloud) -> None:
 
 def test_tightened_between_two_steps(cloud: Cloud) -> None:
     """B10: what has its place already is not started under the policy of before."""
-    _, operation = new_instance(cloud)
+    _, waiting = new_instance(cloud)
+    operation = leases.take_lease(waiting.pk)
+    assert operation is not None
     recipe.place(operation)()  # type: ignore[misc]
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
     with pytest.raises(PolicyUnsatisfiable):
