@@ -30,9 +30,12 @@ LEFT JOIN (
 ) AS node ON true
 """
 READ_ALL = READ.format(which="true")
+# The upper bound leaves out what no transaction of this server has done yet: the marks of rows that were restored from
+# another one, which were read at first and mean nothing since.
 READ_CHANGED = READ.format(
-    which="changed_xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)"
-    " AND NOT pg_visible_in_snapshot(changed_xid, %(seen)s::pg_snapshot)"
+    which="""changed_xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
+        AND changed_xid <= greatest(pg_snapshot_xmax(pg_current_snapshot()), pg_current_xact_id_if_assigned())
+        AND NOT pg_visible_in_snapshot(changed_xid, %(seen)s::pg_snapshot)"""
 )
 
 

@@ -99,6 +99,20 @@ def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
     assert cache.current() is known
 
 
+def test_rows_that_were_restored_from_another_server_are_not_read_again_and_again() -> None:
+    node, other = make_node("one"), make_node("two")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE nodes_inventory SET changed_xid = '9000000000000000000'")
+    cache = FleetCache()
+    known = cache.current()
+    node_cordon(SYSTEM, other, reason="repair")
+    assert told(cache.current()) == anew() != told(known)
+    assert cache.current() is cache.current()
+    with transaction.atomic():
+        node_cordon(SYSTEM, node, reason="repair")
+        assert cache.current().is_cordoned.all()
+
+
 def test_what_a_transaction_has_written_is_seen_inside_it_alone_and_forgotten_when_it_fails() -> None:
     node = make_node("one")
     cache = FleetCache()
