@@ -24,7 +24,7 @@ test: setup  ## Everything, with real guests in the lab; needs root
 test-fast: setup  ## Unit and service tests, without root
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 2 -m "not lab and not slow" $(ARGS)
 
-mutate: setup  ## Change the policy code in every small way, and see that a test notices; half an hour
+mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
 
 demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root

@@ -17,7 +17,7 @@ from controlplane.placement.core.evaluate import (
     waive,
 )
 from controlplane.placement.core.facts import Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
-from controlplane.placement.core.policy import ROLES, AtomRef, Policy
+from controlplane.placement.core.policy import ROLES, AtomRef, Certified, Policy
 from controlplane.placement.core.policy_document import parse
 from tests.unit.placement.sample import NOW, against, ask, catalogue, copied, entry, only, policy, within, world
 
@@ -154,6 +154,12 @@ def test_a_weaker_assertion_than_demanded_is_no_knowledge(floor: str) -> None:
         believed = order.index(assertion) >= order.index(floor)
         expected = ("T", "OK", "FR") if believed else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
         assert told(found) == expected
+
+
+def test_what_is_not_said_of_a_fact_a_zone_or_a_certificate() -> None:
+    assert Fact("FR", EVER) == Fact("FR", EVER, None, None, "self_declared")
+    assert Zone("z-1") == Zone("z-1", {}, "open")
+    assert Certified("SNC") == Certified("SNC", None, None, None, 0)
 
 
 # --- roles
