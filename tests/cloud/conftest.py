@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from scripts.waiting import wait_until
 VAR = ROOT / "var" / "test-cloud"
 ZONES = {"ta": "fr-idf-1", "tb": "de-rhein-1"}
 SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "20"}
+INVENTORY_INTERVAL_S = 5
 
 
 class Tenant:
@@ -30,13 +32,14 @@ class Tenant:
         made: dict[str, object] = self.api.post("instances", body)
         return made
 
-    def rows(self, table: str) -> int:
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(
             host=str(self.cloud.stack.var / "run"), user="andromede", dbname="andromede"
         ) as connection:
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        assert row is not None
-        return int(row[0])
+            return connection.execute(sql, values).fetchall()
+
+    def rows(self, table: str) -> int:
+        return int(self.query(f"SELECT count(*) FROM {table}")[0][0])
 
     def node_states(self) -> dict[str, str]:
         return {node["name"]: node["state"] for node in self.operator.get("/v1/nodes")["items"]}
@@ -73,7 +76,8 @@ class Tenant:
 
 @pytest.fixture(scope="session")
 def real_cloud() -> Iterator[Cloud]:
-    cloud = Cloud(Stack(VAR, port=8020, is_durable=False, settings=SETTINGS), ZONES)
+    options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S))
+    cloud = Cloud(Stack(VAR, port=8020, is_durable=False, settings=SETTINGS), ZONES, agent_options=options)
     cloud.down()
     cloud.forget()
     try:

@@ -1,0 +1,30 @@
+"""The sovereignty officer of a test's cloud: what he states is signed with his own key, as on a machine of his own."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from scripts.stack import OFFICER, Stack
+
+
+def state(stack: Stack, *statements: Mapping[str, object]) -> None:
+    """As of now, unless a statement says otherwise; what it supersedes stays known for the past."""
+    known = stack.var / "known.jsonl"
+    known.write_text(stack.manage("export_catalogue", "--signed"))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = json.dumps([{"valid_from": now, "assertion": "certificate", **each} for each in statements])
+    key = str(stack.var / "pki" / "officer.key")
+    signed = stack.manage("sign_facts", "-", "--known", str(known), "--key", key, "--author", OFFICER, stdin=body)
+    stack.manage("state_facts", "-", stdin=signed)
+
+
+def certificates(stack: Stack, zone: str) -> list[dict[str, Any]]:
+    """Of a zone, as they are believed to be now."""
+    lines = [json.loads(line)["p"] for line in stack.manage("export_catalogue", "--signed").splitlines()]
+    (value,) = [
+        each["value"]
+        for each in lines
+        if (each["subject_id"], each["attribute"], each["valid_to"]) == (zone, "certifications", None)
+    ]
+    return list(value)
