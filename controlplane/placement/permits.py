@@ -163,8 +163,13 @@ def _leave(permit_id: UUID) -> Leave:
     """Of a signed permit, which never changes."""
     document = bytes(Permit.objects.values_list("document", flat=True).get(pk=permit_id) or b"")
     said = core.parse(signed.read(document).payload)
-    policies = PolicyDocument.objects.values_list("document", flat=True).get(pk=said.policy_digest)
-    return Leave(permit_id, document, dumps(policies), said.epoch)
+    return Leave(permit_id, document, _policies(said.policy_digest), said.epoch)
+
+
+@lru_cache(maxsize=256)
+def _policies(digest: str) -> bytes:
+    """Named by their digest, so they never change either."""
+    return dumps(PolicyDocument.objects.values_list("document", flat=True).get(pk=digest))
 
 
 def _tell(permit_id: UUID) -> NoReturn:
