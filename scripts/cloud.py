@@ -14,7 +14,7 @@ from uuid import UUID
 
 from agents.lab import Lab, LabNode
 from agents.lab.images import build
-from agents.lab.process import NodeProcess
+from agents.lab.process import NodeProcess, pid_below
 from agents.node import enrol
 from agents.node.adapters.network.layout import namespace_name
 from scripts.stack import ROOT, STOP_LIMIT_S, Stack
@@ -170,7 +170,8 @@ class Cloud:
     def agent_pid(self, name: str) -> int:
         """On the machine, also when the agent runs in a node of the lab."""
         for pid in self.node(name).pids():
-            if b"agents.node.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            is_inside = pid_below(pid) is not None  # an nsenter of the same command line waits outside
+            if is_inside and b"agents.node.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return pid
         raise SystemExit(f"The agent of {name} does not run; see {self.agent_log(name)}.")
 
