@@ -153,6 +153,7 @@ Go on with
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances/web/console-log
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances/web/placement
   {lab} --help
+  docs/tutorial/sovereignty.md: a policy, a refusal, an expired certificate, evidence
   make demo-down
 """)
 
