@@ -3,7 +3,9 @@
 With a volume, an instance gets its data, and may write its own there: each is held to the policies of both.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -60,8 +62,18 @@ def _check(instance: Instance, volume: Volume) -> None:
 def asks_for(instance: Instance, volume: Volume) -> tuple[Ask, Ask]:
     """What placement is asked for the instance with the volume, and for the volume with the instance."""
     with_volume = replace(ask_for(instance, operation=ATTACH), sources=(Source.of(volume),))
-    held = ask_for_volume(volume, zones=(), near=(), operation=ATTACH)
-    return with_volume, replace(held, sources=(Source.of(instance),))
+    return with_volume, ask_for_attached(volume, Source.of(instance), operation=ATTACH)
+
+
+def ask_for_attached(volume: Volume, holder: Source, *, operation: str) -> Ask:
+    """What placement is asked for a volume that `holder`, an instance, has or gets."""
+    return replace(ask_for_volume(volume, operation=operation), sources=(holder,))
+
+
+def ask_for_whole(instance: Instance, volume_ids: Iterable[UUID], *, operation: str) -> Ask:
+    """What placement is asked for an instance with all volumes that it has or gets."""
+    sources = tuple(Source(volume_id, instance.project) for volume_id in volume_ids)
+    return replace(ask_for(instance, operation=operation), sources=sources)
 
 
 def join(attachment: Attachment) -> None:

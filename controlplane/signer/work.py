@@ -1,13 +1,14 @@
 """What an operation asks a node for, read from the rows: its place, what may be there, whose policies count."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
+from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import ask_for as ask_for_instance
 from controlplane.network.models import Port
 from controlplane.operations.models import Operation
 from controlplane.placement.core.permit import Contents
@@ -16,7 +17,6 @@ from controlplane.placement.effective import Source, Subject
 from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
-
 
 # All that is read of an instance, unless placement has to be asked again.
 OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
@@ -61,10 +61,7 @@ def _of_instance(operation: Operation) -> Work:
         instances=_texts(instance.pk),
     )
     sources = tuple(Source(volume, instance.project) for volume in attachments.values())
-
-    def ask() -> Ask:
-        return replace(ask_for_instance(instance, operation=operation.kind), sources=sources)
-
+    ask = partial(ask_for_whole, instance, attachments.values(), operation=operation.kind)
     subject = Subject(instance.project, instance.pk, sources=sources)
     return Work(instance.generation, contents, (instance.pk, *attachments.values()), subject, ask)
 
@@ -72,10 +69,7 @@ def _of_instance(operation: Operation) -> Work:
 def _of_volume(operation: Operation) -> Work:
     volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
-
-    def ask() -> Ask:
-        return ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
-
+    ask = partial(ask_for_volume, volume, operation=operation.kind)
     contents = Contents(volumes=_texts(volume.pk), images=images)
     return Work(volume.generation, contents, (volume.pk,), Subject(volume.project, volume.pk), ask)
 
@@ -90,12 +84,9 @@ def _of_attachment(operation: Operation) -> Work:
         attachments=_texts(attachment.pk),
         instances=_texts(attachment.instance_id),
     )
-    sources = (Source(attachment.instance_id, volume.project),)
-
-    def ask() -> Ask:
-        return replace(ask_for_volume(volume, zones=(), near=(), operation=operation.kind), sources=sources)
-
-    subject = Subject(volume.project, volume.pk, sources=sources)
+    holder = Source(attachment.instance_id, volume.project)
+    ask = partial(ask_for_attached, volume, holder, operation=operation.kind)
+    subject = Subject(volume.project, volume.pk, sources=(holder,))
     return Work(volume.generation, contents, (volume.pk, attachment.instance_id), subject, ask)
 
 

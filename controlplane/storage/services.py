@@ -47,7 +47,7 @@ class NewVolume:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def ask_for(volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], operation: str) -> Ask:
+def ask_for(volume: Volume, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()) -> Ask:
     """What placement is asked for a volume."""
     return Ask(
         operation=operation,
@@ -163,7 +163,7 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     actor.may_write()
     need_free(volume.pk)
     _check_grow(volume, size_gib)
-    ask = ask_for(volume, zones=(), near=(), operation="volume.grow")
+    ask = ask_for(volume, operation="volume.grow")
     placement.check_growth(replace(ask, disk_gib=size_gib))
     return _grow(actor, volume, size_gib)
 

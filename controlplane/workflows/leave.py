@@ -12,8 +12,8 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
+from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import ask_for as ask_for_instance
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust
 from controlplane.nodes.agent_client import Grant
@@ -46,26 +46,20 @@ def for_instance(operation: Operation, instance: Instance) -> Grant:
 
     def ask() -> Ask:
         volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-        sources = tuple(Source(volume, instance.project) for volume in volumes)
-        return replace(ask_for_instance(instance, operation=operation.kind), sources=sources)
+        return ask_for_whole(instance, volumes, operation=operation.kind)
 
     return _leave(operation, placement.grant(instance.pk), ask, generation=instance.generation)
 
 
 def for_volume(operation: Operation, volume: Volume) -> Grant:
-    def ask() -> Ask:
-        return ask_for_volume(volume, zones=(), near=(), operation=operation.kind)
-
+    ask = partial(ask_for_volume, volume, operation=operation.kind)
     return _leave(operation, placement.grant(volume.pk), ask, generation=volume.generation)
 
 
 def for_attachment(operation: Operation, attachment: Attachment) -> Grant:
     volume = attachment.volume
-
-    def ask() -> Ask:
-        sources = (Source(attachment.instance_id, volume.project),)
-        return replace(ask_for_volume(volume, zones=(), near=(), operation=operation.kind), sources=sources)
-
+    holder = Source(attachment.instance_id, volume.project)
+    ask = partial(ask_for_attached, volume, holder, operation=operation.kind)
     return _leave(operation, placement.grant(volume.pk), ask, generation=volume.generation)
 
 
