@@ -16,6 +16,7 @@ from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
 from controlplane.audit.residency import ROLE_OF_KIND
 from controlplane.identity.api import ActorView
 from controlplane.identity.selectors import projects
+from controlplane.kernel.db import by_id
 from controlplane.kernel.fields import In, Out, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
 from controlplane.kernel.names import as_uuid
@@ -154,8 +155,7 @@ class RecordProof(Residency):
     @route("evidence_proof", ProofOut)
     def get(self, request: Request) -> Response:
         ref = self.kwargs["record"]
-        as_id = as_uuid(ref)
-        record = self.records().filter(pk=as_id).first() if as_id else None
+        record = by_id(self.records(), ref)
         if record is None:
             raise RecordNotFound(name=ref)
         newest = _newest()

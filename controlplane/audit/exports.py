@@ -37,7 +37,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Role
 from controlplane.kernel import clock
-from controlplane.kernel.db import move
+from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
 
@@ -103,8 +103,7 @@ def export_get(actor: Actor, ref: str) -> EvidenceExport:
         ExportNotFound
     """
     seen = Q() if actor.sees_all else Q(organization_id=actor.organization_id)
-    as_id = as_uuid(ref)
-    found = EvidenceExport.objects.select_related("organization").filter(seen, pk=as_id).first() if as_id else None
+    found = by_id(EvidenceExport.objects.select_related("organization").filter(seen), ref)
     if found is None:
         raise ExportNotFound(name=ref)
     return found

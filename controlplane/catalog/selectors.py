@@ -16,7 +16,7 @@ from controlplane.catalog.errors import (
 from controlplane.catalog.models import Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_ref
 from controlplane.placement.core import statements
 from controlplane.placement.core.catalogue import NAMED_SETS, STATUSES
 from controlplane.placement.core.facts import World, ZoneStatus
@@ -32,9 +32,7 @@ def images(actor: Actor, project: Project | None) -> QuerySet[Image]:
 
 def image_get(actor: Actor, project: Project | None, ref: str) -> Image:
     """By id or name; the project's own image comes before a public one of the same name."""
-    as_id = as_uuid(ref)
-    found = images(actor, project).filter(Q(pk=as_id) if as_id else Q(name=ref))
-    image = found.order_by(F("project").asc(nulls_last=True)).first()
+    image = by_ref(images(actor, project).order_by(F("project").asc(nulls_last=True)), ref)
     if image is None:
         raise ImageNotFound(name=ref)
     return image

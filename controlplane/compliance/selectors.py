@@ -1,7 +1,5 @@
 """What an actor sees of drift and plans: that of the projects he sees."""
 
-from uuid import UUID
-
 from django.db.models import QuerySet
 
 from controlplane.compliance.errors import PlanNotFound
@@ -9,7 +7,7 @@ from controlplane.compliance.models import Compliance, RemediationPlan
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_id
 
 
 def drift(actor: Actor) -> QuerySet[Compliance]:
@@ -21,8 +19,7 @@ def plans(actor: Actor, project: Project) -> QuerySet[RemediationPlan]:
 
 
 def plan_get(actor: Actor, project: Project, ref: str) -> RemediationPlan:
-    as_id: UUID | None = as_uuid(ref)
-    plan = plans(actor, project).filter(pk=as_id).first() if as_id else None
+    plan = by_id(plans(actor, project), ref)
     if plan is None:
         raise PlanNotFound(name=ref)
     return plan

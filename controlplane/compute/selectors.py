@@ -14,6 +14,7 @@ from controlplane.compute.errors import (
 from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
+from controlplane.kernel.db import by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 
@@ -21,8 +22,7 @@ M = TypeVar("M", bound=Model)
 
 
 def _by_ref(rows: QuerySet[M], ref: str, error: type[NotFound]) -> M:
-    as_id = as_uuid(ref)
-    found = rows.filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    found = by_ref(rows, ref)
     if found is None:
         raise error(name=ref)
     return found

@@ -10,7 +10,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.errors import OrganizationNotFound, ProjectNotFound, TokenNotFound
 from controlplane.identity.models import ApiToken, Organization, Project, Role
 from controlplane.kernel import clock
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_ref
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 
@@ -51,8 +51,7 @@ def projects(actor: Actor) -> QuerySet[Project]:
 
 def project_get(actor: Actor, ref: str) -> Project:
     """The project by id or name; one that the actor may not see does not exist for them."""
-    as_id = as_uuid(ref)
-    found = projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    found = by_ref(projects(actor), ref)
     if found is None:
         raise ProjectNotFound(name=ref)
     return found
@@ -60,9 +59,8 @@ def project_get(actor: Actor, ref: str) -> Project:
 
 def organization_get(actor: Actor, ref: str) -> Organization:
     """The organization by id or name; to others than operators and auditors only the credential's own exists."""
-    as_id = as_uuid(ref)
     visible = Organization.objects.all() if actor.sees_all else Organization.objects.filter(Q(pk=actor.organization_id))
-    found = visible.filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    found = by_ref(visible, ref)
     if found is None:
         raise OrganizationNotFound(name=ref)
     return found

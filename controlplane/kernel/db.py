@@ -1,15 +1,19 @@
-"""Base model and the guarded writes: a state moves only by compare-and-set, a constraint speaks through its error."""
+"""Base model; rows by what a caller calls them; and the guarded writes: a state moves only by compare-and-set, a
+constraint speaks through its error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, models, transaction
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.names import as_uuid
 from controlplane.kernel.states import Machine
+
+M = TypeVar("M", bound=models.Model)
 
 
 class BaseModel(models.Model):
@@ -22,6 +26,18 @@ class BaseModel(models.Model):
 
     def __str__(self) -> str:
         return f"{type(self).__name__.lower()} {self.pk}"
+
+
+def by_id(rows: models.QuerySet[M], ref: str) -> M | None:
+    """The one with this id; a text that is no id is nobody's."""
+    as_id = as_uuid(ref)
+    return rows.filter(pk=as_id).first() if as_id else None
+
+
+def by_ref(rows: models.QuerySet[M], ref: str) -> M | None:
+    """The one with this id or, when `ref` is no id, of this name."""
+    as_id = as_uuid(ref)
+    return rows.filter(models.Q(pk=as_id) if as_id else models.Q(name=ref)).first()
 
 
 def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_ref
 from controlplane.network.errors import NetworkNotFound
 from controlplane.network.models import Network, Port
 
@@ -17,8 +17,7 @@ def networks(actor: Actor, project: Project) -> QuerySet[Network]:
 
 
 def network_get(actor: Actor, project: Project, ref: str) -> Network:
-    as_id = as_uuid(ref)
-    found = networks(actor, project).filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    found = by_ref(networks(actor, project), ref)
     if found is None:
         raise NetworkNotFound(name=ref)
     return found

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_ref
 from controlplane.nodes.errors import NodeNotFound
 from controlplane.nodes.models import Incident, Node
 
@@ -21,8 +21,7 @@ def nodes(actor: Actor) -> QuerySet[Node]:
 
 
 def node_get(actor: Actor, ref: str) -> Node:
-    as_id = as_uuid(ref)
-    found = nodes(actor).filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    found = by_ref(nodes(actor), ref)
     if found is None:
         raise NodeNotFound(name=ref)
     return found

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_id
 from controlplane.operations.errors import OperationNotFound
 from controlplane.operations.models import Operation, OperationHold
 
@@ -18,8 +18,7 @@ def operations(actor: Actor, project: Project) -> QuerySet[Operation]:
 
 
 def operation_get(actor: Actor, project: Project, ref: str) -> Operation:
-    as_id = as_uuid(ref)
-    found = operations(actor, project).filter(pk=as_id).first() if as_id else None
+    found = by_id(operations(actor, project), ref)
     if found is None:
         raise OperationNotFound(name=ref)
     return found

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_id
 from controlplane.kernel.rest import route
 from controlplane.placement import selectors
 from controlplane.placement.errors import DecisionNotFound
@@ -24,8 +24,7 @@ class DecisionDetail(ProjectView):
     @route("decision_get", DecisionOut)
     def get(self, request: Request) -> Response:
         ref = self.kwargs["decision"]
-        as_id = as_uuid(ref)
-        decision = selectors.decisions(self.actor, self.project).filter(pk=as_id).first() if as_id else None
+        decision = by_id(selectors.decisions(self.actor, self.project), ref)
         if decision is None:
             raise DecisionNotFound(name=ref)
         return Response(decision_document(self.actor, decision))

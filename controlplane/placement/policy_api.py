@@ -9,8 +9,8 @@ from rest_framework.views import APIView
 from controlplane.identity import selectors as identity
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
+from controlplane.kernel.db import by_id
 from controlplane.kernel.listing import Listing, among, exactly
-from controlplane.kernel.names import as_uuid
 from controlplane.kernel.rest import ASKS_ONLY, Body, created, found, is_dry_run, route
 from controlplane.placement import classifications, effective, policies, proposals, selectors
 from controlplane.placement.errors import NothingLoosened, ProposalNotFound
@@ -161,8 +161,7 @@ class ProposalList(ActorView):
 class ProposalView(ActorView):
     def proposal(self) -> PolicyProposal:
         ref = self.kwargs["proposal"]
-        as_id = as_uuid(ref)
-        proposal = selectors.proposals(self.actor).filter(pk=as_id).first() if as_id else None
+        proposal = by_id(selectors.proposals(self.actor), ref)
         if proposal is None:
             raise ProposalNotFound(name=ref)
         return proposal

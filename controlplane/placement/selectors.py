@@ -9,20 +9,18 @@ from django.db.models import Q, QuerySet
 
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
-from controlplane.identity.models import Organization, Project
+from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_id, by_ref
 from controlplane.nodes.models import Node
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
     Allocation,
     Binding,
-    Classification,
     Decision,
     Exemption,
     PolicyHead,
     PolicyProposal,
-    PolicyVersion,
 )
 
 STANDING = """
@@ -52,12 +50,6 @@ def standing(project: Project) -> Standing:
     return Standing(epoch, platform, organization)
 
 
-def policy_head(level: str, owner: Organization | Project | Classification | None = None) -> PolicyVersion | None:
-    """The version in force, or None when nothing was ever demanded."""
-    of = {} if owner is None else {level: owner}
-    return PolicyVersion.objects.filter(level=level, **of).order_by("-version").first()
-
-
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     """The nodes on which these consumers are.
 
@@ -79,11 +71,10 @@ def host_named(ref: str) -> str:
     Raises:
         UnknownHost
     """
-    as_id = as_uuid(ref)
-    found = Node.objects.filter(Q(pk=as_id) if as_id else Q(name=ref)).values_list("pk", flat=True).first()
+    found = by_ref(Node.objects.only("pk"), ref)
     if found is None:
         raise UnknownHost(field="host", name=ref)
-    return str(found)
+    return str(found.pk)
 
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
@@ -133,9 +124,8 @@ def decision_seen(actor: Actor, ref: str) -> Decision:
     Raises:
         DecisionNotFound
     """
-    as_id = as_uuid(ref)
     rows = Decision.objects.filter(project__in=projects(actor)).select_related("project", "policies")
-    decision = rows.filter(pk=as_id).first() if as_id else None
+    decision = by_id(rows, ref)
     if decision is None:
         raise DecisionNotFound(name=ref)
     return decision
@@ -147,8 +137,7 @@ def exemptions(actor: Actor) -> QuerySet[Exemption]:
 
 
 def exemption_get(actor: Actor, ref: str) -> Exemption:
-    as_id = as_uuid(ref)
-    exemption = exemptions(actor).filter(pk=as_id).first() if as_id else None
+    exemption = by_id(exemptions(actor), ref)
     if exemption is None:
         raise ExemptionNotFound(name=ref)
     return exemption

@@ -1,10 +1,10 @@
 """Which volumes an actor sees."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.db import by_ref
 from controlplane.storage.errors import VolumeNotFound
 from controlplane.storage.models import Volume
 
@@ -14,8 +14,7 @@ def volumes(actor: Actor, project: Project) -> QuerySet[Volume]:
 
 
 def volume_get(actor: Actor, project: Project, ref: str) -> Volume:
-    as_id = as_uuid(ref)
-    found = volumes(actor, project).filter(Q(pk=as_id) if as_id else Q(name=ref)).first()
+    found = by_ref(volumes(actor, project), ref)
     if found is None:
         raise VolumeNotFound(name=ref)
     return found
