@@ -1,20 +1,15 @@
 """The Ed25519 key that signs checkpoints: log.key in settings.PKI_DIR. Its name is the origin of the log."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
 from controlplane.audit.core.notes import Key, Note, sign_note
 from controlplane.audit.errors import LogKeyMissing
+from controlplane.kernel import key_files
 
 FILE = "log.key"
 
@@ -35,11 +30,8 @@ def create_log_key(folder: Path) -> None:
     """Write log.key (PKCS#8, PEM, 0600) into `folder`, unless it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    if path.exists():
-        return
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
+    if not path.exists():
+        key_files.write(path, Ed25519PrivateKey.generate())
 
 
 def load() -> LogKey:

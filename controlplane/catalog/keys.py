@@ -23,14 +23,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
     load_der_public_key,
     load_pem_private_key,
     load_pem_public_key,
 )
 
+from controlplane.kernel import key_files
 from controlplane.placement.core.signed import Sign, Signed, Verify
 from controlplane.placement.core.signed import sign as sign_document
 from controlplane.placement.core.statements import KIND, Statement
@@ -63,10 +62,8 @@ def create_private_key(path: Path) -> PrivateKey:
         BadKey: the file cannot be written.
     """
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
+        key_files.write(path, key)
     except OSError as exc:
         raise BadKey(f"{path}: {exc.strerror}") from exc
     return key

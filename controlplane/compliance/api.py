@@ -17,6 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.fields import In, Out, Text
 from controlplane.kernel.listing import Listing, among, exactly
 from controlplane.kernel.rest import Body, route
+from controlplane.placement.models import DRIFT_ACTIONS
 
 DRIFT = Listing(
     {
@@ -55,7 +56,7 @@ class ComplianceOut(Out):
     fails_at = serializers.DateTimeField(allow_null=True)
     failing = ClauseOut(many=True)
     warned_days = serializers.IntegerField(allow_null=True)
-    action = serializers.ChoiceField(["flag", "freeze", "evacuate", "stop"])
+    action = serializers.ChoiceField(DRIFT_ACTIONS)
     checked_at = serializers.DateTimeField()
 
 

@@ -4,7 +4,7 @@ A sweep is due when a fact, a policy or a place has changed, at the first moment
 itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,8 +14,8 @@ from django.db.models import Max, Sum
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
+from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
-from controlplane.catalog.models import FactsEpoch
 from controlplane.compliance.models import Compliance, Sweep
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -25,11 +25,11 @@ from controlplane.placement.core.facts import World
 from controlplane.placement.core.outlook import Outlook, outlook
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.roles import ROLES_OF
-from controlplane.placement.models import Allocation, Binding, Classification, PolicyHead
+from controlplane.placement.models import DRIFT_ACTIONS, Allocation, Binding, Classification, PolicyHead
 
 AT_LATEST = timedelta(hours=1)
+BATCH = 1000  # rows per statement
 STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
-SEVERITY = ("flag", "freeze", "evacuate", "stop")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,8 @@ class Mark:
 
 @dataclass
 class Found:
-    """How many resources are in which state, and which projects have something that has drifted or did."""
+    """What is told of: resources whose state has changed, and those that were warned of."""
 
-    states: dict[str, int] = field(default_factory=dict)
     changed: list[Compliance] = field(default_factory=list)
     warned: list[Compliance] = field(default_factory=list)
 
@@ -69,7 +68,7 @@ def _mark() -> Mark:
     """Sums only grow: no change of any row leaves them as they were."""
     placed = Allocation.objects.aggregate(newest=Max("created_at"))["newest"]
     return Mark(
-        facts_epoch=FactsEpoch.objects.get(pk=1).value,
+        facts_epoch=epochs.current(),
         policies_mark=PolicyHead.objects.aggregate(total=Sum("version"))["total"] or 0,
         placed_mark=int(placed.timestamp() * 1e6) if placed else 0,
     )
@@ -82,9 +81,12 @@ def _sweep(now: datetime) -> tuple[Found, datetime]:
     Compliance.objects.exclude(pk__in=[allocation.consumer_id for allocation in allocations]).delete()
     judge = _Judge(world, now, [allocation.consumer_id for allocation in allocations])
     found = Found()
-    for allocation in allocations:
-        row = _row(allocation, judge, now)
-        _take_note(row, known.get(row.pk), found)
+    rows = [_row(allocation, judge, now) for allocation in allocations]
+    for row in rows:
+        _go_on_from(row, known.get(row.pk))
+    _write(rows)
+    for row in rows:
+        _tell_news(row, known.get(row.pk), found)
     boundaries = [now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)]
     return found, min(boundaries)
 
@@ -117,7 +119,7 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
     actions = dict(Classification.objects.values_list("pk", "drift_action"))
     bindings = Binding.objects.filter(pk__in=resource_ids).values_list("pk", "classifications")
     return {
-        pk: max((actions.get(name, "flag") for name in names), key=SEVERITY.index, default="flag")
+        pk: max((actions.get(name, "flag") for name in names), key=DRIFT_ACTIONS.index, default="flag")
         for pk, names in bindings
     }
 
@@ -159,16 +161,28 @@ def clauses(results: Iterable[AtomResult]) -> list[dict[str, str]]:
     ]
 
 
-def _take_note(row: Compliance, before: Compliance | None, found: Found) -> None:
-    """Write the row; a change of state or a new warning is told."""
-    found.states[row.state] = found.states.get(row.state, 0) + 1
-    if before is not None and before.state == "remediating" and row.state == "drifted":
+def _go_on_from(row: Compliance, before: Compliance | None) -> None:
+    """A state that goes on has begun when it did, and what is being remedied still is."""
+    if before is None:
+        return
+    if before.state == "remediating" and row.state == "drifted":
         row.state = "remediating"
-    if before is not None and before.state == row.state:
+    if before.state == row.state:
         row.since = before.since
         if before.state == "drifted":
             row.fails_at = before.fails_at
-    row.save()
+
+
+def _write(rows: Sequence[Compliance]) -> None:
+    """All at once: a sweep looks at everything, however little has changed."""
+    fields = [field.name for field in Compliance._meta.concrete_fields if not field.primary_key]
+    Compliance.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["resource_id"], update_fields=fields, batch_size=BATCH
+    )
+
+
+def _tell_news(row: Compliance, before: Compliance | None, found: Found) -> None:
+    """A change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
         found.changed.append(row)

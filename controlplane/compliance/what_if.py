@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 
 from controlplane.compliance.errors import WhatIfInvalid
 from controlplane.compliance.sweep import STANDING_OPERATION
 from controlplane.identity.models import Project
 from controlplane.placement import effective
+from controlplane.placement.core.assess import admitting
 from controlplane.placement.core.attributes import ABOUT, CERTIFICATIONS
 from controlplane.placement.core.catalogue import value_of
 from controlplane.placement.core.evaluate import Evaluation, evaluate
@@ -87,30 +89,27 @@ def broken(projects: Sequence[Project], before: World, after: World, *, now: dat
     """What is admissible where it is now, and would not be then, in the world after."""
     allocations = list(Allocation.objects.filter(project__in=projects).select_related("node", "project").order_by("pk"))
     policies = effective.of_many([allocation.consumer_id for allocation in allocations])
-    found: list[Broken] = []
-    for allocation in allocations:
-        layers = policies[allocation.consumer_id]
-        roles = ROLES_OF[STANDING_OPERATION[allocation.kind]]
-        zone = allocation.node.zone_id
+
+    @cache  # many resources have the same policies in the same zone
+    def breaks(layers: tuple[Policy, ...], zone: str, kind: str) -> tuple[Evaluation, tuple[str, ...]] | None:
+        roles = ROLES_OF[STANDING_OPERATION[kind]]
         if not evaluate(layers, before.zones.get(zone), before, now=now, roles=roles).admits:
-            continue
+            return None
         evaluation = evaluate(layers, after.zones.get(zone), after, now=then, roles=roles)
-        if not evaluation.admits:
-            found.append(Broken(allocation, evaluation, _admissible(layers, after, then, roles)))
-    return found
+        return None if evaluation.admits else (evaluation, _open(layers, after, then, roles))
+
+    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in allocations)
+    return [Broken(row, *broken) for row, broken in found if broken is not None]
 
 
-def _admissible(policies: Sequence[Policy], world: World, now: datetime, roles: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        zone.id
-        for zone in world.zones.values()
-        if zone.status == "open" and evaluate(policies, zone, world, now=now, roles=roles).admits
-    )
+def _open(policies: Sequence[Policy], world: World, now: datetime, roles: Sequence[str]) -> tuple[str, ...]:
+    """The open zones that the policies admit."""
+    return tuple(zone.id for zone in admitting(policies, world, now=now, roles=roles) if zone.status == "open")
 
 
 def lost_zones(project: Project, before: World, after: World, *, now: datetime, then: datetime) -> tuple[str, ...]:
     """Zones that the project's own policies admit now and would not then."""
     policies = effective.of_project(project)
     roles = ROLES_OF["instance.create"]
-    left = set(_admissible(policies, after, then, roles))
-    return tuple(zone for zone in _admissible(policies, before, now, roles) if zone not in left)
+    left = set(_open(policies, after, then, roles))
+    return tuple(zone for zone in _open(policies, before, now, roles) if zone not in left)

@@ -7,7 +7,6 @@ opens no other node.
 """
 
 import base64
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,14 +18,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from controlplane.kernel import clock
+from controlplane.kernel import clock, key_files
 from controlplane.nodes.errors import CertificateRequestInvalid
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
@@ -52,7 +49,7 @@ def create_authority(folder: Path) -> None:
         .add_extension(_key_usage(is_authority=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write_key(folder / "ca.key", key)
+    key_files.write(folder / "ca.key", key)
     (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
@@ -63,7 +60,7 @@ def issue_process(folder: Path, process: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.UniformResourceIdentifier(f"andromede://controlplane/{process}")]
     certificate = _sign(folder, key.public_key(), process, names, ExtendedKeyUsageOID.CLIENT_AUTH)
-    _write_key(folder / f"{process}.key", key)
+    key_files.write(folder / f"{process}.key", key)
     (folder / f"{process}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
@@ -147,9 +144,3 @@ def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)

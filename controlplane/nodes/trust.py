@@ -213,15 +213,20 @@ def due(node: Node) -> pb.EnsureTrustRequest | None:
 
 
 def note(node: Node, state: pb.TrustState) -> None:
-    """Keep what the node says that it trusts."""
-    node.keyset_version = state.keyset_version
-    node.charter_version = state.charter_version
-    node.deny_version = state.deny_version
-    node.facts_epoch = state.epoch
-    node.is_clock_kept = state.is_clock_kept
-    node.floor_issued_at = datetime.fromtimestamp(state.floor_issued_at_unix_ms / 1000, UTC)
-    fields = ("keyset_version", "charter_version", "deny_version", "facts_epoch", "is_clock_kept", "floor_issued_at")
-    Node.objects.filter(pk=node.pk).update(**{name: getattr(node, name) for name in fields})
+    """Keep what the node says that it trusts. Every heartbeat says it, and most say nothing new."""
+    said = {
+        "keyset_version": state.keyset_version,
+        "charter_version": state.charter_version,
+        "deny_version": state.deny_version,
+        "facts_epoch": state.epoch,
+        "is_clock_kept": state.is_clock_kept,
+        "floor_issued_at": datetime.fromtimestamp(state.floor_issued_at_unix_ms / 1000, UTC),
+    }
+    news = {name: value for name, value in said.items() if getattr(node, name) != value}
+    if news:
+        Node.objects.filter(pk=node.pk).update(**news)
+        for name, value in news.items():
+            setattr(node, name, value)
 
 
 def _document(kind: str, node: Node) -> bytes:

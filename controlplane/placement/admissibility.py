@@ -23,7 +23,7 @@ from controlplane.placement.core.canonical import digest, dumps
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.effective import Demand, Subject
-from controlplane.placement.models import PolicyHead
+from controlplane.placement.models import PolicyDocument, PolicyHead
 from controlplane.placement.selectors import Standing
 
 # One row. Zones and classifications are tens; what they are is the operator's, and raises no number.
@@ -145,6 +145,10 @@ class Demanded:
     def of(cls, demand: Demand) -> "Demanded":
         layers = effective.documents(demand.policies)
         return cls(demand.policies, demand.classifications, layers, dumps(layers).decode(), digest(layers))
+
+    def keep(self) -> None:
+        """Have the document of these layers: there is one for each combination that ever counted."""
+        PolicyDocument.objects.get_or_create(digest=self.digest, defaults={"document": self.layers})
 
 
 def demanded(subject: Subject, sight: Sight) -> Demanded:

@@ -17,11 +17,10 @@ from controlplane.placement.errors import (
     ClassificationNotFound,
     ClassificationTaken,
 )
-from controlplane.placement.models import Classification
+from controlplane.placement.models import DRIFT_ACTIONS, Classification
 from controlplane.placement.policies import AT_ONCE, Owner
 
 SCHEMA = "andromede.classifications/1"
-DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")
 ID_MAX = 56  # what is left of a policy's 64 letters holds the version
 
 

@@ -17,6 +17,7 @@ from controlplane.placement import admissibility, exemptions, selectors
 from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core import decision as core
 from controlplane.placement.core.decide import decide
+from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.explain import tenant
 from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.core.reading import as_rfc3339
@@ -25,7 +26,7 @@ from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
-from controlplane.placement.models import Decision, Exemption, PolicyDocument
+from controlplane.placement.models import Decision, Exemption
 
 # STALE_POLICY and STALE_FACTS, as the triggers say them (migrations 0004, 0006).
 STALE = ("AN001", "AN002")
@@ -129,11 +130,12 @@ def _decided(
     )
     assessment = admissibility.assessment(demand, request.roles, sight, now=now)
     seed = (ask.consumer_id.int + attempt) % 2**32
-    decision = decide(request, FLEET.current(), assessment, seed=seed)
+    fleet = FLEET.current()
+    decision = decide(request, fleet, assessment, seed=seed)
     exemption = None if decision.is_admitted else exemptions.in_force(ask.consumer_id, ask.operation, now)
     if exemption is not None:
         waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
-        decision = decide(request, FLEET.current(), waiving, seed=seed)
+        decision = decide(request, fleet, waiving, seed=seed)
     return Taken(decision, sight.standing, demand, now, exemption if decision.is_admitted else None)
 
 
@@ -158,7 +160,7 @@ def has_moved(error: DatabaseError) -> bool:
 @transaction.atomic
 def store(ask: Ask, taken: Taken) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
-    PolicyDocument.objects.get_or_create(digest=taken.demand.digest, defaults={"document": taken.demand.layers})
+    taken.demand.keep()
     note_use(taken)
     decision, evidence = rows(ask, taken)
     decision.save(force_insert=True)
@@ -218,12 +220,7 @@ def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
         "policies": taken.demand.layers,
         "reference_zone": None,
         "exemption": exemptions.as_core(taken.exemption).payload() if taken.exemption else None,
-        "zones": {
-            zone.zone: [
-                [each.ref.policy, each.ref.atom, each.result, each.code] for each in zone.results if each.result != "T"
-            ]
-            for zone in taken.decision.zones
-        },
+        "zones": {zone.zone: failures(zone.results) for zone in taken.decision.zones},
         "admitted_zones": row.admitted_zones,
         "valid_until": as_rfc3339(taken.decision.valid_until) if taken.decision.valid_until else None,
     }

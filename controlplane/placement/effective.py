@@ -12,11 +12,11 @@ from uuid import UUID
 from django.db.models import Q
 
 from controlplane.identity.models import Organization, Project, ProjectResource
-from controlplane.placement.core.canonical import digest, dumps, loads
+from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, Policy
 from controlplane.placement.core.policy_document import as_document, parse
 from controlplane.placement.errors import TooManyAtoms
-from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyDocument, PolicyVersion
+from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyVersion
 
 OWNER = ("level", "organization_id", "project_id", "classification_id", "resource_id")
 
@@ -134,13 +134,6 @@ def _layer(text: bytes) -> Policy:
 
 def documents(policies: Iterable[Policy]) -> list[dict[str, object]]:
     return [as_document(policy) for policy in policies]
-
-
-def keep(policies: Sequence[Policy]) -> PolicyDocument:
-    """The row of these layers together; there is one for each combination that ever counted."""
-    document = documents(policies)
-    row, _ = PolicyDocument.objects.get_or_create(digest=digest(document), defaults={"document": document})
-    return row
 
 
 InForce = Mapping[tuple[str, object], Policy]

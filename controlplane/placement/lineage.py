@@ -9,6 +9,7 @@ from uuid import UUID
 
 from controlplane.identity.models import Project
 from controlplane.placement import effective
+from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.policy_document import as_document
 from controlplane.placement.effective import Source
@@ -47,11 +48,12 @@ def begin(new: NewData, sources: Iterable[Source] = ()) -> None:
 def join(holder: Source, source: Source, *, kind: str) -> None:
     """The holder gets data of the source: from now on it has the source's classifications and whatever policies are
     effective there now, also when those are loosened later."""
-    demand = effective.of_source(source)
+    demand = Demanded.of(effective.of_source(source))
+    demand.keep()
     Lineage.objects.get_or_create(
         resource_id=holder.id,
         source_id=source.id,
-        policies=effective.keep(demand.policies),
+        policies_id=demand.digest,
         defaults={"classifications": list(demand.classifications)},
     )
     fresh = {"kind": kind, "project": holder.project}

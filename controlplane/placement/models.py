@@ -7,6 +7,8 @@ from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node
 
+DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")  # the mildest first
+
 
 class Classification(models.Model):
     """How sensitive data is: a policy by name, which sticks to every copy. Without an organization it is the
@@ -28,7 +30,7 @@ class Classification(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(drift_action__in=["flag", "freeze", "evacuate", "stop"]),
+                condition=Q(drift_action__in=DRIFT_ACTIONS),
                 name="placement_classification_drift_action",
             )
         ]

@@ -16,8 +16,8 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel import clock
 from controlplane.placement import effective
+from controlplane.placement.core.assess import admitting
 from controlplane.placement.core.compare import Change, Sets, change, unsatisfiable, without_effect
-from controlplane.placement.core.evaluate import evaluate
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.policy import ROLES, AtomRef, Policy, PolicyError
 from controlplane.placement.core.policy_document import as_document, parse
@@ -139,11 +139,8 @@ def above(owner: Owner) -> tuple[Policy, ...]:
 
 def _newly_refused(before: Sequence[Policy], after: Sequence[Policy], world: World) -> tuple[str, ...]:
     now = clock.now()
-
-    def admits(policies: Sequence[Policy], zone_id: str) -> bool:
-        return evaluate(policies, world.zones[zone_id], world, now=now, roles=ROLES).admits
-
-    return tuple(zone for zone in sorted(world.zones) if admits(before, zone) and not admits(after, zone))
+    was, stays = ({zone.id for zone in admitting(each, world, now=now, roles=ROLES)} for each in (before, after))
+    return tuple(sorted(was - stays))
 
 
 @transaction.atomic(durable=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 
 from controlplane.catalog.models import Zone
@@ -19,15 +18,8 @@ from controlplane.placement.models import (
     Binding,
     Decision,
     Exemption,
-    PolicyHead,
     PolicyProposal,
 )
-
-STANDING = """
-SELECT (SELECT value FROM catalog_factsepoch WHERE id = 1),
-    (SELECT version FROM placement_policyhead WHERE organization_id IS NULL),
-    (SELECT version FROM placement_policyhead WHERE organization_id = %s)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +29,6 @@ class Standing:
     facts_epoch: int
     platform_version: int
     organization_version: int
-
-
-def standing(project: Project) -> Standing:
-    """Read before what it numbers, so that a change in between makes the decision stale, never too new."""
-    with connection.cursor() as cursor:
-        cursor.execute(STANDING, [project.organization_id])
-        epoch, platform, organization = cursor.fetchone()
-    if organization is None:
-        PolicyHead.objects.get_or_create(organization_id=project.organization_id)
-        return standing(project)
-    return Standing(epoch, platform, organization)
 
 
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:

@@ -1,29 +1,29 @@
 """Policies, classifications and decisions, as they come in and go out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from rest_framework import serializers
 
 from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Reference, Text, Whole, references
 from controlplane.kernel.wording import language
 from controlplane.placement import effective
-from controlplane.placement.classifications import DRIFT_ACTIONS
 from controlplane.placement.core import decision as core
 from controlplane.placement.core import explain
+from controlplane.placement.core.compare import Change
 from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.core.policy import ROLES
 from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.decisions import Taken
-from controlplane.placement.models import PROPOSAL, Classification, Decision
+from controlplane.placement.models import DRIFT_ACTIONS, PROPOSAL, Classification, Decision
 
 REASON_MAX = 500
 TITLE_MAX = 120
 LIST_MAX = 64
 AMOUNT_MAX = 2**31 - 1
 CLASSIFICATIONS_MAX = 16
-CHANGES = ("same", "tighter", "looser", "incomparable")
+CHANGES = get_args(Change)
 EU = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
 
 

@@ -11,8 +11,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement import effective, services
 from controlplane.placement.core import capacity as core
-from controlplane.placement.core.assess import assess
-from controlplane.placement.core.evaluate import evaluate
+from controlplane.placement.core.assess import admitting, assess
 from controlplane.placement.core.policy import ROLES, Policy, Role
 from controlplane.placement.core.request import Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
@@ -58,12 +57,8 @@ def simulate(what: What) -> Taken:
 
 def admissible_zones(policies: Sequence[Policy]) -> list[str]:
     """The open zones that satisfy all of them, for whatever reason of holding data."""
-    world, now = catalog.world(), clock.now()
-    return [
-        zone.id
-        for zone in world.zones.values()
-        if zone.status == "open" and evaluate(policies, zone, world, now=now, roles=ROLES).admits
-    ]
+    found = admitting(policies, catalog.world(), now=clock.now(), roles=ROLES)
+    return [zone.id for zone in found if zone.status == "open"]
 
 
 def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:

@@ -20,7 +20,7 @@ from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.core.trust import Charter
 from controlplane.placement.errors import NoAllocation
-from controlplane.placement.models import PERMIT, Allocation, Decision, PolicyDocument
+from controlplane.placement.models import PERMIT, Allocation, Decision
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import Standing
 from controlplane.placement.services import renew
@@ -160,7 +160,7 @@ def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:
 def _keep(row: Row, permit: Permit, key: SigningKey, decision: Decision, demand: Demanded) -> None:
     signed = key.sign(KIND, permit.payload())
     if demand.digest != decision.policies_id:
-        PolicyDocument.objects.get_or_create(digest=demand.digest, defaults={"document": demand.layers})
+        demand.keep()
     move(row, PERMIT, "signed", document=signed.document(), expires_at=permit.exp, decision=decision)
     evidence.append(
         "permit",

@@ -20,7 +20,7 @@ from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.errors import NodeFailed, NodeNotTrusting, NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement import permits, selectors
+from controlplane.placement import admissibility, permits
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
@@ -83,7 +83,8 @@ def _decision(operation: Operation, ask: Callable[[], Ask], place: Grant) -> UUI
     """The one that the operation's claim rests on, or a new one."""
     claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
-    if is_ours and permits.stands(claimed, selectors.standing(claimed.project)):
+    sight = admissibility.look(claimed.project.organization_id, claimed.consumer_id)
+    if is_ours and permits.stands(claimed, sight.standing):
         return claimed.pk
     return placement.renew(ask()).pk
 

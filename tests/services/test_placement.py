@@ -10,7 +10,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import node_cordon, node_uncordon
-from controlplane.placement import decisions, policies, selectors
+from controlplane.placement import admissibility, decisions, policies
 from controlplane.placement import services as placement
 from controlplane.placement.core.canonical import digest
 from controlplane.placement.decisions import Ask, GroupRule
@@ -248,7 +248,7 @@ VALUES (%s, now(), now(), %s, 'instance', %s, %s, %s, %s, %s, %s)
 
 def admitted(tenant: Tenant, zone: str = "fr-idf-1") -> Decision:
     """A decision that admits, as it would be if nothing were demanded."""
-    standing = selectors.standing(tenant.project)
+    standing = admissibility.look(tenant.project.organization_id, new_id()).standing
     nothing, _ = PolicyDocument.objects.get_or_create(digest=digest([]), defaults={"document": []})
     return Decision.objects.create(
         operation="instance.create",

@@ -9,7 +9,7 @@ from controlplane.placement.core import exemption as exemptions
 from controlplane.placement.core import permit as permits
 from controlplane.placement.core import statements
 from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.evaluate import Evaluation, evaluate, waive
+from controlplane.placement.core.evaluate import Evaluation, evaluate, failures, waive
 from controlplane.placement.core.facts import World, Zone
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.policy_document import parse as parse_policy
@@ -314,10 +314,9 @@ def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> Non
     """What the record says against what comes out."""
     stated = as_object(body.get("zones"), "zones", optional=None)
     for name, evaluation in found.items():
-        if failing(evaluation) != stated[name]:
-            raise Unsound(
-                f"zone {name}: it says {_clauses(stated[name])}, and {_clauses(failing(evaluation))} comes out"
-            )
+        outcome = failures(evaluation.results)
+        if outcome != stated[name]:
+            raise Unsound(f"zone {name}: it says {_clauses(stated[name])}, and {_clauses(outcome)} comes out")
     boundaries = [each.valid_until for each in found.values() if each.valid_until is not None]
     until = as_rfc3339(min(boundaries)) if boundaries else None
     if body.get("valid_until") != until:
@@ -340,13 +339,6 @@ def _exempted(
     if not is_for_it or terms.zone not in found or not terms.not_before <= now < terms.expires_at:
         raise Unsound("its exemption is for something else, or for another time")
     return {**found, terms.zone: waive(found[terms.zone], policies.layers, terms.waived)}
-
-
-def failing(evaluation: Evaluation) -> list[object]:
-    """The clauses that do not hold, as decisions record them."""
-    return [
-        [each.ref.policy, each.ref.atom, each.result, each.code] for each in evaluation.results if each.result != "T"
-    ]
 
 
 def _clauses(stated: object) -> str:

@@ -110,6 +110,12 @@ def assess(
     )
 
 
+def admitting(policies: Sequence[Policy], world: World, *, now: datetime, roles: Collection[str]) -> tuple[Zone, ...]:
+    """The zones that satisfy all of the policies, open or not, in the order of the world."""
+    zones = world.zones.values()
+    return tuple(zone for zone in zones if evaluate(policies, zone, world, now=now, roles=roles).admits)
+
+
 def _verdict(zone: Zone, evaluation: Evaluation) -> ZoneVerdict:
     found = {each.result for each in evaluation.results}
     return ZoneVerdict(

@@ -122,6 +122,11 @@ def evaluate(
     return Evaluation(tuple(results), horizon.until)
 
 
+def failures(results: Sequence[AtomResult]) -> list[list[str]]:
+    """The clauses that do not hold, as evidence has them: policy, atom, result and code."""
+    return [[each.ref.policy, each.ref.atom, each.result, each.code] for each in results if each.result != "T"]
+
+
 def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
     """What an exemption makes of it: a clause among `waived` (policy/atom) that can be waived and does not hold counts
     as T with the code WAIVED, and with what it would have been as its detail. Of several clauses of one name (the

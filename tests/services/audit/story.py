@@ -15,14 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from controlplane.audit import evidence
-from controlplane.audit.core.rules import failing
 from controlplane.audit.models import EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import as_uuid
 from controlplane.placement.core import catalogue, statements
 from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.evaluate import evaluate
+from controlplane.placement.core.evaluate import evaluate, failures
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.permit import Contents, Limits, Permit, expiry
 from controlplane.placement.core.policy_document import as_document
@@ -194,7 +193,7 @@ class Story:
             "policy_digest": digest(self.layers),
             "policies": list(self.layers),
             "reference_zone": None,
-            "zones": {name: failing(each) for name, each in found.items()},
+            "zones": {name: failures(each.results) for name, each in found.items()},
             "admitted_zones": admitted,
             "valid_until": as_rfc3339(min(boundaries)) if boundaries else None,
         }
