@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
@@ -139,14 +139,15 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
 
 def in_force(resource_id: UUID, op: str, now: datetime) -> Exemption | None:
     """The exemption that holds for this operation on this resource now, with both approvals and a use left."""
-    candidates = Exemption.objects.filter(
-        resource_ids__contains=[resource_id],
-        op=op,
-        not_before__lte=now,
-        expires_at__gt=now,
-        use_count__lt=F("max_uses"),
-    )
-    return next((each for each in candidates.order_by("expires_at") if len(each.approvals) == len(core.DUTIES)), None)
+    unused = running(resource_id, op, now).filter(use_count__lt=F("max_uses"))
+    return next((each for each in unused if len(each.approvals) == len(core.DUTIES)), None)
+
+
+def running(resource_id: UUID, op: str, now: datetime) -> QuerySet[Exemption]:
+    """Those about this operation on this resource whose time it is, approved or not, used or not; which ends first
+    comes first."""
+    its_time = Exemption.objects.filter(not_before__lte=now, expires_at__gt=now)
+    return its_time.filter(resource_ids__contains=[resource_id], op=op).order_by("expires_at")
 
 
 def use(actor: Actor, exemption: Exemption) -> None:

@@ -15,7 +15,6 @@ from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.core.signed import Verify
 from controlplane.placement.core.trust import Key
-from controlplane.placement.models import Exemption as Row
 from controlplane.signer.believed import Believed
 from controlplane.signer.errors import FactsNotVouchedFor
 
@@ -51,11 +50,8 @@ def _exemptions(zone: str, *, op: str, resource_id: UUID) -> list[Exemption]:
     """Those that hold now, both signatures checked by the keys that nodes check them by. That a use is left is seen to
     where the decision is stored."""
     now = clock.now()
-    rows = Row.objects.filter(
-        resource_ids__contains=[resource_id], op=op, zone=zone, not_before__lte=now, expires_at__gt=now
-    )
     found = []
-    for exemption in map(exemptions.as_core, rows.order_by("expires_at")):
+    for exemption in map(exemptions.as_core, exemptions.running(resource_id, op, now).filter(zone=zone)):
         verify = core.verifier_of(trust.keyset(), exemption.terms, _verifier)
         try:
             core.check(exemption, resource=str(resource_id), op=op, zone=zone, now=now, verify=verify)
