@@ -21,10 +21,10 @@ from controlplane.nodes.keysets import NewKeys
 from controlplane.nodes.management import signing
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
+from controlplane.placement import admissibility
 from controlplane.placement.core import signed
 from controlplane.placement.core.permit import KIND, LIFETIME
 from controlplane.placement.models import Allocation, Binding, Decision, Permit, PolicyDocument
-from controlplane.placement.selectors import standing as standing_of
 from controlplane.signer import permits as signer
 from controlplane.storage.models import Volume
 from tests.facts import officer, state_of
@@ -148,7 +148,7 @@ def test_a_resource_that_is_gone(waiting: Waiting) -> None:
 def forged_decision(waiting: Waiting) -> Decision:
     """Admits whatever it is: what somebody could write who has the database, but not the signer's key."""
     document, _ = PolicyDocument.objects.get_or_create(digest="0" * 64, defaults={"document": []})
-    standing = standing_of(waiting.cloud.tenant.project)
+    standing = admissibility.look(waiting.cloud.tenant.project.organization_id, new_id()).standing
     return Decision.objects.create(
         operation="instance.create",
         project=waiting.cloud.tenant.project,
