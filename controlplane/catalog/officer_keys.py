@@ -128,15 +128,3 @@ def need_in_force(key: OfficerKey, *, now: datetime, field: str | None = None) -
         obstacle = EXPIRED
     if obstacle is not None:
         raise OfficerKeyNotInForce(field=field, name=key.key_id, reason=obstacle)
-
-
-def verify_with(key_id: str, message: bytes, signature: bytes, *, user_id: UUID | None) -> bool:
-    """Whether this user's key, in force now, made the signature. A key that is nobody's account is nobody's here."""
-    key = OfficerKey.objects.filter(key_id=key_id, user_id=user_id).first() if user_id is not None else None
-    if key is None:
-        return False
-    try:
-        need_in_force(key, now=clock.now())
-    except OfficerKeyNotInForce:
-        return False
-    return keys.verifier(key.public_key)(message, signature)

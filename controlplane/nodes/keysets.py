@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from controlplane.catalog.keys import algorithm_of
 from controlplane.catalog.models import Fact, OfficerKey
-from controlplane.placement.core.trust import ANY, Key, Use
+from controlplane.placement.core.trust import ANY, Approver, Key
 
 OVERLAP = timedelta(days=7)
 LIFETIME = timedelta(days=366)
@@ -54,8 +54,9 @@ def signers(
     return ending | added
 
 
-def officers(before: Mapping[str, Key], approvers: Collection[str], *, now: datetime) -> dict[str, Key]:
-    """A key has one use: `approvers`, and those who were it before, sign approvals of exemptions, the others facts.
+def officers(before: Mapping[str, Key], approvers: Mapping[str, Approver], *, now: datetime) -> dict[str, Key]:
+    """A key has one use: those of `approvers` (id → whose), and of those who were it before, sign approvals of
+    exemptions, the others facts.
 
     A key that was revoked or is over stays for what it has signed until then, as long as that is believed.
     """
@@ -63,17 +64,18 @@ def officers(before: Mapping[str, Key], approvers: Collection[str], *, now: date
     found = {}
     for row in OfficerKey.objects.order_by("key_id"):
         known = before.get(row.key_id)
-        use: Use = "approval" if row.key_id in approvers or (known and known.use == "approval") else "facts"
+        approver = approvers.get(row.key_id) or (known.approver if known else None)
         not_after = min(row.not_after, row.revoked_at or row.not_after)
         if (not_after > now or row.key_id in believed) and not_after > row.not_before:
             found[row.key_id] = Key(
                 id=row.key_id,
-                use=use,
+                use="approval" if approver else "facts",
                 algorithm=algorithm_of(row.public_key),
                 public_key=row.public_key,
                 zones=frozenset({ANY}),
                 classifications=frozenset({ANY}),
                 not_before=row.not_before,
                 not_after=not_after,
+                approver=approver,
             )
     return found

@@ -12,13 +12,13 @@ from django.db.models import F, QuerySet
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
-from controlplane.catalog.officer_keys import verify_with
+from controlplane.catalog import keys, officer_keys
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
+from controlplane.nodes import trust
 from controlplane.placement.core import exemption as core
 from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.signed import message
 from controlplane.placement.errors import (
     ApprovalInvalid,
     ExemptionNotPossible,
@@ -104,7 +104,9 @@ def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: 
     Raises:
         ExemptionSamePerson: the actor asked for it, or approved it already.
         ExemptionOver: too late.
-        ApprovalInvalid: not the actor's duty or key, or not the signature of these terms.
+        OfficerKeyNotFound, OfficerKeyNotInForce.
+        ApprovalInvalid: the keyset does not know the key as the actor's for this duty, or it is not the signature of
+            these terms.
     """
     exemption = Exemption.objects.select_for_update().get(pk=exemption.pk)
     _check_duty(actor, exemption, duty)
@@ -113,16 +115,10 @@ def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: 
     people = [exemption.requested_by, *(UUID(each["approver"]) for each in exemption.approvals)]
     if actor.user_id in people or any(each["duty"] == duty for each in exemption.approvals):
         raise ExemptionSamePerson()
-    payload = terms_of(exemption).approval_payload(str(actor.user_id), duty)
-    if not verify_with(key_id, message(core.KIND, payload), signature, user_id=actor.user_id):
-        raise ApprovalInvalid(field="signature", reason="it is not the signature of these terms by a key of yours")
-    approval = {
-        "approver": str(actor.user_id),
-        "duty": duty,
-        "key_id": key_id,
-        "signature": base64.b64encode(signature).decode(),
-    }
-    exemption.approvals = [*exemption.approvals, approval]
+    approval = core.Approval(str(actor.user_id), duty, key_id, signature)
+    _check_signature(exemption, approval)
+    kept = {"approver": approval.approver, "duty": duty, "key_id": key_id}
+    exemption.approvals = [*exemption.approvals, kept | {"signature": base64.b64encode(signature).decode()}]
     exemption.save(update_fields=["approvals"])
     _tell(actor, exemption, "exemption.approve")
     return exemption
@@ -135,6 +131,21 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
         actor.may_rule(exemption.project.organization_id)
     else:
         raise ApprovalInvalid(field="duty", reason=f"it is one of {', '.join(core.DUTIES)}")
+
+
+def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
+    """As every node will check it, and by what is known of the key meanwhile."""
+    officer_keys.need_in_force(officer_keys.get(approval.key_id, field="key_id"), now=clock.now(), field="key_id")
+    terms, owner = terms_of(exemption), str(exemption.project.organization_id)
+    try:
+        core.check_approval(terms, approval, organization=owner, keyring=keyring())
+    except core.NotApproved as exc:
+        raise ApprovalInvalid(field="signature", reason=exc.reason) from exc
+
+
+def keyring() -> core.Keyring:
+    """What approvals are checked by, here and by nodes. Raises NoKeyset."""
+    return core.Keyring(trust.keyset(), trust.deny_list().kids, lambda key: keys.verifier(key.public_key))
 
 
 def in_force(resource_id: UUID, op: str, now: datetime) -> Exemption | None:

@@ -14,8 +14,9 @@ from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text,
 from controlplane.kernel.listing import Listing, exactly
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.placement import exemptions, selectors
-from controlplane.placement.core.exemption import DUTIES, KIND, LONGEST, USUAL
+from controlplane.placement.core.exemption import KIND, LONGEST, USUAL
 from controlplane.placement.core.signed import message
+from controlplane.placement.core.trust import DUTIES
 from controlplane.placement.exemptions import NewExemption
 from controlplane.placement.models import Exemption
 

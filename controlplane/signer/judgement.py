@@ -1,22 +1,21 @@
 """Do the policies hold for a zone, on the facts that are vouched for? As the node will ask it, and no other way."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from controlplane.catalog import keys
 from controlplane.kernel import clock
-from controlplane.nodes import trust
 from controlplane.placement import exemptions
 from controlplane.placement.core import exemption as core
 from controlplane.placement.core.evaluate import AtomResult, evaluate, waive
-from controlplane.placement.core.exemption import Exemption, NotApproved
+from controlplane.placement.core.exemption import Exemption, NotApproved, Occasion
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.roles import ROLES_OF
-from controlplane.placement.core.signed import Verify
-from controlplane.placement.core.trust import Key
 from controlplane.signer.believed import Believed
 from controlplane.signer.errors import FactsNotVouchedFor
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class Judgement:
 
 
 def judge(policies: tuple[Policy, ...], known: Believed, *, op: str, resource_id: UUID) -> Judgement:
-    """
+    """Of an operation on a resource, in the zone that is `known`.
+
     Raises:
         FactsNotVouchedFor: a clause does not hold.
     """
@@ -49,17 +49,14 @@ def _told(results: tuple[AtomResult, ...]) -> str:
 def _exemptions(zone: str, *, op: str, resource_id: UUID) -> list[Exemption]:
     """Those that hold now, both signatures checked by the keys that nodes check them by. That a use is left is seen to
     where the decision is stored."""
-    now = clock.now()
-    found = []
-    for exemption in map(exemptions.as_core, exemptions.running(resource_id, op, now).filter(zone=zone)):
-        verify = core.verifier_of(trust.keyset(), exemption.terms, _verifier)
+    now, found = clock.now(), []
+    for row in exemptions.running(resource_id, op, now).filter(zone=zone).select_related("project"):
+        exemption = exemptions.as_core(row)
+        occasion = Occasion(str(resource_id), op, zone, str(row.project.organization_id))
         try:
-            core.check(exemption, resource=str(resource_id), op=op, zone=zone, now=now, verify=verify)
-        except NotApproved:
+            core.check(exemption, occasion, now=now, keyring=exemptions.keyring())
+        except NotApproved as exc:
+            log.info("exemption %s does not count: %s", row.pk, exc)
             continue
         found.append(exemption)
     return found
-
-
-def _verifier(key: Key) -> Verify:
-    return keys.verifier(key.public_key)

@@ -13,6 +13,7 @@ from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
 from controlplane.placement.core.exemption import Approval, Exemption, Terms
 from controlplane.placement.core.permit import Contents, Limits
+from controlplane.placement.core.trust import OFFICER_DUTY, Approver
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
@@ -271,7 +272,11 @@ def test_two_people_waive_a_clause_and_one_does_not(agent: AgentUnderTest) -> No
     sovereignty, duty = SigningKey.ed25519("approver-1"), SigningKey.p256("approver-2")
     officers = [(sovereignty, "sovereignty_officer", "bruno"), (duty, "duty_operator", "chloe")]
     keys = [agent.authority.signer.entry("permit"), agent.authority.officer.entry("facts")]
-    keys += [key.entry("approval") for key, _, _ in officers]
+    organization = wishes.new_id()
+    keys += [
+        sovereignty.entry("approval", approver=Approver("bruno", OFFICER_DUTY, organization)),
+        duty.entry("approval", approver=Approver("chloe", "duty_operator")),
+    ]
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, keys)))
     waivable = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"waivable": True}]}]
     request = wishes.volume()
@@ -294,14 +299,18 @@ def test_two_people_waive_a_clause_and_one_does_not(agent: AgentUnderTest) -> No
     one = Exemption(terms, (approvals[0],))
     both = Exemption(terms, tuple(approvals))
 
-    assert code_of(agent, permitted(agent, request, policies=waivable)) == "policy_refuses"
-    assert code_of(agent, permitted(agent, request, policies=waivable, exemption=one)) == "not_approved"
-    assert code_of(agent, permitted(agent, request, policies=IN_GERMANY, exemption=both)) == "policy_refuses"
-    agent.stub.bare.EnsureVolume(permitted(agent, request, policies=waivable, exemption=both))
+    def code(request: pb.EnsureVolumeRequest, **changes: object) -> str:
+        return code_of(agent, permitted(agent, request, **({"organization": organization} | changes)))
+
+    assert code(request, policies=waivable) == "policy_refuses"
+    assert code(request, policies=waivable, exemption=one) == "not_approved"
+    assert code(request, policies=waivable, exemption=both, organization=wishes.new_id()) == "not_approved"
+    assert code(request, policies=IN_GERMANY, exemption=both) == "policy_refuses"
+    agent.stub.bare.EnsureVolume(
+        permitted(agent, request, policies=waivable, exemption=both, organization=organization)
+    )
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(deny=agent.authority.deny(1, kids=[duty.id])))
-    other = wishes.volume()
-    elsewhere = permitted(agent, other, policies=waivable, exemption=both, resource=request.subject.id)
-    assert code_of(agent, elsewhere) == "revoked_key"
+    assert code(wishes.volume(), policies=waivable, exemption=both, resource=request.subject.id) == "revoked_key"
 
 
 def test_what_the_node_does_not_know_refuses(agent: AgentUnderTest) -> None:

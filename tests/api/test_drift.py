@@ -3,12 +3,7 @@
 import base64
 from datetime import timedelta
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from controlplane.catalog import keys
-from controlplane.catalog.officer_keys import NewKey, officer_key_register
 from controlplane.compute.models import Instance
-from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
 from controlplane.placement.policies import policy_set
@@ -16,6 +11,7 @@ from controlplane.reconcilers import drift
 from tests import facts
 from tests.api.client import Caller
 from tests.api.tokens import make_token
+from tests.approvers import OFFICER, appoint, person
 from tests.services.compliance.test_drift import HELD, certificate
 from tests.world import Cloud
 
@@ -66,18 +62,11 @@ def test_an_exemption_is_asked_for_and_approved(api: Caller, cloud: Cloud, insta
     assert (asked.status, asked.body["use_count"], asked.body["approvals"]) == (201, 0, [])
     officer = Caller(token=make_token(cloud.tenant.project, role="sovereignty_officer"), project="alpha")
     seen = officer.get(f"/v1/exemptions/{asked.body['id']}").body
-    key = Ed25519PrivateKey.generate()
-    row = officer_key_register(
-        SYSTEM,
-        NewKey(
-            officer="Olga",
-            public_key=keys.public_part(key),
-            user_id=ApiToken.objects.latest("created_at").user_id,
-            not_before=clock.now() - timedelta(days=1),
-        ),
-    )
-    signature = base64.b64encode(key.sign(base64.b64decode(seen["to_sign"]["sovereignty_officer"]))).decode()
-    approval = {"duty": "sovereignty_officer", "key_id": row.key_id, "signature": signature}
+    user, owner = ApiToken.objects.latest("created_at").user_id, cloud.tenant.project.organization_id
+    olga = person("olga", user_id=user, organization_id=owner)
+    appoint(cloud.world.root, {olga: OFFICER})
+    signature = base64.b64encode(olga.key.sign(base64.b64decode(seen["to_sign"][OFFICER]))).decode()
+    approval = {"duty": OFFICER, "key_id": olga.key_id, "signature": signature}
     approved = officer.post(f"/v1/exemptions/{asked.body['id']}/actions/approve", approval)
     assert (approved.status, [each["duty"] for each in approved.body["approvals"]]) == (200, ["sovereignty_officer"])
     unknown = api.post("/v1/exemptions", body | {"decision": "none"})

@@ -1,20 +1,22 @@
 """Break-glass: two people of different duties, for stated clauses, for hours, and everything is told."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import IntegrityError, connection, transaction
+from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
-from controlplane.catalog import keys
-from controlplane.catalog.officer_keys import NewKey, officer_key_register
-from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.catalog.errors import OfficerKeyNotInForce
+from controlplane.catalog.officer_keys import officer_key_revoke
+from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
-from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.nodes import keys
+from controlplane.nodes.keys import SigningKey
 from controlplane.placement import exemptions
 from controlplane.placement import services as placement
 from controlplane.placement.core.decision import spelt_out
@@ -32,39 +34,13 @@ from controlplane.placement.exemptions import NewExemption, exemption_approve, e
 from controlplane.placement.models import Allocation, Decision, Exemption
 from controlplane.placement.policies import policy_set
 from tests import facts
+from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
 
 HERE = {"id": "here", "attr": "location.territory", "op": "in", "value": ["FR"], "waivable": True}
 FIXED = {"id": "fixed", "attr": "keys.countries", "op": "subset", "value": ["FR"]}
-OFFICER, OPERATOR = "sovereignty_officer", "duty_operator"
-
-
-@dataclass(frozen=True)
-class Person:
-    actor: Actor
-    key_id: str
-    key: Ed25519PrivateKey
-
-    def sign(self, exemption: Exemption, duty: str) -> bytes:
-        payload = exemptions.terms_of(exemption).approval_payload(str(self.actor.user_id), duty)
-        return self.key.sign(message(KIND, payload))
-
-    def approve(self, exemption: Exemption, duty: str) -> Exemption:
-        signature = self.sign(exemption, duty)
-        return exemption_approve(self.actor, exemption, duty=duty, key_id=self.key_id, signature=signature)
-
-
-def person(name: str, **fields: object) -> Person:
-    user = User.objects.create(email=f"{name}@example.org")
-    key = Ed25519PrivateKey.generate()
-    since = clock.now() - timedelta(days=1)
-    row = officer_key_register(
-        SYSTEM, NewKey(officer=name, public_key=keys.public_part(key), not_before=since, user_id=user.pk)
-    )
-    actor = replace(Actor(user.pk, new_id(), None, "member"), **fields)  # type: ignore[arg-type]
-    return Person(actor, row.key_id, key)
 
 
 @pytest.fixture
@@ -77,13 +53,23 @@ def tenant() -> Tenant:
 
 
 @pytest.fixture
-def officer(tenant: Tenant) -> Person:
-    return person("olga", role=OFFICER, organization_id=tenant.project.organization_id)
+def root(tmp_path: Path, settings: Settings) -> SigningKey:
+    settings.PKI_DIR = tmp_path
+    return keys.create(tmp_path / "root", keys.ROOT, name="root")
 
 
 @pytest.fixture
-def operator() -> Person:
-    return person("otto", role="operator", is_operator=True)
+def officer(tenant: Tenant, root: SigningKey) -> Person:
+    found = person("olga", role=OFFICER, organization_id=tenant.project.organization_id)
+    appoint(root, {found: OFFICER})
+    return found
+
+
+@pytest.fixture
+def operator(root: SigningKey) -> Person:
+    found = person("otto", role="operator", is_operator=True)
+    appoint(root, {found: OPERATOR})
+    return found
 
 
 def wanted(tenant: Tenant) -> Ask:
@@ -131,8 +117,9 @@ def test_one_approval_is_not_enough(tenant: Tenant, officer: Person) -> None:
     assert not Allocation.objects.exists()
 
 
-def test_the_same_person_cannot_approve_twice(tenant: Tenant) -> None:
+def test_the_same_person_cannot_approve_twice(tenant: Tenant, root: SigningKey) -> None:
     both = person("both", role=OFFICER, organization_id=tenant.project.organization_id, is_operator=True)
+    appoint(root, {both: OFFICER})
     exemption = both.approve(requested(tenant, wanted(tenant)), OFFICER)
     with pytest.raises(ExemptionSamePerson):
         both.approve(exemption, OPERATOR)
@@ -190,6 +177,32 @@ def test_a_clause_that_is_not_waivable_stays(tenant: Tenant) -> None:
 def test_it_lasts_hours(tenant: Tenant, lifetime: timedelta) -> None:
     with pytest.raises(ExemptionNotPossible):
         requested(tenant, wanted(tenant), lifetime=lifetime)
+
+
+def test_a_key_that_the_root_has_not_appointed_does_not_count(
+    tenant: Tenant, root: SigningKey, operator: Person
+) -> None:
+    """Whoever runs the control plane can register keys and make members; whose a key is, the keyset says."""
+    exemption = requested(tenant, wanted(tenant))
+    own = tenant.project.organization_id
+    minted = person("mallory", role=OFFICER, organization_id=own)
+    with pytest.raises(ApprovalInvalid, match="duty"):
+        minted.approve(exemption, OFFICER)
+    as_officer = replace(operator, actor=replace(operator.actor, role=OFFICER, organization_id=own))
+    with pytest.raises(ApprovalInvalid, match="duty"):
+        as_officer.approve(exemption, OFFICER)
+    stranger = person("sven", role=OFFICER, organization_id=make_tenant("beta").project.organization_id)
+    appoint(root, {stranger: OFFICER})
+    moved = replace(stranger, actor=replace(stranger.actor, organization_id=own))
+    with pytest.raises(ApprovalInvalid, match="duty"):
+        moved.approve(exemption, OFFICER)
+
+
+def test_a_revoked_key_does_not_count_from_that_moment(tenant: Tenant, officer: Person) -> None:
+    exemption = requested(tenant, wanted(tenant))
+    officer_key_revoke(SYSTEM, officer.key_id)
+    with pytest.raises(OfficerKeyNotInForce):
+        officer.approve(exemption, OFFICER)
 
 
 def test_a_signature_of_other_terms_does_not_count(tenant: Tenant, officer: Person) -> None:

@@ -1,6 +1,7 @@
 """What the commands about keys share."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from django.conf import settings
 from django.core.management.base import CommandParser
@@ -11,7 +12,7 @@ from controlplane.kernel import clock
 from controlplane.nodes import keys, keysets, trust
 from controlplane.nodes.errors import NoKeyset
 from controlplane.nodes.keysets import NewKeys
-from controlplane.placement.core.trust import ANY, Key, Keyset
+from controlplane.placement.core.trust import ANY, Approver, Key, Keyset
 
 
 def add_root_key(parser: CommandParser) -> None:
@@ -29,10 +30,15 @@ def words(text: str) -> tuple[str, ...]:
 
 @transaction.atomic
 def publish(
-    actor: Actor, root: keys.SigningKey, new: NewKeys, *, approvers: Collection[str] = (), without: Collection[str] = ()
+    actor: Actor,
+    root: keys.SigningKey,
+    new: NewKeys,
+    *,
+    approvers: Mapping[str, Approver] = MappingProxyType({}),
+    without: Collection[str] = (),
 ) -> Keyset:
-    """The keyset that follows the last one, unless nothing would change. `without`: signers' keys that are to be
-    void."""
+    """The keyset that follows the last one, unless nothing would change. `approvers`: officers' keys that are for
+    exemptions from now on, and whose they are. `without`: signers' keys that are to be void."""
     before, now = _published(), clock.now()
     void = trust.deny_list().kids | set(without)
     public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR).items() if kid not in void}

@@ -2,23 +2,22 @@
 operation, one zone and some hours. Pure, standard library only: nodes check both signatures themselves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
 from .signed import BadDocument, Signed, Verify, of_envelope
-from .trust import Key, Keyset
+from .trust import DUTIES, OFFICER_DUTY, Approver, Key, Keyset
 
 KIND = "approval"  # of what each of the two signs
-DUTIES = ("sovereignty_officer", "duty_operator")
 LONGEST = timedelta(hours=72)
 USUAL = timedelta(hours=4)
 TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "not_before", "expires_at", "max_uses")
 
 
 class NotApproved(Exception):
-    """`code`: NOT_APPROVED, SAME_PERSON, EXEMPTION_OVER or NOT_EXEMPTED."""
+    """`code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER or NOT_EXEMPTED."""
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
@@ -82,16 +81,34 @@ class Exemption:
         return {"terms": self.terms.payload(), "approvals": [each.envelope() for each in signed]}
 
 
-def check(
-    exemption: Exemption, *, resource: str, op: str, zone: str, now: datetime, verify: Callable[[Approval], bool]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What approvals are checked by. `denied`: ids of keys that were revoked; `verifier` makes a check of one key's
+    signatures."""
+
+    keyset: Keyset
+    denied: Collection[str]
+    verifier: Callable[[Key], Verify]
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What somebody would do under an exemption. `organization`: whose data the resource is."""
+
+    resource: str
+    op: str
+    zone: str
+    organization: str
+
+
+def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: Keyring) -> None:
     """
     Raises:
         NotApproved: it is not for this, not now, or not agreed to by two people of different duties of whom neither
             asked for it.
     """
     terms, approvals = exemption.terms, exemption.approvals
-    if (op, zone) != (terms.op, terms.zone) or resource not in terms.resources:
+    if (occasion.op, occasion.zone) != (terms.op, terms.zone) or occasion.resource not in terms.resources:
         raise NotApproved("NOT_EXEMPTED", f"exemption {terms.id} is for something else")
     if not terms.not_before <= now < terms.expires_at or terms.expires_at - terms.not_before > LONGEST:
         raise NotApproved("EXEMPTION_OVER", f"exemption {terms.id} does not hold at this time")
@@ -103,25 +120,28 @@ def check(
     if terms.requested_by in people:
         raise NotApproved("SAME_PERSON", f"exemption {terms.id} was approved by who asked for it")
     for approval in approvals:
-        if not verify(approval):
-            raise NotApproved("NOT_APPROVED", f"the signature of {approval.approver} is not good")
+        check_approval(terms, approval, organization=occasion.organization, keyring=keyring)
 
 
-def verifier_of(keyset: Keyset, terms: Terms, verifier: Callable[[Key], Verify]) -> Callable[[Approval], bool]:
-    """Checks approvals by the keys of a keyset that are for them."""
+def check_approval(terms: Terms, approval: Approval, *, organization: str, keyring: Keyring) -> None:
+    """The keyset, which neither the signer nor whoever runs the control plane can make, says whose the key is.
 
-    def verify(approval: Approval) -> bool:
-        key = keyset.keys.get(approval.key_id)
-        if key is None or key.use != "approval":
-            return False
-        signed = Signed(terms.approval_payload(approval.approver, approval.duty), approval.key_id, approval.signature)
-        try:
-            signed.check(KIND, verifier(key))
-        except BadDocument:
-            return False
-        return True
-
-    return verify
+    Raises:
+        NotApproved: it is no key of this person for this duty and organization, or not its signature.
+    """
+    if approval.key_id in keyring.denied:
+        raise NotApproved("REVOKED_KEY", f"an approval is signed by {approval.key_id}, which was revoked")
+    key = keyring.keyset.keys.get(approval.key_id)
+    side = organization if approval.duty == OFFICER_DUTY else ""
+    if key is None or key.approver != Approver(approval.approver, approval.duty, side):
+        raise NotApproved("NOT_APPROVED", f"key {approval.key_id} is not this person's for the duty {approval.duty}")
+    if not key.not_before <= terms.not_before < key.not_after:
+        raise NotApproved("NOT_APPROVED", f"key {key.id} was not in use when exemption {terms.id} was asked for")
+    signed = Signed(terms.approval_payload(approval.approver, approval.duty), approval.key_id, approval.signature)
+    try:
+        signed.check(KIND, keyring.verifier(key))
+    except BadDocument as exc:
+        raise NotApproved("NOT_APPROVED", f"the signature of {approval.approver} is not good") from exc
 
 
 def parse(value: object, at: str) -> Exemption:

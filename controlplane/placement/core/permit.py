@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from . import exemption as exemptions
 from .canonical import digest
 from .evaluate import evaluate, waive
-from .exemption import Exemption
+from .exemption import Exemption, Keyring, Occasion
 from .facts import World
 from .policy import ROLES, PolicyError, Role
 from .policy_document import parse as parse_policy
@@ -268,13 +268,10 @@ def _check_standing(permit: Permit, trust: Trust) -> None:
 def _check_exemption(permit: Permit, trust: Trust) -> None:
     if (exemption := permit.exemption) is None:
         return
-    if denied := {each.key_id for each in exemption.approvals} & trust.deny.kids:
-        raise Refused("REVOKED_KEY", f"an approval is signed by {', '.join(sorted(denied))}, which was revoked")
-    verify = exemptions.verifier_of(trust.keyset, exemption.terms, trust.verifier)
+    occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization)
+    keyring = Keyring(trust.keyset, trust.deny.kids, trust.verifier)
     try:
-        exemptions.check(
-            exemption, resource=permit.resource, op=permit.op, zone=permit.zone, now=trust.now, verify=verify
-        )
+        exemptions.check(exemption, occasion, now=trust.now, keyring=keyring)
     except exemptions.NotApproved as exc:
         raise Refused(exc.code, exc.reason) from exc
 

@@ -9,19 +9,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
+from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text, refuse
 
 Use = Literal["permit", "facts", "receipt", "approval"]
 USES: tuple[Use, ...] = ("permit", "facts", "receipt", "approval")
+# Whose agreement an exemption needs, one of each: the side whose data it is, and the side that runs the machines.
+OFFICER_DUTY = "sovereignty_officer"
+DUTIES = (OFFICER_DUTY, "duty_operator")
 ALGORITHMS = ("Ed25519", "ECDSA-P256-SHA256")
 ANY = "*"
 MAX_VERSION = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
+class Approver:
+    """Who may approve exemptions with a key: a user (`person`, an id), in one of DUTIES, a sovereignty officer for the
+    data of one `organization` (an id) and nobody else's. The duty operator's is empty."""
+
+    person: str
+    duty: str
+    organization: str = ""
+
+    def payload(self) -> dict[str, object]:
+        return {"person": self.person, "duty": self.duty, "organization": self.organization}
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """`public_key`: base64 of its SubjectPublicKeyInfo (RFC 5280). `zones`, `classifications`: what it may speak of;
-    "*" is all."""
+    "*" is all. `approver`: of keys for approvals, and of these alone."""
 
     id: str
     use: Use
@@ -31,6 +47,7 @@ class Key:
     classifications: frozenset[str]
     not_before: datetime
     not_after: datetime
+    approver: Approver | None = None
 
     def covers(self, *, zone: str, classifications: Collection[str]) -> bool:
         return _admits(self.zones, (zone,)) and _admits(self.classifications, classifications)
@@ -45,6 +62,7 @@ class Key:
             "classifications": sorted(self.classifications),
             "not_before": as_rfc3339(self.not_before),
             "not_after": as_rfc3339(self.not_after),
+            "approver": self.approver.payload() if self.approver else None,
         }
 
 
@@ -141,8 +159,10 @@ def read_keyset(payload: object) -> Keyset:
 
 
 def _key(item: object, at: str) -> Key:
-    names = ("kid", "use", "alg", "public_key", "zones", "classifications", "not_before", "not_after")
+    names = ("kid", "use", "alg", "public_key", "zones", "classifications", "not_before", "not_after", "approver")
     body = as_object(item, at, required=names)
+    if (body["use"] == "approval") != (body["approver"] is not None):
+        refuse(f"{at}.approver", "stands with keys for approvals and with no others")
     return Key(
         id=as_text(body["kid"], f"{at}.kid", limit=64),
         use=USES[USES.index(as_choice(body["use"], f"{at}.use", among=USES))],
@@ -152,7 +172,20 @@ def _key(item: object, at: str) -> Key:
         classifications=_texts(body["classifications"], f"{at}.classifications"),
         not_before=as_instant(body["not_before"], f"{at}.not_before"),
         not_after=as_instant(body["not_after"], f"{at}.not_after"),
+        approver=None if body["approver"] is None else _approver(body["approver"], f"{at}.approver"),
     )
+
+
+def _approver(value: object, at: str) -> Approver:
+    body = as_object(value, at, required=("person", "duty", "organization"))
+    duty = as_choice(body["duty"], f"{at}.duty", among=DUTIES)
+    if duty == OFFICER_DUTY:
+        organization = as_text(body["organization"], f"{at}.organization")
+    elif body["organization"] == "":
+        organization = ""
+    else:
+        refuse(f"{at}.organization", "is empty unless the duty is an officer's")
+    return Approver(as_text(body["person"], f"{at}.person"), duty, organization)
 
 
 def _texts(value: object, at: str) -> frozenset[str]:

@@ -28,10 +28,9 @@ from controlplane.catalog.errors import (
 )
 from controlplane.catalog.facts import FACTS_MAX, facts_state
 from controlplane.catalog.models import Fact, OfficerKey, Party
-from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke, verify_with
+from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.core.canonical import dumps, loads
@@ -463,17 +462,6 @@ def test_the_id_of_a_key_is_never_given_again() -> None:
     with pytest.raises(OfficerKeyInvalid, match="registered already"):
         officer_key_register(SYSTEM, replace(new, officer="Mallory", key_id="second"))
     assert officer_key_register(SYSTEM, new).revoked_at is not None
-
-
-def test_a_key_speaks_for_its_account() -> None:
-    key, user = private_key("Ada"), User.objects.create(email="ada@example.org")
-    officer_key_register(SYSTEM, NewKey("Ada", keys.public_part(key), "ada", user.pk))
-    assert verify_with("ada", b"message", key.sign(b"message"), user_id=user.pk)
-    assert not verify_with("ada", b"other", key.sign(b"message"), user_id=user.pk)
-    assert not verify_with("ada", b"message", key.sign(b"message"), user_id=None)
-    assert not verify_with("nobody", b"message", key.sign(b"message"), user_id=user.pk)
-    officer_key_revoke(SYSTEM, "ada")
-    assert not verify_with("ada", b"message", key.sign(b"message"), user_id=user.pk)
 
 
 def test_only_operators_state_and_register() -> None:

@@ -16,9 +16,10 @@ from controlplane.kernel import clock
 from controlplane.nodes import keys, keysets, trust
 from controlplane.nodes.models import TrustDocument
 from controlplane.placement.core import signed
-from controlplane.placement.core.trust import Key
+from controlplane.placement.core.trust import Approver, Key
 from controlplane.placement.models import Permit
 from controlplane.signer import floors
+from tests.approvers import person
 from tests.facts import officer, state, statement
 from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
 from tests.world import Cloud, again, run
@@ -73,13 +74,28 @@ def test_the_same_keys_again_are_no_new_keyset(cloud: Cloud, command: Run) -> No
 
 
 def test_officers_sign_facts_unless_they_are_named_as_approvers(cloud: Cloud, command: Run) -> None:
-    ada, bea = officer("ada").key_id, officer("bea").key_id
-    command("keyset_publish", "--approver", bea)
-    uses = {key.id: key.use for key in trust.keyset().keys.values()}
-    assert (uses[ada], uses[bea]) == ("facts", "approval")
+    ada, bea, dan = officer("ada").key_id, person("bea"), person("dan")
+    owner = cloud.tenant.project.organization
+    for each, duty in ((bea, f"sovereignty_officer@{owner.name}"), (dan, "duty_operator")):
+        command("keyset_publish", "--approver", f"{each.key_id}={duty}")
+    known = trust.keyset().keys
+    assert (known[ada].use, known[ada].approver) == ("facts", None)
+    bea_is = Approver(str(bea.actor.user_id), "sovereignty_officer", str(owner.pk))
+    assert (known[bea.key_id].use, known[bea.key_id].approver) == ("approval", bea_is)
+    assert known[dan.key_id].approver == Approver(str(dan.actor.user_id), "duty_operator")
     officer("cleo")
     command("keyset_publish")
-    assert trust.keyset().keys[bea].use == "approval", "it keeps its use"
+    assert trust.keyset().keys[bea.key_id].approver == bea_is, "it keeps its use"
+
+
+@pytest.mark.parametrize(
+    "said", ["{key}", "{key}=boss", "{key}=sovereignty_officer", "{key}=duty_operator@acme", "nobody=duty_operator"]
+)
+def test_an_approver_has_a_key_a_duty_and_as_an_officer_an_organization(cloud: Cloud, command: Run, said: str) -> None:
+    before = trust.keyset()
+    with pytest.raises(CommandError):
+        command("keyset_publish", "--approver", said.format(key=person("bea").key_id))
+    assert trust.keyset() == before
 
 
 def test_a_revoked_officers_key_stays_for_what_it_has_signed(cloud: Cloud, command: Run) -> None:

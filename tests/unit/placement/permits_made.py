@@ -22,7 +22,7 @@ from controlplane.placement.core.permit import (
     check,
 )
 from controlplane.placement.core.signed import Signed, message, sign
-from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset
+from controlplane.placement.core.trust import OFFICER_DUTY, Approver, Charter, DenyList, Floor, Key, Keyset
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVER, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
@@ -154,11 +154,25 @@ TERMS = Terms(
     max_uses=1,
 )
 APPROVERS = {"sovereignty_officer": ("user-2", "a-2"), "duty_operator": ("user-3", "a-3")}
+
+
+def approver_key(duty: str, **changes: Any) -> Key:
+    person, name = APPROVERS[duty]
+    approver = Approver(person, duty, PERMIT.organization if duty == OFFICER_DUTY else "")
+    return key(name, **({"use": "approval", "approver": approver} | changes))
+
+
 WITH_APPROVERS = replace(
     TRUST,
     world=World({"fr-idf-1": ABROAD}),
-    keyset=Keyset(1, {**KEYSET.keys, **{name: key(name, use="approval") for _, name in APPROVERS.values()}}),
+    keyset=Keyset(1, {**KEYSET.keys, **{name: approver_key(duty) for duty, (_, name) in APPROVERS.items()}}),
 )
+
+
+def with_approver(duty: str, **changes: Any) -> Trust:
+    """The same, but one approver's key in the keyset is changed."""
+    changed = approver_key(duty, **changes)
+    return replace(WITH_APPROVERS, keyset=Keyset(1, {**WITH_APPROVERS.keyset.keys, changed.id: changed}))
 
 
 def exempted(terms: Terms = TERMS, approved: Terms | None = None) -> Signed:

@@ -26,7 +26,7 @@ from controlplane.placement.core.permit import (
 )
 from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.signed import Signed, message, read, sign
-from controlplane.placement.core.trust import Charter, DenyList, Keyset
+from controlplane.placement.core.trust import Approver, Charter, DenyList, Keyset
 from tests.unit.placement.permits_made import (
     ABROAD,
     CHARTER,
@@ -49,6 +49,7 @@ from tests.unit.placement.permits_made import (
     refusal,
     resigned,
     signed,
+    with_approver,
     with_policies,
 )
 
@@ -359,6 +360,26 @@ def test_an_exemption_that_others_approved_is_none() -> None:
     assert code(exempted(), replace(WITH_APPROVERS, keyset=KEYSET)) == "NOT_APPROVED"
     denied = replace(WITH_APPROVERS, deny=DenyList(1, kids=frozenset({"a-3"})))
     assert code(exempted(), denied) == "REVOKED_KEY"
+
+
+@pytest.mark.parametrize(
+    "somebody_else",
+    [
+        Approver("user-3", "sovereignty_officer", "org-1"),
+        Approver("user-2", "sovereignty_officer", "org-2"),
+        Approver("user-2", "sovereignty_officer", ""),
+        Approver("user-2", "duty_operator", ""),
+    ],
+)
+def test_whose_a_key_is_and_for_which_duty_the_keyset_says(somebody_else: Approver) -> None:
+    """So the operator alone, with as many keys as it likes, makes no exemption: user-2's key is its organization's."""
+    assert code(exempted(), with_approver("sovereignty_officer", approver=somebody_else)) == "NOT_APPROVED"
+
+
+def test_an_approvers_key_was_in_use_when_the_exemption_was_asked_for() -> None:
+    assert code(exempted(), with_approver("duty_operator", not_after=NOW)) == "NOT_APPROVED"
+    assert code(exempted(), with_approver("duty_operator", not_before=NOW + SECOND)) == "NOT_APPROVED"
+    checked(exempted(), with_approver("duty_operator", not_before=NOW, not_after=NOW + SECOND))
 
 
 # --- the order of the checks

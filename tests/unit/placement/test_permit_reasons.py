@@ -16,6 +16,7 @@ from tests.unit.placement.permits_made import (
     NOW,
     PERMIT,
     POLICIES,
+    SECOND,
     TRUST,
     WITH_APPROVERS,
     altered,
@@ -23,6 +24,7 @@ from tests.unit.placement.permits_made import (
     key,
     refusal,
     signed,
+    with_approver,
     with_policies,
 )
 
@@ -106,7 +108,19 @@ REASONS: list[tuple[Signed, Trust, str, str]] = [
         exempted(),
         replace(WITH_APPROVERS, deny=DenyList(1, kids=frozenset({"a-2", "a-3"}))),
         "REVOKED_KEY",
-        "an approval is signed by a-2, a-3, which was revoked",
+        "an approval is signed by a-2, which was revoked",
+    ),
+    (
+        exempted(),
+        with_approver("duty_operator", not_before=NOW + SECOND),
+        "NOT_APPROVED",
+        "key a-3 was not in use when exemption ex-1 was asked for",
+    ),
+    (
+        exempted(),
+        with_approver("duty_operator", use="permit", approver=None),
+        "NOT_APPROVED",
+        "key a-3 is not this person's for the duty duty_operator",
     ),
     (
         signed(replace(PERMIT, policy_digest="x")),

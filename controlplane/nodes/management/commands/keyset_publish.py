@@ -1,13 +1,30 @@
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from controlplane.catalog.models import OfficerKey
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
+from controlplane.identity.management.lookups import organization_named
 from controlplane.nodes import keys, keysets
 from controlplane.nodes.management import signing
+from controlplane.placement.core.trust import DUTIES, OFFICER_DUTY, Approver
+
+
+def _approver(text: str) -> tuple[str, Approver]:
+    """KEY_ID=DUTY, and who that is."""
+    key_id, _, said = text.partition("=")
+    duty, _, organization = said.partition("@")
+    if duty not in DUTIES or bool(organization) != (duty == OFFICER_DUTY):
+        raise ArgumentTypeError(f"{text}: write KEY_ID=duty_operator or KEY_ID=sovereignty_officer@ORGANIZATION")
+    key = OfficerKey.objects.filter(key_id=key_id).first()
+    if key is None or key.user_id is None:
+        raise ArgumentTypeError(f"{key_id}: no key is registered with this id and a --user. See officer_key register.")
+    owner = str(organization_named(organization).pk) if organization else ""
+    return key_id, Approver(str(key.user_id), duty, owner)
 
 
 class Command(OperatorCommand):
@@ -20,8 +37,10 @@ class Command(OperatorCommand):
             "--approver",
             action="append",
             default=[],
-            metavar="KEY_ID",
-            help="an officer's key for exemptions, not facts",
+            type=_approver,
+            metavar="KEY_ID=DUTY",
+            help="an officer's key that is for approving exemptions and no longer for facts. DUTY is duty_operator, or"
+            " sovereignty_officer@ORGANIZATION",
         )
         parser.add_argument(
             "--delay-minutes", type=int, default=0, help="how long new signers' keys wait before they sign"
@@ -34,5 +53,5 @@ class Command(OperatorCommand):
             delay=timedelta(minutes=options["delay_minutes"]),
         )
         root = keys.load(Path(options["root_key"]), keys.ROOT)
-        published = signing.publish(SYSTEM, root, new, approvers=options["approver"])
+        published = signing.publish(SYSTEM, root, new, approvers=dict(options["approver"]))
         self.say(f"Keyset {published.version} has the keys {', '.join(sorted(published.keys))}.")
