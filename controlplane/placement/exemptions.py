@@ -19,6 +19,7 @@ from controlplane.kernel import clock
 from controlplane.nodes import trust
 from controlplane.placement.core import exemption as core
 from controlplane.placement.core.decision import spelt_out
+from controlplane.placement.core.trust import DUTIES
 from controlplane.placement.errors import (
     ApprovalInvalid,
     ExemptionNotPossible,
@@ -130,7 +131,7 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
     elif duty == "sovereignty_officer":
         actor.may_rule(exemption.project.organization_id)
     else:
-        raise ApprovalInvalid(field="duty", reason=f"it is one of {', '.join(core.DUTIES)}")
+        raise ApprovalInvalid(field="duty", reason=f"it is one of {', '.join(DUTIES)}")
 
 
 def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
@@ -151,7 +152,7 @@ def keyring() -> core.Keyring:
 def in_force(resource_id: UUID, op: str, now: datetime) -> Exemption | None:
     """The exemption that holds for this operation on this resource now, with both approvals and a use left."""
     unused = running(resource_id, op, now).filter(use_count__lt=F("max_uses"))
-    return next((each for each in unused if len(each.approvals) == len(core.DUTIES)), None)
+    return next((each for each in unused if len(each.approvals) == len(DUTIES)), None)
 
 
 def running(resource_id: UUID, op: str, now: datetime) -> QuerySet[Exemption]:
