@@ -37,7 +37,8 @@ def build(nodes: int) -> None:
 
 
 def _node(number: int, zone: str) -> Node:
-    """Of a hundred nodes one does not answer, and two are kept free for maintenance."""
+    """Of a hundred nodes one does not answer, and two are kept free for maintenance; one of a thousand has not attested
+    itself."""
     return Node(
         name=f"node-{number}",
         zone_id=zone,
@@ -46,6 +47,8 @@ def _node(number: int, zone: str) -> Node:
         is_cordoned=number % 50 == 3,
         certificate_sha256="",
         certificate_expires_at=clock.now() + timedelta(days=1),
+        is_attested=number % 1000 != 11,
+        cleared_for=["*"],
         traits=["firmware:uefi", "cpu:avx512"] if number % 3 == 0 else ["firmware:uefi"],
     )
 

@@ -31,6 +31,7 @@ from controlplane.nodes.trust import Sighting
 from controlplane.operations import hints, leases
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
+from controlplane.placement.core.trust import ANY
 from controlplane.signer import believed, floors
 from controlplane.signer import permits as signer
 from controlplane.watcher import messages, receipts
@@ -216,6 +217,9 @@ def make_node(name: str, *, zone: str = "fr-idf-1", **inventory: int) -> Node:
         last_heartbeat_at=now,
         hook_problem="",
         attested_at=now,
+        is_attested=True,
+        cleared_for=[ANY],
+        chartered_until=now + timedelta(days=1),
     )
     totals = {"vcpus_total": 8, "memory_mib_total": 8192, "disk_gib_total": 100, **inventory}
     Inventory.objects.create(node=node, vcpus_ratio=1, memory_mib_reserved=0, disk_gib_reserved=0, **totals)

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -26,9 +26,10 @@ class Node(BaseModel):
     `is_cordoned`: takes nothing new; what it has stays.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
-    inventories. What it last said that it trusts: `keyset_version` … `floor_issued_at`. It is attested while
-    `hook_problem` is empty and `attested_at`, when its signature last vouched for that, is not too long ago
-    (is_attested); one that is not gets public data alone.
+    inventories. What it last said that it trusts: `keyset_version` … `floor_issued_at`. `attested_at`: when its
+    signature last vouched for its hook. With every heartbeat `is_attested` says whether that is not too long ago and
+    nothing is wrong with the hook (`hook_problem`), and `cleared_for`, what its charter allows, is emptied when the
+    charter has ended (`chartered_until`). A node that is not attested gets public data alone.
     """
 
     name = models.CharField(max_length=63)
@@ -55,6 +56,9 @@ class Node(BaseModel):
     hook_sha256 = models.CharField(max_length=64, blank=True)
     hook_problem = models.CharField(max_length=300, default="It has not been heard yet.", blank=True)
     attested_at = models.DateTimeField(null=True)
+    is_attested = models.BooleanField(default=False)
+    cleared_for = ArrayField(models.CharField(max_length=63), default=list)
+    chartered_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -63,9 +67,14 @@ class Node(BaseModel):
         ]
 
     @property
-    def is_attested(self) -> bool:
-        oldest = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
-        return not self.hook_problem and self.attested_at is not None and self.attested_at > oldest
+    def attests(self) -> bool:
+        """Whether it is attested at this moment, which may be later than its last heartbeat."""
+        return self.is_attested and self.attested_at is not None and self.attested_at > oldest_attestation()
+
+
+def oldest_attestation() -> datetime:
+    """When a node must have attested itself, if that is to count now."""
+    return clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
 
 
 def _capacity(resource: str) -> models.GeneratedField:

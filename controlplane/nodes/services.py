@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from controlplane.audit import evidence
 from controlplane.audit.services import record
@@ -20,7 +20,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
 from controlplane.nodes import incidents, pki
 from controlplane.nodes.errors import NodeNameTaken
-from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval
+from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, oldest_attestation
 
 HOOK = "hook"
 UNGUARDED = "libvirt would start guests on it without asking its agent"
@@ -72,9 +72,10 @@ def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem
 def record_heartbeat(node_id: UUID, report: Report) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
     node."""
+    now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
     Node.objects.filter(pk=node_id).update(
         state="ready",
-        last_heartbeat_at=clock.now(),
+        last_heartbeat_at=now,
         boot_id=report.boot_id,
         agent_version=report.agent_version,
         cpu_model=report.cpu_model,
@@ -82,6 +83,8 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         traits=list(report.traits),
         hook_sha256=report.hook_sha256,
         hook_problem=report.hook_problem,
+        is_attested=Case(When(attests, then=not report.hook_problem), default=False),
+        cleared_for=Case(When(chartered_until__gt=now, then=F("cleared_for")), default=[]),
     )
     _watch_hook(node_id, report.hook_problem)
     totals = {

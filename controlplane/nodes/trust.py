@@ -152,6 +152,8 @@ def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: Sighting) -> 
         witnesses=tuple(witnesses),
     )
     _keep(CHARTER, charter.node, charter.version, root.sign(CHARTER, charter.payload()))
+    cleared_for = sorted(charter.classifications)
+    Node.objects.filter(pk=node.pk).update(cleared_for=cleared_for, chartered_until=charter.valid_to, updated_at=now)
     epochs.advance()
     record(actor, "trust.charter", node.pk, version=charter.version, zone=charter.zone, witnesses=witnesses)
     return charter

@@ -126,6 +126,7 @@ def _decided(
         near=near,
         policies=demand.policies,
         roles=ask.roles or ROLES_OF[ask.operation],
+        classifications=demand.classifications,
         is_there=is_there,
     )
     assessment = admissibility.assessment(demand, request.roles, sight, now=now)
@@ -240,10 +241,14 @@ def refuse(ask: Ask, taken: Taken) -> NoReturn:
 
 
 def is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
-    """Some zone that it could be in is admitted by all policies, so that only room is lacking."""
+    """Some zone that it could be in is admitted by all policies and not all of its nodes are kept from such data, so
+    that only room is lacking."""
     in_question = _zones_in_question(ask, decision)
     zones = [zone for zone in decision.zones if zone.zone in in_question]
-    return any(all(result.result == "T" for result in zone.results) for zone in zones)
+    return any(
+        all(result.result == "T" for result in zone.results) and not (zone.nodes and zone.kept_out == zone.nodes)
+        for zone in zones
+    )
 
 
 def _zones_in_question(ask: Ask, decision: core.Decision) -> set[str]:

@@ -24,7 +24,7 @@ SELECT sight.*, node.* FROM (
 LEFT JOIN (
     SELECT node_id::text, name, zone_id,
         vcpus_capacity, memory_mib_capacity, disk_gib_capacity, vcpus_used, memory_mib_used, disk_gib_used,
-        state = 'ready', is_cordoned, traits
+        state = 'ready', is_cordoned, traits, is_attested, cleared_for
     FROM nodes_inventory JOIN nodes_node ON nodes_node.id = node_id
     WHERE {which}
 ) AS node ON true
@@ -83,7 +83,7 @@ def _query(sql: str, parameters: dict[str, str]) -> tuple[Reading, list[NodeRow]
 
 
 def _node(row: tuple[Any, ...]) -> NodeRow:
-    node_id, name, zone, *amounts, is_ready, is_cordoned, traits = row
+    node_id, name, zone, *amounts, is_ready, is_cordoned, traits, is_attested, cleared_for = row
     return NodeRow(
         id=node_id,
         name=name,
@@ -93,6 +93,8 @@ def _node(row: tuple[Any, ...]) -> NodeRow:
         is_ready=is_ready,
         is_cordoned=is_cordoned,
         traits=frozenset(traits),
+        is_attested=is_attested,
+        cleared=tuple(sorted(cleared_for)),
     )
 
 

@@ -18,7 +18,7 @@ from controlplane.placement import admissibility, permits
 from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
-from controlplane.placement.core.trust import Charter
+from controlplane.placement.core.trust import PUBLIC, Charter
 from controlplane.placement.errors import NoAllocation
 from controlplane.placement.models import PERMIT, Allocation, Decision
 from controlplane.placement.models import Permit as Row
@@ -31,7 +31,6 @@ from controlplane.signer.work import Work
 
 log = logging.getLogger(__name__)
 
-PUBLIC = "public"
 UNDER_WAY = ("running", "undoing")
 SWEEP_LIMIT = 200
 
@@ -138,7 +137,7 @@ def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
         raise NodeNotCleared(reason=f"its charter is for the zone {charter.zone}.")
     if not charter.covers(demand.classifications):
         raise NodeNotCleared(reason="its charter does not allow them.")
-    if set(demand.classifications) - {PUBLIC} and not node.is_attested:
+    if set(demand.classifications) - {PUBLIC} and not node.attests:
         raise NodeNotCleared(reason=node.hook_problem or "it has not attested itself for too long.")
 
 

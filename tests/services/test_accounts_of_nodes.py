@@ -200,13 +200,27 @@ def test_a_genuine_inventory_with_an_active_hook_attests_the_node(
     old = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS + 1)
     Node.objects.update(attested_at=old)
     cloud.machine.row.refresh_from_db()
+    assert not cloud.machine.row.attests
+    cloud.machine.heartbeat()
     assert not cloud.machine.row.is_attested
     with_hook(cloud, GONE, monkeypatch)
     cloud.machine.account()
+    cloud.machine.heartbeat()
     assert not cloud.machine.row.is_attested
     with_hook(cloud, WELL, monkeypatch)
     cloud.machine.account()
+    cloud.machine.heartbeat()
     assert cloud.machine.row.is_attested
+
+
+def test_a_charter_says_what_placement_may_put_there_until_it_ends(cloud: Cloud) -> None:
+    assert cloud.machine.row.cleared_for == ["*"]
+    Node.objects.update(chartered_until=clock.now())
+    cloud.machine.heartbeat()
+    assert cloud.machine.row.cleared_for == []
+    cloud.world.charter(cloud.machine.row)
+    cloud.machine.heartbeat()
+    assert cloud.machine.row.cleared_for == ["*"]
 
 
 def heartbeat(cloud: Cloud, hook: pb.HookState | None) -> None:

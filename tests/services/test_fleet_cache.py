@@ -27,12 +27,14 @@ def told(fleet: Fleet) -> dict[str, tuple[object, ...]]:
     return {
         node: (
             fleet.names[at],
-            fleet.zone_ids[fleet.zone_index[at]],
+            fleet.legend.zones[fleet.zone_index[at]],
             fleet.capacity[:, at].tolist(),
             fleet.free[:, at].tolist(),
             bool(fleet.is_ready[at]),
             bool(fleet.is_cordoned[at]),
-            {name for name, has in zip(fleet.trait_names, fleet.traits[:, at], strict=True) if has},
+            bool(fleet.is_attested[at]),
+            fleet.legend.clearances[fleet.clearance_index[at]],
+            {name for name, has in zip(fleet.legend.traits, fleet.traits[:, at], strict=True) if has},
         )
         for at, node in enumerate(fleet.ids)
     }
@@ -53,6 +55,8 @@ CHANGES: dict[str, Callable[[Node], object]] = {
     "cordoned": lambda node: node_cordon(SYSTEM, node, reason="repair"),
     "silent": lambda node: Node.objects.filter(pk=node.pk).update(state="unreachable"),
     "traits": lambda node: Node.objects.filter(pk=node.pk).update(traits=["tpm", "new"]),
+    "unattested": lambda node: Node.objects.filter(pk=node.pk).update(is_attested=False),
+    "cleared for less": lambda node: Node.objects.filter(pk=node.pk).update(cleared_for=["eu-resident", "public"]),
     "renamed": lambda node: Node.objects.filter(pk=node.pk).update(name="other"),
     "moved": lambda node: Node.objects.filter(pk=node.pk).update(zone=make_zone("xx-new-1")),
     "added": lambda node: make_node("three", zone="yy-new-1"),

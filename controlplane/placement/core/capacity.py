@@ -40,7 +40,7 @@ def _copies(request: Request, fleet: Fleet, assessment: Assessment) -> tuple[Sco
     asked = np.array(request.resources, dtype=np.int64)
     if not asked.any():
         raise ValueError("A request for nothing fits any number of times.")
-    zones = tuple(assessment.verdict(zone) for zone in fleet.zone_ids)
+    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
     may = sift(request, fleet, zones).passing(but_for=CAPACITY)
     free = np.clip(fleet.free[:, may], 0, None)
     return (free[asked > 0] / asked[asked > 0, np.newaxis]).min(axis=0), free

@@ -6,7 +6,7 @@ import numpy as np
 
 from .assess import Assessment, ZoneVerdict
 from .decision import KEPT_NODES, Decision, Elimination, Nodes, Verdict, ZoneReport
-from .filters import ADMITTED, CAPACITY, FILTERS, Sieve, Zones, sift
+from .filters import ADMISSION, ADMITTED, CAPACITY, FILTERS, Sieve, Zones, sift
 from .fleet import Counts, Fleet, Positions
 from .hints import nearest, relaxations
 from .rank import best
@@ -18,7 +18,7 @@ def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int)
 
     `assessment` is what the request's policies say of the zones.
     """
-    zones = tuple(assessment.verdict(zone) for zone in fleet.zone_ids)
+    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
     sieve = sift(request, fleet, zones)
     among = np.flatnonzero(sieve.first_refusal == ADMITTED)
     is_refused = not len(among)
@@ -48,7 +48,7 @@ def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdi
 
 def _counts(fleet: Fleet, sieve: Sieve) -> Counts:
     """How many nodes, by zone and by first refusal; the last column counts those that pass."""
-    shape = len(fleet.zone_ids), len(FILTERS) + 1
+    shape = len(fleet.legend.zones), len(FILTERS) + 1
     cells = fleet.zone_index * shape[1] + sieve.first_refusal
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
@@ -90,10 +90,18 @@ def _zone_reports(zones: Zones, assessment: Assessment, counts: Counts) -> tuple
 
 def _zone_report(zone: ZoneVerdict, row: list[int]) -> ZoneReport:
     codes: dict[str, int] = {}
+    kept_out = 0
     for each, count in zip(FILTERS, row[:ADMITTED], strict=True):
         if count:
             code = each.codes(zone)[0]
             codes[code] = codes.get(code, 0) + count
+            kept_out += count if each.name in ADMISSION else 0
     return ZoneReport(
-        zone=zone.zone, status=zone.status, nodes=sum(row), admitted=row[ADMITTED], codes=codes, results=zone.results
+        zone=zone.zone,
+        status=zone.status,
+        nodes=sum(row),
+        admitted=row[ADMITTED],
+        codes=codes,
+        kept_out=kept_out,
+        results=zone.results,
     )

@@ -37,13 +37,15 @@ class Elimination:
 
 @dataclass(frozen=True, slots=True)
 class ZoneReport:
-    """`codes` counts the refused nodes by reason; `status` is None when nothing is known of the zone."""
+    """`codes` counts the refused nodes by reason, `kept_out` those that are refused for the data's sake; `status` is
+    None when nothing is known of the zone."""
 
     zone: str
     status: ZoneStatus | None
     nodes: int
     admitted: int
     codes: Mapping[str, int]
+    kept_out: int
     results: tuple[AtomResult, ...]
 
 
@@ -67,8 +69,8 @@ class Relaxation:
     `change` is the filter that would have to give way, or "size" for a smaller request; `facts` says how far:
 
     policy: policy, level, atom, zones · zone_asked, zone_open: zones · traits: traits · size: vcpus,
-    memory_mib, disk_gib · ready, cordon, excluded: nodes (the first few) · near, affinity, anti_affinity:
-    nothing.
+    memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · near, affinity,
+    anti_affinity: nothing.
     """
 
     change: str
@@ -207,6 +209,7 @@ def _request(request: Request) -> dict[str, object]:
         "excluded_nodes": sorted(request.excluded_nodes),
         "policies": [policy.id for policy in request.policies],
         "roles": list(request.roles),
+        "classifications": list(request.classifications),
         "is_there": request.is_there,
     }
 

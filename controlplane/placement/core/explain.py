@@ -14,7 +14,7 @@ from .sentences import Language, remedy, say
 NAMED = 8
 BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
 TENANT_CHANGES = ("policy", "zone_asked", "traits", "near", "affinity", "anti_affinity", "size")
-MAINTENANCE_CHANGES = ("zone_open", "ready", "cordon")
+MAINTENANCE_CHANGES = ("attested", "zone_open", "ready", "cordon")
 
 
 def tenant_view(document: Document) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from .assess import ZoneVerdict
 from .fleet import Fleet, Mask
 from .request import DIMENSIONS, Request, Rule
+from .trust import ANY, PUBLIC
 
-Zones = tuple[ZoneVerdict, ...]  # as in fleet.zone_ids
+Zones = tuple[ZoneVerdict, ...]  # as in fleet.legend.zones
 Test = Callable[[Request, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
 
 
@@ -32,6 +33,20 @@ def policies_hold(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
 
 def facts_are_known(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
     return _by_zone(fleet, [zone.status is not None and not zone.is_doubted for zone in zones])
+
+
+def node_is_cleared(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    """Its charter allows the data; one without a charter gets none at all."""
+    wanted = set(request.classifications)
+    flags = [bool(held) and (ANY in held or wanted.issubset(held)) for held in fleet.legend.clearances]
+    if all(flags):
+        return None
+    cleared: Mask = np.array(flags, dtype=np.bool_)[fleet.clearance_index]
+    return cleared
+
+
+def node_is_attested(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return fleet.is_attested if set(request.classifications) - {PUBLIC} else None
 
 
 def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
@@ -58,9 +73,9 @@ def node_is_not_excluded(request: Request, fleet: Fleet, zones: Zones) -> Mask |
 def node_has_traits(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
     if not request.traits:
         return None
-    if not request.traits <= set(fleet.trait_names):
+    if not request.traits <= set(fleet.legend.traits):
         return np.zeros(len(fleet), dtype=np.bool_)
-    rows = [fleet.trait_names.index(trait) for trait in sorted(request.traits)]
+    rows = [fleet.legend.traits.index(trait) for trait in sorted(request.traits)]
     has_all: Mask = np.logical_and.reduce(fleet.traits[rows], axis=0)
     return has_all
 
@@ -126,6 +141,8 @@ CAPACITY_FILTERS = tuple(
 FILTERS = (
     Filter("policy", "ATTR_MISMATCH", policies_hold),
     Filter("facts", "ATTR_UNKNOWN", facts_are_known),
+    Filter("cleared", "NODE_NOT_CLEARED", node_is_cleared),
+    Filter("attested", "NODE_UNATTESTED", node_is_attested),
     Filter("zone_asked", "ZONE_NOT_ASKED", zone_is_asked_for),
     Filter("zone_open", "ZONE_CLOSED", zone_is_open),
     Filter("ready", "NODE_NOT_READY", node_is_ready),
@@ -139,6 +156,8 @@ FILTERS = (
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
+# What keeps a request out of a place whatever room there is: for the data's sake.
+ADMISSION = ("policy", "facts", "cleared", "attested")
 ADMITTED = len(FILTERS)
 
 

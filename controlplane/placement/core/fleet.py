@@ -5,13 +5,15 @@ A fleet is a value: it never changes, and what changed since gives another fleet
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .request import DIMENSIONS, Resources
+from .trust import ANY
 
+T = TypeVar("T")
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 Positions = NDArray[np.intp]
@@ -19,7 +21,8 @@ Scores = NDArray[np.float64]
 
 
 class NodeRow(NamedTuple):
-    """`capacity` is what may be promised: (total - reserved) * ratio, floored."""
+    """`capacity` is what may be promised: (total - reserved) * ratio, floored. `cleared`: the classifications that its
+    charter lets it hold, sorted (ANY: all); empty while it has no charter that holds."""
 
     id: str
     name: str
@@ -29,9 +32,38 @@ class NodeRow(NamedTuple):
     is_ready: bool = True
     is_cordoned: bool = False
     traits: frozenset[str] = frozenset()
+    is_attested: bool = True
+    cleared: tuple[str, ...] = (ANY,)
 
 
-COLUMNS = ("zone_index", "capacity", "free", "is_ready", "is_cordoned", "traits")
+class Legend(NamedTuple):
+    """What the numbers in the columns mean: names, each once and sorted."""
+
+    zones: tuple[str, ...]
+    traits: tuple[str, ...]
+    clearances: tuple[tuple[str, ...], ...]
+
+    def has(self, other: "Legend") -> bool:
+        return all(set(ours).issuperset(theirs) for ours, theirs in zip(self, other, strict=True))
+
+    def joined(self, other: "Legend") -> "Legend":
+        return Legend(
+            tuple(sorted({*self.zones, *other.zones})),
+            tuple(sorted({*self.traits, *other.traits})),
+            tuple(sorted({*self.clearances, *other.clearances})),
+        )
+
+
+COLUMNS = (
+    "zone_index",
+    "capacity",
+    "free",
+    "is_ready",
+    "is_cordoned",
+    "traits",
+    "is_attested",
+    "clearance_index",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,43 +71,47 @@ class Fleet:
     """The last axis of every column is the nodes: index i is node `ids[i]`. Nodes are ordered by id, so that the order
     of reading changes nothing.
 
-    `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `trait_names`;
-    `zone_index` points into `zone_ids`. `free` is negative where the operator has lowered a node's capacity below what
-    it carries. Columns are read-only.
+    `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `legend.traits`;
+    `zone_index` and `clearance_index` point into `legend.zones` and `legend.clearances`. `free` is negative where the
+    operator has lowered a node's capacity below what it carries. Columns are read-only.
     """
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
     positions: Mapping[str, int]
-    zone_ids: tuple[str, ...]
-    trait_names: tuple[str, ...]
+    legend: Legend
     zone_index: Positions
     capacity: Counts
     free: Counts
     is_ready: Mask
     is_cordoned: Mask
     traits: Mask
+    is_attested: Mask
+    clearance_index: Positions
 
     @classmethod
     def from_rows(cls, rows: Iterable[NodeRow]) -> Self:
         """Raises ValueError when two rows have the same id."""
         ordered = sorted(rows, key=lambda row: row.id)
-        zone_ids = tuple(sorted({row.zone for row in ordered}))
-        zones = {zone: index for index, zone in enumerate(zone_ids)}
-        trait_names = tuple(sorted(set().union(*(row.traits for row in ordered))))
+        legend = Legend(
+            zones=tuple(sorted({row.zone for row in ordered})),
+            traits=tuple(sorted(set().union(*(row.traits for row in ordered)))),
+            clearances=tuple(sorted({row.cleared for row in ordered})),
+        )
         capacity = _amounts([row.capacity for row in ordered])
         return cls._of(
             ids=tuple(row.id for row in ordered),
             names=tuple(row.name for row in ordered),
-            zone_ids=zone_ids,
-            trait_names=trait_names,
+            legend=legend,
             columns={
-                "zone_index": np.array([zones[row.zone] for row in ordered], dtype=np.intp),
+                "zone_index": _index([row.zone for row in ordered], legend.zones),
                 "capacity": capacity,
                 "free": capacity - _amounts([row.used for row in ordered]),
-                "is_ready": np.array([row.is_ready for row in ordered], dtype=np.bool_),
-                "is_cordoned": np.array([row.is_cordoned for row in ordered], dtype=np.bool_),
-                "traits": _trait_matrix(ordered, trait_names),
+                "is_ready": _flags([row.is_ready for row in ordered]),
+                "is_cordoned": _flags([row.is_cordoned for row in ordered]),
+                "traits": _trait_matrix(ordered, legend.traits),
+                "is_attested": _flags([row.is_attested for row in ordered]),
+                "clearance_index": _index([row.cleared for row in ordered], legend.clearances),
             },
         )
 
@@ -85,15 +121,14 @@ class Fleet:
         *,
         ids: tuple[str, ...],
         names: tuple[str, ...],
-        zone_ids: tuple[str, ...],
-        trait_names: tuple[str, ...],
+        legend: Legend,
         columns: Mapping[str, NDArray[Any]],
     ) -> Self:
         positions = {node: position for position, node in enumerate(ids)}
         if len(positions) != len(ids):
             raise ValueError("Two rows have the same node id.")
         frozen = {name: _frozen(column) for name, column in columns.items()}
-        return cls(ids, names, positions, zone_ids, trait_names, **frozen)
+        return cls(ids, names, positions, legend, **frozen)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,30 +142,27 @@ class Fleet:
     def with_rows(self, rows: Iterable[NodeRow]) -> "Fleet":
         """The fleet with these rows in the place of those with the same ids, or beside the others.
 
-        Cheap for a few rows, however large the fleet is, unless they bring a node, a zone or a trait that it lacks.
+        Cheap for a few rows, however large the fleet is, unless they bring a node or a name that it lacks.
         """
         news = Fleet.from_rows(rows)
         if not len(news):
             return self
-        known = all(node in self.positions for node in news.ids)
-        if (
-            known
-            and set(self.zone_ids).issuperset(news.zone_ids)
-            and set(self.trait_names).issuperset(news.trait_names)
-        ):
-            return self._overwritten(news._indexed_as(self.zone_ids, self.trait_names))
-        zone_ids = tuple(sorted({*self.zone_ids, *news.zone_ids}))
-        trait_names = tuple(sorted({*self.trait_names, *news.trait_names}))
-        return self._indexed_as(zone_ids, trait_names)._merged(news._indexed_as(zone_ids, trait_names))
+        if self.legend.has(news.legend) and all(node in self.positions for node in news.ids):
+            return self._overwritten(news._read_by(self.legend))
+        legend = self.legend.joined(news.legend)
+        return self._read_by(legend)._merged(news._read_by(legend))
 
-    def _indexed_as(self, zone_ids: tuple[str, ...], trait_names: tuple[str, ...]) -> "Fleet":
-        """The same fleet over longer lists of zones and traits."""
-        zones = np.array([zone_ids.index(zone) for zone in self.zone_ids], dtype=np.intp)
-        traits = np.zeros((len(trait_names), len(self)), dtype=np.bool_)
-        for name, row in zip(self.trait_names, self.traits, strict=True):
-            traits[trait_names.index(name)] = row
-        columns = self._columns() | {"zone_index": zones[self.zone_index], "traits": traits}
-        return Fleet(self.ids, self.names, self.positions, zone_ids, trait_names, **columns)
+    def _read_by(self, legend: Legend) -> "Fleet":
+        """The same fleet, its columns written for a longer legend."""
+        traits = np.zeros((len(legend.traits), len(self)), dtype=np.bool_)
+        for name, row in zip(self.legend.traits, self.traits, strict=True):
+            traits[legend.traits.index(name)] = row
+        columns = self._columns() | {
+            "zone_index": _index(self.legend.zones, legend.zones)[self.zone_index],
+            "traits": traits,
+            "clearance_index": _index(self.legend.clearances, legend.clearances)[self.clearance_index],
+        }
+        return Fleet(self.ids, self.names, self.positions, legend, **columns)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in COLUMNS}
@@ -149,7 +181,7 @@ class Fleet:
         if any(names[position] != name for position, name in zip(at, news.names, strict=True)):
             renamed = dict(zip(at, news.names, strict=True))
             names = tuple(renamed.get(position, name) for position, name in enumerate(names))
-        return Fleet(self.ids, names, self.positions, self.zone_ids, self.trait_names, **columns)
+        return Fleet(self.ids, names, self.positions, self.legend, **columns)
 
     def _merged(self, news: "Fleet") -> "Fleet":
         """Both; where both know a node, `news` does."""
@@ -164,8 +196,7 @@ class Fleet:
         return Fleet._of(
             ids=_taken(ids, order),
             names=_taken(names, order),
-            zone_ids=self.zone_ids,
-            trait_names=self.trait_names,
+            legend=self.legend,
             columns=columns,
         )
 
@@ -177,6 +208,16 @@ def _frozen(column: NDArray[Any]) -> NDArray[Any]:
 
 def _taken(items: Sequence[str], at: Positions) -> tuple[str, ...]:
     return tuple(items[position] for position in at.tolist())
+
+
+def _flags(values: list[bool]) -> Mask:
+    return np.array(values, dtype=np.bool_)
+
+
+def _index(values: Sequence[T], names: tuple[T, ...]) -> Positions:
+    """Where each value stands among the names."""
+    positions = {name: position for position, name in enumerate(names)}
+    return np.array([positions[value] for value in values], dtype=np.intp)
 
 
 def _amounts(rows: list[Resources]) -> Counts:

@@ -67,13 +67,15 @@ def _relative_shortfall(request: Request, fleet: Fleet) -> Scores:
 
 
 def _traits(fleet: Fleet, position: int) -> set[str]:
-    return {name for name, has in zip(fleet.trait_names, fleet.traits[:, position], strict=True) if has}
+    return {name for name, has in zip(fleet.legend.traits, fleet.traits[:, position], strict=True) if has}
 
 
 def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[Relaxation, ...]:
     """Each one alone would admit the request as it stands now; none when only several together would."""
     return (
         *_policy(fleet, zones, sieve),
+        *_nodes("cleared", fleet, sieve),
+        *_nodes("attested", fleet, sieve),
         *_zones("zone_asked", fleet, sieve),
         *_zones("zone_open", fleet, sieve),
         *_nodes("ready", fleet, sieve),
@@ -107,8 +109,8 @@ def _is_one_clause(failing: Sequence[AtomResult]) -> bool:
 
 def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:
     """How many nodes of the mask each zone has; zones without one are left out."""
-    counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.zone_ids)).tolist()
-    return {zone: count for zone, count in zip(fleet.zone_ids, counts, strict=True) if count}
+    counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.legend.zones)).tolist()
+    return {zone: count for zone, count in zip(fleet.legend.zones, counts, strict=True) if count}
 
 
 def _zones(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
@@ -126,8 +128,8 @@ def _nodes(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
 
 def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
     """The fewest traits to do without."""
-    asked = sorted(request.traits.intersection(fleet.trait_names))
-    columns = [fleet.trait_names.index(trait) for trait in asked]
+    asked = sorted(request.traits.intersection(fleet.legend.traits))
+    columns = [fleet.legend.traits.index(trait) for trait in asked]
     held = fleet.traits[columns][:, sieve.passing(but_for=("traits",))].T
     patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
     missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]

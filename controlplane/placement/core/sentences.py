@@ -122,6 +122,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Nodes kept free for maintenance, in: {zones}.",
         "Nœuds réservés pour maintenance, dans : {zones}.",
     ),
+    "NODE_NOT_CLEARED": (
+        "Nodes that are not cleared for data of these classifications, in: {zones}.",
+        "Nœuds non habilités pour des données de ces classifications, dans : {zones}.",
+    ),
     "NODE_UNATTESTED": (
         "Nodes whose state was not attested recently enough, in: {zones}.",
         "Nœuds dont l'état n'a pas été attesté assez récemment, dans : {zones}.",
@@ -189,6 +193,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "change.zone_open": (
         "Open one of these zones: {zones}.",
         "Ouvrez l'une de ces zones : {zones}.",
+    ),
+    "change.cleared": (
+        "Sign a charter that clears one of these nodes for them: {nodes}.",
+        "Signez une charte qui y habilite l'un de ces nœuds : {nodes}.",
+    ),
+    "change.attested": (
+        "Have one of these nodes attest itself again; its incidents say what is wrong: {nodes}.",
+        "Faites à nouveau attester l'un de ces nœuds ; ses incidents disent ce qui ne va pas : {nodes}.",
     ),
     "change.ready": (
         "Bring one of these nodes back: {nodes}.",

@@ -18,6 +18,7 @@ OFFICER_DUTY = "sovereignty_officer"
 DUTIES = (OFFICER_DUTY, "duty_operator")
 ALGORITHMS = ("Ed25519", "ECDSA-P256-SHA256")
 ANY = "*"
+PUBLIC = "public"  # the one classification that a node may hold without being attested
 MAX_VERSION = 2**53 - 1
 
 

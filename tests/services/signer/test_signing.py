@@ -273,7 +273,11 @@ def test_a_node_that_does_not_attest_gets_public_data_alone(
 ) -> None:
     classified(waiting, name)
     old = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
-    faults = {"hook": {"hook_problem": "It is gone."}, "age": {"attested_at": old}, "never": {"attested_at": None}}
+    faults = {
+        "hook": {"is_attested": False, "hook_problem": "It is gone."},
+        "age": {"attested_at": old},
+        "never": {"attested_at": None},
+    }
     Node.objects.update(**faults[fault])
     if name == "public":
         assert waiting.signed().classifications == ("public",)
