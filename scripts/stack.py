@@ -63,7 +63,7 @@ class Stack:
             key.write_text(secrets.token_urlsafe(48))
         services.start(self.var, is_durable=self.is_durable)
         self.manage("migrate", "--verbosity", "0")
-        self.manage("init_pki")
+        self.manage("init_pki", "--sentinel")
         fixtures = ROOT / "controlplane" / "catalog" / "fixtures"
         catalogue = str(fixtures / "catalogue.json")
         self.manage("import_catalogue", catalogue, "--key", str(self._officer()), "--attested-at", "now")
@@ -88,6 +88,8 @@ class Stack:
         quiet = ["--loglevel", "WARNING"]
         worker = ["worker", "--pool", "threads", "--concurrency", str(self.worker_threads)]
         signer = ["worker", "--queues", "signer", "--pool", "threads", "--concurrency", "2", "--hostname", "signer@%h"]
+        sentinel = ["worker", "--queues", "sentinel", "--pool", "threads", "--concurrency", "1"]
+        sentinel += ["--hostname", "sentinel@%h"]
         web = [
             "--bind",
             f"127.0.0.1:{self.port}",
@@ -104,6 +106,7 @@ class Stack:
             "web": [str(BIN / "gunicorn"), *web, "--env", "ANDROMEDE_PROCESS=web", "controlplane.config.wsgi"],
             "worker": [*celery, *worker, *LONELY, *quiet],
             "signer": [*celery, *signer, *LONELY, *quiet],
+            "sentinel": [*celery, *sentinel, *LONELY, *quiet],
             "beat": [*celery, "beat", *quiet],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
         }

@@ -32,7 +32,7 @@ from controlplane.operations import hints, leases
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
 from controlplane.placement.core.trust import ANY
-from controlplane.signer import believed, floors
+from controlplane.signer import believed, floors, sentinel
 from controlplane.signer import permits as signer
 from controlplane.watcher import messages, receipts
 from controlplane.workflows import engine
@@ -171,7 +171,7 @@ def world(folder: Path) -> Iterator[World]:
     pki.create_authority(folder / "pki")
     for process in ("worker", "watcher"):
         pki.issue_process(folder / "pki", process)
-    for role in (keys.ROOT, keys.SIGNER):
+    for role in (keys.ROOT, keys.SIGNER, keys.SENTINEL):
         keys.create(folder / "pki", role, name=role)
     believed.forget()
     made = World(folder)
@@ -184,19 +184,21 @@ def world(folder: Path) -> Iterator[World]:
 
 
 class SilentSigner:
-    """Stands for the queue of a signer that is down."""
+    """Stands for the queues of a signer and a sentinel that are down."""
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert (name, queue, retry) == (permits.SIGN, "signer", False)
+        assert (name, queue) in (permits.SIGN, permits.COSIGN)
+        assert not retry
 
 
 class Signer:
-    """Stands for Celery's queue to the signer and for its process: what is asked for is answered before the call
-    returns."""
+    """Stands for Celery's queues to the signer and the sentinel and for these processes: what is asked for is answered
+    before the call returns."""
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
-        assert (name, queue, retry) == (permits.SIGN, "signer", False)
-        signer.sign(UUID(args[0]))
+        assert not retry
+        answer = {permits.SIGN: signer.sign, permits.COSIGN: sentinel.cosign}[name, queue]
+        answer(UUID(args[0]))
 
 
 def make_zone(name: str) -> Zone:

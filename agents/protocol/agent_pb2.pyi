@@ -58,12 +58,14 @@ class Subject(_message.Message):
     def __init__(self, id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class Permit(_message.Message):
-    __slots__ = ("document", "policies")
+    __slots__ = ("document", "policies", "cosignature")
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     POLICIES_FIELD_NUMBER: _ClassVar[int]
+    COSIGNATURE_FIELD_NUMBER: _ClassVar[int]
     document: bytes
     policies: bytes
-    def __init__(self, document: _Optional[bytes] = ..., policies: _Optional[bytes] = ...) -> None: ...
+    cosignature: bytes
+    def __init__(self, document: _Optional[bytes] = ..., policies: _Optional[bytes] = ..., cosignature: _Optional[bytes] = ...) -> None: ...
 
 class RemoveRequest(_message.Message):
     __slots__ = ("subject",)

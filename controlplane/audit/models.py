@@ -37,6 +37,7 @@ class AuditRecord(BaseModel):
 class Kind(models.TextChoices):
     DECISION = "decision"
     PERMIT = "permit"
+    COSIGNATURE = "cosignature"
     RECEIPT = "receipt"
     FACT = "fact"
     POLICY_VERSION = "policy_version"

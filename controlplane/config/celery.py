@@ -15,7 +15,9 @@ app.autodiscover_tasks()
 app.set_default()
 
 
-@task_prerun.connect
 def keep_good_connections(**_: Any) -> None:
     """As Django does it for requests: by CONN_MAX_AGE, and never one that was broken."""
     close_old_connections()
+
+
+task_prerun.connect(keep_good_connections)

@@ -73,8 +73,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
 }
 CELERY_TASK_PUBLISH_RETRY = False
-# What only the signer may do is on a queue of its own, which only the process with the signing keys reads.
+# What only the signer or the sentinel may do is on queues of their own, which only the process with the keys reads.
 CELERY_TASK_ROUTES = {
+    "controlplane.signer.tasks.cosign_*": {"queue": "sentinel"},
     "controlplane.signer.tasks.*": {"queue": "signer"},
     "controlplane.reconcilers.tasks.evidence_*": {"queue": "signer"},
 }
@@ -93,6 +94,7 @@ CELERY_BEAT_SCHEDULE = {
     "drift": {"task": "controlplane.reconcilers.tasks.drift", "schedule": 10},
     "policy-proposals": {"task": "controlplane.reconcilers.tasks.policy_proposals", "schedule": 30},
     "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
+    "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
     "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
     "evidence-sequence": {
         "task": "controlplane.reconcilers.tasks.evidence_sequence",

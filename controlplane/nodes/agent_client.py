@@ -36,16 +36,18 @@ CHANNEL_OPTIONS = (
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Which node holds a resource, by which decision (placement.services.grant), and the leave to do something with it
-    there: the permit and the policies that it was made for. Without leave a node only stops what it has."""
+    there: the permit, a sentinel's signature under it, and the policies that it was made for. Without leave a node only
+    stops what it has."""
 
     node: Node
     decision_id: UUID
     jti: UUID | None = None
     permit: bytes = b""
+    cosignature: bytes = b""
     policies: bytes = b""
 
     def leave(self) -> pb.Permit:
-        return pb.Permit(document=self.permit, policies=self.policies)
+        return pb.Permit(document=self.permit, cosignature=self.cosignature, policies=self.policies)
 
 
 def channel_credentials(process: str) -> grpc.ChannelCredentials:

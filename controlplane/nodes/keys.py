@@ -1,10 +1,11 @@
-"""The keys that nodes trust: files of the offline root's and of permit signers' keys, and which of these signs now.
+"""The keys that nodes trust: files of the offline root's, of permit signers' and of sentinels' keys, and which of these
+signs now.
 
 A key's id follows from the key ("signer-" and the head of its SHA-256), so that a file needs no label. Beside
 <name>.key (0600) stands <name>.pub (PEM), which is all that keysets and nodes need.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,15 +16,18 @@ from django.conf import settings
 from controlplane.catalog import keys
 from controlplane.kernel import clock
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
+from controlplane.placement.core.cosignature import Demand
 from controlplane.placement.core.signed import Signed, sign
-from controlplane.placement.core.trust import DenyList, Key, Keyset
+from controlplane.placement.core.trust import DenyList, Key, Keyset, Use
 
-ROOT, SIGNER = "root", "signer"
+ROOT, SIGNER, SENTINEL = "root", "signer", "sentinel"
+# What the keys of a process are for in a keyset.
+USE_OF: Mapping[str, Use] = {SIGNER: "permit", SENTINEL: "sentinel"}
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """`role`: ROOT or SIGNER."""
+    """`role`: ROOT, SIGNER or SENTINEL."""
 
     role: str
     private: keys.PrivateKey
@@ -73,19 +77,19 @@ def load(path: Path, role: str) -> SigningKey:
         raise KeyMissing(reason=str(exc)) from exc
 
 
-def public_keys(folder: Path) -> dict[str, str]:
-    """Key id → public key of all signer*.pub in the folder.
+def public_keys(folder: Path, role: str) -> dict[str, str]:
+    """Key id → public key of all <role>*.pub in the folder.
 
     Raises:
         KeyMissing: one of them is no public key.
     """
     found = {}
-    for path in sorted(folder.glob(f"{SIGNER}*.pub")):
+    for path in sorted(folder.glob(f"{role}*.pub")):
         try:
             public_key = keys.read_public_key(path.read_text())
         except keys.BadKey as exc:
             raise KeyMissing(reason=f"{path} {exc}") from exc
-        found[key_id(SIGNER, public_key)] = public_key
+        found[key_id(role, public_key)] = public_key
     return found
 
 
@@ -95,29 +99,46 @@ def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications:
     Raises:
         NoUsableKey
     """
-    files = {key.id: key for key in map(_signer, sorted(settings.PKI_DIR.glob(f"{SIGNER}*.key")))}
-    usable = [
-        key
-        for key in keyset.keys.values()
-        if key.id in files
-        and key.id not in denied.kids
-        and is_signer_now(key)
-        and key.covers(zone=zone, classifications=classifications)
-    ]
-    if not usable:
+    found = _newest(
+        SIGNER,
+        keyset,
+        denied,
+        lambda key: is_signer_now(key) and key.covers(zone=zone, classifications=classifications),
+    )
+    if found is None:
         raise NoUsableKey(zone=zone, classifications=", ".join(sorted(classifications)) or "public")
-    return files[max(usable, key=lambda key: (key.not_before, key.id)).id]
+    return found
+
+
+def cosigning_key(keyset: Keyset, denied: DenyList, demand: Demand) -> SigningKey:
+    """The newest key among the files sentinel*.key that can give what is demanded.
+
+    Raises:
+        NoUsableKey
+    """
+    found = _newest(SENTINEL, keyset, denied, demand.is_met_by)
+    if found is None:
+        raise NoUsableKey(zone=demand.zone, classifications=", ".join(sorted(demand.wanted)))
+    return found
 
 
 def is_signer_now(key: Key) -> bool:
     return key.use == "permit" and key.not_before <= clock.now() < key.not_after
 
 
-def _signer(path: Path) -> SigningKey:
+def _newest(role: str, keyset: Keyset, denied: DenyList, is_usable: Callable[[Key], bool]) -> SigningKey | None:
+    """Of the files of a role, the key that began last of those that the keyset has and that are usable."""
+    files = {key.id: key for key in (_file(path, role) for path in sorted(settings.PKI_DIR.glob(f"{role}*.key")))}
+    known = [key for key in keyset.keys.values() if key.id in files and key.id not in denied.kids]
+    usable = [key for key in known if is_usable(key)]
+    return files[max(usable, key=lambda key: (key.not_before, key.id)).id] if usable else None
+
+
+def _file(path: Path, role: str) -> SigningKey:
     """Read again when the file or its mode has changed."""
-    return _read(path, path.stat().st_ctime_ns)
+    return _read(path, role, path.stat().st_ctime_ns)
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed_ns: int) -> SigningKey:
-    return load(path, SIGNER)
+def _read(path: Path, role: str, changed_ns: int) -> SigningKey:
+    return load(path, role)

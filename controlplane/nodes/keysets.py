@@ -1,4 +1,4 @@
-"""What the next keyset is made of: the signers' keys, and those of officers.
+"""What the next keyset is made of: the keys of signers and sentinels, and those of officers.
 
 A new signer's key ends those that may speak of the same zones and classifications, after an overlap in which nodes take
 permits of both: until every node has the keyset, and longer than any node is away.
@@ -10,36 +10,40 @@ from datetime import datetime, timedelta
 
 from controlplane.catalog.keys import algorithm_of
 from controlplane.catalog.models import Fact, OfficerKey
-from controlplane.placement.core.trust import ANY, Approver, Key
+from controlplane.placement.core.trust import ANY, Approver, Key, Use
 
 OVERLAP = timedelta(days=7)
 LIFETIME = timedelta(days=366)
+COSIGNED = ("dr", "etat-sensible")
 
 
 @dataclass(frozen=True)
 class NewKeys:
-    """How signers' keys that are not in a keyset yet come into it. `delay`: how long they wait before they sign, so
-    that nodes know them by then."""
+    """How keys of signers or sentinels that are not in a keyset yet come into it. `classifications`: of which signers
+    may speak; `cosigned`: which demand a sentinel. `delay`: how long they wait before they sign, so that nodes know
+    them by then."""
 
     zones: Collection[str] = (ANY,)
     classifications: Collection[str] = (ANY,)
+    cosigned: Collection[str] = COSIGNED
     delay: timedelta = timedelta(0)
     lifetime: timedelta = LIFETIME
 
 
-def signers(
-    before: Mapping[str, Key], public_keys: Mapping[str, str], new: NewKeys, *, now: datetime
+def processes(
+    before: Mapping[str, Key], public_keys: Mapping[str, str], use: Use, new: NewKeys, *, now: datetime
 ) -> dict[str, Key]:
-    """Those of the keyset before that are not over, and the new ones among `public_keys` (id → key)."""
-    kept = {key.id: key for key in before.values() if key.use == "permit" and key.not_after > now}
+    """The keys of signers or of sentinels (`use`): those of the keyset before that are not over, and the new ones among
+    `public_keys` (id → key)."""
+    kept = {key.id: key for key in before.values() if key.use == use and key.not_after > now}
     added = {
         kid: Key(
             id=kid,
-            use="permit",
+            use=use,
             algorithm=algorithm_of(public_key),
             public_key=public_key,
             zones=frozenset(new.zones),
-            classifications=frozenset(new.classifications),
+            classifications=frozenset(new.cosigned if use == "sentinel" else new.classifications),
             not_before=now + new.delay,
             not_after=now + new.delay + new.lifetime,
         )

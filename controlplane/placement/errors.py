@@ -135,4 +135,4 @@ class ApprovalInvalid(InvalidRequest):
 class SignerSilent(Unavailable):
     code = "placement.signer_silent"
     title = "No permit yet"
-    detail = "The signer of permits has not answered yet: nothing is done on a node without one."
+    detail = "The {process} of permits has not answered yet: nothing is done on a node without one."

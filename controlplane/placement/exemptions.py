@@ -19,7 +19,7 @@ from controlplane.kernel import clock
 from controlplane.nodes import trust
 from controlplane.placement.core import exemption as core
 from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.trust import DUTIES
+from controlplane.placement.core.trust import DUTIES, Keyring
 from controlplane.placement.errors import (
     ApprovalInvalid,
     ExemptionNotPossible,
@@ -144,9 +144,9 @@ def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
         raise ApprovalInvalid(field="signature", reason=exc.reason) from exc
 
 
-def keyring() -> core.Keyring:
+def keyring() -> Keyring:
     """What approvals are checked by, here and by nodes. Raises NoKeyset."""
-    return core.Keyring(trust.keyset(), trust.deny_list().kids, lambda key: keys.verifier(key.public_key))
+    return Keyring(trust.keyset(), trust.deny_list().kids, lambda key: keys.verifier(key.public_key))
 
 
 def in_force(resource_id: UUID, op: str, now: datetime) -> Exemption | None:

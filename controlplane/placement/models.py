@@ -210,12 +210,25 @@ class Decision(BaseModel):
         indexes = [models.Index(fields=["consumer_id", "created_at"])]
 
 
-PERMIT = machine("permit", {"requested": "signed refused", "signed": "", "refused": ""})
+PERMIT = machine(
+    "permit",
+    {"requested": "cosigning signed refused", "cosigning": "requested signed refused", "signed": "", "refused": ""},
+)
+
+
+OPEN = ("requested", "cosigning")
 
 
 class Permit(BaseModel):
-    """Leave for one node to do one operation on one resource. Its id is the permit's jti. The signer alone writes
-    `document` (placement.core.permit) or, when it will not sign, `error`."""
+    """Leave for one node to do one operation on one resource. Its id is the permit's jti.
+
+    | state     | means |
+    |-----------|-------|
+    | requested | the signer has not answered yet |
+    | cosigning | it has (`document`); a sentinel has to sign too (`cosignature`), or the signer again after a change |
+    | signed    | it has all signatures that nodes ask for |
+    | refused   | one of the two will not sign; `error` says why |
+    """
 
     operation_id = models.UUIDField()
     op = models.CharField(max_length=64)
@@ -226,6 +239,7 @@ class Permit(BaseModel):
     decision = models.ForeignKey(Decision, models.PROTECT, null=True)
     state = models.CharField(max_length=16, default=PERMIT.initial)
     document = models.BinaryField(null=True)
+    cosignature = models.BinaryField(null=True)
     expires_at = models.DateTimeField(null=True)
     error = models.JSONField(null=True)
 
@@ -233,7 +247,7 @@ class Permit(BaseModel):
         constraints = [models.CheckConstraint(condition=Q(state__in=PERMIT.moves), name="placement_permit_state")]
         indexes = [
             models.Index(fields=["operation_id"]),
-            models.Index(fields=["created_at"], condition=Q(state="requested"), name="placement_permit_requested"),
+            models.Index(fields=["created_at"], condition=Q(state__in=OPEN), name="placement_permit_open"),
         ]
 
 

@@ -25,13 +25,13 @@ from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
 from controlplane.placement.errors import SignerSilent
-from controlplane.placement.models import Decision, Permit, PolicyDocument
+from controlplane.placement.models import OPEN, Decision, Permit, PolicyDocument
 from controlplane.placement.selectors import Standing
 
 log = logging.getLogger(__name__)
 
-SIGN = "controlplane.signer.tasks.sign_requested"
-QUEUE = "signer"
+SIGN = "controlplane.signer.tasks.sign_requested", "signer"
+COSIGN = "controlplane.signer.tasks.cosign_signed", "sentinel"
 PATIENCE_S = 1.0
 # An answer takes some 15 ms: whoever waits looks often at first, and no more often than needed if it takes longer.
 POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.002, 0.05, 1.1
@@ -59,10 +59,11 @@ ORDER BY permit.created_at DESC LIMIT 1
 @dataclass(frozen=True)
 class Leave:
     """A permit, as it is handed to the node, and the policies (canonical JSON) that it was made for. `epoch`: of the
-    facts that it rests on, which the node needs."""
+    facts that it rests on, which the node needs. `cosignature`: empty where no sentinel had to sign."""
 
     jti: UUID
     document: bytes
+    cosignature: bytes
     policies: bytes
     epoch: int
 
@@ -82,13 +83,14 @@ def need(operation: Operation, *, node_id: UUID, generation: int, decide: Callab
     """Ask the signer, unless that was done, and wait a moment for its answer. `decide` gives the decision to ask with.
 
     Raises:
-        SignerSilent: it has not answered yet; asking again finds what was asked for, or what it has answered since.
-        CloudError: it refused, with the error that says why.
+        SignerSilent: it, or the sentinel, has not answered yet; asking again finds what was asked for, or what it has
+            answered since.
+        CloudError: one of them refused, with the error that says why.
     """
     permit = ask(operation, node_id=node_id, generation=generation, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
-    if state == "requested":
-        raise SignerSilent()
+    if state in OPEN:
+        raise SignerSilent(process="sentinel" if state == "cosigning" else "signer")
     if state == "refused":
         _tell(permit.pk)
     return _leave(permit.pk)
@@ -98,7 +100,7 @@ def ask(operation: Operation, *, node_id: UUID, generation: int, decide: Callabl
     """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
     moment ago."""
     now = clock.now()
-    is_fresh = Q(state="requested") | Q(state="refused", updated_at__gt=now - MARGIN)
+    is_fresh = Q(state__in=OPEN) | Q(state="refused", updated_at__gt=now - MARGIN)
     permit = _rows(operation, node_id, generation).filter(is_fresh).order_by("-created_at").first()
     if permit is None:
         assert operation.project_id is not None, "what is of no project gives nodes nothing"
@@ -112,8 +114,8 @@ def ask(operation: Operation, *, node_id: UUID, generation: int, decide: Callabl
             decision_id=decide(),
         )
         hint(permit.pk)
-    elif permit.state == "requested" and permit.created_at < now - HINT_AGAIN:
-        hint(permit.pk)
+    elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
+        hint(permit.pk, state=permit.state)
     return permit
 
 
@@ -129,10 +131,11 @@ def stands(decision: Decision, standing: Standing) -> bool:
     return decision.is_admitted and rests_on == standing and not is_lapsed
 
 
-def hint(permit_id: UUID) -> None:
-    """Never fails: the row is written already."""
+def hint(permit_id: UUID, *, state: str = "requested") -> None:
+    """Tell the one who is to answer next. Never fails: the row is written already."""
+    name, queue = COSIGN if state == "cosigning" else SIGN
     try:
-        current_app.send_task(SIGN, args=[str(permit_id)], queue=QUEUE, retry=False)
+        current_app.send_task(name, args=[str(permit_id)], queue=queue, retry=False)
     except OperationalError as exc:
         log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
 
@@ -148,11 +151,11 @@ def _rows(operation: Operation, node_id: UUID, generation: int) -> QuerySet[Perm
 
 
 def _answered(permit_id: UUID) -> str:
-    """The state in which the permit is once the signer has answered, or when we have waited long enough."""
+    """The state in which the permit is once all have answered, or when we have waited long enough."""
     until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
     while True:
         state: str = Permit.objects.values_list("state", flat=True).get(pk=permit_id)
-        if state != "requested" or time.monotonic() >= until:
+        if state not in OPEN or time.monotonic() >= until:
             return state
         time.sleep(pause)
         pause = min(pause * POLL_GROWTH, POLL_MAX_S)
@@ -161,9 +164,10 @@ def _answered(permit_id: UUID) -> str:
 @lru_cache(maxsize=1024)
 def _leave(permit_id: UUID) -> Leave:
     """Of a signed permit, which never changes."""
-    document = bytes(Permit.objects.values_list("document", flat=True).get(pk=permit_id) or b"")
+    row = Permit.objects.only("document", "cosignature").get(pk=permit_id)
+    document, cosignature = bytes(row.document or b""), bytes(row.cosignature or b"")
     said = core.parse(signed.read(document).payload)
-    return Leave(permit_id, document, _policies(said.policy_digest), said.epoch)
+    return Leave(permit_id, document, cosignature, _policies(said.policy_digest), said.epoch)
 
 
 @lru_cache(maxsize=256)

@@ -17,3 +17,11 @@ class FactsNotVouchedFor(Unprocessable):
     code = "permit.facts_not_vouched_for"
     title = "Facts without a signature"
     detail = "What officers have signed of the zone {zone} does not satisfy the policies: {clauses}"
+
+
+class PermitDisputed(Conflict):
+    code = "permit.disputed"
+    title = "Signer and sentinel disagree"
+    detail = (
+        "The sentinel does not put its signature under the permit: {reason} Nothing was done; your operator was told."
+    )

@@ -2,6 +2,8 @@
 again here."""
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -13,9 +15,11 @@ from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes import trust
 from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
+from controlplane.nodes.trust import Trusted
 from controlplane.operations.models import Operation
 from controlplane.placement import admissibility, permits
 from controlplane.placement.admissibility import Demanded
+from controlplane.placement.core.cosignature import demanded
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.core.trust import PUBLIC, Charter
@@ -25,6 +29,7 @@ from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import Standing
 from controlplane.placement.services import renew
 from controlplane.signer import believed, floors, work
+from controlplane.signer.believed import Believed
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from controlplane.signer.judgement import judge
 from controlplane.signer.work import Work
@@ -64,27 +69,47 @@ def sign(permit_id: UUID) -> None:
         log.exception("permit %s: the signer has a bug", row.pk)  # and others must not wait for this one
 
 
-def _answer(row: Row) -> None:
+@dataclass(frozen=True)
+class Reading:
+    """What the rows say now of what a permit is asked for: the work, whose policies count, what its node trusts."""
+
+    wanted: Work
+    limits: Limits
+    standing: Standing
+    demand: Demanded
+    trusted: Trusted
+
+
+def read(row: Row) -> Reading:
+    """
+    Raises:
+        PermitOutdated, NoAllocation, NodeNotCleared: it must not be done so now.
+    """
     wanted = work.of(_operation(row))
-    project, zone = wanted.subject.project, row.node.zone_id
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
-    sight = admissibility.look(project.organization_id, row.resource_id)
+    sight = admissibility.look(wanted.subject.project.organization_id, row.resource_id)
     demand = admissibility.demanded(wanted.subject, sight)
     trusted = trust.trusted_by(row.node)
     _check_node(row.node, trusted.charter, demand)
-    decision = _decision(row, wanted, sight.standing)
-    known = believed.of(zone, decision.facts_epoch)
+    return Reading(wanted, limits, sight.standing, demand, trusted)
+
+
+def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, key_ends: datetime) -> Permit:
+    """The permit that follows from it now.
+
+    Raises:
+        FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
+    """
+    project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
     judged = judge(demand.policies, known, op=row.op, resource_id=row.resource_id)
-    key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
-    now = clock.now()
-    permit = Permit(
+    return Permit(
         jti=str(row.pk),
         op=row.op,
         resource=str(row.resource_id),
         gen=row.generation,
         aud=str(row.node_id),
-        zone=zone,
+        zone=known.zone,
         roles=ROLES_OF[row.op],
         organization=str(project.organization_id),
         project=str(project.pk),
@@ -93,13 +118,24 @@ def _answer(row: Row) -> None:
         classifications=demand.classifications,
         decision=str(decision.pk),
         nbf=now,
-        exp=expiry(now, decision.valid_until, judged.lasts, trusted.keyset.keys[key.id].not_after),
-        limits=limits,
-        contents=wanted.contents,
+        exp=expiry(now, decision.valid_until, judged.lasts, key_ends),
+        limits=reading.limits,
+        contents=reading.wanted.contents,
         exemption=judged.exemption,
     )
+
+
+def _answer(row: Row) -> None:
+    reading, zone = read(row), row.node.zone_id
+    trusted, demand = reading.trusted, reading.demand
+    decision = _decision(row, reading.wanted, reading.standing)
+    known = believed.of(zone, decision.facts_epoch)
+    key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
+    permit = compose(row, reading, decision, known, key_ends=trusted.keyset.keys[key.id].not_after)
     floors.ensure(known, signed_epoch=trusted.epoch)
-    _keep(row, permit, key, decision, demand)
+    _keep(row, reading, permit, key, decision)
+    if row.state == "cosigning":
+        permits.hint(row.pk, state=row.state)
 
 
 def _operation(row: Row) -> Operation:
@@ -156,11 +192,13 @@ def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:
 
 
 @transaction.atomic
-def _keep(row: Row, permit: Permit, key: SigningKey, decision: Decision, demand: Demanded) -> None:
+def _keep(row: Row, reading: Reading, permit: Permit, key: SigningKey, decision: Decision) -> None:
     signed = key.sign(KIND, permit.payload())
-    if demand.digest != decision.policies_id:
-        demand.keep()
-    move(row, PERMIT, "signed", document=signed.document(), expires_at=permit.exp, decision=decision)
+    if reading.demand.digest != decision.policies_id:
+        reading.demand.keep()
+    needs_sentinel = demanded(reading.trusted.keyset, zone=permit.zone, classifications=permit.classifications)
+    to = "cosigning" if needs_sentinel else "signed"
+    move(row, PERMIT, to, document=signed.document(), expires_at=permit.exp, decision=decision)
     evidence.append(
         "permit",
         signed.envelope(),

@@ -1,4 +1,5 @@
-"""The Celery tasks of the signer: thin shells on its own queue. A message is a hint and carries no authority."""
+"""The Celery tasks of the signer and of the sentinel (cosign_…): thin shells, each on its own queue. A message is a
+hint and carries no authority."""
 
 import logging
 from uuid import UUID
@@ -8,7 +9,7 @@ from celery import shared_task
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
 from controlplane.signer import floors as floor
-from controlplane.signer import permits
+from controlplane.signer import permits, sentinel
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,16 @@ def sign_requested(permit_id: str) -> None:
 @shared_task(name="controlplane.signer.tasks.sign_all")
 def sign_all() -> None:
     permits.sign_all()
+
+
+@shared_task(name="controlplane.signer.tasks.cosign_signed")
+def cosign_signed(permit_id: str) -> None:
+    sentinel.cosign(UUID(permit_id))
+
+
+@shared_task(name="controlplane.signer.tasks.cosign_all")
+def cosign_all() -> None:
+    sentinel.cosign_all()
 
 
 @shared_task(name="controlplane.signer.tasks.floors")

@@ -73,10 +73,10 @@ def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, genera
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
-            raise NotYet("waits for the signer", delay=ASK_SIGNER_AGAIN) from exc
+            raise NotYet(f"waits for the {exc.facts['process']}", delay=ASK_SIGNER_AGAIN) from exc
     if place.node.facts_epoch < leave.epoch:
         tell(place.node)
-    return replace(place, permit=leave.document, policies=leave.policies, jti=leave.jti)
+    return replace(place, permit=leave.document, cosignature=leave.cosignature, policies=leave.policies, jti=leave.jti)
 
 
 def _decision(operation: Operation, ask: Callable[[], Ask], place: Grant) -> UUID:

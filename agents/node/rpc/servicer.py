@@ -149,7 +149,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         """
         if not request.HasField("permit"):
             raise self._permits.admission.without_permit(deed)
-        return self._permits.admission.admit(deed, document=request.permit.document, policies=request.permit.policies)
+        shown = request.permit
+        return self._permits.admission.admit(
+            deed, document=shown.document, policies=shown.policies, cosignature=shown.cosignature
+        )
 
     def _opened(self, permit: Permit, deed: Deed, **measured: object) -> None:
         self._permits.receipts.opened(permit.jti, deed, measured)

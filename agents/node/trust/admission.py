@@ -54,8 +54,9 @@ class Admission:
         self._node = node
         self._receipts = receipts
 
-    def admit(self, deed: Deed, *, document: bytes, policies: bytes) -> Permit:
-        """The permit, which allows the deed now; that it is used for it is on the disk.
+    def admit(self, deed: Deed, *, document: bytes, policies: bytes, cosignature: bytes = b"") -> Permit:
+        """The permit, which allows the deed now; that it is used for it is on the disk. `cosignature`: empty where no
+        sentinel signed.
 
         Raises:
             PermitRefused: the first check that fails. It is counted, logged, and a receipt says so.
@@ -63,7 +64,7 @@ class Admission:
         envelope: Signed | None = None
         try:
             envelope = _read(document)
-            permit = self._check(envelope, deed, policies)
+            permit = self._check(envelope, deed, policies, _read(cosignature) if cosignature else None)
             _check_contents(permit, deed)
             self._bind(permit, deed)
         except Refused as exc:
@@ -85,7 +86,7 @@ class Admission:
             if self._store.held.floor is not None and self._memory(BORN) is None:
                 self._remember(BORN, self.clock.now())
 
-    def _check(self, envelope: Signed, deed: Deed, policies: bytes) -> Permit:
+    def _check(self, envelope: Signed, deed: Deed, policies: bytes, cosignature: Signed | None) -> Permit:
         held = self._store.held
         trust = permits.Trust(
             node=self._node,
@@ -99,8 +100,8 @@ class Admission:
             is_clock_kept=self.clock.is_kept(),
             verifier=verifier,
         )
-        layers = _policies(policies)
-        permit = permits.check(envelope, trust, ops=deed.ops, subject=(deed.listed_in, deed.id), policies=layers)
+        layers, subject = _policies(policies), (deed.listed_in, deed.id)
+        permit = permits.check(envelope, trust, ops=deed.ops, subject=subject, policies=layers, cosignature=cosignature)
         born = self._memory(BORN)
         if born is None or permit.nbf < born:
             raise Refused("EXPIRED", "the permit is older than what this node remembers to have done")

@@ -38,12 +38,14 @@ def publish(
     without: Collection[str] = (),
 ) -> Keyset:
     """The keyset that follows the last one, unless nothing would change. `approvers`: officers' keys that are for
-    exemptions from now on, and whose they are. `without`: signers' keys that are to be void."""
+    exemptions from now on, and whose they are. `without`: signers' and sentinels' keys that it is not to have."""
     before, now = _published(), clock.now()
     void = trust.deny_list().kids | set(without)
-    public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR).items() if kid not in void}
-    signers = keysets.signers({kid: key for kid, key in before.items() if kid not in void}, public, new, now=now)
-    found = signers | keysets.officers(before, approvers, now=now)
+    valid = {kid: key for kid, key in before.items() if kid not in void}
+    found = keysets.officers(before, approvers, now=now)
+    for role, use in keys.USE_OF.items():
+        public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR, role).items() if kid not in void}
+        found |= keysets.processes(valid, public, use, new, now=now)
     return trust.keyset() if found == before else trust.keyset_publish(actor, root, found.values())
 
 

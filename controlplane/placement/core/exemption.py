@@ -2,13 +2,13 @@
 operation, one zone and some hours. Pure, standard library only: nodes check both signatures themselves.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
-from .signed import BadDocument, Signed, Verify, of_envelope
-from .trust import DUTIES, OFFICER_DUTY, Approver, Key, Keyset
+from .signed import BadDocument, Signed, of_envelope
+from .trust import DUTIES, OFFICER_DUTY, Approver, Keyring
 
 KIND = "approval"  # of what each of the two signs
 LONGEST = timedelta(hours=72)
@@ -79,16 +79,6 @@ class Exemption:
             for each in self.approvals
         ]
         return {"terms": self.terms.payload(), "approvals": [each.envelope() for each in signed]}
-
-
-@dataclass(frozen=True, slots=True)
-class Keyring:
-    """What approvals are checked by. `denied`: ids of keys that were revoked; `verifier` makes a check of one key's
-    signatures."""
-
-    keyset: Keyset
-    denied: Collection[str]
-    verifier: Callable[[Key], Verify]
 
 
 @dataclass(frozen=True, slots=True)

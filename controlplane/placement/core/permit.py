@@ -8,17 +8,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from . import cosignature as cosignatures
 from . import exemption as exemptions
 from .canonical import digest
+from .cosignature import Demand, NotCosigned, demanded
 from .evaluate import evaluate, waive
-from .exemption import Exemption, Keyring, Occasion
+from .exemption import Exemption, Occasion
 from .facts import World
 from .policy import ROLES, PolicyError, Role
 from .policy_document import parse as parse_policy
 from .reading import Malformed, as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
 from .roles import ROLES_OF
 from .signed import BadDocument, Signed, Verify
-from .trust import MAX_VERSION, Charter, DenyList, Floor, Key, Keyset
+from .trust import MAX_VERSION, Charter, DenyList, Floor, Key, Keyring, Keyset
 
 KIND = "permit"  # of the signed document
 LIFETIME = timedelta(seconds=300)
@@ -174,12 +176,24 @@ class Trust:
     is_clock_kept: bool
     verifier: Callable[[Key], Verify]
 
+    @property
+    def keyring(self) -> Keyring:
+        return Keyring(self.keyset, self.deny.kids, self.verifier)
 
-def check(signed: Signed, trust: Trust, *, ops: Collection[str], subject: tuple[str, str], policies: object) -> Permit:
+
+def check(
+    signed: Signed,
+    trust: Trust,
+    *,
+    ops: Collection[str],
+    subject: tuple[str, str],
+    policies: object,
+    cosignature: Signed | None = None,
+) -> Permit:
     """The permit, if it lets this node do one of these operations with the subject now.
 
     `subject`: a name of CONTENTS and the id of what is to be made so. `policies`: the decoded list of policy documents
-    that came with the permit.
+    that came with the permit. `cosignature`: a sentinel's, where one is demanded.
 
     Raises:
         Refused: the first check that fails.
@@ -193,6 +207,7 @@ def check(signed: Signed, trust: Trust, *, ops: Collection[str], subject: tuple[
     except (Malformed, ValueError) as exc:
         raise Refused("MALFORMED", str(exc)) from exc
     _check_key_scope(key, permit)
+    _check_cosignature(permit, signed, cosignature, trust)
     _check_clock(trust)
     _check_place(permit, trust)
     _check_purpose(permit, ops=ops, subject=subject)
@@ -215,6 +230,16 @@ def _key(signed: Signed, trust: Trust) -> Key:
 def _check_key_scope(key: Key, permit: Permit) -> None:
     if not key.covers(zone=permit.zone, classifications=permit.classifications):
         raise Refused("OUT_OF_SCOPE", f"key {key.id} may not speak for {permit.zone} and these classifications")
+
+
+def _check_cosignature(permit: Permit, signed: Signed, cosignature: Signed | None, trust: Trust) -> None:
+    wanted = demanded(trust.keyset, zone=permit.zone, classifications=permit.classifications)
+    if not wanted:
+        return
+    try:
+        cosignatures.check(signed, cosignature, Demand(permit.zone, wanted, permit.nbf), trust.keyring)
+    except NotCosigned as exc:
+        raise Refused("NOT_COSIGNED", str(exc)) from exc
 
 
 def _check_clock(trust: Trust) -> None:
@@ -269,9 +294,8 @@ def _check_exemption(permit: Permit, trust: Trust) -> None:
     if (exemption := permit.exemption) is None:
         return
     occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization)
-    keyring = Keyring(trust.keyset, trust.deny.kids, trust.verifier)
     try:
-        exemptions.check(exemption, occasion, now=trust.now, keyring=keyring)
+        exemptions.check(exemption, occasion, now=trust.now, keyring=trust.keyring)
     except exemptions.NotApproved as exc:
         raise Refused(exc.code, exc.reason) from exc
 

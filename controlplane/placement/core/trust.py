@@ -4,15 +4,16 @@ the floor and the deny list by a signer. Standard library only.
 Versions only ever grow, and a node keeps the newest of each on its disk: nobody can hand it an older one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text, refuse
+from .signed import Verify
 
-Use = Literal["permit", "facts", "receipt", "approval"]
-USES: tuple[Use, ...] = ("permit", "facts", "receipt", "approval")
+Use = Literal["permit", "sentinel", "facts", "receipt", "approval"]
+USES: tuple[Use, ...] = ("permit", "sentinel", "facts", "receipt", "approval")
 # Whose agreement an exemption needs, one of each: the side whose data it is, and the side that runs the machines.
 OFFICER_DUTY = "sovereignty_officer"
 DUTIES = (OFFICER_DUTY, "duty_operator")
@@ -78,6 +79,16 @@ class Keyset:
 
     def payload(self) -> dict[str, object]:
         return {"version": self.version, "keys": [self.keys[name].payload() for name in sorted(self.keys)]}
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What signatures of people and of sentinels are checked by. `denied`: ids of keys that were revoked; `verifier`
+    makes a check of one key's signatures."""
+
+    keyset: Keyset
+    denied: Collection[str]
+    verifier: Callable[[Key], Verify]
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,9 @@ def checked(
     policies: object = POLICIES,
     ops: Any = ("instance.create",),
     subject: Any = SUBJECT,
+    cosignature: Signed | None = None,
 ) -> Permit:
-    return check(document, trust, ops=ops, subject=subject, policies=policies)
+    return check(document, trust, ops=ops, subject=subject, policies=policies, cosignature=cosignature)
 
 
 def refusal(document: Signed, trust: Trust = TRUST, **more: Any) -> tuple[str, str]:

@@ -20,6 +20,9 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--no-root-key", action="store_true", help="the root key is made and kept elsewhere, offline"
         )
+        parser.add_argument(
+            "--sentinel", action="store_true", help="a key for a sentinel too; better is one on a machine of its own"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = settings.PKI_DIR
@@ -27,6 +30,8 @@ class Command(OperatorCommand):
         for process in PROCESSES:
             pki.issue_process(folder, process)
         keys.create(folder, keys.SIGNER, name=keys.SIGNER)
+        if options["sentinel"]:
+            keys.create(folder, keys.SENTINEL, name=keys.SENTINEL)
         create_log_key(folder)
         if not options["no_root_key"]:
             keys.create(folder, keys.ROOT, name=keys.ROOT)

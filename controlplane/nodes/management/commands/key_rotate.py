@@ -29,7 +29,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         root = keys.load(Path(options["root_key"]), keys.ROOT)
         delay = timedelta(0) if options["emergency"] else timedelta(minutes=options["delay_minutes"])
-        new = keysets.NewKeys(options["zones"], options["classifications"], delay)
+        new = keysets.NewKeys(options["zones"], options["classifications"], delay=delay)
         made = keys.create(settings.PKI_DIR, keys.SIGNER, name=f"{keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S}")
         with transaction.atomic():
             old = signing.published_signers() - {made.id} if options["emergency"] else set()

@@ -28,7 +28,10 @@ def _approver(text: str) -> tuple[str, Approver]:
 
 
 class Command(OperatorCommand):
-    help = "Sign a keyset of the signers' keys (signer*.pub) and the officers', for all nodes to trust from now on."
+    help = (
+        "Sign a keyset of the keys of signers (signer*.pub), of sentinels (sentinel*.pub) and of officers, for all "
+        "nodes to trust from now on."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         signing.add_root_key(parser)
@@ -43,6 +46,15 @@ class Command(OperatorCommand):
             " sovereignty_officer@ORGANIZATION",
         )
         parser.add_argument(
+            "--cosigned",
+            type=signing.words,
+            default=keysets.COSIGNED,
+            help="classifications whose permits need the signature of new sentinels' keys (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--without", action="append", default=[], metavar="KEY_ID", help="a signer's or sentinel's key to leave out"
+        )
+        parser.add_argument(
             "--delay-minutes", type=int, default=0, help="how long new signers' keys wait before they sign"
         )
 
@@ -50,8 +62,9 @@ class Command(OperatorCommand):
         new = keysets.NewKeys(
             zones=options["zones"],
             classifications=options["classifications"],
+            cosigned=options["cosigned"],
             delay=timedelta(minutes=options["delay_minutes"]),
         )
         root = keys.load(Path(options["root_key"]), keys.ROOT)
-        published = signing.publish(SYSTEM, root, new, approvers=dict(options["approver"]))
+        published = signing.publish(SYSTEM, root, new, approvers=dict(options["approver"]), without=options["without"])
         self.say(f"Keyset {published.version} has the keys {', '.join(sorted(published.keys))}.")

@@ -1,0 +1,122 @@
+"""The sentinel, a process of its own with keys of its own: puts a second signature under a permit for data whose
+classification demands one, or refuses it. What the signer says is not believed: the permit is composed again from the
+rows, and has to come out the same."""
+
+import logging
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.audit import evidence
+from controlplane.catalog import keys as algorithms
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.nodes import keys
+from controlplane.nodes.trust import Trusted
+from controlplane.placement import permits
+from controlplane.placement.core import cosignature, signed
+from controlplane.placement.core.cosignature import Demand
+from controlplane.placement.core.permit import KIND, Permit, parse
+from controlplane.placement.core.reading import Malformed
+from controlplane.placement.core.signed import BadDocument, Signed
+from controlplane.placement.models import PERMIT
+from controlplane.placement.models import Permit as Row
+from controlplane.signer import believed
+from controlplane.signer.errors import PermitDisputed
+from controlplane.signer.permits import compose, read
+
+log = logging.getLogger(__name__)
+
+SWEEP_LIMIT = 200
+# What two who decide at different moments may say differently.
+OF_THE_MOMENT = ("nbf", "exp")
+
+
+def cosign_all() -> int:
+    """What waits for a cosignature, oldest first: hints get lost. Returns how many rows there were."""
+    ids = list(Row.objects.filter(state="cosigning").order_by("created_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    for permit_id in ids:
+        cosign(permit_id)
+    return len(ids)
+
+
+def cosign(permit_id: UUID) -> None:
+    """Sign or refuse, or have the signer asked again when facts or policies have changed since it signed; what may pass
+    (no key) leaves the permit waiting, for the next time."""
+    row = Row.objects.select_related("node", "decision").defer("decision__document").filter(pk=permit_id).first()
+    if row is None or row.state != "cosigning":
+        return
+    try:
+        _answer(row)
+    except StateConflict:
+        log.info("permit %s was answered by another sentinel meanwhile", row.pk)
+    except CloudError as exc:
+        log.warning("permit %s (%s of %s): %s %s", row.pk, row.op, row.resource_id, exc, exc.facts)
+        if not exc.retryable:
+            _refuse(row, exc)
+    except Exception:
+        log.exception("permit %s: the sentinel has a bug", row.pk)  # and others must not wait for this one
+
+
+def _answer(row: Row) -> None:
+    reading = read(row)
+    envelope = signed.read(bytes(row.document or b""))
+    said = _said(envelope, reading.trusted)
+    if row.decision is None or str(row.decision.pk) != said.decision or not row.decision.is_admitted:
+        raise PermitDisputed(reason="it does not follow from the decision that it names.")
+    known = believed.of(said.zone, said.epoch)
+    if known.epoch != said.epoch or not permits.stands(row.decision, reading.standing) or clock.now() >= said.exp:
+        move(row, PERMIT, "requested", document=None, expires_at=None)
+        permits.hint(row.pk)
+        return
+    own = compose(row, reading, row.decision, known, key_ends=said.exp)
+    _compare(said, own)
+    wanted = cosignature.demanded(reading.trusted.keyset, zone=said.zone, classifications=said.classifications)
+    demand = Demand(said.zone, wanted, said.nbf)
+    key = keys.cosigning_key(reading.trusted.keyset, reading.trusted.denied, demand)
+    _keep(row, said, key.sign(cosignature.KIND, cosignature.payload(envelope)))
+
+
+def _said(envelope: Signed, trusted: Trusted) -> Permit:
+    """What the signer signed, if it did."""
+    key = trusted.keyset.keys.get(envelope.key_id)
+    if key is None or key.use != "permit" or key.id in trusted.denied.kids:
+        raise PermitDisputed(reason=f"its key {envelope.key_id} is no signer's.")
+    try:
+        envelope.check(KIND, algorithms.verifier(key.public_key))
+        return parse(envelope.payload)
+    except (BadDocument, Malformed) as exc:
+        raise PermitDisputed(reason=f"{exc}.") from exc
+
+
+def _compare(said: Permit, own: Permit) -> None:
+    ours, theirs = own.payload(), said.payload()
+    other = [name for name in ours if name not in OF_THE_MOMENT and ours[name] != theirs[name]]
+    if other:
+        raise PermitDisputed(reason=f"it would say something else of {', '.join(other)}.")
+    if said.exp > own.exp or said.nbf > clock.now():
+        raise PermitDisputed(reason="it lasts longer than what it rests on.")
+
+
+@transaction.atomic
+def _keep(row: Row, permit: Permit, cosigned: Signed) -> None:
+    move(row, PERMIT, "signed", cosignature=cosigned.document())
+    evidence.append(
+        "cosignature",
+        cosigned.envelope(),
+        organization_id=UUID(permit.organization),
+        project_id=row.project_id,
+        resource_id=row.resource_id,
+    )
+
+
+@transaction.atomic
+def _refuse(row: Row, error: CloudError) -> None:
+    if not Row.objects.filter(pk=row.pk, state="cosigning").update(
+        state="refused", error=error.as_document(), updated_at=clock.now()
+    ):
+        return
+    if isinstance(error, PermitDisputed):
+        log.critical("permit %s: %s", row.pk, error)
+        evidence.append("incident", {"incident": "permit-disputed", "permit": str(row.pk), "reason": str(error)})

@@ -1,0 +1,139 @@
+"""The second signature: given when the sentinel comes to the same by itself, and demanded by every node."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controlplane.audit.models import EvidenceRecord
+from controlplane.catalog import epochs
+from controlplane.placement.core import signed
+from controlplane.placement.core.permit import KIND
+from controlplane.placement.models import Binding, Permit
+from controlplane.signer import floors, sentinel
+from controlplane.signer import permits as signer
+from tests.services.signer.conftest import Waiting, fresh, payload_of
+from tests.world import again
+
+pytestmark = pytest.mark.django_db
+
+STATE = "etat-sensible"
+
+
+@pytest.fixture
+def cosigning(waiting: Waiting) -> Waiting:
+    """What is created is sensitive, and the signer has signed."""
+    Binding.objects.update_or_create(
+        resource_id=waiting.operation.resource_id,
+        defaults={"kind": "instance", "project": waiting.cloud.tenant.project, "classifications": [STATE]},
+    )
+    signer.sign(waiting.row.pk)
+    row = fresh(waiting.row.pk)
+    assert (row.state, row.cosignature) == ("cosigning", None), row.error
+    return waiting
+
+
+def cosigned(waiting: Waiting) -> Permit:
+    sentinel.cosign(waiting.row.pk)
+    return fresh(waiting.row.pk)
+
+
+def forged(waiting: Waiting, **changes: Any) -> None:
+    """The signer itself has signed something else."""
+    row = fresh(waiting.row.pk)
+    permit = replace(payload_of(row), **changes)
+    document = waiting.cloud.world.signer.sign(KIND, permit.payload()).document()
+    Permit.objects.filter(pk=row.pk).update(document=document)
+
+
+def refused(waiting: Waiting) -> str:
+    row = cosigned(waiting)
+    assert (row.state, row.cosignature) == ("refused", None)
+    assert row.error is not None
+    return str(row.error["code"])
+
+
+def test_what_both_have_signed_is_done_and_recorded(cosigning: Waiting) -> None:
+    row = cosigned(cosigning)
+    assert row.state == "signed", row.error
+    key_id = signed.read(bytes(row.cosignature or b"")).key_id
+    assert key_id.startswith("sentinel-")
+    assert again(cosigning.operation).state == "succeeded"
+    kinds = EvidenceRecord.objects.filter(resource_id=row.resource_id).values_list("kind", flat=True)
+    assert {"permit", "cosignature"} <= set(kinds)
+
+
+def test_other_data_needs_no_sentinel(waiting: Waiting) -> None:
+    assert waiting.signed().classifications == ()
+    assert fresh(waiting.row.pk).cosignature is None
+
+
+def test_without_a_sentinel_the_operation_waits_and_says_for_what(cosigning: Waiting) -> None:
+    operation = again(cosigning.operation)
+    assert operation.state == "running"
+    assert "waits for the sentinel" in str(operation.steps)
+    assert not cosigning.cloud.machine.fake.volumes
+    assert sentinel.cosign_all() == 1
+    assert again(cosigning.operation).state == "succeeded"
+
+
+def test_without_its_key_the_permit_waits(cosigning: Waiting) -> None:
+    folder = cosigning.cloud.world.folder / "pki"
+    (folder / "sentinel.key").rename(folder / "kept")
+    assert cosigned(cosigning).state == "cosigning"
+    (folder / "kept").rename(folder / "sentinel.key")
+    assert cosigned(cosigning).state == "signed"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy_digest": "0" * 64},
+        {"classifications": (STATE, "public")},
+        {"roles": ("compute",)},
+        {"project": "019abc00-0000-7000-8000-000000000000"},
+        {"gen": 7},
+    ],
+)
+def test_what_the_signer_alone_would_do_is_disputed_and_told(cosigning: Waiting, changes: dict[str, Any]) -> None:
+    forged(cosigning, **changes)
+    assert refused(cosigning) == "permit.disputed"
+    incident = EvidenceRecord.objects.get(kind="incident", document__contains="permit-disputed")
+    assert str(cosigning.row.pk) in (incident.document or "")
+    operation = again(cosigning.operation)
+    assert (operation.state, operation.error["code"]) == ("failed", "permit.disputed")
+    assert not cosigning.cloud.machine.fake.volumes
+
+
+def test_a_permit_that_no_signer_signed_is_disputed(cosigning: Waiting) -> None:
+    row = fresh(cosigning.row.pk)
+    document = cosigning.cloud.world.root.sign(KIND, payload_of(row).payload()).document()
+    Permit.objects.filter(pk=row.pk).update(document=document)
+    assert refused(cosigning) == "permit.disputed"
+
+
+def test_a_change_between_the_two_signatures_has_the_signer_asked_again(cosigning: Waiting) -> None:
+    before = payload_of(fresh(cosigning.row.pk)).epoch
+    epochs.advance()
+    row = cosigned(cosigning)
+    assert (row.state, row.document, row.expires_at) == ("requested", None, None)
+    signer.sign(row.pk)
+    assert cosigned(cosigning).state == "signed"
+    assert payload_of(fresh(row.pk)).epoch == before + 1
+    floors.raise_all()
+    assert again(cosigning.operation).state == "succeeded"
+
+
+def test_a_permit_is_cosigned_once(cosigning: Waiting) -> None:
+    before = cosigned(cosigning)
+    assert cosigned(cosigning).cosignature == before.cosignature
+    assert EvidenceRecord.objects.filter(kind="cosignature").count() == 1
+
+
+def test_a_worker_that_passes_the_sentinel_over_is_refused_by_the_node(
+    cosigning: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Permit.objects.filter(pk=cosigning.row.pk).update(state="signed")
+    operation = again(cosigning.operation)
+    assert "not_cosigned" in str(operation.steps) + str(operation.error)
+    assert not cosigning.cloud.machine.fake.volumes

@@ -1,0 +1,119 @@
+"""Which data needs a sentinel's signature, and when one counts."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from controlplane.placement.core.cosignature import KIND, demanded, payload
+from controlplane.placement.core.permit import Trust
+from controlplane.placement.core.signed import Signed, sign
+from controlplane.placement.core.trust import DenyList, Key, Keyset
+from tests.unit.placement.permits_made import KEYSET, LATER, NOW, PERMIT, SECOND, TRUST, checked, key, mac, refusal
+from tests.unit.placement.permits_made import signed as permit_signed
+
+
+def sentinel(
+    name: str = "s-1", *, zones: Iterable[str] = ("*",), names: Iterable[str] = ("eu",), **more: object
+) -> Key:
+    return key(name, use="sentinel", zones=frozenset(zones), classifications=frozenset(names), **more)
+
+
+def trusting(*keys: Key, **more: object) -> Trust:
+    keyset = Keyset(1, KEYSET.keys | {each.id: each for each in keys})
+    return replace(TRUST, keyset=keyset, **more)  # type: ignore[arg-type]
+
+
+def cosigned(permit: Signed, by: str = "s-1") -> Signed:
+    return sign(KIND, payload(permit), key_id=by, key=mac(by))
+
+
+def refused(trust: Trust, cosignature: Signed | None, permit: Signed | None = None) -> str:
+    code, reason = refusal(permit or permit_signed(), trust, cosignature=cosignature)
+    assert code == "NOT_COSIGNED"
+    return reason
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ([], set()),
+        ([key("k-9", classifications=frozenset({"eu"}))], set()),
+        ([sentinel(names=("dr",))], set()),
+        ([sentinel()], {"eu"}),
+        ([sentinel(zones=("de-rhein-1",))], set()),
+        ([sentinel(zones=("de-rhein-1", "fr-idf-1"))], {"eu"}),
+        ([sentinel(names=("dr",)), sentinel("s-2", names=("eu", "hds"))], {"eu"}),
+        ([sentinel(names=("*",))], {"*"}),
+        ([sentinel(not_after=NOW)], {"eu"}),
+    ],
+)
+def test_the_keyset_says_what_needs_a_sentinel(keys: list[Key], wanted: set[str]) -> None:
+    keyset = Keyset(1, {each.id: each for each in keys})
+    assert demanded(keyset, zone="fr-idf-1", classifications=("eu", "public")) == wanted
+
+
+def test_where_all_data_needs_one_so_does_what_is_not_classified() -> None:
+    assert demanded(Keyset(1, {"s-1": sentinel(names=("*",))}), zone="fr-idf-1", classifications=()) == {"*"}
+    assert demanded(Keyset(1, {"s-1": sentinel()}), zone="fr-idf-1", classifications=()) == set()
+
+
+@pytest.mark.parametrize("names", [("eu",), ("eu", "dr"), ("*",)])
+def test_a_permit_that_a_sentinel_signed_too_is_taken(names: tuple[str, ...]) -> None:
+    permit = permit_signed()
+    assert checked(permit, trusting(sentinel(names=names)), cosignature=cosigned(permit)) == PERMIT
+
+
+def test_a_cosignature_that_nobody_demands_does_no_harm() -> None:
+    assert checked(permit_signed(), cosignature=cosigned(permit_signed())) == PERMIT
+
+
+def test_without_one_it_is_refused() -> None:
+    reason = refused(trusting(sentinel(names=("public", "eu"))), None)
+    assert reason == "data of these classifications needs a sentinel's signature: eu"
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        trusting(sentinel(), deny=DenyList(1, kids=frozenset({"s-1"}))),
+        trusting(sentinel("s-2")),
+        trusting(sentinel(not_after=NOW)),
+        trusting(sentinel(not_before=NOW + SECOND)),
+        trusting(sentinel(zones=("de-rhein-1",)), sentinel("s-2")),
+        trusting(sentinel(names=("dr",)), sentinel("s-2")),
+        trusting(sentinel(), sentinel("s-2", names=("*",))),
+        trusting(key("s-1"), sentinel("s-2")),
+    ],
+)
+def test_a_key_that_may_not_vouch_for_it_does_not_count(trust: Trust) -> None:
+    wanted = demanded(trust.keyset, zone="fr-idf-1", classifications=PERMIT.classifications)
+    reason = refused(trust, cosigned(permit_signed()))
+    assert reason == f"key s-1 is no sentinel's for fr-idf-1 and {', '.join(sorted(wanted))} at that time"
+
+
+def test_the_key_was_in_use_when_the_permit_was_made() -> None:
+    permit = permit_signed()
+    trust = trusting(sentinel(not_before=NOW, not_after=NOW + SECOND))
+    later = replace(trust, now=NOW + timedelta(minutes=1), high_water=NOW)
+    assert checked(permit, later, cosignature=cosigned(permit)) == PERMIT
+
+
+def test_a_forged_one_does_not_count() -> None:
+    genuine = cosigned(permit_signed())
+    assert refused(trusting(sentinel()), replace(genuine, signature=b"x")) == "key s-1 did not sign this cosignature"
+
+
+def test_one_of_another_permit_does_not_count() -> None:
+    other = permit_signed(replace(PERMIT, jti="jti-2"))
+    assert refused(trusting(sentinel()), cosigned(other)) == "the sentinel's signature is under another permit"
+    same_said_by_another_key = permit_signed(key_id="k-2")
+    assert refused(trusting(sentinel()), cosigned(same_said_by_another_key)) == (
+        "the sentinel's signature is under another permit"
+    )
+
+
+def test_a_permit_by_a_sentinels_key_alone_is_none() -> None:
+    code, _ = refusal(permit_signed(key_id="s-1"), trusting(sentinel(not_after=LATER)), cosignature=None)
+    assert code == "UNKNOWN_KEY"
