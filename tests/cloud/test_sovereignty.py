@@ -152,6 +152,20 @@ def test_without_a_signer_work_waits_says_so_and_goes_on(tenant: Tenant) -> None
     assert tenant.api.get("instances/patient")["power_state"] == "running"
 
 
+def test_the_most_sensitive_data_needs_a_second_signature(tenant: Tenant) -> None:
+    stack = tenant.cloud.stack
+    stack.kill("sentinel")
+    operation: Any = tenant.create("secret", classifications=["etat-sensible"])["operation"]
+    steps = f"operations/{operation['id']}"
+    wait_until(lambda: "waits for the sentinel" in json.dumps(tenant.api.get(steps)["steps"]))
+    ((document,),) = tenant.query(
+        "SELECT document FROM placement_permit WHERE operation_id = %s AND state = 'cosigning'", operation["id"]
+    )
+    assert refusal_of_node(tenant, document) == "agent.permit.not_cosigned"
+    stack.start_process("sentinel")
+    assert tenant.api.wait(operation)["state"] == "succeeded"
+
+
 def test_a_permit_that_was_not_used_ends_with_the_facts_that_it_rests_on(tenant: Tenant) -> None:
     cloud = tenant.cloud
     os.kill(cloud.agent_pid(NODE), 9)
