@@ -117,6 +117,18 @@ def exemptions(actor: Actor) -> QuerySet[Exemption]:
     return Exemption.objects.filter(project__in=projects(actor)).select_related("project")
 
 
+def exemption_of(actor: Actor, project: Project, ref: str) -> Exemption:
+    """Of this project.
+
+    Raises:
+        ExemptionNotFound
+    """
+    exemption = by_id(exemptions(actor).filter(project=project), ref)
+    if exemption is None:
+        raise ExemptionNotFound(name=ref)
+    return exemption
+
+
 def exemption_get(actor: Actor, ref: str) -> Exemption:
     exemption = by_id(exemptions(actor), ref)
     if exemption is None:

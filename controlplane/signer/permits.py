@@ -2,6 +2,7 @@
 again here."""
 
 import logging
+from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
@@ -11,16 +12,18 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes import trust
-from controlplane.nodes.keys import SigningKey, signing_key
+from controlplane.nodes.keys import signing_key
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement import admissibility, permits
 from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.signed import Signed
 from controlplane.placement.core.trust import PUBLIC, Charter
 from controlplane.placement.errors import NoAllocation
-from controlplane.placement.models import PERMIT, Allocation, Decision
+from controlplane.placement.exemptions import Deed, as_core, use
+from controlplane.placement.models import PERMIT, Allocation, Decision, Exemption
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import Standing
 from controlplane.placement.services import renew
@@ -75,7 +78,8 @@ def _answer(row: Row) -> None:
     _check_node(row.node, trusted.charter, demand)
     decision = _decision(row, wanted, sight.standing)
     known = believed.of(zone, decision.facts_epoch)
-    judged = judge(demand.policies, known, op=row.op, resource_id=row.resource_id)
+    deed = Deed(row.resource_id, row.op, demand.classifications, row.operation_id)
+    judged = judge(demand.policies, known, deed)
     key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
     now = clock.now()
     permit = Permit(
@@ -96,10 +100,12 @@ def _answer(row: Row) -> None:
         exp=expiry(now, decision.valid_until, judged.lasts, trusted.keyset.keys[key.id].not_after),
         limits=limits,
         contents=wanted.contents,
-        exemption=judged.exemption,
+        exemption=as_core(judged.exemption) if judged.exemption else None,
     )
     floors.ensure(known, signed_epoch=trusted.epoch)
-    _keep(row, permit, key, decision, demand)
+    if demand.digest != decision.policies_id:
+        demand.keep()
+    _keep(row, permit, key.sign(KIND, permit.payload()), decision, judged.exemption)
 
 
 def _operation(row: Row) -> Operation:
@@ -152,14 +158,15 @@ def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:
         and permits.stands(decision, standing)
     ):
         return decision
-    return renew(wanted.ask())
+    return renew(replace(wanted.ask(), operation_id=row.operation_id))
 
 
 @transaction.atomic
-def _keep(row: Row, permit: Permit, key: SigningKey, decision: Decision, demand: Demanded) -> None:
-    signed = key.sign(KIND, permit.payload())
-    if demand.digest != decision.policies_id:
-        demand.keep()
+def _keep(row: Row, permit: Permit, signed: Signed, decision: Decision, exemption: Exemption | None) -> None:
+    """The decision may have admitted it without the exemption, on facts that nobody vouches for: the use is counted
+    here too, if it was not."""
+    if exemption is not None:
+        use(exemption, decision_id=decision.pk, operation_id=row.operation_id)
     move(row, PERMIT, "signed", document=signed.document(), expires_at=permit.exp, decision=decision)
     evidence.append(
         "permit",

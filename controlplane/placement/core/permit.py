@@ -268,7 +268,7 @@ def _check_standing(permit: Permit, trust: Trust) -> None:
 def _check_exemption(permit: Permit, trust: Trust) -> None:
     if (exemption := permit.exemption) is None:
         return
-    occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization)
+    occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization, permit.classifications)
     keyring = Keyring(trust.keyset, trust.deny.kids, trust.verifier)
     try:
         exemptions.check(exemption, occasion, now=trust.now, keyring=keyring)
