@@ -28,7 +28,7 @@ class Compliance(models.Model):
     | at-risk     | it does, and from `fails_at` on it will not unless a fact changes |
     | drifted     | it does not; since `since` |
     | remediating | it does not, and an approved plan says what happens |
-    | exempted    | it does not, and two people allowed that until a stated time |
+    | exempted    | it does not, and two people allowed that until `fails_at` |
 
     `failing`: the clauses that do not hold (at `fails_at`, when it is only at risk). `warned_days`: the shortest
     warning that was given. Nothing is ever stopped by this: `action` says what its classifications ask for.
@@ -62,6 +62,7 @@ class Sweep(models.Model):
     facts_epoch = models.PositiveBigIntegerField(default=0)
     policies_mark = models.PositiveBigIntegerField(default=0)
     placed_mark = models.PositiveBigIntegerField(default=0)
+    exempted_mark = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
 
     class Meta:

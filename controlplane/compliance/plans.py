@@ -7,7 +7,7 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, RemediationPlan
-from controlplane.compliance.sweep import STANDING_OPERATION
+from controlplane.compliance.sweep import STANDING_OPERATION, tell
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -90,6 +90,10 @@ def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
     if plan.state != "proposed":
         raise StateConflict(machine="remediation plan")
     move(plan, PLAN, "approved", approved_by=actor.user_id)
-    Compliance.objects.filter(pk__in=plan.resource_ids, state="drifted").update(state="remediating")
+    drifted = Compliance.objects.select_for_update(of=("self",)).select_related("project")
+    for row in drifted.filter(pk__in=plan.resource_ids, state="drifted").order_by("pk"):
+        was, row.state = row.state, "remediating"
+        row.save(update_fields=["state"])
+        tell(actor, row, was)
     record(actor, "remediation.approve", plan.pk, project_id=plan.project_id)
     return plan
