@@ -242,6 +242,7 @@ def use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | None) -
         raise ExemptionOver(name=str(exemption.pk))
     exemption.refresh_from_db(fields=["use_count"])
     _tell(SYSTEM, exemption, "exemption.use")
+    _tell_platform(exemption)
 
 
 def as_core(exemption: Exemption) -> core.Exemption:
@@ -295,3 +296,16 @@ def _tell(actor: Actor, exemption: Exemption, verb: str) -> None:
         project_id=exemption.project_id,
         resource_id=exemption.resource_ids[0],
     )
+
+
+def _tell_platform(exemption: Exemption) -> None:
+    """The other party, at the same moment: in the records of no project, and in the log that operators watch."""
+    record(
+        SYSTEM,
+        "exemption.use",
+        exemption.pk,
+        project=str(exemption.project_id),
+        zone=exemption.zone,
+        waived=exemption.waived,
+    )
+    log.warning("exemption %s of project %s was used in %s", exemption.pk, exemption.project_id, exemption.zone)

@@ -7,7 +7,7 @@ import pytest
 
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compute.models import Instance
-from controlplane.identity.models import ApiToken
+from controlplane.identity.models import ApiToken, Project
 from controlplane.placement.core import permit, signed
 from controlplane.placement.models import Exemption, Permit
 from controlplane.placement.policies import policy_set
@@ -86,8 +86,26 @@ def test_what_was_refused_is_created_under_an_exemption(
     assert Exemption.objects.get().use_count == 1
     hear_receipts(suspended.machine)
     assert EvidenceRecord.objects.filter(kind="receipt", subject_id=row.pk).exists()
+    told = {(row["asked"], row["approved"], row["used"], row["uses"]) for row in reports(api, approvers)}
+    assert told == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
     again = api.post(path, {**named, "name": "again"})
     assert again.problem == (409, "placement.exemption.spent", "/exemption")
+
+
+def reports(api: Caller, approvers: dict[str, tuple[Person, Caller]]) -> list[Any]:
+    callers = [api, *(caller for _, caller in approvers.values())]
+    return [caller.get("/v1/exemptions/report").body for caller in callers]
+
+
+def test_the_report_is_of_what_one_may_see(api: Caller, suspended: Cloud, stranger: Caller) -> None:
+    ask(api, api.post("volumes", VOLUME))
+    assert api.get("/v1/exemptions/report").body["asked"] == 1
+    assert stranger.get("/v1/exemptions/report").body["asked"] == 0
+    other = Project.objects.create(organization=suspended.tenant.project.organization, name="other")
+    officer = Caller(token=make_token(other, role=OFFICER), project="other")
+    assert officer.get("/v1/exemptions/report").body["asked"] == 1, "of all projects of the organization"
+    assert api.get("/v1/exemptions/report?quarter=2020-Q1").body["asked"] == 0
+    assert api.get("/v1/exemptions/report?quarter=soon").problem == (400, "invalid_parameter", "quarter")
 
 
 def test_an_exemption_is_for_one_operation_of_one_project(

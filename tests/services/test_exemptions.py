@@ -1,7 +1,9 @@
 """Break-glass: two people of different duties, for stated clauses, for hours, and everything is told."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from pytest_django import Settings
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
+from controlplane.compute.console import console_tail
+from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
@@ -34,9 +38,11 @@ from controlplane.placement.errors import (
 from controlplane.placement.exemptions import Deed, NewExemption, exemption_approve, exemption_request
 from controlplane.placement.models import Allocation, Binding, Decision, Exemption, ExemptionUse
 from controlplane.placement.policies import policy_set
+from controlplane.storage.models import Volume
 from tests import facts
 from tests.approvers import OFFICER, OPERATOR, Person, agree, appoint, person
-from tests.world import Tenant, make_node, make_tenant, make_zone
+from tests.workflows.helpers import attach, done, make_instance, make_volume
+from tests.world import Cloud, Tenant, make_node, make_tenant, make_zone
 
 pytestmark = pytest.mark.django_db
 
@@ -103,8 +109,11 @@ def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer:
     assert results["here"] == ("T", "WAIVED", "ATTR_MISMATCH")
     exemption.refresh_from_db()
     assert exemption.use_count == 1
-    verbs = AuditRecord.objects.filter(resource_id=exemption.pk).order_by("created_at").values_list("verb", flat=True)
+    told = AuditRecord.objects.filter(resource_id=exemption.pk).order_by("created_at")
+    verbs = told.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
     assert list(verbs) == ["exemption.request", "exemption.approve", "exemption.approve", "exemption.use"]
+    (use,) = told.filter(project_id=None)
+    assert (use.verb, use.facts["project"]) == ("exemption.use", str(tenant.project.pk)), "the operator is told too"
     assert EvidenceRecord.objects.filter(kind="exemption", resource_id=ask.consumer_id).count() == 4
     refusal(wanted(tenant))
     placement.release(ask.consumer_id)
@@ -289,7 +298,51 @@ def test_what_an_exemption_alone_admits_is_kept_and_counted_each_time(root: Sign
     used = Decision.objects.filter(operation="console.read", is_admitted=True)
     assert set(used.values_list("pk", flat=True)) == set(ExemptionUse.objects.values_list("decision_id", flat=True))
     assert EvidenceRecord.objects.filter(kind="decision", subject_id__in=used.values("pk")).count() == 2
-    assert AuditRecord.objects.filter(verb="exemption.use", resource_id=exemption.pk).count() == 2
+    told = AuditRecord.objects.filter(verb="exemption.use", resource_id=exemption.pk)
+    assert told.filter(project_id=tenant.project.pk).count() == told.filter(project_id=None).count() == 2
+
+
+def exempt(cloud: Cloud, deed: Callable[[], object]) -> Exemption:
+    """What refuses the deed is exempted by two people."""
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        deed()
+    refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    new = NewExemption(decision=refused, zone="fr-idf-1", reason="the flood")
+    return agree(cloud.world.root, exemption_request(cloud.tenant.actor, cloud.tenant.project, new))
+
+
+@pytest.fixture
+def refused(cloud: Cloud) -> Cloud:
+    """What has been made in its zone may do nothing there any more, but for exemptions."""
+    make_instance(cloud)
+    make_volume(cloud)
+    facts.officer()
+    cloud.world.publish_keys()
+    facts.state_of("zone", "fr-idf-1", {"location.territory": "DE"})
+    policy_set(cloud.tenant.actor, atoms=[HERE], project=cloud.tenant.project)
+    return cloud
+
+
+def test_a_console_is_read_once_under_an_exemption(refused: Cloud) -> None:
+    look = partial(console_tail, Instance.objects.get(), max_bytes=10)
+    exemption = exempt(refused, look)
+    look()
+    exemption.refresh_from_db()
+    assert (exemption.op, exemption.use_count) == ("console.read", 1)
+    with pytest.raises(PolicyUnsatisfiable):
+        look()
+
+
+def test_an_attachment_uses_one_for_each_side_and_once(refused: Cloud) -> None:
+    """The volume's decides in the operation, the instance's decides nowhere else."""
+    plug = partial(attach, refused, Instance.objects.get(), Volume.objects.get())
+    both = [exempt(refused, plug), exempt(refused, plug)]
+    _, operation = plug()
+    done(operation)
+    for exemption in both:
+        exemption.refresh_from_db()
+        assert (exemption.op, exemption.use_count) == ("volume.attach", 1)
+    assert set(ExemptionUse.objects.values_list("operation_id", flat=True)) == {operation.pk}
 
 
 def test_one_for_another_zone_does_not_hide_it(tenant: Tenant, root: SigningKey) -> None:
