@@ -89,7 +89,8 @@ class RemediationPlan(BaseModel):
     | done      | nothing of it has drifted any more |
     | withdrawn | was given up, or replaced by a newer plan |
 
-    `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order}.
+    `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order, deadline_at}. The `deadline_at` of the
+    whole is the last of theirs. Who has to see to it is not kept, but looked up whenever somebody asks.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)
