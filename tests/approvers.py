@@ -52,6 +52,15 @@ def person(name: str, *, user_id: UUID | None = None, **fields: object) -> Perso
     return Person(actor, row.key_id, key)
 
 
+def agree(root: SigningKey, exemption: Exemption) -> Exemption:
+    """Two people of different duties, who are new each time, approve it."""
+    owner, name = exemption.project.organization_id, exemption.pk.hex
+    officer = person(f"officer-{name}", role=OFFICER, organization_id=owner)
+    operator = person(f"operator-{name}", role="operator", is_operator=True)
+    appoint(root, {officer: OFFICER, operator: OPERATOR})
+    return operator.approve(officer.approve(exemption, OFFICER), OPERATOR)
+
+
 def appoint(root: SigningKey, people: dict[Person, str]) -> None:
     """Publish a keyset in which each one's key is for approvals in this duty; officers', for their organization."""
     found = {

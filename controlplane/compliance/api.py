@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.catalog import selectors as catalog
 from controlplane.compliance import plans, selectors, what_if
-from controlplane.compliance.models import COMPLIANCE, PLAN
+from controlplane.compliance.models import COMPLIANCE, PLAN, RemediationPlan
 from controlplane.compliance.sweep import clauses
 from controlplane.compliance.what_if import Broken, Change
 from controlplane.identity.api import ActorView, ProjectView
@@ -66,7 +67,7 @@ class TargetOut(Out):
 
 
 class PlanItemOut(Out):
-    """`targets`: where it could go when the plan was made; none: nowhere."""
+    """`targets`: where it could go when the plan was made; none: nowhere. `deadline_at`: unknown of an old plan."""
 
     order = serializers.IntegerField()
     resource_id = serializers.UUIDField()
@@ -74,21 +75,36 @@ class PlanItemOut(Out):
     zone = serializers.CharField()
     failing = ClauseOut(many=True)
     targets = TargetOut(many=True)
+    deadline_at = serializers.DateTimeField(allow_null=True)
 
     def to_representation(self, instance: Any) -> Any:
-        return instance
+        return {"deadline_at": None, **instance}
+
+
+class OwnerOut(Out):
+    """`officers`: the users who are sovereignty officers of the organization."""
+
+    project = serializers.UUIDField()
+    organization = serializers.UUIDField()
+    officers = serializers.ListField(child=serializers.UUIDField())
 
 
 class PlanOut(Out):
-    """`notify_by`: when whose data it is must have been told. `deadline_at`: when all of it should be remedied."""
+    """`owner`: who has to see to it, now. `notify_by`: when whose data it is must have been told. `deadline_at`: when
+    all of it should be remedied."""
 
     id = serializers.UUIDField()
     project = serializers.UUIDField(source="project_id")
+    owner = serializers.SerializerMethodField()
     state = serializers.ChoiceField(list(PLAN.moves))
     items = PlanItemOut(many=True)
     notify_by = serializers.DateTimeField()
     deadline_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
+
+    @extend_schema_field(OwnerOut)
+    def get_owner(self, plan: RemediationPlan) -> dict[str, object]:
+        return OwnerOut(self.context["owner"]).data
 
 
 class ChangeIn(In):
@@ -157,17 +173,28 @@ class Drift(ActorView):
         return DRIFT.page(request, selectors.drift(self.actor)).answer(ComplianceOut)
 
 
-class PlanList(ProjectView):
+class PlanView(ProjectView):
+    def told(self) -> dict[str, Any]:
+        """What plans say beside their rows."""
+        owner = {
+            "project": self.project.pk,
+            "organization": self.project.organization_id,
+            "officers": selectors.officers_of(self.project),
+        }
+        return {"owner": owner}
+
+
+class PlanList(PlanView):
     @route("remediation_plan_list", PlanOut, listing=PLANS)
     def get(self, request: Request) -> Response:
-        return PLANS.page(request, selectors.plans(self.actor, self.project)).answer(PlanOut)
+        return PLANS.page(request, selectors.plans(self.actor, self.project)).answer(PlanOut, context=self.told())
 
 
-class PlanApprove(ProjectView):
+class PlanApprove(PlanView):
     @route("remediation_plan_approve", PlanOut)
     def post(self, request: Request) -> Response:
         plan = selectors.plan_get(self.actor, self.project, self.kwargs["plan"])
-        return Response(PlanOut(plans.plan_approve(self.actor, plan)).data)
+        return Response(PlanOut(plans.plan_approve(self.actor, plan), context=self.told()).data)
 
 
 class Simulate(ActorView):

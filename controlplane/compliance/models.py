@@ -28,7 +28,7 @@ class Compliance(models.Model):
     | at-risk     | it does, and from `fails_at` on it will not unless a fact changes |
     | drifted     | it does not; since `since` |
     | remediating | it does not, and an approved plan says what happens |
-    | exempted    | it does not, and two people allowed that until a stated time |
+    | exempted    | it does not, and two people allowed that until `fails_at` |
 
     `failing`: the clauses that do not hold (at `fails_at`, when it is only at risk). `warned_days`: the shortest
     warning that was given. Nothing is ever stopped by this: `action` says what its classifications ask for.
@@ -62,6 +62,7 @@ class Sweep(models.Model):
     facts_epoch = models.PositiveBigIntegerField(default=0)
     policies_mark = models.PositiveBigIntegerField(default=0)
     placed_mark = models.PositiveBigIntegerField(default=0)
+    exempted_mark = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -88,7 +89,8 @@ class RemediationPlan(BaseModel):
     | done      | nothing of it has drifted any more |
     | withdrawn | was given up, or replaced by a newer plan |
 
-    `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order}.
+    `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order, deadline_at}. The `deadline_at` of the
+    whole is the last of theirs. Who has to see to it is not kept, but looked up whenever somebody asks.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)

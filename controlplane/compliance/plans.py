@@ -1,18 +1,19 @@
 """Remediation plans: for everything of a project that has drifted, where it may go, in what order, and until when."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, RemediationPlan
-from controlplane.compliance.sweep import STANDING_OPERATION
+from controlplane.compliance.sweep import STANDING_OPERATION, tell
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
+from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.decisions import Ask
 from controlplane.placement.models import Allocation
 
@@ -47,16 +48,20 @@ def _plan(drifted: list[Compliance], live: RemediationPlan | None) -> bool:
     in_order = sorted(drifted, key=lambda row: ORDER.index(row.kind))
     plan = RemediationPlan.objects.create(
         project=drifted[0].project,
-        items=[_item(order, row) for order, row in enumerate(in_order, 1)],
+        items=[_item(order, row, now) for order, row in enumerate(in_order, 1)],
         resource_ids=ids,
         notify_by=first + NOTIFY_WITHIN,
-        deadline_at=max(first + DEADLINE, now),
+        deadline_at=max(_deadline(row, now) for row in drifted),
     )
     record(SYSTEM, "remediation.propose", plan.pk, project_id=plan.project_id, resources=len(ids))
     return True
 
 
-def _item(order: int, row: Compliance) -> dict[str, object]:
+def _deadline(row: Compliance, now: datetime) -> datetime:
+    return max(row.since + DEADLINE, now)
+
+
+def _item(order: int, row: Compliance, now: datetime) -> dict[str, object]:
     """`targets`: the zones that would take it now, with how many nodes each; none says that there is nowhere to go."""
     allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
     ask = Ask(
@@ -76,6 +81,7 @@ def _item(order: int, row: Compliance) -> dict[str, object]:
         "zone": row.zone,
         "failing": row.failing,
         "targets": [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted],
+        "deadline_at": as_rfc3339(_deadline(row, now)),
     }
 
 
@@ -90,6 +96,10 @@ def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
     if plan.state != "proposed":
         raise StateConflict(machine="remediation plan")
     move(plan, PLAN, "approved", approved_by=actor.user_id)
-    Compliance.objects.filter(pk__in=plan.resource_ids, state="drifted").update(state="remediating")
+    drifted = Compliance.objects.select_for_update(of=("self",)).select_related("project")
+    for row in drifted.filter(pk__in=plan.resource_ids, state="drifted").order_by("pk"):
+        was, row.state = row.state, "remediating"
+        row.save(update_fields=["state"])
+        tell(actor, row, was)
     record(actor, "remediation.approve", plan.pk, project_id=plan.project_id)
     return plan

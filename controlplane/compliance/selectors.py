@@ -1,11 +1,13 @@
 """What an actor sees of drift and plans: that of the projects he sees."""
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 
 from controlplane.compliance.errors import PlanNotFound
 from controlplane.compliance.models import Compliance, RemediationPlan
 from controlplane.identity.actor import Actor
-from controlplane.identity.models import Project
+from controlplane.identity.models import Membership, Project, Role
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id
 
@@ -16,6 +18,12 @@ def drift(actor: Actor) -> QuerySet[Compliance]:
 
 def plans(actor: Actor, project: Project) -> QuerySet[RemediationPlan]:
     return RemediationPlan.objects.filter(project=project)
+
+
+def officers_of(project: Project) -> list[UUID]:
+    """The users who answer for what the project's organization demands of places."""
+    memberships = Membership.objects.filter(organization=project.organization_id, role=Role.SOVEREIGNTY_OFFICER)
+    return list(memberships.order_by("user_id").values_list("user_id", flat=True))
 
 
 def plan_get(actor: Actor, project: Project, ref: str) -> RemediationPlan:

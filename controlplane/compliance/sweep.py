@@ -1,7 +1,7 @@
 """Look at everything that has a place: does the place still satisfy its policies, and until when will it?
 
-A sweep is due when a fact, a policy or a place has changed, at the first moment at which something may change by
-itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it.
+A sweep is due when a fact, a policy, a place or an exemption has changed, at the first moment at which something may
+change by itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,27 +9,41 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Max, Sum
+from django.db import connection, transaction
+from django.db.models import Sum
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.compliance.models import Compliance, Sweep
-from controlplane.identity.actor import SYSTEM
+from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.placement import effective, exemptions
-from controlplane.placement.core.evaluate import AtomResult
+from controlplane.placement.core.evaluate import AtomResult, Evaluation, waive
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.outlook import Outlook, outlook
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.roles import ROLES_OF
-from controlplane.placement.models import DRIFT_ACTIONS, Allocation, Binding, Classification, PolicyHead
+from controlplane.placement.models import (
+    DRIFT_ACTIONS,
+    Allocation,
+    Binding,
+    Classification,
+    Exemption,
+    PolicyHead,
+)
+from controlplane.placement.selectors import classifications_of
 
 AT_LATEST = timedelta(hours=1)
 BATCH = 1000  # rows per statement
 STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
+NOT_ADMISSIBLE = ("drifted", "remediating", "exempted")
+# Of what is where: it differs whatever came, went or moved, in whichever order it was committed.
+PLACED = """
+SELECT coalesce(bit_xor(hashtextextended(consumer_id::text || node_id::text, 0)), 0) & 9223372036854775807
+FROM placement_allocation
+"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Mark:
     facts_epoch: int
     policies_mark: int
     placed_mark: int
+    exempted_mark: int
 
 
 @dataclass
@@ -56,7 +71,7 @@ def sweep_if_due() -> Found | None:
         if last is None:
             return None
         now, mark = clock.now(), _mark()
-        is_same = mark == Mark(last.facts_epoch, last.policies_mark, last.placed_mark)
+        is_same = mark == Mark(last.facts_epoch, last.policies_mark, last.placed_mark, last.exempted_mark)
         if is_same and last.due_at is not None and now < last.due_at:
             return None
         found, due_at = _sweep(now)
@@ -65,25 +80,29 @@ def sweep_if_due() -> Found | None:
 
 
 def _mark() -> Mark:
-    """Sums only grow: no change of any row leaves them as they were."""
-    placed = Allocation.objects.aggregate(newest=Max("created_at"))["newest"]
+    """Sums and counts only grow: no change of any row leaves them as they were."""
+    with connection.cursor() as cursor:
+        cursor.execute(PLACED)
+        (placed_mark,) = cursor.fetchone()
     return Mark(
         facts_epoch=epochs.current(),
         policies_mark=PolicyHead.objects.aggregate(total=Sum("version"))["total"] or 0,
-        placed_mark=int(placed.timestamp() * 1e6) if placed else 0,
+        placed_mark=placed_mark,
+        exempted_mark=exemptions.agreed_count(),
     )
 
 
 def _sweep(now: datetime) -> tuple[Found, datetime]:
     world = catalog.world()
-    known = {row.pk: row for row in Compliance.objects.all()}
+    known = {row.pk: row for row in Compliance.objects.select_related("project")}
     allocations = list(Allocation.objects.select_related("node", "project").order_by("pk"))
-    Compliance.objects.exclude(pk__in=[allocation.consumer_id for allocation in allocations]).delete()
-    judge = _Judge(world, now, [allocation.consumer_id for allocation in allocations])
+    placed = [allocation.consumer_id for allocation in allocations]
+    judge = _Judge(world, now, placed)
     found = Found()
+    _forget([known[gone] for gone in known.keys() - set(placed)], found)
     rows = [_row(allocation, judge, now) for allocation in allocations]
     for row in rows:
-        _go_on_from(row, known.get(row.pk))
+        _go_on_from(row, known.get(row.pk), now)
     _write(rows)
     for row in rows:
         _tell_news(row, known.get(row.pk), found)
@@ -100,6 +119,10 @@ class _Judge:
         self.actions = _actions(resource_ids)
         self.seen: dict[tuple[tuple[Policy, ...], str, str], Outlook] = {}
         self.boundaries: list[datetime] = []
+        self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
+        for exemption in exemptions.running(now):
+            for resource_id in exemption.resource_ids:
+                self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
     def outlook(self, allocation: Allocation) -> Outlook:
         policies = self.policies[allocation.consumer_id]
@@ -112,6 +135,21 @@ class _Judge:
             if seen.fails_at is not None:
                 self.boundaries.append(seen.fails_at)
         return self.seen[key]
+
+    def exempted_until(self, allocation: Allocation, failing: Sequence[AtomResult]) -> datetime | None:
+        """The end of the last exemption that waives all that fails, for whatever operation and however often it was
+        used; None: there is none."""
+        found, resource_id = Evaluation(tuple(failing), None), allocation.consumer_id
+        agreed = self.agreed.get((resource_id, allocation.node.zone_id), [])
+        names = classifications_of([resource_id]).get(resource_id, []) if agreed else []
+        ends = [
+            exemption.expires_at
+            for exemption in agreed
+            if waive(found, self.policies[resource_id], exemption.waived).admits
+            and exemptions.is_good(exemption, resource_id, classifications=names, now=self.now)
+        ]
+        self.boundaries += ends
+        return max(ends, default=None)
 
 
 def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
@@ -126,19 +164,16 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
 
 def _row(allocation: Allocation, judge: _Judge, now: datetime) -> Compliance:
     seen = judge.outlook(allocation)
-    state: str = seen.state
-    operation = STANDING_OPERATION[allocation.kind]
-    if state == "drifted" and exemptions.in_force(allocation.consumer_id, operation, now) is not None:
-        state = "exempted"
+    until = judge.exempted_until(allocation, seen.failing) if seen.state == "drifted" else None
     return Compliance(
         resource_id=allocation.consumer_id,
         kind=allocation.kind,
         project=allocation.project,
         node=allocation.node,
         zone=allocation.node.zone_id,
-        state=state,
+        state="exempted" if until else seen.state,
         since=now,
-        fails_at=seen.fails_at,
+        fails_at=until or seen.fails_at,
         failing=clauses(seen.failing),
         warned_days=seen.warning(now),
         action=judge.actions.get(allocation.consumer_id, "flag"),
@@ -161,16 +196,35 @@ def clauses(results: Iterable[AtomResult]) -> list[dict[str, str]]:
     ]
 
 
-def _go_on_from(row: Compliance, before: Compliance | None) -> None:
-    """A state that goes on has begun when it did, and what is being remedied still is."""
+def _go_on_from(row: Compliance, before: Compliance | None, now: datetime) -> None:
+    """A state that goes on has begun when it did, and what is being remedied still is. What was to fail by the mere
+    passing of time has drifted from that moment on, however late the sweep; anything else, since the sweep saw it."""
     if before is None:
         return
     if before.state == "remediating" and row.state == "drifted":
         row.state = "remediating"
     if before.state == row.state:
         row.since = before.since
-        if before.state == "drifted":
+        if row.state in ("drifted", "remediating"):
             row.fails_at = before.fails_at
+    elif row.state == "drifted" and _was_foreseen(row, before, now):
+        row.since = row.fails_at = before.fails_at  # type: ignore[assignment]
+
+
+def _was_foreseen(row: Compliance, before: Compliance, now: datetime) -> bool:
+    if before.state not in ("at-risk", "exempted") or before.fails_at is None or before.fails_at > now:
+        return False
+    return any(clause in before.failing for clause in row.failing)
+
+
+def _forget(gone: Sequence[Compliance], found: Found) -> None:
+    """What has no place any more has no row; if it ought not to have been there, that it has gone is told."""
+    Compliance.objects.filter(pk__in=[row.pk for row in gone]).delete()
+    for row in gone:
+        if row.state in NOT_ADMISSIBLE:
+            was, row.state = row.state, "evicted"
+            found.changed.append(row)
+            tell(SYSTEM, row, was)
 
 
 def _write(rows: Sequence[Compliance]) -> None:
@@ -186,13 +240,14 @@ def _tell_news(row: Compliance, before: Compliance | None, found: Found) -> None
     was = before.state if before is not None else "compliant"
     if was != row.state:
         found.changed.append(row)
-        _tell(row, was)
+        tell(SYSTEM, row, was)
     elif row.warned_days is not None and (before is None or row.warned_days != before.warned_days):
         found.warned.append(row)
-        _tell(row, was)
+        tell(SYSTEM, row, was)
 
 
-def _tell(row: Compliance, was: str) -> None:
+def tell(actor: Actor, row: Compliance, was: str) -> None:
+    """In the audit records of the project, and in the evidence of the organization."""
     facts = {
         "was": was,
         "state": row.state,
@@ -202,7 +257,7 @@ def _tell(row: Compliance, was: str) -> None:
         "failing": row.failing,
         "action": row.action,
     }
-    record(SYSTEM, "drift", row.resource_id, project_id=row.project_id, **facts)
+    record(actor, "drift", row.resource_id, project_id=row.project_id, **facts)
     append(
         "drift",
         {"resource": str(row.resource_id), "kind": row.kind, "node": str(row.node_id), **facts},

@@ -24,7 +24,7 @@ from controlplane.operations.serializers import joined, with_operation
 from controlplane.placement import classifications
 from controlplane.placement.api import decision_document
 from controlplane.placement.policies import own_policy
-from controlplane.placement.selectors import latest_decision
+from controlplane.placement.selectors import exemption_of, latest_decision
 from controlplane.placement.serializers import DecisionOut, PlacementSimulationOut, simulation_document
 from controlplane.storage.selectors import volume_get
 
@@ -76,7 +76,7 @@ class InstanceList(ProjectView):
 
     def _new(self, body: Body) -> services.NewInstance:
         """What the names and ids in the body stand for."""
-        group = body.get("affinity_group")
+        group, exempt = body.get("affinity_group"), body.get("exemption")
         chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
         return services.NewInstance(
             name=body["name"],
@@ -91,6 +91,7 @@ class InstanceList(ProjectView):
             host=body.get("host"),
             classifications=tuple(classification.pk for classification in chosen),
             policy=own_policy(body["policy_atoms"], at="policy_atoms"),
+            exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
             labels=body["labels"],
         )
 

@@ -42,9 +42,13 @@ def volume_attach(
     """
     actor.may_write()
     _check(instance, volume)
-    for ask in asks_for(instance, volume):
-        placement.check_here(ask)
-    return _attach(actor, instance, volume=volume, is_read_only=is_read_only)
+    with_volume, with_instance = asks_for(instance, volume)
+    taken = placement.check_here(with_volume)
+    placement.check_here(with_instance)
+    with transaction.atomic(durable=True):
+        attachment, operation = _attach(actor, instance, volume=volume, is_read_only=is_read_only)
+        placement.keep_exempted(replace(with_volume, operation_id=operation.pk), taken)
+    return attachment, operation
 
 
 def _check(instance: Instance, volume: Volume) -> None:
@@ -86,7 +90,6 @@ def join(attachment: Attachment) -> None:
             lineage.join(volume, instance, kind="volume")
 
 
-@transaction.atomic(durable=True)
 def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool) -> tuple[Attachment, Operation]:
     instance_lock(instance)
     need_instance_state(instance, "active", "stopped")

@@ -16,11 +16,13 @@ def console_tail(instance: Instance, *, max_bytes: int) -> bytes:
     Raises:
         NoAllocation: the instance is on no node.
         PolicyUnsatisfiable: nobody may look at it there, though it runs.
+        ExemptionOver: an exemption allowed it, and somebody else has had its last use.
         NodeUnreachable, NodeFailed, NodeRefused.
     """
     if instance.node is None:
         raise NoAllocation()
-    placement.check_here(ask_for(instance, operation="console.read"))
+    ask = ask_for(instance, operation="console.read")
+    placement.keep_exempted(ask, placement.check_here(ask))
     try:
         chunk = agent_client.read_console(
             instance.node, instance_id=instance.pk, offset=-max_bytes, max_bytes=max_bytes

@@ -74,7 +74,7 @@ class AffinityGroupOut(Out):
 class InstanceIn(In):
     """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
     `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
-    and no other, for operators."""
+    and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once."""
 
     default_error_messages = {"user_data_twice": _("Give user_data or user_data_base64, not both.")}
     example = {
@@ -99,6 +99,7 @@ class InstanceIn(In):
     zones = references(max_length=ZONES_MAX, default=list)
     affinity_group = Reference(required=False)
     host = Reference(required=False)
+    exemption = Reference(required=False)
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = atoms_field(default=list)
     labels = Labels(default=dict)

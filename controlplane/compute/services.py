@@ -1,6 +1,7 @@
 """Instances: what a request writes. workflows/instance_*.py carry it out."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
@@ -30,12 +31,14 @@ from controlplane.network.services import port_create
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import Wish, enqueue
-from controlplane.placement import lineage
+from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.decisions import Ask, GroupRule, Taken
 from controlplane.placement.effective import Source
+from controlplane.placement.errors import ExemptionSpent
 from controlplane.placement.lineage import NewData
+from controlplane.placement.models import Exemption
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, volume_lock
@@ -52,7 +55,7 @@ SHUTDOWN_LIMIT = timedelta(seconds=90)
 class NewInstance:
     """`zones` empty: any that the policy admits. `volumes` are attached before the first boot and decide the node.
     `host`: on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for
-    its data as long as it exists."""
+    its data as long as it exists. `exemption`: by which it may be created though a policy refuses it."""
 
     name: str
     flavor: Flavor
@@ -66,6 +69,7 @@ class NewInstance:
     host: str | None = None
     classifications: tuple[str, ...] = ()
     policy: Policy | None = None
+    exemption: Exemption | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,7 +97,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
-        InsufficientCapacity, PolicyUnsatisfiable, UnknownHost, AddressesExhausted.
+        InsufficientCapacity, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, ExemptionForOther, ExemptionSpent.
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)
@@ -120,7 +124,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, A
     check_name(new.name)
     _check_fit(new)
     instance = Instance(
-        id=new_id(),
+        id=_id_for(new),
         project=project,
         name=new.name,
         labels=check_labels(new.labels),
@@ -144,6 +148,20 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, A
         own=(new.policy,) if new.policy else (),
         sources=_sources(new),
     )
+
+
+def _id_for(new: NewInstance) -> UUID:
+    """A new one, or the one that was refused and then exempted."""
+    if new.exemption is None:
+        return new_id()
+    instance_id = exemptions.id_for(new.exemption, op="instance.create")
+    if Instance.objects.filter(pk=instance_id).exists():
+        raise _spent(instance_id, new.exemption)
+    return instance_id
+
+
+def _spent(instance_id: UUID, exemption: Exemption) -> ExemptionSpent:
+    return ExemptionSpent(field="exemption", name=str(exemption.pk), resource=str(instance_id))
 
 
 def _sources(new: NewInstance) -> tuple[Source, ...]:
@@ -172,7 +190,10 @@ def _keep_group(group: AffinityGroup | None) -> None:
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     """Addresses and quota come last: others of the network and the project wait for them until the commit."""
     _keep_group(new.affinity_group)
-    with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
+    once: AbstractContextManager[None] = nullcontext()
+    if new.exemption is not None:
+        once = refusing("compute_instance_pkey", _spent(instance.pk, new.exemption))
+    with once, refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
         instance.save(force_insert=True)
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     lineage.begin(data, _sources(new))

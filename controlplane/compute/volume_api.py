@@ -19,6 +19,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
 from controlplane.placement import classifications
 from controlplane.placement.policies import own_policy
+from controlplane.placement.selectors import exemption_of
 from controlplane.placement.serializers import PlacementSimulationOut, simulation_document
 from controlplane.storage import services
 from controlplane.storage.models import VOLUME, Volume
@@ -63,7 +64,7 @@ class VolumeList(ProjectView):
 
     def _new(self, body: Body) -> services.NewVolume:
         """What the names and ids in the body stand for."""
-        image, near = body.get("image"), body.get("near_instance")
+        image, near, exempt = body.get("image"), body.get("near_instance"), body.get("exemption")
         chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
         return services.NewVolume(
             name=body["name"],
@@ -75,6 +76,7 @@ class VolumeList(ProjectView):
             host=body.get("host"),
             classifications=tuple(classification.pk for classification in chosen),
             policy=own_policy(body["policy_atoms"], at="policy_atoms"),
+            exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
             labels=body["labels"],
         )
 

@@ -59,7 +59,7 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
     # A statement is a transaction by itself; inside another one it must not take that along when it fails.
     is_guarded = connection.in_atomic_block or taken.exemption is not None
     with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:
-        note_use(taken)
+        note_use(ask, taken, decision)
         cursor.execute(statement, parameters)
         if cursor.rowcount:
             return allocation

@@ -9,7 +9,6 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from controlplane.audit.evidence import entry
 from controlplane.audit.models import EvidenceRecord
-from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
@@ -48,6 +47,7 @@ class Ask:
 
     What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
     (whose data it is about to hold) come on top. `roles`: others than those of the operation, to ask "what if".
+    `operation_id`: for which it is asked, perhaps again; an exemption's use is counted once for it.
     """
 
     operation: str
@@ -66,6 +66,7 @@ class Ask:
     own: tuple[Policy, ...] = ()
     sources: tuple[Source, ...] = ()
     roles: tuple[Role, ...] = ()
+    operation_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -133,11 +134,19 @@ def _decided(
     seed = (ask.consumer_id.int + attempt) % 2**32
     fleet = FLEET.current()
     decision = decide(request, fleet, assessment, seed=seed)
-    exemption = None if decision.is_admitted else exemptions.in_force(ask.consumer_id, ask.operation, now)
-    if exemption is not None:
-        waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
-        decision = decide(request, fleet, waiving, seed=seed)
-    return Taken(decision, sight.standing, demand, now, exemption if decision.is_admitted else None)
+    if not decision.is_admitted:
+        for exemption in _exemptions(ask, demand, now):
+            waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
+            waived = decide(request, fleet, waiving, seed=seed)
+            if waived.is_admitted:
+                return Taken(waived, sight.standing, demand, now, exemption)
+    return Taken(decision, sight.standing, demand, now)
+
+
+def _exemptions(ask: Ask, demand: Demanded, now: datetime) -> list[Exemption]:
+    """For any zone: one that helps nowhere the consumer could be admits nothing."""
+    deed = exemptions.Deed(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
+    return exemptions.in_force(deed, now)
 
 
 def _near(ask: Ask) -> frozenset[str]:
@@ -162,17 +171,17 @@ def has_moved(error: DatabaseError) -> bool:
 def store(ask: Ask, taken: Taken) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
     taken.demand.keep()
-    note_use(taken)
     decision, evidence = rows(ask, taken)
+    note_use(ask, taken, decision)
     decision.save(force_insert=True)
     evidence.save(force_insert=True)
     return decision
 
 
-def note_use(taken: Taken) -> None:
+def note_use(ask: Ask, taken: Taken, decision: Decision) -> None:
     """Count the use of the exemption that a decision rests on; in the transaction that writes it."""
     if taken.exemption is not None:
-        exemptions.use(SYSTEM, taken.exemption)
+        exemptions.use(taken.exemption, decision_id=decision.pk, operation_id=ask.operation_id)
 
 
 def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:

@@ -114,6 +114,24 @@ class ExemptionNotPossible(Unprocessable):
     detail = "This cannot be exempted: {reason}."
 
 
+class ExemptionAsked(Conflict):
+    code = "placement.exemption.asked"
+    title = "It was asked for already"
+    detail = "Exemption {name} is for the same resource, operation and zone. Have it approved, or wait until it ends."
+
+
+class ExemptionForOther(Unprocessable):
+    code = "placement.exemption.for_other"
+    title = "The exemption is for something else"
+    detail = "Exemption {name} is for {op}. Name one that was asked for with the refusal of this."
+
+
+class ExemptionSpent(Conflict):
+    code = "placement.exemption.spent"
+    title = "It was created already"
+    detail = "Exemption {name} is for creating {resource}, which was created already. Ask for another exemption."
+
+
 class ExemptionOver(Conflict):
     code = "placement.exemption.over"
     title = "The exemption is over"

@@ -2,35 +2,41 @@
 sides at once."""
 
 import base64
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
 from controlplane.catalog import keys, officer_keys
-from controlplane.identity.actor import Actor
+from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes import trust
+from controlplane.nodes.errors import NoKeyset
 from controlplane.placement.core import exemption as core
 from controlplane.placement.core.decision import spelt_out
+from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.trust import DUTIES, Keyring
 from controlplane.placement.errors import (
     ApprovalInvalid,
+    ExemptionAsked,
+    ExemptionForOther,
     ExemptionNotPossible,
     ExemptionOver,
     ExemptionSamePerson,
     PersonNeeded,
 )
-from controlplane.placement.models import Decision, Exemption
+from controlplane.placement.models import Decision, Exemption, ExemptionUse
 
-NEVER_WAIVED_FOR = ("dr", "classified")
-MAX_RESOURCES = 20
+log = logging.getLogger(__name__)
+
+RECENT = timedelta(hours=24)  # how old a refusal may be that is to be got around
 
 
 @dataclass(frozen=True)
@@ -45,18 +51,34 @@ class NewExemption:
     max_uses: int = 1
 
 
+@dataclass(frozen=True)
+class Deed:
+    """What would be done under an exemption. `operation_id`: for which the decision is taken, and taken again; none for
+    what is no operation. `classifications`: of the data, now."""
+
+    resource_id: UUID
+    op: str
+    classifications: tuple[str, ...]
+    operation_id: UUID | None = None
+
+
 @transaction.atomic(durable=True)
 def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exemption:
     """Ask two people to waive the clauses that refused a decision.
 
     Raises:
-        ExemptionNotPossible: a clause cannot be waived, or the data's classification allows no exemption in software.
+        ExemptionNotPossible: a clause cannot be waived, or the data's classification allows no exemption in software,
+            or it was refused long ago.
+        ExemptionAsked: another one for the same is not over.
     """
     actor.may_write()
     if actor.user_id is None:
         raise PersonNeeded()
-    waived = _waivable(new)
     now = clock.now()
+    if now - new.decision.created_at > RECENT:
+        raise ExemptionNotPossible(field="decision", reason="the refusal is more than a day old; ask for it again")
+    waived = _waivable(new)
+    _check_first(new, now)
     if not timedelta(minutes=5) <= new.lifetime <= core.LONGEST:
         raise ExemptionNotPossible(field="hours", reason=f"it lasts from 5 minutes to {core.LONGEST.days * 24} hours")
     exemption = Exemption.objects.create(
@@ -75,12 +97,22 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
     return exemption
 
 
+def _check_first(new: NewExemption, now: datetime) -> None:
+    """Until the transaction ends, nobody else asks for one for the resource."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"exempt:{new.decision.consumer_id}"])
+    live = Exemption.objects.filter(expires_at__gt=now, use_count__lt=F("max_uses"), zone=new.zone)
+    same = live.filter(resource_ids__contains=[new.decision.consumer_id], op=new.decision.operation).first()
+    if same is not None:
+        raise ExemptionAsked(field="decision", name=str(same.pk))
+
+
 def _waivable(new: NewExemption) -> list[str]:
     """The clauses that refused the zone, all of which must be waivable."""
     decision = new.decision
-    if forbidden := set(NEVER_WAIVED_FOR).intersection(decision.classifications):
+    if never := core.never_waived(decision.classifications):
         raise ExemptionNotPossible(
-            field="decision", reason=f"data classified {', '.join(sorted(forbidden))} allows none in software"
+            field="decision", reason=f"data classified {', '.join(never)} allows none in software"
         )
     zones = {zone["zone"]: zone for zone in spelt_out(decision.document)["zones"]}
     if new.zone not in zones:
@@ -149,33 +181,83 @@ def keyring() -> Keyring:
     return Keyring(trust.keyset(), trust.deny_list().kids, lambda key: keys.verifier(key.public_key))
 
 
-def in_force(resource_id: UUID, op: str, now: datetime) -> Exemption | None:
-    """The exemption that holds for this operation on this resource now, with both approvals and a use left."""
-    unused = running(resource_id, op, now).filter(use_count__lt=F("max_uses"))
-    return next((each for each in unused if len(each.approvals) == len(DUTIES)), None)
+def in_force(deed: Deed, now: datetime) -> list[Exemption]:
+    """Those that hold for this now, in any zone; which ends first comes first. A use is left, or was counted for this
+    operation already, and both approvals are good by what nodes check them by."""
+    counted = ExemptionUse.objects.filter(operation_id=deed.operation_id).exclude(operation_id=None)
+    usable = Q(use_count__lt=F("max_uses")) | Q(pk__in=counted.values("exemption"))
+    rows = running(now).filter(usable, resource_ids__contains=[deed.resource_id], op=deed.op)
+    return [row for row in rows if is_good(row, deed.resource_id, classifications=deed.classifications, now=now)]
 
 
-def running(resource_id: UUID, op: str, now: datetime) -> QuerySet[Exemption]:
-    """Those about this operation on this resource whose time it is, approved or not, used or not; which ends first
-    comes first."""
-    its_time = Exemption.objects.filter(not_before__lte=now, expires_at__gt=now)
-    return its_time.filter(resource_ids__contains=[resource_id], op=op).order_by("expires_at")
+def id_for(exemption: Exemption, *, op: str) -> UUID:
+    """The id that a resource is created with under an exemption: the one that was to be created when it was refused.
+
+    Raises:
+        ExemptionForOther
+    """
+    if exemption.op != op:
+        raise ExemptionForOther(field="exemption", name=str(exemption.pk), op=exemption.op)
+    resource_id: UUID = exemption.resource_ids[0]
+    return resource_id
 
 
-def use(actor: Actor, exemption: Exemption) -> None:
-    """Count a use; inside the transaction that stores the decision. Raises ExemptionOver when none is left."""
+def running(now: datetime) -> QuerySet[Exemption]:
+    """Those whose time it is and to which two have put something, used up or not; which ends first comes first. That
+    it is good what they have put there, `is_good` says."""
+    rows = Exemption.objects.filter(not_before__lte=now, expires_at__gt=now, approvals__1__isnull=False)
+    return rows.select_related("project").order_by("expires_at", "pk")
+
+
+def agreed_count() -> int:
+    """To how many, ever, two have put something: it only grows."""
+    return Exemption.objects.filter(approvals__1__isnull=False).count()
+
+
+def is_good(exemption: Exemption, resource_id: UUID, *, classifications: Sequence[str], now: datetime) -> bool:
+    """It holds now for this resource, whose data is so classified, and two people have signed it."""
+    organization = str(exemption.project.organization_id)
+    occasion = core.Occasion(str(resource_id), exemption.op, exemption.zone, organization, tuple(classifications))
+    try:
+        core.check(as_core(exemption), occasion, now=now, keyring=keyring())
+    except (core.NotApproved, Malformed, NoKeyset) as exc:
+        log.info("exemption %s does not count: %s", exemption.pk, exc)
+        return False
+    return True
+
+
+def use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | None) -> None:
+    """Count a use, once for each operation; inside the transaction that stores the decision.
+
+    Raises:
+        ExemptionOver: none is left.
+        IntegrityError: somebody else counts one for this operation right now.
+    """
+    uses = ExemptionUse.objects.filter(exemption=exemption, operation_id=operation_id)
+    if operation_id is not None and uses.exists():
+        return
+    ExemptionUse.objects.create(exemption=exemption, operation_id=operation_id, decision_id=decision_id)
     left = Exemption.objects.filter(pk=exemption.pk, use_count__lt=F("max_uses"))
     if not left.update(use_count=F("use_count") + 1):
         raise ExemptionOver(name=str(exemption.pk))
-    _tell(actor, exemption, "exemption.use")
+    exemption.refresh_from_db(fields=["use_count"])
+    _tell(SYSTEM, exemption, "exemption.use")
+    _tell_platform(exemption)
 
 
 def as_core(exemption: Exemption) -> core.Exemption:
-    """What goes into a permit."""
-    approvals = tuple(
-        core.Approval(each["approver"], each["duty"], each["key_id"], base64.b64decode(each["signature"]))
-        for each in exemption.approvals
-    )
+    """What goes into a permit.
+
+    Raises:
+        Malformed: what stands for approvals is none; nothing but SQL writes such.
+    """
+    try:
+        approvals = tuple(
+            core.Approval(each["approver"], each["duty"], each["key_id"], base64.b64decode(each["signature"]))
+            for each in exemption.approvals
+        )
+    except (LookupError, TypeError, ValueError) as exc:
+        raise Malformed("approvals", "must be what exemption_approve writes") from exc
     return core.Exemption(terms_of(exemption), approvals)
 
 
@@ -214,3 +296,16 @@ def _tell(actor: Actor, exemption: Exemption, verb: str) -> None:
         project_id=exemption.project_id,
         resource_id=exemption.resource_ids[0],
     )
+
+
+def _tell_platform(exemption: Exemption) -> None:
+    """The other party, at the same moment: in the records of no project, and in the log that operators watch."""
+    record(
+        SYSTEM,
+        "exemption.use",
+        exemption.pk,
+        project=str(exemption.project_id),
+        zone=exemption.zone,
+        waived=exemption.waived,
+    )
+    log.warning("exemption %s of project %s was used in %s", exemption.pk, exemption.project_id, exemption.zone)

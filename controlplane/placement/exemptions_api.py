@@ -10,13 +10,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView
+from controlplane.kernel import clock
 from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text, Whole
-from controlplane.kernel.listing import Listing, exactly
+from controlplane.kernel.listing import Listing, exactly, invalid
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.placement import exemptions, selectors
 from controlplane.placement.core.exemption import KIND, LONGEST, USUAL
 from controlplane.placement.core.signed import message
 from controlplane.placement.core.trust import DUTIES
+from controlplane.placement.exemption_report import quarter_named, quarter_of, report
 from controlplane.placement.exemptions import NewExemption
 from controlplane.placement.models import Exemption
 
@@ -101,6 +103,39 @@ class ExemptionList(ActorView):
 
     def told(self) -> dict[str, Any]:
         return {"user_id": self.actor.user_id}
+
+
+class ExemptedClauseOut(Out):
+    """`clause`: policy/atom, which would have refused."""
+
+    clause = serializers.CharField()
+    approved = serializers.IntegerField()
+    uses = serializers.IntegerField()
+
+
+class ExemptionReportOut(Out):
+    """Of the exemptions that you see. `approved`: that two people signed and that held at some time of the quarter;
+    `duration_s`: for how long, within it, all together. `used`: how many of them were, `uses`: how often."""
+
+    quarter = serializers.CharField(source="quarter.name")
+    begins_at = serializers.DateTimeField(source="quarter.begins_at")
+    ends_at = serializers.DateTimeField(source="quarter.ends_at")
+    asked = serializers.IntegerField()
+    approved = serializers.IntegerField()
+    duration_s = serializers.IntegerField()
+    used = serializers.IntegerField()
+    uses = serializers.IntegerField()
+    clauses = ExemptedClauseOut(many=True)
+
+
+class ExemptionReport(ActorView):
+    @route("exemption_report", ExemptionReportOut, query={"quarter": "Such as 2026-Q4; the present one if not given."})
+    def get(self, request: Request) -> Response:
+        name = request.query_params.get("quarter")
+        quarter = quarter_of(clock.now()) if name is None else quarter_named(name)
+        if quarter is None:
+            raise invalid("quarter", "it must be a year and a quarter, such as 2026-Q4.")
+        return Response(ExemptionReportOut(report(selectors.exemptions(self.actor), quarter)).data)
 
 
 class ExemptionView(ActorView):

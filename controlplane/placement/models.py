@@ -276,8 +276,8 @@ class Exemption(BaseModel):
     """A break-glass: two people of different duties allow that stated clauses are waived for stated resources, one
     operation and one zone, until `expires_at`. It is never deleted, and its terms never change (a trigger refuses).
 
-    `approvals`: {approver, duty, key_id, signature (base64)}; with both it counts. `use_count` grows with every
-    decision that needed it.
+    `approvals`: {approver, duty, key_id, signature (base64)}; with both it counts, as long as the keyset says whose the
+    keys are. `use_count`: how many uses there are.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)
@@ -303,3 +303,18 @@ class Exemption(BaseModel):
             ),
         ]
         indexes = [models.Index(fields=["project", "expires_at"])]
+
+
+class ExemptionUse(BaseModel):
+    """An exemption was what admitted `decision_id`: once for each operation, however often that decides again, and once
+    each for what is no operation. Rows are never changed or removed (a trigger refuses)."""
+
+    exemption = models.ForeignKey(Exemption, models.PROTECT)
+    operation_id = models.UUIDField(null=True)
+    decision_id = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["exemption", "operation_id"], name="placement_exemptionuse_once")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="placement_exemptionuse_when")]

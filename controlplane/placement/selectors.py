@@ -113,8 +113,24 @@ def decision_seen(actor: Actor, ref: str) -> Decision:
 
 
 def exemptions(actor: Actor) -> QuerySet[Exemption]:
-    """Of the projects that the actor sees."""
-    return Exemption.objects.filter(project__in=projects(actor)).select_related("project")
+    """Of the projects that the actor sees; an officer sees those of every project of the organization, since any of its
+    officers may be asked to approve one."""
+    mine = Q(project__in=projects(actor))
+    if actor.role == "sovereignty_officer":
+        mine |= Q(project__organization_id=actor.organization_id)
+    return Exemption.objects.filter(mine).select_related("project")
+
+
+def exemption_of(actor: Actor, project: Project, ref: str) -> Exemption:
+    """Of this project.
+
+    Raises:
+        ExemptionNotFound
+    """
+    exemption = by_id(exemptions(actor).filter(project=project), ref)
+    if exemption is None:
+        raise ExemptionNotFound(name=ref)
+    return exemption
 
 
 def exemption_get(actor: Actor, ref: str) -> Exemption:

@@ -57,8 +57,9 @@ def weigh(ask: Ask) -> Taken:
     return take(ask)
 
 
-def check_here(ask: Ask) -> None:
-    """May what the consumer has stay and do this on its own node? Asks for no room; a refusal is stored.
+def check_here(ask: Ask) -> Taken:
+    """May what the consumer has stay and do this on its own node? Asks for no room; a refusal is stored. Where no
+    operation decides again, what admits it has to be kept: `keep_exempted`.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable.
@@ -66,6 +67,18 @@ def check_here(ask: Ask) -> None:
     taken = take_again(ask, _allocation(ask.consumer_id).node_id)
     if not taken.decision.is_admitted:
         refuse(ask, taken)
+    return taken
+
+
+def keep_exempted(ask: Ask, taken: Taken) -> None:
+    """Store a decision that an exemption alone admits, and count the use; in the transaction of the deed, if it has
+    one. What needs no exemption is not stored.
+
+    Raises:
+        ExemptionOver: somebody else had the last use.
+    """
+    if taken.exemption is not None:
+        store(ask, taken)
 
 
 def renew(ask: Ask) -> Decision:

@@ -24,6 +24,7 @@ urlpatterns = [
     path("policy-proposals/<str:proposal>/actions/withdraw", policy_api.ProposalWithdraw.as_view()),
     path("projects/<str:project>/decisions/<str:decision>", api.DecisionDetail.as_view()),
     path("exemptions", exemptions_api.ExemptionList.as_view()),
+    path("exemptions/report", exemptions_api.ExemptionReport.as_view()),
     path("exemptions/<str:exemption>", exemptions_api.ExemptionDetail.as_view()),
     path("exemptions/<str:exemption>/actions/approve", exemptions_api.ExemptionApprove.as_view()),
 ]

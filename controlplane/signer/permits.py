@@ -2,7 +2,7 @@
 again here."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -24,7 +24,8 @@ from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.core.trust import PUBLIC, Charter
 from controlplane.placement.errors import NoAllocation
-from controlplane.placement.models import PERMIT, Allocation, Decision
+from controlplane.placement.exemptions import Deed, as_core, use
+from controlplane.placement.models import PERMIT, Allocation, Decision, Exemption
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import Standing
 from controlplane.placement.services import renew
@@ -102,7 +103,8 @@ def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, 
         FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
     """
     project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
-    judged = judge(demand.policies, known, op=row.op, resource_id=row.resource_id)
+    deed = Deed(row.resource_id, row.op, demand.classifications, row.operation_id)
+    judged = judge(demand.policies, known, deed)
     return Permit(
         jti=str(row.pk),
         op=row.op,
@@ -121,7 +123,7 @@ def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, 
         exp=expiry(now, decision.valid_until, judged.lasts, key_ends),
         limits=reading.limits,
         contents=reading.wanted.contents,
-        exemption=judged.exemption,
+        exemption=as_core(judged.exemption) if judged.exemption else None,
     )
 
 
@@ -188,14 +190,19 @@ def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:
         and permits.stands(decision, standing)
     ):
         return decision
-    return renew(wanted.ask())
+    return renew(replace(wanted.ask(), operation_id=row.operation_id))
 
 
 @transaction.atomic
 def _keep(row: Row, reading: Reading, permit: Permit, key: SigningKey, decision: Decision) -> None:
+    """The decision may have admitted it without the exemption, on facts that nobody vouches for: the use is counted
+    here too, if it was not."""
     signed = key.sign(KIND, permit.payload())
     if reading.demand.digest != decision.policies_id:
         reading.demand.keep()
+    if permit.exemption is not None:
+        exemption = Exemption.objects.get(pk=permit.exemption.terms.id)
+        use(exemption, decision_id=decision.pk, operation_id=row.operation_id)
     needs_sentinel = demanded(reading.trusted.keyset, zone=permit.zone, classifications=permit.classifications)
     to = "cosigning" if needs_sentinel else "signed"
     move(row, PERMIT, to, document=signed.document(), expires_at=permit.exp, decision=decision)

@@ -22,7 +22,7 @@ ZONES_MAX = 64
 class VolumeIn(In):
     """`near_instance`: on the node of that instance, so that it can be attached there. What `classifications` and
     `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
-    operators."""
+    operators. `exemption`: by which it may be created though a policy refuses it, once."""
 
     example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
 
@@ -33,6 +33,7 @@ class VolumeIn(In):
     zones = references(max_length=ZONES_MAX, default=list)
     near_instance = Reference(required=False)
     host = Reference(required=False)
+    exemption = Reference(required=False)
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = atoms_field(default=list)
     labels = Labels(default=dict)

@@ -1,6 +1,7 @@
 """Volumes: what a request writes. workflows/volume_*.py carry it out."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -18,12 +19,14 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue, need_free
-from controlplane.placement import lineage
+from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.decisions import Ask, Taken
 from controlplane.placement.effective import Source
+from controlplane.placement.errors import ExemptionSpent
 from controlplane.placement.lineage import NewData
+from controlplane.placement.models import Exemption
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
 from controlplane.storage.models import VOLUME, Volume
@@ -33,7 +36,7 @@ from controlplane.storage.models import VOLUME, Volume
 class NewVolume:
     """`near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any. `host`:
     on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for its
-    data as long as it exists."""
+    data as long as it exists. `exemption`: by which it may be created though a policy refuses it."""
 
     name: str
     size_gib: int
@@ -44,6 +47,7 @@ class NewVolume:
     host: str | None = None
     classifications: tuple[str, ...] = ()
     policy: Policy | None = None
+    exemption: Exemption | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,7 +74,8 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable, UnknownHost.
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable, UnknownHost,
+        ExemptionForOther, ExemptionSpent.
     """
     volume, ask = _plan(actor, project, new)
     placement.check(ask)
@@ -98,7 +103,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
     if new.image is not None and new.size_gib < new.image.min_disk_gib:
         raise ImageSizeMismatch(field="size_gib", needed_gib=new.image.min_disk_gib, given_gib=new.size_gib)
     volume = Volume(
-        id=new_id(),
+        id=_id_for(new),
         project=project,
         name=new.name,
         labels=check_labels(new.labels),
@@ -116,6 +121,20 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
     )
 
 
+def _id_for(new: NewVolume) -> UUID:
+    """A new one, or the one that was refused and then exempted."""
+    if new.exemption is None:
+        return new_id()
+    volume_id = exemptions.id_for(new.exemption, op="volume.create")
+    if Volume.objects.filter(pk=volume_id).exists():
+        raise _spent(volume_id, new.exemption)
+    return volume_id
+
+
+def _spent(volume_id: UUID, exemption: Exemption) -> ExemptionSpent:
+    return ExemptionSpent(field="exemption", name=str(exemption.pk), resource=str(volume_id))
+
+
 def _near(new: NewVolume) -> tuple[UUID, ...]:
     return (new.near,) if new.near else ()
 
@@ -126,7 +145,10 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
         "near": [str(consumer) for consumer in _near(new)],
         "host": new.host,
     }
-    with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
+    once: AbstractContextManager[None] = nullcontext()
+    if new.exemption is not None:
+        once = refusing("storage_volume_pkey", _spent(volume.pk, new.exemption))
+    with once, refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
         volume.save(force_insert=True)
     data = NewData(volume.pk, "volume", volume.project, new.classifications, new.policy, actor.user_id)
     lineage.begin(data, image_sources(new.image))

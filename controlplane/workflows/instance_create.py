@@ -60,7 +60,7 @@ def place(operation: Operation) -> Effect:
     instance = _instance(operation)
     near = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
     ask = ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"]), near=tuple(near))
-    allocation = placement.claim(replace(ask, host=operation.args.get("host")))
+    allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
     leave.ahead(operation, allocation, generation=instance.generation)
     return lambda: _set_node(instance, allocation.node_id)
 

@@ -4,6 +4,7 @@ Until the end it has the place and the quota for both sizes: to give one of them
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.models import Instance
@@ -32,7 +33,8 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 
 def place(operation: Operation) -> None:
-    placement.grow(ask_for(_resized(operation), operation=operation.kind))
+    ask = ask_for(_resized(operation), operation=operation.kind)
+    placement.grow(replace(ask, operation_id=operation.pk))
 
 
 def shrink_place(operation: Operation) -> Effect:

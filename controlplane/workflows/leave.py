@@ -86,7 +86,7 @@ def _decision(operation: Operation, ask: Callable[[], Ask], place: Grant) -> UUI
     sight = admissibility.look(claimed.project.organization_id, claimed.consumer_id)
     if is_ours and permits.stands(claimed, sight.standing):
         return claimed.pk
-    return placement.renew(ask()).pk
+    return placement.renew(replace(ask(), operation_id=operation.pk)).pk
 
 
 def ahead(operation: Operation, place: Allocation, *, generation: int) -> None:

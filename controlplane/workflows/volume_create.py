@@ -36,7 +36,7 @@ def place(operation: Operation) -> Effect:
     volume = _volume(operation)
     near = tuple(UUID(consumer) for consumer in operation.args["near"])
     ask = ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
-    allocation = placement.claim(replace(ask, host=operation.args.get("host")))
+    allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
     leave.ahead(operation, allocation, generation=volume.generation)
     return lambda: _set_node(volume, allocation.node_id)
 

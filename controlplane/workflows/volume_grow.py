@@ -28,7 +28,7 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def place(operation: Operation) -> None:
     ask = ask_for(_volume(operation), operation=operation.kind)
-    placement.grow(replace(ask, disk_gib=operation.args["size_gib"]))
+    placement.grow(replace(ask, disk_gib=operation.args["size_gib"], operation_id=operation.pk))
 
 
 def shrink_place(operation: Operation) -> Effect:

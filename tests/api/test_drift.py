@@ -1,7 +1,7 @@
 """What has drifted, what would, and exemptions, over HTTP."""
 
 import base64
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
@@ -12,6 +12,7 @@ from tests import facts
 from tests.api.client import Caller
 from tests.api.tokens import make_token
 from tests.approvers import OFFICER, appoint, person
+from tests.services import policies
 from tests.services.compliance.test_drift import HELD, certificate
 from tests.world import Cloud
 
@@ -21,6 +22,7 @@ def certified(cloud: Cloud, status: str = "valid") -> None:
 
 
 def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, instance: Instance) -> None:
+    officer = policies.officer(cloud.tenant.project)
     certified(cloud)
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
     drift.reconcile()
@@ -32,6 +34,14 @@ def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, in
     assert [(clause["atom"], clause["code"]) for clause in row["failing"]] == [("snc", "CERT_SUSPENDED")]
     (plan,) = api.get("remediation-plans").body["items"]
     assert [item["resource_id"] for item in plan["items"]] == [str(instance.pk)]
+    project = cloud.tenant.project
+    assert plan["owner"] == {
+        "project": str(project.pk),
+        "organization": str(project.organization_id),
+        "officers": [str(officer.user_id)],
+    }
+    since = datetime.fromisoformat(row["since"])
+    assert datetime.fromisoformat(plan["items"][0]["deadline_at"]) == since + timedelta(days=30)
     approved = api.post(f"remediation-plans/{plan['id']}/actions/approve")
     assert (approved.status, approved.body["state"]) == (200, "approved")
     again = api.post(f"remediation-plans/{plan['id']}/actions/approve")

@@ -55,6 +55,7 @@ PERSONAL = {
     ("POST", "v1/policy/simulate"),
     ("GET", "v1/exemptions"),
     ("POST", "v1/exemptions"),
+    ("GET", "v1/exemptions/report"),
     ("GET", "v1/evidence/records"),
     ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),

@@ -1,7 +1,9 @@
 """Break-glass: two people of different duties, for stated clauses, for hours, and everything is told."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,13 @@ from pytest_django import Settings
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
+from controlplane.compute.console import console_tail
+from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.nodes import keys
+from controlplane.nodes import keys, trust
 from controlplane.nodes.keys import SigningKey
 from controlplane.placement import exemptions
 from controlplane.placement import services as placement
@@ -25,17 +29,20 @@ from controlplane.placement.core.signed import message
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import (
     ApprovalInvalid,
+    ExemptionAsked,
     ExemptionNotPossible,
     ExemptionOver,
     ExemptionSamePerson,
     PolicyUnsatisfiable,
 )
-from controlplane.placement.exemptions import NewExemption, exemption_approve, exemption_request
-from controlplane.placement.models import Allocation, Decision, Exemption
+from controlplane.placement.exemptions import Deed, NewExemption, exemption_approve, exemption_request
+from controlplane.placement.models import Allocation, Binding, Decision, Exemption, ExemptionUse
 from controlplane.placement.policies import policy_set
+from controlplane.storage.models import Volume
 from tests import facts
-from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
-from tests.world import Tenant, make_node, make_tenant
+from tests.approvers import OFFICER, OPERATOR, Person, agree, appoint, person
+from tests.workflows.helpers import attach, done, make_instance, make_volume
+from tests.world import Cloud, Tenant, make_node, make_tenant, make_zone
 
 pytestmark = pytest.mark.django_db
 
@@ -102,8 +109,11 @@ def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer:
     assert results["here"] == ("T", "WAIVED", "ATTR_MISMATCH")
     exemption.refresh_from_db()
     assert exemption.use_count == 1
-    verbs = AuditRecord.objects.filter(resource_id=exemption.pk).order_by("created_at").values_list("verb", flat=True)
+    told = AuditRecord.objects.filter(resource_id=exemption.pk).order_by("created_at")
+    verbs = told.filter(project_id=tenant.project.pk).values_list("verb", flat=True)
     assert list(verbs) == ["exemption.request", "exemption.approve", "exemption.approve", "exemption.use"]
+    (use,) = told.filter(project_id=None)
+    assert (use.verb, use.facts["project"]) == ("exemption.use", str(tenant.project.pk)), "the operator is told too"
     assert EvidenceRecord.objects.filter(kind="exemption", resource_id=ask.consumer_id).count() == 4
     refusal(wanted(tenant))
     placement.release(ask.consumer_id)
@@ -154,9 +164,9 @@ def test_after_its_end_it_is_over(tenant: Tenant, officer: Person, operator: Per
     exemption = requested(tenant, ask, lifetime=timedelta(minutes=5))
     officer.approve(exemption, OFFICER)
     operator.approve(exemption, OPERATOR)
-    later = clock.now() + timedelta(minutes=6)
-    assert exemptions.in_force(ask.consumer_id, ask.operation, clock.now()) is not None
-    assert exemptions.in_force(ask.consumer_id, ask.operation, later) is None
+    deed = Deed(ask.consumer_id, ask.operation, ())
+    assert exemptions.in_force(deed, clock.now()) == [exemption]
+    assert exemptions.in_force(deed, clock.now() + timedelta(minutes=6)) == []
 
 
 def test_what_is_over_cannot_be_approved(tenant: Tenant, officer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +230,162 @@ def test_somebody_elses_key_does_not_count(tenant: Tenant, officer: Person, oper
     )
     with pytest.raises(ApprovalInvalid):
         exemption_approve(officer.actor, exemption, duty=OFFICER, key_id=operator.key_id, signature=signature)
+
+
+INVENTED = [
+    {"approver": str(new_id()), "duty": duty, "key_id": duty, "signature": "c2lnbmF0dXJl"}
+    for duty in (OFFICER, OPERATOR)
+]
+
+
+@pytest.mark.parametrize("approvals", [INVENTED, [{}, {}], ["x", "y"]])
+def test_approvals_that_were_written_into_the_table_admit_nothing(
+    tenant: Tenant, root: SigningKey, officer: Person, approvals: list[object]
+) -> None:
+    ask = wanted(tenant)
+    Exemption.objects.filter(pk=requested(tenant, ask).pk).update(approvals=approvals)
+    refusal(ask)
+    assert not Allocation.objects.exists()
+
+
+def test_a_key_that_is_denied_later_takes_its_approval_along(tenant: Tenant, root: SigningKey, tmp_path: Path) -> None:
+    ask = wanted(tenant)
+    exemption = agree(root, requested(tenant, ask))
+    kid = exemption.approvals[0]["key_id"]
+    trust.deny(SYSTEM, keys.create(tmp_path, keys.SIGNER, name="signer"), kids=[kid])
+    refusal(ask)
+
+
+def test_data_that_has_become_secret_since_has_none(tenant: Tenant, root: SigningKey) -> None:
+    ask = wanted(tenant)
+    agree(root, requested(tenant, ask))
+    Binding.objects.create(resource_id=ask.consumer_id, kind="instance", project=tenant.project, classifications=["dr"])
+    refusal(ask)
+
+
+def test_an_operation_uses_it_once_however_often_it_decides(tenant: Tenant, root: SigningKey) -> None:
+    ask = replace(wanted(tenant), operation_id=new_id())
+    exemption = agree(root, requested(tenant, ask))
+    placement.claim(ask)
+    facts.state_of("zone", "de-rhein-1", {"keys.countries": ["FR"]})
+    decision = placement.renew(ask)
+    exemption.refresh_from_db()
+    assert (decision.is_admitted, exemption.use_count) == (True, 1)
+    assert [use.operation_id for use in ExemptionUse.objects.all()] == [ask.operation_id]
+    with pytest.raises(PolicyUnsatisfiable):
+        placement.renew(replace(ask, operation_id=new_id()))
+
+
+@pytest.mark.usefixtures("tenant")
+def test_what_an_exemption_alone_admits_is_kept_and_counted_each_time(root: SigningKey) -> None:
+    """Also where no operation decides again."""
+    tenant = make_tenant("beta")
+    placed = wanted(tenant)
+    placement.claim(placed)
+    policy_set(tenant.actor, atoms=[HERE, FIXED], project=tenant.project)
+    look = replace(placed, operation="console.read")
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        placement.check_here(look)
+    refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    new = NewExemption(decision=refused, zone="de-rhein-1", reason="the flood", max_uses=2)
+    exemption = agree(root, exemption_request(tenant.actor, tenant.project, new))
+    for count in (1, 2):
+        placement.keep_exempted(look, placement.check_here(look))
+        exemption.refresh_from_db()
+        assert exemption.use_count == count
+    with pytest.raises(PolicyUnsatisfiable):
+        placement.check_here(look)
+    used = Decision.objects.filter(operation="console.read", is_admitted=True)
+    assert set(used.values_list("pk", flat=True)) == set(ExemptionUse.objects.values_list("decision_id", flat=True))
+    assert EvidenceRecord.objects.filter(kind="decision", subject_id__in=used.values("pk")).count() == 2
+    told = AuditRecord.objects.filter(verb="exemption.use", resource_id=exemption.pk)
+    assert told.filter(project_id=tenant.project.pk).count() == told.filter(project_id=None).count() == 2
+
+
+def exempt(cloud: Cloud, deed: Callable[[], object]) -> Exemption:
+    """What refuses the deed is exempted by two people."""
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        deed()
+    refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    new = NewExemption(decision=refused, zone="fr-idf-1", reason="the flood")
+    return agree(cloud.world.root, exemption_request(cloud.tenant.actor, cloud.tenant.project, new))
+
+
+@pytest.fixture
+def refused(cloud: Cloud) -> Cloud:
+    """What has been made in its zone may do nothing there any more, but for exemptions."""
+    make_instance(cloud)
+    make_volume(cloud)
+    facts.officer()
+    cloud.world.publish_keys()
+    facts.state_of("zone", "fr-idf-1", {"location.territory": "DE"})
+    policy_set(cloud.tenant.actor, atoms=[HERE], project=cloud.tenant.project)
+    return cloud
+
+
+def test_a_console_is_read_once_under_an_exemption(refused: Cloud) -> None:
+    look = partial(console_tail, Instance.objects.get(), max_bytes=10)
+    exemption = exempt(refused, look)
+    look()
+    exemption.refresh_from_db()
+    assert (exemption.op, exemption.use_count) == ("console.read", 1)
+    with pytest.raises(PolicyUnsatisfiable):
+        look()
+
+
+def test_an_attachment_uses_one_for_each_side_and_once(refused: Cloud) -> None:
+    """The volume's decides in the operation, the instance's decides nowhere else."""
+    plug = partial(attach, refused, Instance.objects.get(), Volume.objects.get())
+    both = [exempt(refused, plug), exempt(refused, plug)]
+    _, operation = plug()
+    done(operation)
+    for exemption in both:
+        exemption.refresh_from_db()
+        assert (exemption.op, exemption.use_count) == ("volume.attach", 1)
+    assert set(ExemptionUse.objects.values_list("operation_id", flat=True)) == {operation.pk}
+
+
+def test_one_for_another_zone_does_not_hide_it(tenant: Tenant, root: SigningKey) -> None:
+    """That one ends first, and its zone has no node."""
+    make_zone("de-rhein-2")
+    facts.state_of("zone", "de-rhein-2", {"location.territory": "DE", "keys.countries": ["FR"]})
+    ask = wanted(tenant)
+    decision = refusal(ask)
+    for zone, hours in (("de-rhein-2", 1), ("de-rhein-1", 2)):
+        new = NewExemption(decision=decision, zone=zone, reason="the flood", lifetime=timedelta(hours=hours))
+        agree(root, exemption_request(tenant.actor, tenant.project, new))
+    assert placement.claim(ask).node.zone_id == "de-rhein-1"
+    assert list(Exemption.objects.order_by("zone").values_list("zone", "use_count")) == [
+        ("de-rhein-1", 1),
+        ("de-rhein-2", 0),
+    ]
+
+
+def test_an_old_refusal_is_no_ground(tenant: Tenant) -> None:
+    decision = refusal(wanted(tenant))
+    Decision.objects.filter(pk=decision.pk).update(created_at=clock.now() - timedelta(hours=25))
+    decision.refresh_from_db()
+    new = NewExemption(decision=decision, zone="de-rhein-1", reason="the flood")
+    with pytest.raises(ExemptionNotPossible, match="day old"):
+        exemption_request(tenant.actor, tenant.project, new)
+
+
+def test_only_one_at_a_time_for_the_same(tenant: Tenant) -> None:
+    ask = wanted(tenant)
+    first = requested(tenant, ask)
+    with pytest.raises(ExemptionAsked, match=str(first.pk)):
+        requested(tenant, ask)
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM placement_exemptionuse", "UPDATE placement_exemptionuse SET operation_id = NULL"]
+)
+def test_a_use_cannot_be_taken_back(tenant: Tenant, root: SigningKey, statement: str) -> None:
+    ask = wanted(tenant)
+    agree(root, requested(tenant, ask))
+    placement.claim(ask)
+    with pytest.raises(IntegrityError, match="fixed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 operation, one zone and some hours. Pure, standard library only: nodes check both signatures themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +12,13 @@ from .trust import DUTIES, OFFICER_DUTY, Approver, Keyring
 
 KIND = "approval"  # of what each of the two signs
 LONGEST = timedelta(hours=72)
+NEVER_WAIVED_FOR = frozenset({"dr", "classified"})  # data that no exemption in software can be for
 USUAL = timedelta(hours=4)
 TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "not_before", "expires_at", "max_uses")
 
 
 class NotApproved(Exception):
-    """`code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER or NOT_EXEMPTED."""
+    """`code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER, NEVER_EXEMPTED or NOT_EXEMPTED."""
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
@@ -83,12 +84,14 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What somebody would do under an exemption. `organization`: whose data the resource is."""
+    """What somebody would do under an exemption. `organization`: whose data the resource is; `classifications`: as
+    what the data is classified now, whatever it was when the exemption was asked for."""
 
     resource: str
     op: str
     zone: str
     organization: str
+    classifications: tuple[str, ...]
 
 
 def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: Keyring) -> None:
@@ -100,6 +103,8 @@ def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: K
     terms, approvals = exemption.terms, exemption.approvals
     if (occasion.op, occasion.zone) != (terms.op, terms.zone) or occasion.resource not in terms.resources:
         raise NotApproved("NOT_EXEMPTED", f"exemption {terms.id} is for something else")
+    if never := never_waived(occasion.classifications):
+        raise NotApproved("NEVER_EXEMPTED", f"data classified {', '.join(never)} allows no exemption in software")
     if not terms.not_before <= now < terms.expires_at or terms.expires_at - terms.not_before > LONGEST:
         raise NotApproved("EXEMPTION_OVER", f"exemption {terms.id} does not hold at this time")
     if sorted(each.duty for each in approvals) != sorted(DUTIES):
@@ -111,6 +116,11 @@ def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: K
         raise NotApproved("SAME_PERSON", f"exemption {terms.id} was approved by who asked for it")
     for approval in approvals:
         check_approval(terms, approval, organization=occasion.organization, keyring=keyring)
+
+
+def never_waived(classifications: Collection[str]) -> list[str]:
+    """Those of them that allow no exemption."""
+    return sorted(NEVER_WAIVED_FOR.intersection(classifications))
 
 
 def check_approval(terms: Terms, approval: Approval, *, organization: str, keyring: Keyring) -> None:

@@ -293,7 +293,7 @@ def _check_standing(permit: Permit, trust: Trust) -> None:
 def _check_exemption(permit: Permit, trust: Trust) -> None:
     if (exemption := permit.exemption) is None:
         return
-    occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization)
+    occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization, permit.classifications)
     try:
         exemptions.check(exemption, occasion, now=trust.now, keyring=trust.keyring)
     except exemptions.NotApproved as exc:

@@ -1,8 +1,12 @@
 """What is somewhere where it may not be any more: flagged, told, planned for; nothing is stopped."""
 
-from datetime import timedelta
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog import selectors as catalog
@@ -14,13 +18,17 @@ from controlplane.compliance.sweep import sweep_if_due
 from controlplane.kernel import clock
 from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.ids import new_id
+from controlplane.nodes import keys
+from controlplane.nodes.keys import SigningKey
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
-from controlplane.placement.models import Allocation
+from controlplane.placement.exemptions import NewExemption, exemption_request
+from controlplane.placement.models import Allocation, Decision, Exemption
 from controlplane.placement.policies import policy_set
 from controlplane.reconcilers import drift
 from tests import facts
+from tests.approvers import agree
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -203,3 +211,125 @@ def test_what_cannot_be_supposed_is_refused(placed: Allocation) -> None:
     ):
         with pytest.raises(WhatIfInvalid):
             what_if.suppose(world, [change], now=now)
+
+
+# ---- exemptions
+
+
+@pytest.fixture
+def root(tmp_path: Path, settings: Settings) -> SigningKey:
+    settings.PKI_DIR = tmp_path
+    return keys.create(tmp_path / "root", keys.ROOT, name="root")
+
+
+@pytest.fixture
+def exemption(placed: Allocation, tenant: Tenant, root: SigningKey) -> Exemption:
+    """For a console, so that no start or create could be meant; it is used up at once."""
+    drift.reconcile()
+    certify("fr-idf-1", days=1000, status="suspended")
+    look = replace(ask(tenant), operation="console.read", consumer_id=placed.consumer_id)
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        placement.check_here(look)
+    refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    asked = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
+    assert sweep_if_due() is not None, "the epoch has moved"
+    assert state_of(placed).state == "drifted"
+    agreed = agree(root, asked)
+    placement.keep_exempted(look, placement.check_here(look))
+    return agreed
+
+
+def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    monkeypatch.setattr("controlplane.kernel.clock.now", lambda: moment)
+
+
+def test_what_two_people_allow_is_exempted_until_they_do_not(
+    placed: Allocation, exemption: Exemption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drift.reconcile()
+    row = state_of(placed)
+    assert (row.state, row.fails_at) == ("exempted", exemption.expires_at)
+    assert [clause["atom"] for clause in row.failing] == ["snc"]
+    assert not RemediationPlan.objects.filter(state="proposed").exists(), "there is nothing to go back from yet"
+    at(monkeypatch, exemption.expires_at - timedelta(minutes=30))
+    drift.reconcile()
+    assert (state_of(placed).state, Sweep.objects.get().due_at) == ("exempted", exemption.expires_at)
+    at(monkeypatch, exemption.expires_at + timedelta(seconds=9))
+    drift.reconcile()
+    row = state_of(placed)
+    assert (row.state, row.since, row.fails_at) == ("drifted", exemption.expires_at, exemption.expires_at)
+    assert RemediationPlan.objects.get(state="proposed").resource_ids == [placed.consumer_id]
+
+
+def test_two_approvals_make_a_sweep_due(placed: Allocation, tenant: Tenant, exemption: Exemption) -> None:
+    assert sweep_if_due() is not None
+    assert sweep_if_due() is None
+    look = replace(ask(tenant), operation="instance.reboot", consumer_id=placed.consumer_id)
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        placement.check_here(look)
+    refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    asked = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
+    assert sweep_if_due() is None
+    Exemption.objects.filter(pk=asked.pk).update(approvals=[{}, {}])
+    assert sweep_if_due() is not None
+    assert state_of(placed).fails_at == exemption.expires_at, "what was written into the table counts for nothing"
+
+
+def test_what_the_exemption_does_not_waive_is_drift(placed: Allocation, tenant: Tenant, exemption: Exemption) -> None:
+    elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
+    policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
+    drift.reconcile()
+    assert state_of(placed).state == "drifted"
+
+
+# ---- since when, and until the end
+
+
+def test_what_ends_by_itself_has_drifted_since_its_end(
+    placed: Allocation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the sweep is."""
+    certify("fr-idf-1", days=10)
+    drift.reconcile()
+    ends = state_of(placed).fails_at
+    assert ends is not None
+    at(monkeypatch, ends + timedelta(minutes=5))
+    drift.reconcile()
+    row = state_of(placed)
+    assert (row.state, row.since, row.fails_at) == ("drifted", ends, ends)
+
+
+def test_what_is_changed_by_somebody_has_drifted_since_the_sweep_saw_it(placed: Allocation) -> None:
+    certify("fr-idf-1", days=10)
+    drift.reconcile()
+    before = clock.now()
+    certify("fr-idf-1", days=1000, status="suspended")
+    drift.reconcile()
+    assert state_of(placed).since >= before
+
+
+def test_a_sweep_is_due_when_something_has_gone_or_was_committed_late(placed: Allocation, tenant: Tenant) -> None:
+    other = placement.claim(ask(tenant))
+    assert sweep_if_due() is not None
+    placement.release(other.consumer_id)
+    Allocation.objects.filter(pk=placement.claim(ask(tenant)).pk).update(created_at=placed.created_at)
+    assert sweep_if_due() is not None, "as many as before, and the newest is the same"
+    assert not Compliance.objects.filter(pk=other.consumer_id).exists()
+
+
+def drift_told() -> list[tuple[str, str]]:
+    documents = EvidenceRecord.objects.filter(kind="drift").order_by("created_at", "pk")
+    told = [json.loads(text or "")["document"] for text in documents.values_list("document", flat=True)]
+    return [(each["was"], each["state"]) for each in told]
+
+
+def test_every_change_is_evidence_to_the_end(placed: Allocation, tenant: Tenant) -> None:
+    drift.reconcile()
+    certify("fr-idf-1", days=1000, status="suspended")
+    drift.reconcile()
+    plan_approve(tenant.actor, RemediationPlan.objects.get())
+    placement.release(placed.consumer_id)
+    drift.reconcile()
+    assert not Compliance.objects.exists()
+    assert drift_told() == [("compliant", "drifted"), ("drifted", "remediating"), ("remediating", "evicted")]
+    assert RemediationPlan.objects.get().state == "done"

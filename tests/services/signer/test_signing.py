@@ -12,6 +12,7 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import keys as catalog_keys
 from controlplane.catalog.models import Fact
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
@@ -24,13 +25,17 @@ from controlplane.operations.models import Operation
 from controlplane.placement import admissibility
 from controlplane.placement.core import signed
 from controlplane.placement.core.permit import KIND, LIFETIME
+from controlplane.placement.errors import PolicyUnsatisfiable
+from controlplane.placement.exemptions import NewExemption, as_core, exemption_request
 from controlplane.placement.models import Allocation, Binding, Decision, Permit, PolicyDocument
+from controlplane.placement.policies import policy_set
 from controlplane.signer import permits as signer
 from controlplane.storage.models import Volume
+from tests.approvers import agree
 from tests.facts import officer, state_of
 from tests.services.policies import ruled
 from tests.services.signer.conftest import Waiting, fresh, payload_of
-from tests.workflows.helpers import ask_instance, attach, make_instance, make_volume
+from tests.workflows.helpers import ask_instance, attach, make_instance, make_stopped_instance, make_volume
 from tests.world import Cloud, again, run
 
 IN_FRANCE = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"]}
@@ -333,3 +338,25 @@ def test_the_volume_of_an_attachment_has_to_be_there_too(cloud: Cloud, wait_for:
     Allocation.objects.filter(consumer_id=volume.pk).delete()
     assert waiting.refused() == "placement.no_allocation"
     assert Volume.objects.get(pk=volume.pk).node_id == instance.node_id
+
+
+def test_what_two_people_allow_is_signed_with_their_signatures_and_used_once(cloud: Cloud, wait_for: Wait) -> None:
+    instance = make_stopped_instance(cloud)
+    france(cloud)
+    elsewhere = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["DE"], "waivable": True}
+    policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+    with pytest.raises(PolicyUnsatisfiable) as caught:
+        instance_start(cloud.tenant.actor, instance)
+    refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+    new = NewExemption(decision=refused, zone="fr-idf-1", reason="the flood")
+    exemption = agree(cloud.world.root, exemption_request(cloud.tenant.actor, cloud.tenant.project, new))
+    waiting = wait_for(instance_start(cloud.tenant.actor, instance))
+    permit = waiting.signed()
+    assert permit.exemption == as_core(exemption)
+    assert permit.exp <= exemption.expires_at
+    state_of("zone", "fr-idf-1", {"location.territory": "FR"})
+    assert again(waiting.operation).state == "running", "facts have changed: it needs another permit"
+    assert signer.sign_all() == 1
+    assert again(waiting.operation).state == "succeeded"
+    exemption.refresh_from_db()
+    assert exemption.use_count == 1

@@ -176,9 +176,9 @@ def with_approver(duty: str, **changes: Any) -> Trust:
     return replace(WITH_APPROVERS, keyset=Keyset(1, {**WITH_APPROVERS.keyset.keys, changed.id: changed}))
 
 
-def exempted(terms: Terms = TERMS, approved: Terms | None = None) -> Signed:
+def exempted(terms: Terms = TERMS, approved: Terms | None = None, **changes: Any) -> Signed:
     approvals = []
     for duty, (approver, key_id) in APPROVERS.items():
         text = message("approval", (approved or terms).approval_payload(approver, duty))
         approvals.append(Approval(approver, duty, key_id, mac(key_id)(text)))
-    return signed(replace(PERMIT, exemption=Exemption(terms, tuple(approvals))))
+    return signed(replace(PERMIT, exemption=Exemption(terms, tuple(approvals)), **changes))

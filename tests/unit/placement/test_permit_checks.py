@@ -355,6 +355,14 @@ def test_an_exemption_is_for_what_it_says(terms: Terms, expected: str) -> None:
     assert (refused, "exemption ex-1" in reason) == (expected, True)
 
 
+@pytest.mark.parametrize("name", ["dr", "classified"])
+def test_what_the_data_is_classified_as_now_may_allow_none(name: str) -> None:
+    """Whatever it was when two people signed."""
+    cleared = replace(WITH_APPROVERS, charter=replace(CHARTER, classifications=frozenset({"*"})))
+    assert checked(exempted(), cleared).exemption is not None
+    assert code(exempted(classifications=("eu", name)), cleared) == "NEVER_EXEMPTED"
+
+
 def test_an_exemption_that_others_approved_is_none() -> None:
     assert code(exempted(TERMS, approved=replace(TERMS, reason="no storm")), WITH_APPROVERS) == "NOT_APPROVED"
     assert code(exempted(), replace(WITH_APPROVERS, keyset=KEYSET)) == "NOT_APPROVED"

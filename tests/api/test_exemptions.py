@@ -1,0 +1,119 @@
+"""Break-glass over HTTP, from the refusal to the node's receipt."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from controlplane.audit.models import EvidenceRecord
+from controlplane.compute.models import Instance
+from controlplane.identity.models import ApiToken, Project
+from controlplane.placement.core import permit, signed
+from controlplane.placement.models import Exemption, Permit
+from controlplane.placement.policies import policy_set
+from controlplane.storage.models import Volume
+from tests import facts
+from tests.api.client import Answer, Caller
+from tests.api.conftest import finish
+from tests.api.tokens import make_token
+from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
+from tests.services.audit.receipts import hear_receipts
+from tests.services.compliance.test_drift import HELD, certificate
+from tests.world import Cloud
+
+INSTANCE = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
+VOLUME = {"name": "data", "size_gib": 1}
+
+
+@pytest.fixture
+def suspended(cloud: Cloud) -> Cloud:
+    """The only zone has lost, for now, what the project's policy wants."""
+    facts.officer()
+    cloud.world.publish_keys()
+    facts.state_of("zone", "fr-idf-1", {"certifications": [certificate(days=1000, status="suspended")]})
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    return cloud
+
+
+@pytest.fixture
+def approvers(suspended: Cloud, operator: Caller) -> dict[str, tuple[Person, Caller]]:
+    """Both with keys that the keyset knows, and with tokens of their own."""
+    otto = person("otto", user_id=ApiToken.objects.latest("created_at").user_id)
+    officer = Caller(token=make_token(suspended.tenant.project, role=OFFICER), project="alpha")
+    owner, user = suspended.tenant.project.organization_id, ApiToken.objects.latest("created_at").user_id
+    olga = person("olga", user_id=user, organization_id=owner)
+    appoint(suspended.world.root, {olga: OFFICER, otto: OPERATOR})
+    return {OFFICER: (olga, officer), OPERATOR: (otto, operator)}
+
+
+def ask(api: Caller, refused: Answer) -> Any:
+    assert refused.problem[:2] == (422, "policy_unsatisfiable")
+    body = {"decision": refused.body["placement_decision"], "zone": "fr-idf-1", "reason": "the flood"}
+    asked = api.post("/v1/exemptions", body)
+    assert asked.status == 201
+    return asked.body
+
+
+def approve(approvers: dict[str, tuple[Person, Caller]], exemption: Any) -> None:
+    for duty, (who, caller) in approvers.items():
+        to_sign = caller.get(f"/v1/exemptions/{exemption['id']}").body["to_sign"][duty]
+        signature = base64.b64encode(who.key.sign(base64.b64decode(to_sign))).decode()
+        approval = {"duty": duty, "key_id": who.key_id, "signature": signature}
+        assert caller.post(f"/v1/exemptions/{exemption['id']}/actions/approve", approval).status == 200
+
+
+@pytest.mark.parametrize(("path", "body", "model"), [("instances", INSTANCE, Instance), ("volumes", VOLUME, Volume)])
+def test_what_was_refused_is_created_under_an_exemption(
+    api: Caller,
+    suspended: Cloud,
+    approvers: dict[str, tuple[Person, Caller]],
+    path: str,
+    body: dict[str, Any],
+    model: type[Instance] | type[Volume],
+) -> None:
+    exemption = ask(api, api.post(path, body))
+    named = {**body, "exemption": exemption["id"]}
+    assert api.post(path, named).problem[:2] == (422, "policy_unsatisfiable"), "nobody has approved it yet"
+    approve(approvers, exemption)
+    made = api.post(path, named)
+    assert (made.status, [made.body["id"]]) == (201, exemption["resource_ids"])
+    finish(made)
+    assert model.objects.get(pk=made.body["id"]).node_id is not None
+    (row,) = Permit.objects.filter(resource_id=made.body["id"])
+    carried = permit.parse(signed.read(bytes(row.document or b"")).payload).exemption
+    assert carried is not None
+    assert (carried.terms.id, len(carried.approvals)) == (exemption["id"], 2)
+    assert Exemption.objects.get().use_count == 1
+    hear_receipts(suspended.machine)
+    assert EvidenceRecord.objects.filter(kind="receipt", subject_id=row.pk).exists()
+    told = {(row["asked"], row["approved"], row["used"], row["uses"]) for row in reports(api, approvers)}
+    assert told == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
+    again = api.post(path, {**named, "name": "again"})
+    assert again.problem == (409, "placement.exemption.spent", "/exemption")
+
+
+def reports(api: Caller, approvers: dict[str, tuple[Person, Caller]]) -> list[Any]:
+    callers = [api, *(caller for _, caller in approvers.values())]
+    return [caller.get("/v1/exemptions/report").body for caller in callers]
+
+
+def test_the_report_is_of_what_one_may_see(api: Caller, suspended: Cloud, stranger: Caller) -> None:
+    ask(api, api.post("volumes", VOLUME))
+    assert api.get("/v1/exemptions/report").body["asked"] == 1
+    assert stranger.get("/v1/exemptions/report").body["asked"] == 0
+    other = Project.objects.create(organization=suspended.tenant.project.organization, name="other")
+    officer = Caller(token=make_token(other, role=OFFICER), project="other")
+    assert officer.get("/v1/exemptions/report").body["asked"] == 1, "of all projects of the organization"
+    assert api.get("/v1/exemptions/report?quarter=2020-Q1").body["asked"] == 0
+    assert api.get("/v1/exemptions/report?quarter=soon").problem == (400, "invalid_parameter", "quarter")
+
+
+def test_an_exemption_is_for_one_operation_of_one_project(
+    api: Caller, suspended: Cloud, approvers: dict[str, tuple[Person, Caller]]
+) -> None:
+    exemption = ask(api, api.post("volumes", VOLUME))
+    approve(approvers, exemption)
+    other = api.post("instances", {**INSTANCE, "exemption": exemption["id"]})
+    assert other.problem == (422, "placement.exemption.for_other", "/exemption")
+    unknown = api.post("instances", {**INSTANCE, "exemption": "none"})
+    assert unknown.problem == (422, "placement.exemption.not_found", "/exemption")
