@@ -4,7 +4,7 @@ A key's id follows from the key ("signer-" and the head of its SHA-256), so that
 <name>.key (0600) stands <name>.pub (PEM), which is all that keysets and nodes need.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from controlplane.catalog import keys
 from controlplane.kernel import clock
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
 from controlplane.placement.core.signed import Signed, sign
-from controlplane.placement.core.trust import DenyList, Key, Keyset
+from controlplane.placement.core.trust import ANY, DenyList, Key, Keyset
 
 ROOT, SIGNER = "root", "signer"
 
@@ -51,10 +51,28 @@ def create(folder: Path, role: str, *, name: str) -> SigningKey:
     Raises:
         KeyMissing: it is there, and no key of ours.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.key"
     if not path.exists():
+        return create_new(folder, role, name=name)
+    return _with_public(path, role)
+
+
+def create_new(folder: Path, role: str, *, name: str) -> SigningKey:
+    """The same, never a key that is there already.
+
+    Raises:
+        KeyMissing: the file is there, or cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.key"
+    try:
         keys.create_private_key(path)
+    except keys.BadKey as exc:
+        raise KeyMissing(reason=str(exc)) from exc
+    return _with_public(path, role)
+
+
+def _with_public(path: Path, role: str) -> SigningKey:
     key = load(path, role)
     path.with_suffix(".pub").write_text(_pem(key.public_key))
     return key
@@ -95,18 +113,32 @@ def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications:
     Raises:
         NoUsableKey
     """
+    found = _newest(keyset, denied, lambda key: key.covers(zone=zone, classifications=classifications))
+    if found is None:
+        raise NoUsableKey(zone=zone, classifications=", ".join(sorted(classifications)) or "public")
+    return found
+
+
+def denying_key(keyset: Keyset, denied: DenyList) -> SigningKey:
+    """The same of any scope: there is one deny list for all nodes, and each of them takes it from any permit key.
+
+    Raises:
+        NoUsableKey
+    """
+    found = _newest(keyset, denied, lambda key: True)
+    if found is None:
+        raise NoUsableKey(zone=ANY, classifications=ANY)
+    return found
+
+
+def _newest(keyset: Keyset, denied: DenyList, fits: Callable[[Key], bool]) -> SigningKey | None:
     files = {key.id: key for key in map(_signer, sorted(settings.PKI_DIR.glob(f"{SIGNER}*.key")))}
     usable = [
         key
         for key in keyset.keys.values()
-        if key.id in files
-        and key.id not in denied.kids
-        and is_signer_now(key)
-        and key.covers(zone=zone, classifications=classifications)
+        if key.id in files and key.id not in denied.kids and is_signer_now(key) and fits(key)
     ]
-    if not usable:
-        raise NoUsableKey(zone=zone, classifications=", ".join(sorted(classifications)) or "public")
-    return files[max(usable, key=lambda key: (key.not_before, key.id)).id]
+    return files[max(usable, key=lambda key: (key.not_before, key.id)).id] if usable else None
 
 
 def is_signer_now(key: Key) -> bool:
