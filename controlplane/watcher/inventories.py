@@ -1,11 +1,11 @@
 """Signed inventories: what a node runs and holds, compared with what is meant to be there.
 
 What nobody placed on the node is an incident, and stays where it is: somebody has to look. A genuine inventory is also
-the node's attestation of its hook.
+the node's attestation of its hook, as long as it is new: an old one, sent again, would hide what came since.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q
@@ -15,12 +15,15 @@ from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node, NodeRemoval
+from controlplane.nodes.pki import CLOCK_SKEW
+from controlplane.placement.core.reading import instant
 from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
 from controlplane.watcher.receipts import genuine
 
 KIND = "inventory"
-FORGED, DOMAIN, VOLUME = "inventory-forged", "unknown-domain", "unknown-volume"
+FORGED, STALE = "inventory-forged", "inventory-stale"
+DOMAIN, VOLUME = "unknown-domain", "unknown-volume"
 # What was removed or placed so short a time ago may be missing here and still be there, or the other way round.
 IN_TRANSIT = timedelta(minutes=2)
 
@@ -31,13 +34,26 @@ def compare(node: Node, document: bytes) -> None:
         incidents.report(node, FORGED, "inventory")
         return
     incidents.end(node, FORGED)
+    at = instant(found.payload.get("at"))
+    if at is None or found.payload.get("boot_id") != node.boot_id or not _is_news(node, at):
+        incidents.report(node, STALE, "inventory", at=str(found.payload.get("at")))
+        return
+    incidents.end(node, STALE)
     guests, strangers = _ids(found.payload.get("domains")), _texts(found.payload.get("unknown_domains"))
     volumes = _texts(found.payload.get("volumes"))
     _settle(node, DOMAIN, strangers | (guests - _meant(node, guests, _instances)))
     _settle(node, VOLUME, volumes - _meant(node, volumes, _volumes))
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
-        Node.objects.filter(pk=node.pk).update(attested_at=clock.now())
+        Node.objects.filter(pk=node.pk).update(attested_at=at)
+
+
+def _is_news(node: Node, at: datetime) -> bool:
+    """Signed a moment ago, and after the last one that counted."""
+    if abs(clock.now() - at) > CLOCK_SKEW:
+        return False
+    older = Q(inventoried_at=None) | Q(inventoried_at__lt=at)
+    return Node.objects.filter(older, pk=node.pk).update(inventoried_at=at) == 1
 
 
 def _settle(node: Node, kind: str, unknown: Collection[str]) -> None:

@@ -18,6 +18,7 @@ from controlplane.kernel import clock
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
 from controlplane.nodes.services import HOOK, node_cordon
+from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
 from controlplane.watcher import messages, receipts
@@ -110,6 +111,26 @@ def test_where_data_has_been_is_proven_by_them(cloud: Cloud) -> None:
     assert [each["document"]["p"]["event"] for each in events] == ["opened", "closed"]  # type: ignore[index,call-overload]
 
 
+def test_a_receipt_under_another_number_is_an_incident(cloud: Cloud) -> None:
+    """Where one is held back, an earlier one cannot fill the gap."""
+    make_instance(cloud)
+    (first, one), *_ = cloud.machine.server.node.permits.receipts.after(0, limit=1)
+    told(cloud, number=first, document=one)
+    told(cloud, number=first + 1, document=one)
+    assert open_incidents() == {(receipts.FORGED, str(first + 1))}
+    assert EvidenceRecord.objects.filter(kind="receipt").count() == 1
+
+
+def test_a_number_has_one_receipt(cloud: Cloud) -> None:
+    make_volume(cloud)
+    node = cloud.machine.server.node
+    number, document = node.permits.receipts.after(0, limit=1)[0]
+    told(cloud, number=number, document=document)
+    other = dict(signed.read(document).payload) | {"event": "closed"}
+    told(cloud, number=number, document=node.permits.key.document("receipt", other))
+    assert open_incidents() == {(receipts.REPLACED, str(number))}
+
+
 # ---- inventories
 
 
@@ -172,6 +193,33 @@ def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud
     assert open_incidents() == {("inventory-forged", "inventory")}
     cloud.machine.account()
     assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
+
+
+def test_an_old_inventory_counts_for_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(document: bytes) -> None:
+        messages.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=document))
+
+    old = signed_inventory.document(cloud.machine.server.node)
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.machine.account()
+    told(old)
+    assert open_incidents() == {("unknown-domain", "a-vm-by-hand"), ("inventory-stale", "inventory")}
+    cloud.machine.account()
+    assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
+
+    late = signed_inventory.document(cloud.machine.server.node)
+    attested_at = Node.objects.get().attested_at
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=6))
+    told(late)
+    assert ("inventory-stale", "inventory") in open_incidents()
+    assert Node.objects.get().attested_at == attested_at
+
+
+def test_an_inventory_of_another_boot_counts_for_nothing(cloud: Cloud) -> None:
+    Node.objects.update(boot_id="a later one")
+    cloud.machine.account()
+    assert open_incidents() == {("inventory-stale", "inventory")}
 
 
 # ---- attestation
