@@ -347,12 +347,16 @@ def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnd
     plug = wishes.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
     agent.fake.foreign_domains.append("somebody-elses")
-    agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest"]
+    disguised = [f"volumes/{data.subject.id}", f"images/{'0' * 64}.qcow2"]
+    agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest", *disguised]
     found = inventory(agent)
-    assert found["domains"] == [{"id": wish.subject.id, "power": "running"}]
+    disks = sorted([wish.root_volume_id, data.subject.id])
+    jti = jti_of(wish)  # type: ignore[arg-type]
+    assert found["domains"] == [{"id": wish.subject.id, "power": "running", "permit": jti, "disks": disks}]
     assert found["unknown_domains"] == ["somebody-elses"]
-    assert found["volumes"] == sorted([wish.root_volume_id, data.subject.id, "smuggled.raw"])
-    assert found["images"] == ["latest"]
+    named = [wish.root_volume_id, data.subject.id, "volumes/smuggled.raw", disguised[0]]
+    assert sorted(found["volumes"]) == sorted(named)  # type: ignore[call-overload]
+    assert found["images"] == [disguised[1], "images/latest"]
     assert found["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
     assert found["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
     assert (found["last_receipt"], found["refusals"]) == (4, {})

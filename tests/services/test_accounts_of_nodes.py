@@ -3,18 +3,21 @@
 import dataclasses
 import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+from agents.node.adapters.base import GuestDisk
 from agents.node.hook.state import HookState
-from agents.node.services import signed_inventory
+from agents.node.services import closings, signed_inventory
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.compute.services import instance_delete
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
 from controlplane.nodes.services import HOOK, node_cordon
@@ -146,7 +149,7 @@ def test_strangers_are_incidents_and_stay_where_they_are(cloud: Cloud, caplog: p
     with caplog.at_level(logging.CRITICAL):
         cloud.machine.account()
         cloud.machine.account()
-    expected = {("unknown-domain", "a-vm-by-hand"), ("unknown-volume", "disk-by-hand")}
+    expected = {("unknown-domain", "a-vm-by-hand"), ("unknown-volume", "volumes/disk-by-hand.qcow2")}
     assert open_incidents() == expected
     assert EvidenceRecord.objects.filter(kind="incident").count() == 2, "told once"
     assert AuditRecord.objects.filter(verb__startswith="incident.").count() == 2
@@ -173,6 +176,47 @@ def test_a_guest_that_the_database_has_elsewhere_or_nowhere_is_a_stranger(cloud:
         ("unknown-volume", str(instance.root_volume_id)),
     }
     assert instance.pk in cloud.fake.guests, "nothing is destroyed"
+
+
+def test_images_that_nobody_placed_here_and_disguises_are_strangers(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    files = [f"volumes/{instance.root_volume_id}", f"images/{instance.image.sha256}.qcow2", "images/" + "0" * 64]
+    cloud.fake.foreign_files += files
+    cloud.machine.account()
+    assert open_incidents() == {
+        ("unknown-volume", files[0]),
+        ("unknown-image", files[1]),
+        ("unknown-image", "0" * 64),
+    }
+
+
+def test_an_image_that_was_placed_here_once_is_known(cloud: Cloud) -> None:
+    done(instance_delete(cloud.tenant.actor, make_instance(cloud)))
+    cloud.machine.account()
+    assert cloud.fake.images
+    assert not open_incidents()
+
+
+def test_what_is_plugged_in_behind_the_agents_back_is_a_stranger(cloud: Cloud) -> None:
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    type(volume).objects.update(updated_at=clock.now() - timedelta(hours=1))
+    hypervisor, path = cloud.fake.adapters().hypervisor, cloud.fake.adapters().disks.volume_path
+    hypervisor.plug_disk(instance.pk, GuestDisk(volume.pk, path(volume.pk)))
+    hypervisor.plug_disk(instance.pk, GuestDisk(new_id(), Path("/dev/sdb")))
+    cloud.machine.account()
+    assert open_incidents() == {
+        ("unknown-attachment", f"{instance.pk} {volume.pk}"),
+        ("unknown-attachment", f"{instance.pk} /dev/sdb"),
+    }
+
+
+def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.fake.guest_powers_off(instance.pk)
+    closings.close_if_stopped(cloud.machine.server.node, instance.pk)
+    cloud.fake.adapters().hypervisor.start(instance.pk)
+    cloud.machine.account()
+    assert open_incidents() == {("guest-unpermitted", str(instance.pk))}
 
 
 def test_what_is_still_to_be_removed_is_known(cloud: Cloud) -> None:
