@@ -229,16 +229,23 @@ G = TypeVar("G", bound=Giving)
 
 
 class PermittedStub:
-    """The agent's calls, each under a permit of its own that allows just this call, unless the request has one."""
+    """The agent's calls, each under a permit of its own that allows just this call, unless the request has one.
+    `watcher`: the same agent's stub for whoever may watch it."""
 
-    def __init__(self, stub: AgentStub, authority: Authority, *, node: UUID | str, zone: str) -> None:
+    def __init__(
+        self, stub: AgentStub, authority: Authority, *, node: UUID | str, zone: str, watcher: AgentStub | None = None
+    ) -> None:
         self.bare: Any = stub
+        self.watcher: Any = watcher
         self.authority = authority
         self._node = node
         self._zone = zone
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.bare, name)
+
+    def Watch(self, request: pb.WatchRequest, **options: object) -> Any:
+        return self.watcher.Watch(request, **options)
 
     def EnsureImage(self, parts: Iterable[pb.ImagePart], **options: object) -> pb.ImageState:
         first, *others = parts

@@ -81,6 +81,17 @@ def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
     }
 
 
+def disk_sources(domain_text: str) -> list[str]:
+    """Of all disks, whatever they are; a drive without a medium has none."""
+    sources = (element.find("source") for element in ET.fromstring(domain_text).iterfind("devices/disk"))
+    return [_place(source) for source in sources if source is not None]
+
+
+def _place(source: ET.Element) -> str:
+    """The file, or whatever else it is, as text."""
+    return source.get("file") or " ".join(f"{name}={source.get(name)}" for name in sorted(source.keys())) or "nothing"
+
+
 def virt_type_of(domain_text: str) -> str:
     return ET.fromstring(domain_text).get("type", "")
 

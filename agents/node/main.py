@@ -24,7 +24,7 @@ from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import ports
+from agents.node.services import interrupted, ports
 from agents.node.services.closings import Closings
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
@@ -105,6 +105,7 @@ def serve(config: Config, adapters: Adapters) -> Server:
     node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()
     ports.restore(node)
+    interrupted.settle(node)
     server, port = _listen(config.listen, credentials)
     hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
     agent_pb2_grpc.add_AgentServicer_to_server(Servicer(node, hub), server)  # type: ignore[no-untyped-call]

@@ -31,7 +31,7 @@ MIGRATIONS = (
         kind TEXT PRIMARY KEY CHECK (kind IN ('keyset', 'charter', 'floor', 'facts', 'deny')),
         document BLOB NOT NULL
     ) WITHOUT ROWID;
-    -- Single values: high_water and born_at (RFC 3339), last_receipt (a number).
+    -- Single values: high_water and born_at (RFC 3339), last_receipt and acknowledged (numbers of receipts).
     CREATE TABLE memory (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -56,6 +56,16 @@ MIGRATIONS = (
     CREATE INDEX receipt_refused ON receipt (event) WHERE event = 'refused';
     -- What was opened by which permit, and is not closed.
     CREATE TABLE opening (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        jti TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) WITHOUT ROWID;
+    """,
+    """
+    -- What is being done under a permit, and has no receipt yet.
+    CREATE TABLE intent (
         kind TEXT NOT NULL,
         id TEXT NOT NULL,
         jti TEXT NOT NULL,

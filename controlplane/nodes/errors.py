@@ -57,6 +57,15 @@ class NoKeyset(Unavailable):
     detail = "No keyset was published yet: nodes trust nobody. Run manage.py keyset_publish."
 
 
+class ZoneWithoutKey(Conflict):
+    code = "trust.zone_without_key"
+    title = "Zone without a key"
+    detail = (
+        "No key would be left that may sign for nodes in {zones}. Give the new key these zones too, "
+        "or make a key for them first."
+    )
+
+
 class WitnessesNeeded(InvalidRequest):
     code = "trust.witnesses_needed"
     title = "Two witnesses needed"

@@ -18,7 +18,7 @@ from controlplane.kernel import clock
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
 from controlplane.placement.core.cosignature import Demand
 from controlplane.placement.core.signed import Signed, sign
-from controlplane.placement.core.trust import DenyList, Key, Keyset, Use
+from controlplane.placement.core.trust import ANY, DenyList, Key, Keyset, Use
 
 ROOT, SIGNER, SENTINEL = "root", "signer", "sentinel"
 # What the keys of a process are for in a keyset.
@@ -55,10 +55,28 @@ def create(folder: Path, role: str, *, name: str) -> SigningKey:
     Raises:
         KeyMissing: it is there, and no key of ours.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.key"
     if not path.exists():
+        return create_new(folder, role, name=name)
+    return _with_public(path, role)
+
+
+def create_new(folder: Path, role: str, *, name: str) -> SigningKey:
+    """The same, never a key that is there already.
+
+    Raises:
+        KeyMissing: the file is there, or cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.key"
+    try:
         keys.create_private_key(path)
+    except keys.BadKey as exc:
+        raise KeyMissing(reason=str(exc)) from exc
+    return _with_public(path, role)
+
+
+def _with_public(path: Path, role: str) -> SigningKey:
     key = load(path, role)
     path.with_suffix(".pub").write_text(_pem(key.public_key))
     return key
@@ -119,6 +137,18 @@ def cosigning_key(keyset: Keyset, denied: DenyList, demand: Demand) -> SigningKe
     found = _newest(SENTINEL, keyset, denied, demand.is_met_by)
     if found is None:
         raise NoUsableKey(zone=demand.zone, classifications=", ".join(sorted(demand.wanted)))
+    return found
+
+
+def denying_key(keyset: Keyset, denied: DenyList) -> SigningKey:
+    """A signer's of any scope: there is one deny list for all nodes, and each of them takes it from any permit key.
+
+    Raises:
+        NoUsableKey
+    """
+    found = _newest(SIGNER, keyset, denied, is_signer_now)
+    if found is None:
+        raise NoUsableKey(zone=ANY, classifications=ANY)
     return found
 
 

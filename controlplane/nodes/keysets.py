@@ -30,6 +30,19 @@ class NewKeys:
     lifetime: timedelta = LIFETIME
 
 
+def overlaps(key: Key, new: NewKeys) -> bool:
+    """Whether there is something that both may speak of."""
+    return _meet(key.zones, new.zones) and _meet(key.classifications, new.classifications)
+
+
+def speaks_of(zone: str, new: NewKeys) -> bool:
+    return _meet({zone}, new.zones)
+
+
+def _meet(some: Collection[str], others: Collection[str]) -> bool:
+    return ANY in some or ANY in others or not set(some).isdisjoint(others)
+
+
 def processes(
     before: Mapping[str, Key], public_keys: Mapping[str, str], use: Use, new: NewKeys, *, now: datetime
 ) -> dict[str, Key]:

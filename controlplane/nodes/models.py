@@ -26,10 +26,11 @@ class Node(BaseModel):
     `is_cordoned`: takes nothing new; what it has stays.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
-    inventories. What it last said that it trusts: `keyset_version` … `floor_issued_at`. `attested_at`: when its
-    signature last vouched for its hook. With every heartbeat `is_attested` says whether that is not too long ago and
-    nothing is wrong with the hook (`hook_problem`), and `cleared_for`, what its charter allows, is emptied when the
-    charter has ended (`chartered_until`). A node that is not attested gets public data alone.
+    inventories; `inventoried_at` is the time of the last inventory that counted. What it last said that it trusts:
+    `keyset_version` … `floor_issued_at`. `attested_at`: when its signature last vouched for its hook. With every
+    heartbeat `is_attested` says whether that is not too long ago and nothing is wrong with the hook (`hook_problem`),
+    and `cleared_for`, what its charter allows, is emptied when the charter has ended (`chartered_until`). A node that
+    is not attested gets public data alone.
     """
 
     name = models.CharField(max_length=63)
@@ -55,6 +56,7 @@ class Node(BaseModel):
     is_clock_kept = models.BooleanField(default=False)
     hook_sha256 = models.CharField(max_length=64, blank=True)
     hook_problem = models.CharField(max_length=300, default="It has not been heard yet.", blank=True)
+    inventoried_at = models.DateTimeField(null=True)
     attested_at = models.DateTimeField(null=True)
     is_attested = models.BooleanField(default=False)
     cleared_for = ArrayField(models.CharField(max_length=63), default=list)

@@ -18,6 +18,7 @@ from controlplane.placement.models import Permit
 
 KIND = "receipt"
 FORGED, GAP, UNPERMITTED = "receipt-forged", "receipt-gap", "receipt-unpermitted"
+REPLACED = "receipt-replaced"
 
 
 def last_number(node_id: UUID) -> int:
@@ -28,17 +29,22 @@ def last_number(node_id: UUID) -> int:
 
 @transaction.atomic
 def keep(node: Node, receipt: pb.Receipt) -> None:
-    """Keeping the same again changes nothing."""
+    """Keeping the same again changes nothing; another one of the same number is an incident. So is one that says of
+    itself that it has another number: it was shown before, or takes the place of one that is held back."""
     document = genuine(node, KIND, receipt.document)
+    if document is not None and document.payload.get("number") != receipt.number:
+        document = None
     payload = document.payload if document else {}
     jti = as_uuid(str(payload.get("jti", "")))
     last = last_number(node.pk)
-    _, is_new = Receipt.objects.get_or_create(
+    kept, is_new = Receipt.objects.get_or_create(
         node=node,
         number=receipt.number,
         defaults={"jti": jti, "document": receipt.document, "is_genuine": document is not None},
     )
     if not is_new:
+        if bytes(kept.document) != receipt.document:
+            incidents.report(node, REPLACED, str(receipt.number))
         return
     if receipt.number != last + 1:
         incidents.report(node, GAP, str(receipt.number), after=last)

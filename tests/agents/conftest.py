@@ -55,7 +55,13 @@ class AgentUnderTest:
             inventory_interval_s=self.inventory_interval_s,
         )
         self.server = serve(config, self.fake.adapters())
-        self.stub = PermittedStub(self.connect(self.caller), self.authority, node=NODE_ID, zone=ZONE)
+        self.stub = PermittedStub(
+            self.connect(self.caller),
+            self.authority,
+            node=NODE_ID,
+            zone=ZONE,
+            watcher=self.connect(issue_controlplane(self.ca, self.ca.folder, process="watcher")),
+        )
 
     def learn(self) -> None:
         """All that it is to trust, as it is now."""
@@ -89,6 +95,11 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
 @pytest.fixture(scope="session")
 def worker(ca: TestCA) -> Issued:
     return issue_controlplane(ca, ca.folder, process="worker")
+
+
+@pytest.fixture(scope="session")
+def watcher(ca: TestCA) -> Issued:
+    return issue_controlplane(ca, ca.folder, process="watcher")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents import wishes
 from tests.agents.conftest import image_stream
 from tests.permits import Authority, PermittedStub
-from tests.pki import Issued, TestCA, issue_node, node_dns_name
+from tests.pki import Issued, TestCA, issue_controlplane, issue_node, node_dns_name
 
 PORT = 7440
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,7 @@ class LabAgent:
     options: tuple[str, ...] = ()
     authority: Authority = field(default_factory=Authority)
     process: NodeProcess | None = None
+    watcher: Issued = field(init=False)
     _channels: list[grpc.Channel] = field(default_factory=list)
 
     @property
@@ -44,6 +45,7 @@ class LabAgent:
         self.node.agent_folder.mkdir(exist_ok=True)
         root = self.authority.root.public_pem
         issue_node(ca, self.node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE, root=root)
+        self.watcher = issue_controlplane(ca, ca.folder, process="watcher")
         self.start()
         self.stub.EnsureTrust(self.authority.trust(wishes.NODE_ID, wishes.ZONE))
 
@@ -118,13 +120,22 @@ class LabAgent:
         return self.node.exec([*router, "ssh", *options, f"root@{address}", command]).stdout
 
     def _connect(self) -> PermittedStub:
+        return PermittedStub(
+            self._stub(self.caller),
+            self.authority,
+            node=wishes.NODE_ID,
+            zone=wishes.ZONE,
+            watcher=self._stub(self.watcher),
+        )
+
+    def _stub(self, caller: Issued) -> AgentStub:
         channel = grpc.secure_channel(
             f"{self.node.address}:{PORT}",
-            grpc.ssl_channel_credentials(self.caller.ca, self.caller.key, self.caller.certificate),
+            grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate),
             options=[("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))],
         )
         self._channels.append(channel)
-        return PermittedStub(AgentStub(channel), self.authority, node=wishes.NODE_ID, zone=wishes.ZONE)
+        return AgentStub(channel)
 
     def _listens(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.log.read_text()[-2000:]

@@ -75,3 +75,9 @@ def test_targets_are_named_as_libvirt_names_them() -> None:
 def test_plugged_disks_are_found_by_their_file() -> None:
     found = domainxml.plugged_disks(domainxml.domain(LARGE, virt_type="qemu"))
     assert {str(LARGE.disks[0].path), str(LARGE.disks[1].path), str(LARGE.seed)} == set(found)
+
+
+def test_all_disks_of_a_domain_are_named_whatever_they_are() -> None:
+    disks = "<disk><source file='/v/a.qcow2'/></disk><disk><source dev='/dev/sdb'/></disk><disk device='cdrom'/>"
+    text = f"<domain><devices>{disks}<disk><source/></disk></devices></domain>"
+    assert domainxml.disk_sources(text) == ["/v/a.qcow2", "dev=/dev/sdb", "nothing"]

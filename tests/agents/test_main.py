@@ -56,9 +56,9 @@ def fake_agent(
         assert process.wait(timeout=20) == (0 if end is signal.SIGTERM else -end)
 
 
-def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, worker: Issued) -> None:
-    with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
-        heartbeat = next(stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000))).heartbeat
+def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, watcher: Issued) -> None:
+    with fake_agent(state_dir, watcher, signal.SIGTERM) as (stub, _log):
+        heartbeat = next(stub.bare.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000))).heartbeat
         assert (heartbeat.inventory.cores, heartbeat.inventory.memory_mib) == (8, 4096)
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.errors import AdapterError
 from agents.node.rpc import stream as streams
 from agents.node.trust import receipts
 from agents.protocol import agent_pb2 as pb
@@ -267,6 +268,68 @@ def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUn
     assert [each["number"] for each in all_receipts(agent, 1, after=42)] == [43]
 
 
+@pytest.mark.parametrize("number", [4, 2**48 + 1, 2**53 - 1, 2**64 - 1])
+def test_receipts_that_were_never_made_are_not_kept_by_anybody(agent: AgentUnderTest, number: int) -> None:
+    for _ in range(3):
+        agent.stub.EnsureVolume(wishes.volume())
+    before = all_receipts(agent, 2, after=1)
+    assert refusal(lambda: next(watch(agent, after=number))).code == "agent.bad_request"
+    agent.stub.EnsureVolume(wishes.volume())
+    assert all_receipts(agent, 3, after=1)[:2] == before
+
+
+def test_only_the_watcher_says_what_is_kept(agent: AgentUnderTest) -> None:
+    agent.stub.EnsureVolume(wishes.volume())
+    request = pb.WatchRequest(receipts_after=1)
+    assert refusal(lambda: next(agent.stub.bare.Watch(request))).code == "agent.unknown_peer"
+    assert len(all_receipts(agent, 1)) == 1
+
+
+# ---- an agent that dies
+
+
+def killed(*_: object) -> None:
+    """As far as the disk is concerned: nothing else is done."""
+    raise RuntimeError("killed")
+
+
+def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
+    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = agent.stub.permitted(wishes.volume())
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts.Receipts, "opened", killed)
+        assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.internal"
+    assert UUID(request.subject.id) in agent.fake.volumes
+    agent.restart()
+    (found,) = all_receipts(agent, 1)
+    assert (told(found), found["jti"]) == (("opened", "volume", request.subject.id, 1), jti_of(request))
+    assert found["measured"] == {"is_interrupted": True}
+    agent.stub.EnsureVolume(request)
+    assert agent.server.node.permits.receipts.last_number == 1
+
+
+def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) -> None:
+    agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=False))
+    request = agent.stub.permitted(wishes.volume())
+    refusal(lambda: agent.stub.EnsureVolume(request))
+    agent.restart()
+    agent.stub.EnsureVolume(request)
+    (found,) = all_receipts(agent, 1)
+    assert "is_interrupted" not in found["measured"]  # type: ignore[operator]
+
+
+def test_what_is_removed_without_a_receipt_was_there_all_the_same(
+    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = agent.stub.permitted(wishes.volume())
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts.Receipts, "opened", killed)
+        assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.internal"
+    agent.stub.RemoveVolume(wishes.removal(request.subject))
+    assert [each["event"] for each in all_receipts(agent, 2)] == ["opened", "closed"]
+
+
 # ---- the signed inventory
 
 
@@ -284,12 +347,16 @@ def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnd
     plug = wishes.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
     agent.fake.foreign_domains.append("somebody-elses")
-    agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest"]
+    disguised = [f"volumes/{data.subject.id}", f"images/{'0' * 64}.qcow2"]
+    agent.fake.foreign_files += ["volumes/smuggled.raw", "images/latest", *disguised]
     found = inventory(agent)
-    assert found["domains"] == [{"id": wish.subject.id, "power": "running"}]
+    disks = sorted([wish.root_volume_id, data.subject.id])
+    jti = jti_of(wish)  # type: ignore[arg-type]
+    assert found["domains"] == [{"id": wish.subject.id, "power": "running", "permit": jti, "disks": disks}]
     assert found["unknown_domains"] == ["somebody-elses"]
-    assert found["volumes"] == sorted([wish.root_volume_id, data.subject.id, "smuggled.raw"])
-    assert found["images"] == ["latest"]
+    named = [wish.root_volume_id, data.subject.id, "volumes/smuggled.raw", disguised[0]]
+    assert sorted(found["volumes"]) == sorted(named)  # type: ignore[call-overload]
+    assert found["images"] == [disguised[1], "images/latest"]
     assert found["attachments"] == [{"id": plug.subject.id, "instance": wish.subject.id, "volume": data.subject.id}]
     assert found["trust"] == {"keyset": 1, "charter": 1, "epoch": 1, "deny": 0}
     assert (found["last_receipt"], found["refusals"]) == (4, {})

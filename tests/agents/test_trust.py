@@ -225,24 +225,61 @@ def test_a_denied_key_denies_and_raises_nothing_any_more(agent: AgentUnderTest) 
     assert works(agent)
 
 
-def test_what_a_thief_of_the_key_did_is_undone_by_the_root(agent: AgentUnderTest) -> None:
-    """Who has the signer's key may lock nodes up, by a floor and a deny list that nothing can be newer than."""
+def test_what_a_thief_of_the_key_denied_is_undone_by_the_root(agent: AgentUnderTest) -> None:
     authority, thief = agent.authority, agent.authority.signer
-    authority.epoch = 2**53 - 1
-    tell(agent, deny=authority.deny(2**53 - 1, nodes=[str(NODE)]), **floor_of(authority))
+    tell(agent, deny=authority.deny(8, nodes=[str(NODE)]))
     assert not works(agent)
 
     authority.signer, authority.epoch = SigningKey.ed25519("signer-2"), 5
     keyset = authority.keyset(2, [authority.signer.entry("permit"), authority.officer.entry("facts")])
     tell(agent, keyset=keyset)
     assert not works(agent)  # what was denied stays so until the root says otherwise
-    assert not_taken(agent, deny=authority.deny(1)) == "agent.trust_older"
-    deny = authority.deny(1, by=authority.root, kids=[thief.id])
+    deny = authority.deny(9, by=authority.root, kids=[thief.id])
     state = tell(agent, deny=deny, **floor_of(authority))
-    assert (state.deny_version, state.epoch) == (1, 5)
+    assert (state.deny_version, state.epoch) == (9, 5)
     assert works(agent)
     agent.restart()
     assert works(agent)
+
+
+def test_a_deny_list_is_never_older_than_one_whose_signer_is_gone(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    tell(agent, deny=authority.deny(8, jtis=["a"]))
+    successor = SigningKey.ed25519("signer-2")
+    tell(agent, keyset=authority.keyset(2, [successor.entry("permit"), authority.officer.entry("facts")]))
+    agent.restart()
+    assert not_taken(agent, deny=authority.deny(7, by=authority.root)) == "agent.trust_older"
+    assert not_taken(agent, deny=authority.deny(8, by=authority.root)) == "agent.trust_refused"
+    assert tell(agent, deny=authority.deny(9, by=authority.root)).deny_version == 9
+
+
+def test_a_floor_is_never_lower_than_one_whose_signer_was_denied(agent: AgentUnderTest) -> None:
+    authority = agent.authority
+    other = SigningKey.ed25519("signer-2")
+    keys = [authority.signer.entry("permit"), other.entry("permit"), authority.officer.entry("facts")]
+    earlier = floor_of(authority, by=other)
+    authority.epoch = 7
+    tell(agent, keyset=authority.keyset(2, keys), **floor_of(authority))
+    assert tell(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id])).epoch == 0
+    agent.restart()
+    assert not_taken(agent, **earlier) == "agent.trust_older"
+    assert not works(agent)
+    authority.signer = other
+    assert tell(agent, **floor_of(authority)).epoch == 7
+    assert works(agent)
+
+
+def test_a_fact_is_stated_while_its_key_is_in_use(agent: AgentUnderTest) -> None:
+    """The facts of this authority are a day old."""
+    authority = agent.authority
+    authority.epoch = 2
+    for change in ({"not_before": now()}, {"not_after": now() - timedelta(days=2)}):
+        version = known(agent).keyset_version + 1
+        keys = [authority.signer.entry("permit"), authority.officer.entry("facts", **change)]
+        tell(agent, keyset=authority.keyset(version, keys))
+        assert not works(agent)  # what it was told before does not hold any more
+        facts = dumps([authority.fact(ZONE, "location.territory", "US")])
+        assert not_taken(agent, floor=authority.floor(ZONE, facts), facts=facts) == "agent.trust_refused"
 
 
 def test_facts_of_an_officer_whose_key_was_denied_are_unknown_again(agent: AgentUnderTest) -> None:

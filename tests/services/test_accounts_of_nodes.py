@@ -3,21 +3,25 @@
 import dataclasses
 import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+from agents.node.adapters.base import GuestDisk
 from agents.node.hook.state import HookState
-from agents.node.services import signed_inventory
+from agents.node.services import closings, signed_inventory
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.compute.services import instance_delete
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
 from controlplane.nodes.services import HOOK, node_cordon
+from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
 from controlplane.watcher import messages, receipts
@@ -110,6 +114,26 @@ def test_where_data_has_been_is_proven_by_them(cloud: Cloud) -> None:
     assert [each["document"]["p"]["event"] for each in events] == ["opened", "closed"]  # type: ignore[index,call-overload]
 
 
+def test_a_receipt_under_another_number_is_an_incident(cloud: Cloud) -> None:
+    """Where one is held back, an earlier one cannot fill the gap."""
+    make_instance(cloud)
+    (first, one), *_ = cloud.machine.server.node.permits.receipts.after(0, limit=1)
+    told(cloud, number=first, document=one)
+    told(cloud, number=first + 1, document=one)
+    assert open_incidents() == {(receipts.FORGED, str(first + 1))}
+    assert EvidenceRecord.objects.filter(kind="receipt").count() == 1
+
+
+def test_a_number_has_one_receipt(cloud: Cloud) -> None:
+    make_volume(cloud)
+    node = cloud.machine.server.node
+    number, document = node.permits.receipts.after(0, limit=1)[0]
+    told(cloud, number=number, document=document)
+    other = dict(signed.read(document).payload) | {"event": "closed"}
+    told(cloud, number=number, document=node.permits.key.document("receipt", other))
+    assert open_incidents() == {(receipts.REPLACED, str(number))}
+
+
 # ---- inventories
 
 
@@ -125,7 +149,7 @@ def test_strangers_are_incidents_and_stay_where_they_are(cloud: Cloud, caplog: p
     with caplog.at_level(logging.CRITICAL):
         cloud.machine.account()
         cloud.machine.account()
-    expected = {("unknown-domain", "a-vm-by-hand"), ("unknown-volume", "disk-by-hand")}
+    expected = {("unknown-domain", "a-vm-by-hand"), ("unknown-volume", "volumes/disk-by-hand.qcow2")}
     assert open_incidents() == expected
     assert EvidenceRecord.objects.filter(kind="incident").count() == 2, "told once"
     assert AuditRecord.objects.filter(verb__startswith="incident.").count() == 2
@@ -154,6 +178,47 @@ def test_a_guest_that_the_database_has_elsewhere_or_nowhere_is_a_stranger(cloud:
     assert instance.pk in cloud.fake.guests, "nothing is destroyed"
 
 
+def test_images_that_nobody_placed_here_and_disguises_are_strangers(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    files = [f"volumes/{instance.root_volume_id}", f"images/{instance.image.sha256}.qcow2", "images/" + "0" * 64]
+    cloud.fake.foreign_files += files
+    cloud.machine.account()
+    assert open_incidents() == {
+        ("unknown-volume", files[0]),
+        ("unknown-image", files[1]),
+        ("unknown-image", "0" * 64),
+    }
+
+
+def test_an_image_that_was_placed_here_once_is_known(cloud: Cloud) -> None:
+    done(instance_delete(cloud.tenant.actor, make_instance(cloud)))
+    cloud.machine.account()
+    assert cloud.fake.images
+    assert not open_incidents()
+
+
+def test_what_is_plugged_in_behind_the_agents_back_is_a_stranger(cloud: Cloud) -> None:
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    type(volume).objects.update(updated_at=clock.now() - timedelta(hours=1))
+    hypervisor, path = cloud.fake.adapters().hypervisor, cloud.fake.adapters().disks.volume_path
+    hypervisor.plug_disk(instance.pk, GuestDisk(volume.pk, path(volume.pk)))
+    hypervisor.plug_disk(instance.pk, GuestDisk(new_id(), Path("/dev/sdb")))
+    cloud.machine.account()
+    assert open_incidents() == {
+        ("unknown-attachment", f"{instance.pk} {volume.pk}"),
+        ("unknown-attachment", f"{instance.pk} /dev/sdb"),
+    }
+
+
+def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    cloud.fake.guest_powers_off(instance.pk)
+    closings.close_if_stopped(cloud.machine.server.node, instance.pk)
+    cloud.fake.adapters().hypervisor.start(instance.pk)
+    cloud.machine.account()
+    assert open_incidents() == {("guest-unpermitted", str(instance.pk))}
+
+
 def test_what_is_still_to_be_removed_is_known(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.machine.fall_silent()
@@ -172,6 +237,33 @@ def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud
     assert open_incidents() == {("inventory-forged", "inventory")}
     cloud.machine.account()
     assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
+
+
+def test_an_old_inventory_counts_for_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(document: bytes) -> None:
+        messages.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=document))
+
+    old = signed_inventory.document(cloud.machine.server.node)
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.machine.account()
+    told(old)
+    assert open_incidents() == {("unknown-domain", "a-vm-by-hand"), ("inventory-stale", "inventory")}
+    cloud.machine.account()
+    assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
+
+    late = signed_inventory.document(cloud.machine.server.node)
+    attested_at = Node.objects.get().attested_at
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=6))
+    told(late)
+    assert ("inventory-stale", "inventory") in open_incidents()
+    assert Node.objects.get().attested_at == attested_at
+
+
+def test_an_inventory_of_another_boot_counts_for_nothing(cloud: Cloud) -> None:
+    Node.objects.update(boot_id="a later one")
+    cloud.machine.account()
+    assert open_incidents() == {("inventory-stale", "inventory")}
 
 
 # ---- attestation

@@ -241,6 +241,9 @@ class Hypervisor(Protocol):
     def unknown_domains(self) -> Sequence[str]:
         """Names of domains that bear no guest's name."""
 
+    def plugged(self, guest_id: UUID) -> Sequence[str]:
+        """Where the disks of a guest that runs come from, paths mostly; none of a guest that is off."""
+
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         """Hot-plug into the running guest; its stored definition is `define`'s business."""
 

@@ -186,6 +186,12 @@ class FakeHypervisor:
     def unknown_domains(self) -> Sequence[str]:
         return list(self._node.foreign_domains)
 
+    def plugged(self, guest_id: UUID) -> Sequence[str]:
+        with self._node.call("plugged"):
+            guest = self._node.guests.get(guest_id)
+            running = guest.running if guest is not None else None
+            return [] if running is None else [*(str(disk.path) for disk in running.disks), str(running.seed)]
+
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self._node.call("plug_disk"):
             guest, running = self._running(guest_id)

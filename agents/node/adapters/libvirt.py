@@ -123,6 +123,11 @@ class LibvirtHypervisor:
         with self._connection.use() as connection:
             return [domain.name() for domain in connection.listAllDomains() if _guest_id(domain) is None]
 
+    def plugged(self, guest_id: UUID) -> Sequence[str]:
+        with self._connection.use() as connection:
+            domain = _find(connection, guest_id)
+            return domainxml.disk_sources(domain.XMLDesc()) if domain is not None and domain.isActive() else []
+
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
         with self._connection.use() as connection:
             domain = _get(connection, guest_id)

@@ -6,10 +6,11 @@ from agents.node.errors import UnknownPeer
 
 CONTROLPLANE = b"andromede://controlplane/"
 
-# What each process of the control plane may call; the worker, which carries changes out, everything.
-WORKER = "worker"
+# What each process of the control plane may call; the worker, which carries changes out, everything else. Watching says
+# which receipts are kept: whoever commands the node must not make it forget what it did.
+WORKER, WATCH = "worker", "Watch"
 READERS: Mapping[str, frozenset[str]] = {
-    "watcher": frozenset({"Watch", "Describe", "EnsureTrust"}),
+    "watcher": frozenset({WATCH, "Describe", "EnsureTrust"}),
     "web": frozenset({"ReadConsole"}),
 }
 
@@ -23,7 +24,7 @@ def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
     for uri in auth_context.get("peer_uri", ()):
         if uri.startswith(CONTROLPLANE):
             process = uri.removeprefix(CONTROLPLANE).decode(errors="replace")
-            if process == WORKER or method in READERS.get(process, frozenset()):
+            if method in READERS.get(process, frozenset()) or (process == WORKER and method != WATCH):
                 return process
             raise UnknownPeer(f"The process {process!r} of the control plane may not call {method}.")
     raise UnknownPeer("The caller's certificate does not name a process of the control plane.")

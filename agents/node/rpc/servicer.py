@@ -15,6 +15,7 @@ from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.trust import deeds
 from agents.node.trust.deeds import Deed
+from agents.node.trust.receipts import Opening
 from agents.node.wishes import InstanceWish, Subject
 from agents.protocol import agent_pb2 as pb
 from agents.protocol import agent_pb2_grpc
@@ -71,9 +72,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def RemoveImage(self, request: pb.RemoveImageRequest, context: grpc.ServicerContext) -> pb.Removed:
         sha256 = parse.digest("sha256", request.sha256)
-        was_present = images.remove(self._node, sha256)
-        self._permits.receipts.closed("image", sha256)
-        return pb.Removed(was_present=was_present)
+        return self._removed("image", sha256, images.remove(self._node, sha256))
 
     def EnsureVolume(self, request: pb.EnsureVolumeRequest, context: grpc.ServicerContext) -> pb.VolumeState:
         subject, wish = parse.subject(request.subject), parse.volume(request)
@@ -155,9 +154,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         )
 
     def _opened(self, permit: Permit, deed: Deed, **measured: object) -> None:
-        self._permits.receipts.opened(permit.jti, deed, measured)
+        self._permits.receipts.opened(Opening(deed.kind, deed.id, permit.jti, deed.generation), measured)
 
-    def _removed(self, kind: str, resource_id: UUID, was_present: bool) -> pb.Removed:
+    def _removed(self, kind: str, resource_id: UUID | str, was_present: bool) -> pb.Removed:
+        self._permits.receipts.settle(kind, resource_id, is_there=was_present)
         self._permits.receipts.closed(kind, resource_id)
         return pb.Removed(was_present=was_present)
 

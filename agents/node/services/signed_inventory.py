@@ -1,6 +1,9 @@
 """All that the node runs and holds, signed with its key, so that what nobody permitted is found."""
 
+import re
 from dataclasses import asdict
+from pathlib import Path
+from uuid import UUID
 
 from agents.node.context import Node
 from agents.node.services import inventory
@@ -8,8 +11,10 @@ from agents.node.wishes import AttachmentWish
 from controlplane.placement.core.reading import as_rfc3339
 
 KIND = "inventory"
-VOLUMES, IMAGES = "volumes/", "images/"
-SUFFIX = ".qcow2"
+UUID_TEXT = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+VOLUME = re.compile(rf"volumes/({UUID_TEXT})\.qcow2")
+IMAGE = re.compile(r"images/([0-9a-f]{64})")
+SEED = "seed.iso"
 
 
 def document(node: Node) -> bytes:
@@ -29,8 +34,8 @@ def document(node: Node) -> bytes:
             "boot_id": node.boot_id,
             "domains": _domains(node),
             "unknown_domains": inventory.unknown_domains(node),
-            "volumes": [_name(name, VOLUMES) for name in files if name.startswith(VOLUMES)],
-            "images": [_name(name, IMAGES) for name in files if name.startswith(IMAGES)],
+            "volumes": [_id_or_path(path, VOLUME) for path in files if path.startswith("volumes/")],
+            "images": [_id_or_path(path, IMAGE) for path in files if path.startswith("images/")],
             "attachments": [_attachment(entry.id, entry.wish) for entry in node.ledger.attachments.held()],
             "hook": asdict(node.hook_state),
             "trust": {
@@ -46,13 +51,46 @@ def document(node: Node) -> bytes:
 
 
 def _domains(node: Node) -> list[dict[str, object]]:
-    """Those with the name of one of our guests."""
+    """Those with the name of one of our guests. `permit` is empty where the agent started nothing under one: looked up
+    before and after, since guests start and stop meanwhile."""
+    before = _permits(node)
     states = sorted(node.adapters.hypervisor.states().items())
-    return [{"id": str(guest_id), "power": state.power.value} for guest_id, state in states]
+    permits = before | _permits(node)
+    return [
+        {
+            "id": str(guest_id),
+            "power": state.power.value,
+            "permit": permits.get(str(guest_id), ""),
+            "disks": _disks(node, guest_id),
+        }
+        for guest_id, state in states
+    ]
 
 
-def _name(name: str, folder: str) -> str:
-    return name.removeprefix(folder).removesuffix(SUFFIX)
+def _permits(node: Node) -> dict[str, str]:
+    """Guest → the permit under which it was started, or is being started."""
+    receipts = node.permits.receipts
+    begun = [intent for intent in receipts.intents() if intent.kind == "instance"]
+    return {each.id: each.jti for each in [*begun, *receipts.openings("instance")]}
+
+
+def _disks(node: Node, guest_id: UUID) -> list[str]:
+    """What is plugged into it now, but for its own seed: ids of volumes, and whatever else it is as it is."""
+    volumes = node.adapters.disks.volume_path(guest_id).parent
+    seed = str(node.adapters.disks.console_path(guest_id).with_name(SEED))
+    plugged = (place for place in node.adapters.hypervisor.plugged(guest_id) if place != seed)
+    return sorted(_volume_or_place(place, volumes) for place in plugged)
+
+
+def _volume_or_place(place: str, volumes: Path) -> str:
+    path = Path(place)
+    return _id_or_path(f"volumes/{path.name}", VOLUME) if path.parent == volumes else place
+
+
+def _id_or_path(path: str, pattern: re.Pattern[str]) -> str:
+    """The id only where the file is called exactly so: another name must not pass for it."""
+    found = pattern.fullmatch(path)
+    return found[1] if found else path
 
 
 def _attachment(attachment_id: str, wish: AttachmentWish) -> dict[str, object]:

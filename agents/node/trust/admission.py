@@ -110,6 +110,7 @@ class Admission:
     def _bind(self, permit: Permit, deed: Deed) -> None:
         with self._ledger.transaction():
             uses.bind(self._ledger, permit, deed, now=self.clock.now())
+            self._receipts.intend(permit.jti, deed)
             self._raise_high_water()
 
     def _raise_high_water(self) -> None:

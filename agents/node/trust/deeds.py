@@ -28,6 +28,7 @@ class Deed:
 
     `names`: everything else that the permit has to list, by list. `content`: a digest of the wish, by which a
     repetition is known. `generation` is 0 for images, which have none. `project` empty: the call names none.
+    `opens`: something is there afterwards, or runs.
     """
 
     call: str
@@ -42,6 +43,7 @@ class Deed:
     memory_mib: int = 0
     disk_bytes: int = 0
     project: str = ""
+    opens: bool = True
 
 
 def image(wish: ImageWish) -> Deed:
@@ -83,6 +85,7 @@ def instance(subject: Subject, wish: InstanceWish, *, attached: Mapping[UUID, At
         vcpus=wish.vcpus,
         memory_mib=wish.memory_mib,
         project=str(wish.project_id),
+        opens=runs,
     )
 
 

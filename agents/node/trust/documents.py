@@ -91,7 +91,8 @@ def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
 
 
 def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[DenyList, bool]:
-    """The list, and whether the root signed it. Its key need not be for this zone: there is one list for all nodes."""
+    """The list, and whether the root signed it. Its key need not be for this zone: there is one list for all nodes. Nor
+    need it be in use, since a list does not say when it was signed; a key that is over leaves the keyset."""
     envelope = _read("deny list", document)
     is_of_root = authority.root(signed.message("deny", envelope.payload), envelope.signature)
     if not is_of_root:
@@ -102,6 +103,14 @@ def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[Den
 def unchecked_deny_list(document: bytes) -> DenyList:
     """Of a list that was checked when it came, by a key that is not trusted any more."""
     return _parsed("deny list", _read("deny list", document), trust.read_deny_list)
+
+
+def unchecked_floor(document: bytes) -> Floor | None:
+    """The same of a floor; None if there is none that can be read."""
+    try:
+        return _parsed("floor", _read("floor", document), trust.read_floor)
+    except TrustRefused:
+        return None
 
 
 def check_facts(document: bytes, floor: Floor, ring: KeyRing) -> None:
@@ -139,6 +148,8 @@ def _envelopes(document: bytes) -> list[Signed]:
 def _statement(envelope: Signed, ring: KeyRing) -> Statement:
     key = ring.checked("fact", envelope, "facts")
     found = _parsed("fact", envelope, statements.parse)
+    if not key.not_before <= found.attested_at < key.not_after:
+        raise TrustRefused(f"Key {key.id} was not in use when it stated {found.attribute} of {found.subject_id}.")
     if found.subject_kind == "zone" and not key.covers(zone=found.subject_id, classifications=()):
         raise TrustRefused(f"Key {key.id} may not state facts about zone {found.subject_id}.")
     return found

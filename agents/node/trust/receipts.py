@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from agents.node.errors import BadRequest
 from agents.node.ledger import Ledger
 from agents.node.trust.clock import Clock
 from agents.node.trust.deeds import Deed
@@ -20,13 +21,15 @@ from controlplane.placement.core.reading import as_rfc3339
 KIND = "receipt"
 # A flood of bad permits must not fill the disk: what is refused beyond this is only logged and counted.
 MAX_REFUSED = 10_000
+# A node that lost its ledger numbers on from what it is told, and must never come to the end of what JSON can count.
+MAX_NUMBER = 2**48
 
 Measured = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the node has opened under a permit and not closed."""
+    """What the node has opened under a permit and not closed, or is about to open."""
 
     kind: str
     id: str
@@ -44,28 +47,57 @@ class Receipts:
         self._clock = clock
         self.listener: Callable[[], None] = lambda: None
 
-    def opened(self, jti: str, deed: Deed, measured: Measured) -> None:
-        """Once for each permit; an image that is there already is not opened again."""
-        with self._ledger.transaction():
-            before = self.opening(deed.kind, deed.id)
-            if before is not None and (before.jti == jti or deed.kind == "image"):
-                return
-            opening = Opening(deed.kind, deed.id, jti, deed.generation)
+    def intend(self, jti: str, deed: Deed) -> None:
+        """Written down with the permit's use, before anything is done: a node that dies while it acts, or right after,
+        still owes the receipt."""
+        if deed.opens:
             self._ledger.execute(
-                "INSERT OR REPLACE INTO opening VALUES (?, ?, ?, ?)", deed.kind, deed.id, jti, deed.generation
+                "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", deed.kind, deed.id, jti, deed.generation
+            )
+
+    def intents(self) -> list[Opening]:
+        """What was begun under a permit, and whose receipt is not written."""
+        rows = self._ledger.execute("SELECT kind, id, jti, generation FROM intent ORDER BY kind, id")
+        return [_opening(row) for row in rows]
+
+    def opened(self, opening: Opening, measured: Measured) -> None:
+        """Once for each permit; an image that is there already is not opened again."""
+        kind, resource_id = opening.kind, opening.id
+        with self._ledger.transaction():
+            self._ledger.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, resource_id)
+            before = self.opening(kind, resource_id)
+            if before is not None and (before.jti == opening.jti or kind == "image"):
+                return
+            self._ledger.execute(
+                "INSERT OR REPLACE INTO opening VALUES (?, ?, ?, ?)",
+                kind,
+                resource_id,
+                opening.jti,
+                opening.generation,
             )
             self._spool("opened", opening, measured)
         self.listener()
 
-    def closed(self, kind: str, resource_id: UUID | str, measured: Measured | None = None) -> None:
+    def closed(self, kind: str, resource_id: UUID | str) -> None:
         """Nothing when it is not open."""
         with self._ledger.transaction():
             opening = self.opening(kind, resource_id)
             if opening is None:
                 return
             self._ledger.execute("DELETE FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id))
-            self._spool("closed", opening, measured or {})
+            self._spool("closed", opening, {})
         self.listener()
+
+    def settle(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:
+        """What was begun and not accounted for: opened if it is there, else forgotten."""
+        rows = self._ledger.execute(
+            "SELECT kind, id, jti, generation FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id)
+        )
+        for intent in map(_opening, rows):
+            if is_there:
+                self.opened(intent, {"is_interrupted": True})
+            else:
+                self._ledger.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
 
     def refused(self, jti: str, deed: Deed, measured: Measured) -> None:
         with self._ledger.transaction():
@@ -89,8 +121,7 @@ class Receipts:
 
     @property
     def last_number(self) -> int:
-        rows = self._ledger.execute("SELECT value FROM memory WHERE name = 'last_receipt'")
-        return int(str(rows[0][0])) if rows else 0
+        return self._memory("last_receipt")
 
     def after(self, number: int, *, limit: int) -> list[tuple[int, bytes]]:
         rows = self._ledger.execute(
@@ -99,18 +130,28 @@ class Receipts:
         return [(int(str(found)), _bytes(document)) for found, document in rows]
 
     def acknowledge(self, number: int) -> None:
-        """The control plane keeps all up to `number`. Where it keeps more than this node remembers to have made, as
-        after a loss of the ledger, what waits here is numbered on from there."""
+        """The control plane keeps all up to `number`.
+
+        Where it keeps more than this node remembers to have made, the ledger was lost: what waits here is numbered on
+        from there. That happens before anything was acknowledged, or not at all.
+
+        Raises:
+            BadRequest: receipts that were never made; nothing is forgotten.
+        """
         with self._ledger.transaction():
             if number > self.last_number:
+                if number > MAX_NUMBER or self._memory("acknowledged"):
+                    raise BadRequest("receipts_after", f"this node has made receipts up to {self.last_number}")
                 self._renumber(number)
             else:
                 self._ledger.execute("DELETE FROM receipt WHERE number <= ?", number)
+            if number > self._memory("acknowledged"):
+                self._remember("acknowledged", number)
 
     def _renumber(self, kept: int) -> None:
         waiting = self._ledger.execute("SELECT event, document FROM receipt ORDER BY number")
         self._ledger.execute("DELETE FROM receipt")
-        self._remember_last(kept)
+        self._remember("last_receipt", kept)
         for event, document in waiting:
             self._write(str(event), dict(signed.read(_bytes(document)).payload))
 
@@ -131,11 +172,15 @@ class Receipts:
     def _write(self, event: str, payload: dict[str, object]) -> None:
         number = self.last_number + 1
         document = self._key.document(KIND, payload | {"number": number})
-        self._remember_last(number)
+        self._remember("last_receipt", number)
         self._ledger.execute("INSERT INTO receipt VALUES (?, ?, ?)", number, event, document)
 
-    def _remember_last(self, number: int) -> None:
-        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES ('last_receipt', ?)", str(number))
+    def _memory(self, name: str) -> int:
+        rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", name)
+        return int(str(rows[0][0])) if rows else 0
+
+    def _remember(self, name: str, number: int) -> None:
+        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, str(number))
 
 
 def _opening(row: tuple[object, ...]) -> Opening:

@@ -1,6 +1,7 @@
 """What this node trusts, kept in the ledger: keyset, charter, deny list, and the floor with its facts.
 
-Of each only a newer one is taken. Changing who the root is takes a new enrolment.
+Of each only a newer one is taken, also after one whose signer is not trusted any more: it stays here, and nothing older
+comes in its place. Changing who the root is takes a new enrolment.
 """
 
 import logging
@@ -27,17 +28,14 @@ KEYSET, CHARTER, DENY, FLOOR, FACTS = "keyset", "charter", "deny", "floor", "fac
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is trusted at one moment. `floor` is None while its key is not trusted (any more).
-
-    `is_deny_list_orphaned`: who signed the list is not trusted any more; it stays in force until the root replaces it.
-    """
+    """What is trusted at one moment. `floor` is None while its key is not trusted (any more); a deny list stays in
+    force whoever signed it."""
 
     keyset: Keyset = NO_KEYS
     charter: Charter | None = None
     deny: DenyList = NOTHING_DENIED
     floor: Floor | None = None
     world: World = World()
-    is_deny_list_orphaned: bool = False
 
     @property
     def ring(self) -> KeyRing:
@@ -89,10 +87,8 @@ class TrustStore:
         _check_version(CHARTER, new.version, self.held.charter.version if self.held.charter else 0)
 
     def _take_deny_list(self, document: bytes) -> None:
-        """Only the root takes anything off the list, or replaces one whose signer is no longer trusted."""
+        """Only the root takes anything off the list."""
         new, is_of_root = documents.deny_list(document, self._authority, self.held.ring)
-        if is_of_root and self.held.is_deny_list_orphaned:
-            return
         _check_version(DENY, new.version, self.held.deny.version)
         if not is_of_root and not all(getattr(self.held.deny, name) <= getattr(new, name) for name in DENIED):
             raise TrustRefused("The deny list lacks what was denied before.")
@@ -102,7 +98,8 @@ class TrustStore:
         if held.floor is not None and (document, facts) == (self._stored(FLOOR), stored_facts):
             return
         new = documents.floor(document, self._authority, held.ring)
-        if held.floor is not None and _age(new) < _age(held.floor):
+        last = held.floor or documents.unchecked_floor(self._stored(FLOOR))
+        if last is not None and _age(new) < _age(last):
             raise TrustOlder(FLOOR)
         if facts == stored_facts:
             documents.check_digest(facts, new)
@@ -130,16 +127,15 @@ class TrustStore:
         keyset = _still(KEYSET, stored, lambda found: documents.keyset(found, authority)) or NO_KEYS
         charter = _still(CHARTER, stored, lambda found: documents.charter(found, authority))
         listed = _still(DENY, stored, lambda found: documents.deny_list(found, authority, KeyRing(keyset)))
-        is_orphaned = DENY in stored and listed is None
         if listed is not None:
             deny = listed[0]
         else:
-            deny = documents.unchecked_deny_list(stored[DENY]) if is_orphaned else NOTHING_DENIED
+            deny = documents.unchecked_deny_list(stored[DENY]) if DENY in stored else NOTHING_DENIED
         ring = KeyRing(keyset, deny)
         floor = _still(FLOOR, stored, lambda found: documents.floor(found, authority, ring))
         facts = stored.get(FACTS, b"")
         world = self._world(facts, ring) if floor is not None and documents.is_of(floor, facts) else World()
-        return Held(keyset, charter, deny, floor, world, is_orphaned)
+        return Held(keyset, charter, deny, floor, world)
 
     def _world(self, facts: bytes, ring: KeyRing) -> World:
         """Remembered, since floors are renewed far more often than facts, and each fact is a signature to check."""

@@ -10,13 +10,16 @@ from django.db import transaction
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.nodes import keys, keysets, trust
-from controlplane.nodes.errors import NoKeyset
+from controlplane.nodes.errors import NoKeyset, ZoneWithoutKey
 from controlplane.nodes.keysets import NewKeys
+from controlplane.nodes.models import Node
 from controlplane.placement.core.trust import ANY, Approver, Key, Keyset
 
 
-def add_root_key(parser: CommandParser) -> None:
-    parser.add_argument("--root-key", required=True, metavar="FILE", help="it need be there for this moment only")
+def add_root_key(parser: CommandParser, *, is_required: bool = True) -> None:
+    parser.add_argument(
+        "--root-key", required=is_required, metavar="FILE", help="it need be there for this moment only"
+    )
 
 
 def add_scope(parser: CommandParser) -> None:
@@ -49,8 +52,21 @@ def publish(
     return trust.keyset() if found == before else trust.keyset_publish(actor, root, found.values())
 
 
-def published_signers() -> set[str]:
-    return {key.id for key in _published().values() if key.use == "permit"}
+def to_void(new: NewKeys) -> set[str]:
+    """The signers' keys that may speak of something that the new one may speak of: what an emergency ends.
+
+    Raises:
+        ZoneWithoutKey: nodes would be left without a key that may speak of their zone.
+    """
+    denied, signers = trust.deny_list().kids, [key for key in _published().values() if key.use == "permit"]
+    over = {key.id for key in signers if keysets.overlaps(key, new)}
+    left = [key for key in signers if key.id not in over | denied and keys.is_signer_now(key)]
+    zones = set(Node.objects.order_by().values_list("zone_id", flat=True).distinct())
+    bare = {zone for zone in zones if not keysets.speaks_of(zone, new)}
+    bare = {zone for zone in bare if not any(key.covers(zone=zone, classifications=()) for key in left)}
+    if bare:
+        raise ZoneWithoutKey(zones=", ".join(sorted(bare)))
+    return over
 
 
 def _published() -> dict[str, Key]:

@@ -1,6 +1,9 @@
 """What a node has signed of its deeds reaches the log."""
 
+import grpc
+
 from agents.protocol import agent_pb2 as pb
+from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes import agent_client
 from controlplane.watcher import messages
 from controlplane.watcher.receipts import last_number
@@ -11,11 +14,11 @@ def hear_receipts(machine: FakeMachine) -> None:
     """As the watcher does it: all that the node has done so far becomes evidence."""
     request = pb.WatchRequest(heartbeat_interval_ms=100, receipts_after=last_number(machine.row.pk))
     heartbeats = 0
-    stream = agent_client._stub(machine.row).Watch(request)
-    for event in stream:
-        heartbeats += event.WhichOneof("event") == "heartbeat"
-        if event.WhichOneof("event") == "receipt":
-            messages.write(machine.row.pk, event)
-        if heartbeats == 2:
-            break
-    stream.cancel()
+    credentials, options = agent_client.channel_credentials("watcher"), agent_client.channel_options(machine.row.pk)
+    with grpc.secure_channel(machine.row.address, credentials, options=options) as channel:
+        for event in AgentStub(channel).Watch(request):  # type: ignore[no-untyped-call]
+            heartbeats += event.WhichOneof("event") == "heartbeat"
+            if event.WhichOneof("event") == "receipt":
+                messages.write(machine.row.pk, event)
+            if heartbeats == 2:
+                break

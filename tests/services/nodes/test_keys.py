@@ -189,6 +189,38 @@ def test_a_new_key_of_another_scope_ends_no_other(cloud: Cloud, command: Run) ->
     assert (known[new].zones, known[new].classifications) == ({"de-rhein-1"}, {"public", "eu-resident"})
 
 
+def test_an_emergency_in_one_zone_is_none_in_another(cloud: Cloud, command: Run) -> None:
+    cloud.world.add_machine("de-rhein-1")
+    (for_all,) = signers()
+    german = command("key_rotate", "--zones", "de-rhein-1", "--delay-minutes", "0")
+    french = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
+    assert set(signers()) == {german, french}
+    assert trust.deny_list().kids == {for_all}
+    again = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
+    assert set(signers()) == {german, again}
+
+
+def test_an_emergency_leaves_no_zone_with_nodes_without_a_key(cloud: Cloud, command: Run, pki: Path) -> None:
+    cloud.world.add_machine("de-rhein-1")
+    before = signers(), sorted(path.name for path in pki.iterdir())
+    with pytest.raises(CommandError, match=r"nodes in de-rhein-1.*trust\.zone_without_key"):
+        command("key_rotate", "--zones", "fr-idf-1", "--emergency")
+    assert (signers(), sorted(path.name for path in pki.iterdir())) == before
+    assert trust.deny_list().version == 0
+
+
+def test_two_rotations_at_once_never_share_a_key(
+    cloud: Cloud, command: Run, monkeypatch: pytest.MonkeyPatch, pki: Path
+) -> None:
+    moment = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    command("key_rotate")
+    before = {path: path.read_bytes() for path in pki.glob("signer*")}
+    with pytest.raises(CommandError, match=r"trust\.key_missing"):
+        command("key_rotate", "--zones", "fr-idf-1")
+    assert {path: path.read_bytes() for path in pki.glob("signer*")} == before
+
+
 # ---- charters
 
 
@@ -233,6 +265,23 @@ def test_what_is_denied_is_refused_by_the_node_and_stays_denied(cloud: Cloud, co
     assert again(run(operation)).state == "failed"
     assert operation.error is not None
     assert operation.error["facts"]["agent_code"] == "agent.permit.revoked"
+
+
+def test_a_key_of_one_zone_denies_for_all_nodes(cloud: Cloud, command: Run) -> None:
+    (for_all,) = signers()
+    french = command("key_rotate", "--zones", "fr-idf-1", "--delay-minutes", "0")
+    command("permit_deny", "--kid", for_all)
+    document = TrustDocument.objects.filter(kind="deny").latest("version").document
+    assert signed.read(bytes(document)).key_id == french
+    cloud.machine.heartbeat()
+    assert cloud.machine.held.deny.kids == {for_all}
+
+
+def test_the_root_denies_without_any_other_key(cloud: Cloud, command: Run, pki: Path) -> None:
+    (only,) = signers()
+    command("permit_deny", "--kid", only, "--root-key", str(pki / "root.key"))
+    cloud.machine.heartbeat()
+    assert cloud.machine.held.deny.kids == {only}
 
 
 def test_something_has_to_be_named(cloud: Cloud, command: Run) -> None:

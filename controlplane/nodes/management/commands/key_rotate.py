@@ -21,7 +21,7 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         signing.add_root_key(parser)
         signing.add_scope(parser)
-        parser.add_argument("--emergency", action="store_true", help="the old keys are void from now on")
+        parser.add_argument("--emergency", action="store_true", help="old keys for the same are void from now on")
         parser.add_argument(
             "--delay-minutes", type=int, default=10, help="how long the new key waits, so that all nodes know it"
         )
@@ -30,9 +30,9 @@ class Command(OperatorCommand):
         root = keys.load(Path(options["root_key"]), keys.ROOT)
         delay = timedelta(0) if options["emergency"] else timedelta(minutes=options["delay_minutes"])
         new = keysets.NewKeys(options["zones"], options["classifications"], delay=delay)
-        made = keys.create(settings.PKI_DIR, keys.SIGNER, name=f"{keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S}")
+        old = signing.to_void(new) if options["emergency"] else set()
+        made = keys.create_new(settings.PKI_DIR, keys.SIGNER, name=f"{keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S%f}")
         with transaction.atomic():
-            old = signing.published_signers() - {made.id} if options["emergency"] else set()
             published = signing.publish(SYSTEM, root, new, without=old)
             if old:
                 trust.deny(SYSTEM, root, kids=old)  # whatever a thief may have denied with them

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -5,8 +6,9 @@ from django.core.management.base import CommandError, CommandParser
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.nodes import keys, trust
+from controlplane.nodes.management import signing
 from controlplane.nodes.selectors import node_get
-from controlplane.placement.core.trust import ANY, DenyList
+from controlplane.placement.core.trust import DenyList
 
 
 class Command(OperatorCommand):
@@ -19,6 +21,7 @@ class Command(OperatorCommand):
         parser.add_argument("--resource", action="append", default=[], help="its id")
         parser.add_argument("--kid", action="append", default=[], help="a signer's key")
         parser.add_argument("--node", action="append", default=[], help="its name or id")
+        signing.add_root_key(parser, is_required=False)
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = {
@@ -31,5 +34,6 @@ class Command(OperatorCommand):
             raise CommandError("Name what is to be denied.")
         before = trust.deny_list()
         without = DenyList(before.version, kids=before.kids | set(names["kids"]))
-        key = keys.signing_key(trust.keyset(), without, zone=ANY, classifications=())
+        root = options["root_key"]
+        key = keys.load(Path(root), keys.ROOT) if root else keys.denying_key(trust.keyset(), without)
         self.say(f"Deny list {trust.deny(SYSTEM, key, **names).version} goes to all nodes.")

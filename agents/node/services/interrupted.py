@@ -1,0 +1,36 @@
+"""Receipts for what the agent was doing when it was killed."""
+
+import logging
+from uuid import UUID
+
+from agents.node.adapters.base import Power
+from agents.node.context import Node
+from agents.node.errors import AdapterError
+from agents.node.trust.receipts import Opening
+
+log = logging.getLogger(__name__)
+
+
+def settle(node: Node) -> None:
+    """At the agent's start, before it takes calls. What came to be without a receipt gets one."""
+    for intent in node.permits.receipts.intents():
+        is_there = _is_there(node, intent)
+        log.warning("was interrupted", extra={"facts": {"kind": intent.kind, "id": intent.id, "is_there": is_there}})
+        node.permits.receipts.settle(intent.kind, intent.id, is_there=is_there)
+
+
+def _is_there(node: Node, intent: Opening) -> bool:
+    """A guest of which nobody can say now whether it runs counts as running: its end will be noticed."""
+    if intent.kind == "image":
+        return node.adapters.disks.image_size_bytes(intent.id) is not None
+    if intent.kind == "volume":
+        return node.adapters.disks.volume_size_bytes(UUID(intent.id)) is not None
+    if intent.kind == "instance":
+        try:
+            state = node.adapters.hypervisor.state(UUID(intent.id))
+        except AdapterError:
+            return True
+        return state is not None and state.power in (Power.RUNNING, Power.PAUSED)
+    shelf = node.ledger.ports if intent.kind == "port" else node.ledger.attachments
+    entry = shelf.get(intent.id)
+    return entry is not None and entry.is_wanted

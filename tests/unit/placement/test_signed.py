@@ -1,0 +1,22 @@
+"""One signature has one text."""
+
+import base64
+
+import pytest
+
+from controlplane.placement.core import signed
+from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.signed import BadDocument
+
+CANONICAL = base64.b64encode(b"\x01").decode()
+
+
+def test_the_canonical_text_is_read() -> None:
+    assert signed.read(dumps({"p": {}, "kid": "k", "sig": CANONICAL})).signature == b"\x01"
+
+
+@pytest.mark.parametrize("text", ["AR==", "AQ=", "AQ", "AQ==\n", "A=Q="])
+def test_another_text_of_the_same_bytes_is_refused(text: str) -> None:
+    assert text != CANONICAL
+    with pytest.raises(BadDocument, match="MALFORMED"):
+        signed.read(dumps({"p": {}, "kid": "k", "sig": text}))
