@@ -82,6 +82,15 @@ class VolumeElsewhere(Conflict):
     )
 
 
+class AttachmentNotGivenBack(Conflict):
+    code = "compute.attachment.not_given_back"
+    title = "Not given back"
+    detail = (
+        "The detachment was cancelled, but the instance may not be given the volume again: it is detached and "
+        "available. The volume's last_error says why."
+    )
+
+
 class AttachmentNotFound(NotFound):
     code = "compute.attachment.not_found"
     detail = "There is no attachment {name!r} here."
