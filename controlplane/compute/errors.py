@@ -29,6 +29,15 @@ class FlavorTooSmall(Unprocessable):
     detail = "The flavor {flavor} has too little {dimension}: {needed} are needed, it has {given}."
 
 
+class FirmwareMissing(Unprocessable):
+    code = "compute.firmware_missing"
+    title = "Firmware missing"
+    detail = (
+        "The machine that carries the instance cannot boot images of the firmware {firmware}. "
+        "Choose another image, or create a new instance from this one."
+    )
+
+
 class UserDataTooLarge(InvalidRequest):
     code = "compute.user_data_too_large"
     detail = "The user data has {size_bytes} bytes; at most {limit_bytes} are possible."

@@ -28,6 +28,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.create": _WHOLE,
     "instance.start": _WHOLE,
     "instance.resize": _WHOLE,
+    "instance.rebuild": _WHOLE,
     "instance.reboot": _WHOLE,
     "instance.reset": _WHOLE,
     "volume.create": _DISK,
