@@ -12,7 +12,8 @@ from controlplane.catalog.selectors import flavor_get, usable_image
 from controlplane.compute import about, selectors, services
 from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.serializers import InstanceIn, InstanceOut, InstancePatch, ResizeIn
+from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.serializers import InstanceIn, InstanceOut, InstancePatch, RebuildIn, ResizeIn
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
@@ -85,7 +86,7 @@ class InstanceList(ProjectView):
             networks=self.all_named(network_get, body["networks"], at="networks"),
             ssh_keys=self.all_named(selectors.ssh_key_get, body["ssh_keys"], at="ssh_keys"),
             volumes=self.all_named(volume_get, body["volumes"], at="volumes"),
-            user_data=body["user_data"],
+            user_data=body.get("user_data", b""),
             zones=tuple(body["zones"]),
             affinity_group=self.named(selectors.affinity_group_get, group, at="affinity_group") if group else None,
             host=body.get("host"),
@@ -150,6 +151,21 @@ class InstanceResize(InstanceView):
     def post(self, request: Request, body: Body) -> Response:
         return self.changed(
             lambda actor, instance: services.instance_resize(actor, instance, flavor=flavor_get(body["flavor"]))
+        )
+
+
+class InstanceRebuild(InstanceView):
+    @route("instance_rebuild", InstanceWithOperation, body=RebuildIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        return self.changed(lambda actor, instance: instance_rebuild(actor, instance, self._new(body)))
+
+    def _new(self, body: Body) -> NewDisk:
+        """What the names and ids in the body stand for."""
+        keys = body.get("ssh_keys")
+        return NewDisk(
+            image=usable_image(self.actor, self.project, body["image"]),
+            ssh_keys=None if keys is None else self.all_named(selectors.ssh_key_get, keys, at="ssh_keys"),
+            user_data=body.get("user_data"),
         )
 
 

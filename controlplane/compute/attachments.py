@@ -74,10 +74,12 @@ def ask_for_attached(volume: Volume, holder: Source, *, operation: str) -> Ask:
     return replace(ask_for_volume(volume, operation=operation), sources=(holder,))
 
 
-def ask_for_whole(instance: Instance, volume_ids: Iterable[UUID], *, operation: str) -> Ask:
-    """What placement is asked for an instance with all volumes that it has or gets."""
-    sources = tuple(Source(volume_id, instance.project) for volume_id in volume_ids)
-    return replace(ask_for(instance, operation=operation), sources=sources)
+def ask_for_whole(
+    instance: Instance, volume_ids: Iterable[UUID], *, operation: str, gets: Iterable[Source] = ()
+) -> Ask:
+    """What placement is asked for an instance with all volumes that it has or gets, and whatever else it `gets`."""
+    volumes = (Source(volume_id, instance.project) for volume_id in volume_ids)
+    return replace(ask_for(instance, operation=operation), sources=(*volumes, *gets))
 
 
 def join(attachment: Attachment) -> None:

@@ -29,6 +29,15 @@ class FlavorTooSmall(Unprocessable):
     detail = "The flavor {flavor} has too little {dimension}: {needed} are needed, it has {given}."
 
 
+class FirmwareMissing(Unprocessable):
+    code = "compute.firmware_missing"
+    title = "Firmware missing"
+    detail = (
+        "The machine that carries the instance cannot boot images of the firmware {firmware}. "
+        "Choose another image, or create a new instance from this one."
+    )
+
+
 class UserDataTooLarge(InvalidRequest):
     code = "compute.user_data_too_large"
     detail = "The user data has {size_bytes} bytes; at most {limit_bytes} are possible."
@@ -79,6 +88,15 @@ class VolumeElsewhere(Conflict):
     detail = (
         "The volume and the instance are not on the same node, and a local volume cannot move. "
         "Create the volume with near_instance, or the instance with this volume in its list of volumes."
+    )
+
+
+class AttachmentNotGivenBack(Conflict):
+    code = "compute.attachment.not_given_back"
+    title = "Not given back"
+    detail = (
+        "The detachment was cancelled, but the instance may not be given the volume again: it is detached and "
+        "available. The volume's last_error says why."
     )
 
 

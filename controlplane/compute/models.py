@@ -103,6 +103,22 @@ class Instance(ProjectResource):
         ]
 
 
+class Rebuild(BaseModel):
+    """What an instance becomes when its rebuild succeeds. The row is there while that is under way.
+
+    `generation` is the instance's with its new disk; the one below defines the guest with it. `is_defining`: its node
+    may have heard of that.
+    """
+
+    instance = models.OneToOneField(Instance, models.PROTECT)
+    image = models.ForeignKey(Image, models.PROTECT)
+    root_volume_id = models.UUIDField()
+    ssh_public_keys = ArrayField(models.TextField(), default=list)
+    user_data = models.BinaryField(max_length=65536, default=bytes)
+    generation = models.PositiveBigIntegerField()
+    is_defining = models.BooleanField(default=False)
+
+
 class Attachment(BaseModel):
     """A volume in an instance. The row is made with the wish; `is_plugged` once the node has done it."""
 

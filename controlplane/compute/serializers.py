@@ -71,12 +71,26 @@ class AffinityGroupOut(Out):
     updated_at = serializers.DateTimeField()
 
 
+TWICE = _("Give user_data or user_data_base64, not both.")
+
+
+def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
+    """`user_data`, if it is given, is bytes from here on, however it was written."""
+    if "user_data" in attrs and "user_data_base64" in attrs:
+        body.fail("user_data_twice")
+    if "user_data" in attrs:
+        attrs["user_data"] = attrs["user_data"].encode()
+    elif "user_data_base64" in attrs:
+        attrs["user_data"] = attrs.pop("user_data_base64")
+    return attrs
+
+
 class InstanceIn(In):
     """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
     `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
     and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once."""
 
-    default_error_messages = {"user_data_twice": _("Give user_data or user_data_base64, not both.")}
+    default_error_messages = {"user_data_twice": TWICE}
     example = {
         "name": "web-1",
         "flavor": "small",
@@ -105,11 +119,7 @@ class InstanceIn(In):
     labels = Labels(default=dict)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """`user_data` is bytes from here on, however it was written."""
-        if "user_data" in attrs and "user_data_base64" in attrs:
-            self.fail("user_data_twice")
-        encoded = attrs.pop("user_data_base64", b"")
-        return {**attrs, "user_data": attrs.get("user_data", "").encode() or encoded}
+        return _read_user_data(self, attrs)
 
 
 class InstancePatch(In):
@@ -123,6 +133,23 @@ class ResizeIn(In):
     example = {"flavor": "medium"}
 
     flavor = Reference()
+
+
+class RebuildIn(In):
+    """The root disk is made anew from `image`, and all that was on it is erased. Name, addresses, attachments and size
+    stay, and the `ssh_keys` and the user data too where none are given. It boots as for the first time: at once if the
+    instance is active, else when it is started."""
+
+    default_error_messages = {"user_data_twice": TWICE}
+    example = {"image": "debian-13"}
+
+    image = Reference()
+    ssh_keys = references(max_length=SSH_KEYS_MAX, required=False)
+    user_data = Text(max_length=None, is_multiline=True, allow_blank=True, required=False)
+    user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _read_user_data(self, attrs)
 
 
 class AddressOut(Out):

@@ -169,16 +169,27 @@ def _sources(new: NewInstance) -> tuple[Source, ...]:
 
 
 def _check_fit(new: NewInstance) -> None:
-    if len(new.user_data) > USER_DATA_MAX_BYTES:
-        raise UserDataTooLarge(field="user_data", size_bytes=len(new.user_data), limit_bytes=USER_DATA_MAX_BYTES)
-    for dimension, needed, given in (
-        ("disk_gib", new.image.min_disk_gib, new.flavor.disk_gib),
-        ("memory_mib", new.image.min_memory_mib, new.flavor.memory_mib),
-    ):
-        if given < needed:
-            raise FlavorTooSmall(field="flavor", flavor=new.flavor.pk, dimension=dimension, needed=needed, given=given)
+    check_user_data(new.user_data)
+    check_image(new.image, new.flavor, field="flavor")
     for volume in new.volumes:
         need_volume_state(volume, "available")
+
+
+def check_user_data(user_data: bytes) -> None:
+    """Raises UserDataTooLarge."""
+    if len(user_data) > USER_DATA_MAX_BYTES:
+        raise UserDataTooLarge(field="user_data", size_bytes=len(user_data), limit_bytes=USER_DATA_MAX_BYTES)
+
+
+def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:
+    """Raises FlavorTooSmall unless a guest of this size can run from the image."""
+    flavor = size.pk if isinstance(size, Flavor) else size.flavor
+    for dimension, needed, given in (
+        ("disk_gib", image.min_disk_gib, size.disk_gib),
+        ("memory_mib", image.min_memory_mib, size.memory_mib),
+    ):
+        if given < needed:
+            raise FlavorTooSmall(field=field, flavor=flavor, dimension=dimension, needed=needed, given=given)
 
 
 def _keep_group(group: AffinityGroup | None) -> None:
@@ -259,14 +270,14 @@ def instance_start(actor: Actor, instance: Instance) -> Operation:
 @transaction.atomic(durable=True)
 def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
-    return _change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
+    return instance_change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
 
 
 @transaction.atomic(durable=True)
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Pull the plug."""
     placement.grant(instance.pk)
-    return _change(actor, instance, "instance.power-off", wanted=("active", "error"))
+    return instance_change(actor, instance, "instance.power-off", wanted=("active", "error"))
 
 
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
@@ -286,7 +297,7 @@ def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, wanted: tupl
     need_state(instance, *wanted)
     placement.check_here(ask_for(instance, operation=kind))
     with transaction.atomic(durable=True):
-        return _change(actor, instance, kind, wanted=wanted)
+        return instance_change(actor, instance, kind, wanted=wanted)
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
@@ -323,7 +334,7 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     instance_lock(instance)
     was, to = sizes(instance), sizes(flavor)
     args = {"to": {"flavor": flavor.pk, **to}, "was": was}
-    operation = _change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
+    operation = instance_change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
     _check_resize(instance, flavor)
     both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
     quotas.claim(instance.project_id, instance.pk, **both)
@@ -365,7 +376,7 @@ def instance_lock(instance: Instance) -> None:
     )
 
 
-def _change(
+def instance_change(
     actor: Actor,
     instance: Instance,
     kind: str,

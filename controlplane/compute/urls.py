@@ -13,6 +13,7 @@ urlpatterns = [
     path(f"{INSTANCE}/actions/reboot", api.InstanceReboot.as_view()),
     path(f"{INSTANCE}/actions/reset", api.InstanceReset.as_view()),
     path(f"{INSTANCE}/actions/resize", api.InstanceResize.as_view()),
+    path(f"{INSTANCE}/actions/rebuild", api.InstanceRebuild.as_view()),
     path(f"{INSTANCE}/console-log", api.InstanceConsole.as_view()),
     path(f"{INSTANCE}/placement", api.InstancePlacement.as_view()),
     path(f"{INSTANCE}/attachments", volume_api.AttachmentList.as_view()),

@@ -14,7 +14,7 @@ from controlplane.placement.core.compare import Change
 from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.core.policy import ROLES
 from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER
-from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.placement.decisions import Taken
 from controlplane.placement.models import DRIFT_ACTIONS, PROPOSAL, Classification, Decision
 
@@ -202,7 +202,7 @@ class PlacementSimulationIn(In):
         "policy_atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
     }
 
-    operation = Choice(tuple(operation for operation, roles in ROLES_OF.items() if roles))
+    operation = Choice(tuple(operation for operation in ROLES_OF if operation not in ASKED_WHEN_UNDONE))
     project = Reference(required=False)
     roles = serializers.ListField(child=Choice(ROLES), max_length=len(ROLES), default=list)
     vcpus = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)

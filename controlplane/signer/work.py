@@ -9,6 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.rebuild import rebuilt
 from controlplane.network.models import Port
 from controlplane.operations.models import Operation
 from controlplane.placement.core.permit import Contents
@@ -17,6 +18,7 @@ from controlplane.placement.effective import Source, Subject
 from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
+from controlplane.storage.services import image_sources
 
 # All that is read of an instance, unless placement has to be asked again.
 OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
@@ -50,7 +52,19 @@ def of(operation: Operation) -> Work:
 
 def _of_instance(operation: Operation) -> Work:
     rows = Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE)
-    instance = rows.get(pk=operation.resource_id)
+    return _of_whole(operation, rows.get(pk=operation.resource_id))
+
+
+def _of_rebuild(operation: Operation) -> Work:
+    """Forwards with the new disk and its image; on the way back with the old one."""
+    if operation.state == "undoing":
+        return _of_instance(operation)
+    instance = rebuilt(operation.resource_id)
+    return _of_whole(operation, instance, gets=image_sources(instance.image))
+
+
+def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, ...] = ()) -> Work:
+    """`gets`: whose data it is about to hold, besides that of its volumes."""
     attachments = dict(Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", "volume_id"))
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
     contents = Contents(
@@ -61,8 +75,8 @@ def _of_instance(operation: Operation) -> Work:
         instances=_texts(instance.pk),
     )
     sources = tuple(Source(volume, instance.project) for volume in attachments.values())
-    ask = partial(ask_for_whole, instance, attachments.values(), operation=operation.kind)
-    subject = Subject(instance.project, instance.pk, sources=sources)
+    ask = partial(ask_for_whole, instance, attachments.values(), operation=operation.kind, gets=gets)
+    subject = Subject(instance.project, instance.pk, sources=(*sources, *gets))
     return Work(instance.generation, contents, (instance.pk, *attachments.values()), subject, ask)
 
 
@@ -100,6 +114,7 @@ KINDS: Mapping[str, Callable[[Operation], Work]] = {
     "instance.reboot": _of_instance,
     "instance.reset": _of_instance,
     "instance.resize": _of_instance,
+    "instance.rebuild": _of_rebuild,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
     "volume.attach": _of_attachment,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.models import Attachment, Instance, Rebuild
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.nodes import incidents
@@ -141,4 +141,7 @@ def _instances(node: Node, ids: Collection[UUID]) -> Iterable[UUID]:
 def _volumes(node: Node, ids: Collection[UUID]) -> Iterable[UUID]:
     """Root disks are known by their instance."""
     roots = Instance.objects.filter(_moving(node), root_volume_id__in=ids).values_list("root_volume_id", flat=True)
-    return [*roots, *Volume.objects.filter(_moving(node), pk__in=ids).values_list("pk", flat=True)]
+    coming = Rebuild.objects.filter(instance__node=node, root_volume_id__in=ids).values_list(
+        "root_volume_id", flat=True
+    )
+    return [*roots, *coming, *Volume.objects.filter(_moving(node), pk__in=ids).values_list("pk", flat=True)]

@@ -49,7 +49,10 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
         if step and operation.is_cancellable and leases.is_cancel_requested(operation):
             _turn_back(operation, Cancelled(), name)
             return
-        with _guarded(operation, name, partial(_fail, operation, workflow, name)):
+        if step and step.is_final and operation.is_cancellable:
+            leases.checkpoint(operation, is_cancellable=False)
+        has_return = not (workflow.never_gives_up or any(each.is_final for each in steps[: operation.position + 1]))
+        with _guarded(operation, name, partial(_fail, operation, name, has_return=has_return)):
             if step:
                 _do(operation, step)
             else:
@@ -123,9 +126,9 @@ def _transaction(operation: Operation) -> Iterator[Operation]:
     operation.__dict__.update(inside.__dict__)
 
 
-def _fail(operation: Operation, workflow: Workflow, name: str, exc: CloudError) -> None:
+def _fail(operation: Operation, name: str, exc: CloudError, *, has_return: bool) -> None:
     is_late = clock.now() >= operation.deadline_at
-    if workflow.never_gives_up or (exc.retryable and not is_late):
+    if not has_return or (exc.retryable and not is_late):
         _retry(operation, name, exc)
     elif exc.retryable:
         limit_s = int((operation.deadline_at - operation.created_at).total_seconds())

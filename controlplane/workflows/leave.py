@@ -4,7 +4,7 @@ Every wish that gives a node data or work carries a permit: for_…() is the one
 runs; what the operation got before is found again as long as it counts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -35,8 +35,8 @@ MENDABLE = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_ep
 ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
 
 
-def for_instance(operation: Operation, instance: Instance) -> Grant:
-    """Like the others:
+def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[Source] = ()) -> Grant:
+    """`gets`: the sources whose data it is about to hold, besides those of its volumes. Like the others:
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, FleetChanged: what placement says now.
@@ -46,7 +46,7 @@ def for_instance(operation: Operation, instance: Instance) -> Grant:
 
     def ask() -> Ask:
         volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-        return ask_for_whole(instance, volumes, operation=operation.kind)
+        return ask_for_whole(instance, volumes, operation=operation.kind, gets=gets)
 
     return _leave(operation, placement.grant(instance.pk), ask, generation=instance.generation)
 

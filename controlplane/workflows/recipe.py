@@ -16,11 +16,15 @@ class Step:
     `do` works outside any transaction. What it returns, if anything, is called in the transaction that records the
     step as done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing
     behind, or leaves what its own `undo` finds: the undo of the step that failed runs too.
+
+    `is_final`: what it does cannot be undone. Once it is begun there is no way back and no cancellation: it, and what
+    follows, is tried again until it succeeds.
     """
 
     name: str
     do: Callable[[Operation], Effect | None]
     undo: Callable[[Operation], Effect | None] | None = None
+    is_final: bool = False
 
 
 class NotYet(Exception):

@@ -1,14 +1,16 @@
 """Plug a volume into an instance, while it runs or not, and pull it out again."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from django.db.models import F
 
 from controlplane.compute.attachments import join
+from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
 from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
-from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import volume_take
 from controlplane.workflows import leave, on_nodes
@@ -42,7 +44,14 @@ def detach_finish(operation: Operation) -> None:
 
 
 def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
-    Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
+    """Where the guest was not given the volume again, the detachment has taken place, and the operation says so."""
+    attachment = _attachment(operation)
+    if attachment.is_plugged:
+        Volume.objects.filter(pk=attachment.volume_id).update(last_error=error)
+        return
+    move(attachment.volume, VOLUME, "available")
+    attachment.delete()
+    operation.error = AttachmentNotGivenBack().as_document()
 
 
 def plug(operation: Operation) -> None:
@@ -68,22 +77,28 @@ def pull_out(operation: Operation) -> Effect | None:
     return None if _attachment(operation).instance.is_deleting else unplug(operation)
 
 
-def plug_again(operation: Operation) -> None:
-    """A detachment that was cancelled: the volume stays where it was. A new generation lifts the removal.
-
-    Where the volume is not admitted any more, it is not given to the guest anew, which may have let go of it already:
-    what remains is to detach it again.
+def plug_again(operation: Operation) -> Effect | None:
+    """A detachment that was cancelled: the guest, which may have let go of the volume already, is given it anew, and
+    that is asked what an attachment is. If it is refused, the volume is pulled out all the same. A new generation lifts
+    the removal.
     """
     attachment = _attachment(operation)
     if attachment.instance.is_deleting:
-        return
+        return None
     Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
     attachment.refresh_from_db(fields=["generation"])
     try:
-        grant = leave.for_attachment(operation, attachment)
-    except PolicyUnsatisfiable:
-        return
-    on_nodes.ensure_attachment(grant, attachment)
+        on_nodes.ensure_attachment(leave.for_attachment(operation, attachment), attachment)
+    except CloudError as exc:
+        if exc.retryable:
+            raise
+        return on_nodes.together(unplug(operation), partial(_stay_out, attachment, exc.as_document()))
+    return None
+
+
+def _stay_out(attachment: Attachment, why: dict[str, object]) -> None:
+    Attachment.objects.filter(pk=attachment.pk).update(is_plugged=False)
+    Volume.objects.filter(pk=attachment.volume_id).update(last_error=why)
 
 
 def _attachment(operation: Operation) -> Attachment:

@@ -160,6 +160,21 @@ def test_a_resize_does_not_start_a_guest_and_a_start_does_not_resize_one(agent: 
     assert not agent.fake.guests
 
 
+def test_a_rebuild_makes_a_disk_and_a_guest_and_no_port_or_attachment(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    off = wishes.instance(root, power=pb.POWER_OFF)
+    guest = wishes.instance(root, resource_id=off.subject.id, generation=2)
+    for call, wish in (("EnsureVolume", root), ("EnsureInstance", off), ("EnsureInstance", guest)):
+        wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
+        getattr(agent.stub.bare, call)(wish)
+    data = wishes.volume()
+    agent.stub.EnsureVolume(data)
+    for call, wish in (("EnsurePort", wishes.port()), ("EnsureAttachment", wishes.attachment(guest, data))):
+        wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
+        found = refusal(lambda call=call, wish=wish: getattr(agent.stub.bare, call)(wish))
+        assert permit_code(found) == "wrong_operation"
+
+
 # ---- what it lists
 
 

@@ -16,7 +16,7 @@ from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
-from tests.world import Cloud, run
+from tests.world import Cloud, make_image, run
 
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
@@ -121,6 +121,33 @@ def test_resize(api: Caller, instance: Instance) -> None:
     finish(api.post("instances/web/actions/resize", {"flavor": "big"}))
     body = api.get("instances/web").body
     assert (body["flavor"], body["vcpus"], body["memory_mib"], body["disk_gib"]) == ("big", 2, 256, 2)
+
+
+def test_rebuild(api: Caller, instance: Instance, cloud: Cloud) -> None:
+    image = make_image(cloud.world.folder / "images", name="other", project=cloud.tenant.project)
+    before = api.get("instances/web").body
+    answer = api.post("instances/web/actions/rebuild", {"image": "other", "user_data": "#cloud-config\n{}\n"})
+    assert (answer.status, answer.operation["kind"]) == (202, "instance.rebuild")
+    finish(answer)
+    after = api.get("instances/web").body
+    assert after["image"] == {"id": str(image.pk), "name": "other"}
+    for name in ("id", "name", "addresses", "attachments", "state", "flavor", "zone"):
+        assert after[name] == before[name]
+    assert bytes(Instance.objects.get().user_data) == b"#cloud-config\n{}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({}, (400, "invalid_request", "/image")),
+        ({"image": "nothing"}, (422, "catalog.image.not_found", "/image")),
+        ({"image": "tiny", "ssh_keys": ["nobody"]}, (422, "compute.ssh_key.not_found", "/ssh_keys/0")),
+        ({"image": "tiny", "user_data": "a", "user_data_base64": "YQ=="}, (400, "invalid_request", "")),
+        ({"image": "tiny", "name": "other"}, (400, "invalid_request", "/name")),
+    ],
+)
+def test_a_rebuild_that_cannot_be_meant(api: Caller, instance: Instance, body: dict[str, Any], problem: Any) -> None:
+    assert api.post("instances/web/actions/rebuild", body).problem == problem
 
 
 def test_a_flavor_with_a_smaller_disk_is_refused(api: Caller, instance: Instance) -> None:

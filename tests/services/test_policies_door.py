@@ -378,7 +378,6 @@ FREE = {
     "instance.power-off",
     "instance.delete",
     "volume.delete",
-    "volume.detach",
 }
 
 

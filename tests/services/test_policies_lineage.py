@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from pytest_django import Settings
 
+from agents.node.errors import HypervisorUnavailable
 from controlplane.catalog.services import NewImage
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import join, volume_attach, volume_detach
@@ -25,7 +26,7 @@ from controlplane.placement.errors import (
     ClassificationNotFound,
     PolicyUnsatisfiable,
 )
-from controlplane.placement.models import Allocation, Binding, Lineage, PolicyProposal
+from controlplane.placement.models import Allocation, Binding, Lineage, Permit, PolicyProposal
 from controlplane.storage import services as storage
 from controlplane.storage.models import Volume
 from tests.services.policies import (
@@ -275,15 +276,49 @@ def test_a_source_of_another_project_brings_its_projects_policy(cloud: Cloud) ->
     assert [policy.level for policy in demand.policies] == ["lineage"]
 
 
-def test_a_detachment_that_is_given_up_is_no_new_attachment(cloud: Cloud) -> None:
-    """Where the volume is not admitted any more it is not plugged in again, and nobody tries for ever."""
+def elsewhere(roles: list[str] | None) -> list[dict[str, object]]:
+    """A clause about these roles, or all, that the zone in which everything is does not satisfy."""
+    return in_zones("de-rhein-1", **({"roles": roles} if roles else {}))
+
+
+@pytest.mark.parametrize("roles", [None, ["compute", "storage"], ["netedge"]], ids=str)
+def test_a_detachment_that_is_cancelled_is_asked_what_an_attachment_is(cloud: Cloud, roles: list[str] | None) -> None:
+    """Where the volume is not admitted any more, the guest that has let go of it does not get it back."""
+    attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
+    done(operation)
+    ruled(cloud.tenant.project, *elsewhere(roles), at="organization")
+    cloud.fake.fail_next("unplug_disk", HypervisorUnavailable("the answer was lost"))
+    detach = run(volume_detach(cloud.tenant.actor, fresh(attachment)))
+    guest = cloud.fake.guests[attachment.instance_id]
+    guest.running = guest.spec
+    operation_cancel(cloud.tenant.actor, detach)
+    assert again(detach).state == "cancelled", detach.steps
+    assert detach.error["code"] == "compute.attachment.not_given_back"
+    assert attachment.volume_id not in {disk.volume_id for disk in guest.spec.disks + guest.running.disks}
+    assert not Attachment.objects.exists()
+    volume = fresh(attachment.volume)
+    assert (volume.state, volume.last_error["code"]) == ("available", "policy_unsatisfiable")
+
+
+def test_it_waits_for_a_guest_that_does_not_let_go(cloud: Cloud) -> None:
     attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
     done(operation)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
     cloud.fake.ignore_detach = True
     detach = run(volume_detach(cloud.tenant.actor, fresh(attachment)))
     operation_cancel(cloud.tenant.actor, detach)
-    assert again(detach).state == "cancelled", detach.steps
+    assert again(detach).state == "undoing"
     cloud.fake.ignore_detach = False
-    done(volume_detach(cloud.tenant.actor, fresh(attachment)))
+    assert again(detach).state == "cancelled", detach.steps
     assert not Attachment.objects.exists()
+
+
+@pytest.mark.parametrize("roles", [None, ["compute", "storage"]], ids=str)
+def test_a_detachment_needs_no_leave(cloud: Cloud, roles: list[str] | None) -> None:
+    attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
+    done(operation)
+    ruled(cloud.tenant.project, *elsewhere(roles), at="organization")
+    detach = volume_detach(cloud.tenant.actor, fresh(attachment))
+    done(detach)
+    assert not Attachment.objects.exists()
+    assert not Permit.objects.filter(operation_id=detach.pk).exists()

@@ -10,6 +10,7 @@ import pytest
 
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
+from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.operations.models import Operation
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
@@ -34,7 +35,7 @@ from tests.workflows.helpers import (
     then,
     undone_twice,
 )
-from tests.world import Cloud, again, make_flavor, run
+from tests.world import Cloud, again, make_flavor, make_image, run
 
 Ask = Callable[[], Operation]
 
@@ -55,6 +56,16 @@ def change_of_running(change: Callable[..., Operation]) -> Callable[[Cloud], Ask
         return lambda: change(cloud.tenant.actor, instance)
 
     return prepare
+
+
+def rebuild(cloud: Cloud) -> Ask:
+    instance, image = make_attached(cloud).instance, make_image(cloud.world.folder / "images", name="other")
+    return lambda: instance_rebuild(cloud.tenant.actor, instance, NewDisk(image))
+
+
+def rebuild_stopped(cloud: Cloud) -> Ask:
+    instance = make_stopped_instance(cloud)
+    return lambda: instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
 
 
 def resize(cloud: Cloud) -> Ask:
@@ -113,6 +124,8 @@ CASES = (
     Case("instance.power-off", change_of_running(compute.instance_power_off), ("power-off",)),
     Case("instance.reboot", change_of_running(compute.instance_reboot), ("reboot",)),
     Case("instance.reset", change_of_running(compute.instance_reset), ("reset",)),
+    Case("instance.rebuild", rebuild, ("image", "root-disk", "define", "start", "old-root-disk")),
+    Case("instance.rebuild", rebuild_stopped, ("image", "root-disk", "define", "old-root-disk")),
     Case("instance.resize", resize, ("place", "define", "grow-disk")),
     Case("instance.delete", delete, ("guest", "volumes", "ports", "root-disk")),
     Case("volume.create", create_volume, ("place", "image", "disk")),
@@ -125,8 +138,14 @@ CASES = (
 STEPS = [
     pytest.param(case, step, id=f"{case.kind}-{case.prepare.__name__}-{step}") for case in CASES for step in case.steps
 ]
-UNDOABLE = [param for param in STEPS if not WORKFLOWS[param.values[0].kind].never_gives_up]
-CANCELLABLE = [param for param in STEPS if not param.values[0].kind.endswith(".delete")]
+# Steps that cannot be undone, nor cancelled when they are begun.
+FINAL = {"old-root-disk"}
+UNDOABLE = [
+    param for param in STEPS if not WORKFLOWS[param.values[0].kind].never_gives_up and param.values[1] not in FINAL
+]
+CANCELLABLE = [
+    param for param in STEPS if not param.values[0].kind.endswith(".delete") and param.values[1] not in FINAL
+]
 
 
 def count_starts(cloud: Cloud) -> int:

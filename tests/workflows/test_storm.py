@@ -18,6 +18,7 @@ from controlplane.catalog.models import Flavor
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.selectors import attached_to
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -46,7 +47,7 @@ class Hand:
         self.number = number
         self.dice = random.Random(number)
         often = [self.create, self.create_volume, self.power, self.attach, self.detach, self.grow]
-        seldom = [self.cancel, self.delete, self.delete_volume, self.resize, self.trouble]
+        seldom = [self.cancel, self.delete, self.delete_volume, self.resize, self.rebuild, self.trouble]
         self.actions = 4 * often + seldom
 
     def click(self, count: int) -> None:
@@ -95,6 +96,10 @@ class Hand:
         flavor = self.dice.choice(list(Flavor.objects.all()))
         if isinstance(instance := one(Instance, self.dice), Instance):
             compute.instance_resize(self.cloud.tenant.actor, instance, flavor=flavor)
+
+    def rebuild(self, _: str) -> None:
+        if isinstance(instance := one(Instance, self.dice), Instance):
+            instance_rebuild(self.cloud.tenant.actor, instance, NewDisk(self.cloud.image))
 
     def attach(self, _: str) -> None:
         instance, volume = one(Instance, self.dice), one(Volume, self.dice)

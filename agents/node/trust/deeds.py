@@ -14,12 +14,12 @@ from controlplane.placement.core.canonical import digest
 
 GIB = 2**30
 
-IMAGE_OPS = frozenset({"instance.create", "volume.create"})
-VOLUME_OPS = frozenset({"instance.create", "instance.resize", "volume.create", "volume.grow"})
+IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"})
+VOLUME_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"})
 PORT_OPS = frozenset({"instance.create"})
 ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"})  # a detachment may be cancelled
-RUN_OPS = frozenset({"instance.create", "instance.start", "instance.reboot", "instance.reset"})
-DEFINE_OPS = frozenset({"instance.create", "instance.resize"})
+RUN_OPS = frozenset({"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"})
+DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"})
 
 
 @dataclass(frozen=True, slots=True)

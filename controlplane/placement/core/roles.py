@@ -2,6 +2,9 @@
 
 Standard library only. An operation that is not listed here gives no place data or work: stopping, deleting, erasing
 and exporting are always allowed. A reboot may have to start a guest that crashed, so it is asked what a start is.
+
+A detachment is always allowed, and yet it is in the table: when it is cancelled, the volume is given to the guest
+again, which is asked what an attachment is.
 """
 
 from collections.abc import Mapping
@@ -25,11 +28,14 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.create": _WHOLE,
     "instance.start": _WHOLE,
     "instance.resize": _WHOLE,
+    "instance.rebuild": _WHOLE,
     "instance.reboot": _WHOLE,
     "instance.reset": _WHOLE,
     "volume.create": _DISK,
     "volume.grow": _DISK,
     "volume.attach": _WHOLE,
-    "volume.detach": (),  # a detachment that is cancelled leaves things where they were
+    "volume.detach": _WHOLE,
     "console.read": ("console", "admin"),
 }
+# What they do themselves is always allowed: only what their undo gives back is asked.
+ASKED_WHEN_UNDONE = frozenset({"volume.detach"})

@@ -1,0 +1,102 @@
+"""Rebuild: what a request writes. workflows/instance_rebuild.py carries it out.
+
+The instance gets a new root disk, made from an image, and nothing else changes. Its place is asked about all that is
+recorded of its data, and what holds for the image comes on top. What held for the old disk goes on to hold: attached
+volumes may have its data, and what is recorded of data is never taken back.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from controlplane.catalog.models import Image
+from controlplane.compute.attachments import ask_for_whole
+from controlplane.compute.errors import FirmwareMissing
+from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
+from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock, need_state
+from controlplane.identity.actor import Actor
+from controlplane.kernel.ids import new_id
+from controlplane.operations import services as operations
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.placement.errors import NoAllocation
+from controlplane.storage.services import image_sources
+
+REBUILD = "instance.rebuild"
+# What the instance has from then on.
+BECOMES = ("image", "root_volume_id", "ssh_public_keys", "user_data")
+STATES = ("active", "stopped")
+
+
+@dataclass(frozen=True)
+class NewDisk:
+    """`ssh_keys`, `user_data`: None for those that the instance has."""
+
+    image: Image
+    ssh_keys: tuple[SshKey, ...] | None = None
+    user_data: bytes | None = None
+
+
+def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
+    """Ask for a new root disk in the instance, where it is; the old one is erased. An active instance boots from it at
+    once, a stopped one when it is started. Placement is asked first, as at a creation there; no room is asked for.
+
+    Raises:
+        FlavorTooSmall, FirmwareMissing: the image does not fit the instance, or its node.
+        UserDataTooLarge, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy.
+    """
+    actor.may_write()
+    operations.need_free(instance.pk)
+    instance.refresh_from_db(fields=["state", "is_deleting", "node"])
+    need_state(instance, *STATES)
+    _check(instance, new)
+    volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+    placement.check_here(ask_for_whole(instance, volumes, operation=REBUILD, gets=image_sources(new.image)))
+    return _write(actor, instance, new)
+
+
+def _check(instance: Instance, new: NewDisk) -> None:
+    check_image(new.image, instance, field="image")
+    check_user_data(new.user_data or b"")
+    if instance.node is None:
+        raise NoAllocation()
+    firmware = new.image.firmware
+    if firmware != "bios" and f"firmware:{firmware}" not in instance.node.traits:
+        raise FirmwareMissing(field="image", firmware=firmware)
+
+
+@transaction.atomic(durable=True)
+def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
+    """The change takes two generations: one defines the guest with its new disk, the next one starts it."""
+    instance_lock(instance)
+    args = {"is_to_run": instance.state == "active"}
+    operation = instance_change(actor, instance, REBUILD, wanted=STATES, args=args)
+    _check(instance, new)
+    Instance.objects.filter(pk=instance.pk).update(generation=F("generation") + 1)
+    instance.refresh_from_db(fields=["generation", "ssh_public_keys", "user_data"])
+    keys, user_data = new.ssh_keys, new.user_data
+    Rebuild.objects.create(
+        instance=instance,
+        image=new.image,
+        root_volume_id=new_id(),
+        ssh_public_keys=instance.ssh_public_keys if keys is None else [key.public_key for key in keys],
+        user_data=instance.user_data if user_data is None else user_data,
+        generation=instance.generation,
+    )
+    return operation
+
+
+def rebuilt(instance_id: UUID) -> Instance:
+    """The instance as its row will be when the rebuild that is under way has succeeded.
+
+    Raises:
+        Rebuild.DoesNotExist: none is.
+    """
+    rows = Rebuild.objects.select_related("image__project", "instance__project__organization", "instance__node")
+    wish = rows.get(instance_id=instance_id)
+    instance: Instance = wish.instance
+    for name in BECOMES:
+        setattr(instance, name, getattr(wish, name))
+    return instance

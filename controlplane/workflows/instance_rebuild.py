@@ -1,0 +1,165 @@
+"""Give an instance a new root disk, made from an image.
+
+The new disk is there before the guest is touched, and the guest has it before the old one is erased: from there on is
+no way back.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.attachments import join
+from controlplane.compute.models import INSTANCE, Attachment, Instance, Rebuild
+from controlplane.compute.rebuild import BECOMES, rebuilt
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes.agent_client import Grant
+from controlplane.operations.models import Operation
+from controlplane.placement import lineage
+from controlplane.placement.effective import Source
+from controlplane.storage.services import image_sources
+from controlplane.workflows import leave, on_nodes
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (
+        Step("image", ensure_image, undo=run_again),
+        Step("root-disk", ensure_root_disk, undo=remove_root_disk),
+        Step("define", define, undo=put_back),
+        *((Step("start", start),) if operation.args["is_to_run"] else ()),
+        Step("old-root-disk", remove_old_root_disk, is_final=True),
+    )
+
+
+def finish(operation: Operation) -> None:
+    wish = Rebuild.objects.get(instance_id=operation.resource_id)
+    power_state = "running" if operation.args["is_to_run"] else "off"
+    seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
+    became = {name: getattr(wish, name) for name in BECOMES}
+    Instance.objects.filter(pk=operation.resource_id).update(updated_at=clock.now(), **became, **seen)
+    wish.delete()
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
+    Rebuild.objects.filter(instance_id=operation.resource_id).delete()
+
+
+def ensure_image(operation: Operation) -> None:
+    """What the image's data is classified as, the instance's is from now on, and that of the volumes which it may write
+    to: before the node gets any of it."""
+    instance = rebuilt(operation.resource_id)
+    grant = _leave(operation, instance)
+    for source in image_sources(instance.image):
+        lineage.join(Source.of(instance), source, kind="instance")
+    for attachment in Attachment.objects.filter(instance=instance).select_related(
+        "instance__project", "volume__project"
+    ):
+        join(attachment)
+    on_nodes.ensure_image(grant, instance.image)
+
+
+def ensure_root_disk(operation: Operation) -> None:
+    instance = rebuilt(operation.resource_id)
+    on_nodes.ensure_volume(
+        _leave(operation, instance),
+        volume_id=instance.root_volume_id,
+        generation=instance.generation,
+        size_gib=instance.disk_gib,
+        image=instance.image,
+    )
+
+
+def remove_root_disk(operation: Operation) -> Effect | None:
+    instance = rebuilt(operation.resource_id)
+    return on_nodes.remove(
+        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
+    )
+
+
+def define(operation: Operation) -> None:
+    """Off, since a guest takes up another disk when it starts."""
+    instance = rebuilt(operation.resource_id)
+    grant = _leave(operation, instance)
+    Rebuild.objects.filter(instance=instance).update(is_defining=True)
+    on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+
+
+def start(operation: Operation) -> None:
+    instance = rebuilt(operation.resource_id)
+    on_nodes.ensure_instance(_leave(operation, instance), instance, power=pb.POWER_RUNNING)
+
+
+def put_back(operation: Operation) -> Effect | None:
+    """The guest with its old disk, off; nothing, if its node was not told of the new one.
+
+    Where that cannot be (its place is not admitted any more, the node refuses it), or the instance is to be deleted,
+    the node forgets the guest: a start defines it anew.
+    """
+    if not Rebuild.objects.get(instance_id=operation.resource_id).is_defining:
+        return None
+    instance = _moved_on(operation, 1)
+    try:
+        if not instance.is_deleting:
+            grant = leave.for_instance(operation, instance)
+            on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF)
+            return None
+    except CloudError as exc:
+        if exc.retryable:
+            raise
+    removal = on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
+    return on_nodes.together(removal, partial(_stay_off, instance))
+
+
+def run_again(operation: Operation) -> Effect | None:
+    """What had to stop for its new disk and was put back. Where it may not be started again, it is stopped."""
+    instance = _instance(operation)
+    is_untouched = instance.generation == _first_generation(operation)
+    if is_untouched or instance.state != "active" or instance.is_deleting:
+        return None
+    instance = _moved_on(operation, 2)
+    try:
+        on_nodes.ensure_instance(leave.for_instance(operation, instance), instance, power=pb.POWER_RUNNING)
+    except CloudError as exc:
+        if exc.retryable:
+            raise
+        return partial(_stay_off, instance)
+    return None
+
+
+def _moved_on(operation: Operation, steps_back: int) -> Instance:
+    """On the way back the node is told something new, at generations that were not used yet."""
+    generation = _first_generation(operation) + steps_back
+    Instance.objects.filter(pk=operation.resource_id).update(generation=generation)
+    return _instance(operation)
+
+
+def _first_generation(operation: Operation) -> int:
+    return Rebuild.objects.get(instance_id=operation.resource_id).generation
+
+
+def _stay_off(instance: Instance) -> None:
+    if instance.state == "active":
+        move(instance, INSTANCE, "stopped", power_state="off", power_state_at=clock.now())
+
+
+def remove_old_root_disk(operation: Operation) -> Effect | None:
+    """The row names it until the end."""
+    instance = _instance(operation)
+    return on_nodes.remove(
+        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
+    )
+
+
+def _leave(operation: Operation, instance: Instance) -> Grant:
+    return leave.for_instance(operation, instance, gets=image_sources(instance.image))
+
+
+def _instance(operation: Operation) -> Instance:
+    rows = Instance.objects.select_related("project", "image", "node", "affinity_group")
+    return rows.get(pk=operation.resource_id)
+
+
+WORKFLOW = Workflow("instance.rebuild", steps, finish, give_up)
