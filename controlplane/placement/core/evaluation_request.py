@@ -112,13 +112,20 @@ def answer(request: EvaluationRequest) -> dict[str, object]:
         "schema": RESULT_SCHEMA,
         "admissible": [zone for zone, evaluation in found.items() if evaluation.admits],
         "valid_until": as_rfc3339(min(boundaries)) if boundaries else None,
-        "unsatisfiable": [ref.atom for ref in unsatisfiable(request.layers, sets)],
+        "unsatisfiable": [ref.atom for ref in _contradicting(request, sets)],
         "lint": [{"code": "NO_EFFECT", "atom": ref.atom} for ref in without_effect(request.layers, sets)],
         "zones": {
             zone: {"admit": evaluation.admits, "reasons": [reason(each) for each in evaluation.results]}
             for zone, evaluation in found.items()
         },
     }
+
+
+def _contradicting(request: EvaluationRequest, sets: Sets) -> tuple[AtomRef, ...]:
+    """Among the clauses that are asked: those about other roles refuse this request nothing."""
+    if request.operation in TAKING_NOTHING:
+        return ()
+    return unsatisfiable(request.layers, sets, roles=(request.role,))
 
 
 def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:

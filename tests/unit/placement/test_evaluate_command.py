@@ -159,6 +159,34 @@ def test_contradictions_and_clauses_without_effect_are_told() -> None:
     assert (result["unsatisfiable"], result["admissible"], result["lint"]) == (["fr", "de"], [], [])
 
 
+def test_only_clauses_about_the_role_that_is_asked_for_contradict_each_other() -> None:
+    backup = {"roles": ["backup"]}
+    here, there = (within(f"b-{name}", "location.territory", "in", name) | backup for name in ("FR", "DE"))
+    body = request(layer(here, there))
+    result = within_process(body)
+    assert (result["unsatisfiable"], result["admissible"]) == ([], list(ZONES))
+    result = within_process(body | {"role": "backup"})
+    assert (result["unsatisfiable"], result["admissible"]) == (["b-FR", "b-DE"], [])
+    result = within_process(body | {"role": "backup", "operation": "delete"})
+    assert (result["unsatisfiable"], result["admissible"]) == ([], list(ZONES))
+
+
+def test_a_set_that_is_not_yet_in_force_is_unknown_and_no_contradiction() -> None:
+    body = request(
+        layer(within("fr", "location.territory", "in", "FR"), within("soon", "location.territory", "in", "@SOON"))
+    )
+    body["catalogue"]["sets"]["@SOON"] = {"valid_from": "2026-12-01T00:00:00Z", "values": ["FR"]}
+    result = within_process(body)
+    assert (result["unsatisfiable"], result["admissible"]) == ([], [])
+    assert result["valid_until"] == "2026-12-01T00:00:00Z"
+    assert result["zones"]["fr-idf-1"]["reasons"][1] == {
+        "atom": "soon",
+        "result": "U",
+        "code": "ATTR_UNKNOWN",
+        "detail": "@SOON",
+    }
+
+
 @pytest.mark.parametrize("status", ["draining", "closed"])
 def test_a_zone_that_is_not_open_takes_nothing_new(status: str) -> None:
     body = request(layer(within("loc", "location.territory", "in")))
