@@ -124,7 +124,7 @@ def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
     if isinstance(one, Certified):
         return _certified_implies(one, other, sets)
     if strict.op == "is":
-        return one is other
+        return one == other
     if strict.op in ("le", "within_days"):
         return rank(strict) <= rank(loose)
     return rank(strict) >= rank(loose)

@@ -35,8 +35,9 @@ BYOK: Clause = {"attr": "keys.custody", "op": "ge", "value": "customer_byok"}
 HYOK: Clause = BYOK | {"value": "customer_hyok"}
 DAYS_30: Clause = {"attr": "disconnect.tested_at", "op": "within_days", "value": 30}
 DAYS_365: Clause = DAYS_30 | {"value": 365}
-KM_100: Clause = {"op": "min_distance_km", "value": 100}
-KM_300: Clause = {"op": "min_distance_km", "value": 300}
+KM_100: Clause = {"op": "min_distance_km", "value": 100, "roles": ["backup"]}
+KM_300: Clause = KM_100 | {"value": 300}
+NO_NOTICE: Clause = {"attr": "party.control_change_notice", "op": "is", "value": "none"}
 NO_VETO: Clause = {"attr": "party.non_eu_veto", "op": "is", "value": False}
 SNC: Clause = {"op": "holds", "scheme": "SecNumCloud"}
 ACCESS = {"only_with_technical_access": True}
@@ -79,6 +80,7 @@ STRICTER: list[tuple[Clause, Clause]] = [
     (IN_FR, IN_FR | {"roles": ["backup"]}),
     (IN_FR | {"roles": ["backup", "key"]}, IN_FR | {"roles": ["backup"]}),
     (NO_VETO, NO_VETO | {"party_roles": ["operator"]}),
+    (NO_NOTICE, NO_NOTICE | {"party_roles": ["operator"]}),
     (NO_VETO | {"party_roles": ["operator", "remote_support"]}, NO_VETO | {"party_roles": ["operator"]}),
     (NO_VETO, NO_VETO | ACCESS),
     (IN_FR | {"assertion_min": "third_party"}, IN_FR),
@@ -326,6 +328,7 @@ def test_what_has_no_effect_is_told_with_its_policy() -> None:
         ([HAS_BOTH, HAS_HOST | {"op": "disjoint"}], [0, 1]),
         ([NO_VETO, NO_VETO | {"value": True}], [0, 1]),
         ([NO_VETO, NO_VETO], []),
+        ([NO_NOTICE, NO_NOTICE], []),
         ([SHARE_24, SHARE_24 | {"op": "ge", "value": "24.00"}], []),
         ([SHARE_24, SHARE_24 | {"op": "ge", "value": "24.01"}], [0, 1]),
         ([SHARE_39, SHARE_24, SHARE_24 | {"op": "ge", "value": "30.00"}], [1, 2]),
