@@ -230,8 +230,7 @@ class _Reader:
     def _scope(self) -> str | None:
         """Written as certificates have it. An upper-case letter is refused, since it would never match."""
         raw = self.body.get("scope")
-        meant = raw.lower() if isinstance(raw, str) else ""
-        hint = f"; write {meant}" if meant != raw and SLUG.fullmatch(meant) else ""
+        hint = f"; write {raw.lower()}" if isinstance(raw, str) and SLUG.fullmatch(raw.lower()) else ""
         return self._matching("scope", SLUG, f"lower-case letters, digits and inner hyphens, such as iaas{hint}")
 
     def _matching(self, name: str, pattern: re.Pattern[str], wants: str) -> str | None:

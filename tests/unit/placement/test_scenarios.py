@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.facts import World
 from tests.unit.placement.sample import (
     EU,
@@ -201,6 +202,11 @@ def test_a_recovered_certificate_admits_again() -> None:
 def test_a_tenants_project_cannot_do_without_what_its_organization_demands(known: World) -> None:
     layers = [policy(*QUALIFIED), policy(within("anywhere", "location.territory", "in", "@EEA"), level="project")]
     assert against(ask(layers, "fr-sud-1", known)) == {"snc": "CERT_MISSING"}
+
+
+def test_evidence_keeps_the_clauses_that_do_not_hold(known: World) -> None:
+    found = ask(policy(*STATE), "fr-est-1", known)
+    assert failures(found.results) == [["pol-1", "snc", "F", "CERT_EXPIRING"]]
 
 
 @pytest.mark.parametrize(
