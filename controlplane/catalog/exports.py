@@ -7,7 +7,7 @@ from datetime import datetime
 from controlplane.catalog import selectors
 from controlplane.catalog.models import Fact, Party, Region, Zone
 from controlplane.placement.core.attributes import CERTIFICATIONS
-from controlplane.placement.core.catalogue import NAMED_SETS, SCHEMA
+from controlplane.placement.core.catalogue import NAMED_SETS, SCHEMA, assertion_of
 from controlplane.placement.core.reading import as_rfc3339
 
 # What an entry says once for all of its attributes.
@@ -82,23 +82,26 @@ def _put(entry: dict[str, object], fact: Fact) -> None:
 
 def _parted(facts: Sequence[Fact], statements: list[Fact], *, now: datetime) -> tuple[Terms | None, list[Fact]]:
     """The terms that most of what holds now shares, and the facts that have them; the others go to `statements`."""
-    sayable = {
-        fact: _terms(fact) for fact in facts if fact.attribute != CERTIFICATIONS or fact.assertion == "certificate"
-    }
-    present = [terms for fact, terms in sayable.items() if fact.holds_at(now)]
+    present = [_terms(fact) for fact in facts if fact.holds_at(now)]
     if not present:
         statements += facts
         return None, []
     (terms, _), *_ = Counter(present).most_common(1)
-    own = [fact for fact, its in sayable.items() if its == terms]
+    own = [fact for fact in facts if _read_with(terms, fact) == _terms(fact)]
     statements += [fact for fact in facts if fact not in own]
     return terms, own
 
 
 def _terms(fact: Fact) -> Terms:
-    """Certificates are certified, whatever their entry says of the rest."""
-    assertion = "self_declared" if fact.attribute == CERTIFICATIONS else fact.assertion
-    return fact.valid_from, fact.valid_to, fact.review_by, assertion, fact.evidence_sha256
+    return fact.valid_from, fact.valid_to, fact.review_by, fact.assertion, fact.evidence_sha256
+
+
+def _read_with(terms: Terms, fact: Fact) -> Terms:
+    """What an import makes of the terms of an entry for this fact in it."""
+    valid_from, valid_to, review_by, assertion, evidence = terms
+    if fact.attribute == CERTIFICATIONS:
+        assertion = assertion_of(fact.value, assertion)
+    return valid_from, valid_to, review_by, assertion, evidence
 
 
 def _dated(terms: Terms) -> dict[str, object]:
@@ -114,5 +117,4 @@ def _dated(terms: Terms) -> dict[str, object]:
 
 def _statement(fact: Fact) -> dict[str, object]:
     about = {name: getattr(fact, name) for name in ("subject_kind", "subject_id", "attribute", "value")}
-    terms = (fact.valid_from, fact.valid_to, fact.review_by, fact.assertion, fact.evidence_sha256)
-    return about | _dated(terms)
+    return about | _dated(_terms(fact))

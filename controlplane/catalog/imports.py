@@ -19,6 +19,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.placement.core import catalogue as core
 from controlplane.placement.core.catalogue import Catalogue, review_days
+from controlplane.placement.core.facts import shifted
 from controlplane.placement.core.reading import (
     Malformed,
     as_choice,
@@ -27,6 +28,7 @@ from controlplane.placement.core.reading import (
     as_object,
     as_slug,
     as_text,
+    refuse,
 )
 from controlplane.placement.core.statements import Statement
 
@@ -81,6 +83,8 @@ def catalogue_import(actor: Actor, document: object, signing: Signing) -> Catalo
     actor.may_operate()
     with _naming_the_place():
         catalogue = core.parse(document)
+        if signing.attested_at is None and catalogue.stated_at and catalogue.stated_at > clock.now() + facts.CLOCK_SKEW:
+            refuse("generated_for", "lies in the future, so that nobody can have made sure of the file then")
     facts.wait_for_other_officers()
     is_zone_changed = _write_rows(catalogue)
     comparison = _compared(catalogue, signing)
@@ -162,7 +166,7 @@ class Comparison:
 
     def statement(self, about: Subject, value: object, when: Period, source: core.Statement | None = None) -> Statement:
         kind, name, attribute = about
-        usual = self.attested_at + timedelta(days=review_days(kind, attribute) or REVIEW_DAYS)
+        usual = shifted(self.attested_at, timedelta(days=review_days(kind, attribute) or REVIEW_DAYS))
         return Statement(
             subject_kind=kind,
             subject_id=name,

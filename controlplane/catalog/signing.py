@@ -10,6 +10,7 @@ from controlplane.placement.core import signed, statements
 from controlplane.placement.core.attributes import ABOUT
 from controlplane.placement.core.canonical import dumps
 from controlplane.placement.core.catalogue import review_days
+from controlplane.placement.core.facts import shifted
 from controlplane.placement.core.reading import as_instant, as_object, as_rfc3339, refuse
 from controlplane.placement.core.signed import BadDocument, Signed
 from controlplane.placement.core.statements import FIELDS, Statement
@@ -92,7 +93,7 @@ def _unsigned(entry: object, at: str, *, author: str, now: datetime) -> Statemen
     usual: Mapping[str, object] = {
         "valid_to": None,
         "attested_at": as_rfc3339(attested_at),
-        "review_by": as_rfc3339(attested_at + timedelta(days=_review_days(body))),
+        "review_by": as_rfc3339(shifted(attested_at, timedelta(days=_review_days(body)))),
         "assertion": "self_declared",
         "evidence_sha256": "",
     }

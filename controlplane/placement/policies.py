@@ -106,7 +106,7 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
     return Review(
         policy=policy,
         base_version=before.version if before is not None else 0,
-        change=change(old, (policy,), sets),
+        change=change(old, (policy,)),
         lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
         newly_refused=_newly_refused((*higher, *old), (*higher, policy), world),
     )

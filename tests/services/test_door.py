@@ -51,7 +51,9 @@ def test_only_placement_makes_grants_and_only_the_client_makes_permits_of_them()
 
 def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
     assert callers("need") == {"workflows.leave"}
-    assert callers("signing_key") == {"signer.permits", "signer.floors", "nodes.management.commands.permit_deny"}
+    assert callers("signing_key") == {"signer.permits", "signer.floors"}
+    assert callers("cosigning_key") == {"signer.sentinel"}
+    assert callers("denying_key") == {"nodes.management.commands.permit_deny"}
 
 
 def test_only_the_client_and_the_watcher_open_channels_to_agents() -> None:

@@ -19,7 +19,7 @@ from controlplane.placement import permits
 from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.roles import OPERATIONS, ROLES_OF, TAKING_NOTHING
 from controlplane.placement.models import Permit
 from controlplane.signer import permits as signer
 from controlplane.workflows.registry import WORKFLOWS
@@ -134,6 +134,11 @@ def test_every_operation_that_is_asked_for_roles_is_driven_here() -> None:
     on_nodes = {kind for kind in WORKFLOWS if not kind.startswith("image.")}
     assert {case.kind for case in CASES} == on_nodes
     assert set(ROLES_OF) - {"console.read"} <= on_nodes
+
+
+def test_the_evaluate_command_knows_every_operation() -> None:
+    assert set(WORKFLOWS) <= {*OPERATIONS, *TAKING_NOTHING}
+    assert not any(ROLES_OF.get(kind) for kind in TAKING_NOTHING)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.prepare.__name__}")

@@ -1,11 +1,13 @@
 """Recompute which zones policies admit: python -m controlplane.placement.core evaluate REQUEST.json
 
 Needs only the standard library. The request and the answer are documented in docs/reference/evaluate.md. Exit status: 0
-when evaluated, 2 for a request that does not parse or type-check, with one line on standard error.
+when evaluated, 2 for a request that does not parse or type-check or an answer that cannot be written, with one line on
+standard error.
 """
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -24,11 +26,22 @@ def main() -> int:
     try:
         document, folder = _read(options.request)
         result = answer(parse(document, folder=folder))
+        _write(json.dumps(result, ensure_ascii=False, indent=2).encode() + b"\n")
     except Malformed as exc:
         sys.stderr.write(_line(str(exc)) + "\n")
         return 2
-    sys.stdout.buffer.write(json.dumps(result, ensure_ascii=False, indent=2).encode() + b"\n")
     return 0
+
+
+def _write(text: bytes) -> None:
+    """To a descriptor of its own: what cannot be written would be tried again when the interpreter ends."""
+    if sys.stdout is None:
+        refuse("answer", "cannot be written: standard output is closed")
+    try:
+        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
+            file.write(text)
+    except OSError as exc:
+        refuse("answer", f"cannot be written: {exc}")
 
 
 def _read(name: str) -> tuple[object, Path]:

@@ -42,7 +42,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Assessment:
-    """`zones` by id. `conflict`: the clauses that contradict one another, so that no zone can ever satisfy them.
+    """`zones` by id. `conflict`: the clauses about the roles asked for that contradict one another, so that no zone can
+    satisfy them.
 
     `at` is the moment of which it speaks; the same facts say the same until `valid_until`, without anybody having
     changed anything. `sets`: which version of the named sets and classes of schemes was used, by kind and name:
@@ -105,7 +106,7 @@ def assess(
     return Assessment(
         at=now,
         zones={zone.id: _verdict(zone, evaluation) for zone, evaluation in found},
-        conflict=unsatisfiable(policies, Sets.of(world, now)),
+        conflict=unsatisfiable(policies, Sets.of(world, now), roles=roles),
         sets=sets_used(policies, world, now=now),
     )
 

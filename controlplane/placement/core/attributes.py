@@ -5,12 +5,17 @@ written as text, since a binary fraction would round them. Standard library only
 """
 
 import re
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from .canonical import is_plain
 from .reading import SLUG, instant
+from .territories import TERRITORY_CODES
 
-TERRITORY = re.compile(r"[A-Z]{2}")
+SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
+CERTIFIED_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._:/+-]{0,61}[A-Za-z0-9+])?")  # of a scheme, or of a level of one
+CERTIFIED_NAME_WANTS = "1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending with a letter or digit"
 SHARE = re.compile(r"(100\.00|[0-9]{1,2}\.[0-9]{2})")
 STATUTE = re.compile(r"[A-Z]{2}:[A-Z0-9_.]{1,60}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -29,6 +34,9 @@ PARTY_ROLES = (
     "key_custodian",
     "backup_operator",
 )
+NONE = "none"  # it is known that there is no such moment; null: nobody knows
+# Codes that people write, and those that the standard has instead.
+MEANT = {"UK": "GB", "EL": "GR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,15 @@ def _set_of(member: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 def _number(lowest: int, highest: int) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and lowest <= value <= highest
+    def accepts(value: object) -> bool:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return lowest <= value <= highest and is_plain(value)
+
+    return accepts
 
 
-def _among(words: tuple[str, ...]) -> Callable[[object], bool]:
+def _among(words: Collection[str]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, str) and value in words
 
 
@@ -95,13 +108,13 @@ def _words(*words: str) -> Attribute:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
+    """One that nobody takes for the name of a set."""
+    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable() and not value.startswith("@")
 
 
-_TERRITORY = Attribute(
-    "a territory such as FR", _matches(TERRITORY), frozenset({"in"}), _matches(TERRITORY), is_territory=True
-)
-_TERRITORIES = _set('a list of territories such as ["FR"], each once', _matches(TERRITORY), is_territory=True)
+_is_territory = _among(TERRITORY_CODES)
+_TERRITORY = Attribute("a territory such as FR", _is_territory, frozenset({"in"}), _is_territory, is_territory=True)
+_TERRITORIES = _set('a list of territories such as ["FR"], each once', _is_territory, is_territory=True)
 _SOMEWHERE = replace(
     _TERRITORIES,
     wants='a list of at least one territory such as ["FR"], each once',
@@ -109,12 +122,18 @@ _SOMEWHERE = replace(
     is_never_empty=True,
 )
 _YES_NO = Attribute("true or false", lambda value: isinstance(value, bool), frozenset({"is"}))
-_TEXT = Attribute("a text", _is_text, frozenset({"in"}), _is_text)
+_TEXT = Attribute("a text that does not begin with @", _is_text, frozenset({"in"}), _is_text)
 _SHARE = Attribute('a share with two places such as "24.00"', _matches(SHARE), frozenset({"le", "ge"}))
 _STATUTES = _set('a list of statutes such as ["US:CLOUD_ACT"]', _matches(STATUTE))
 _MOMENT = Attribute("a moment with its time zone", lambda value: instant(value) is not None, frozenset({"within_days"}))
-_LATITUDE = Attribute("a number from -90 to 90", _number(-90, 90))
-_LONGITUDE = Attribute("a number from -180 to 180", _number(-180, 180))
+_MOMENT_OR_NONE = Attribute(
+    "a moment with its time zone, or none",
+    lambda value: value == NONE or instant(value) is not None,
+    frozenset({"is"}),
+    _among((NONE,)),
+)
+_LATITUDE = Attribute("a number from -90 to 90, not closer to 0 than 0.0001", _number(-90, 90))
+_LONGITUDE = Attribute("a number from -180 to 180, not closer to 0 than 0.0001", _number(-180, 180))
 _SLUGS = _set("a list of ids, each once", _matches(SLUG))
 _DIGEST = Attribute("a SHA-256 digest in lower-case hex", _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
 
@@ -137,7 +156,7 @@ PARTY: Mapping[str, Attribute] = {
     "party.non_eu_establishments": _yearly(_TERRITORIES),
     "party.extraterritorial_exposure": _yearly(_STATUTES),
     "party.operating_autonomy": _yearly(_YES_NO),
-    "party.control_change_notice": _MOMENT,
+    "party.control_change_notice": _MOMENT_OR_NONE,
 }
 
 ZONE: Mapping[str, Attribute] = {
@@ -188,7 +207,7 @@ ASKABLE: Mapping[str, Attribute] = {
 
 # What named sets are made of.
 TERRITORIES = _TERRITORIES
-SCHEMES = _set("a list of certification schemes, each once", lambda value: _is_text(value) and "@" not in str(value))
+SCHEMES = _set("a list of certification schemes, each once", _matches(CERTIFIED_NAME))
 
 # What may be stated of each kind of subject. Entries of parties and certifications have a form of their own.
 ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
@@ -200,3 +219,14 @@ ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
     "node": NODE,
     "pool": POOL,
 }
+
+
+def correction(attribute: Attribute, value: object) -> str:
+    """What may have been meant by a value, or a list of them, that the attribute does not accept: the end of a
+    sentence, or empty."""
+    for member in value if isinstance(value, list) else [value]:
+        if isinstance(member, str) and member.startswith("@"):
+            return f"; {reprlib.repr(member)} names a set, and only policies name sets, where they list territories"
+        if attribute.is_territory and isinstance(member, str) and member in MEANT:
+            return f"; the code of {member} is {MEANT[member]}"
+    return ""

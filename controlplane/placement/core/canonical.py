@@ -58,6 +58,11 @@ def _number(value: int | float) -> int | float:
         if abs(value) >= 2**53:
             raise ValueError("a whole number beyond 2**53 is not the same everywhere: write it as a text")
         return value
-    if not math.isfinite(value) or (value != 0 and not 1e-4 <= abs(value) < 1e15):
+    if not is_plain(value):
         raise ValueError(f"{value!r} has no plain decimal form")
     return int(value) if value.is_integer() else value
+
+
+def is_plain(value: float) -> bool:
+    """Python and RFC 8785 write it alike, without an exponent."""
+    return math.isfinite(value) and (value == 0 or 1e-4 <= abs(value) < 1e15)

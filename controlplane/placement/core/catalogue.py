@@ -1,7 +1,6 @@
 """The catalogue file (andromede.sovereignty.catalogue/1): named sets, parties, regions, zones, and what is stated of
 them. Pure, standard library only."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,21 @@ from itertools import pairwise
 from .attributes import (
     ABOUT,
     CERTIFICATIONS,
+    CERTIFIED_NAME,
+    CERTIFIED_NAME_WANTS,
     DIGEST,
     PARTIES,
     PARTY,
     PARTY_ROLES,
     SCHEMES,
     SET_MEMBERS,
+    SET_NAME,
     TERRITORIES,
     ZONE,
     Attribute,
+    correction,
 )
-from .facts import ASSERTIONS, Assertion, Fact, Subject, Timeline, World, Zone, ZoneStatus
+from .facts import ASSERTIONS, Assertion, Fact, Subject, Timeline, World, Zone, ZoneStatus, shifted
 from .reading import (
     as_bool,
     as_choice,
@@ -33,7 +36,6 @@ from .reading import (
     refuse,
 )
 
-SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
 SCHEMA = "andromede.sovereignty.catalogue/1"
 NAMED_SETS = ("set", "scheme_class")
 STATUSES: tuple[ZoneStatus, ...] = ("open", "draining", "closed")
@@ -61,7 +63,7 @@ class Statement:
 
     def _fact(self, attribute: str, value: object) -> Fact:
         usual = review_days(self.kind, attribute)
-        review_by = self.valid_from + timedelta(days=usual) if usual and not self.review_by else self.review_by
+        review_by = shifted(self.valid_from, timedelta(days=usual)) if usual and not self.review_by else self.review_by
         return Fact(value, self.valid_from, self.valid_to, review_by, self.assertion)
 
 
@@ -138,7 +140,7 @@ def parse(document: object) -> Catalogue:
     names = {statement.id: name for statement, name in parties}
     known = {"region": {each.id for each in regions}, "party": set(names), "zone": {entry.id for _, entry in zones}}
     of_entries = [*sets, *classes, *(each for each, _ in parties), *(each for several, _ in zones for each in several)]
-    further = list(_further(body.get("statements", []), of_entries, known))
+    further = _further(body.get("statements", []), of_entries, known)
     _check_references(zones, known)
     return Catalogue(
         regions=tuple(regions),
@@ -195,7 +197,7 @@ def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
         if not versions:
             refuse(at, "must have a version")
         statements = [_set_version(kind, name, version, at) for version in versions]
-        _refuse_overlaps(statements, at)
+        _refuse_overlaps([(statement, at) for statement in statements])
         yield from statements
 
 
@@ -205,11 +207,12 @@ def _set_version(kind: str, name: str, value: object, at: str) -> Statement:
     return _statement(kind, name, body, at, {SET_MEMBERS: checked(body["values"], f"{at}.values", attribute)})
 
 
-def _refuse_overlaps(statements: list[Statement], at: str) -> None:
-    ordered = sorted(statements, key=lambda statement: statement.valid_from)
-    for earlier, later in pairwise(ordered):
+def _refuse_overlaps(placed: Sequence[tuple[Statement, str]]) -> None:
+    """Of two that overlap, the place of the later one is named; an entry, which may come first alone, has none."""
+    ordered = sorted(placed, key=lambda each: each[0].valid_from)
+    for (earlier, place), (later, at) in pairwise(ordered):
         if earlier.valid_to is None or earlier.valid_to > later.valid_from:
-            refuse(at, "two versions hold at the same time")
+            refuse(at or place, "two versions hold at the same time")
 
 
 def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values: dict[str, object]) -> Statement:
@@ -221,12 +224,20 @@ def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values
     return Statement(kind, name, valid_from, valid_to, values, review_by, known, evidence)
 
 
-def _further(value: object, others: Sequence[Statement], known: Mapping[str, Collection[str]]) -> Iterator[Statement]:
+def _further(value: object, others: Sequence[Statement], known: Mapping[str, Collection[str]]) -> Sequence[Statement]:
     """Statements one by one, for what the entries cannot say: another period for one attribute, or other subjects."""
-    periods = defaultdict(list)
-    for other in others:
-        for attribute in other.values:
-            periods[other.kind, other.id, attribute].append(other)
+    found = list(_single(value, known))
+    placed = [(other, "") for other in others] + [(each, f"statements[{n}]") for n, each in enumerate(found)]
+    about: dict[tuple[str, str, str], list[tuple[Statement, str]]] = defaultdict(list)
+    for each, at in placed:
+        for attribute in each.values:
+            about[each.kind, each.id, attribute].append((each, at))
+    for several in about.values():
+        _refuse_overlaps(several)
+    return found
+
+
+def _single(value: object, known: Mapping[str, Collection[str]]) -> Iterator[Statement]:
     for n, item in enumerate(as_list(value, "statements")):
         at = f"statements[{n}]"
         body = as_object(
@@ -241,10 +252,7 @@ def _further(value: object, others: Sequence[Statement], known: Mapping[str, Col
         attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
         values = {attribute: value_of(kind, attribute, body["value"], at)}
         _check_parties(values, f"{at}.value", known)
-        statement = _statement(kind, subject, body, at, values)
-        periods[kind, subject, attribute].append(statement)
-        _refuse_overlaps(periods[kind, subject, attribute], at)
-        yield statement
+        yield _statement(kind, subject, body, at, values)
 
 
 def _party(body: dict[str, object], at: str) -> tuple[Statement, str]:
@@ -285,8 +293,16 @@ def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]
     statements = [_statement("zone", entry.id, body, at, values)]
     if CERTIFICATIONS in body:
         certified = {CERTIFICATIONS: value_of("zone", CERTIFICATIONS, body[CERTIFICATIONS], at, name=CERTIFICATIONS)}
-        statements.append(_statement("zone", entry.id, {**body, "assertion": "certificate"}, at, certified))
+        assertion = assertion_of(certified[CERTIFICATIONS], statements[0].assertion)
+        statements.append(_statement("zone", entry.id, {**body, "assertion": assertion}, at, certified))
     return statements, entry
+
+
+def assertion_of(certificates: object, said: str) -> str:
+    """How well the certificates of an entry are attested: as it says of all that it states, but no less than by
+    certificate where the paper of each is named."""
+    is_evidenced = isinstance(certificates, list) and all(each.get("evidence_sha256") for each in certificates)
+    return max(said, "certificate", key=ASSERTIONS.index) if certificates and is_evidenced else said
 
 
 def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:
@@ -340,17 +356,28 @@ def _certificate(item: object, at: str) -> dict[str, object]:
         required=("scheme", "number", "issuer", "scope", "valid_from", "valid_to", "status", "status_since"),
         optional=("version", "level", "conditions", "evidence_sha256"),
     )
-    for key in ("scheme", "number", "issuer"):
+    for key in ("number", "issuer"):
         as_text(body[key], f"{at}.{key}")
-    for key in ("version", "level", "conditions", "evidence_sha256"):
+    for key in ("version", "conditions"):
         if body.get(key) is not None:
             as_text(body[key], f"{at}.{key}")
+    _certified_name(body["scheme"], f"{at}.scheme")
+    if body.get("level") is not None:
+        _certified_name(body["level"], f"{at}.level")
+    if body.get("evidence_sha256") is not None:
+        as_digest(body["evidence_sha256"], f"{at}.evidence_sha256")
     for n, scope in enumerate(as_list(body["scope"], f"{at}.scope")):
         as_slug(scope, f"{at}.scope[{n}]")
     as_choice(body["status"], f"{at}.status", among=("valid", "suspended", "withdrawn"))
     as_instant(body["status_since"], f"{at}.status_since")
     _interval(body, at)
     return body
+
+
+def _certified_name(value: object, at: str) -> None:
+    """As policies name it."""
+    if not isinstance(value, str) or not CERTIFIED_NAME.fullmatch(value):
+        refuse(at, f"must be {CERTIFIED_NAME_WANTS}")
 
 
 # The attributes of a zone whose entries are objects of their own.
@@ -399,5 +426,5 @@ def checked(value: object, at: str, attribute: Attribute | None) -> object:
     if attribute is None:
         refuse(at, "there is no such attribute")
     if value is not None and not attribute.accepts(value):
-        refuse(at, f"must be {attribute.wants}, or null when it is not known")
+        refuse(at, f"must be {attribute.wants}, or null when it is not known{correction(attribute, value)}")
     return value

@@ -2,7 +2,13 @@
 nothing, and which clauses can never hold together. Pure, standard library only.
 
 The comparison is sound and syntactic: what it calls implied is implied; it may miss an implication that only another
-attribute's meaning would show. Named sets are taken as they are at the given moment.
+attribute's meaning would show.
+
+What a named set or a class of schemes holds, others state, and may state anew at any time. So whether a change of
+policy may admit more (`change`) is judged by names alone: a set is no narrower and no wider than anything but itself,
+whatever it holds now or is known to hold later. In lists of what is allowed both sides must name the same sets; in
+lists of what is forbidden the stricter one must name those of the other. Which clauses have no effect or contradict
+each other is a remark about the present: there sets are taken as they are at the given moment.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,10 +19,10 @@ from typing import Literal
 from .attributes import ASKABLE
 from .certificates import version
 from .facts import ASSERTIONS, Horizon, Timeline, World, at
-from .policy import LEVELS, ROLES, Atom, AtomRef, Certified, Policy, Value, effective
+from .policy import LEVELS, ROLES, Atom, AtomRef, Certified, Policy, Value, effective, names_of_sets
 
 Change = Literal["same", "tighter", "looser", "incomparable"]
-Placed = tuple[AtomRef, Atom]
+Placed = tuple[int, Atom]  # by its position among all
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,9 @@ class Sets:
     @classmethod
     def of(cls, world: World, now: datetime) -> "Sets":
         return cls(_known(world.sets, now), _known(world.scheme_classes, now))
+
+
+NAMES_ALONE = Sets({}, {})
 
 
 def _known(timelines: Mapping[str, Timeline], now: datetime) -> dict[str, frozenset[str]]:
@@ -46,14 +55,15 @@ def _expand(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> fro
 
 
 def _unknown(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """The sets that are not known: a clause that uses one holds nowhere."""
+    """The sets that are not known: as long as one is not, a clause that uses it holds nowhere."""
     return frozenset(value for value in values if value.startswith("@") and value not in members)
 
 
-def change(before: Sequence[Policy], after: Sequence[Policy], sets: Sets) -> Change:
-    """What replacing the policies `before` by those `after` does to what they admit."""
-    is_tighter = refines(after, before, sets)
-    is_looser = refines(before, after, sets)
+def change(before: Sequence[Policy], after: Sequence[Policy]) -> Change:
+    """What replacing the policies `before` by those `after` does to what they admit, now and whatever becomes of the
+    sets that they name."""
+    is_tighter = refines(after, before)
+    is_looser = refines(before, after)
     if is_tighter and is_looser:
         return "same"
     if is_tighter:
@@ -61,14 +71,14 @@ def change(before: Sequence[Policy], after: Sequence[Policy], sets: Sets) -> Cha
     return "looser" if is_looser else "incomparable"
 
 
-def refines(strict: Sequence[Policy], loose: Sequence[Policy], sets: Sets) -> bool:
-    """Each clause of `loose` is implied by one of `strict`."""
+def refines(strict: Sequence[Policy], loose: Sequence[Policy]) -> bool:
+    """Each clause of `loose` is implied by one of `strict`, whatever the sets that they name hold."""
     if not all(policy.is_supported for policy in strict):
         return True
     if not all(policy.is_supported for policy in loose):
         return False
     atoms = [atom for _, atom in effective(strict)]
-    return all(any(implies(atom, other, sets) for atom in atoms) for _, other in effective(loose))
+    return all(any(implies(atom, other, NAMES_ALONE) for atom in atoms) for _, other in effective(loose))
 
 
 def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
@@ -88,7 +98,8 @@ def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...
 
 
 def implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
-    """Wherever `strict` holds, `loose` does, and `strict` cannot be waived where `loose` could not."""
+    """Wherever `strict` holds, `loose` does, and `strict` cannot be waived where `loose` could not. Of a set that is
+    not among `sets` only the name is known: it may hold anything, or nothing be known of it."""
     return (
         (strict.op, strict.attr) == (loose.op, loose.attr)
         and _covers(strict.roles, loose.roles)
@@ -113,7 +124,7 @@ def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
     if isinstance(one, Certified):
         return _certified_implies(one, other, sets)
     if strict.op == "is":
-        return one is other
+        return one == other
     if strict.op in ("le", "within_days"):
         return rank(strict) <= rank(loose)
     return rank(strict) >= rank(loose)
@@ -146,28 +157,31 @@ def rank(atom: Atom) -> int:
     return int(str(atom.value).replace(".", ""))
 
 
-def unsatisfiable(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
-    """The clauses that no zone can satisfy together (EMPTY_INTERSECTION), in order; none if all can hold.
+def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[AtomRef, ...]:
+    """The clauses that no zone can satisfy together (EMPTY_INTERSECTION) for one of the roles, in order; none if all
+    can hold. A clause with a set that is not known may hold once it is.
 
     Of clauses about one attribute the fewest that contradict each other are named.
     """
     unsupported = [AtomRef(policy.id, policy.level, policy.id) for policy in policies if not policy.is_supported]
     atoms = effective(policies)
-    guilty: set[AtomRef] = set()
-    for role in ROLES:
+    guilty: set[int] = set()
+    for role in roles:
         by_attribute: dict[str, list[Placed]] = {}
-        for ref, atom in atoms:
-            if atom.attr and atom.applies_to((role,)) and _is_certain(atom):
-                by_attribute.setdefault(atom.attr, []).append((ref, atom))
+        for position, (_, atom) in enumerate(atoms):
+            if atom.attr and atom.applies_to((role,)) and _is_certain(atom, sets):
+                by_attribute.setdefault(atom.attr, []).append((position, atom))
         for group in by_attribute.values():
-            guilty.update(ref for ref, _ in _contradiction(group, sets))
-    return (*unsupported, *(ref for ref, _ in atoms if ref in guilty))
+            guilty.update(position for position, _ in _contradiction(group, sets))
+    return (*unsupported, *dict.fromkeys(ref for position, (ref, _) in enumerate(atoms) if position in guilty))
 
 
-def _is_certain(atom: Atom) -> bool:
-    """There is surely something that it is asked of. Of parties, only the operator is surely there."""
+def _is_certain(atom: Atom, sets: Sets) -> bool:
+    """There is surely something that it is asked of, and what it asks is known. Of parties, only the operator is surely
+    there."""
     chooses_operator = not atom.party_roles or "operator" in atom.party_roles
-    return not atom.is_about_parties or (chooses_operator and not atom.only_with_technical_access)
+    is_asked = not atom.is_about_parties or (chooses_operator and not atom.only_with_technical_access)
+    return is_asked and not _unknown(names_of_sets(atom), sets.territories)
 
 
 def _contradiction(atoms: list[Placed], sets: Sets) -> list[Placed]:

@@ -21,6 +21,7 @@ LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by 
 
 NOBODY = Subject("")
 Truth = Literal["T", "F", "U"]
+REFERENCE = "reference"  # what is not known when nothing says where distances are measured from
 OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
 
@@ -191,7 +192,9 @@ def _disjoint(question: Question, value: object) -> str | None:
 
 
 def _is(question: Question, value: object) -> str | None:
-    return None if value is question.atom.value else str(value).lower()
+    if value == question.atom.value:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _le(question: Question, value: object) -> str | None:
@@ -289,7 +292,7 @@ def _certificates(question: Question, zone: Zone) -> Answer:
 
 def _distance(question: Question, zone: Zone) -> Answer:
     if question.reference is None:
-        raise Unknown("reference")
+        raise Unknown(REFERENCE)
     distance = great_circle_km(_coordinates(question, zone), _coordinates(question, question.reference))
     assert isinstance(question.atom.value, int)
     detail = f"{int(distance)} km"

@@ -14,10 +14,10 @@ from .facts import Horizon, World, Zone
 from .policy import ROLES, AtomRef, Policy, PolicyError, Role, effective
 from .policy_document import parse as parse_policy
 from .reading import as_choice, as_instant, as_list, as_object, as_rfc3339, as_text, decoded, refuse
+from .roles import OPERATIONS, TAKING_NOTHING
 
 SCHEMA = "andromede.sovereignty.evaluation/1"
 MAX_BYTES = 2**26
-TAKING_NOTHING = ("stop", "delete", "erase", "export")  # always allowed: nobody's data is held hostage
 RESULT_SCHEMA = "andromede.sovereignty.evaluation-result/1"
 
 
@@ -49,11 +49,18 @@ def parse(document: object, *, folder: Path) -> EvaluationRequest:
     return EvaluationRequest(
         now=as_instant(body["now"], "now"),
         world=world,
-        operation=as_text(body["operation"], "operation", limit=64),
+        operation=_operation(body["operation"]),
         role=ROLES[ROLES.index(role)],
         reference=_reference(body.get("reference_zone"), world),
         layers=tuple(_layers(body["layers"], world)),
     )
+
+
+def _operation(value: object) -> str:
+    name = as_text(value, "operation", limit=64)
+    if name not in OPERATIONS and name not in TAKING_NOTHING:
+        refuse("operation", f"there is no operation {name!r}; docs/reference/evaluate.md lists them")
+    return name
 
 
 def _catalogue(body: dict[str, object], folder: Path) -> object:
@@ -94,7 +101,10 @@ def _layers(value: object, world: World) -> Iterable[Policy]:
     try:
         for index, layer in enumerate(as_list(value, "layers")):
             place = f"layers[{index}]"
-            policies.append(parse_policy(layer, sets=world.sets, scheme_classes=world.scheme_classes))
+            policy = parse_policy(layer, sets=world.sets, scheme_classes=world.scheme_classes)
+            if any((policy.level, policy.id) == (other.level, other.id) for other in policies):
+                refuse(f"{place}.id", f"another {policy.level} layer has the id {policy.id!r}")
+            policies.append(policy)
         place = "layers"
         effective(policies)
     except PolicyError as exc:
@@ -112,13 +122,20 @@ def answer(request: EvaluationRequest) -> dict[str, object]:
         "schema": RESULT_SCHEMA,
         "admissible": [zone for zone, evaluation in found.items() if evaluation.admits],
         "valid_until": as_rfc3339(min(boundaries)) if boundaries else None,
-        "unsatisfiable": [ref.atom for ref in unsatisfiable(request.layers, sets)],
+        "unsatisfiable": [ref.atom for ref in _contradicting(request, sets)],
         "lint": [{"code": "NO_EFFECT", "atom": ref.atom} for ref in without_effect(request.layers, sets)],
         "zones": {
             zone: {"admit": evaluation.admits, "reasons": [reason(each) for each in evaluation.results]}
             for zone, evaluation in found.items()
         },
     }
+
+
+def _contradicting(request: EvaluationRequest, sets: Sets) -> tuple[AtomRef, ...]:
+    """Among the clauses that are asked: those about other roles refuse this request nothing."""
+    if request.operation in TAKING_NOTHING:
+        return ()
+    return unsatisfiable(request.layers, sets, roles=(request.role,))
 
 
 def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:

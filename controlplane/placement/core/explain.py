@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .decision import Document, spelt_out
-from .evaluate import UNSUPPORTED
-from .sentences import Language, remedy, say
+from .evaluate import REFERENCE, UNKNOWN, UNSUPPORTED
+from .sentences import NO_REFERENCE, Language, remedy, say
 
 NAMED = 8
 BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
@@ -105,7 +105,7 @@ def _against(document: Document, language: Language) -> dict[str, dict[str, str]
     """Per reason that clauses gave: which clauses, and what was found in which zones."""
     refused = [zone for zone in document["zones"] if _is_refused_by_clauses(zone, document["request"])]
     asked = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
-    zones = [(zone["zone"], _failing(zone)) for zone in asked or refused]
+    zones = [(zone["zone"], list(map(_told, _failing(zone)))) for zone in asked or refused]
     codes = dict.fromkeys(each["code"] for _, failing in zones for each in failing)
     return {
         code: {
@@ -127,6 +127,11 @@ def _is_refused_by_clauses(zone: Document, request: Document) -> bool:
 
 def _failing(zone: Document) -> list[Document]:
     return [each for each in zone["results"] if each["result"] != "T"]
+
+
+def _told(result: Document) -> Document:
+    is_nowhere = result["code"] == UNKNOWN and result["detail"] == REFERENCE
+    return {**result, "code": NO_REFERENCE} if is_nowhere else result
 
 
 def _has(results: Iterable[Document], code: str) -> bool:

@@ -9,9 +9,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from .attributes import ASKABLE, PARTY_ROLES, Attribute
+from .attributes import (
+    ASKABLE,
+    CERTIFIED_NAME,
+    CERTIFIED_NAME_WANTS,
+    NONE,
+    PARTY_ROLES,
+    SET_NAME,
+    Attribute,
+    correction,
+)
 from .facts import ASSERTIONS
 from .policy import LEVELS, ROLES, Atom, Certified, Policy, PolicyError, Value
+from .reading import SLUG
 
 MAX_ATOMS_PER_LAYER = 64
 MAX_VALUES = 256
@@ -20,11 +30,9 @@ MAX_VERSION = 2**53 - 1
 MAX_KM = 20_040  # half of the equator: nothing is farther away
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
-_SCHEME = re.compile(r"@?[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
 
+_OF_COPIES = ("backup", "replica")  # what may lie away from an original
 _OF_ALL = ("id", "op", "roles", "waivable", "assertion_min")
 _OF_CERTIFICATES = ("scheme", "min_version", "level", "scope", "min_remaining_days")
 _OF_PARTIES = ("party_roles", "only_with_technical_access")
@@ -112,7 +120,7 @@ class _Reader:
             op=op,
             value=VALUES[op](self, attr),
             attr=attr,
-            roles=self._words("roles", ROLES),
+            roles=self._words("roles", _OF_COPIES if op == "min_distance_km" else ROLES),
             party_roles=self._words("party_roles", PARTY_ROLES),
             only_with_technical_access=self._flag("only_with_technical_access"),
             assertion_min=ASSERTIONS[ASSERTIONS.index(self._choice("assertion_min", ASSERTIONS))],
@@ -133,6 +141,8 @@ class _Reader:
         elif op == "min_distance_km":
             needed, optional = ("value",), _OF_ALL
         _fields(self.body, required=("id", *needed), optional=optional, at=self.at, atom=self.id)
+        if op == "min_distance_km" and "roles" not in self.body:
+            self.fail("roles", f"missing: a distance is that of a copy, {' or '.join(_OF_COPIES)}")
 
     def _attribute(self, op: str) -> str:
         if "attr" not in self.body:
@@ -163,11 +173,12 @@ class _Reader:
         return tuple(sorted(set(raw)))
 
     def _check_member(self, value: object, attribute: Attribute) -> None:
-        if attribute.is_territory and isinstance(value, str) and _SET_NAME.fullmatch(value):
+        if attribute.is_territory and isinstance(value, str) and SET_NAME.fullmatch(value):
             if self.names.sets is not None and value not in self.names.sets:
                 self.fail("value", f"there is no set {value}")
         elif attribute.member is None or not attribute.member(value):
-            self.fail("value", f"{reprlib.repr(value)} is not what {self.body['attr']} is made of")
+            made_of = f"is not what {self.body['attr']} is made of{correction(attribute, value)}"
+            self.fail("value", f"{reprlib.repr(value)} {made_of}")
 
     def plain_members(self, attr: str) -> Value:
         """Like `members`, or a single one; a named set cannot be contained as a whole, since its members change."""
@@ -177,10 +188,13 @@ class _Reader:
             self.fail("value", "must name territories one by one")
         return found
 
-    def truth(self, attr: str) -> Value:
-        raw = self.body["value"]
-        if not isinstance(raw, bool):
-            self.fail("value", "must be true or false")
+    def exact(self, attr: str) -> Value:
+        """True or false, or the one word that the attribute has for nothing."""
+        raw, is_word = self.body["value"], ASKABLE[attr].member
+        is_value = is_word(raw) if is_word is not None else isinstance(raw, bool)
+        if not is_value:
+            self.fail("value", "must be true or false" if is_word is None else f"must be {NONE}")
+        assert isinstance(raw, bool | str)
         return raw
 
     def bound(self, attr: str) -> Value:
@@ -199,7 +213,7 @@ class _Reader:
 
     def certified(self, attr: str) -> Value:
         scheme = self.body["scheme"]
-        if not isinstance(scheme, str) or not _SCHEME.fullmatch(scheme):
+        if not isinstance(scheme, str) or not (CERTIFIED_NAME.fullmatch(scheme) or SET_NAME.fullmatch(scheme)):
             self.fail("scheme", "must name a certification scheme, or a class of them by @ and its name")
         classes = self.names.scheme_classes
         if scheme.startswith("@") and classes is not None and scheme not in classes:
@@ -208,10 +222,16 @@ class _Reader:
         return Certified(
             scheme=scheme,
             min_version=self._matching("min_version", _VERSION, "a version such as 3.2"),
-            level=self._matching("level", _WORD, "a word"),
-            scope=self._matching("scope", _WORD, "a word such as iaas"),
+            level=self._matching("level", CERTIFIED_NAME, CERTIFIED_NAME_WANTS),
+            scope=self._scope(),
             min_remaining_days=self._count(days, minimum=0, maximum=MAX_DAYS) if days in self.body else 0,
         )
+
+    def _scope(self) -> str | None:
+        """Written as certificates have it. An upper-case letter is refused, since it would never match."""
+        raw = self.body.get("scope")
+        hint = f"; write {raw.lower()}" if isinstance(raw, str) and SLUG.fullmatch(raw.lower()) else ""
+        return self._matching("scope", SLUG, f"lower-case letters, digits and inner hyphens, such as iaas{hint}")
 
     def _matching(self, name: str, pattern: re.Pattern[str], wants: str) -> str | None:
         raw = self.body.get(name)
@@ -260,7 +280,7 @@ VALUES: Mapping[str, Callable[[_Reader, str], Value]] = {
     "subset": _Reader.listed,
     "contains": _Reader.plain_members,
     "disjoint": _Reader.listed,
-    "is": _Reader.truth,
+    "is": _Reader.exact,
     "le": _Reader.bound,
     "ge": _Reader.bound,
     "holds": _Reader.certified,

@@ -1,7 +1,8 @@
 """Which reasons of holding data an operation gives a place, and therefore which clauses it is asked for.
 
-Standard library only. An operation that is not listed here gives no place data or work: stopping, deleting, erasing
-and exporting are always allowed. A reboot may have to start a guest that crashed, so it is asked what a start is.
+Standard library only. An operation of the control plane that ROLES_OF does not list gives no place data or work:
+stopping, deleting, erasing and exporting are always allowed. A reboot may have to start a guest that crashed, so it is
+asked what a start is.
 
 A detachment is always allowed, and yet it is in the table: when it is cancelled, the volume is given to the guest
 again, which is asked what an attachment is.
@@ -39,3 +40,32 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
 }
 # What they do themselves is always allowed: only what their undo gives back is asked.
 ASKED_WHEN_UNDONE = frozenset({"volume.detach"})
+
+# What takes nothing from anybody and gives nothing to a place, in the words of the evaluate command and of the control
+# plane. No clause is asked for them, so that nobody's data is held hostage.
+TAKING_NOTHING = (
+    "stop",
+    "delete",
+    "erase",
+    "export",
+    "detach",
+    "instance.stop",
+    "instance.shutdown",
+    "instance.power-off",
+    "instance.delete",
+    "volume.detach",
+    "volume.delete",
+    "image.delete",
+    "network.delete",
+)
+
+# All others that the command knows.
+OPERATIONS = (
+    *("create", "start", "unshelve", "resume", "restart", "reboot", "reset", "resize", "rebuild"),
+    *("migrate", "migrate_in", "evacuate", "rebalance"),
+    *("snapshot", "dump", "clone", "restore", "backup", "copy", "replicate"),
+    *("upload", "import", "cache", "attach", "grow", "rotate", "escrow"),
+    *("console", "admin", "log", "metrics", "billing"),
+    *(operation for operation, roles in ROLES_OF.items() if operation not in ASKED_WHEN_UNDONE),
+    *("image.upload", "image.import", "image.verify", "network.create"),
+)

@@ -46,6 +46,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Refused because needed facts are missing, overdue or too weakly attested ({clauses}): {found}.",
         "Refus car des faits nécessaires manquent, sont à revoir ou trop peu attestés ({clauses}) : {found}.",
     ),
+    "NO_REFERENCE": (
+        "Refused because nothing says which zone a distance is measured from ({clauses}).",
+        "Refus car rien ne dit depuis quelle zone une distance est mesurée ({clauses}).",
+    ),
     "THRESHOLD_EXCEEDED": (
         "Above what a policy allows ({clauses}): {found}.",
         "Au-dessus de ce qu'une politique autorise ({clauses}) : {found}.",
@@ -242,6 +246,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "State what is missing or overdue, attested as the clause demands and signed by a sovereignty officer.",
         "Déclarez ce qui manque ou est à revoir, attesté comme exigé et signé par un responsable de souveraineté.",
     ),
+    "remedy.reference": (
+        "Ask for it as a copy of something whose zone is known, or ask the owner of the clause.",
+        "Demandez-le comme copie de quelque chose dont la zone est connue, ou voyez le propriétaire de la clause.",
+    ),
     "remedy.farther": (
         "Choose a zone that is farther away.",
         "Choisissez une zone plus éloignée.",
@@ -305,6 +313,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
+NO_REFERENCE = "NO_REFERENCE"  # in place of ATTR_UNKNOWN where no fact is missing, but the zone to measure from
+
 # What is to be done about a clause that does not hold. `mend.` is there where an operator has something else to do.
 REMEDIES: dict[str, str] = {
     "ATTR_MISMATCH": "elsewhere",
@@ -329,7 +339,7 @@ REMEDIES: dict[str, str] = {
 
 def remedy(code: str, *, is_operator: bool) -> str | None:
     """The key of what to do about a reason."""
-    name = REMEDIES.get(code)
+    name = "reference" if code == NO_REFERENCE else REMEDIES.get(code)
     if name is None:
         return None
     return f"mend.{name}" if is_operator and f"mend.{name}" in SENTENCES else f"remedy.{name}"

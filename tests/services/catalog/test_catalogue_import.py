@@ -240,6 +240,9 @@ def test_importing_what_was_exported_changes_nothing(document: Any) -> None:
     state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=soon, assertion="third_party")
     state_of("zone", "fr-idf-2", {"certifications": []}, assertion="measured", evidence_sha256="a" * 64)
     state_of("zone", "fr-idf-3", {"parties": None}, valid_from=soon)
+    evidenced = [held | {"evidence_sha256": "b" * 64} for held in zone_of(document, "fr-est-1")["certifications"]]
+    state_of("zone", "fr-est-1", {"certifications": evidenced}, assertion="certificate")
+    state_of("zone", "fr-est-2", {"certifications": None}, assertion="certificate")
     state_of("region", "fr-idf", {"region.kind": "EU"})
     state_of("pool", "gold", {"pool.replica_zones": ["fr-idf-1"]})
     before = list(Fact.objects.order_by("pk").values())
@@ -315,6 +318,7 @@ STATEMENT = {
         (["zones", 2, "status"], "shut", "zones[2].status"),
         (["zones", 2, "valid_to"], "2025-01-01T00:00:00Z", "zones[2].valid_to"),
         (["zones", 2, "location"], {"territory": "France"}, "zones[2].location.territory"),
+        (["zones", 2, "location", "lat"], 1e-7, "zones[2].location.lat"),
         (["zones", 2, "colour"], "blue", "zones[2].colour: there is no such attribute"),
         (["zones", 2, "parties", 0, "party"], "nobody", "zones[2].parties"),
         (["zones", 2, "parties", 0, "role"], "owner", "zones[2].parties[0].role"),
@@ -339,6 +343,23 @@ def test_a_mistake_is_named_with_its_place_and_imports_nothing(
     assert place in str(refusal.value)
     assert not Zone.objects.exists()
     assert not Fact.objects.exists()
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T00:00:00Z", "2100-01-01T00:00:00Z"])
+def test_a_file_that_was_made_in_the_future_is_refused_unless_somebody_says_when_it_was_checked(
+    document: Any, moment: str
+) -> None:
+    document["generated_for"] = moment
+    with pytest.raises(CatalogueInvalid, match="generated_for: lies in the future") as refusal:
+        catalogue_import(SYSTEM, document, Signing(officer()))
+    assert not Zone.objects.exists(), refusal
+    assert catalogue_import(SYSTEM, document, Signing(officer(), attested_at=clock.now())).stated
+
+
+def test_what_begins_at_the_end_of_time_can_be_imported(document: Any) -> None:
+    document["parties"][0]["as_of"] = "9999-12-31T00:00:00Z"
+    import_sample(document)
+    assert Fact.objects.filter(valid_from__year=9999).exists()
 
 
 @pytest.mark.parametrize("document", [[], "text", 5, {}])

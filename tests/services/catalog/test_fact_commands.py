@@ -183,6 +183,10 @@ def test_a_new_key_signs_what_an_old_one_had_signed(run: Any, officer: str, key:
         (json.dumps(STATEMENT | {"colour": "blue"}).encode(), r"facts\[0\]: unknown key 'colour'"),
         (json.dumps(STATEMENT | {"attested_at": "today"}).encode(), r"facts\[0\].attested_at: must be a moment"),
         (json.dumps(STATEMENT | {"attribute": ["x"]}).encode(), r"facts\[0\].attribute"),
+        (
+            json.dumps(STATEMENT | {"attribute": "location.lat", "value": 0.00001}).encode(),
+            r"facts\[0\].value: must be a number from -90 to 90",
+        ),
         (json.dumps(STATEMENT | {"value": "good"}).encode(), r"facts\[0\].value: must be one of"),
     ],
 )

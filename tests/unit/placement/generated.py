@@ -102,7 +102,8 @@ def certified(draw: st.DrawFn) -> Atom:
 
 @st.composite
 def distances(draw: st.DrawFn) -> Atom:
-    return Atom("a", "min_distance_km", draw(st.integers(1, 3)) * 100, **draw(selectors("")))
+    copies = {"roles": tuple(sorted(draw(sets_of(("backup", "replica"), least=1))))}
+    return Atom("a", "min_distance_km", draw(st.integers(1, 3)) * 100, **draw(selectors("")) | copies)
 
 
 def atoms() -> st.SearchStrategy[Atom]:

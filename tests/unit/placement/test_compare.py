@@ -35,8 +35,9 @@ BYOK: Clause = {"attr": "keys.custody", "op": "ge", "value": "customer_byok"}
 HYOK: Clause = BYOK | {"value": "customer_hyok"}
 DAYS_30: Clause = {"attr": "disconnect.tested_at", "op": "within_days", "value": 30}
 DAYS_365: Clause = DAYS_30 | {"value": 365}
-KM_100: Clause = {"op": "min_distance_km", "value": 100}
-KM_300: Clause = {"op": "min_distance_km", "value": 300}
+KM_100: Clause = {"op": "min_distance_km", "value": 100, "roles": ["backup"]}
+KM_300: Clause = KM_100 | {"value": 300}
+NO_NOTICE: Clause = {"attr": "party.control_change_notice", "op": "is", "value": "none"}
 NO_VETO: Clause = {"attr": "party.non_eu_veto", "op": "is", "value": False}
 SNC: Clause = {"op": "holds", "scheme": "SecNumCloud"}
 ACCESS = {"only_with_technical_access": True}
@@ -79,6 +80,7 @@ STRICTER: list[tuple[Clause, Clause]] = [
     (IN_FR, IN_FR | {"roles": ["backup"]}),
     (IN_FR | {"roles": ["backup", "key"]}, IN_FR | {"roles": ["backup"]}),
     (NO_VETO, NO_VETO | {"party_roles": ["operator"]}),
+    (NO_NOTICE, NO_NOTICE | {"party_roles": ["operator"]}),
     (NO_VETO | {"party_roles": ["operator", "remote_support"]}, NO_VETO | {"party_roles": ["operator"]}),
     (NO_VETO, NO_VETO | ACCESS),
     (IN_FR | {"assertion_min": "third_party"}, IN_FR),
@@ -87,12 +89,16 @@ STRICTER: list[tuple[Clause, Clause]] = [
 ]
 
 
+LISTING = ("in", "subset", "disjoint")
+
+
 @pytest.mark.parametrize(("strict", "loose"), STRICTER)
 def test_of_two_clauses_one_implies_the_other(strict: Clause, loose: Clause) -> None:
     assert stricter(strict, loose) and not stricter(loose, strict)
     assert stricter(strict, strict) and stricter(loose, loose)
-    assert change([policy(clause(loose))], [policy(clause(strict))], SETS) == "tighter"
-    assert change([policy(clause(strict))], [policy(clause(loose))], SETS) == "looser"
+    named = any(value.startswith("@") for each in (strict, loose) if each["op"] in LISTING for value in each["value"])
+    assert change([policy(clause(loose))], [policy(clause(strict))]) == ("incomparable" if named else "tighter")
+    assert change([policy(clause(strict))], [policy(clause(loose))]) == ("incomparable" if named else "looser")
 
 
 INCOMPARABLE: list[tuple[Clause, Clause]] = [
@@ -118,7 +124,7 @@ INCOMPARABLE: list[tuple[Clause, Clause]] = [
 @pytest.mark.parametrize(("one", "other"), INCOMPARABLE)
 def test_of_two_clauses_neither_implies_the_other(one: Clause, other: Clause) -> None:
     assert not stricter(one, other) and not stricter(other, one)
-    assert change([policy(clause(one))], [policy(clause(other))], SETS) == "incomparable"
+    assert change([policy(clause(one))], [policy(clause(other))]) == "incomparable"
 
 
 def test_naming_all_parties_one_by_one_says_no_less_than_naming_none_to_whoever_names_some() -> None:
@@ -187,26 +193,69 @@ def test_bounds_are_numbers(demand: Clause, expected: int) -> None:
         (EU, HEALTH, "incomparable"),
         (EU, [*EU, clause(IN_FR, "fr")], "tighter"),
         ([*EU, clause(IN_FR, "fr")], EU, "looser"),
-        (EU, [clause(IN_FR, "fr"), *EU[1:]], "tighter"),
+        (EU, [clause(IN_FR, "fr"), *EU[1:]], "incomparable"),
         (EU, [clause(IN_FR, "fr"), *EU[2:]], "incomparable"),
-        ([*EU, clause(IN_FR, "fr")], [clause(IN_FR, "other"), *EU[1:]], "same"),
+        ([*EU, clause(IN_FR, "fr")], [clause(IN_FR, "other"), *EU[1:]], "looser"),
+        ([*EU, clause(IN_FR, "fr")], [clause(IN_FR, "other"), *reversed(EU)], "same"),
     ],
 )
 def test_what_a_change_does(before: list[Clause], after: list[Clause], expected: Change) -> None:
-    assert change([policy(*before)], [policy(*after)], SETS) == expected
+    assert change([policy(*before)], [policy(*after)]) == expected
+
+
+def listing(op: str, *values: str) -> Clause:
+    return {"attr": "admin.access_from", "op": op, "value": list(values)}
+
+
+CLASS_Q: Clause = {"op": "holds", "scheme": "@Q"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # in what is allowed, both must name the same sets
+        (listing("subset", "FR", "DE"), listing("subset", "@FR"), "incomparable"),
+        (listing("subset", "@EEA"), listing("subset", "@EU"), "incomparable"),
+        (listing("subset", "@EU"), listing("subset", "@FR", "@EU"), "incomparable"),
+        (listing("subset", "@EU"), listing("subset", "@EU"), "same"),
+        (listing("subset", "@EU", "NO"), listing("subset", "@EU"), "tighter"),
+        (listing("subset", "@EU"), listing("subset", "@EU", "FR"), "looser"),  # which holds it today
+        # in what is forbidden, more of them are stricter
+        (listing("disjoint", "@EU"), listing("disjoint", "@EU", "@EEA"), "tighter"),
+        (listing("disjoint", "@EU"), listing("disjoint", "@EU", "US"), "tighter"),
+        (listing("disjoint", "FR"), listing("disjoint", "@EU"), "incomparable"),
+        (listing("disjoint", "@EU"), listing("disjoint", "FR"), "incomparable"),
+        # classes of schemes
+        (CLASS_Q, CLASS_Q, "same"),
+        (CLASS_Q, CLASS_Q | {"scope": "iaas"}, "tighter"),
+        (SNC, CLASS_Q, "incomparable"),
+        (CLASS_Q, SNC, "incomparable"),
+        (CLASS_Q, CLASS_Q | {"scheme": "@W"}, "incomparable"),
+    ],
+)
+def test_a_change_is_judged_by_the_names_of_sets_and_not_by_what_they_hold(
+    before: Clause, after: Clause, expected: Change
+) -> None:
+    assert change([policy(clause(before))], [policy(clause(after))]) == expected
+
+
+def test_a_literal_clause_beside_it_does_not_make_a_named_set_superfluous() -> None:
+    both = policy(clause(IN_FR, "fr"), clause(IN_EU, "eu"))
+    assert change([both], [policy(clause(IN_FR, "fr"))]) == "looser"
+    assert change([policy(clause(IN_EU, "eu"))], [both]) == "tighter"
 
 
 def test_what_moves_to_another_level_is_still_demanded() -> None:
-    assert change([policy(*EU)], [policy(*EU[:2], level="project"), policy(*EU[2:], level="resource")], SETS) == "same"
+    assert change([policy(*EU)], [policy(*EU[:2], level="project"), policy(*EU[2:], level="resource")]) == "same"
 
 
 CLASSIFIED = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
 
 
 def test_nothing_is_stricter_than_what_is_refused_everywhere() -> None:
-    assert change([policy(*STATE)], [CLASSIFIED], SETS) == "tighter"
-    assert change([CLASSIFIED], [policy(*STATE)], SETS) == "looser"
-    assert change([CLASSIFIED], [CLASSIFIED, policy(*EU)], SETS) == "same"
+    assert change([policy(*STATE)], [CLASSIFIED]) == "tighter"
+    assert change([CLASSIFIED], [policy(*STATE)]) == "looser"
+    assert change([CLASSIFIED], [CLASSIFIED, policy(*EU)]) == "same"
 
 
 # --- no effect
@@ -279,6 +328,7 @@ def test_what_has_no_effect_is_told_with_its_policy() -> None:
         ([HAS_BOTH, HAS_HOST | {"op": "disjoint"}], [0, 1]),
         ([NO_VETO, NO_VETO | {"value": True}], [0, 1]),
         ([NO_VETO, NO_VETO], []),
+        ([NO_NOTICE, NO_NOTICE], []),
         ([SHARE_24, SHARE_24 | {"op": "ge", "value": "24.00"}], []),
         ([SHARE_24, SHARE_24 | {"op": "ge", "value": "24.01"}], [0, 1]),
         ([SHARE_39, SHARE_24, SHARE_24 | {"op": "ge", "value": "30.00"}], [1, 2]),
@@ -302,6 +352,42 @@ def test_what_has_no_effect_is_told_with_its_policy() -> None:
 def test_clauses_that_can_never_hold_together(clauses: list[Clause], named: list[int]) -> None:
     found = unsatisfiable([layer("organization", *clauses)], SETS)
     assert [ref.atom for ref in found] == [f"o{number}" for number in named]
+
+
+SOON = IN_FR | {"value": ["@SOON"]}
+
+
+@pytest.mark.parametrize(
+    ("clauses", "named"),
+    [
+        ([IN_FR, SOON], []),
+        ([SOON, IN_FR | {"value": ["@LATER"]}], []),
+        ([IN_FR | {"value": ["DE"]}, IN_FR | {"value": ["@SOON", "FR"]}], []),
+        ([NO_US | {"value": ["@SOON"]}, NO_US | {"op": "contains", "value": ["US"]}], []),
+        ([IN_FR, SOON, IN_FR | {"value": ["DE"]}], [0, 2]),
+        ([IN_FR, IN_FR | {"value": ["@EEA"]}, IN_FR | {"value": ["US"]}], [1, 2]),
+    ],
+)
+def test_a_clause_with_a_set_that_is_not_in_force_may_hold_once_it_is(clauses: list[Clause], named: list[int]) -> None:
+    found = unsatisfiable([layer("organization", *clauses)], SETS)
+    assert [ref.atom for ref in found] == [f"o{number}" for number in named]
+
+
+def test_only_clauses_about_a_role_that_is_asked_for_contradict_each_other() -> None:
+    backup = {"roles": ["backup", "key"]}
+    layers = [layer("organization", IN_FR | backup, IN_FR | {"value": ["DE"]} | backup)]
+    assert [ref.atom for ref in unsatisfiable(layers, SETS)] == ["o0", "o1"]
+    assert [ref.atom for ref in unsatisfiable(layers, SETS, roles=("compute", "backup"))] == ["o0", "o1"]
+    assert unsatisfiable(layers, SETS, roles=("compute",)) == ()
+    assert unsatisfiable([*layers, CLASSIFIED], SETS, roles=()) == (
+        AtomRef("classified", "classification", "classified"),
+    )
+
+
+def test_of_two_policies_with_one_name_only_the_guilty_clause_is_blamed() -> None:
+    """Such as two versions of a policy in a lineage."""
+    twins = [layer("lineage", IN_FR), layer("lineage", IN_FR), layer("lineage", IN_FR_DE, IN_FR | {"value": ["DE"]})]
+    assert [ref.atom for ref in unsatisfiable(twins, SETS)] == ["l0", "l1"]
 
 
 def test_a_contradiction_between_levels_names_both() -> None:

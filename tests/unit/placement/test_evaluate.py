@@ -132,7 +132,11 @@ def test_an_operator_on_what_is_unknown(op: str) -> None:
 
 
 def test_of_a_zone_that_nobody_knows_everything_is_unknown() -> None:
-    for atom in (*ASKED.values(), {"op": "holds", "scheme": "SNC"}, {"op": "min_distance_km", "value": 1}):
+    for atom in (
+        *ASKED.values(),
+        {"op": "holds", "scheme": "SNC"},
+        {"op": "min_distance_km", "value": 1, "roles": ["backup"]},
+    ):
         assert told(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
 
 
@@ -270,7 +274,7 @@ def test_the_versions_of_the_sets_that_were_used_are_known() -> None:
         {"id": "c", "op": "holds", "scheme": "@EU"},
         {"id": "d", "op": "holds", "scheme": "@OLD"},
         {"id": "e", "op": "holds", "scheme": "SNC"},
-        {"id": "f", "op": "min_distance_km", "value": 1},
+        {"id": "f", "op": "min_distance_km", "value": 1, "roles": ["backup"]},
         within("g", "logs.countries", "subset", "@LOST"),
     ]
     assert sets_used([policy(*clauses)], known, now=NOW) == {("scheme_class", "@EU"): EVER, ("set", "@EU"): BREXIT}
@@ -402,7 +406,7 @@ def placed(name: str, lat: object, lon: object) -> Zone:
 
 
 def distant(here: Zone, reference: Zone | None, km: int) -> AtomResult:
-    layer = policy({"id": "far", "op": "min_distance_km", "value": km})
+    layer = policy({"id": "far", "op": "min_distance_km", "value": km, "roles": ["backup"]})
     return only(evaluate([layer], here, World(), now=NOW, roles=("backup",), reference=reference))
 
 

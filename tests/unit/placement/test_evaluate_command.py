@@ -11,6 +11,8 @@ import pytest
 from controlplane.placement.core import evaluation_request
 from controlplane.placement.core.evaluation_request import answer, parse
 from controlplane.placement.core.policy import LEVELS, ROLES
+from controlplane.placement.core.reading import Malformed
+from controlplane.placement.core.roles import OPERATIONS, TAKING_NOTHING
 from tests.unit.placement.sample import (
     CATALOGUE_FILE,
     EU,
@@ -159,6 +161,34 @@ def test_contradictions_and_clauses_without_effect_are_told() -> None:
     assert (result["unsatisfiable"], result["admissible"], result["lint"]) == (["fr", "de"], [], [])
 
 
+def test_only_clauses_about_the_role_that_is_asked_for_contradict_each_other() -> None:
+    backup = {"roles": ["backup"]}
+    here, there = (within(f"b-{name}", "location.territory", "in", name) | backup for name in ("FR", "DE"))
+    body = request(layer(here, there))
+    result = within_process(body)
+    assert (result["unsatisfiable"], result["admissible"]) == ([], list(ZONES))
+    result = within_process(body | {"role": "backup"})
+    assert (result["unsatisfiable"], result["admissible"]) == (["b-FR", "b-DE"], [])
+    result = within_process(body | {"role": "backup", "operation": "delete"})
+    assert (result["unsatisfiable"], result["admissible"]) == ([], list(ZONES))
+
+
+def test_a_set_that_is_not_yet_in_force_is_unknown_and_no_contradiction() -> None:
+    body = request(
+        layer(within("fr", "location.territory", "in", "FR"), within("soon", "location.territory", "in", "@SOON"))
+    )
+    body["catalogue"]["sets"]["@SOON"] = {"valid_from": "2026-12-01T00:00:00Z", "values": ["FR"]}
+    result = within_process(body)
+    assert (result["unsatisfiable"], result["admissible"]) == ([], [])
+    assert result["valid_until"] == "2026-12-01T00:00:00Z"
+    assert result["zones"]["fr-idf-1"]["reasons"][1] == {
+        "atom": "soon",
+        "result": "U",
+        "code": "ATTR_UNKNOWN",
+        "detail": "@SOON",
+    }
+
+
 @pytest.mark.parametrize("status", ["draining", "closed"])
 def test_a_zone_that_is_not_open_takes_nothing_new(status: str) -> None:
     body = request(layer(within("loc", "location.territory", "in")))
@@ -171,7 +201,7 @@ def test_a_zone_that_is_not_open_takes_nothing_new(status: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("operation", ["stop", "delete", "erase", "export"])
+@pytest.mark.parametrize("operation", TAKING_NOTHING)
 def test_what_gives_a_zone_nothing_is_never_refused(operation: str) -> None:
     body = request(layer(*STATE), operation=operation)
     entry(body["catalogue"], "zones", "us-va-1")["status"] = "closed"
@@ -222,6 +252,19 @@ def test_a_layer_may_say_its_version_and_every_level_and_role_is_known() -> None
         assert within_process(request(layer(level=level, version=7)))["admissible"]
     for role in ROLES:
         assert within_process(request(layer(*EU), role=role))["admissible"]
+
+
+def test_all_operations_that_take_something_are_evaluated_alike() -> None:
+    assert {"create", "backup", "migrate", "instance.create", "console.read"} <= set(OPERATIONS)
+    assert {"stop", "delete", "erase", "export", "instance.stop", "volume.delete"} <= set(TAKING_NOTHING)
+    body = request(layer(*EU))
+    assert {json.dumps(within_process(body | {"operation": name})) for name in OPERATIONS} == {
+        json.dumps(within_process(body))
+    }
+
+
+def test_one_id_may_stand_at_two_levels() -> None:
+    assert within_process(request(layer(), layer(level="project")))["admissible"] == list(ZONES)
 
 
 def test_the_same_request_has_the_same_answer() -> None:
@@ -276,6 +319,57 @@ def test_names_of_any_language_are_written_as_utf_8(tmp_path: Path) -> None:
         assert found["detail"] == "Évry-Courcouronnes 東京"
 
 
+def test_how_well_certificates_are_attested_is_for_the_file_and_their_papers_to_say() -> None:
+    body = request(layer(secnumcloud(assertion_min="certificate")))
+    idf = entry(body["catalogue"], "zones", "fr-idf-2")
+    assert within_process(body)["admissible"] == []
+    idf["assertion"] = "third_party"
+    assert within_process(body)["zones"]["fr-idf-2"]["reasons"][0]["detail"] == "certifications (third_party)"
+    for certificate_ in idf["certifications"]:
+        assert within_process(body)["admissible"] == []  # as long as one of them names no paper
+        certificate_["evidence_sha256"] = "a" * 64
+    assert within_process(body)["admissible"] == ["fr-idf-2"]
+    body["layers"][0]["atoms"].append(within("loc", "location.territory", "in") | {"assertion_min": "certificate"})
+    assert within_process(body)["zones"]["fr-idf-2"]["reasons"][1]["detail"] == "location.territory (third_party)"
+    body = request(layer(secnumcloud(assertion_min="measured")))
+    entry(body["catalogue"], "zones", "fr-idf-2").update(assertion="measured")
+    assert within_process(body)["admissible"] == ["fr-idf-2"]
+
+
+def test_a_party_of_the_last_year_that_there_is_needs_no_review() -> None:
+    body = request(layer(*EU, *OWNERSHIP))
+    entry(body["catalogue"], "parties", "op-alpha")["as_of"] = "9999-12-31T00:00:00Z"
+    found = within_process(body)["zones"]["fr-idf-1"]["reasons"]
+    assert {each["code"] for each in found if each["result"] != "T"} == {"ATTR_UNKNOWN"}
+
+
+def test_schemes_have_one_name_in_certificates_and_in_policies() -> None:
+    body = request(layer({"id": "iso", "op": "holds", "scheme": "ISO/IEC 27001", "scope": "iaas"}))
+    entry(body["catalogue"], "zones", "fr-idf-1")["certifications"][2]["scheme"] = "ISO/IEC 27001"
+    assert within_process(body)["admissible"] == ["fr-idf-1"]
+
+
+def stated(start: str, end: str | None, value: str = "FR") -> dict[str, Any]:
+    return {
+        "subject_kind": "zone",
+        "subject_id": "fr-idf-1",
+        "attribute": "location.site_id",
+        "value": value,
+        "valid_from": start,
+        "valid_to": end,
+    }
+
+
+def test_single_statements_follow_each_other_in_any_order_and_none_overlaps() -> None:
+    years = [stated(f"{year}-01-01T00:00:00Z", f"{year + 1}-01-01T00:00:00Z", str(year)) for year in range(2020, 2040)]
+    body = request(layer({"id": "site", "attr": "location.site_id", "op": "in", "value": ["2026"]}))
+    body["catalogue"]["statements"] = [*years[10:], *reversed(years[:10])]
+    assert within_process(body)["admissible"] == ["fr-idf-1"]
+    body["catalogue"]["statements"].insert(5, stated("2020-06-01T00:00:00Z", "2020-06-02T00:00:00Z"))
+    with pytest.raises(Malformed, match=r"^statements\[5\]: two versions hold at the same time\.$"):
+        within_process(body)
+
+
 # --- what cannot be evaluated
 
 
@@ -314,6 +408,24 @@ def test_a_request_without_end_is_not_read_to_its_end() -> None:
     assert "more than 67108864 bytes" in refused(text)
 
 
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [
+        (">/dev/full", "answer: cannot be written: [Errno 28]"),
+        (">&-", "answer: cannot be written: standard output is closed"),
+        ("| true", "answer: cannot be written: [Errno 32]"),
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_told_in_one_line(redirection: str, reason: str, tmp_path: Path) -> None:
+    body = request(layer(*STATE, *[EU[0] | {"id": "x" * 60 + str(n)} for n in range(50)]))  # more than a pipe holds
+    (tmp_path / "ask.json").write_text(json.dumps(body))
+    command = f"{{ {sys.executable} -S -m controlplane.placement.core evaluate $ASK; echo $? >&2; }} {redirection}"
+    environment = {"ASK": str(tmp_path / "ask.json"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, env=environment, cwd=ROOT)
+    line, status = done.stderr.decode().splitlines()
+    assert (line.startswith(reason), status, done.stdout) == (True, "2", b""), line
+
+
 def test_the_command_line_itself_is_checked() -> None:
     for arguments in ([], ["evaluate"], ["explain", "-"], ["evaluate", "-", "-"]):
         assert run(*arguments).returncode == 2
@@ -330,6 +442,8 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     (request(operation=...), "request: 'operation' is missing"),
     (request(operation=""), "operation: "),
     (request(operation=["create"]), "operation: "),
+    (request(operation="instance.stopp"), "operation: there is no operation 'instance.stopp'"),
+    (request(operation="Delete"), "operation: there is no operation 'Delete'"),
     (request(role=...), "request: 'role' is missing"),
     (request(role="everything"), "role: "),
     (request(role=None), "role: "),
@@ -353,6 +467,12 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     (request(layer(), layer(level="galaxy")), "layers[1].level: "),
     (request(layer(name="")), "layers[0].id: "),
     (request({"level": "project", "id": "x"}), "layers[0].atoms: missing"),
+    (request(layer(*EU), layer(name="pol-2"), layer()), "layers[2].id: another organization layer has the id 'pol-1'"),
+    (request(layer(secnumcloud(scope="IaaS"))), "layers[0].atoms[0].scope (atom snc): must be lower-case"),
+    (
+        request(layer({"id": "far", "op": "min_distance_km", "value": 1})),
+        "layers[0].atoms[0].roles (atom far): missing",
+    ),
     (request(layer(EU[0], EU[0])), "layers[0].atoms[1].id (atom loc): "),
     (request(layer(EU[0] | {"op": "subset"})), "layers[0].atoms[0].op (atom loc): location.territory takes only: in"),
     (request(layer(EU[0] | {"attr": "x"})), "layers[0].atoms[0].attr (atom loc): unknown attribute 'x'"),
@@ -362,7 +482,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     (request(layer(EU[0] | {"a" * 10_000: 1})), "layers[0].atoms[0].aaaaa"),
     (request(layer(*[EU[0] | {"id": f"a{n}"} for n in range(65)])), "layers[0].atoms: must have at most 64"),
     (
-        request(*[layer(*[EU[0] | {"id": f"a{n}"} for n in range(64)]) for _ in range(5)]),
+        request(*[layer(*[EU[0] | {"id": f"a{n}"} for n in range(64)], name=f"pol-{m}") for m in range(5)]),
         "layers: the policies have 320",
     ),
 ]
@@ -392,6 +512,38 @@ CATALOGUES: list[tuple[str, Any, str]] = [
     ("parties", lambda parties: parties[3].update(non_eu_veto="no"), "parties[3].non_eu_veto: must be true or false"),
     ("sets", lambda sets: sets.update({"@EU": {"valid_from": "2020-02-01T00:00:00Z", "values": ["@EU"]}}), "sets.@EU"),
     ("sets", lambda sets: sets.update({"EU": {}}), "sets.EU: a set's name"),
+    (
+        "sets",
+        lambda sets: sets.update({"@A": {"valid_from": "2020-02-01T00:00:00Z", "values": ["FR", "@B"]}}),
+        'sets.@A.values: must be a list of territories such as ["FR"], each once, or null when it is not known; '
+        "'@B' names a set",
+    ),
+    (
+        "sets",
+        lambda sets: sets["@EU"].update(values=["FR", "UK"]),
+        'sets.@EU.values: must be a list of territories such as ["FR"], each once, or null when it is not known; '
+        "the code of UK is GB.",
+    ),
+    ("parties", lambda parties: parties[0].update(statutory_seat="EL"), "parties[0].statutory_seat: must be a territ"),
+    ("zones", lambda zones: zones[0]["location"].update(territory="XX"), "zones[0].location.territory: must be a ter"),
+    ("zones", lambda zones: zones[0]["location"].update(urban_area="@Paris"), "zones[0].location.urban_area: must be"),
+    ("zones", lambda zones: zones[0]["location"].update(lat=1e-7), "zones[0].location.lat: must be a number from -90"),
+    ("zones", lambda zones: zones[0]["location"].update(lon=-0.00009), "zones[0].location.lon: must be a number from"),
+    (
+        "zones",
+        lambda zones: zones[0]["certifications"][0].update(scheme="Sec\u200bNumCloud"),
+        "zones[0].certifications[0].scheme: must be",
+    ),
+    (
+        "zones",
+        lambda zones: zones[0]["certifications"][0].update(level="high "),
+        "zones[0].certifications[0].level: must be",
+    ),
+    (
+        "zones",
+        lambda zones: zones[0]["certifications"][0].update(evidence_sha256="paper"),
+        "zones[0].certifications[0].evidence_sha256: must be a SHA-256 digest",
+    ),
 ]
 
 

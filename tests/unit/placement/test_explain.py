@@ -277,6 +277,19 @@ def test_classified_information_has_no_place_and_no_remedy_but_another_system() 
     assert operator(document, "fr")[0] == "Aucun lieu ne pourra jamais l'héberger ici : classification/classified."
 
 
+def test_a_distance_from_nowhere_is_no_missing_fact() -> None:
+    far = policy({"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}, level="project")
+    document = told("fr-idf-1", far, role="backup")
+    assert {zone["zone"]: zone["codes"] for zone in document["zones"]}["fr-idf-1"] == {"ATTR_UNKNOWN": 1}
+    for tell in (tenant, operator):
+        assert "Refused because nothing says which zone a distance is measured from (project/far)." in tell(document)
+        assert "Refus car rien ne dit depuis quelle zone une distance est mesurée (project/far)." in tell(
+            document, "fr"
+        )
+        assert SENTENCES["remedy.reference"][0] in tell(document)
+        assert not any("Ask the operator" in each or "State what" in each for each in tell(document))
+
+
 def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:
     reasons = {code for _, code in TESTS.values()} | {*PROGRESS[:-1], "ATTR_UNKNOWN", "TOO_CLOSE", UNSUPPORTED}
     assert reasons <= SENTENCES.keys() and reasons <= REMEDIES.keys()

@@ -17,6 +17,7 @@ from controlplane.placement.core.policy_document import (
     as_document,
     parse,
 )
+from controlplane.placement.core.territories import TERRITORY_CODES
 from tests.unit.placement.generated import policies
 from tests.unit.placement.sample import EU, HEALTH, OWNERSHIP, STATE, secnumcloud
 
@@ -38,7 +39,7 @@ def certified(**changes: Any) -> dict[str, Any]:
 
 
 def distant(**changes: Any) -> dict[str, Any]:
-    return {"id": "far", "op": "min_distance_km", "value": 100} | changes
+    return {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]} | changes
 
 
 def test_a_policy_is_read_as_written() -> None:
@@ -165,6 +166,15 @@ BROKEN: list[tuple[Any, str, str | None]] = [
     (document(clause(value=["FR\n"])), "/atoms/0/value", "loc"),
     (document(clause(value=["F*"])), "/atoms/0/value", "loc"),
     (document(clause(value=["@"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["FR", "UK"])), "/atoms/0/value", "loc"),
+    (document(clause(value=["XX"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="location.urban_area", value=["@EU"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="location.urban_area", value=["@Metz !"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.control_change_notice", op="is", value=True)), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.control_change_notice", op="is", value=["none"])), "/atoms/0/value", "loc"),
+    (document(clause(attr="party.control_change_notice", op="within_days", value=90)), "/atoms/0/op", "loc"),
+    (document(without(distant(), "roles")), "/atoms/0/roles", "far"),
+    (document(distant(roles=["backup", "compute"])), "/atoms/0/roles", "far"),
     (document(clause(value=["@E U"])), "/atoms/0/value", "loc"),
     (document(clause(value=["FR"] * (MAX_VALUES + 1))), "/atoms/0/value", "loc"),
     (document(clause(attr="zone.id", value=["@EU"])), "/atoms/0/value", "loc"),
@@ -204,6 +214,13 @@ BROKEN: list[tuple[Any, str, str | None]] = [
     (document(certified(scheme=7)), "/atoms/0/scheme", "snc"),
     (document(certified(scheme="@")), "/atoms/0/scheme", "snc"),
     (document(certified(scheme="SNC\n")), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme="SNC ")), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme="a" * 64)), "/atoms/0/scheme", "snc"),
+    (document(certified(scheme="@A B")), "/atoms/0/scheme", "snc"),
+    (document(certified(level="a" * 64)), "/atoms/0/level", "snc"),
+    (document(certified(scope="IaaS")), "/atoms/0/scope", "snc"),
+    (document(certified(scope="i a a s")), "/atoms/0/scope", "snc"),
+    (document(certified(scope="a" * 64)), "/atoms/0/scope", "snc"),
     (document(certified(min_version=3.2)), "/atoms/0/min_version", "snc"),
     (document(certified(min_version="three")), "/atoms/0/min_version", "snc"),
     (document(certified(min_version="3.")), "/atoms/0/min_version", "snc"),
@@ -241,11 +258,18 @@ LIMITS: list[dict[str, Any]] = [
     document(id="a" * 64),
     document(version=2**53 - 1),
     document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]),
-    document(clause(value=[f"{one}{two}" for one in "ABCDEFGHIJKLMNOP" for two in "ABCDEFGHIJKLMNOP"][:MAX_VALUES])),
+    document(clause(value=sorted(TERRITORY_CODES))),
+    document(clause(attr="location.site_id", value=[f"site-{number:03}" for number in range(MAX_VALUES)])),
+    document(clause(attr="location.urban_area", value=["M@etz", "Évry-Courcouronnes"])),
     document(clause(attr="disconnect.tested_at", op="within_days", value=1)),
     document(clause(attr="disconnect.tested_at", op="within_days", value=3660)),
     document(distant(value=1)),
     document(distant(value=20_040)),
+    document(distant(roles=["backup", "replica"])),
+    document(distant(roles=["replica"])),
+    document(certified(scheme="ISO/IEC 27001:2022", level="EAL4+", scope="iaas-2")),
+    document(certified(scheme="a" * 63, level="A", scope="a" * 63)),
+    document(clause(attr="party.control_change_notice", op="is", value="none")),
     document(certified(min_remaining_days=3660)),
     document(clause(attr="party.non_eu_max_single_pct", op="le", value="100.00")),
     document(clause(attr="party.non_eu_max_single_pct", op="ge", value="0.00")),
@@ -424,8 +448,56 @@ MESSAGES: list[tuple[Any, str]] = [
         "/atoms/0/scheme (atom snc): must name a certification scheme, or a class of them by @ and its name",
     ),
     (document(certified(min_version="x")), "/atoms/0/min_version (atom snc): must be a version such as 3.2"),
-    (document(certified(level="")), "/atoms/0/level (atom snc): must be a word"),
-    (document(certified(scope="")), "/atoms/0/scope (atom snc): must be a word such as iaas"),
+    (
+        document(certified(level="")),
+        "/atoms/0/level (atom snc): must be 1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending with "
+        "a letter or digit",
+    ),
+    (
+        document(certified(scope="")),
+        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas",
+    ),
+    (
+        document(certified(scope=7)),
+        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas",
+    ),
+    (
+        document(certified(scope="i_a")),
+        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas",
+    ),
+    (
+        document(certified(scope="IaaS")),
+        "/atoms/0/scope (atom snc): must be lower-case letters, digits and inner hyphens, such as iaas; write iaas",
+    ),
+    (
+        document(clause(value=["UK"])),
+        "/atoms/0/value (atom loc): 'UK' is not what location.territory is made of; the code of UK is GB",
+    ),
+    (
+        document(clause(attr="keys.countries", op="contains", value=["EL"])),
+        "/atoms/0/value (atom loc): 'EL' is not what keys.countries is made of; the code of EL is GR",
+    ),
+    (
+        document(clause(attr="location.site_id", value=["@EU"])),
+        "/atoms/0/value (atom loc): '@EU' is not what location.site_id is made of; '@EU' names a set, and only "
+        "policies name sets, where they list territories",
+    ),
+    (
+        document(clause(attr="location.site_id", value=["\n"])),
+        "/atoms/0/value (atom loc): '\\n' is not what location.site_id is made of",
+    ),
+    (
+        document(clause(attr="party.control_change_notice", op="is", value=False)),
+        "/atoms/0/value (atom loc): must be none",
+    ),
+    (
+        document(without(distant(), "roles")),
+        "/atoms/0/roles (atom far): missing: a distance is that of a copy, backup or replica",
+    ),
+    (
+        document(distant(roles=["compute"])),
+        "/atoms/0/roles (atom far): 'compute' is not one of backup, replica",
+    ),
     (
         document(certified(min_remaining_days=-1)),
         "/atoms/0/min_remaining_days (atom snc): must be a whole number from 0 to 3660",

@@ -13,7 +13,7 @@ from controlplane.placement.core.evaluation_request import answer, parse
 from controlplane.placement.core.policy import LEVELS, ROLES
 from controlplane.placement.core.policy_document import VALUES
 from controlplane.placement.core.policy_document import parse as parse_policy
-from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.roles import OPERATIONS, ROLES_OF, TAKING_NOTHING
 from controlplane.placement.core.sentences import REMEDIES, SENTENCES
 from tests.unit.placement.sample import ROOT, ask, policy, world
 
@@ -128,6 +128,13 @@ def test_the_reasons_of_holding_data_are_those_of_the_code() -> None:
         for operation in re.findall(r"`([a-z._]+)`", row[0])
     }
     assert operations == {operation: asked for operation, asked in ROLES_OF.items() if asked}
+
+
+def test_the_operations_of_the_command_are_all_listed() -> None:
+    section = COMMAND.read_text().partition("### Operations\n")[2].partition("\n## ")[0]
+    free, asked, _ = section.strip().split("\n\n")
+    assert tuple(re.findall(r"`([a-z_.-]+)`", free)) == TAKING_NOTHING
+    assert tuple(re.findall(r"`([a-z_.]+)`", asked)) == ("role", *OPERATIONS)
 
 
 def test_the_reasons_and_remedies_are_those_of_the_code() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.facts import World
 from tests.unit.placement.sample import (
     EU,
@@ -201,3 +202,30 @@ def test_a_recovered_certificate_admits_again() -> None:
 def test_a_tenants_project_cannot_do_without_what_its_organization_demands(known: World) -> None:
     layers = [policy(*QUALIFIED), policy(within("anywhere", "location.territory", "in", "@EEA"), level="project")]
     assert against(ask(layers, "fr-sud-1", known)) == {"snc": "CERT_MISSING"}
+
+
+def test_evidence_keeps_the_clauses_that_do_not_hold(known: World) -> None:
+    found = ask(policy(*STATE), "fr-est-1", known)
+    assert failures(found.results) == [["pol-1", "snc", "F", "CERT_EXPIRING"]]
+
+
+@pytest.mark.parametrize(
+    ("notice", "result", "code", "detail"),
+    [
+        ("none", "T", "OK", ""),
+        ("2027-02-01T00:00:00Z", "F", "ATTR_MISMATCH", "op-alpha: 2027-02-01T00:00:00Z"),
+        (None, "U", "ATTR_UNKNOWN", "op-alpha: party.control_change_notice"),
+    ],
+)
+def test_no_change_of_control_is_announced(notice: str | None, result: str, code: str, detail: str) -> None:
+    document = catalogue()
+    entry(document, "parties", "op-alpha")["control_change_notice"] = notice
+    clause = {
+        "id": "own",
+        "attr": "party.control_change_notice",
+        "op": "is",
+        "value": "none",
+        "party_roles": ["operator"],
+    }
+    (found,) = ask(policy(clause), "fr-idf-1", world(document)).results
+    assert (found.result, found.code, found.detail) == (result, code, detail)

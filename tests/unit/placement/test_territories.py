@@ -1,0 +1,20 @@
+"""The territories are those of ISO 3166-1."""
+
+from controlplane.placement.core.attributes import MEANT, PARTY, ZONE
+from controlplane.placement.core.territories import TERRITORY_CODES
+
+
+def test_there_are_as_many_as_the_standard_has() -> None:
+    assert len(TERRITORY_CODES) == 249
+    assert all(len(code) == 2 and code.isascii() and code.isupper() for code in TERRITORY_CODES)
+    assert {"FR", "RE", "NC", "GB", "GR", "AX", "SS"} <= TERRITORY_CODES
+    assert TERRITORY_CODES.isdisjoint({"EU", "XK", "AN", *MEANT})
+    assert set(MEANT.values()) <= TERRITORY_CODES
+
+
+def test_facts_about_territories_have_no_others() -> None:
+    for attribute in (*PARTY.values(), *ZONE.values()):
+        if attribute.is_territory:
+            is_list = "subset" in attribute.operators
+            assert attribute.accepts(["RE"] if is_list else "RE")
+            assert not attribute.accepts(["UK"] if is_list else "UK")
