@@ -14,7 +14,7 @@ from controlplane.placement.core.permit import LIFETIME, Contents
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
-from tests.permits import now
+from tests.permits import address_of, now
 
 # ---- time
 
@@ -197,7 +197,8 @@ def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> Non
     root, port = wishes.volume(), wishes.port()
     define = wishes.instance(root, port, power=pb.POWER_OFF)
     start = wishes.again(define, power=pb.POWER_RUNNING)
-    contents = Contents((root.subject.id,), (), (port.subject.id,), (), (define.subject.id,))
+    own = (root.subject.id,), (port.subject.id,), (define.subject.id,), (address_of(port),)
+    contents = Contents(volumes=own[0], nics=own[1], instances=own[2], addresses=own[3])
     shared = agent.stub.permit_for(start, "instance.create", contents=contents)
     for request in (root, port, define, start):
         request.permit.CopyFrom(shared)
