@@ -24,7 +24,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.placement.core import signed, trust
 from controlplane.placement.core.canonical import digest, dumps
-from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Permit
+from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Permit, address
 from controlplane.placement.core.statements import Statement
 
 Envelope = dict[str, object]
@@ -228,6 +228,10 @@ Giving = (
 G = TypeVar("G", bound=Giving)
 
 
+def address_of(request: pb.EnsurePortRequest) -> str:
+    return address(request.subject.id, network=request.network.id, mac=request.mac, ip=request.ip)
+
+
 class PermittedStub:
     """The agent's calls, each under a permit of its own that allows just this call, unless the request has one.
     `watcher`: the same agent's stub for whoever may watch it."""
@@ -302,7 +306,7 @@ class PermittedStub:
         if isinstance(request, pb.EnsureVolumeRequest):
             return "volume.create", Contents(volumes=own, images=tuple(filter(None, [request.image_sha256])))
         if isinstance(request, pb.EnsurePortRequest):
-            return "instance.create", Contents(nics=own)
+            return "instance.create", Contents(nics=own, addresses=(address_of(request),))
         if isinstance(request, pb.EnsureAttachmentRequest):
             return "volume.attach", Contents((request.volume_id,), attachments=own, instances=(request.instance_id,))
         plugged = self.authority.attachments[request.subject.id]

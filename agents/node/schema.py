@@ -72,5 +72,11 @@ MIGRATIONS = (
         generation INTEGER NOT NULL,
         PRIMARY KEY (kind, id)
     ) WITHOUT ROWID;
+    -- The highest generation of each resource that a permit was used for.
+    CREATE TABLE permitted (
+        id TEXT PRIMARY KEY,
+        generation INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO permitted SELECT id, max(generation) FROM resource GROUP BY id;
     """,
 )

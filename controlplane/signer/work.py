@@ -12,7 +12,7 @@ from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
 from controlplane.network.models import Port
 from controlplane.operations.models import Operation
-from controlplane.placement.core.permit import Contents
+from controlplane.placement.core.permit import Contents, address
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source, Subject
 from controlplane.signer.errors import PermitOutdated
@@ -66,13 +66,16 @@ def _of_rebuild(operation: Operation) -> Work:
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, ...] = ()) -> Work:
     """`gets`: whose data it is about to hold, besides that of its volumes."""
     attachments = dict(Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", "volume_id"))
-    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk")
     contents = Contents(
         volumes=_texts(instance.root_volume_id, *attachments.values()),
         images=(instance.image.sha256,),
-        nics=_texts(*ports),
+        nics=_texts(*(port.pk for port in ports)),
         attachments=_texts(*attachments),
         instances=_texts(instance.pk),
+        addresses=tuple(
+            address(str(port.pk), network=str(port.network_id), mac=port.mac, ip=port.ip) for port in ports
+        ),
     )
     sources = tuple(Source(volume, instance.project) for volume in attachments.values())
     ask = partial(ask_for_whole, instance, attachments.values(), operation=operation.kind, gets=gets)

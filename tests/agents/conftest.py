@@ -17,6 +17,7 @@ from agents.node.adapters.fake import FakeNode
 from agents.node.hook.server import HookServer
 from agents.node.main import Config, Server, serve
 from agents.node.trust.clock import Clock, utc_now
+from agents.node.trust.starts import Shape
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents.wishes import NODE_ID, ZONE
@@ -164,7 +165,7 @@ def lab_node() -> Iterator[LabNode]:
 class _Agreement:
     """A gate that lets every guest start."""
 
-    def may_start(self, instance_id: UUID, operation: str) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
         return None
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -24,7 +24,7 @@ from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock
-from agents.node.trust.starts import KVM_AFTERMATH, Starts
+from agents.node.trust.starts import KVM_AFTERMATH, Shape, Starts
 from agents.node.wishes import GuestData, InstanceWish, Restart, RestartKind, Subject
 
 GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
@@ -40,9 +40,11 @@ class RecordingGate:
     reason: str | None = None
     asked: list[tuple[UUID, str]] = field(default_factory=list)
     told: list[tuple[UUID, str, str]] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
 
-    def may_start(self, instance_id: UUID, operation: str) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
         self.asked.append((instance_id, operation))
+        self.shapes.append(shape)
         if self.reason == "a fault":
             raise RuntimeError("of the agent")
         return self.reason
@@ -316,40 +318,88 @@ def wish(power: Power) -> InstanceWish:
     )
 
 
+SHAPE = Shape(1, 128 * 1024, ("/i/seed.iso", "/v/root.qcow2"))
+OTHER = Shape(1, 128 * 1024, ("/i/seed.iso", "/v/root.qcow2", "/v/somebody-elses.qcow2"))
+
+
+def test_the_agent_is_told_what_would_start(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
+    disks = """
+      <disk><source file="/v/root &quot;1&quot; é.qcow2"/><backingStore><source file="/images/x"/></backingStore></disk>
+      <disk device="cdrom"><source file="/i/seed.iso"/></disk><disk device="cdrom"/>
+      <disk type="block"><source dev="/dev/sdb"/></disk>"""
+    sizes = (
+        "<memory unit='KiB'>131072</memory><currentMemory unit='KiB'>7</currentMemory><vcpu placement='static'>2</vcpu>"
+    )
+    xml = f"<domain><uuid>{GUEST}</uuid>{sizes}<devices>{disks}</devices></domain>"
+    assert call(hook, "prepare", xml).returncode == 0
+    assert call(hook, "prepare").returncode == 0
+    block = "[('dev', '/dev/sdb')]"
+    assert gate.shapes == [
+        Shape(2, 131072, tuple(sorted(['/v/root "1" é.qcow2', "/i/seed.iso", block]))),
+        Shape(0, 0, ()),
+    ]
+
+
 def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     starts = Starts(Clock(now=lambda: moment))
     ledger = Ledger(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
     permitted = moment + timedelta(minutes=5)
-    with starts.allow(GUEST, permitted, aftermath=KVM_AFTERMATH):
-        assert "never told" in str(gate.may_start(GUEST, "prepare"))
+    with starts.allow(GUEST, permitted, SHAPE, aftermath=KVM_AFTERMATH):
+        assert "never told" in str(gate.may_start(GUEST, "prepare", SHAPE))
         ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
-        assert gate.may_start(GUEST, "prepare") is None
+        assert gate.may_start(GUEST, "prepare", SHAPE) is None
+        assert gate.may_start(GUEST, "start", SHAPE) is None
     ledger.instances.confirm(GUEST)
-    assert gate.may_start(GUEST, "start") is None  # KVM may give it up in its first seconds
+    assert gate.may_start(GUEST, "prepare", SHAPE) is None  # KVM may give it up in its first seconds
     moment += KVM_AFTERMATH
-    assert "not starting" in str(gate.may_start(GUEST, "start"))
-    with starts.allow(GUEST, permitted):
-        assert gate.may_start(GUEST, "start") is None
-    assert "not starting" in str(gate.may_start(GUEST, "start"))
-    with starts.allow(GUEST, permitted):
+    assert "not starting" in str(gate.may_start(GUEST, "start", SHAPE))
+    with starts.allow(GUEST, permitted, SHAPE):
+        assert gate.may_start(GUEST, "prepare", SHAPE) is None
+    assert "not starting" in str(gate.may_start(GUEST, "start", SHAPE))
+    with starts.allow(GUEST, permitted, SHAPE):
         moment = permitted
-        assert "no permit is in force" in str(gate.may_start(GUEST, "start"))
+        assert "no permit is in force" in str(gate.may_start(GUEST, "prepare", SHAPE))
     ledger.instances.accept(Subject(GUEST, 2), wish(Power.OFF), uses=())
-    assert "not wanted running" in str(gate.may_start(GUEST, "prepare"))
+    assert "not wanted running" in str(gate.may_start(GUEST, "prepare", SHAPE))
     ledger.instances.begin_removal(Subject(GUEST, 3))
-    assert "removed" in str(gate.may_start(GUEST, "prepare"))
+    assert "removed" in str(gate.may_start(GUEST, "prepare", SHAPE))
     ledger.instances.finish_removal(GUEST)
-    assert "removed" in str(gate.may_start(GUEST, "prepare"))
+    assert "removed" in str(gate.may_start(GUEST, "prepare", SHAPE))
     ledger.close()
+
+
+FAR = datetime.max.replace(tzinfo=UTC)
+
+
+def test_a_leave_is_for_the_guest_as_the_agent_defined_it_and_for_one_start() -> None:
+    starts = Starts(Clock())
+    with starts.allow(GUEST, FAR, SHAPE):
+        for shape in (OTHER, replace(SHAPE, vcpus=2), replace(SHAPE, memory_kib=1)):
+            assert "other disks" in str(starts.use(GUEST, "prepare", shape))
+        for operation in ("start", "restore", "migrate"):
+            assert "not begun" in str(starts.use(GUEST, operation, SHAPE))
+        assert starts.use(GUEST, "prepare", SHAPE) is None
+        assert "other disks" in str(starts.use(GUEST, "start", OTHER))
+        assert starts.use(GUEST, "start", SHAPE) is None
+        for operation in ("prepare", "start"):
+            assert "not begun" in str(starts.use(GUEST, operation, SHAPE))
+
+
+def test_a_guest_that_kvm_gives_up_is_started_once_more_and_no_oftener() -> None:
+    starts = Starts(Clock())
+    with starts.allow(GUEST, FAR, SHAPE, aftermath=KVM_AFTERMATH):
+        assert [starts.use(GUEST, each, SHAPE) for each in ("prepare", "start")] == [None, None]
+    assert [starts.use(GUEST, each, SHAPE) for each in ("prepare", "start")] == [None, None]
+    assert "not begun" in str(starts.use(GUEST, "prepare", SHAPE))
 
 
 def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> None:
     starts = Starts(Clock())
-    with pytest.raises(RuntimeError), starts.allow(GUEST, datetime.max.replace(tzinfo=UTC)):
+    with pytest.raises(RuntimeError), starts.allow(GUEST, FAR, SHAPE):
         raise RuntimeError
-    assert not starts.is_allowed(GUEST)
-    with starts.allow(GUEST, None):
-        assert not starts.is_allowed(GUEST)
-    assert not starts.is_allowed(GUEST)
+    assert starts.use(GUEST, "prepare", SHAPE) is not None
+    with starts.allow(GUEST, None, SHAPE):
+        assert starts.use(GUEST, "prepare", SHAPE) is not None
+    assert starts.use(GUEST, "prepare", SHAPE) is not None

@@ -9,12 +9,13 @@ import grpc
 import pytest
 
 from agents.node.errors import AdapterError
+from agents.node.trust import uses
 from agents.protocol import agent_pb2 as pb
 from controlplane.placement.core.permit import LIFETIME, Contents
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
-from tests.permits import now
+from tests.permits import address_of, now
 
 # ---- time
 
@@ -197,7 +198,8 @@ def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> Non
     root, port = wishes.volume(), wishes.port()
     define = wishes.instance(root, port, power=pb.POWER_OFF)
     start = wishes.again(define, power=pb.POWER_RUNNING)
-    contents = Contents((root.subject.id,), (), (port.subject.id,), (), (define.subject.id,))
+    own = (root.subject.id,), (port.subject.id,), (define.subject.id,), (address_of(port),)
+    contents = Contents(volumes=own[0], nics=own[1], instances=own[2], addresses=own[3])
     shared = agent.stub.permit_for(start, "instance.create", contents=contents)
     for request in (root, port, define, start):
         request.permit.CopyFrom(shared)
@@ -295,3 +297,43 @@ def test_removing_needs_no_permit(agent: AgentUnderTest) -> None:
     ):
         assert getattr(agent.stub.bare, removal.call)(removal.request).was_present
     assert agent.fake.is_clean()
+
+
+# ---- generations that nobody permitted
+
+
+FAR = 2**53 - 1
+
+
+def test_a_stop_without_a_permit_does_not_use_up_the_generations(agent: AgentUnderTest) -> None:
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    start = wishes.instance(root)
+    agent.stub.EnsureInstance(start)
+    for generation in (FAR, FAR, 2**63 - 1):
+        stop = wishes.again(start, power=pb.POWER_OFF)
+        stop.subject.generation = generation
+        assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
+    behind = wishes.again(start, power=pb.POWER_RUNNING)
+    behind.subject.generation = uses.FREE_STEP
+    assert refusal(lambda: agent.stub.EnsureInstance(behind)).code == "agent.permit.stale_generation"
+    behind.subject.generation += 2
+    assert agent.stub.EnsureInstance(behind).power == pb.POWER_RUNNING
+
+
+def test_a_removal_does_not_use_up_the_generations(agent: AgentUnderTest) -> None:
+    volume = wishes.volume()
+    agent.stub.EnsureVolume(volume)
+    far = pb.Subject(id=volume.subject.id, generation=FAR)
+    for was_present in (True, False):
+        assert agent.stub.bare.RemoveVolume(wishes.removal(far)).was_present == was_present
+    volume.subject.generation = 2 + uses.FREE_STEP
+    agent.stub.EnsureVolume(volume)
+
+
+def test_a_permit_gives_no_generation_far_ahead_to_what_it_lists(agent: AgentUnderTest) -> None:
+    port = wishes.port(generation=FAR)
+    port.permit.CopyFrom(agent.stub.permit_for(port, resource=wishes.new_id(), gen=3))
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsurePort(port))) == "stale_generation"
+    port.subject.generation = uses.FREE_STEP
+    agent.stub.bare.EnsurePort(port)

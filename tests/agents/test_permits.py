@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 from uuid import UUID
 
@@ -208,6 +209,21 @@ def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> N
         plug.permit.CopyFrom(agent.stub.permit_for(plug, contents=contents))
         assert permit_code(refusal(lambda: agent.stub.bare.EnsureAttachment(plug))) == "not_listed"
     assert agent.fake.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("mac", "52:54:00:00:00:99"), ("ip", "10.10.0.99"), ("network", wishes.new_id())]
+)
+def test_a_network_card_is_made_where_its_permit_says(agent: AgentUnderTest, field: str, value: str) -> None:
+    port = agent.stub.permitted(wishes.port())
+    other = deepcopy(port)
+    if field == "network":
+        other.network.id = value
+    else:
+        setattr(other, field, value)
+    assert permit_code(refusal(lambda: agent.stub.bare.EnsurePort(other))) == "not_listed"
+    assert not agent.fake.ports
+    agent.stub.bare.EnsurePort(port)
 
 
 def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agent: AgentUnderTest) -> None:

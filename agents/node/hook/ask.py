@@ -13,6 +13,8 @@ from time import monotonic
 
 SOCKET = "/var/lib/andromede/hook.sock"
 
+DISK_SOURCE = ["domain", "devices", "disk", "source"]
+MEMORY = ["domain", "memory"]
 QUESTIONS = ("prepare", "start", "restore", "migrate")
 ANSWER_WITHIN_S = 5.0
 NEWS_WITHIN_S = 1.0
@@ -27,44 +29,62 @@ class Refused(Exception):
 
 def main(arguments: list[str]) -> None:
     operation, sub_operation = arguments[1:3]
-    line = _line(_instance_id(sys.stdin.buffer.read(MAX_XML_BYTES + 1)), operation, sub_operation)
+    line = _line(_facts(sys.stdin.buffer.read(MAX_XML_BYTES + 1)), operation, sub_operation)
     if operation in QUESTIONS and sub_operation == "begin":
         _check(_exchange(line, within_s=ANSWER_WITHIN_S, has_answer=True))
     else:
         _exchange(line, within_s=NEWS_WITHIN_S, has_answer=False)
 
 
-def _instance_id(xml: bytes) -> str:
-    """The text of <domain><uuid>. Documents with entities of their own are refused: they could grow without end."""
+def _facts(xml: bytes) -> str:
+    """What the agent is told of the guest, as JSON fields. Documents with entities of their own are refused: they could
+    grow without end."""
     if len(xml) > MAX_XML_BYTES:
         raise Refused("the guest's XML is too long")
     path: list[str] = []
-    found: list[str] = []
+    texts: dict[str, list[str]] = {"uuid": [], "memory": [], "vcpu": []}
+    disks: list[str] = []
     parser = pyexpat.ParserCreate()
     parser.buffer_text = True
 
     def refuse(*_: object) -> None:
         raise Refused("the guest's XML has a document type")
 
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        path.append(name)
+        if path == DISK_SOURCE:
+            disks.append(attributes.get("file", "") or repr(sorted(attributes.items())))
+        elif path == MEMORY and attributes.get("unit") != "KiB":
+            raise Refused("the guest's memory is not in KiB")
+
     def text(data: str) -> None:
-        if path == ["domain", "uuid"]:
-            found.append(data.strip().lower())
+        if len(path) == 2 and path[0] == "domain" and path[1] in texts:
+            texts[path[1]].append(data.strip().lower())
 
     parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = lambda name, _: path.append(name)
+    parser.StartElementHandler = begin
     parser.EndElementHandler = lambda _: path.pop()
     parser.CharacterDataHandler = text
     parser.Parse(xml, True)
+    found = texts["uuid"]
     if len(found) != 1 or len(found[0]) != 36 or found[0].strip("0123456789abcdef-"):
         raise Refused("the guest's XML has no UUID")
-    return found[0]
+    memory, vcpus = (_number(texts[name]) for name in ("memory", "vcpu"))
+    # In hex, so that no path needs escaping.
+    named = ", ".join(f'"{disk.encode().hex()}"' for disk in sorted(disks))
+    return f'"instance_id": "{found[0]}", "memory_kib": {memory}, "vcpus": {vcpus}, "disks": [{named}]'
 
 
-def _line(instance_id: str, operation: str, sub_operation: str) -> bytes:
+def _number(texts: list[str]) -> int:
+    """0, which fits no guest, where there is none."""
+    return int(texts[0]) if len(texts) == 1 and texts[0].isdecimal() and len(texts[0]) < 16 else 0
+
+
+def _line(facts: str, operation: str, sub_operation: str) -> bytes:
     """JSON, as long as no value needs escaping."""
     if not (operation + sub_operation).replace("-", "").isalnum():
         raise Refused("libvirt names no operation")
-    text = f'{{"instance_id": "{instance_id}", "operation": "{operation}", "sub_operation": "{sub_operation}"}}\n'
+    text = f'{{{facts}, "operation": "{operation}", "sub_operation": "{sub_operation}"}}\n'
     return text.encode("ascii")
 
 

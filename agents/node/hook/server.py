@@ -1,7 +1,8 @@
 """The agent's end of the hook: a unix socket on which libvirt's hook asks whether a guest may start.
 
 One JSON object a line in each direction:
-    {"instance_id": UUID, "operation": "prepare", "sub_operation": "begin"}
+    {"instance_id": UUID, "memory_kib": N, "vcpus": N, "disks": [HEX OF PATH, ...], "operation": "prepare",
+     "sub_operation": "begin"}
     {"allowed": true}  or  {"allowed": false, "reason": TEXT}
 The four questions get an answer; anything else is news, and the caller does not wait. An answer never waits for a lock
 on a resource: the agent holds one while it starts a guest, and libvirt asks in the middle of that.
@@ -19,10 +20,12 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
+from agents.node.trust.starts import Shape
+
 log = logging.getLogger(__name__)
 
 QUESTIONS = frozenset({"prepare", "start", "restore", "migrate"})
-MAX_LINE_BYTES = 1024
+MAX_LINE_BYTES = 64 * 1024
 LINE_WITHIN_S = 2.0
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer
 
@@ -30,8 +33,8 @@ CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer
 class Gate(Protocol):
     """Who decides. Calls come from many threads, and may not take the lock of a resource."""
 
-    def may_start(self, instance_id: UUID, operation: str) -> str | None:
-        """None if the guest may start now, else the reason against it.
+    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+        """None if the guest may start now as it is (`shape`), else the reason against it.
 
         `operation` is libvirt's: prepare and start come one after the other in every start; restore before them for a
         guest that was saved, migrate for one that arrives from another node.
@@ -49,6 +52,7 @@ class Call:
     instance_id: UUID
     operation: str
     sub_operation: str
+    shape: Shape
 
     @classmethod
     def parse(cls, line: bytes) -> "Call":
@@ -60,11 +64,18 @@ class Call:
         names = ("instance_id", "operation", "sub_operation")
         if not isinstance(fields, dict) or [type(fields.get(name)) for name in names] != [str] * 3:
             raise ValueError("not a call of the hook")
-        return cls(UUID(fields["instance_id"]), fields["operation"], fields["sub_operation"])
+        return cls(UUID(fields["instance_id"]), fields["operation"], fields["sub_operation"], _shape(fields))
 
     @property
     def is_question(self) -> bool:
         return self.operation in QUESTIONS and self.sub_operation == "begin"
+
+
+def _shape(fields: dict[str, Any]) -> Shape:
+    memory_kib, vcpus, disks = fields.get("memory_kib"), fields.get("vcpus"), fields.get("disks")
+    if type(memory_kib) is not int or type(vcpus) is not int or not isinstance(disks, list):
+        raise ValueError("not a call of this agent's hook")
+    return Shape(vcpus, memory_kib, tuple(sorted(bytes.fromhex(str(disk)).decode() for disk in disks)))
 
 
 class HookServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -121,7 +132,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             log.info("libvirt reports", extra={"facts": facts})
             self.server.gate.report(call.instance_id, call.operation, call.sub_operation)
             return
-        reason = self.server.gate.may_start(call.instance_id, call.operation)
+        reason = self.server.gate.may_start(call.instance_id, call.operation, call.shape)
         if reason is not None:
             log.warning("start refused", extra={"facts": {**facts, "reason": reason}})
         self.wfile.write(_answer(reason))

@@ -13,7 +13,7 @@ from agents.node.rpc.stream import Stream
 from agents.node.services import attachments, closings, events, images, instances, inventory, ports, volumes
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
-from agents.node.trust import deeds
+from agents.node.trust import deeds, uses
 from agents.node.trust.deeds import Deed
 from agents.node.trust.receipts import Opening
 from agents.node.wishes import InstanceWish, Subject
@@ -83,7 +83,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return answers.volume(status)
 
     def RemoveVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        subject = parse.subject(request.subject)
+        subject = self._bounded(request.subject)
         return self._removed("volume", subject.id, volumes.remove(self._node, subject))
 
     def EnsurePort(self, request: pb.EnsurePortRequest, context: grpc.ServicerContext) -> pb.PortState:
@@ -95,7 +95,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return answers.port(PortStatus(subject.generation, port))
 
     def RemovePort(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        subject = parse.subject(request.subject)
+        subject = self._bounded(request.subject)
         return self._removed("port", subject.id, ports.remove(self._node, subject))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
@@ -103,7 +103,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         if not request.HasField("permit"):
             stop = instances.stopped(self._node, subject.id, wish)
             if stop is not None:
-                return answers.instance(self._stop(subject, stop))
+                return answers.instance(self._stop(self._bounded(request.subject), stop))
         deed = deeds.instance(subject, wish, attached=instances.attached(self._node, subject.id))
         permit = self._admit(deed, request)
         if wish.power is not Power.RUNNING:
@@ -118,7 +118,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return status
 
     def RemoveInstance(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        subject = parse.subject(request.subject)
+        subject = self._bounded(request.subject)
         return self._removed("instance", subject.id, instances.remove(self._node, subject))
 
     def EnsureAttachment(
@@ -132,7 +132,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         return answers.attachment(status)
 
     def RemoveAttachment(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
-        subject = parse.subject(request.subject)
+        subject = self._bounded(request.subject)
         return self._removed("attachment", subject.id, attachments.remove(self._node, subject))
 
     def ReadConsole(self, request: pb.ReadConsoleRequest, context: grpc.ServicerContext) -> pb.ConsoleChunk:
@@ -140,6 +140,10 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         max_bytes = min(request.max_bytes or MAX_CONSOLE_BYTES, MAX_CONSOLE_BYTES)
         part = instances.read_console(self._node, instance_id, offset=request.offset, max_bytes=max_bytes)
         return answers.console(part)
+
+    def _bounded(self, message: pb.Subject) -> Subject:
+        """Of a call that needs no permit."""
+        return uses.bounded(self._node.ledger, parse.subject(message))
 
     def _admit(self, deed: Deed, request: Giving) -> Permit:
         """

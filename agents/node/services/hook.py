@@ -5,12 +5,12 @@ from uuid import UUID
 
 from agents.node.adapters.base import Power
 from agents.node.ledger import Ledger
-from agents.node.trust.starts import Starts
+from agents.node.trust.starts import Shape, Starts
 
 
 @dataclass(frozen=True, slots=True)
 class PermitGate:
-    """A guest may start while the agent is starting it, under a permit that has not ended.
+    """A guest may start while the agent is starting it, as the agent defined it, under a permit that has not ended.
 
     Nothing here waits for the guest's lock: the agent holds it until the start has ended, and a gate that took it would
     wait for itself.
@@ -19,7 +19,7 @@ class PermitGate:
     ledger: Ledger
     starts: Starts
 
-    def may_start(self, instance_id: UUID, operation: str) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
         entry = self.ledger.instances.get(instance_id)
         if entry is None:
             return f"The agent of this node was never told of an instance {instance_id}."
@@ -27,9 +27,7 @@ class PermitGate:
             return f"Instance {instance_id} was removed from this node."
         if entry.wish.power is not Power.RUNNING:
             return f"Instance {instance_id} is not wanted running on this node."
-        if not self.starts.is_allowed(instance_id):
-            return f"The agent is not starting instance {instance_id}: no permit is in force for it."
-        return None
+        return self.starts.use(instance_id, operation, shape)
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
         """Nothing to do: guests' events come from libvirt itself, and the log has the call."""

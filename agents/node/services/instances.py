@@ -19,7 +19,7 @@ from agents.node.adapters.base import (
 from agents.node.context import Node
 from agents.node.ledger import Entry, GuestProgress
 from agents.node.services import ports, volumes
-from agents.node.trust.starts import KVM_AFTERMATH, NONE
+from agents.node.trust.starts import KVM_AFTERMATH, NONE, Shape
 from agents.node.wishes import AttachmentWish, InstanceWish, RestartKind, Subject
 
 
@@ -48,8 +48,8 @@ def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime 
             volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
             for port_id in wish.port_ids:
                 ports.check_free(node, port_id, but_for=subject.id)
-        define(node, subject.id)
-        _give_power(node, subject.id, wish, leave)
+        defined = define(node, subject.id)
+        _give_power(node, defined, wish, leave)
         node.ledger.instances.confirm(subject.id)
         return status(node, node.ledger.instances.wanted(subject.id))
 
@@ -69,24 +69,24 @@ def remove(node: Node, subject: Subject) -> bool:
         return was_defined or (before is not None and before.is_held)
 
 
-def define(node: Node, instance_id: UUID) -> None:
+def define(node: Node, instance_id: UUID) -> GuestSpec:
     """Store the definition that follows from the ledger: the instance's wish and its attachments."""
     wish = node.ledger.instances.wanted(instance_id).wish
     port_specs = [node.ledger.ports.wanted(port_id).wish for port_id in wish.port_ids]
     disks = node.adapters.disks
-    node.adapters.hypervisor.define(
-        GuestSpec(
-            id=instance_id,
-            project_id=wish.project_id,
-            vcpus=wish.vcpus,
-            memory_mib=wish.memory_mib,
-            firmware=wish.firmware,
-            disks=_disks(node, instance_id, wish),
-            nics=tuple(GuestNic(tap_name(p.id), bridge_name(p.network.id), p.mac, p.network.mtu) for p in port_specs),
-            seed=disks.write_seed(instance_id, seed.files(instance_id, wish.guest_data, port_specs)),
-            console_log=disks.console_path(instance_id),
-        )
+    guest = GuestSpec(
+        id=instance_id,
+        project_id=wish.project_id,
+        vcpus=wish.vcpus,
+        memory_mib=wish.memory_mib,
+        firmware=wish.firmware,
+        disks=_disks(node, instance_id, wish),
+        nics=tuple(GuestNic(tap_name(p.id), bridge_name(p.network.id), p.mac, p.network.mtu) for p in port_specs),
+        seed=disks.write_seed(instance_id, seed.files(instance_id, wish.guest_data, port_specs)),
+        console_log=disks.console_path(instance_id),
     )
+    node.adapters.hypervisor.define(guest)
+    return guest
 
 
 def stopped(node: Node, instance_id: UUID, wish: InstanceWish) -> InstanceWish | None:
@@ -145,12 +145,18 @@ def _disks(node: Node, instance_id: UUID, wish: InstanceWish) -> tuple[GuestDisk
     )
 
 
-def _give_power(node: Node, instance_id: UUID, wish: InstanceWish, leave: datetime | None) -> None:
-    hypervisor = node.adapters.hypervisor
+def _shape(guest: GuestSpec) -> Shape:
+    disks = sorted([*(str(disk.path) for disk in guest.disks), str(guest.seed)])
+    return Shape(guest.vcpus, guest.memory_mib * 1024, tuple(disks))
+
+
+def _give_power(node: Node, guest: GuestSpec, wish: InstanceWish, leave: datetime | None) -> None:
+    hypervisor, instance_id = node.adapters.hypervisor, guest.id
     node.permits.starts.end(instance_id)
     if wish.power is Power.RUNNING:
         is_kvm = hypervisor.host().virt_type == "kvm"
-        with node.permits.starts.allow(instance_id, leave, aftermath=KVM_AFTERMATH if is_kvm else NONE):
+        aftermath = KVM_AFTERMATH if is_kvm else NONE
+        with node.permits.starts.allow(instance_id, leave, _shape(guest), aftermath=aftermath):
             _run(node, instance_id, wish)
     elif wish.power is Power.SHUTDOWN:
         hypervisor.request_shutdown(instance_id)

@@ -11,6 +11,7 @@ from agents.node import codec
 from agents.node.adapters.base import PortSpec, Power
 from agents.node.wishes import AttachmentWish, ImageWish, InstanceWish, Subject, VolumeWish
 from controlplane.placement.core.canonical import digest
+from controlplane.placement.core.permit import address
 
 GIB = 2**30
 
@@ -65,7 +66,17 @@ def volume(subject: Subject, wish: VolumeWish) -> Deed:
 
 
 def port(subject: Subject, wish: PortSpec) -> Deed:
-    return Deed("EnsurePort", PORT_OPS, "port", "nics", str(subject.id), subject.generation, _content(wish))
+    where = address(str(subject.id), network=str(wish.network.id), mac=wish.mac, ip=str(wish.ip))
+    return Deed(
+        "EnsurePort",
+        PORT_OPS,
+        "port",
+        "nics",
+        str(subject.id),
+        subject.generation,
+        _content(wish),
+        names={"addresses": (where,)},
+    )
 
 
 def instance(subject: Subject, wish: InstanceWish, *, attached: Mapping[UUID, AttachmentWish]) -> Deed:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,37 +14,70 @@ KVM_AFTERMATH = timedelta(seconds=15)
 NONE = timedelta(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a permit says of a guest and libvirt's XML shows: `disks` are the places where they come from, sorted."""
+
+    vcpus: int
+    memory_kib: int
+    disks: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Leave:
+    """`attempts`: how many more starts may begin; `is_begun`: one has, and libvirt asks about it once more."""
+
+    shape: Shape
+    until: datetime
+    attempts: int
+    is_begun: bool = False
+
+
 class Starts:
     """Kept in memory alone: an agent that was killed is not starting anything. Safe for use by many threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._until: dict[UUID, datetime] = {}
+        self._leaves: dict[UUID, _Leave] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def allow(self, instance_id: UUID, until: datetime | None, *, aftermath: timedelta = NONE) -> Iterator[None]:
-        """Leave to start the guest, for who holds its lock: within the block, and for `aftermath` if it succeeds, but
-        no longer than `until`. None: no leave at all.
+    def allow(
+        self, instance_id: UUID, until: datetime | None, shape: Shape, *, aftermath: timedelta = NONE
+    ) -> Iterator[None]:
+        """Leave to start the guest of that shape, for who holds its lock: once within the block, and once more there or
+        for `aftermath` if it succeeds, but no longer than `until`. None: no leave at all.
         """
-        self._give(instance_id, until)
+        if until is not None:
+            with self._lock:
+                self._leaves[instance_id] = _Leave(shape, until, attempts=2 if aftermath else 1)
         try:
             yield
         except BaseException:
             self.end(instance_id)
             raise
-        self._give(instance_id, min(until, self._clock.now() + aftermath) if until is not None else None)
-
-    def _give(self, instance_id: UUID, until: datetime | None) -> None:
-        if until is not None:
-            with self._lock:
-                self._until[instance_id] = until
+        with self._lock:
+            leave = self._leaves.get(instance_id)
+            if leave is not None:
+                leave.until = min(leave.until, self._clock.now() + aftermath)
 
     def end(self, instance_id: UUID) -> None:
         with self._lock:
-            self._until.pop(instance_id, None)
+            self._leaves.pop(instance_id, None)
 
-    def is_allowed(self, instance_id: UUID) -> bool:
+    def use(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+        """None if libvirt may go on with this start, and then that is used up; else the reason against it. Each start
+        is asked about twice, as "prepare" and then as "start"."""
         with self._lock:
-            until = self._until.get(instance_id)
-        return until is not None and self._clock.now() < until
+            leave = self._leaves.get(instance_id)
+            if leave is None or self._clock.now() >= leave.until:
+                return f"The agent is not starting instance {instance_id}: no permit is in force for it."
+            if leave.shape != shape:
+                return f"Instance {instance_id} has other disks, memory or vCPUs than the agent defined."
+            if operation == "prepare" and leave.attempts > 0:
+                leave.attempts, leave.is_begun = leave.attempts - 1, True
+                return None
+            if operation == "start" and leave.is_begun:
+                leave.is_begun = False
+                return None
+        return f"The agent has not begun another start of instance {instance_id}."

@@ -4,12 +4,15 @@ Calls may be repeated. The same content under the same permit is a repetition wh
 resource; anything else is a replay.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agents.node.ledger import Ledger
 from agents.node.trust.deeds import Deed
+from agents.node.wishes import Subject
 from controlplane.placement.core.permit import Permit, Refused
 
+FREE_STEP = 16  # generations that calls without a permit may be ahead of the last one under a permit
 KEPT = timedelta(hours=1)  # after a permit's end; a clock can go back by seconds only
 
 
@@ -33,12 +36,31 @@ def bind(ledger: Ledger, permit: Permit, deed: Deed, *, now: datetime) -> None:
             deed.content,
             int(permit.exp.timestamp()),
         )
+        ledger.execute(
+            "INSERT INTO permitted VALUES (?, ?)"
+            " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+            deed.id,
+            deed.generation,
+        )
+
+
+def bounded(ledger: Ledger, subject: Subject) -> Subject:
+    """At which generation a call without a permit is remembered: of what it asks for, no more than FREE_STEP beyond the
+    last one that was permitted. Whoever may stop and remove must not be able to use up all generations."""
+    return replace(subject, generation=min(subject.generation, _permitted(ledger, str(subject.id)) + FREE_STEP))
+
+
+def _permitted(ledger: Ledger, resource_id: str) -> int:
+    rows = ledger.execute("SELECT generation FROM permitted WHERE id = ?", resource_id)
+    return int(str(rows[0][0])) if rows else 0
 
 
 def _check_generation(ledger: Ledger, permit: Permit, deed: Deed) -> None:
     """The permit is for one generation of its resource: what came later has not been decided, or overtook it."""
     if deed.id == permit.resource and deed.generation > permit.gen:
         raise Refused("STALE_GENERATION", f"the permit is for generation {permit.gen} of {permit.resource}")
+    if deed.generation > max(permit.gen, _permitted(ledger, deed.id) + FREE_STEP):
+        raise Refused("STALE_GENERATION", f"generation {deed.generation} of {deed.id} is too far ahead")
     newest = ledger.newest(permit.resource)
     if newest is not None and (newest[0] > permit.gen or newest == (permit.gen, False)):
         raise Refused("STALE_GENERATION", f"{permit.resource} has moved on to generation {newest[0]}")

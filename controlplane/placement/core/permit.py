@@ -47,13 +47,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that the node may get or plug in under the permit: ids, and digests of images."""
+    """All that the node may get or plug in under the permit: ids, digests of images, and where a network card is made
+    (see `address`)."""
 
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     nics: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Permit:
 
 
 LIMITS = ("vcpus", "memory_mib", "disk_gib")
-CONTENTS = ("volumes", "images", "nics", "attachments", "instances")
+CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses")
 TEXTS = ("jti", "op", "resource", "aud", "zone", "organization", "project", "policy_digest", "decision")
 FIELDS = (
     "v",
@@ -116,9 +118,16 @@ FIELDS = (
     "nbf",
     "exp",
     "limits",
-    *CONTENTS,
+    *CONTENTS[:-1],
     "exemption",
 )
+# Permits of before do not say where a network card is: nodes make none under them, and auditors can read them.
+SINCE = CONTENTS[-1:]
+
+
+def address(port: str, *, network: str, mac: str, ip: str) -> str:
+    """Where a network card is, as a permit lists it."""
+    return f"{port} {network} {mac} {ip}"
 
 
 def expiry(now: datetime, *boundaries: datetime | None) -> datetime:
@@ -131,7 +140,7 @@ def parse(payload: object) -> Permit:
     Raises:
         Malformed: with the field; an unknown one is one fault.
     """
-    body = as_object(payload, "permit", required=FIELDS)
+    body = as_object(payload, "permit", required=FIELDS, optional=SINCE)
     as_count(body["v"], "permit.v", minimum=1, maximum=1)
     limits = as_object(body["limits"], "permit.limits", required=LIMITS)
     texts = {name: as_text(body[name], f"permit.{name}") for name in TEXTS}
@@ -146,7 +155,7 @@ def parse(payload: object) -> Permit:
         limits=Limits(
             *(as_count(limits[name], f"permit.limits.{name}", minimum=0, maximum=MAX_VERSION) for name in LIMITS)
         ),
-        contents=Contents(*(_texts(body[name], f"permit.{name}") for name in CONTENTS)),
+        contents=Contents(*(_texts(body.get(name, []), f"permit.{name}") for name in CONTENTS)),
         exemption=None if body["exemption"] is None else exemptions.parse(body["exemption"], "permit.exemption"),
     )
 

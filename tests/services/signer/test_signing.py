@@ -60,7 +60,9 @@ def test_it_names_all_that_the_node_may_get_and_no_more(cloud: Cloud, wait_for: 
     assert (permit.aud, permit.zone) == (str(cloud.machine.row.pk), "fr-idf-1")
     assert set(permit.contents.volumes) == {str(instance.root_volume_id), str(volume.pk)}
     assert permit.contents.images == (cloud.image.sha256,)
-    assert permit.contents.nics == tuple(str(port.pk) for port in Port.objects.filter(instance_id=instance.pk))
+    (port,) = Port.objects.filter(instance_id=instance.pk)
+    assert permit.contents.nics == (str(port.pk),)
+    assert permit.contents.addresses == (f"{port.pk} {port.network_id} {port.mac} {port.ip}",)
     assert permit.contents.attachments == (str(Attachment.objects.get().pk),)
     assert permit.contents.instances == (str(instance.pk),)
     assert (permit.limits.vcpus, permit.limits.memory_mib, permit.limits.disk_gib) == (1, 128, 1)
