@@ -46,7 +46,7 @@ def told(cloud: Cloud) -> Cloud:
 
 
 def exported(cloud: Cloud, folder: Path) -> Path:
-    window = export.Window(cloud.tenant.project.organization, clock.now() - HOUR, clock.now() + HOUR)
+    window = export.Window(cloud.tenant.project.organization, clock.now() - HOUR, clock.now())
     export.write(window, folder / "export.tar")
     return folder / "export.tar"
 
