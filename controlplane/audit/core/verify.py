@@ -18,6 +18,7 @@ from controlplane.placement.core.signed import BadDocument, Signed
 
 from . import ed25519, exported
 from .archive import MANIFEST_NAME, Archive, NotAnExport
+from .authority import Authority
 from .checkpoints import TreeHead, cosignatures, parse_head, verify_cosignature
 from .exported import Manifest
 from .keys import Verify, verifier_of
@@ -185,8 +186,8 @@ class _Verification:
     def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
         judge = Judge(
             fault=lambda source, problem: self.findings.fault(source.place, problem),
-            roots=list(self.pins.roots),
-            is_pinned=bool(self.pins.roots),
+            authority=Authority(list(self.pins.roots), is_pinned=bool(self.pins.roots)),
+            organization=self.manifest.organization,
         )
         judge.platform(_sources(platform))
         judge.own(_sources(own))
@@ -209,7 +210,7 @@ class _Verification:
             )
         if not self.witnessed:
             say("no witness has signed: that everybody is shown this log rests on the operator's word")
-        say(f"{len(judge.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
+        say(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
 
     def _check_witnesses(self, own: Sequence[Read]) -> None:
         """Enough of those that the auditor knows have seen all of the time's records, after its end."""
@@ -228,7 +229,11 @@ class _Verification:
 
 
 def _sources(reads: Iterable[Read]) -> list[Source]:
-    return [Source(read.place, read.envelope, read.line.entry.stream) for read in reads if read.envelope is not None]
+    return [
+        Source(read.place, read.envelope, read.line.entry.stream, read.line.index)
+        for read in reads
+        if read.envelope is not None
+    ]
 
 
 # ── the command ─────────────────────────────────────────────────────────────────────────────────

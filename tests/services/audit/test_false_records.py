@@ -1,6 +1,8 @@
 """What is in the log is false, as a dishonest control plane would have it: the verifier names the record."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -9,15 +11,17 @@ from uuid import UUID
 import pytest
 
 from controlplane.audit import evidence
+from controlplane.audit.core.exported import EARLIER_RECORDS
 from controlplane.audit.core.streams import OUT_OF_ORDER
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.permit import Contents
+from controlplane.placement.core.permit import LIFETIME, Contents
+from controlplane.placement.core.reading import as_rfc3339
 from tests.services.audit.exports import Export, verdict
-from tests.services.audit.story import Document, Pen, told
+from tests.services.audit.story import Document, Pen, Story, told
 
 HOUR = timedelta(hours=1)
 Write = Callable[..., Export]
@@ -104,6 +108,111 @@ def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Org
     assert verdict(made.path).status == 0, verdict(made.path).out
     story.decide(change=lambda document: document.update(facts_epoch=1))
     assert len(faults_of_story(write)) == 1
+
+
+def past() -> AbstractContextManager[object]:
+    """What is told here was known to everybody by now."""
+    then = clock.now() - timedelta(minutes=5)
+    return patch.object(clock, "now", lambda: then)
+
+
+def neutral(story: Story) -> None:
+    """An epoch that changes nothing for the zones that are admitted."""
+    story.state([story.statement("zone", "us-va-1", "admin.access_from", ["US"], now=clock.now())])
+
+
+@pytest.mark.parametrize("number", ["facts_epoch", "organization_version", "platform_version"])
+def test_a_decision_on_what_was_in_force_before_is_found(organization: Organization, write: Write, number: str) -> None:
+    with past():
+        story = told(organization.pk)
+        neutral(story)
+        policy = story.layers[0]
+        document = {"level": "platform", "id": "p", "version": 1, "head": 2, "policy": policy}
+        evidence.append("policy_version", document)
+
+    def rests_on_the_one_before(document: Document) -> None:
+        document["platform_version"] = 2
+        document[number] = int(str(document[number])) - 1
+
+    story.decide(change=rests_on_the_one_before)
+    (fault,) = faults_of_story(write)
+    assert "it rests on " in fault
+
+
+def test_what_changes_while_something_is_decided_is_no_fault(organization: Organization, write: Write) -> None:
+    with past():
+        story = told(organization.pk)
+    decision = story.decide()
+    neutral(story)
+    story.permit(decision, epoch=story.epoch - 1)
+    story.decide(change=lambda document: document.update(facts_epoch=story.epoch - 1))
+    assert verdict(write().path).status == 0, verdict(write().path).out
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_a_permit_on_facts_that_have_changed_is_found(organization: Organization, write: Write, is_old: bool) -> None:
+    with past():
+        story = told(organization.pk)
+        before = story.decide()
+        neutral(story)
+    if is_old:
+        story.permit(before)
+    else:
+        story.permit(story.decide(), epoch=story.epoch - 1)
+    (fault,) = faults_of_story(write)
+    assert " permit " in fault
+    assert f"epoch {story.epoch} had begun" in fault
+
+
+@pytest.mark.parametrize(
+    ("change", "other", "reason"),
+    [
+        ({"roles": ["compute"]}, {}, "does not ask for the roles of instance.create"),
+        ({"operation": "console.read"}, {}, "does not ask for the roles of console.read"),
+        ({"operation": "instance.stop"}, {}, "no such operation"),
+        ({"at": "2026-11-01T00:00:00Z"}, {}, "another moment"),
+        ({}, {"roles": ("compute",)}, "does not ask for the roles"),
+        ({}, {"op": "console.read"}, "does not ask for the roles"),
+        ({}, {"project": str(new_id())}, "another project"),
+        ({}, {"organization": str(new_id())}, "another project or organization"),
+        ({"classifications": ["secret"]}, {}, "lacks classifications of its decision: secret"),
+        ({}, {"nbf": clock.now() - HOUR, "exp": clock.now() - HOUR + LIFETIME}, "not recorded when it was made"),
+    ],
+)
+def test_what_does_not_go_with_its_decision_is_found(
+    organization: Organization, write: Write, change: Document, other: Document, reason: str
+) -> None:
+    story = told(organization.pk)
+    decision = story.decide(change=lambda document: document.update(change))
+    if not change or "classifications" in change:
+        story.permit(decision, **other)
+    (fault,) = faults_of_story(write)
+    assert reason in fault
+
+
+def test_a_decision_may_serve_another_operation_that_asks_for_as_much(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.permit(story.decide(), op="instance.start")
+    assert verdict(write().path).status == 0
+
+
+def test_a_permit_that_outlives_its_decision_is_found(organization: Organization, write: Write) -> None:
+    story, now = told(organization.pk), clock.now()
+    fact = story.statement("zone", "us-va-1", "location.territory", "US", now=now)
+    story.state([replace(fact, review_by=now + timedelta(minutes=1))])
+    story.permit(story.decide())
+    (fault,) = faults_of_story(write)
+    assert "outlives its decision" in fault
+
+
+def test_policies_that_are_left_out_are_missed(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    start = clock.now()
+    story.create()
+    made = write(start)
+    made.change(EARLIER_RECORDS, lambda lines: lines[1:])
+    made.sign()
+    assert any("whose version 2 is not here" in fault for fault in made.verdict().faults)
 
 
 def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization, write: Write) -> None:
@@ -203,6 +312,90 @@ def test_a_receipt_that_the_node_did_not_sign_is_found(organization: Organizatio
     story = told(organization.pk)
     story.receipt(story.permit(story.decide()), pen=Pen("node-1"))
     assert ["did not sign" in fault for fault in faults_of_story(write)] == [True]
+
+
+def test_a_receipt_that_comes_late_or_from_nowhere_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    late = story.permit(story.decide())
+    story.receipt(late, at=as_rfc3339(late.exp + HOUR))
+    story.receipt(story.permit(story.decide()), "closed")
+    faults = faults_of_story(write)
+    assert ["its permit had ended" in fault for fault in faults] == [True, False]
+    assert "closed what no receipt says it had opened" in faults[1]
+
+
+def test_what_was_opened_before_the_time_may_be_closed_in_it(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    permit = story.create()
+    evidence.append("incident", {"what": "between"}, organization_id=organization.pk)
+    start = clock.now()
+    story.receipt(permit, "closed")
+    assert verdict(write(start).path).status == 0, verdict(write(start).path).out
+
+
+def test_a_number_of_a_receipt_that_comes_twice_or_too_late_is_found(organization: Organization, write: Write) -> None:
+    with past():
+        story = told(organization.pk)
+        story.receipts += 1
+        story.create()
+    left_out, twice = story.receipts - 1, story.receipts
+    for number in (left_out, twice):
+        story.receipt(story.permit(story.decide()), number=number)
+    assert [
+        f"receipt {number} of the node" in fault
+        for number, fault in zip((left_out, twice), faults_of_story(write), strict=True)
+    ] == [True, True]
+
+
+# ── keys that changed ───────────────────────────────────────────────────────────────────────────
+
+
+def test_after_an_emergency_rotation_everything_holds(organization: Organization, write: Write, tmp_path: Path) -> None:
+    """The root denies the signer's key and publishes another: docs/how-to/rotate-keys.md."""
+    with past():
+        story = told(organization.pk)
+        story.deny(1, story.signer.id)
+        story.signer = Pen("signer-2")
+        story.publish(2, story.signer)
+    story.create()
+    found = verdict(write().path, "--root-key", str(story.root.file(tmp_path)))
+    assert found.status == 0, found.out
+
+
+@pytest.mark.parametrize("is_denied", [True, False])
+def test_a_key_that_was_taken_away_permits_nothing(organization: Organization, write: Write, is_denied: bool) -> None:
+    with past():
+        story = told(organization.pk)
+        if is_denied:
+            story.deny(1, "signer-1")
+        else:
+            story.publish(2, Pen("signer-2"))
+    story.create()
+    faults = faults_of_story(write)
+    assert ("REVOKED_KEY" if is_denied else "UNKNOWN_KEY") in faults[0]
+
+
+def test_what_was_permitted_while_the_key_was_taken_away_is_no_fault(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.publish(2, Pen("signer-2"))
+    story.deny(1, "signer-1")
+    story.create()
+    assert verdict(write().path).status == 0, verdict(write().path).out
+
+
+def test_trust_of_which_there_are_two_versions_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.publish(1, story.signer, Pen("signer-2"))
+    story.deny(2, "signer-9")
+    story.deny(2, "signer-8")
+    story.deny(3, "signer-7", pen=story.signer)
+    evidence.append("trust", {"trust": "root", "public_key": Pen("root-2").public})
+    assert [fault.split(": ", 1)[1] for fault in faults_of_story(write)] == [
+        "it is version 1 of the keyset, and version 1 stands before it",
+        "it is version 2 of the deny list, and version 2 stands before it",
+        "it lacks what was denied before",
+        "it is a second root key: say with --root-key which ones you know",
+    ]
 
 
 def test_a_root_that_the_auditor_does_not_know_is_not_believed(
