@@ -16,7 +16,7 @@ from controlplane.audit import log_key, proofs
 from controlplane.audit.core import merkle
 from controlplane.audit.core.checkpoints import TreeHead
 from controlplane.audit.core.records import SALT_BYTES, Entry, content_hash, envelope, stream_of
-from controlplane.audit.errors import RecordNotFound
+from controlplane.audit.errors import NotSequenced, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, MerkleNode
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
@@ -134,20 +134,25 @@ def erase(record_id: UUID, *, reason: str) -> None:
 
     Raises:
         RecordNotFound
+        NotSequenced: there are so many before it that it has no number yet by which the erasure could name it.
     """
+    sequence()
     record = EvidenceRecord.objects.select_for_update().filter(pk=record_id).first()
     if record is None:
         raise RecordNotFound(name=str(record_id))
     if record.document is None:
         return
-    EvidenceRecord.objects.filter(pk=record_id).update(document=None, salt=None)
+    if record.stream_seq is None:
+        raise NotSequenced
+    numbers = [[record.stream_seq, record.stream_seq]]
     append(
         Kind.ERASURE,
-        {"record": str(record_id), "reason": reason},
+        {"record": str(record_id), "reason": reason, "stream": record.stream, "records": numbers},
         organization_id=record.organization_id,
         project_id=record.project_id,
         resource_id=record.resource_id,
     )
+    EvidenceRecord.objects.filter(pk=record_id).update(document=None, salt=None)
 
 
 def _subject(kind: str, document: Mapping[str, object]) -> UUID | None:

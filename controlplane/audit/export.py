@@ -21,9 +21,10 @@ from controlplane.audit.core import archive, exported
 from controlplane.audit.core.archive import Listed
 from controlplane.audit.core.exported import Line, Manifest, Span
 from controlplane.audit.core.records import PLATFORM, Entry
-from controlplane.audit.errors import CheckpointNotFound, NotSequenced
+from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, Witness
 from controlplane.identity.models import Organization
+from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.placement.core.signed import sign
 
@@ -45,21 +46,24 @@ class Window:
 
 
 def write(window: Window, out: Path) -> Manifest:
-    """Give waiting records their places, sign a checkpoint, and write the export at `out`, at once or not at all.
+    """Mark how far the log has come, give waiting records their places, sign a checkpoint, and write the export at
+    `out`, at once or not at all.
 
     For its owner alone to read (0600). Who is killed meanwhile leaves a folder UNFINISHED… beside `out`.
 
     Raises:
         LogKeyMissing
-        CheckpointNotFound: the log is empty.
-        NotSequenced: the log's key has changed, and there was nothing to sign with the new one yet.
+        NotSequenced: the end has not come yet, too much waits for its place, or the log's key has changed and there
+            was nothing to sign with the new one yet.
     """
+    log_key.load()
+    _mark(window)
     evidence.sequence()
     evidence.checkpoint()
     newest = selectors.checkpoint_newest()
-    if newest is None:
-        raise CheckpointNotFound(name="1")
-    if selectors.checkpoint_note(newest).by(log_key.load().public) is None:
+    if newest is None or selectors.checkpoint_note(newest).by(log_key.load().public) is None:
+        raise NotSequenced
+    if not all(_since_end(window, stream).filter(leaf_index__lt=newest.tree_size) for stream in _streams(window)):
         raise NotSequenced
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED) as folder:
         content = _Content(window, newest, Path(folder))
@@ -68,6 +72,25 @@ def write(window: Window, out: Path) -> Manifest:
         _pack(manifest, Path(folder), whole)
         whole.replace(out)
     return manifest
+
+
+def _streams(window: Window) -> Mapping[str, UUID | None]:
+    """Those that an export shows, with whose they are."""
+    return {str(window.organization.pk): window.organization.pk, PLATFORM: None}
+
+
+def _since_end(window: Window, stream: str) -> Rows:
+    """What is said in the stream from the end of the time on: it shows that nothing before it was cut off."""
+    return EvidenceRecord.objects.filter(stream=stream, created_at__gte=window.end, document__isnull=False)
+
+
+def _mark(window: Window) -> None:
+    """Have something said in each stream after the end."""
+    if window.end > clock.now():
+        raise NotSequenced
+    for stream, organization_id in _streams(window).items():
+        if not _since_end(window, stream).exists():
+            evidence.append(Kind.MARK, {"mark": "export"}, organization_id=organization_id)
 
 
 def _pack(manifest: Manifest, folder: Path, whole: Path) -> None:
@@ -91,6 +114,7 @@ class _Content:
         own, platform = self._own_span(), self._platform_span()
         inside = self._stream(self._own_stream).filter(stream_seq__gte=own.first - 1, stream_seq__lte=own.last + 1)
         before = self._stream(self._own_stream).filter(stream_seq__lt=own.first - 1)
+        after = self._stream(self._own_stream).filter(stream_seq__gt=own.last + 1)
         signers = Witness.objects.filter(cosignature__isnull=False).distinct().order_by("name")
         files = {
             readme.ENGLISH: [readme.english(self.window.organization.name)],
@@ -100,6 +124,7 @@ class _Content:
             exported.PLATFORM_RECORDS: _ended(self._lines(self._stream(PLATFORM))),
             exported.EARLIER_RECORDS: _ended(self._lines(before.filter(_rested_on(inside, before)))),
             exported.OWN_RECORDS: _ended(self._lines(inside)),
+            exported.LATER_RECORDS: _ended(self._lines(after.filter(kind__in=(Kind.ERASURE, Kind.MARK)))),
         }
         return Manifest(
             organization=self._own_stream,
@@ -198,13 +223,14 @@ def _line(row: EvidenceRecord, leaves: Mapping[int, bytes], proof: Sequence[byte
 
 
 def _rested_on(inside: Rows, before: Rows) -> Q:
-    """Of the records before: all policies, the permits that receipts answer, and the decisions behind permits."""
+    """Of the records before: all policies and erasures, the permits that receipts answer with what else was done under
+    them, and the decisions behind permits."""
     answered = set(inside.filter(kind=Kind.RECEIPT).values_list("subject_id", flat=True))
     permits = before.filter(kind=Kind.PERMIT, subject_id__in=answered)
     named = {_decision_of(text) for rows in (permits, inside.filter(kind=Kind.PERMIT)) for text in _documents(rows)}
     return (
-        Q(kind=Kind.POLICY_VERSION)
-        | Q(kind=Kind.PERMIT, subject_id__in=answered)
+        Q(kind__in=(Kind.POLICY_VERSION, Kind.ERASURE))
+        | Q(kind__in=(Kind.PERMIT, Kind.RECEIPT), subject_id__in=answered)
         | Q(kind=Kind.DECISION, subject_id__in=named)
     )
 

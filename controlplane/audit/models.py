@@ -49,6 +49,7 @@ class Kind(models.TextChoices):
     NODE = "node"
     TRUST = "trust"
     INCIDENT = "incident"
+    MARK = "mark"
 
 
 class EvidenceRecord(BaseModel):

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from controlplane.audit import evidence, selectors
 from controlplane.audit.core.records import OF_ALL, OPERATOR, PLATFORM
-from controlplane.audit.models import Kind
+from controlplane.audit.models import EvidenceRecord, Kind
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.placement.core.reading import as_rfc3339
@@ -42,10 +42,10 @@ AND NOT EXISTS (
     AND receipt.resource_id <> old.resource_id AND receipt.document IS NOT NULL
 )
 """
-ERASE = f"""
-UPDATE audit_evidencerecord AS old SET document = NULL, salt = NULL
+GONE = f"""
+SELECT old.id, old.stream, old.stream_seq FROM audit_evidencerecord AS old
 WHERE {OLD} AND (old.resource_id = ANY(%(resources)s) OR %(is_of_none)s AND old.resource_id IS NULL)
-RETURNING old.stream, old.stream_seq
+FOR UPDATE
 """
 
 
@@ -90,17 +90,18 @@ def _is_somewhere(resource: UUID) -> bool:
 
 @transaction.atomic
 def _erase(resources: Sequence[UUID], before: datetime, *, is_of_none: bool = False) -> int:
+    """Erasures first: the database lets nothing be erased that none of them names."""
     with connection.cursor() as cursor:
-        about = {**_about(before), "resources": list(resources), "is_of_none": is_of_none}
-        cursor.execute(ERASE, about)
-        erased = cursor.fetchall()
+        cursor.execute(GONE, {**_about(before), "resources": list(resources), "is_of_none": is_of_none})
+        gone = cursor.fetchall()
     numbers = defaultdict(list)
-    for stream, seq in erased:
+    for _, stream, seq in gone:
         numbers[stream].append(seq)
     for stream, of_stream in numbers.items():
-        document = {"reason": "retention", "before": as_rfc3339(before), "records": _ranges(of_stream)}
-        evidence.append(Kind.ERASURE, document, organization_id=_organization(stream))
-    return len(erased)
+        said = {"reason": "retention", "before": as_rfc3339(before), "stream": stream, "records": _ranges(of_stream)}
+        evidence.append(Kind.ERASURE, said, organization_id=_organization(stream))
+    EvidenceRecord.objects.filter(pk__in=[record for record, _, _ in gone]).update(document=None, salt=None)
+    return len(gone)
 
 
 def _organization(stream: str) -> UUID | None:

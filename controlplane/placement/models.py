@@ -212,7 +212,13 @@ class Decision(BaseModel):
 
 PERMIT = machine(
     "permit",
-    {"requested": "cosigning signed refused", "cosigning": "requested signed refused", "signed": "", "refused": ""},
+    {
+        "requested": "cosigning signed refused",
+        "cosigning": "void signed refused",
+        "signed": "",
+        "refused": "",
+        "void": "",
+    },
 )
 
 
@@ -225,9 +231,10 @@ class Permit(BaseModel):
     | state     | means |
     |-----------|-------|
     | requested | the signer has not answered yet |
-    | cosigning | it has (`document`); a sentinel has to sign too (`cosignature`), or the signer again after a change |
+    | cosigning | it has (`document`); a sentinel has to sign too (`cosignature`) |
     | signed    | it has all signatures that nodes ask for |
     | refused   | one of the two will not sign; `error` says why |
+    | void      | facts or policies have changed between the two signatures; another one is asked for |
     """
 
     operation_id = models.UUIDField()

@@ -89,8 +89,8 @@ def need(operation: Operation, *, node_id: UUID, generation: int, decide: Callab
     """
     permit = ask(operation, node_id=node_id, generation=generation, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
-    if state in OPEN:
-        raise SignerSilent(process="sentinel" if state == "cosigning" else "signer")
+    if state != "signed" and state != "refused":
+        raise SignerSilent(process="signer" if state == "requested" else "sentinel")
     if state == "refused":
         _tell(permit.pk)
     return _leave(permit.pk)

@@ -42,8 +42,8 @@ def cosign_all() -> int:
 
 
 def cosign(permit_id: UUID) -> None:
-    """Sign or refuse, or have the signer asked again when facts or policies have changed since it signed; what may pass
-    (no key) leaves the permit waiting, for the next time."""
+    """Sign or refuse, or void it when facts or policies have changed since the signer signed; what may pass (no key)
+    leaves the permit waiting, for the next time."""
     row = Row.objects.select_related("node", "decision").defer("decision__document").filter(pk=permit_id).first()
     if row is None or row.state != "cosigning":
         return
@@ -67,8 +67,7 @@ def _answer(row: Row) -> None:
         raise PermitDisputed(reason="it does not follow from the decision that it names.")
     known = believed.of(said.zone, said.epoch)
     if known.epoch != said.epoch or not permits.stands(row.decision, reading.standing) or clock.now() >= said.exp:
-        move(row, PERMIT, "requested", document=None, expires_at=None)
-        permits.hint(row.pk)
+        move(row, PERMIT, "void")
         return
     own = compose(row, reading, row.decision, known, key_ends=said.exp)
     _compare(said, own)

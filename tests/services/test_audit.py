@@ -11,6 +11,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.network.errors import NetworkNameTaken
 from controlplane.network.services import network_create
+from tests.conftest import emptying
 from tests.workflows.helpers import done, make_instance
 from tests.world import Cloud, make_tenant
 
@@ -24,6 +25,14 @@ def test_a_record_is_neither_changed_nor_deleted(statement: str) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         AuditRecord.objects.get().delete()
     assert AuditRecord.objects.get().verb == "node.cordon"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", ["auditrecord", "evidencerecord", "merklenode", "checkpoint", "cosignature"])
+def test_what_is_append_only_is_not_emptied(table: str) -> None:
+    emptying("ENABLE")
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE audit_{table} CASCADE")
 
 
 @pytest.mark.django_db

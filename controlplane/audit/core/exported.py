@@ -5,6 +5,7 @@
     platform.ndjson      the records that concern everybody, from the first on
     earlier.ndjson       the organization's records from before that others rest on
     records.ndjson       the organization's records of the time in question, without a gap, between their neighbours
+    later.ndjson         the organization's erasures and marks from after that
 
 Every document is canonical JSON and has one form.
 """
@@ -26,7 +27,7 @@ from .records import Entry
 KIND = "export"  # of the signed manifest
 SCHEMA = "andromede.evidence.export/1"
 CHECKPOINTS, PLATFORM_RECORDS = "checkpoints.ndjson", "platform.ndjson"
-EARLIER_RECORDS, OWN_RECORDS = "earlier.ndjson", "records.ndjson"
+EARLIER_RECORDS, OWN_RECORDS, LATER_RECORDS = "earlier.ndjson", "records.ndjson", "later.ndjson"
 VERIFIER = "verify.py"
 MAX = 2**53 - 1
 OWNERS = ("organization", "project", "resource")

@@ -26,8 +26,9 @@ from .merkle import hash_leaf
 SALT_BYTES = 16
 DOMAIN = b"andromede/record/v1\n"
 PLATFORM, OPERATOR = "platform", "operator"
-# Kinds that concern everybody when no organization is named: without them, nobody could recompute a decision.
-OF_ALL = frozenset({"fact", "policy_version", "node", "trust"})
+# Kinds that concern everybody when no organization is named: without them, nobody could recompute a decision, or know
+# that what is not there was erased, or how far the platform's stream went.
+OF_ALL = frozenset({"fact", "policy_version", "node", "trust", "erasure", "mark"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,15 @@ from controlplane.placement.core.signed import BadDocument, Signed
 
 from . import ed25519, exported
 from .archive import MANIFEST_NAME, Archive, NotAnExport
+from .authority import Authority
 from .checkpoints import TreeHead, cosignatures, parse_head, verify_cosignature
-from .exported import Envelope, Line, Manifest, Span
+from .exported import Manifest
 from .keys import Verify, verifier_of
 from .merkle import is_consistent, is_included
 from .notes import Key, NoteError, decode, parse_key, parse_note, verify_note
-from .records import PLATFORM, SALT_BYTES, content_hash, stream_of
+from .records import SALT_BYTES, content_hash, stream_of
 from .rules import Judge, Source
+from .streams import Read, Streams
 
 FAULTS_SHOWN = 200
 BY_ITSELF = " (the export's own key: compare it with the one that you know)"
@@ -50,15 +52,6 @@ class Findings:
         self.faults.append(f"{place}: {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A line that is what the log has at its place. `envelope` is None when the record was erased."""
-
-    place: str
-    line: Line
-    envelope: Envelope | None
-
-
 def verify(archive: Archive, pins: Pins) -> Findings:
     """
     Raises:
@@ -81,7 +74,7 @@ class _Verification:
     signed: Signed
     pins: Pins
     findings: Findings
-    witnessed: dict[str, tuple[int, datetime]] = field(default_factory=dict)  # by name: the largest size, and when
+    witnessed: dict[str, list[tuple[int, datetime]]] = field(default_factory=dict)  # by name: sizes, and when
 
     def run(self) -> None:
         log = self.pins.log or self.manifest.log
@@ -94,12 +87,10 @@ class _Verification:
         platform = self._read(exported.PLATFORM_RECORDS, head)
         earlier = self._read(exported.EARLIER_RECORDS, head)
         own = self._read(exported.OWN_RECORDS, head)
-        self._check_chain(exported.PLATFORM_RECORDS, platform, stream=PLATFORM, span=self.manifest.platform)
-        self._check_chain(exported.OWN_RECORDS, own, stream=self.manifest.organization, span=self.manifest.own)
-        self._check_earlier(earlier)
-        self._check_window(own)
+        later = self._read(exported.LATER_RECORDS, head)
+        Streams(self.manifest, self.findings.fault, platform, earlier=earlier, own=own, later=later).check()
         judge = self._judge(platform, [*earlier, *own])
-        self._check_witnesses()
+        self._check_witnesses(own)
         self._summarize(log, judge)
 
     def _check_files(self) -> None:
@@ -112,6 +103,7 @@ class _Verification:
             exported.PLATFORM_RECORDS,
             exported.EARLIER_RECORDS,
             exported.OWN_RECORDS,
+            exported.LATER_RECORDS,
         ):
             if name not in listed:
                 raise NotAnExport(f"the export has no {name}")
@@ -134,7 +126,8 @@ class _Verification:
                 witnesses = self.pins.witnesses or self.manifest.witnesses
                 for key, signature in cosignatures(note, witnesses):
                     moment = verify_cosignature(note.text, signature, key, ed25519.verify)
-                    self.witnessed[key.name] = (fresh.size, datetime.fromtimestamp(moment, UTC))
+                    signed = (fresh.size, datetime.fromtimestamp(moment, UTC))
+                    self.witnessed.setdefault(key.name, []).append(signed)
             except (ValueError, OverflowError, OSError) as exc:
                 self.findings.fault(place, f"the checkpoint does not hold: {exc}")
                 continue
@@ -188,57 +181,13 @@ class _Verification:
         ):
             self.findings.fault(read.place, "it is not in the log at the place that it names")
 
-    # ── nothing missing ───────────────────────────────────────────────────────────────────────────
-
-    def _check_chain(self, name: str, reads: Sequence[Read], *, stream: str, span: Span) -> None:
-        """All from the record before `span.first` to the one after `span.last`, where there are such."""
-        expected = max(span.first - 1, 1)
-        before: Line | None = None
-        for read in reads:
-            line = read.line
-            if line.entry.stream != stream:
-                self.findings.fault(read.place, f"it is of the stream {line.entry.stream}")
-                continue
-            if line.entry.seq != expected:
-                self.findings.fault(
-                    read.place, f"record {expected} of the stream should stand here, not {line.entry.seq}"
-                )
-            elif before is not None and (line.entry.prev != before.entry.leaf or line.index <= before.index):
-                self.findings.fault(read.place, "it does not follow the record before it")
-            elif line.entry.seq == 1 and line.entry.prev:
-                self.findings.fault(read.place, "it is the first of its stream, and names one before it")
-            before, expected = line, line.entry.seq + 1
-        if expected != min(span.last + 1, span.total) + 1:
-            self.findings.fault(name, f"records from number {expected} on are missing, or there are too many")
-
-    def _check_earlier(self, reads: Sequence[Read]) -> None:
-        seen = 0
-        for read in reads:
-            entry = read.line.entry
-            if entry.stream != self.manifest.organization or not seen < entry.seq < max(self.manifest.own.first - 1, 1):
-                self.findings.fault(read.place, "it does not belong to what came before")
-            seen = entry.seq
-
-    def _check_window(self, reads: Sequence[Read]) -> None:
-        """The records at both ends and their neighbours show that none was left out there."""
-        start, end, span = self.manifest.start, self.manifest.end, self.manifest.own
-        by_seq = {read.line.entry.seq: read for read in reads if read.envelope is not None}
-        for seq, is_early in ((span.first - 1, True), (span.first, False)):
-            read = by_seq.get(seq)
-            if read is not None and seq <= span.last + is_early and (_at(read) < start) != is_early:
-                self.findings.fault(read.place, "the export does not begin where it says")
-        for seq, is_late in ((span.last, False), (span.last + 1, True)):
-            read = by_seq.get(seq)
-            if read is not None and seq >= span.first and (_at(read) >= end) != is_late:
-                self.findings.fault(read.place, "the export does not end where it says")
-
     # ── what they say ─────────────────────────────────────────────────────────────────────────────
 
     def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
         judge = Judge(
             fault=lambda source, problem: self.findings.fault(source.place, problem),
-            roots=list(self.pins.roots),
-            is_pinned=bool(self.pins.roots),
+            authority=Authority(list(self.pins.roots), is_pinned=bool(self.pins.roots)),
+            organization=self.manifest.organization,
         )
         judge.platform(_sources(platform))
         judge.own(_sources(own))
@@ -253,35 +202,48 @@ class _Verification:
         say(f"{self.findings.erased} of them erased")
         say("checked: " + (", ".join(f"{count} {kind}" for kind, count in sorted(judge.checked.items())) or "nothing"))
         say(f"checkpoint of size {manifest.size}, signed by {log}" + ("" if self.pins.log else BY_ITSELF))
-        for name, (size, moment) in sorted(self.witnessed.items()):
+        for name, signed in sorted(self.witnessed.items()):
+            size, moment = signed[-1]
             say(
                 f"witness {name} signed size {size} at {as_rfc3339(moment)}"
                 + ("" if self.pins.witnesses else BY_ITSELF)
             )
         if not self.witnessed:
             say("no witness has signed: that everybody is shown this log rests on the operator's word")
-        say(f"{len(judge.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
+        say(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
 
-    def _check_witnesses(self) -> None:
-        if len(self.witnessed) < self.pins.enough:
-            problem = f"{len(self.witnessed)} witnesses have signed; {self.pins.enough} were asked for"
+    def _check_witnesses(self, own: Sequence[Read]) -> None:
+        """Enough of those that the auditor knows have seen all of the time's records, after its end."""
+        last = max((read.line.index for read in own if read.line.entry.seq <= self.manifest.own.last), default=-1)
+        have_seen = [
+            name
+            for name, signed in self.witnessed.items()
+            if any(size > last and moment >= self.manifest.end for size, moment in signed)
+        ]
+        if len(have_seen) < self.pins.enough:
+            problem = (
+                f"{len(have_seen)} witnesses have signed a tree with the last of the organization's records after "
+                f"{as_rfc3339(self.manifest.end)}; {self.pins.enough} were asked for"
+            )
             self.findings.fault(exported.CHECKPOINTS, problem)
 
 
-def _at(read: Read) -> datetime:
-    assert read.envelope is not None
-    return read.envelope.at
-
-
 def _sources(reads: Iterable[Read]) -> list[Source]:
-    return [Source(read.place, read.envelope, read.line.entry.stream) for read in reads if read.envelope is not None]
+    return [
+        Source(read.place, read.envelope, read.line.entry.stream, read.line.index)
+        for read in reads
+        if read.envelope is not None
+    ]
 
 
 # ── the command ─────────────────────────────────────────────────────────────────────────────────
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if len(set(options.witness)) < options.witnesses:
+        parser.error("--witnesses counts those that you know: give each one's key with --witness")
     try:
         with Path(options.export).open("rb") as file:
             findings = verify(Archive(file), _pins(options))

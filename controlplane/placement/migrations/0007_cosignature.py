@@ -31,6 +31,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='permit',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', {'cosigning': frozenset(['refused', 'requested', 'signed']), 'refused': frozenset([]), 'requested': frozenset(['cosigning', 'refused', 'signed']), 'signed': frozenset([])})), name='placement_permit_state'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', {'cosigning': frozenset(['refused', 'signed', 'void']), 'refused': frozenset([]), 'requested': frozenset(['cosigning', 'refused', 'signed']), 'signed': frozenset([]), 'void': frozenset([])})), name='placement_permit_state'),
         ),
     ]

@@ -1,12 +1,16 @@
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit import evidence, log_key
+from controlplane.audit import evidence, export, log_key
 from controlplane.audit.models import EvidenceRecord
+from controlplane.identity.models import Organization
+from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from tests.services.audit.exports import Export, opened
 
 
 @pytest.fixture
@@ -28,3 +32,21 @@ def write(log: None) -> Callable[[int], list[EvidenceRecord]]:
         return list(EvidenceRecord.objects.filter(pk__in=[row.pk for row in rows]).order_by("leaf_index"))
 
     return append
+
+
+@pytest.fixture
+def organization(log: None) -> Organization:
+    return Organization.objects.create(name="ministry")
+
+
+@pytest.fixture
+def exporter(organization: Organization, tmp_path: Path) -> Callable[..., Export]:
+    """Export what there is of the organization, of the last hour if nothing else is said, and take it apart."""
+
+    def written(start: datetime | None = None, end: datetime | None = None) -> Export:
+        window = export.Window(organization, start or clock.now() - timedelta(hours=1), end or clock.now())
+        path = tmp_path / window.file_name
+        export.write(window, path)
+        return opened(path)
+
+    return written

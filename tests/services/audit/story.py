@@ -19,7 +19,7 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import as_uuid
-from controlplane.placement.core import catalogue, statements
+from controlplane.placement.core import catalogue, cosignature, statements
 from controlplane.placement.core.canonical import digest
 from controlplane.placement.core.evaluate import evaluate, failures
 from controlplane.placement.core.facts import World
@@ -27,14 +27,15 @@ from controlplane.placement.core.permit import Contents, Limits, Permit, expiry
 from controlplane.placement.core.policy_document import as_document
 from controlplane.placement.core.policy_document import parse as parse_policy
 from controlplane.placement.core.reading import as_rfc3339
-from controlplane.placement.core.signed import sign
-from controlplane.placement.core.trust import Charter, Key, Keyset, Use
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.signed import of_envelope, sign
+from controlplane.placement.core.trust import Charter, DenyList, Key, Keyset, Use
 
 Document = dict[str, object]
 
 CATALOGUE = Path(catalogue.__file__).parents[2] / "catalog" / "fixtures" / "catalogue.json"
 ZONES = ("fr-idf-1", "fr-idf-2", "us-va-1")  # of the sample catalogue; the parties do not matter to the policies below
-ROLES = ("compute", "storage")
+ROLES = ROLES_OF["instance.create"]
 EU = [
     {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]},
     {"id": "adm", "attr": "admin.access_from", "op": "subset", "value": ["@EU"]},
@@ -90,7 +91,8 @@ class Story:
     node: str = field(default_factory=lambda: str(new_id()))
     zone: str = "fr-idf-1"
     epoch: int = 0
-    version: int = 0
+    version: int = 1
+    receipts: int = 0
     layers: list[object] = field(default_factory=list)
     facts: dict[tuple[str, str, str], str] = field(default_factory=dict)
     held: dict[str, statements.Statement] = field(default_factory=dict)
@@ -101,14 +103,24 @@ class Story:
         """Keys, facts of some zones of the sample catalogue, and a node."""
         now = clock.now()
         evidence.append("trust", {"trust": "root", "public_key": self.root.public})
-        keys = [self.officer.entry("facts", now), self.signer.entry("permit", now)]
-        keyset = Keyset(1, {key.id: key for key in keys})
-        evidence.append("trust", {"trust": "keyset", "signed": self.root.write("keyset", keyset.payload())})
+        self.publish(1, self.signer)
         self.state(self.of_catalogue(now))
         every = frozenset({"*"})
         charter = Charter(1, self.node, self.zone, every, "serial", now - DAY, now + 30 * DAY, ("alice", "bob"))
         evidence.append("node", {"event": "charter", "signed": self.root.write("charter", charter.payload())})
         self.enrol(self.machine)
+
+    def publish(self, version: int, *signers: Pen, sentinels: Sequence[Pen] = ()) -> None:
+        """A keyset with the officer, these signers, and sentinels for all data."""
+        now = clock.now()
+        keys = [self.officer.entry("facts", now), *(signer.entry("permit", now) for signer in signers)]
+        keys += [sentinel.entry("sentinel", now) for sentinel in sentinels]
+        keyset = Keyset(version, {key.id: key for key in keys})
+        evidence.append("trust", {"trust": "keyset", "signed": self.root.write("keyset", keyset.payload())})
+
+    def deny(self, version: int, *kids: str, pen: Pen | None = None) -> None:
+        payload = DenyList(version, kids=frozenset(kids)).payload()
+        evidence.append("trust", {"trust": "deny", "signed": (pen or self.root).write("deny", payload)})
 
     def enrol(self, machine: Pen) -> None:
         about = {"node": self.node, "zone": self.zone, "public_key": machine.public}
@@ -187,7 +199,7 @@ class Story:
             "admit": bool(admitted),
             "verdict": "admitted" if admitted else "inadmissible",
             "facts_epoch": self.epoch,
-            "platform_version": 0,
+            "platform_version": 1,
             "organization_version": self.version,
             "classifications": [],
             "policy_digest": digest(self.layers),
@@ -228,8 +240,15 @@ class Story:
         self._record("permit", (pen or self.signer).write("permit", made.payload()), UUID(made.resource))
         return made
 
+    def cosign(self, permit: Permit, pen: Pen) -> None:
+        signed = of_envelope(self.signer.write("permit", permit.payload()))
+        document = pen.write(cosignature.KIND, cosignature.payload(signed))
+        self._record("cosignature", document, UUID(permit.resource))
+
     def receipt(self, permit: Permit, event: str = "opened", *, pen: Pen | None = None, **other: object) -> None:
+        self.receipts += 1
         body: Document = {
+            "number": self.receipts,
             "jti": permit.jti,
             "node": self.node,
             "zone": self.zone,

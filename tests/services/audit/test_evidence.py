@@ -164,18 +164,50 @@ def test_an_erased_record_is_forgotten_and_the_tree_stays(write: Write) -> None:
     row.refresh_from_db()
     assert row.document is None
     assert row.salt is None
-    assert evidence.sequence() == 1
+    evidence.sequence()
     assert proofs.root(3) == before
     assert_whole()
     erasure = EvidenceRecord.objects.get(kind="erasure")
     assert erasure.document is not None
-    assert json.loads(erasure.document)["document"] == {"record": str(row.pk), "reason": "right to be forgotten"}
+    assert json.loads(erasure.document)["document"] == {
+        "record": str(row.pk),
+        "reason": "right to be forgotten",
+        "stream": row.stream,
+        "records": [[2, 2]],
+    }
+
+
+def blanked(row: EvidenceRecord) -> None:
+    with transaction.atomic():
+        EvidenceRecord.objects.filter(pk=row.pk).update(document=None, salt=None)
+
+
+def erasure_of(row: EvidenceRecord, first: int, last: int) -> EvidenceRecord:
+    document = {"reason": "law", "stream": row.stream, "records": [[first, last]]}
+    return evidence.append("erasure", document, organization_id=row.organization_id)
+
+
+def test_the_database_blanks_nothing_without_a_new_erasure_that_names_it(write: Write) -> None:
+    row = write(3)[1]
+    for first, last in ((1, 1), (3, 9)):
+        erasure_of(row, first, last)
+    with pytest.raises(IntegrityError, match="append-only"):
+        blanked(row)
+    erasure_of(row, 1, 3)
+    evidence.sequence()
+    with pytest.raises(IntegrityError, match="append-only"):
+        blanked(row)
+    erasure = erasure_of(row, 2, 2)
+    blanked(row)
+    erasure_of(erasure, 1, 100)
+    with pytest.raises(IntegrityError, match="append-only"):
+        blanked(erasure)
 
 
 def test_a_record_is_erased_before_it_has_its_place(log: None) -> None:
     row = evidence.append("receipt", {}, organization_id=new_id())
     evidence.erase(row.pk, reason="law")
-    assert evidence.sequence() == 2
+    assert evidence.sequence() == 1
     assert_whole()
 
 

@@ -10,7 +10,8 @@ from django.db import connection
 from controlplane.audit import export, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.selectors import residency_of
-from controlplane.compute.services import instance_delete, instance_power_off, instance_start
+from controlplane.compute.attachments import volume_detach
+from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -18,7 +19,7 @@ from controlplane.placement.policies import policy_set
 from tests.facts import import_sample, state_of
 from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import hear_receipts
-from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
+from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
 from tests.world import Cloud
 
 HOUR = timedelta(hours=1)
@@ -38,15 +39,18 @@ def told(cloud: Cloud) -> Cloud:
     cloud.machine.heartbeat()
     policy_set(SYSTEM, atoms=EU, organization=cloud.tenant.project.organization)
     instance = make_instance(cloud)
-    make_volume(cloud)
+    attachment, attaching = attach(cloud, instance, make_volume(cloud))
+    done(attaching)
     done(instance_power_off(cloud.tenant.actor, instance))
     done(instance_start(cloud.tenant.actor, instance))
+    done(volume_detach(cloud.tenant.actor, attachment))
+    done(instance_reboot(cloud.tenant.actor, instance))
     hear_receipts(cloud.machine)
     return cloud
 
 
 def exported(cloud: Cloud, folder: Path) -> Path:
-    window = export.Window(cloud.tenant.project.organization, clock.now() - HOUR, clock.now() + HOUR)
+    window = export.Window(cloud.tenant.project.organization, clock.now() - HOUR, clock.now())
     export.write(window, folder / "export.tar")
     return folder / "export.tar"
 

@@ -112,14 +112,15 @@ def test_a_permit_that_no_signer_signed_is_disputed(cosigning: Waiting) -> None:
     assert refused(cosigning) == "permit.disputed"
 
 
-def test_a_change_between_the_two_signatures_has_the_signer_asked_again(cosigning: Waiting) -> None:
+def test_a_permit_that_a_change_overtakes_is_void_and_another_one_is_asked_for(cosigning: Waiting) -> None:
     before = payload_of(fresh(cosigning.row.pk)).epoch
     epochs.advance()
-    row = cosigned(cosigning)
-    assert (row.state, row.document, row.expires_at) == ("requested", None, None)
-    signer.sign(row.pk)
-    assert cosigned(cosigning).state == "signed"
-    assert payload_of(fresh(row.pk)).epoch == before + 1
+    assert cosigned(cosigning).state == "void"
+    assert again(cosigning.operation).state == "running"
+    new = Permit.objects.get(operation_id=cosigning.operation.pk, state="requested")
+    signer.sign(new.pk)
+    sentinel.cosign(new.pk)
+    assert payload_of(fresh(new.pk)).epoch == before + 1
     floors.raise_all()
     assert again(cosigning.operation).state == "succeeded"
 

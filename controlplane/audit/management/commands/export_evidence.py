@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from controlplane.audit import export
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import organization_named
+from controlplane.kernel import clock
 from controlplane.placement.core.reading import instant
 
 
@@ -25,6 +26,8 @@ class Command(OperatorCommand):
         )
         if window.start >= window.end:
             raise CommandError("--from must be before --to.")
+        if window.end > clock.now():
+            raise CommandError("--to has not come yet.")
         out = options["out"] or Path()
         path = out / window.file_name if out.is_dir() else out
         manifest = export.write(window, path.absolute())

@@ -1,0 +1,59 @@
+"""Second signatures in the log: where one is demanded, nothing was done without it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from controlplane.identity.models import Organization
+from tests.services.audit.exports import Export, verdict
+from tests.services.audit.story import Pen, Story, told
+
+Write = Callable[..., Export]
+SENTINEL = Pen("sentinel-1")
+
+
+@pytest.fixture
+def write(exporter: Write) -> Write:
+    return exporter
+
+
+@pytest.fixture
+def story(organization: Organization) -> Story:
+    """From now on all data needs a sentinel."""
+    found = told(organization.pk)
+    found.publish(2, found.signer, sentinels=(SENTINEL,))
+    return found
+
+
+def fault(write: Write) -> str:
+    found = verdict(write().path)
+    assert (found.status, len(found.faults)) == (1, 1), found.out
+    return found.faults[0]
+
+
+def test_what_both_have_signed_and_what_was_never_used_are_no_faults(story: Story, write: Write) -> None:
+    permit = story.permit(story.decide())
+    story.cosign(permit, SENTINEL)
+    story.receipt(permit)
+    story.permit(story.decide())
+    found = verdict(write().path)
+    assert found.status == 0, found.out
+    assert "1 cosignature" in found.out
+
+
+def test_what_was_done_without_a_second_signature_is_found(story: Story, write: Write) -> None:
+    story.create()
+    assert "its permit lacks the signature of a sentinel for *" in fault(write)
+
+
+def test_a_second_signature_by_another_is_none(story: Story, write: Write) -> None:
+    permit = story.permit(story.decide())
+    story.cosign(permit, story.signer)
+    assert "is no sentinel's for fr-idf-1" in fault(write)
+
+
+def test_a_second_signature_is_under_a_permit_of_the_log(story: Story, write: Write) -> None:
+    permit = story.permit(story.decide())
+    story.signer = Pen("signer-1")
+    story.cosign(permit, SENTINEL)
+    assert "it is under no permit that was recorded" in fault(write)

@@ -1,0 +1,407 @@
+"""What is in the log is false, as a dishonest control plane would have it: the verifier names the record."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from unittest.mock import patch
+from uuid import UUID
+
+import pytest
+
+from controlplane.audit import evidence
+from controlplane.audit.core.exported import EARLIER_RECORDS
+from controlplane.audit.core.streams import OUT_OF_ORDER
+from controlplane.audit.models import EvidenceRecord
+from controlplane.identity.models import Organization
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.placement.core.canonical import digest
+from controlplane.placement.core.permit import LIFETIME, Contents
+from controlplane.placement.core.reading import as_rfc3339
+from tests.services.audit.exports import Export, verdict
+from tests.services.audit.story import Document, Pen, Story, told
+
+HOUR = timedelta(hours=1)
+Write = Callable[..., Export]
+
+
+@pytest.fixture
+def write(exporter: Write) -> Write:
+    return exporter
+
+
+def faults_of_story(write: Write) -> list[str]:
+    found = verdict(write().path)
+    assert found.status == 1, found.out
+    return found.faults
+
+
+def admits_everywhere(document: Document) -> None:
+    zones = document["zones"]
+    assert isinstance(zones, dict)
+    document["zones"] = dict.fromkeys(zones, [])
+    document["admitted_zones"] = sorted(zones)
+
+
+def asks_nothing(document: Document) -> None:
+    """With policies of its own, which admit everything."""
+    admits_everywhere(document)
+    document["policies"] = []
+    document["policy_digest"] = digest([])
+    document["valid_until"] = None
+
+
+def admits_one_more(document: Document) -> None:
+    admitted = document["admitted_zones"]
+    assert isinstance(admitted, list)
+    document["admitted_zones"] = [*admitted, "us-va-1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (admits_everywhere, "comes out"),
+        (asks_nothing, "was in force and was not applied"),
+        (admits_one_more, "which the policies refuse"),
+        (lambda document: document.update(valid_until="2030-01-01T00:00:00Z"), "comes out"),
+        (lambda document: document.update(policy_digest="0" * 64), "policy_digest"),
+        (lambda document: document.update(admit=False), "has a zone and does not admit"),
+        (lambda document: document.update(zones=None), ""),
+    ],
+)
+def test_a_false_decision_is_found_among_the_others(
+    organization: Organization, write: Write, change: Callable[[Document], None], reason: str
+) -> None:
+    story = told(organization.pk)
+    false = story.decide(change=change)
+    story.create()
+    faults = faults_of_story(write)
+    assert len(faults) == 1
+    assert "decision" in faults[0]
+    assert reason in faults[0]
+    record = EvidenceRecord.objects.get(subject_id=UUID(str(false["decision"])), kind="decision")
+    assert str(record.pk) in faults[0]
+
+
+def test_one_false_decision_among_a_hundred_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk, instances=50)
+    story.decide(change=admits_everywhere)
+    for _ in range(50):
+        story.create()
+    made = write()
+    found = verdict(made.path)
+    assert "102 decision, " in found.out
+    assert len(found.faults) == 1
+
+
+def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Organization, write: Write) -> None:
+    story = told(organization.pk, instances=1)
+    before = story.decide()
+    now = clock.now()
+    story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
+    after = story.decide()
+    assert story.zone in before["admitted_zones"]  # type: ignore[operator]
+    assert story.zone not in after["admitted_zones"]  # type: ignore[operator]
+    made = write()
+    assert verdict(made.path).status == 0, verdict(made.path).out
+    story.decide(change=lambda document: document.update(facts_epoch=1))
+    assert len(faults_of_story(write)) == 1
+
+
+def past() -> AbstractContextManager[object]:
+    """What is told here was known to everybody by now."""
+    then = clock.now() - timedelta(minutes=5)
+    return patch.object(clock, "now", lambda: then)
+
+
+def neutral(story: Story) -> None:
+    """An epoch that changes nothing for the zones that are admitted."""
+    story.state([story.statement("zone", "us-va-1", "admin.access_from", ["US"], now=clock.now())])
+
+
+@pytest.mark.parametrize("number", ["facts_epoch", "organization_version", "platform_version"])
+def test_a_decision_on_what_was_in_force_before_is_found(organization: Organization, write: Write, number: str) -> None:
+    with past():
+        story = told(organization.pk)
+        neutral(story)
+        policy = story.layers[0]
+        document = {"level": "platform", "id": "p", "version": 1, "head": 2, "policy": policy}
+        evidence.append("policy_version", document)
+
+    def rests_on_the_one_before(document: Document) -> None:
+        document["platform_version"] = 2
+        document[number] = int(str(document[number])) - 1
+
+    story.decide(change=rests_on_the_one_before)
+    (fault,) = faults_of_story(write)
+    assert "it rests on " in fault
+
+
+def test_what_changes_while_something_is_decided_is_no_fault(organization: Organization, write: Write) -> None:
+    with past():
+        story = told(organization.pk)
+    decision = story.decide()
+    neutral(story)
+    story.permit(decision, epoch=story.epoch - 1)
+    story.decide(change=lambda document: document.update(facts_epoch=story.epoch - 1))
+    assert verdict(write().path).status == 0, verdict(write().path).out
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_a_permit_on_facts_that_have_changed_is_found(organization: Organization, write: Write, is_old: bool) -> None:
+    with past():
+        story = told(organization.pk)
+        before = story.decide()
+        neutral(story)
+    if is_old:
+        story.permit(before)
+    else:
+        story.permit(story.decide(), epoch=story.epoch - 1)
+    (fault,) = faults_of_story(write)
+    assert " permit " in fault
+    assert f"epoch {story.epoch} had begun" in fault
+
+
+@pytest.mark.parametrize(
+    ("change", "other", "reason"),
+    [
+        ({"roles": ["compute"]}, {}, "does not ask for the roles of instance.create"),
+        ({"operation": "console.read"}, {}, "does not ask for the roles of console.read"),
+        ({"operation": "instance.stop"}, {}, "no such operation"),
+        ({"at": "2026-11-01T00:00:00Z"}, {}, "another moment"),
+        ({}, {"roles": ("compute",)}, "does not ask for the roles"),
+        ({}, {"op": "console.read"}, "does not ask for the roles"),
+        ({}, {"project": str(new_id())}, "another project"),
+        ({}, {"organization": str(new_id())}, "another project or organization"),
+        ({"classifications": ["secret"]}, {}, "lacks classifications of its decision: secret"),
+        ({}, {"nbf": clock.now() - HOUR, "exp": clock.now() - HOUR + LIFETIME}, "not recorded when it was made"),
+    ],
+)
+def test_what_does_not_go_with_its_decision_is_found(
+    organization: Organization, write: Write, change: Document, other: Document, reason: str
+) -> None:
+    story = told(organization.pk)
+    decision = story.decide(change=lambda document: document.update(change))
+    if not change or "classifications" in change:
+        story.permit(decision, **other)
+    (fault,) = faults_of_story(write)
+    assert reason in fault
+
+
+def test_a_decision_may_serve_another_operation_that_asks_for_as_much(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.permit(story.decide(), op="instance.start")
+    assert verdict(write().path).status == 0
+
+
+def test_a_permit_that_outlives_its_decision_is_found(organization: Organization, write: Write) -> None:
+    story, now = told(organization.pk), clock.now()
+    fact = story.statement("zone", "us-va-1", "location.territory", "US", now=now)
+    story.state([replace(fact, review_by=now + timedelta(minutes=1))])
+    story.permit(story.decide())
+    (fault,) = faults_of_story(write)
+    assert "outlives its decision" in fault
+
+
+def test_policies_that_are_left_out_are_missed(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    start = clock.now()
+    story.create()
+    made = write(start)
+    made.change(EARLIER_RECORDS, lambda lines: lines[1:])
+    made.sign()
+    assert any("whose version 2 is not here" in fault for fault in made.verdict().faults)
+
+
+def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    now = clock.now()
+    story.epoch = 0
+    story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
+    assert any(" fact " in fault for fault in faults_of_story(write))
+
+
+@pytest.mark.parametrize("is_everybodys", [True, False])
+def test_a_record_that_is_dated_back_is_seen(organization: Organization, write: Write, is_everybodys: bool) -> None:
+    told(organization.pk)
+    then = clock.now() - 2 * OUT_OF_ORDER
+    with patch.object(clock, "now", lambda: then):
+        kind, owner = ("node", None) if is_everybodys else ("incident", organization.pk)
+        evidence.append(kind, {"event": "removed"}, organization_id=owner)
+    evidence.append("incident", {}, organization_id=organization.pk)
+    (fault,) = faults_of_story(lambda: write(start=then - HOUR))
+    assert "older than what stood in the log before it" in fault
+
+
+def test_a_fact_that_no_officer_signed_is_not_believed(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    now = clock.now()
+    zone = story.statement("zone", "us-va-1", "location.territory", "FR", now=now)
+    story.state([zone], pen=Pen("officer-1"))
+    story.state([zone], pen=story.signer)
+    story.state([zone], pen=Pen("nobody"))
+    assert [fault.split(": ")[-1] for fault in faults_of_story(write) if " fact " in fault] == [
+        "key officer-1 did not sign this fact",
+        "signer-1 is in no keyset as a key for facts",
+        "nobody is in no keyset as a key for facts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"zone": "us-va-1"}, "does not admit us-va-1"),
+        ({"resource": str(new_id())}, "about another resource"),
+        ({"decision": "none"}, "there is no decision none"),
+        ({"policy_digest": "0" * 64}, "no decision here has"),
+        ({"aud": "another-node"}, "NO_CHARTER"),
+        ({"exp": clock.now() + HOUR}, "EXPIRED"),
+        ({"contents": Contents()}, "names nothing"),
+    ],
+)
+def test_a_permit_that_does_not_follow_is_found(
+    organization: Organization, write: Write, other: Document, reason: str
+) -> None:
+    story = told(organization.pk)
+    story.permit(story.decide(), **other)
+    (fault,) = faults_of_story(write)
+    assert " permit " in fault
+    assert reason in fault
+
+
+def test_a_permit_for_a_place_that_the_facts_no_longer_admit_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    decision, now = story.decide(), clock.now()
+    story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
+    story.permit(decision)
+    (fault,) = faults_of_story(write)
+    assert "POLICY_REFUSES" in fault
+
+
+def test_a_permit_that_no_signer_signed_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    for pen in (Pen("signer-1"), Pen("signer-9"), story.officer):
+        story.permit(story.decide(), pen=pen)
+    assert len([fault for fault in faults_of_story(write) if " permit " in fault]) == 3
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"jti": "unknown"}, "not recorded"),
+        ({"zone": "us-va-1"}, "another place"),
+        ({"node": "another"}, "no key is known"),
+        ({"resource": "vm-9"}, "does not name"),
+        ({"at": "2020-01-01T00:00:00Z"}, "older"),
+    ],
+)
+def test_a_receipt_that_does_not_follow_is_found(
+    organization: Organization, write: Write, other: Document, reason: str
+) -> None:
+    story = told(organization.pk)
+    story.receipt(story.permit(story.decide()), **other)
+    faults = faults_of_story(write)
+    assert len(faults) == 1
+    assert " receipt " in faults[0]
+    assert reason in faults[0]
+
+
+def test_a_receipt_that_the_node_did_not_sign_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.receipt(story.permit(story.decide()), pen=Pen("node-1"))
+    assert ["did not sign" in fault for fault in faults_of_story(write)] == [True]
+
+
+def test_a_receipt_that_comes_late_or_from_nowhere_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    late = story.permit(story.decide())
+    story.receipt(late, at=as_rfc3339(late.exp + HOUR))
+    story.receipt(story.permit(story.decide()), "closed")
+    faults = faults_of_story(write)
+    assert ["its permit had ended" in fault for fault in faults] == [True, False]
+    assert "closed what no receipt says it had opened" in faults[1]
+
+
+def test_what_was_opened_before_the_time_may_be_closed_in_it(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    permit = story.create()
+    evidence.append("incident", {"what": "between"}, organization_id=organization.pk)
+    start = clock.now()
+    story.receipt(permit, "closed")
+    assert verdict(write(start).path).status == 0, verdict(write(start).path).out
+
+
+def test_a_number_of_a_receipt_that_comes_twice_or_too_late_is_found(organization: Organization, write: Write) -> None:
+    with past():
+        story = told(organization.pk)
+        story.receipts += 1
+        story.create()
+    left_out, twice = story.receipts - 1, story.receipts
+    for number in (left_out, twice):
+        story.receipt(story.permit(story.decide()), number=number)
+    assert [
+        f"receipt {number} of the node" in fault
+        for number, fault in zip((left_out, twice), faults_of_story(write), strict=True)
+    ] == [True, True]
+
+
+# ── keys that changed ───────────────────────────────────────────────────────────────────────────
+
+
+def test_after_an_emergency_rotation_everything_holds(organization: Organization, write: Write, tmp_path: Path) -> None:
+    """The root denies the signer's key and publishes another: docs/how-to/rotate-keys.md."""
+    with past():
+        story = told(organization.pk)
+        story.deny(1, story.signer.id)
+        story.signer = Pen("signer-2")
+        story.publish(2, story.signer)
+    story.create()
+    found = verdict(write().path, "--root-key", str(story.root.file(tmp_path)))
+    assert found.status == 0, found.out
+
+
+@pytest.mark.parametrize("is_denied", [True, False])
+def test_a_key_that_was_taken_away_permits_nothing(organization: Organization, write: Write, is_denied: bool) -> None:
+    with past():
+        story = told(organization.pk)
+        if is_denied:
+            story.deny(1, "signer-1")
+        else:
+            story.publish(2, Pen("signer-2"))
+    story.create()
+    faults = faults_of_story(write)
+    assert ("REVOKED_KEY" if is_denied else "UNKNOWN_KEY") in faults[0]
+
+
+def test_what_was_permitted_while_the_key_was_taken_away_is_no_fault(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.publish(2, Pen("signer-2"))
+    story.deny(1, "signer-1")
+    story.create()
+    assert verdict(write().path).status == 0, verdict(write().path).out
+
+
+def test_trust_of_which_there_are_two_versions_is_found(organization: Organization, write: Write) -> None:
+    story = told(organization.pk)
+    story.publish(1, story.signer, Pen("signer-2"))
+    story.deny(2, "signer-9")
+    story.deny(2, "signer-8")
+    story.deny(3, "signer-7", pen=story.signer)
+    evidence.append("trust", {"trust": "root", "public_key": Pen("root-2").public})
+    assert [fault.split(": ", 1)[1] for fault in faults_of_story(write)] == [
+        "it is version 1 of the keyset, and version 1 stands before it",
+        "it is version 2 of the deny list, and version 2 stands before it",
+        "it lacks what was denied before",
+        "it is a second root key: say with --root-key which ones you know",
+    ]
+
+
+def test_a_root_that_the_auditor_does_not_know_is_not_believed(
+    organization: Organization, write: Write, tmp_path: Path
+) -> None:
+    told(organization.pk)
+    found = verdict(write().path, "--root-key", str(Pen("root-1").file(tmp_path)))
+    assert found.status == 1
+    assert any(" trust " in fault and "no root key signed" in fault for fault in found.faults)
