@@ -28,6 +28,9 @@ DRIFT = Listing(
     },
     sorts=("resource_id", "-resource_id"),
 )
+IMAGE_DRIFT = Listing(
+    {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "What is in this zone.")}, sorts=("id", "-id")
+)
 PLANS = Listing({"state": among("state", PLAN.moves)}, sorts=("-created_at", "created_at"))
 
 
@@ -67,7 +70,8 @@ class TargetOut(Out):
 
 
 class PlanItemOut(Out):
-    """`targets`: where it could go when the plan was made; none: nowhere. `deadline_at`: unknown of an old plan."""
+    """`targets`: where it could go when the plan was made; none: nowhere, or it is a cached image, which goes with the
+    last disk that was cloned from it. `deadline_at`: unknown of an old plan."""
 
     order = serializers.IntegerField()
     resource_id = serializers.UUIDField()
@@ -171,6 +175,14 @@ class Drift(ActorView):
     @route("drift_list", ComplianceOut, listing=DRIFT)
     def get(self, request: Request) -> Response:
         return DRIFT.page(request, selectors.drift(self.actor)).answer(ComplianceOut)
+
+
+class ImageDrift(ActorView):
+    """The copies of private images in the caches of nodes; one image has a row for each."""
+
+    @route("image_drift_list", ComplianceOut, listing=IMAGE_DRIFT)
+    def get(self, request: Request) -> Response:
+        return IMAGE_DRIFT.page(request, selectors.image_drift(self.actor)).answer(ComplianceOut)
 
 
 class PlanView(ProjectView):

@@ -1,9 +1,12 @@
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
+from controlplane.kernel.ids import new_id
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node
 
@@ -19,8 +22,8 @@ COMPLIANCE = machine(
 )
 
 
-class Compliance(models.Model):
-    """Whether a resource may still be where it is, as of the last sweep. One row per resource that has a place.
+class Watched(models.Model):
+    """Whether some data may still be where it is, as of the last sweep.
 
     | state       | means |
     |-------------|-------|
@@ -34,7 +37,6 @@ class Compliance(models.Model):
     warning that was given. Nothing is ever stopped by this: `action` says what its classifications ask for.
     """
 
-    resource_id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=16)
     project = models.ForeignKey(Project, models.PROTECT)
     node = models.ForeignKey(Node, models.PROTECT)
@@ -46,13 +48,38 @@ class Compliance(models.Model):
     warned_days = models.PositiveSmallIntegerField(null=True)
     action = models.CharField(max_length=16, default="flag")
     checked_at = models.DateTimeField()
+    resource_id: Any
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.resource_id} is {self.state}"
+
+
+class Compliance(Watched):
+    """One row per resource that has a place."""
+
+    resource_id = models.UUIDField(primary_key=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(state__in=COMPLIANCE.moves), name="compliance_state")]
         indexes = [models.Index(fields=["project", "state"])]
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.resource_id} is {self.state}"
+
+class ImageCopy(Watched):
+    """One row per private image and node that has said that it has the image's bytes in its cache. It is there from
+    when the control plane heard of it; the state is right from the next sweep on."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    resource_id = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["resource_id", "node"], name="compliance_imagecopy_once"),
+            models.CheckConstraint(condition=Q(state__in=COMPLIANCE.moves), name="compliance_imagecopy_state"),
+        ]
+        indexes = [models.Index(fields=["project", "state"])]
 
 
 class Sweep(models.Model):

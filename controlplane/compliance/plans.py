@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from controlplane.audit.services import record
-from controlplane.compliance.models import PLAN, Compliance, RemediationPlan
+from controlplane.compliance.models import PLAN, Compliance, ImageCopy, RemediationPlan, Watched
 from controlplane.compliance.sweep import STANDING_OPERATION, tell
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
@@ -20,24 +20,27 @@ from controlplane.placement.models import Allocation
 NOTIFY_WITHIN = timedelta(hours=24)
 DEADLINE = timedelta(days=30)
 LIVE = ("proposed", "approved")
-# A volume goes before what it is plugged into: a guest cannot start without its data.
-ORDER = ("volume", "instance")
+# A volume goes before what it is plugged into: a guest cannot start without its data. A cached image goes with the last
+# disk that was cloned from it.
+ORDER = ("volume", "instance", "image")
 
 
 @transaction.atomic
 def plans_update() -> int:
     """Every project that has something drifted has one live plan that names all of it; a plan whose resources have all
     recovered is done. Returns how many plans were written."""
-    rows: dict[UUID, list[Compliance]] = {}
-    for row in Compliance.objects.filter(state__in=("drifted", "remediating")).select_related("project", "node"):
-        rows.setdefault(row.project_id, []).append(row)
+    rows: dict[UUID, list[Watched]] = {}
+    for model in (Compliance, ImageCopy):
+        drifted = model._default_manager.filter(state__in=("drifted", "remediating"))
+        for row in drifted.select_related("project", "node").order_by("pk"):
+            rows.setdefault(row.project_id, []).append(row)
     live = {plan.project_id: plan for plan in RemediationPlan.objects.filter(state__in=LIVE)}
     for project_id in live.keys() - rows.keys():
         move(live[project_id], PLAN, "done")
     return sum(_plan(drifted, live.get(project_id)) for project_id, drifted in rows.items())
 
 
-def _plan(drifted: list[Compliance], live: RemediationPlan | None) -> bool:
+def _plan(drifted: list[Watched], live: RemediationPlan | None) -> bool:
     ids = sorted(row.resource_id for row in drifted)
     if live is not None and sorted(live.resource_ids) == ids:
         return False
@@ -57,12 +60,24 @@ def _plan(drifted: list[Compliance], live: RemediationPlan | None) -> bool:
     return True
 
 
-def _deadline(row: Compliance, now: datetime) -> datetime:
+def _deadline(row: Watched, now: datetime) -> datetime:
     return max(row.since + DEADLINE, now)
 
 
-def _item(order: int, row: Compliance, now: datetime) -> dict[str, object]:
-    """`targets`: the zones that would take it now, with how many nodes each; none says that there is nowhere to go."""
+def _item(order: int, row: Watched, now: datetime) -> dict[str, object]:
+    return {
+        "order": order,
+        "resource_id": str(row.resource_id),
+        "kind": row.kind,
+        "zone": row.zone,
+        "failing": row.failing,
+        "targets": [] if row.kind == "image" else _targets(row),
+        "deadline_at": as_rfc3339(_deadline(row, now)),
+    }
+
+
+def _targets(row: Watched) -> list[dict[str, object]]:
+    """The zones that would take it now, with how many nodes each; none says that there is nowhere to go."""
     allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
     ask = Ask(
         operation=STANDING_OPERATION[row.kind],
@@ -74,15 +89,7 @@ def _item(order: int, row: Compliance, now: datetime) -> dict[str, object]:
         disk_gib=allocation.disk_gib,
     )
     decision = decisions.take(ask).decision
-    return {
-        "order": order,
-        "resource_id": str(row.resource_id),
-        "kind": row.kind,
-        "zone": row.zone,
-        "failing": row.failing,
-        "targets": [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted],
-        "deadline_at": as_rfc3339(_deadline(row, now)),
-    }
+    return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
 
 
 @transaction.atomic(durable=True)
@@ -96,10 +103,11 @@ def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
     if plan.state != "proposed":
         raise StateConflict(machine="remediation plan")
     move(plan, PLAN, "approved", approved_by=actor.user_id)
-    drifted = Compliance.objects.select_for_update(of=("self",)).select_related("project")
-    for row in drifted.filter(pk__in=plan.resource_ids, state="drifted").order_by("pk"):
-        was, row.state = row.state, "remediating"
-        row.save(update_fields=["state"])
-        tell(actor, row, was)
+    for model in (Compliance, ImageCopy):
+        drifted = model._default_manager.filter(resource_id__in=plan.resource_ids, state="drifted").order_by("pk")
+        for row in drifted.select_for_update(of=("self",)).select_related("project"):
+            was, row.state = row.state, "remediating"
+            row.save(update_fields=["state"])
+            tell(actor, row, was)
     record(actor, "remediation.approve", plan.pk, project_id=plan.project_id)
     return plan

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from controlplane.compliance.errors import PlanNotFound
-from controlplane.compliance.models import Compliance, RemediationPlan
+from controlplane.compliance.models import Compliance, ImageCopy, RemediationPlan
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Membership, Project, Role
 from controlplane.identity.selectors import projects
@@ -14,6 +14,10 @@ from controlplane.kernel.db import by_id
 
 def drift(actor: Actor) -> QuerySet[Compliance]:
     return Compliance.objects.filter(project__in=projects(actor))
+
+
+def image_drift(actor: Actor) -> QuerySet[ImageCopy]:
+    return ImageCopy.objects.filter(project__in=projects(actor))
 
 
 def plans(actor: Actor, project: Project) -> QuerySet[RemediationPlan]:

@@ -7,6 +7,7 @@ change by itself, and hourly. It reads rows and writes what it found; nothing is
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -16,15 +17,18 @@ from controlplane.audit.evidence import append
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
-from controlplane.compliance.models import Compliance, Sweep
+from controlplane.compliance.models import Compliance, ImageCopy, Sweep, Watched
 from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.models import Project
 from controlplane.kernel import clock
+from controlplane.nodes.models import Node
 from controlplane.placement import effective, exemptions
 from controlplane.placement.core.evaluate import AtomResult, Evaluation, waive
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.outlook import Outlook, outlook
-from controlplane.placement.core.policy import Policy
+from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.effective import Subject
 from controlplane.placement.models import (
     DRIFT_ACTIONS,
     Allocation,
@@ -41,9 +45,13 @@ STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
 NOT_ADMISSIBLE = ("drifted", "remediating", "exempted")
 # Of what is where: it differs whatever came, went or moved, in whichever order it was committed.
 PLACED = """
-SELECT coalesce(bit_xor(hashtextextended(consumer_id::text || node_id::text, 0)), 0) & 9223372036854775807
-FROM placement_allocation
+SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0)), 0) & 9223372036854775807 FROM (
+    SELECT consumer_id, node_id FROM placement_allocation
+    UNION ALL SELECT resource_id, node_id FROM compliance_imagecopy
+) AS placed (resource_id, node_id)
 """
+IMAGE_ROLES: tuple[Role, ...] = ("image",)
+W = TypeVar("W", bound=Watched)
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,23 @@ class Mark:
 class Found:
     """What is told of: resources whose state has changed, and those that were warned of."""
 
-    changed: list[Compliance] = field(default_factory=list)
-    warned: list[Compliance] = field(default_factory=list)
+    changed: list[Watched] = field(default_factory=list)
+    warned: list[Watched] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is."""
+
+    resource_id: UUID
+    kind: str
+    project: Project
+    node: Node
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The reasons of holding data that it is there for."""
+        return IMAGE_ROLES if self.kind == "image" else ROLES_OF[STANDING_OPERATION[self.kind]]
 
 
 def sweep_if_due() -> Found | None:
@@ -94,16 +117,22 @@ def _mark() -> Mark:
 
 def _sweep(now: datetime) -> tuple[Found, datetime]:
     world = catalog.world()
-    known = {row.pk: row for row in Compliance.objects.select_related("project")}
-    allocations = list(Allocation.objects.select_related("node", "project").order_by("pk"))
-    placed = [allocation.consumer_id for allocation in allocations]
-    judge = _Judge(world, now, placed)
-    found = Found()
-    _forget([known[gone] for gone in known.keys() - set(placed)], found)
-    rows = [_row(allocation, judge, now) for allocation in allocations]
+    known: dict[UUID, Watched] = {row.pk: row for row in Compliance.objects.select_related("project")}
+    copies = {row.pk: row for row in ImageCopy.objects.select_related("node", "project").order_by("pk")}
+    allocations = Allocation.objects.select_related("node", "project").order_by("pk")
+    placed = [Place(row.consumer_id, row.kind, row.project, row.node) for row in allocations]
+    cached = {pk: Place(row.resource_id, "image", row.project, row.node) for pk, row in copies.items()}
+    judge = _Judge(world, now, [*placed, *cached.values()])
+    gone = known.keys() - {place.resource_id for place in placed}
+    found = Found(changed=forget([known[pk] for pk in gone]))
+    here = [Compliance(**_judged(place, judge, now)) for place in placed]
+    of_images = [ImageCopy(id=pk, **_judged(place, judge, now)) for pk, place in cached.items()]
+    rows: list[Watched] = [*here, *of_images]
+    known |= copies
     for row in rows:
         _go_on_from(row, known.get(row.pk), now)
-    _write(rows)
+    _write(Compliance, here)
+    _write(ImageCopy, of_images)
     for row in rows:
         _tell_news(row, known.get(row.pk), found)
     boundaries = [now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)]
@@ -113,34 +142,35 @@ def _sweep(now: datetime) -> tuple[Found, datetime]:
 class _Judge:
     """Each set of policies is followed once per zone, however many resources have it."""
 
-    def __init__(self, world: World, now: datetime, resource_ids: list[UUID]) -> None:
+    def __init__(self, world: World, now: datetime, places: Sequence[Place]) -> None:
         self.world, self.now = world, now
-        self.policies = effective.of_many(resource_ids)
-        self.actions = _actions(resource_ids)
-        self.seen: dict[tuple[tuple[Policy, ...], str, str], Outlook] = {}
+        subjects = {place.resource_id: Subject(place.project, place.resource_id) for place in places}
+        demands = effective.of_all(list(subjects.values()))
+        self.policies = {pk: demand.policies for pk, demand in zip(subjects, demands, strict=True)}
+        self.actions = _actions(list(subjects))
+        self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Outlook] = {}
         self.boundaries: list[datetime] = []
         self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
         for exemption in exemptions.running(now):
             for resource_id in exemption.resource_ids:
                 self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
-    def outlook(self, allocation: Allocation) -> Outlook:
-        policies = self.policies[allocation.consumer_id]
-        key = (policies, allocation.node.zone_id, allocation.kind)
+    def outlook(self, place: Place) -> Outlook:
+        policies = self.policies[place.resource_id]
+        key = (policies, place.node.zone_id, place.roles)
         if key not in self.seen:
-            zone = self.world.zones.get(allocation.node.zone_id)
-            roles = ROLES_OF[STANDING_OPERATION[allocation.kind]]
-            seen = outlook(policies, zone, self.world, now=self.now, roles=roles)
+            zone = self.world.zones.get(place.node.zone_id)
+            seen = outlook(policies, zone, self.world, now=self.now, roles=place.roles)
             self.seen[key] = seen
             if seen.fails_at is not None:
                 self.boundaries.append(seen.fails_at)
         return self.seen[key]
 
-    def exempted_until(self, allocation: Allocation, failing: Sequence[AtomResult]) -> datetime | None:
+    def exempted_until(self, place: Place, failing: Sequence[AtomResult]) -> datetime | None:
         """The end of the last exemption that waives all that fails, for whatever operation and however often it was
         used; None: there is none."""
-        found, resource_id = Evaluation(tuple(failing), None), allocation.consumer_id
-        agreed = self.agreed.get((resource_id, allocation.node.zone_id), [])
+        found, resource_id = Evaluation(tuple(failing), None), place.resource_id
+        agreed = self.agreed.get((resource_id, place.node.zone_id), [])
         names = classifications_of([resource_id]).get(resource_id, []) if agreed else []
         ends = [
             exemption.expires_at
@@ -162,23 +192,24 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
     }
 
 
-def _row(allocation: Allocation, judge: _Judge, now: datetime) -> Compliance:
-    seen = judge.outlook(allocation)
-    until = judge.exempted_until(allocation, seen.failing) if seen.state == "drifted" else None
-    return Compliance(
-        resource_id=allocation.consumer_id,
-        kind=allocation.kind,
-        project=allocation.project,
-        node=allocation.node,
-        zone=allocation.node.zone_id,
-        state="exempted" if until else seen.state,
-        since=now,
-        fails_at=until or seen.fails_at,
-        failing=clauses(seen.failing),
-        warned_days=seen.warning(now),
-        action=judge.actions.get(allocation.consumer_id, "flag"),
-        checked_at=now,
-    )
+def _judged(place: Place, judge: _Judge, now: datetime) -> dict[str, Any]:
+    """The fields of its row."""
+    seen = judge.outlook(place)
+    until = judge.exempted_until(place, seen.failing) if seen.state == "drifted" else None
+    return {
+        "resource_id": place.resource_id,
+        "kind": place.kind,
+        "project": place.project,
+        "node": place.node,
+        "zone": place.node.zone_id,
+        "state": "exempted" if until else seen.state,
+        "since": now,
+        "fails_at": until or seen.fails_at,
+        "failing": clauses(seen.failing),
+        "warned_days": seen.warning(now),
+        "action": judge.actions.get(place.resource_id, "flag"),
+        "checked_at": now,
+    }
 
 
 def clauses(results: Iterable[AtomResult]) -> list[dict[str, str]]:
@@ -196,7 +227,7 @@ def clauses(results: Iterable[AtomResult]) -> list[dict[str, str]]:
     ]
 
 
-def _go_on_from(row: Compliance, before: Compliance | None, now: datetime) -> None:
+def _go_on_from(row: Watched, before: Watched | None, now: datetime) -> None:
     """A state that goes on has begun when it did, and what is being remedied still is. What was to fail by the mere
     passing of time has drifted from that moment on, however late the sweep; anything else, since the sweep saw it."""
     if before is None:
@@ -211,31 +242,35 @@ def _go_on_from(row: Compliance, before: Compliance | None, now: datetime) -> No
         row.since = row.fails_at = before.fails_at  # type: ignore[assignment]
 
 
-def _was_foreseen(row: Compliance, before: Compliance, now: datetime) -> bool:
+def _was_foreseen(row: Watched, before: Watched, now: datetime) -> bool:
     if before.state not in ("at-risk", "exempted") or before.fails_at is None or before.fails_at > now:
         return False
     return any(clause in before.failing for clause in row.failing)
 
 
-def _forget(gone: Sequence[Compliance], found: Found) -> None:
-    """What has no place any more has no row; if it ought not to have been there, that it has gone is told."""
-    Compliance.objects.filter(pk__in=[row.pk for row in gone]).delete()
+def forget(gone: Sequence[Watched]) -> list[Watched]:
+    """What has no place any more has no row; if it ought not to have been there, that it has gone is told. Returns
+    those of which it was."""
+    told = []
     for row in gone:
+        type(row)._default_manager.filter(pk=row.pk).delete()
         if row.state in NOT_ADMISSIBLE:
             was, row.state = row.state, "evicted"
-            found.changed.append(row)
             tell(SYSTEM, row, was)
+            told.append(row)
+    return told
 
 
-def _write(rows: Sequence[Compliance]) -> None:
+def _write(model: type[W], rows: Sequence[W]) -> None:
     """All at once: a sweep looks at everything, however little has changed."""
-    fields = [field.name for field in Compliance._meta.concrete_fields if not field.primary_key]
-    Compliance.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["resource_id"], update_fields=fields, batch_size=BATCH
+    key = model._meta.pk.name
+    fields = [field.name for field in model._meta.concrete_fields if field.name != key]
+    model._default_manager.bulk_create(
+        rows, update_conflicts=True, unique_fields=[key], update_fields=fields, batch_size=BATCH
     )
 
 
-def _tell_news(row: Compliance, before: Compliance | None, found: Found) -> None:
+def _tell_news(row: Watched, before: Watched | None, found: Found) -> None:
     """A change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
@@ -246,7 +281,7 @@ def _tell_news(row: Compliance, before: Compliance | None, found: Found) -> None
         tell(SYSTEM, row, was)
 
 
-def tell(actor: Actor, row: Compliance, was: str) -> None:
+def tell(actor: Actor, row: Watched, was: str) -> None:
     """In the audit records of the project, and in the evidence of the organization."""
     facts = {
         "was": was,

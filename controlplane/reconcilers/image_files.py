@@ -1,9 +1,11 @@
-"""Image files that no image needs any more go: from the image store, and from the caches of the nodes."""
+"""Image files that no image needs any more go: from the image store, and from the caches of the nodes. What
+stays there of private images is noted, since it is somebody's data."""
 
 import logging
 
 from controlplane.catalog import services
 from controlplane.catalog.models import Image
+from controlplane.compliance.image_copies import copies_note
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeRefused
@@ -24,13 +26,15 @@ def reconcile() -> None:
 
 
 def _clean_cache(node: Node, needed: set[str]) -> None:
-    for image in agent_client.describe(node).images:
-        if image.sha256 not in needed:
-            _remove(node, image.sha256)
+    cached = {image.sha256 for image in agent_client.describe(node).images}
+    removed = {sha256 for sha256 in cached - needed if _is_removed(node, sha256)}
+    copies_note(node, cached - removed)
 
 
-def _remove(node: Node, sha256: str) -> None:
+def _is_removed(node: Node, sha256: str) -> bool:
     try:
         agent_client.remove_image(node, sha256=sha256)
     except NodeRefused:
         log.debug("node %s: a disk was cloned from the image %s, which therefore stays", node.name, sha256)
+        return False
+    return True

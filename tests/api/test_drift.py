@@ -3,18 +3,20 @@
 import base64
 from datetime import datetime, timedelta
 
+from controlplane.catalog.models import Image
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import drift
+from controlplane.reconcilers import drift, image_files
 from tests import facts
 from tests.api.client import Caller
+from tests.api.conftest import finish
 from tests.api.tokens import make_token
 from tests.approvers import OFFICER, appoint, person
 from tests.services import policies
 from tests.services.compliance.test_drift import HELD, certificate
-from tests.world import Cloud
+from tests.world import Cloud, make_image
 
 
 def certified(cloud: Cloud, status: str = "valid") -> None:
@@ -46,6 +48,16 @@ def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, in
     assert (approved.status, approved.body["state"]) == (200, "approved")
     again = api.post(f"remediation-plans/{plan['id']}/actions/approve")
     assert again.problem[:2] == (409, "state_conflict")
+
+
+def test_copies_of_private_images_are_listed(api: Caller, stranger: Caller, cloud: Cloud) -> None:
+    own = make_image(cloud.world.folder / "images", name="own", project=cloud.tenant.project)
+    Image.objects.exclude(pk=own.pk).delete()
+    finish(api.post("volumes", {"name": "data", "size_gib": 1, "image": "own"}))
+    image_files.reconcile()
+    (row,) = api.get("/v1/drift/images?state=compliant").body["items"]
+    assert (row["resource_id"], row["kind"], row["zone"]) == (str(own.pk), "image", "fr-idf-1")
+    assert stranger.get("/v1/drift/images").body["items"] == []
 
 
 def test_what_would_break(api: Caller, cloud: Cloud, instance: Instance) -> None:

@@ -52,6 +52,7 @@ PERSONAL = {
     ("POST", "v1/policy-proposals"),
     ("POST", "v1/placement/simulations"),
     ("GET", "v1/drift"),
+    ("GET", "v1/drift/images"),
     ("POST", "v1/policy/simulate"),
     ("GET", "v1/exemptions"),
     ("POST", "v1/exemptions"),
