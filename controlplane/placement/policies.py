@@ -112,6 +112,13 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
     )
 
 
+def in_force_anew(owner: Owner) -> Review:
+    """What is in force, to be written once more: something beside its atoms has become stricter."""
+    version = version_in_force(owner)
+    assert version is not None
+    return policy_review(owner, version.atoms)
+
+
 def own_policy(atoms: Sequence[object], *, at: str) -> Policy | None:
     """The clauses that a resource is to have of its own; none: None. `at`: the field of the request that has them.
 
@@ -251,11 +258,19 @@ def write(
             "policy": as_document(effective.layer_of(saved)),
             "change": review.change,
             "by": _people(saved, proposal),
+            **_beside_atoms(owner),
         },
         organization_id=owner.ruler.pk if owner.ruler is not None else None,
         project_id=project_id,
     )
     return saved
+
+
+def _beside_atoms(owner: Owner) -> dict[str, object]:
+    """What else a classification says that matters."""
+    if owner.classification is None:
+        return {}
+    return {"drift_action": owner.classification.drift_action, "is_supported": owner.classification.is_supported}
 
 
 def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
