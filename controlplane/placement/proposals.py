@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from controlplane.identity import selectors as identity
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -72,6 +73,17 @@ def _need_current(owner: Owner, proposal: PolicyProposal) -> None:
         raise ProposalOvertaken()
 
 
+def _need_people(owner: Owner, proposal: PolicyProposal) -> None:
+    """Both still have the duty on whose strength they agreed.
+
+    Raises:
+        RoleNeeded
+    """
+    assert proposal.approved_by is not None
+    policies.may_propose(identity.acting(proposal.proposed_by, organization=owner.ruler), owner)
+    may_decide(identity.acting(proposal.approved_by, organization=owner.ruler), owner)
+
+
 def apply_due() -> int:
     """Put in force what was approved long enough ago. Returns how many came into force."""
     due = PolicyProposal.objects.filter(state="approved", not_before__lte=clock.now())
@@ -89,6 +101,7 @@ def _apply(proposal_id: UUID) -> bool:
     head = policies.lock_head(owner)
     try:
         _need_current(owner, proposal)
+        _need_people(owner, proposal)
         review = policies.policy_review(owner, proposal.atoms)
     except CloudError as exc:
         move(proposal, PROPOSAL, "withdrawn")

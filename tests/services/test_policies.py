@@ -9,8 +9,10 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import DutiesMixed, RoleNeeded
+from controlplane.identity.models import Membership
 from controlplane.identity.services import membership_set, user_create
 from controlplane.kernel import clock
 from controlplane.kernel.errors import IllegalTransition
@@ -320,6 +322,20 @@ def test_the_delay_is_a_setting(tenant: Tenant, loosened: PolicyProposal, settin
     assert policy_proposals.reconcile() == 1
 
 
+@pytest.mark.parametrize("person", ["proposed_by", "approved_by"])
+def test_what_two_people_agreed_counts_only_while_both_have_the_duty(
+    tenant: Tenant, loosened: PolicyProposal, person: str
+) -> None:
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    Membership.objects.filter(user_id=getattr(loosened, person)).update(role="owner")
+    wait(24)
+    assert policy_proposals.reconcile() == 0
+    loosened.refresh_from_db()
+    assert loosened.state == "withdrawn"
+    audit = AuditRecord.objects.filter(verb="policy.withdraw", resource_id=loosened.pk).get()
+    assert audit.facts["reason"] == "identity.role_needed"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
@@ -400,6 +416,45 @@ def test_an_import_never_loosens_what_is_stricter_here() -> None:
     now = policies.version_in_force(policies.Owner(classification=hds))
     assert now is not None
     assert len(now.atoms) == len(stricter.atoms) + 1
+
+
+def changed(name: str, **fields: Any) -> Any:
+    """The shipped file with something of one classification changed."""
+    document = shipped()
+    (item,) = [each for each in document["classifications"] if each["id"] == name]
+    item |= fields
+    return document
+
+
+def test_an_import_opens_no_classification_and_makes_none_milder() -> None:
+    import_all()
+    for name, field, milder in (("classified", "is_supported", True), ("dr", "drift_action", "flag")):
+        before = Classification.objects.get(pk=name)
+        done = classifications_import(operator(f"op-{name}"), changed(name, **{field: milder, "title": "Other"}))
+        after = Classification.objects.get(pk=name)
+        assert done.kept == (name,)
+        assert (after.is_supported, after.drift_action) == (before.is_supported, before.drift_action)
+        assert after.title == "Other"
+
+
+def test_a_classification_that_becomes_stricter_begins_a_new_version(tenant: Tenant) -> None:
+    """Also when the rest of the file demands less than what is in force."""
+    import_all()
+    make_node("one")
+    kept = placement.claim(ask(tenant, classifications=("hds",)))
+    for fields in ({"drift_action": "stop"}, {"drift_action": "stop", "is_supported": False, "atoms": []}):
+        head = PolicyHead.objects.get(organization=None).version
+        epoch = epochs.current()
+        assert classifications_import(SYSTEM, changed("hds", **fields)).changed == 1
+        assert (PolicyHead.objects.get(organization=None).version, epochs.current()) == (head + 1, epoch + 1)
+        record = str(EvidenceRecord.objects.filter(kind="policy_version").latest("created_at").document)
+        assert '"drift_action":"stop"' in record
+    assert '"is_supported":false' in record
+    version = policies.version_in_force(policies.Owner(classification=Classification.objects.get(pk="hds")))
+    assert version is not None
+    assert version.atoms
+    with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
+        Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
 
 
 def test_an_organizations_classification_is_its_own(tenant: Tenant) -> None:
