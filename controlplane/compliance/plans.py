@@ -14,6 +14,7 @@ from controlplane.kernel.db import move
 from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
 from controlplane.placement.decisions import Ask
+from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation
 
 NOTIFY_WITHIN = timedelta(hours=24)
@@ -68,15 +69,22 @@ def _item(order: int, row: Compliance) -> dict[str, object]:
         memory_mib=allocation.memory_mib,
         disk_gib=allocation.disk_gib,
     )
-    decision = decisions.take(ask).decision
     return {
         "order": order,
         "resource_id": str(row.resource_id),
         "kind": row.kind,
         "zone": row.zone,
         "failing": row.failing,
-        "targets": [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted],
+        "targets": _targets(ask),
     }
+
+
+def _targets(ask: Ask) -> list[dict[str, object]]:
+    try:
+        decision = decisions.take(ask).decision
+    except TooManyAtoms:  # nobody can tell where it may be
+        return []
+    return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
 
 
 @transaction.atomic(durable=True)

@@ -23,12 +23,16 @@ from controlplane.placement import effective, exemptions
 from controlplane.placement.core.evaluate import AtomResult
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.outlook import Outlook, outlook
-from controlplane.placement.core.policy import Policy
+from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import DRIFT_ACTIONS, Allocation, Binding, Classification, PolicyHead
 
 AT_LATEST = timedelta(hours=1)
 BATCH = 1000  # rows per statement
+# In the place of a clause: of what cannot be evaluated nobody knows that it may be there.
+CANNOT_BE_EVALUATED = AtomResult(
+    AtomRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
+)
 STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
 
 
@@ -102,7 +106,9 @@ class _Judge:
         self.boundaries: list[datetime] = []
 
     def outlook(self, allocation: Allocation) -> Outlook:
-        policies = self.policies[allocation.consumer_id]
+        policies = self.policies.get(allocation.consumer_id)
+        if policies is None:
+            return Outlook("drifted", self.now, (CANNOT_BE_EVALUATED,))
         key = (policies, allocation.node.zone_id, allocation.kind)
         if key not in self.seen:
             zone = self.world.zones.get(allocation.node.zone_id)

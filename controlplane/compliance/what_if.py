@@ -98,7 +98,8 @@ def broken(projects: Sequence[Project], before: World, after: World, *, now: dat
         evaluation = evaluate(layers, after.zones.get(zone), after, now=then, roles=roles)
         return None if evaluation.admits else (evaluation, _open(layers, after, then, roles))
 
-    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in allocations)
+    known = [row for row in allocations if row.consumer_id in policies]
+    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in known)
     return [Broken(row, *broken) for row, broken in found if broken is not None]
 
 

@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from pytest_django import Settings
 
 from controlplane.catalog.services import NewImage
+from controlplane.compliance.models import Compliance, RemediationPlan
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import join, volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
@@ -18,14 +19,16 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
-from controlplane.placement import classifications, effective, images, policies, proposals
+from controlplane.placement import classifications, effective, images, lineage, policies, proposals
 from controlplane.placement import services as placement
 from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import (
     ClassificationNotFound,
     PolicyUnsatisfiable,
+    TooManyAtoms,
 )
-from controlplane.placement.models import Allocation, Binding, Lineage, PolicyProposal
+from controlplane.placement.models import Allocation, Binding, Lineage, PolicyDocument, PolicyProposal, PolicyVersion
+from controlplane.reconcilers import drift
 from controlplane.storage import services as storage
 from controlplane.storage.models import Volume
 from tests.services.policies import (
@@ -287,3 +290,53 @@ def test_a_detachment_that_is_given_up_is_no_new_attachment(cloud: Cloud) -> Non
     cloud.fake.ignore_detach = False
     done(volume_detach(cloud.tenant.actor, fresh(attachment)))
     assert not Attachment.objects.exists()
+
+
+# ---- how much lineage there can be
+
+
+def test_many_versions_of_a_policy_do_not_pile_up(cloud: Cloud) -> None:
+    project = cloud.tenant.project
+    instance, volume = made_instance(cloud), made_volume(cloud)
+    for n in range(6):
+        zones = [HOME, *(f"z{each}" for each in range(6 - n))]
+        many = [clause for k in range(60) for clause in in_zones(*zones, name=f"a{k}")]
+        ruled(project, *many, at="organization")
+        lineage.join(Source.of(instance), Source.of(volume), kind="instance")
+        lineage.join(Source.of(volume), Source.of(instance), kind="volume")
+    layers = effective.of(Subject(project, instance.pk)).policies
+    assert sum(len(layer.atoms) for layer in layers) == 60
+    done(compute.instance_reboot(cloud.tenant.actor, instance))
+
+
+def burdened(resource: Any, project: Project, *, clauses: int = 250) -> None:
+    """As if its data came from so many different policies."""
+    atoms = [clause for n in range(clauses) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
+    layers = [
+        {"id": f"old-{resource.pk}-{n}"[:63], "level": "project", "atoms": atoms[n * 50 : n * 50 + 50]}
+        for n in range(-(-clauses // 50))
+    ]
+    document = PolicyDocument.objects.create(digest=f"{resource.pk.hex:0<64}", document=layers)
+    Lineage.objects.create(resource_id=resource.pk, source_id=new_id(), policies=document)
+
+
+def test_an_attachment_that_would_be_too_much_is_refused_and_leaves_nothing(cloud: Cloud) -> None:
+    instance, volume = made_instance(cloud), made_volume(cloud)
+    burdened(volume, cloud.tenant.project)
+    own = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
+    PolicyVersion.objects.create(level="resource", resource_id=instance.pk, version=1, atoms=own)
+    with pytest.raises(TooManyAtoms, match="260"):
+        attach(cloud, instance, volume)
+    assert not Attachment.objects.exists()
+    assert not Lineage.objects.filter(resource_id=instance.pk).exists()
+
+
+def test_what_cannot_be_evaluated_is_drifted_and_keeps_nobody_from_being_looked_at(cloud: Cloud) -> None:
+    broken, well = made_volume(cloud), made_volume(cloud, name="well")
+    burdened(broken, cloud.tenant.project, clauses=300)
+    drift.reconcile()
+    rows = {row.pk: row for row in Compliance.objects.all()}
+    assert (rows[broken.pk].state, rows[well.pk].state) == ("drifted", "compliant")
+    assert [each["code"] for each in rows[broken.pk].failing] == ["TOO_MANY_ATOMS"]
+    (item,) = RemediationPlan.objects.get().items
+    assert (item["resource_id"], item["targets"]) == (str(broken.pk), [])
