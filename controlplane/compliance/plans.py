@@ -7,7 +7,6 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, RemediationPlan
-from controlplane.compliance.sweep import STANDING_OPERATION
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -16,6 +15,7 @@ from controlplane.placement import decisions
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation
+from controlplane.placement.standing import STANDING_OPERATION
 
 NOTIFY_WITHIN = timedelta(hours=24)
 DEADLINE = timedelta(days=30)

@@ -4,7 +4,7 @@ A sweep is due when a fact, a policy or a place has changed, at the first moment
 itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,6 +26,7 @@ from controlplane.placement.core.outlook import Outlook, outlook
 from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import DRIFT_ACTIONS, Allocation, Binding, Classification, PolicyHead
+from controlplane.placement.standing import STANDING_OPERATION, clauses
 
 AT_LATEST = timedelta(hours=1)
 BATCH = 1000  # rows per statement
@@ -33,7 +34,6 @@ BATCH = 1000  # rows per statement
 CANNOT_BE_EVALUATED = AtomResult(
     AtomRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
 )
-STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
 
 
 @dataclass(frozen=True)
@@ -150,21 +150,6 @@ def _row(allocation: Allocation, judge: _Judge, now: datetime) -> Compliance:
         action=judge.actions.get(allocation.consumer_id, "flag"),
         checked_at=now,
     )
-
-
-def clauses(results: Iterable[AtomResult]) -> list[dict[str, str]]:
-    """As documents, those that do not hold."""
-    return [
-        {
-            "level": result.ref.level,
-            "policy": result.ref.policy,
-            "atom": result.ref.atom,
-            "code": result.code,
-            "detail": result.detail,
-        }
-        for result in results
-        if result.result != "T"
-    ]
 
 
 def _go_on_from(row: Compliance, before: Compliance | None) -> None:

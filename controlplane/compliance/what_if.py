@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cache
 
 from controlplane.compliance.errors import WhatIfInvalid
-from controlplane.compliance.sweep import STANDING_OPERATION
 from controlplane.identity.models import Project
 from controlplane.placement import effective
 from controlplane.placement.core.assess import admitting
@@ -18,6 +17,7 @@ from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import Allocation
+from controlplane.placement.standing import STANDING_OPERATION
 
 
 @dataclass(frozen=True)

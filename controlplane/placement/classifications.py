@@ -18,7 +18,8 @@ from controlplane.placement.errors import (
     ClassificationTaken,
 )
 from controlplane.placement.models import DRIFT_ACTIONS, Classification
-from controlplane.placement.policies import AT_ONCE, Owner
+from controlplane.placement.owners import Owner
+from controlplane.placement.policies import AT_ONCE
 
 SCHEMA = "andromede.classifications/1"
 ID_MAX = 56  # what is left of a policy's 64 letters holds the version

@@ -75,14 +75,14 @@ def of_project(project: Project) -> tuple[Policy, ...]:
 def of_organization(organization: Organization | None) -> tuple[Policy, ...]:
     """What holds for everything in the organization; None: in all of them."""
     owners = Q(level="platform") | Q(level="organization", organization=organization)
-    in_force = _in_force(owners)
+    in_force = layers_in_force(owners)
     keys = [("platform", None), *([("organization", organization.pk)] if organization else [])]
     return tuple(in_force[key] for key in keys if key in in_force)
 
 
 def of_classification(classification: Classification) -> tuple[Policy, ...]:
     """What holds for everything that is classified so."""
-    in_force = _in_force(Q(level="classification", classification=classification))
+    in_force = layers_in_force(Q(level="classification", classification=classification))
     return (*of_organization(classification.organization), *_of_classification(classification, in_force))
 
 
@@ -144,7 +144,7 @@ def documents(policies: Iterable[Policy]) -> list[dict[str, object]]:
     return [as_document(policy) for policy in policies]
 
 
-def _in_force(owners: Q) -> dict[tuple[str, object], Policy]:
+def layers_in_force(owners: Q) -> dict[tuple[str, object], Policy]:
     newest = PolicyVersion.objects.filter(owners).order_by(*OWNER, "-version").distinct(*OWNER)
     return {(row.level, _owner(row)): policy_of(row) for row in newest}
 
@@ -185,7 +185,7 @@ class _Known:
             | Q(level="classification", classification__in=names)
             | Q(level="resource", resource_id__in=ids)
         )
-        in_force = {**_in_force(owners), **(supposing or {})}
+        in_force = {**layers_in_force(owners), **(supposing or {})}
         return cls(in_force, Classification.objects.in_bulk(sorted(names)), bindings, _lineage(ids))
 
     def demand(self, subject: Subject) -> Demand:

@@ -82,6 +82,15 @@ class TooManyAtoms(Unprocessable):
     detail = "The policies that would hold together have {count} atoms; {limit} is the limit."
 
 
+class PolicyOverflows(Unprocessable):
+    code = "placement.policy_overflows"
+    title = "Too many clauses"
+    detail = (
+        "With this policy, {count} resources would have more than {limit} clauses in all, among them {name}. Say the "
+        "same in fewer clauses."
+    )
+
+
 class UnknownHost(InvalidRequest):
     code = "placement.unknown_host"
     title = "Unknown host"

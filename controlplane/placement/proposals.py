@@ -18,7 +18,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.placement import policies
 from controlplane.placement.errors import ProposalOvertaken, SecondPersonNeeded
 from controlplane.placement.models import PROPOSAL, PolicyProposal
-from controlplane.placement.policies import Owner, owner_of
+from controlplane.placement.owners import Owner, owner_of
 
 
 @transaction.atomic(durable=True)

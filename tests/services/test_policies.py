@@ -116,6 +116,18 @@ def test_a_policy_says_which_zones_it_newly_refuses(tenant: Tenant) -> None:
     assert "de-rhein-1" in second.review.newly_refused
 
 
+def test_a_clause_that_is_asked_of_backups_alone_refuses_no_zone_to_what_is_made(tenant: Tenant) -> None:
+    import_all()
+    far = {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}
+    assert set_for(tenant, [far]).review.newly_refused == ()
+    assert len(admissible_zones(effective.of_project(tenant.project))) > 10
+    second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
+    assert "de-rhein-1" in second.review.newly_refused
+    assert "fr-idf-1" in admissible_zones(effective.of_project(tenant.project))
+    consoles = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
+    assert policies.policy_set(SYSTEM, atoms=[consoles]).review.newly_refused == ()
+
+
 # ---- who may, and what counts at once
 
 

@@ -24,6 +24,7 @@ from controlplane.placement import services as placement
 from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import (
     ClassificationNotFound,
+    PolicyOverflows,
     PolicyUnsatisfiable,
     TooManyAtoms,
 )
@@ -329,6 +330,17 @@ def test_an_attachment_that_would_be_too_much_is_refused_and_leaves_nothing(clou
         attach(cloud, instance, volume)
     assert not Attachment.objects.exists()
     assert not Lineage.objects.filter(resource_id=instance.pk).exists()
+
+
+def test_a_policy_under_which_something_would_have_too_much_is_refused(cloud: Cloud) -> None:
+    volume, project = made_volume(cloud), cloud.tenant.project
+    burdened(volume, project)
+    more = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
+    for at in ("project", "organization"):
+        with pytest.raises(PolicyOverflows, match=str(volume.pk)):
+            ruled(project, *more, at=at)
+    assert not PolicyVersion.objects.exists()
+    ruled(make_tenant("beta").project, *more)
 
 
 def test_what_cannot_be_evaluated_is_drifted_and_keeps_nobody_from_being_looked_at(cloud: Cloud) -> None:
