@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from controlplane.audit.evidence import append
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_in_all
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.identity.actor import Actor
@@ -24,7 +24,7 @@ from controlplane.placement.core.policy_document import as_document, parse
 from controlplane.placement.errors import PersonNeeded, PolicyEmpty, PolicyInvalid
 from controlplane.placement.impact import PROPOSED, Contradiction, Drifting
 from controlplane.placement.models import Classification, PolicyHead, PolicyProposal, PolicyVersion
-from controlplane.placement.owners import Owner
+from controlplane.placement.owners import Owner, owner_of
 
 AT_ONCE = ("same", "tighter")
 
@@ -275,14 +275,32 @@ def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
 
 
 def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> None:
-    """In the audit records of the project that it is about, where there is one."""
-    record(
-        actor,
-        verb,
-        proposal.pk,
+    """A step of a proposal: in the audit records of every project that it concerns, and in the evidence."""
+    owner = owner_of(proposal)
+    about = {"level": owner.level, "owner": str(owner.id), "change": proposal.change, **facts}
+    record_in_all(actor, verb, proposal.pk, project_ids=_concerned(owner), **about)
+    append(
+        "policy_proposal",
+        {
+            "verb": verb,
+            "proposal": str(proposal.pk),
+            "base_version": proposal.base_version,
+            "atoms": proposal.atoms,
+            "reason": proposal.reason,
+            "proposed_by": str(proposal.proposed_by),
+            "approved_by": str(proposal.approved_by) if proposal.approved_by else None,
+            "not_before": proposal.not_before.isoformat() if proposal.not_before else None,
+            "by": str(actor.user_id) if actor.user_id else None,
+            **about,
+        },
+        organization_id=owner.ruler.pk if owner.ruler is not None else None,
         project_id=proposal.project_id,
-        level=proposal.level,
-        organization=str(proposal.organization_id) if proposal.organization_id else None,
-        change=proposal.change,
-        **facts,
     )
+
+
+def _concerned(owner: Owner) -> list[UUID]:
+    """The projects whose data the policy is about; the platform's: all."""
+    if owner.project is not None:
+        return [owner.project.pk]
+    projects = Project.objects.all() if owner.ruler is None else Project.objects.filter(organization=owner.ruler)
+    return list(projects.values_list("pk", flat=True))

@@ -39,7 +39,7 @@ def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     _need_current(owner, proposal)
     not_before = clock.now() + timedelta(hours=settings.POLICY_COOLING_HOURS)
     move(proposal, PROPOSAL, "approved", approved_by=actor.user_id, not_before=not_before)
-    policies.note(actor, "policy.approve", proposal, not_before=not_before.isoformat())
+    policies.note(actor, "policy.approve", proposal)
     return proposal
 
 

@@ -12,8 +12,8 @@ from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import DutiesMixed, RoleNeeded
-from controlplane.identity.models import Membership
-from controlplane.identity.services import membership_set, user_create
+from controlplane.identity.models import Membership, Project
+from controlplane.identity.services import membership_set, project_create, user_create
 from controlplane.kernel import clock
 from controlplane.kernel.errors import IllegalTransition
 from controlplane.placement import effective, policies, proposals
@@ -326,6 +326,36 @@ def test_a_proposal_can_be_given_up_until_it_counts(tenant: Tenant, loosened: Po
     assert policy_proposals.reconcile() == 0
     with pytest.raises(IllegalTransition):
         proposals.proposal_approve(officer(tenant.project, "rosa"), loosened)
+
+
+def steps(proposal: PolicyProposal, project: Project) -> list[str]:
+    rows = AuditRecord.objects.filter(resource_id=proposal.pk, project_id=project.pk)
+    return list(rows.order_by("created_at").values_list("verb", flat=True))
+
+
+def test_each_step_is_told_in_all_projects_that_it_concerns_and_is_evidence(
+    tenant: Tenant, loosened: PolicyProposal
+) -> None:
+    other = project_create(tenant.project.organization, name="other")
+    stranger = make_tenant("beta").project
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    wait(24)
+    policy_proposals.reconcile()
+    assert steps(loosened, tenant.project) == ["policy.propose", "policy.approve", "policy.apply"]
+    assert steps(loosened, other) == ["policy.approve", "policy.apply"]
+    assert steps(loosened, stranger) == []
+    records = EvidenceRecord.objects.filter(kind="policy_proposal").order_by("created_at")
+    assert [record.organization_id for record in records] == [tenant.project.organization_id] * 3
+    for record, verb in zip(records, ("propose", "approve", "apply"), strict=True):
+        assert f'"verb":"policy.{verb}"' in str(record.document)
+        assert '"reason":"a new site"' in str(record.document)
+
+
+def test_a_withdrawal_is_evidence(tenant: Tenant, loosened: PolicyProposal) -> None:
+    proposals.proposal_withdraw(officer(tenant.project, "petra"), loosened)
+    record = EvidenceRecord.objects.filter(kind="policy_proposal").latest("created_at")
+    assert '"verb":"policy.withdraw"' in str(record.document)
+    assert steps(loosened, tenant.project)[-1] == "policy.withdraw"
 
 
 def test_the_delay_is_a_setting(tenant: Tenant, loosened: PolicyProposal, settings: Settings) -> None:
