@@ -277,7 +277,14 @@ def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
 def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> None:
     """A step of a proposal: in the audit records of every project that it concerns, and in the evidence."""
     owner = owner_of(proposal)
-    about = {"level": owner.level, "owner": str(owner.id), "change": proposal.change, **facts}
+    about: dict[str, object] = {"level": proposal.level, "owner": str(owner.id), "change": proposal.change, **facts}
+    if proposal.resource_id is not None:
+        entries = [str(entry) for entry in proposal.lineage_ids]
+        about |= {
+            "classifications": proposal.classifications,
+            "lineage": entries,
+            "resource": str(proposal.resource_id),
+        }
     record_in_all(actor, verb, proposal.pk, project_ids=_concerned(owner), **about)
     append(
         "policy_proposal",
@@ -295,6 +302,7 @@ def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> 
         },
         organization_id=owner.ruler.pk if owner.ruler is not None else None,
         project_id=proposal.project_id,
+        resource_id=proposal.resource_id,
     )
 
 

@@ -15,7 +15,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
-from controlplane.placement import policies
+from controlplane.placement import declassifications, policies
 from controlplane.placement.errors import ProposalOvertaken, SecondPersonNeeded
 from controlplane.placement.models import PROPOSAL, PolicyProposal
 from controlplane.placement.owners import Owner, owner_of
@@ -50,7 +50,7 @@ def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     Raises:
         RoleNeeded, IllegalTransition, StateConflict.
     """
-    policies.may_propose(actor, owner_of(proposal))
+    _need_proposer(actor, proposal)
     move(proposal, PROPOSAL, "withdrawn")
     policies.note(actor, "policy.withdraw", proposal)
     return proposal
@@ -67,7 +67,18 @@ def may_decide(actor: Actor, owner: Owner) -> None:
         actor.may_rule(owner.ruler.pk)
 
 
+def _need_proposer(actor: Actor, proposal: PolicyProposal) -> None:
+    """Raises RoleNeeded, PersonNeeded."""
+    owner = owner_of(proposal)
+    if proposal.resource_id is not None:
+        may_decide(actor, owner)
+    else:
+        policies.may_propose(actor, owner)
+
+
 def _need_current(owner: Owner, proposal: PolicyProposal) -> None:
+    if proposal.resource_id is not None:
+        return
     current = policies.version_in_force(owner)
     if (current.version if current is not None else 0) != proposal.base_version:
         raise ProposalOvertaken()
@@ -80,7 +91,7 @@ def _need_people(owner: Owner, proposal: PolicyProposal) -> None:
         RoleNeeded
     """
     assert proposal.approved_by is not None
-    policies.may_propose(identity.acting(proposal.proposed_by, organization=owner.ruler), owner)
+    _need_proposer(identity.acting(proposal.proposed_by, organization=owner.ruler), proposal)
     may_decide(identity.acting(proposal.approved_by, organization=owner.ruler), owner)
 
 
@@ -102,12 +113,15 @@ def _apply(proposal_id: UUID) -> bool:
     try:
         _need_current(owner, proposal)
         _need_people(owner, proposal)
-        review = policies.policy_review(owner, proposal.atoms)
+        review = policies.policy_review(owner, proposal.atoms) if proposal.resource_id is None else None
     except CloudError as exc:
         move(proposal, PROPOSAL, "withdrawn")
         policies.note(SYSTEM, "policy.withdraw", proposal, reason=exc.code)
         return False
-    policies.write(SYSTEM, owner, review, head, proposal=proposal)
+    if review is None:
+        declassifications.apply(proposal, head)
+    else:
+        policies.write(SYSTEM, owner, review, head, proposal=proposal)
     move(proposal, PROPOSAL, "applied")
     policies.note(SYSTEM, "policy.apply", proposal)
     return True

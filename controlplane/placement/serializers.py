@@ -99,13 +99,17 @@ class LintOut(Out):
 
 class ProposalOut(Out):
     """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
-    overtaken. `not_before`: when it comes into force, once it is approved."""
+    overtaken. `not_before`: when it comes into force, once it is approved. With a `resource_id` it is about no policy,
+    but about what the resource's data loses: `classifications` and entries of its `lineage`."""
 
     id = serializers.UUIDField()
     level = serializers.CharField()
     organization = NamedOut(allow_null=True)
     project = NamedOut(allow_null=True)
     classification = serializers.CharField(source="classification_id", allow_null=True)
+    resource_id = serializers.UUIDField(allow_null=True)
+    classifications = serializers.ListField(child=serializers.CharField())
+    lineage = serializers.ListField(child=serializers.UUIDField(), source="lineage_ids")
     base_version = serializers.IntegerField()
     change = serializers.ChoiceField(CHANGES)
     atoms = AtomOut(many=True)
@@ -184,6 +188,32 @@ class ProposalIn(In):
     classification = Reference(required=False)
     atoms = atoms_field()
     reason = Text(max_length=REASON_MAX)
+
+
+class DeclassificationIn(In):
+    """What the data of one resource is to lose."""
+
+    example = {
+        "resource": "019abc00-0000-7000-8000-000000000000",
+        "classifications": ["acme.trade-secret"],
+        "lineage": [],
+        "reason": "The patent is published.",
+    }
+
+    resource = Reference()
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    lineage = serializers.ListField(child=serializers.UUIDField(), max_length=LIST_MAX, default=list)
+    reason = Text(max_length=REASON_MAX)
+
+
+class LineageOut(Out):
+    """Data of `source_id`, since when, and the policies that came with it."""
+
+    id = serializers.UUIDField()
+    source_id = serializers.UUIDField()
+    classifications = serializers.ListField(child=serializers.CharField())
+    policies = LayerOut(many=True, source="policies.document")
+    created_at = serializers.DateTimeField()
 
 
 class ClassificationIn(In):

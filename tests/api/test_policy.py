@@ -217,6 +217,27 @@ def test_errors_speak_french(api: Caller, cloud: Cloud) -> None:
     assert "La politique ne peut pas être enregistrée" in answer.body["detail"]
 
 
+def test_one_things_data_is_declassified_by_proposal(
+    api: Caller, olga: Caller, otto: Caller, operator: Caller, cloud: Cloud
+) -> None:
+    made = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
+    olga.post("/v1/organizations/alpha-org/classifications", made)
+    volume = api.post("volumes", {"name": "data", "size_gib": 1, "classifications": ["alpha-org.secret"]}).body["id"]
+    assert api.get(f"/v1/organizations/alpha-org/resources/{volume}/lineage").body["items"] == []
+    path = "/v1/organizations/alpha-org/declassifications"
+    body = {"resource": volume, "classifications": ["alpha-org.secret"], "reason": "it is published"}
+    for caller in (api, operator):
+        assert caller.post(path, body).problem[:2] == (403, "identity.role_needed")
+    nothing = olga.post(path, body | {"classifications": ["hds"]})
+    assert nothing.problem == (422, "placement.declassification.nothing_to_lose", "/classifications")
+    made_proposal = olga.post(path, body)
+    assert (made_proposal.status, made_proposal.body["level"]) == (201, "resource")
+    assert made_proposal.body["classifications"] == ["alpha-org.secret"]
+    place = made_proposal.headers["Location"]
+    assert api.get(place).body["resource_id"] == volume
+    assert otto.post(f"{place}/actions/approve").body["state"] == "approved"
+
+
 # ---- classifications
 
 
