@@ -37,7 +37,8 @@ class Api:
         return self._call("POST", path, json=body or {}).json()
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
-        return self._call("PUT", path, json=body).json()
+        """In place of whichever version is there."""
+        return self._call("PUT", path, json=body, headers={"If-Match": "*"}).json()
 
     def delete(self, path: str) -> Any:
         answer = self._call("DELETE", path)

@@ -19,7 +19,7 @@ from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
 from controlplane.identity.actor import SYSTEM, Actor
-from controlplane.identity.models import ApiToken, Organization, Project, User
+from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.kernel import clock
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
@@ -239,6 +239,7 @@ def make_tenant(name: str = "alpha") -> Tenant:
     organization = Organization.objects.create(name=f"{name}-org")
     project = Project.objects.create(organization=organization, name=name)
     user = User.objects.create(email=f"{name}@example.org")
+    Membership.objects.create(organization=organization, user=user, role="member")
     token = ApiToken.objects.create(
         user=user,
         project=project,

@@ -26,11 +26,12 @@ from controlplane.kernel.errors import (
     Forbidden,
     InvalidRequest,
     NotFound,
+    Outdated,
     Unauthenticated,
     Unavailable,
     Unprocessable,
 )
-from controlplane.kernel.rest import LengthRequired
+from controlplane.kernel.rest import LengthRequired, VersionRequired
 from controlplane.kernel.wording import describe
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,11 @@ STATUS: Mapping[type[CloudError], int] = {
     MethodNotAllowed: 405,
     Conflict: 409,
     LengthRequired: 411,
+    Outdated: 412,
     BodyTooLarge: 413,
     MediaTypeNotSupported: 415,
     Unprocessable: 422,
+    VersionRequired: 428,
     Unavailable: 503,
 }
 # The codes of fields that are wrong, by what REST framework calls them.

@@ -99,6 +99,15 @@ def page_of(out: type[Out]) -> type[Out]:
     return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}PageOut", (Out,), fields))
 
 
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="The ETag of the version that this replaces, as GET answers it; * for any.",
+)
+
+
 class Schema(AutoSchema):
     @property
     def route(self) -> Route:
@@ -125,7 +134,7 @@ class Schema(AutoSchema):
             OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.QUERY, description=description)
             for name, description in self.route.parameters.items()
         ]
-        return [*path, *query]
+        return [*path, *query, *([IF_MATCH] if self.route.is_versioned else [])]
 
     def get_request_serializer(self) -> Any:
         if self.route.upload:

@@ -26,7 +26,12 @@ BATCH = 1000  # rows per transaction: more keep the lock longer, fewer commit mo
 BATCHES_MAX = 20  # per call of sequence(), so that it ends
 
 # By which member of its document a record is found again.
-SUBJECTS: Mapping[str, str] = {Kind.DECISION: "decision", Kind.PERMIT: "jti", Kind.RECEIPT: "jti"}
+SUBJECTS: Mapping[str, str] = {
+    Kind.DECISION: "decision",
+    Kind.PERMIT: "jti",
+    Kind.COSIGNATURE: "jti",
+    Kind.RECEIPT: "jti",
+}
 
 HEADS = """
 SELECT stream, head.stream_seq, head.leaf_hash FROM unnest(%s::text[]) AS stream, LATERAL (

@@ -223,14 +223,14 @@ def _line(row: EvidenceRecord, leaves: Mapping[int, bytes], proof: Sequence[byte
 
 
 def _rested_on(inside: Rows, before: Rows) -> Q:
-    """Of the records before: all policies and erasures, the permits that receipts answer with what else was done under
-    them, and the decisions behind permits."""
+    """Of the records before: all policies, what was done with proposals, and erasures; the permits that receipts
+    answer with what else was signed and done under them, and the decisions behind permits."""
     answered = set(inside.filter(kind=Kind.RECEIPT).values_list("subject_id", flat=True))
     permits = before.filter(kind=Kind.PERMIT, subject_id__in=answered)
     named = {_decision_of(text) for rows in (permits, inside.filter(kind=Kind.PERMIT)) for text in _documents(rows)}
     return (
-        Q(kind__in=(Kind.POLICY_VERSION, Kind.ERASURE))
-        | Q(kind__in=(Kind.PERMIT, Kind.RECEIPT), subject_id__in=answered)
+        Q(kind__in=(Kind.POLICY_VERSION, Kind.POLICY_PROPOSAL, Kind.ERASURE))
+        | Q(kind__in=(Kind.PERMIT, Kind.COSIGNATURE, Kind.RECEIPT), subject_id__in=answered)
         | Q(kind=Kind.DECISION, subject_id__in=named)
     )
 

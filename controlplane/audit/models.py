@@ -41,6 +41,7 @@ class Kind(models.TextChoices):
     RECEIPT = "receipt"
     FACT = "fact"
     POLICY_VERSION = "policy_version"
+    POLICY_PROPOSAL = "policy_proposal"
     EXEMPTION = "exemption"
     DRIFT = "drift"
     ERASURE = "erasure"

@@ -1,5 +1,6 @@
 """Append a record, inside the caller's transaction."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from controlplane.audit.models import AuditRecord
@@ -8,10 +9,23 @@ from controlplane.identity.actor import Actor
 
 def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> None:
     """`facts` are JSON values and hold no secret."""
-    AuditRecord.objects.create(
+    _record(actor, verb, resource_id, project_id or actor.project_id, facts).save(force_insert=True)
+
+
+def record_in_all(actor: Actor, verb: str, resource_id: UUID, *, project_ids: Iterable[UUID], **facts: object) -> None:
+    """One deed that concerns several projects, told in each of them; if there is none, told once all the same."""
+    places: list[UUID | None] = [*project_ids]
+    rows = [_record(actor, verb, resource_id, place, facts) for place in places or [None]]
+    AuditRecord.objects.bulk_create(rows)
+
+
+def _record(
+    actor: Actor, verb: str, resource_id: UUID, project_id: UUID | None, facts: dict[str, object]
+) -> AuditRecord:
+    return AuditRecord(
         verb=verb,
         resource_id=resource_id,
-        project_id=project_id or actor.project_id,
+        project_id=project_id,
         user_id=actor.user_id,
         credential_id=actor.credential_id,
         request_id=actor.request_id,

@@ -64,6 +64,24 @@ class FactsLeaveGap(Unprocessable):
     )
 
 
+class SetAgreementNeeded(Unprocessable):
+    code = "catalog.set.agreement_needed"
+    title = "A second officer is needed"
+    detail = (
+        "This adds members to {name}, and so loosens every policy that names it. Send the same statement signed by a "
+        "second officer too: both keys must be registered for accounts, and for different ones."
+    )
+
+
+class SetWidenedTooSoon(Unprocessable):
+    code = "catalog.set.widened_too_soon"
+    title = "Too soon"
+    detail = (
+        "This adds members to {name} from {begins} on. What loosens policies may begin {hours} hours from now at the "
+        "earliest: state what holds until then as it is, and the new members for later."
+    )
+
+
 class OfficerKeyNotFound(NotFound):
     code = "catalog.officer_key.not_found"
     detail = "There is no officer key {name!r}. GET /v1/officer-keys lists them."

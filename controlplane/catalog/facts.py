@@ -7,7 +7,7 @@ wrong without a new value being known is stated as null.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from controlplane.audit import evidence
 from controlplane.audit.models import Kind
 from controlplane.audit.services import record
-from controlplane.catalog import epochs, keys, officer_keys, selectors
+from controlplane.catalog import epochs, keys, officer_keys, selectors, widening
 from controlplane.catalog.errors import (
     FactAuthorMismatch,
     FactMalformed,
@@ -60,11 +60,12 @@ class FactsStated:
 
 @dataclass(frozen=True)
 class Entry:
-    """A signed statement, and where it stands in the request."""
+    """A signed statement, and where it stands in the request. `agreed`: the same, signed by other officers."""
 
     signed: Signed
     statement: Statement
     at: str
+    agreed: tuple[Signed, ...] = ()
 
 
 @transaction.atomic(durable=True)
@@ -77,6 +78,7 @@ def facts_state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
         OfficerKeyNotFound, OfficerKeyNotInForce, FactNotSigned, FactAuthorMismatch: its signature does not count.
         FactsOverlap: two of them are about the same moment.
         FactsLeaveGap: part of what is superseded would be lost.
+        SetAgreementNeeded, SetWidenedTooSoon: it adds members to a named set.
     """
     return state(actor, documents)
 
@@ -90,6 +92,7 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     changes = Changes()
     for about, group in _grouped(entries).items():
         changes.add(group, believed.get(about, ()))
+    _need_agreement(changes, believed)
     if not changes.new:
         return FactsStated(epochs.current(), unchanged=changes.unchanged)
     return _write(actor, changes)
@@ -99,6 +102,14 @@ def wait_for_other_officers() -> None:
     """One at a time compares what is believed with what is to be stated, until the end of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
+
+
+def _need_agreement(changes: "Changes", believed: Mapping[Subject, Collection[Fact]]) -> None:
+    now = clock.now()
+    for entry, _ in changes.new:
+        known = [selectors.statement_of(fact) for fact in believed.get(subject(entry.statement), ())]
+        signers = [each.key_id for each in (entry.signed, *entry.agreed)]
+        widening.need_agreement(entry.statement, known, signers, now=now, field=entry.at)
 
 
 class Changes:
@@ -169,7 +180,8 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
         raise FactMalformed(field="facts", place="facts", reason=f"has more than {FACTS_MAX} statements")
     known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
     verifiers = {key_id: keys.verifier(key.public_key) for key_id, key in known.items()}
-    entries = []
+    entries: list[Entry] = []
+    places: dict[bytes, int] = {}
     for n, document in enumerate(documents):
         at = f"facts/{n}"
         key = known.get(document.key_id)
@@ -178,6 +190,11 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
         officer_keys.need_in_force(key, now=now, field=f"{at}/kid")
         statement = _read(document, at)
         _check_signature(document, statement, key, verifiers[key.key_id], at)
+        place = places.setdefault(dumps(document.payload), len(entries))
+        if place < len(entries) and entries[place].signed.key_id != document.key_id:
+            entries[place] = replace(entries[place], agreed=(*entries[place].agreed, document))
+            continue
+        _check_author(statement, key, at)
         _check_dates(statement, at, now=now)
         entries.append(Entry(document, statement, at))
     _check_subjects(entries)
@@ -215,6 +232,9 @@ def _check_signature(document: Signed, statement: Statement, key: OfficerKey, ve
         document.check(KIND, verify)
     except BadDocument as exc:
         raise FactNotSigned(field=f"{at}/sig", key_id=key.key_id, **_named(statement)) from exc
+
+
+def _check_author(statement: Statement, key: OfficerKey, at: str) -> None:
     if statement.author != key.officer:
         raise FactAuthorMismatch(
             field=f"{at}/p/author", key_id=key.key_id, officer=key.officer, author=statement.author
@@ -265,6 +285,7 @@ def _write(actor: Actor, changes: Changes) -> FactsStated:
                 "fact": str(row.pk),
                 "epoch": epoch,
                 "signed": entry.signed.envelope(),
+                **({"agreed": [each.envelope() for each in entry.agreed]} if entry.agreed else {}),
                 "supersedes": sorted(str(fact.pk) for fact in ends),
             },
         )

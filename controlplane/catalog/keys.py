@@ -51,6 +51,10 @@ class Officer:
     name: str
     sign: Sign
 
+    def agreed(self, document: Signed) -> Signed:
+        """The same statement of another author, with this officer's signature."""
+        return sign_document(KIND, document.payload, key_id=self.key_id, key=self.sign)
+
     def signed(self, statement: Statement) -> Signed:
         return sign_document(KIND, replace(statement, author=self.name).payload(), key_id=self.key_id, key=self.sign)
 

@@ -107,6 +107,11 @@ def _review_days(body: Mapping[str, object]) -> int:
     return review_days(kind, attribute) or REVIEW_DAYS
 
 
+def agree_all(documents: Iterable[Signed], officer: Officer) -> dict[str, object]:
+    """The body of POST /v1/facts: what another officer has signed, each followed by this officer's agreement."""
+    return {"facts": [each.envelope() for document in documents for each in (document, officer.agreed(document))]}
+
+
 def sign_all(new: list[Statement], believed: list[Statement], officer: Officer) -> dict[str, object]:
     """The body of POST /v1/facts: the new statements, and what of believed ones would get lost otherwise."""
     return {"facts": [officer.signed(statement).envelope() for statement in completed(new, believed)]}

@@ -10,7 +10,6 @@ from rest_framework.response import Response
 from controlplane.catalog import selectors as catalog
 from controlplane.compliance import plans, selectors, what_if
 from controlplane.compliance.models import COMPLIANCE, PLAN, RemediationPlan
-from controlplane.compliance.sweep import clauses
 from controlplane.compliance.what_if import Broken, Change
 from controlplane.identity.api import ActorView, ProjectView
 from controlplane.identity.selectors import projects
@@ -19,6 +18,8 @@ from controlplane.kernel.fields import In, Out, Text
 from controlplane.kernel.listing import Listing, among, exactly
 from controlplane.kernel.rest import Body, route
 from controlplane.placement.models import DRIFT_ACTIONS
+from controlplane.placement.serializers import ClauseOut
+from controlplane.placement.standing import clauses
 
 DRIFT = Listing(
     {
@@ -32,19 +33,6 @@ IMAGE_DRIFT = Listing(
     {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "What is in this zone.")}, sorts=("id", "-id")
 )
 PLANS = Listing({"state": among("state", PLAN.moves)}, sorts=("-created_at", "created_at"))
-
-
-class ClauseOut(Out):
-    """A clause that does not hold, and why (`code` and what was found)."""
-
-    level = serializers.CharField()
-    policy = serializers.CharField()
-    atom = serializers.CharField()
-    code = serializers.CharField()
-    detail = serializers.CharField(allow_blank=True)
-
-    def to_representation(self, instance: Any) -> Any:
-        return instance
 
 
 class ComplianceOut(Out):

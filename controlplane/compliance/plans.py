@@ -7,7 +7,7 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, ImageCopy, RemediationPlan, Watched
-from controlplane.compliance.sweep import STANDING_OPERATION, tell
+from controlplane.compliance.sweep import tell
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -15,7 +15,9 @@ from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
 from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.decisions import Ask
+from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation
+from controlplane.placement.standing import STANDING_OPERATION
 
 NOTIFY_WITHIN = timedelta(hours=24)
 DEADLINE = timedelta(days=30)
@@ -88,7 +90,10 @@ def _targets(row: Watched) -> list[dict[str, object]]:
         memory_mib=allocation.memory_mib,
         disk_gib=allocation.disk_gib,
     )
-    decision = decisions.take(ask).decision
+    try:
+        decision = decisions.take(ask).decision
+    except TooManyAtoms:  # nobody can tell where it may be
+        return []
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
 
 

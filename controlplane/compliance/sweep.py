@@ -4,7 +4,7 @@ A sweep is due when a fact, a policy, a place or an exemption has changed, at th
 change by itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from controlplane.placement import effective, exemptions
 from controlplane.placement.core.evaluate import AtomResult, Evaluation, waive
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.outlook import Outlook, outlook
-from controlplane.placement.core.policy import Policy, Role
+from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy, Role
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Subject
 from controlplane.placement.models import (
@@ -38,10 +38,10 @@ from controlplane.placement.models import (
     PolicyHead,
 )
 from controlplane.placement.selectors import classifications_of
+from controlplane.placement.standing import STANDING_OPERATION, clauses
 
 AT_LATEST = timedelta(hours=1)
 BATCH = 1000  # rows per statement
-STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
 NOT_ADMISSIBLE = ("drifted", "remediating", "exempted")
 # Of what is where: it differs whatever came, went or moved, in whichever order it was committed.
 PLACED = """
@@ -52,6 +52,10 @@ SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0))
 """
 IMAGE_ROLES: tuple[Role, ...] = ("image",)
 W = TypeVar("W", bound=Watched)
+# In the place of a clause: of what cannot be evaluated nobody knows that it may be there.
+CANNOT_BE_EVALUATED = AtomResult(
+    AtomRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
+)
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,7 @@ class _Judge:
     def __init__(self, world: World, now: datetime, places: Sequence[Place]) -> None:
         self.world, self.now = world, now
         subjects = {place.resource_id: Subject(place.project, place.resource_id) for place in places}
-        demands = effective.of_all(list(subjects.values()))
-        self.policies = {pk: demand.policies for pk, demand in zip(subjects, demands, strict=True)}
+        self.policies = effective.of_places(subjects)
         self.actions = _actions(list(subjects))
         self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Outlook] = {}
         self.boundaries: list[datetime] = []
@@ -156,7 +159,9 @@ class _Judge:
                 self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
     def outlook(self, place: Place) -> Outlook:
-        policies = self.policies[place.resource_id]
+        policies = self.policies.get(place.resource_id)
+        if policies is None:
+            return Outlook("drifted", self.now, (CANNOT_BE_EVALUATED,))
         key = (policies, place.node.zone_id, place.roles)
         if key not in self.seen:
             zone = self.world.zones.get(place.node.zone_id)
@@ -170,12 +175,13 @@ class _Judge:
         """The end of the last exemption that waives all that fails, for whatever operation and however often it was
         used; None: there is none."""
         found, resource_id = Evaluation(tuple(failing), None), place.resource_id
+        policies = self.policies.get(resource_id, ())
         agreed = self.agreed.get((resource_id, place.node.zone_id), [])
         names = classifications_of([resource_id]).get(resource_id, []) if agreed else []
         ends = [
             exemption.expires_at
             for exemption in agreed
-            if waive(found, self.policies[resource_id], exemption.waived).admits
+            if waive(found, policies, exemption.waived).admits
             and exemptions.is_good(exemption, resource_id, classifications=names, now=self.now)
         ]
         self.boundaries += ends
@@ -210,21 +216,6 @@ def _judged(place: Place, judge: _Judge, now: datetime) -> dict[str, Any]:
         "action": judge.actions.get(place.resource_id, "flag"),
         "checked_at": now,
     }
-
-
-def clauses(results: Iterable[AtomResult]) -> list[dict[str, str]]:
-    """As documents, those that do not hold."""
-    return [
-        {
-            "level": result.ref.level,
-            "policy": result.ref.policy,
-            "atom": result.ref.atom,
-            "code": result.code,
-            "detail": result.detail,
-        }
-        for result in results
-        if result.result != "T"
-    ]
 
 
 def _go_on_from(row: Watched, before: Watched | None, now: datetime) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cache
 
 from controlplane.compliance.errors import WhatIfInvalid
-from controlplane.compliance.sweep import STANDING_OPERATION
 from controlplane.identity.models import Project
 from controlplane.placement import effective
 from controlplane.placement.core.assess import admitting
@@ -18,6 +17,7 @@ from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import Allocation
+from controlplane.placement.standing import STANDING_OPERATION
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def broken(projects: Sequence[Project], before: World, after: World, *, now: dat
         evaluation = evaluate(layers, after.zones.get(zone), after, now=then, roles=roles)
         return None if evaluation.admits else (evaluation, _open(layers, after, then, roles))
 
-    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in allocations)
+    known = [row for row in allocations if row.consumer_id in policies]
+    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in known)
     return [Broken(row, *broken) for row, broken in found if broken is not None]
 
 

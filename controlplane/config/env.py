@@ -26,12 +26,15 @@ def secret(name: str) -> str:
         raise ImproperlyConfigured(f"{PREFIX}{name}_FILE: cannot read {file}: {exc.strerror}.") from exc
 
 
-def integer(name: str, default: int) -> int:
+def integer(name: str, default: int, *, minimum: int | None = None) -> int:
     value = text(name, str(default))
     try:
-        return int(value)
+        number = int(value)
     except ValueError as exc:
         raise ImproperlyConfigured(f"{PREFIX}{name} must be a whole number, not {value!r}.") from exc
+    if minimum is not None and number < minimum:
+        raise ImproperlyConfigured(f"{PREFIX}{name} must be {minimum} or more, not {value}.")
+    return number
 
 
 def boolean(name: str, default: bool) -> bool:

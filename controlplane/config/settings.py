@@ -167,8 +167,10 @@ DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")
 
 PLACEMENT_CLAIM_ATTEMPTS = env.integer("PLACEMENT_CLAIM_ATTEMPTS", 8)
 
-# How long a policy that demands less waits between its approval and its coming into force.
-POLICY_COOLING_HOURS = env.integer("POLICY_COOLING_HOURS", 24)
+# How long what demands less waits between its approval and its coming into force. Shorter than a day only where nothing
+# is at stake, and where that is said.
+IS_SHORT_COOLING_ALLOWED = env.boolean("IS_SHORT_COOLING_ALLOWED", False)
+POLICY_COOLING_HOURS = env.integer("POLICY_COOLING_HOURS", 24, minimum=0 if IS_SHORT_COOLING_ALLOWED else 24)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
 

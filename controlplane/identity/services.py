@@ -11,22 +11,13 @@ from django.db.models import Q
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import DutiesMixed, NameTaken, RoleNeeded, TokenLifetimeInvalid
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
+from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.selectors import token_get
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
 
 TOKEN_LIFETIME_MAX_DAYS = 366
-RANK = {Role.VIEWER: 0, Role.MEMBER: 1, Role.ADMIN: 2, Role.OWNER: 3}
-# A duty of its own: it reads like a viewer, and no rank stands above it.
-OFFICER = Role.SOVEREIGNTY_OFFICER
-
-
-def includes(held: str, wanted: str) -> bool:
-    """Whether somebody with the role `held` may pass on, or end, a credential with the role `wanted`."""
-    if wanted == OFFICER:
-        return held == OFFICER
-    return RANK.get(Role(held), RANK[Role.VIEWER]) >= RANK[Role(wanted)]
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@
     ├── Forbidden          known, but may not, and the existence of the thing is no secret
     ├── NotFound           not there, or not for the one who asks
     ├── Conflict           not now, in this state
+    ├── Outdated           not what stood there when the change was thought of
     ├── Unprocessable      well-formed, yet it cannot be done
     └── Unavailable        a part of ours does not answer; another try may work (`retryable`)
 
@@ -88,6 +89,15 @@ class Conflict(CloudError):
     code = "conflict"
     title = "Conflict"
     detail = "{reason}"
+
+
+class Outdated(CloudError):
+    code = "outdated"
+    title = "Changed meanwhile"
+    detail = (
+        "This was made for another version than the one that is there now, {current}. Read it again, and repeat the "
+        "request with its ETag in If-Match if it still makes sense."
+    )
 
 
 class Unprocessable(CloudError):

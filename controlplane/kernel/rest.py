@@ -24,6 +24,7 @@ from controlplane.kernel.fields import In
 from controlplane.kernel.listing import Listing, flag
 from controlplane.kernel.names import as_uuid
 
+NO_VERSION = -1
 OCTET_STREAM = "application/octet-stream"
 CHUNK_BYTES = 2**20
 DRY_RUN = "dry_run"
@@ -49,7 +50,7 @@ class NamedTwice(InvalidRequest):
 class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
     come instead; `answers`: other statuses with other answers. `query`: parameter → what it means. `upload`: the media
-    type of a body that is no JSON."""
+    type of a body that is no JSON. `is_versioned`: it needs If-Match."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -59,6 +60,7 @@ class Route:
     query: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     upload: str | None = None
+    is_versioned: bool = False
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
 
@@ -125,6 +127,12 @@ class LengthRequired(CloudError):
     detail = "Say with Content-Length how many bytes follow."
 
 
+class VersionRequired(CloudError):
+    code = "version_required"
+    title = "If-Match required"
+    detail = "This replaces the whole: say with If-Match which version, by the ETag that GET answers; * for any."
+
+
 class UploadInterrupted(InvalidRequest):
     code = "upload_interrupted"
     title = "Upload interrupted"
@@ -134,6 +142,26 @@ class UploadInterrupted(InvalidRequest):
 def is_dry_run(request: Request) -> bool:
     """Whether nothing is to be written. Raises InvalidParameter."""
     return flag(request.query_params, DRY_RUN)
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that names the version of what is answered."""
+    return {"ETag": f'"{version}"'}
+
+
+def version_to_replace(request: Request) -> int | None:
+    """The version that the request is made for, by its If-Match; None: any; NO_VERSION: one that never was.
+
+    Raises:
+        VersionRequired: it does not say.
+    """
+    named = request.headers.get("If-Match", "").strip()
+    if not named:
+        raise VersionRequired()
+    if named == "*":
+        return None
+    digits = named.strip('"')
+    return int(digits) if named == f'"{digits}"' and digits.isdecimal() and len(digits) < 10 else NO_VERSION
 
 
 def uploaded(request: Request) -> Iterator[bytes]:

@@ -18,7 +18,8 @@ from controlplane.placement.errors import (
     ClassificationTaken,
 )
 from controlplane.placement.models import DRIFT_ACTIONS, Classification
-from controlplane.placement.policies import AT_ONCE, Owner
+from controlplane.placement.owners import Owner
+from controlplane.placement.policies import AT_ONCE
 
 SCHEMA = "andromede.classifications/1"
 ID_MAX = 56  # what is left of a policy's 64 letters holds the version
@@ -91,7 +92,7 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
 
 @dataclass(frozen=True)
 class ClassificationsImport:
-    """`kept`: those whose policy here demands more, or something else, than the file: people decide on that."""
+    """`kept`: those that demand more here, or something else, than in the file: people decide on that."""
 
     known: int
     changed: int
@@ -100,8 +101,8 @@ class ClassificationsImport:
 
 @transaction.atomic(durable=True)
 def classifications_import(actor: Actor, document: object) -> ClassificationsImport:
-    """Make the platform's classifications those of the decoded JSON file; what it does not name stays. A policy is only
-    ever tightened by it.
+    """Make the platform's classifications those of the decoded JSON file; what it does not name stays. What is demanded
+    of places, what happens when they drift, and that none is admitted at all, is only ever made stricter by it.
 
     Raises:
         Malformed: at a place such as classifications[3].atoms.
@@ -114,25 +115,44 @@ def classifications_import(actor: Actor, document: object) -> ClassificationsImp
     items = [_read(item, f"classifications[{n}]") for n, item in enumerate(listed)]
     changed, kept = 0, []
     for classification, atoms in items:
-        known = Classification.objects.filter(pk=classification.pk).first()
-        is_new = known is None or _texts(known) != _texts(classification)
-        if is_new:
-            classification.save()
-        did = _take_policy(actor, classification, atoms)
-        changed += is_new or did is True
-        kept += [classification.pk] if did is False else []
+        is_changed, is_kept = _take(actor, classification, atoms)
+        changed += is_changed
+        kept += [classification.pk] if is_kept else []
     return ClassificationsImport(known=len(items), changed=changed, kept=tuple(kept))
 
 
-def _take_policy(actor: Actor, classification: Classification, atoms: Sequence[object]) -> bool | None:
-    """True when the policy was set, False when another one is in force that it may not replace, None when it is."""
-    owner = Owner(classification=classification)
+def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tuple[bool, bool]:
+    """Whether something of it was changed, and whether something stricter was kept."""
+    owner = Owner(classification=wanted)
     head = policies.lock_head(owner)
+    known = Classification.objects.filter(pk=wanted.pk).first()
+    is_stricter = is_kept = False
+    if known is not None:
+        is_kept = _keep_stricter(wanted, known)
+        is_stricter = (wanted.drift_action, wanted.is_supported) != (known.drift_action, known.is_supported)
+    is_changed = known is None or _texts(known) != _texts(wanted)
+    if is_changed:
+        wanted.save()
     review = policies.policy_review(owner, atoms)
-    if not review.base_version or review.change == "tighter":
+    if review.base_version and review.change not in AT_ONCE:
+        is_kept = True
+        review = policies.in_force_anew(owner)
+    if not review.base_version or review.change == "tighter" or is_stricter:
         policies.write(actor, owner, review, head)
-        return True
-    return None if review.change in AT_ONCE else False
+        is_changed = True
+    return is_changed, is_kept
+
+
+def _keep_stricter(wanted: Classification, known: Classification) -> bool:
+    """Let `wanted` be no milder than what is known; whether it was. There is no milder version of a classification: its
+    name is on data already, whose owners count on it. Another name is the way."""
+    is_milder = DRIFT_ACTIONS.index(wanted.drift_action) < DRIFT_ACTIONS.index(known.drift_action)
+    is_opened = wanted.is_supported and not known.is_supported
+    if is_milder:
+        wanted.drift_action = known.drift_action
+    if is_opened:
+        wanted.is_supported = False
+    return is_milder or is_opened
 
 
 def _read(item: object, at: str) -> tuple[Classification, Sequence[object]]:

@@ -17,7 +17,9 @@ from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, Policy
 from controlplane.placement.core.policy_document import as_document, parse
 from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyVersion
+from controlplane.placement.reduction import merged, reduced
 
+InForce = Mapping[tuple[str, object], Policy]  # level and owner → the layer that is in force
 OWNER = ("level", "organization_id", "project_id", "classification_id", "resource_id")
 
 
@@ -73,23 +75,28 @@ def of_project(project: Project) -> tuple[Policy, ...]:
 def of_organization(organization: Organization | None) -> tuple[Policy, ...]:
     """What holds for everything in the organization; None: in all of them."""
     owners = Q(level="platform") | Q(level="organization", organization=organization)
-    in_force = _in_force(owners)
+    in_force = layers_in_force(owners)
     keys = [("platform", None), *([("organization", organization.pk)] if organization else [])]
     return tuple(in_force[key] for key in keys if key in in_force)
 
 
 def of_classification(classification: Classification) -> tuple[Policy, ...]:
     """What holds for everything that is classified so."""
-    in_force = _in_force(Q(level="classification", classification=classification))
+    in_force = layers_in_force(Q(level="classification", classification=classification))
     return (*of_organization(classification.organization), *_of_classification(classification, in_force))
 
 
-def of_many(resource_ids: Sequence[UUID]) -> dict[UUID, tuple[Policy, ...]]:
-    """The same for resources that have a place, read together."""
+def of_many(resource_ids: Sequence[UUID], *, supposing: InForce | None = None) -> dict[UUID, tuple[Policy, ...]]:
+    """The same for resources that have a place: see of_places."""
     rows = Allocation.objects.filter(consumer_id__in=resource_ids).select_related("project__organization")
-    subjects = [Subject(row.project, row.consumer_id) for row in rows]
-    ids = [row.consumer_id for row in rows]
-    return {pk: demand.policies for pk, demand in zip(ids, of_all(subjects), strict=True)}
+    return of_places({row.consumer_id: Subject(row.project, row.consumer_id) for row in rows}, supposing=supposing)
+
+
+def of_places(subjects: Mapping[UUID, Subject], *, supposing: InForce | None = None) -> dict[UUID, tuple[Policy, ...]]:
+    """Read together. What has too many clauses is left out: of the others one is told all the same."""
+    known = _Known.read(list(subjects.values()), supposing=supposing)
+    demands = {pk: known.demand(subject) for pk, subject in subjects.items()}
+    return {pk: demand.policies for pk, demand in demands.items() if _count(demand) <= MAX_ATOMS_EFFECTIVE}
 
 
 def of_all(subjects: Sequence[Subject]) -> list[Demand]:
@@ -101,8 +108,12 @@ def of_all(subjects: Sequence[Subject]) -> list[Demand]:
     return [_checked(known.demand(subject)) for subject in subjects]
 
 
+def _count(demand: Demand) -> int:
+    return sum(len(policy.atoms) for policy in demand.policies)
+
+
 def _checked(demand: Demand) -> Demand:
-    count = sum(len(policy.atoms) for policy in demand.policies)
+    count = _count(demand)
     if count > MAX_ATOMS_EFFECTIVE:
         raise TooManyAtoms(count=count, limit=MAX_ATOMS_EFFECTIVE)
     return demand
@@ -136,11 +147,7 @@ def documents(policies: Iterable[Policy]) -> list[dict[str, object]]:
     return [as_document(policy) for policy in policies]
 
 
-InForce = Mapping[tuple[str, object], Policy]
-
-
-def _in_force(owners: Q) -> dict[tuple[str, object], Policy]:
-    """Level and owner → the layer that is in force."""
+def layers_in_force(owners: Q) -> dict[tuple[str, object], Policy]:
     newest = PolicyVersion.objects.filter(owners).order_by(*OWNER, "-version").distinct(*OWNER)
     return {(row.level, _owner(row)): policy_of(row) for row in newest}
 
@@ -166,7 +173,8 @@ class _Known:
     lineage: Mapping[UUID, Sequence[Policy]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, subjects: Sequence[Subject]) -> "_Known":
+    def read(cls, subjects: Sequence[Subject], *, supposing: InForce | None = None) -> "_Known":
+        """`supposing`: layers that are not in force, in place of those that are."""
         sources = [source for subject in subjects for source in subject.sources]
         ids = [source.id for source in sources]
         ids += [subject.resource_id for subject in subjects if subject.resource_id is not None]
@@ -180,7 +188,8 @@ class _Known:
             | Q(level="classification", classification__in=names)
             | Q(level="resource", resource_id__in=ids)
         )
-        return cls(_in_force(owners), Classification.objects.in_bulk(sorted(names)), bindings, _lineage(ids))
+        in_force = {**layers_in_force(owners), **(supposing or {})}
+        return cls(in_force, Classification.objects.in_bulk(sorted(names)), bindings, _lineage(ids))
 
     def demand(self, subject: Subject) -> Demand:
         ids = [*([subject.resource_id] if subject.resource_id else []), *(source.id for source in subject.sources)]
@@ -198,7 +207,7 @@ class _Known:
             for policy in (*self._of_project(source.project), *self._own(source.id))
         ]
         inherited += [policy for pk in ids for policy in self.lineage.get(pk, ())]
-        return Demand(tuple(names), (*layers, *_as_lineage(inherited, {policy.id for policy in layers})))
+        return Demand(tuple(names), (*layers, *_as_lineage(inherited, tuple(layers))))
 
     def _of_project(self, project: Project) -> list[Policy]:
         keys = (("platform", None), ("organization", project.organization_id), ("project", project.pk))
@@ -217,7 +226,9 @@ def _lineage(resource_ids: Sequence[UUID]) -> dict[UUID, list[Policy]]:
     return found
 
 
-def _as_lineage(policies: Iterable[Policy], present: Iterable[str]) -> tuple[Policy, ...]:
-    """Each layer once, under its own id: versions never change, so an id always means the same clauses."""
-    found = {policy.id: replace(policy, level="lineage") for policy in policies}
-    return tuple(found[name] for name in sorted(found.keys() - set(present)))
+def _as_lineage(policies: Iterable[Policy], present: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    """What they demand on top of those present. Each layer once, under its own id: versions never change, so an id
+    always means the same clauses."""
+    found = merged(policies)
+    others = sorted(found.keys() - {policy.id for policy in present})
+    return reduced(present, tuple(replace(found[name], level="lineage") for name in others))

@@ -53,6 +53,17 @@ class ProposalOvertaken(Conflict):
     detail = "Another version of the policy has come into force since the proposal was made. Propose it anew."
 
 
+class DeclassifiedNotFound(NotFound):
+    code = "placement.declassification.resource_not_found"
+    detail = "The organization has nothing {name!r} of whose data something is recorded."
+
+
+class NothingToDeclassify(Unprocessable):
+    code = "placement.declassification.nothing_to_lose"
+    title = "Nothing to declassify"
+    detail = "The data has not this to lose: {names}. Read what it has, and name that."
+
+
 class NothingLoosened(Unprocessable):
     code = "placement.proposal.not_needed"
     title = "No proposal is needed"
@@ -80,6 +91,15 @@ class TooManyAtoms(Unprocessable):
     code = "placement.too_many_atoms"
     title = "Too many clauses"
     detail = "The policies that would hold together have {count} atoms; {limit} is the limit."
+
+
+class PolicyOverflows(Unprocessable):
+    code = "placement.policy_overflows"
+    title = "Too many clauses"
+    detail = (
+        "With this policy, {count} resources would have more than {limit} clauses in all, among them {name}. Say the "
+        "same in fewer clauses."
+    )
 
 
 class UnknownHost(InvalidRequest):

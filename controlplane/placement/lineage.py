@@ -1,4 +1,5 @@
-"""What a resource's data is classified as and where it comes from: written when data reaches it, never taken back.
+"""What a resource's data is classified as and where it comes from: written when data reaches it, and taken back by two
+people alone (declassifications.py).
 
 Inside the caller's transaction, and repeatable. What is read of it: effective.py.
 """

@@ -117,12 +117,19 @@ class PolicyProposal(BaseModel):
 
     `base_version` is the version that was in force when it was made (0: none), `change` what it does to that one:
     looser or incomparable.
+
+    One of the level `resource` is about the data of one thing instead: it loses these `classifications` and the lineage
+    in the rows `lineage_ids`. Triggers let both go while such a proposal is approved and due, and only then (migration
+    0007).
     """
 
     level = models.CharField(max_length=16)
     organization = models.ForeignKey(Organization, models.PROTECT, null=True)
     project = models.ForeignKey(Project, models.PROTECT, null=True)
     classification = models.ForeignKey(Classification, models.PROTECT, null=True)
+    resource_id = models.UUIDField(null=True)
+    classifications = ArrayField(models.SlugField(max_length=63), default=list)
+    lineage_ids = ArrayField(models.UUIDField(), default=list)
     base_version = models.PositiveIntegerField()
     change = models.CharField(max_length=16)
     atoms = models.JSONField()
@@ -143,6 +150,11 @@ class PolicyProposal(BaseModel):
                 condition=~Q(state__in=["approved", "applied"])
                 | Q(approved_by__isnull=False, not_before__isnull=False),
                 name="placement_proposal_agreed_has_second_person",
+            ),
+            models.CheckConstraint(
+                condition=Q(level="resource", resource_id__isnull=False, project__isnull=False)
+                | ~Q(level="resource") & Q(resource_id=None, classifications=[], lineage_ids=[]),
+                name="placement_proposal_about_resource",
             ),
         ]
 

@@ -8,75 +8,53 @@ from uuid import UUID
 from django.db import transaction
 
 from controlplane.audit.evidence import append
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_in_all
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel import clock
-from controlplane.placement import effective
-from controlplane.placement.core.assess import admitting
+from controlplane.kernel.errors import Outdated
+from controlplane.placement import effective, impact
 from controlplane.placement.core.compare import Change, Sets, change, unsatisfiable, without_effect
 from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import ROLES, AtomRef, Policy, PolicyError
+from controlplane.placement.core.policy import Atom, AtomRef, Policy, PolicyError
 from controlplane.placement.core.policy_document import as_document, parse
 from controlplane.placement.errors import PersonNeeded, PolicyEmpty, PolicyInvalid
+from controlplane.placement.impact import PROPOSED, Contradiction, Drifting
 from controlplane.placement.models import Classification, PolicyHead, PolicyProposal, PolicyVersion
+from controlplane.placement.owners import Owner, owner_of
 
 AT_ONCE = ("same", "tighter")
-PROPOSED = "proposed"  # the id of a layer that is not in force, among those that are
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Whose policy: one of these, or none for the platform's."""
-
-    organization: Organization | None = None
-    project: Project | None = None
-    classification: Classification | None = None
-
-    @property
-    def level(self) -> str:
-        if self.project is not None:
-            return "project"
-        if self.classification is not None:
-            return "classification"
-        return "organization" if self.organization is not None else "platform"
-
-    @property
-    def ruler(self) -> Organization | None:
-        """The organization whose officers decide on it; None: the platform's operators do."""
-        if self.project is not None:
-            return self.project.organization
-        return self.classification.organization if self.classification is not None else self.organization
-
-    @property
-    def columns(self) -> dict[str, Organization | Project | Classification]:
-        """As PolicyVersion and PolicyProposal name them."""
-        owner = self.project or self.classification or self.organization
-        return {self.level: owner} if owner is not None else {}
-
-    @property
-    def id(self) -> UUID | str:
-        owner = self.project or self.classification or self.organization
-        return owner.pk if owner is not None else "platform"
-
-
-def owner_of(row: PolicyVersion | PolicyProposal) -> Owner:
-    return Owner(row.organization, row.project, row.classification)
 
 
 @dataclass(frozen=True)
 class Review:
-    """What a policy would change. `lint`: its clauses that have no effect, since others say as much. `newly_refused`:
-    zones that were admitted for everything under it and would not be any more."""
+    """What a policy would change. `added`, `removed`: its clauses that are not in force, and those in force that it has
+    not. `lint`: its clauses that have no effect, since others say as much. `newly_refused`: zones in which something
+    could be made under the policy, and could not any more. `contradicted`: policies, its own or lower ones, that no
+    zone could satisfy together with what holds above them. `drifting`: what would not be admitted where it is any
+    more."""
 
     policy: Policy
     base_version: int
     change: Change
+    added: tuple[Atom, ...]
+    removed: tuple[Atom, ...]
     lint: tuple[AtomRef, ...]
     newly_refused: tuple[str, ...]
+    contradicted: tuple[Contradiction, ...]
+    drifting: tuple[Drifting, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`version`: the one in force that the atoms are to replace, 0 for none; None: whichever it is."""
+
+    atoms: Sequence[object]
+    reason: str = ""
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,23 +71,37 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
 
     Raises:
         PolicyInvalid: an atom does not type-check, or names a set or scheme class that does not exist.
-        PolicyEmpty: no zone could satisfy it together with the levels above.
+        PolicyEmpty: no zone could satisfy it together with the levels above, which was not so before.
+        PolicyOverflows: something would have more clauses than can be evaluated.
     """
     world, now = catalog.world(), clock.now()
     policy, sets = _parse(owner.level, atoms, world), Sets.of(world, now)
     before = version_in_force(owner)
     higher = above(owner)
-    if conflict := unsatisfiable((*higher, policy), sets):
+    old = (effective.policy_of(before),) if before is not None else ()
+    conflict = unsatisfiable((*higher, policy), sets)
+    if conflict and not unsatisfiable((*higher, *old), sets):
         clauses = ", ".join(f"{ref.level}/{ref.atom}" for ref in conflict)
         raise PolicyEmpty(field="atoms", atoms=clauses)
-    old = (effective.policy_of(before),) if before is not None else ()
+    had = old[0].atoms if old else ()
     return Review(
         policy=policy,
         base_version=before.version if before is not None else 0,
         change=change(old, (policy,)),
+        added=tuple(atom for atom in policy.atoms if atom not in had),
+        removed=tuple(atom for atom in had if atom not in policy.atoms),
         lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
-        newly_refused=_newly_refused((*higher, *old), (*higher, policy), world),
+        newly_refused=impact.newly_refused((*higher, *old), (*higher, policy), world, now=now),
+        contradicted=impact.contradicted(owner, policy, sets),
+        drifting=impact.drifting(owner, policy, world, now=now),
     )
+
+
+def in_force_anew(owner: Owner) -> Review:
+    """What is in force, to be written once more: something beside its atoms has become stricter."""
+    version = version_in_force(owner)
+    assert version is not None
+    return policy_review(owner, version.atoms)
 
 
 def own_policy(atoms: Sequence[object], *, at: str) -> Policy | None:
@@ -137,13 +129,6 @@ def above(owner: Owner) -> tuple[Policy, ...]:
     return effective.of_organization(owner.ruler if owner.level != "organization" else None)
 
 
-def _newly_refused(before: Sequence[Policy], after: Sequence[Policy], world: World) -> tuple[str, ...]:
-    now = clock.now()
-    was, stays = ({zone.id for zone in admitting(each, world, now=now, roles=ROLES)} for each in (before, after))
-    return tuple(sorted(was - stays))
-
-
-@transaction.atomic(durable=True)
 def policy_set(
     actor: Actor,
     *,
@@ -153,17 +138,23 @@ def policy_set(
     classification: Classification | None = None,
     reason: str = "",
 ) -> Outcome:
+    """policy_change() of whichever version is in force."""
+    return policy_change(actor, Owner(organization, project, classification), Wanted(atoms, reason))
+
+
+@transaction.atomic(durable=True)
+def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
     """Replace a policy, or propose to. What runs stays where it is; whatever it does next is asked the new one.
 
     Raises:
         RoleNeeded: not the actor's to change; or it would admit more, which nobody may for another's data.
         PersonNeeded: a proposal by a program.
-        PolicyInvalid, PolicyEmpty.
+        Outdated: another version is in force.
+        PolicyInvalid, PolicyEmpty, PolicyOverflows.
     """
-    owner = Owner(organization, project, classification)
     may_tighten(actor, owner)
     head = lock_head(owner)
-    review = policy_review(owner, atoms)
+    review = reviewed(actor, owner, wanted)
     if review.change in AT_ONCE:
         return Outcome(review, write(actor, owner, review, head))
     person = may_propose(actor, owner)
@@ -173,11 +164,22 @@ def policy_set(
         base_version=review.base_version,
         change=review.change,
         atoms=as_document(review.policy)["atoms"],
-        reason=reason,
+        reason=wanted.reason,
         proposed_by=person,
     )
     note(actor, "policy.propose", proposal)
     return Outcome(review, version_in_force(owner), proposal)
+
+
+def reviewed(actor: Actor, owner: Owner, wanted: Wanted) -> Review:
+    """What the change would do, if the actor may make it. Raises what policy_change() raises."""
+    may_tighten(actor, owner)
+    review = policy_review(owner, wanted.atoms)
+    if wanted.version not in (None, review.base_version):
+        raise Outdated(current=review.base_version)
+    if review.change not in AT_ONCE:
+        may_propose(actor, owner)
+    return review
 
 
 def may_tighten(actor: Actor, owner: Owner) -> None:
@@ -251,11 +253,19 @@ def write(
             "policy": as_document(effective.layer_of(saved)),
             "change": review.change,
             "by": _people(saved, proposal),
+            **_beside_atoms(owner),
         },
         organization_id=owner.ruler.pk if owner.ruler is not None else None,
         project_id=project_id,
     )
     return saved
+
+
+def _beside_atoms(owner: Owner) -> dict[str, object]:
+    """What else a classification says that matters."""
+    if owner.classification is None:
+        return {}
+    return {"drift_action": owner.classification.drift_action, "is_supported": owner.classification.is_supported}
 
 
 def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
@@ -265,14 +275,40 @@ def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
 
 
 def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> None:
-    """In the audit records of the project that it is about, where there is one."""
-    record(
-        actor,
-        verb,
-        proposal.pk,
+    """A step of a proposal: in the audit records of every project that it concerns, and in the evidence."""
+    owner = owner_of(proposal)
+    about: dict[str, object] = {"level": proposal.level, "owner": str(owner.id), "change": proposal.change, **facts}
+    if proposal.resource_id is not None:
+        entries = [str(entry) for entry in proposal.lineage_ids]
+        about |= {
+            "classifications": proposal.classifications,
+            "lineage": entries,
+            "resource": str(proposal.resource_id),
+        }
+    record_in_all(actor, verb, proposal.pk, project_ids=_concerned(owner), **about)
+    append(
+        "policy_proposal",
+        {
+            "verb": verb,
+            "proposal": str(proposal.pk),
+            "base_version": proposal.base_version,
+            "atoms": proposal.atoms,
+            "reason": proposal.reason,
+            "proposed_by": str(proposal.proposed_by),
+            "approved_by": str(proposal.approved_by) if proposal.approved_by else None,
+            "not_before": proposal.not_before.isoformat() if proposal.not_before else None,
+            "by": str(actor.user_id) if actor.user_id else None,
+            **about,
+        },
+        organization_id=owner.ruler.pk if owner.ruler is not None else None,
         project_id=proposal.project_id,
-        level=proposal.level,
-        organization=str(proposal.organization_id) if proposal.organization_id else None,
-        change=proposal.change,
-        **facts,
+        resource_id=proposal.resource_id,
     )
+
+
+def _concerned(owner: Owner) -> list[UUID]:
+    """The projects whose data the policy is about; the platform's: all."""
+    if owner.project is not None:
+        return [owner.project.pk]
+    projects = Project.objects.all() if owner.ruler is None else Project.objects.filter(organization=owner.ruler)
+    return list(projects.values_list("pk", flat=True))

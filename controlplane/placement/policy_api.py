@@ -11,12 +11,13 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.kernel.db import by_id
 from controlplane.kernel.listing import Listing, among, exactly
-from controlplane.kernel.rest import ASKS_ONLY, Body, created, found, is_dry_run, route
+from controlplane.kernel.rest import ASKS_ONLY, Body, created, etag, found, is_dry_run, route, version_to_replace
 from controlplane.placement import classifications, effective, policies, proposals, selectors
 from controlplane.placement.errors import NothingLoosened, ProposalNotFound
 from controlplane.placement.models import PROPOSAL, PolicyProposal
-from controlplane.placement.policies import AT_ONCE, Outcome, Owner
-from controlplane.placement.serializers import PolicyIn, PolicyOut, PolicySetOut, ProposalIn, ProposalOut
+from controlplane.placement.owners import Owner
+from controlplane.placement.policies import AT_ONCE, Outcome, Wanted
+from controlplane.placement.serializers import PolicyIn, PolicyOut, PolicySetOut, ProposalIn, ProposalOut, atoms_of
 
 PROPOSALS = Listing(
     {
@@ -27,22 +28,29 @@ PROPOSALS = Listing(
 )
 
 
+# What the routes that set a policy have in common.
+REPLACES: dict[str, Any] = {"query": ASKS_ONLY, "answers": {202: PolicySetOut}, "is_versioned": True}
+
+
 class PolicyView(APIView):
     """What the policies of all levels have in common."""
 
     actor: Actor
 
     def answered(self, owner: Owner) -> Response:
-        return Response(PolicyOut(_in_force(owner)).data)
+        document = PolicyOut(_in_force(owner)).data
+        return Response(document, headers=etag(document["version"]))
 
     def changed(self, request: Request, owner: Owner, body: Body) -> Response:
         policies.may_tighten(self.actor, owner)
+        wanted = Wanted(body["atoms"], body["reason"], version_to_replace(request))
         if is_dry_run(request):
-            review = policies.policy_review(owner, body["atoms"])
+            review = policies.reviewed(self.actor, owner, wanted)
             outcome = Outcome(review, policies.version_in_force(owner))
         else:
-            outcome = policies.policy_set(self.actor, atoms=body["atoms"], reason=body["reason"], **vars(owner))
-        return Response(_set_document(owner, outcome), status=202 if outcome.proposal else 200)
+            outcome = policies.policy_change(self.actor, owner, wanted)
+        document = _set_document(owner, outcome)
+        return Response(document, status=202 if outcome.proposal else 200, headers=etag(document["version"]))
 
 
 def _in_force(owner: Owner) -> dict[str, Any]:
@@ -63,7 +71,11 @@ def _set_document(owner: Owner, outcome: Outcome) -> dict[str, Any]:
             **_in_force(owner),
             "change": review.change,
             "lint": [{"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint],
+            "atoms_added": atoms_of(review.added),
+            "atoms_removed": atoms_of(review.removed),
             "newly_refused_zones": review.newly_refused,
+            "contradicted": review.contradicted,
+            "drifted": review.drifting,
             "proposal": outcome.proposal,
         }
     ).data
@@ -80,7 +92,7 @@ class ProjectPolicy(PolicyView, ProjectView):
     def get(self, request: Request) -> Response:
         return self.answered(Owner(project=self.project))
 
-    @route("policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    @route("policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
         return self.changed(request, Owner(project=self.project), body)
 
@@ -92,7 +104,7 @@ class OrganizationPolicy(PolicyView, OrganizationView):
     def get(self, request: Request) -> Response:
         return self.answered(Owner(organization=self.organization))
 
-    @route("organization_policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    @route("organization_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
         return self.changed(request, Owner(organization=self.organization), body)
 
@@ -104,7 +116,7 @@ class PlatformPolicy(PolicyView, ActorView):
     def get(self, request: Request) -> Response:
         return self.answered(Owner())
 
-    @route("platform_policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    @route("platform_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
         return self.changed(request, Owner(), body)
 
@@ -120,7 +132,7 @@ class ClassificationPolicy(PolicyView, ActorView):
     def get(self, request: Request) -> Response:
         return self.answered(self.owner())
 
-    @route("classification_policy_set", PolicySetOut, body=PolicyIn, query=ASKS_ONLY, answers={202: PolicySetOut})
+    @route("classification_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
         return self.changed(request, self.owner(), body)
 
@@ -134,9 +146,10 @@ class ProposalList(ActorView):
     def post(self, request: Request, body: Body) -> Response:
         owner = self._owner(body)
         policies.may_propose(self.actor, owner)
-        if policies.policy_review(owner, body["atoms"]).change in AT_ONCE:
+        wanted = Wanted(body["atoms"], body["reason"])
+        if policies.reviewed(self.actor, owner, wanted).change in AT_ONCE:
             raise NothingLoosened(field="atoms")
-        outcome = policies.policy_set(self.actor, atoms=body["atoms"], reason=body["reason"], **vars(owner))
+        outcome = policies.policy_change(self.actor, owner, wanted)
         return created(ProposalOut(outcome.proposal).data, request=request)
 
     def _owner(self, body: Body) -> Owner:

@@ -10,14 +10,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from controlplane.identity import selectors as identity
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
-from controlplane.placement import policies
+from controlplane.placement import declassifications, policies
 from controlplane.placement.errors import ProposalOvertaken, SecondPersonNeeded
 from controlplane.placement.models import PROPOSAL, PolicyProposal
-from controlplane.placement.policies import Owner, owner_of
+from controlplane.placement.owners import Owner, owner_of
 
 
 @transaction.atomic(durable=True)
@@ -38,7 +39,7 @@ def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     _need_current(owner, proposal)
     not_before = clock.now() + timedelta(hours=settings.POLICY_COOLING_HOURS)
     move(proposal, PROPOSAL, "approved", approved_by=actor.user_id, not_before=not_before)
-    policies.note(actor, "policy.approve", proposal, not_before=not_before.isoformat())
+    policies.note(actor, "policy.approve", proposal)
     return proposal
 
 
@@ -49,7 +50,7 @@ def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     Raises:
         RoleNeeded, IllegalTransition, StateConflict.
     """
-    policies.may_propose(actor, owner_of(proposal))
+    _need_proposer(actor, proposal)
     move(proposal, PROPOSAL, "withdrawn")
     policies.note(actor, "policy.withdraw", proposal)
     return proposal
@@ -66,10 +67,32 @@ def may_decide(actor: Actor, owner: Owner) -> None:
         actor.may_rule(owner.ruler.pk)
 
 
+def _need_proposer(actor: Actor, proposal: PolicyProposal) -> None:
+    """Raises RoleNeeded, PersonNeeded."""
+    owner = owner_of(proposal)
+    if proposal.resource_id is not None:
+        may_decide(actor, owner)
+    else:
+        policies.may_propose(actor, owner)
+
+
 def _need_current(owner: Owner, proposal: PolicyProposal) -> None:
+    if proposal.resource_id is not None:
+        return
     current = policies.version_in_force(owner)
     if (current.version if current is not None else 0) != proposal.base_version:
         raise ProposalOvertaken()
+
+
+def _need_people(owner: Owner, proposal: PolicyProposal) -> None:
+    """Both still have the duty on whose strength they agreed.
+
+    Raises:
+        RoleNeeded
+    """
+    assert proposal.approved_by is not None
+    _need_proposer(identity.acting(proposal.proposed_by, organization=owner.ruler), proposal)
+    may_decide(identity.acting(proposal.approved_by, organization=owner.ruler), owner)
 
 
 def apply_due() -> int:
@@ -89,12 +112,16 @@ def _apply(proposal_id: UUID) -> bool:
     head = policies.lock_head(owner)
     try:
         _need_current(owner, proposal)
-        review = policies.policy_review(owner, proposal.atoms)
+        _need_people(owner, proposal)
+        review = policies.policy_review(owner, proposal.atoms) if proposal.resource_id is None else None
     except CloudError as exc:
         move(proposal, PROPOSAL, "withdrawn")
         policies.note(SYSTEM, "policy.withdraw", proposal, reason=exc.code)
         return False
-    policies.write(SYSTEM, owner, review, head, proposal=proposal)
+    if review is None:
+        declassifications.apply(proposal, head)
+    else:
+        policies.write(SYSTEM, owner, review, head, proposal=proposal)
     move(proposal, PROPOSAL, "applied")
-    policies.note(SYSTEM, "policy.apply", proposal)
+    policies.note(SYSTEM, "policy.apply", proposal, head=head.version)
     return True

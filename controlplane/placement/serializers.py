@@ -1,8 +1,9 @@
 """Policies, classifications and decisions, as they come in and go out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Reference, Text, Whole, references
@@ -12,11 +13,13 @@ from controlplane.placement.core import decision as core
 from controlplane.placement.core import explain
 from controlplane.placement.core.compare import Change
 from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.policy import ROLES
-from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER
+from controlplane.placement.core.policy import ROLES, Atom, Policy
+from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER, as_document
 from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.placement.decisions import Taken
+from controlplane.placement.impact import Drifting
 from controlplane.placement.models import DRIFT_ACTIONS, PROPOSAL, Classification, Decision
+from controlplane.placement.standing import clauses
 
 REASON_MAX = 500
 TITLE_MAX = 120
@@ -61,6 +64,11 @@ class LayerOut(Out):
         return instance
 
 
+def atoms_of(atoms: Sequence[Atom]) -> object:
+    """As AtomOut has them."""
+    return as_document(Policy("-", "resource", tuple(atoms)))["atoms"]
+
+
 def atoms_field(**kwargs: Any) -> serializers.ListField:
     return serializers.ListField(child=serializers.DictField(), max_length=MAX_ATOMS_PER_LAYER, **kwargs)
 
@@ -91,13 +99,17 @@ class LintOut(Out):
 
 class ProposalOut(Out):
     """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
-    overtaken. `not_before`: when it comes into force, once it is approved."""
+    overtaken. `not_before`: when it comes into force, once it is approved. With a `resource_id` it is about no policy,
+    but about what the resource's data loses: `classifications` and entries of its `lineage`."""
 
     id = serializers.UUIDField()
     level = serializers.CharField()
     organization = NamedOut(allow_null=True)
     project = NamedOut(allow_null=True)
     classification = serializers.CharField(source="classification_id", allow_null=True)
+    resource_id = serializers.UUIDField(allow_null=True)
+    classifications = serializers.ListField(child=serializers.CharField())
+    lineage = serializers.ListField(child=serializers.UUIDField(), source="lineage_ids")
     base_version = serializers.IntegerField()
     change = serializers.ChoiceField(CHANGES)
     atoms = AtomOut(many=True)
@@ -110,13 +122,59 @@ class ProposalOut(Out):
     updated_at = serializers.DateTimeField()
 
 
+class ClauseOut(Out):
+    """A clause that does not hold, and why (`code` and what was found)."""
+
+    level = serializers.CharField()
+    policy = serializers.CharField()
+    atom = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField(allow_blank=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class ConflictingAtomOut(Out):
+    level = serializers.CharField()
+    atom = serializers.CharField()
+
+
+class ContradictedOut(Out):
+    """A policy, by its level and its owner's id, and the clauses that no zone can satisfy together."""
+
+    level = serializers.CharField(source="owner.level")
+    id = serializers.CharField(source="owner.id")
+    atoms = ConflictingAtomOut(many=True)
+
+
+class DriftedOut(Out):
+    """A resource that may be where it is by what was in force, and may not by this policy."""
+
+    resource_id = serializers.UUIDField(source="allocation.consumer_id")
+    kind = serializers.CharField(source="allocation.kind")
+    project = serializers.UUIDField(source="allocation.project_id")
+    zone = serializers.CharField(source="allocation.node.zone_id")
+    failing = serializers.SerializerMethodField()
+
+    @extend_schema_field(ClauseOut(many=True))
+    def get_failing(self, drifting: Drifting) -> list[dict[str, str]]:
+        return clauses(drifting.evaluation.results)
+
+
 class PolicySetOut(PolicyOut):
-    """The policy that is in force now, and what the request does to it: `change`; `lint`, clauses without effect;
-    `newly_refused_zones`, admitted until now and not by this policy; `proposal`, when it needs a second person."""
+    """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
+    `lint`, clauses without effect; `newly_refused_zones`, in which an instance or a volume could be made until now;
+    `contradicted`, policies that nothing can satisfy any more; `drifted`, resources that may not be where they are any
+    more; `proposal`, when it needs a second person."""
 
     change = serializers.ChoiceField(CHANGES)
+    atoms_added = AtomOut(many=True)
+    atoms_removed = AtomOut(many=True)
     lint = LintOut(many=True)
     newly_refused_zones = serializers.ListField(child=serializers.CharField())
+    contradicted = ContradictedOut(many=True)
+    drifted = DriftedOut(many=True)
     proposal = ProposalOut(allow_null=True)
 
 
@@ -130,6 +188,32 @@ class ProposalIn(In):
     classification = Reference(required=False)
     atoms = atoms_field()
     reason = Text(max_length=REASON_MAX)
+
+
+class DeclassificationIn(In):
+    """What the data of one resource is to lose."""
+
+    example = {
+        "resource": "019abc00-0000-7000-8000-000000000000",
+        "classifications": ["acme.trade-secret"],
+        "lineage": [],
+        "reason": "The patent is published.",
+    }
+
+    resource = Reference()
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    lineage = serializers.ListField(child=serializers.UUIDField(), max_length=LIST_MAX, default=list)
+    reason = Text(max_length=REASON_MAX)
+
+
+class LineageOut(Out):
+    """Data of `source_id`, since when, and the policies that came with it."""
+
+    id = serializers.UUIDField()
+    source_id = serializers.UUIDField()
+    classifications = serializers.ListField(child=serializers.CharField())
+    policies = LayerOut(many=True, source="policies.document")
+    created_at = serializers.DateTimeField()
 
 
 class ClassificationIn(In):

@@ -9,10 +9,10 @@ from controlplane.catalog.models import Flavor, Zone
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement import effective, services
+from controlplane.placement import effective, impact, services
 from controlplane.placement.core import capacity as core
-from controlplane.placement.core.assess import admitting, assess
-from controlplane.placement.core.policy import ROLES, Policy, Role
+from controlplane.placement.core.assess import assess
+from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.core.request import Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.decisions import Ask, Taken
@@ -56,9 +56,11 @@ def simulate(what: What) -> Taken:
 
 
 def admissible_zones(policies: Sequence[Policy]) -> list[str]:
-    """The open zones that satisfy all of them, for whatever reason of holding data."""
-    found = admitting(policies, catalog.world(), now=clock.now(), roles=ROLES)
-    return [zone.id for zone in found if zone.status == "open"]
+    """The open zones in which both an instance and a volume can be made under them. Clauses about other reasons of
+    holding data, such as a distance for backups, are not asked."""
+    world, now = catalog.world(), clock.now()
+    found = [impact.makeable(policies, world, operation, now=now) for operation in impact.MAKING]
+    return sorted(name for name in set.intersection(*found) if world.zones[name].status == "open")
 
 
 def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:

@@ -1,6 +1,14 @@
 from django.urls import path
 
-from controlplane.placement import api, classification_api, exemptions_api, image_api, policy_api, zone_api
+from controlplane.placement import (
+    api,
+    classification_api,
+    declassification_api,
+    exemptions_api,
+    image_api,
+    policy_api,
+    zone_api,
+)
 
 urlpatterns = [
     path("zones", zone_api.ZoneList.as_view()),
@@ -13,6 +21,11 @@ urlpatterns = [
     path("organizations/<str:organization>/policy", policy_api.OrganizationPolicy.as_view()),
     path(
         "organizations/<str:organization>/classifications", classification_api.OrganizationClassificationList.as_view()
+    ),
+    path("organizations/<str:organization>/declassifications", declassification_api.DeclassificationList.as_view()),
+    path(
+        "organizations/<str:organization>/resources/<str:resource>/lineage",
+        declassification_api.ResourceLineage.as_view(),
     ),
     path("projects/<str:project>/policy", policy_api.ProjectPolicy.as_view()),
     path("classifications", classification_api.ClassificationList.as_view()),

@@ -26,7 +26,8 @@ from controlplane.placement.serializers import (
 from controlplane.placement.simulations import What
 
 ADMISSIBLE_FOR = {
-    "admissible_for": "The open zones that satisfy all that is demanded for this classification or project."
+    "admissible_for": "The open zones in which an instance and a volume can be made under all that is demanded for "
+    "this classification or project. Clauses about other roles (backup, console) are not asked."
 }
 
 

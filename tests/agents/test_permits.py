@@ -212,7 +212,8 @@ def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> N
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("mac", "52:54:00:00:00:99"), ("ip", "10.10.0.99"), ("network", wishes.new_id())]
+    ("field", "value"),
+    [("mac", "52:54:00:00:00:99"), ("ip", "10.10.0.99"), ("network", "019abc00-0000-7000-8000-000000000000")],
 )
 def test_a_network_card_is_made_where_its_permit_says(agent: AgentUnderTest, field: str, value: str) -> None:
     port = agent.stub.permitted(wishes.port())

@@ -53,7 +53,8 @@ class Caller:
         return self.call("POST", path, {} if body is None else body, **headers)
 
     def put(self, path: str, body: Any, **headers: str) -> Answer:
-        return self.call("PUT", path, body, **headers)
+        """In place of whatever is there, unless If_Match says more."""
+        return self.call("PUT", path, body, **{"If_Match": "*", **headers})
 
     def patch(self, path: str, body: Any, **headers: str) -> Answer:
         return self.call("PATCH", path, body, **headers)

@@ -7,7 +7,7 @@ import pytest
 from controlplane.catalog.models import Party
 from controlplane.kernel import clock
 from tests.api.client import Caller
-from tests.facts import import_sample, state_of
+from tests.facts import import_sample, state, state_of, statement
 from tests.world import Cloud
 
 PART = {"role": "operator", "party": "acme", "technical_access": True}
@@ -58,8 +58,8 @@ def test_parties(api: Caller, cloud: Cloud) -> None:
 
 def test_named_sets_in_the_version_that_holds(api: Caller, cloud: Cloud) -> None:
     brexit = clock.now() - timedelta(days=1)
-    state_of("set", "@EU", {"members": ["FR", "GB"]}, valid_to=brexit)
-    state_of("set", "@EU", {"members": ["FR"]}, valid_from=brexit)
+    before = statement("set", "@EU", "members", ["FR", "GB"], valid_to=brexit)
+    state([before, statement("set", "@EU", "members", ["FR"], valid_from=brexit)])
     state_of("scheme_class", "@HEALTH", {"members": ["HDS"]})
     items = api.get("/v1/sets").body["items"]
     assert [(each["name"], each["kind"], each["members"]) for each in items] == [

@@ -11,6 +11,7 @@ from controlplane.identity.services import membership_set, token_issue, user_cre
 from controlplane.kernel import clock
 from controlplane.placement.models import PolicyProposal, PolicyVersion
 from controlplane.placement.policies import policy_set
+from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
 from tests.services.policies import import_all
@@ -91,6 +92,55 @@ def test_a_dry_run_says_and_does_nothing(api: Caller, olga: Caller, cloud: Cloud
     assert not PolicyProposal.objects.exists()
 
 
+def test_a_policy_replaces_the_version_that_its_author_has_read(api: Caller, cloud: Cloud) -> None:
+    assert api.get("policy").headers["ETag"] == '"0"'
+    assert api.put("policy", {"atoms": [HOME]}, If_Match="").problem == (428, "version_required", None)
+    for wrong in ('"1"', 'W/"0"', "0", '"x"', '"-1"'):
+        assert api.put("policy", {"atoms": [HOME]}, If_Match=wrong).problem == (412, "outdated", None)
+    assert api.put("policy?dry_run=true", {"atoms": [HOME]}, If_Match='"1"').problem[0] == 412
+    assert not PolicyVersion.objects.exists()
+    assert api.put("policy", {"atoms": [WIDER]}, If_Match='"0"').headers["ETag"] == '"1"'
+    assert api.put("policy", {"atoms": [HOME]}, If_Match='"0"').body["facts"] == {"current": 1}
+    assert api.put("policy", {"atoms": [HOME]}, If_Match='"1"').headers["ETag"] == '"2"'
+
+
+def test_an_answer_says_what_the_change_does(api: Caller, olga: Caller, volume: Volume) -> None:
+    api.put("policy", {"atoms": [WIDER]})
+    abroad = HOME | {"id": "abroad", "value": ["de-rhein-1"]}
+    for path in (f"{ORGANIZATION}?dry_run=true", ORGANIZATION):
+        answer = olga.put(path, {"atoms": [abroad]})
+        assert (answer.status, answer.body["atoms_added"], answer.body["atoms_removed"]) == (200, [abroad], [])
+        (drifted,) = answer.body["drifted"]
+        assert (drifted["resource_id"], drifted["zone"]) == (str(volume.pk), "fr-idf-1")
+        assert [each["atom"] for each in drifted["failing"]] == ["abroad"]
+        assert answer.body["contradicted"] == []
+
+
+def test_a_contradiction_below_is_told_and_keeps_nobody_from_demanding_more(
+    api: Caller, olga: Caller, operator: Caller, cloud: Cloud
+) -> None:
+    api.put("policy", {"atoms": [HOME]})
+    made = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME | {"id": "secret"}]}
+    olga.post("/v1/organizations/alpha-org/classifications", made)
+    abroad = HOME | {"id": "abroad", "value": ["de-rhein-1"]}
+    told = olga.put(ORGANIZATION, {"atoms": [abroad]}).body["contradicted"]
+    assert [(each["level"], each["id"]) for each in sorted(told, key=lambda each: str(each["level"]))] == [
+        ("classification", "alpha-org.secret"),
+        ("project", str(cloud.tenant.project.pk)),
+    ]
+    assert {"level": "organization", "atom": "abroad"} in told[0]["atoms"]
+    more = api.put("policy", {"atoms": [HOME, WIDER | {"id": "more"}]})
+    assert (more.status, [each["level"] for each in more.body["contradicted"]]) == (200, ["project"])
+    floor = operator.put("/v1/platform/policy", {"atoms": [HOME | {"id": "floor", "value": ["us-va-1"]}]})
+    assert (floor.status, len(floor.body["contradicted"])) == (200, 3)
+
+
+def test_a_dry_run_asks_for_the_same_rights(api: Caller, olga: Caller, operator: Caller, cloud: Cloud) -> None:
+    olga.put(ORGANIZATION, {"atoms": [HOME]})
+    for path in (ORGANIZATION, f"{ORGANIZATION}?dry_run=true"):
+        assert operator.put(path, {"atoms": []}).problem[:2] == (403, "identity.role_needed")
+
+
 def test_who_may_not(api: Caller, viewer: Caller, olga: Caller, operator: Caller, cloud: Cloud) -> None:
     for caller in (api, viewer):
         assert caller.put(ORGANIZATION, {"atoms": [HOME]}).problem[:2] == (403, "identity.role_needed")
@@ -165,6 +215,27 @@ def test_errors_speak_french(api: Caller, cloud: Cloud) -> None:
     api.language = "fr"
     answer = api.put("policy", {"atoms": [HOME, HOME]})
     assert "La politique ne peut pas être enregistrée" in answer.body["detail"]
+
+
+def test_one_things_data_is_declassified_by_proposal(
+    api: Caller, olga: Caller, otto: Caller, operator: Caller, cloud: Cloud
+) -> None:
+    made = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
+    olga.post("/v1/organizations/alpha-org/classifications", made)
+    volume = api.post("volumes", {"name": "data", "size_gib": 1, "classifications": ["alpha-org.secret"]}).body["id"]
+    assert api.get(f"/v1/organizations/alpha-org/resources/{volume}/lineage").body["items"] == []
+    path = "/v1/organizations/alpha-org/declassifications"
+    body = {"resource": volume, "classifications": ["alpha-org.secret"], "reason": "it is published"}
+    for caller in (api, operator):
+        assert caller.post(path, body).problem[:2] == (403, "identity.role_needed")
+    nothing = olga.post(path, body | {"classifications": ["hds"]})
+    assert nothing.problem == (422, "placement.declassification.nothing_to_lose", "/classifications")
+    made_proposal = olga.post(path, body)
+    assert (made_proposal.status, made_proposal.body["level"]) == (201, "resource")
+    assert made_proposal.body["classifications"] == ["alpha-org.secret"]
+    place = made_proposal.headers["Location"]
+    assert api.get(place).body["resource_id"] == volume
+    assert otto.post(f"{place}/actions/approve").body["state"] == "approved"
 
 
 # ---- classifications

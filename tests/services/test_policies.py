@@ -9,9 +9,11 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import DutiesMixed, RoleNeeded
-from controlplane.identity.services import membership_set, user_create
+from controlplane.identity.models import Membership, Project
+from controlplane.identity.services import membership_set, project_create, user_create
 from controlplane.kernel import clock
 from controlplane.kernel.errors import IllegalTransition
 from controlplane.placement import effective, policies, proposals
@@ -112,6 +114,18 @@ def test_a_policy_says_which_zones_it_newly_refuses(tenant: Tenant) -> None:
     second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
     assert "us-va-1" not in second.review.newly_refused
     assert "de-rhein-1" in second.review.newly_refused
+
+
+def test_a_clause_that_is_asked_of_backups_alone_refuses_no_zone_to_what_is_made(tenant: Tenant) -> None:
+    import_all()
+    far = {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}
+    assert set_for(tenant, [far]).review.newly_refused == ()
+    assert len(admissible_zones(effective.of_project(tenant.project))) > 10
+    second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
+    assert "de-rhein-1" in second.review.newly_refused
+    assert "fr-idf-1" in admissible_zones(effective.of_project(tenant.project))
+    consoles = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
+    assert policies.policy_set(SYSTEM, atoms=[consoles]).review.newly_refused == ()
 
 
 # ---- who may, and what counts at once
@@ -314,10 +328,54 @@ def test_a_proposal_can_be_given_up_until_it_counts(tenant: Tenant, loosened: Po
         proposals.proposal_approve(officer(tenant.project, "rosa"), loosened)
 
 
+def steps(proposal: PolicyProposal, project: Project) -> list[str]:
+    rows = AuditRecord.objects.filter(resource_id=proposal.pk, project_id=project.pk)
+    return list(rows.order_by("created_at").values_list("verb", flat=True))
+
+
+def test_each_step_is_told_in_all_projects_that_it_concerns_and_is_evidence(
+    tenant: Tenant, loosened: PolicyProposal
+) -> None:
+    other = project_create(tenant.project.organization, name="other")
+    stranger = make_tenant("beta").project
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    wait(24)
+    policy_proposals.reconcile()
+    assert steps(loosened, tenant.project) == ["policy.propose", "policy.approve", "policy.apply"]
+    assert steps(loosened, other) == ["policy.approve", "policy.apply"]
+    assert steps(loosened, stranger) == []
+    records = EvidenceRecord.objects.filter(kind="policy_proposal").order_by("created_at")
+    assert [record.organization_id for record in records] == [tenant.project.organization_id] * 3
+    for record, verb in zip(records, ("propose", "approve", "apply"), strict=True):
+        assert f'"verb":"policy.{verb}"' in str(record.document)
+        assert '"reason":"a new site"' in str(record.document)
+
+
+def test_a_withdrawal_is_evidence(tenant: Tenant, loosened: PolicyProposal) -> None:
+    proposals.proposal_withdraw(officer(tenant.project, "petra"), loosened)
+    record = EvidenceRecord.objects.filter(kind="policy_proposal").latest("created_at")
+    assert '"verb":"policy.withdraw"' in str(record.document)
+    assert steps(loosened, tenant.project)[-1] == "policy.withdraw"
+
+
 def test_the_delay_is_a_setting(tenant: Tenant, loosened: PolicyProposal, settings: Settings) -> None:
     settings.POLICY_COOLING_HOURS = 0
     proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
     assert policy_proposals.reconcile() == 1
+
+
+@pytest.mark.parametrize("person", ["proposed_by", "approved_by"])
+def test_what_two_people_agreed_counts_only_while_both_have_the_duty(
+    tenant: Tenant, loosened: PolicyProposal, person: str
+) -> None:
+    proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
+    Membership.objects.filter(user_id=getattr(loosened, person)).update(role="owner")
+    wait(24)
+    assert policy_proposals.reconcile() == 0
+    loosened.refresh_from_db()
+    assert loosened.state == "withdrawn"
+    audit = AuditRecord.objects.filter(verb="policy.withdraw", resource_id=loosened.pk).get()
+    assert audit.facts["reason"] == "identity.role_needed"
 
 
 @pytest.mark.parametrize(
@@ -402,6 +460,45 @@ def test_an_import_never_loosens_what_is_stricter_here() -> None:
     now = policies.version_in_force(policies.Owner(classification=hds))
     assert now is not None
     assert len(now.atoms) == len(stricter.atoms) + 1
+
+
+def changed(name: str, **fields: Any) -> Any:
+    """The shipped file with something of one classification changed."""
+    document = shipped()
+    (item,) = [each for each in document["classifications"] if each["id"] == name]
+    item |= fields
+    return document
+
+
+def test_an_import_opens_no_classification_and_makes_none_milder() -> None:
+    import_all()
+    for name, field, milder in (("classified", "is_supported", True), ("dr", "drift_action", "flag")):
+        before = Classification.objects.get(pk=name)
+        done = classifications_import(operator(f"op-{name}"), changed(name, **{field: milder, "title": "Other"}))
+        after = Classification.objects.get(pk=name)
+        assert done.kept == (name,)
+        assert (after.is_supported, after.drift_action) == (before.is_supported, before.drift_action)
+        assert after.title == "Other"
+
+
+def test_a_classification_that_becomes_stricter_begins_a_new_version(tenant: Tenant) -> None:
+    """Also when the rest of the file demands less than what is in force."""
+    import_all()
+    make_node("one")
+    kept = placement.claim(ask(tenant, classifications=("hds",)))
+    for fields in ({"drift_action": "stop"}, {"drift_action": "stop", "is_supported": False, "atoms": []}):
+        head = PolicyHead.objects.get(organization=None).version
+        epoch = epochs.current()
+        assert classifications_import(SYSTEM, changed("hds", **fields)).changed == 1
+        assert (PolicyHead.objects.get(organization=None).version, epochs.current()) == (head + 1, epoch + 1)
+        record = str(EvidenceRecord.objects.filter(kind="policy_version").latest("created_at").document)
+        assert '"drift_action":"stop"' in record
+    assert '"is_supported":false' in record
+    version = policies.version_in_force(policies.Owner(classification=Classification.objects.get(pk="hds")))
+    assert version is not None
+    assert version.atoms
+    with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
+        Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
 
 
 def test_an_organizations_classification_is_its_own(tenant: Tenant) -> None:

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from agents.node.errors import HypervisorUnavailable
 from controlplane.catalog.services import NewImage
+from controlplane.compliance.models import Compliance, RemediationPlan
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import join, volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
@@ -19,14 +20,25 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
-from controlplane.placement import classifications, effective, images, policies, proposals
+from controlplane.placement import classifications, effective, images, lineage, policies, proposals
 from controlplane.placement import services as placement
 from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import (
     ClassificationNotFound,
+    PolicyOverflows,
     PolicyUnsatisfiable,
+    TooManyAtoms,
 )
-from controlplane.placement.models import Allocation, Binding, Lineage, Permit, PolicyProposal
+from controlplane.placement.models import (
+    Allocation,
+    Binding,
+    Lineage,
+    Permit,
+    PolicyDocument,
+    PolicyProposal,
+    PolicyVersion,
+)
+from controlplane.reconcilers import drift
 from controlplane.storage import services as storage
 from controlplane.storage.models import Volume
 from tests.services.policies import (
@@ -322,3 +334,64 @@ def test_a_detachment_needs_no_leave(cloud: Cloud, roles: list[str] | None) -> N
     done(detach)
     assert not Attachment.objects.exists()
     assert not Permit.objects.filter(operation_id=detach.pk).exists()
+
+
+# ---- how much lineage there can be
+
+
+def test_many_versions_of_a_policy_do_not_pile_up(cloud: Cloud) -> None:
+    project = cloud.tenant.project
+    instance, volume = made_instance(cloud), made_volume(cloud)
+    for n in range(6):
+        zones = [HOME, *(f"z{each}" for each in range(6 - n))]
+        many = [clause for k in range(60) for clause in in_zones(*zones, name=f"a{k}")]
+        ruled(project, *many, at="organization")
+        lineage.join(Source.of(instance), Source.of(volume), kind="instance")
+        lineage.join(Source.of(volume), Source.of(instance), kind="volume")
+    layers = effective.of(Subject(project, instance.pk)).policies
+    assert sum(len(layer.atoms) for layer in layers) == 60
+    done(compute.instance_reboot(cloud.tenant.actor, instance))
+
+
+def burdened(resource: Any, project: Project, *, clauses: int = 250) -> None:
+    """As if its data came from so many different policies."""
+    atoms = [clause for n in range(clauses) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
+    layers = [
+        {"id": f"old-{resource.pk}-{n}"[:63], "level": "project", "atoms": atoms[n * 50 : n * 50 + 50]}
+        for n in range(-(-clauses // 50))
+    ]
+    document = PolicyDocument.objects.create(digest=f"{resource.pk.hex:0<64}", document=layers)
+    Lineage.objects.create(resource_id=resource.pk, source_id=new_id(), policies=document)
+
+
+def test_an_attachment_that_would_be_too_much_is_refused_and_leaves_nothing(cloud: Cloud) -> None:
+    instance, volume = made_instance(cloud), made_volume(cloud)
+    burdened(volume, cloud.tenant.project)
+    own = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
+    PolicyVersion.objects.create(level="resource", resource_id=instance.pk, version=1, atoms=own)
+    with pytest.raises(TooManyAtoms, match="260"):
+        attach(cloud, instance, volume)
+    assert not Attachment.objects.exists()
+    assert not Lineage.objects.filter(resource_id=instance.pk).exists()
+
+
+def test_a_policy_under_which_something_would_have_too_much_is_refused(cloud: Cloud) -> None:
+    volume, project = made_volume(cloud), cloud.tenant.project
+    burdened(volume, project)
+    more = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
+    for at in ("project", "organization"):
+        with pytest.raises(PolicyOverflows, match=str(volume.pk)):
+            ruled(project, *more, at=at)
+    assert not PolicyVersion.objects.exists()
+    ruled(make_tenant("beta").project, *more)
+
+
+def test_what_cannot_be_evaluated_is_drifted_and_keeps_nobody_from_being_looked_at(cloud: Cloud) -> None:
+    broken, well = made_volume(cloud), made_volume(cloud, name="well")
+    burdened(broken, cloud.tenant.project, clauses=300)
+    drift.reconcile()
+    rows = {row.pk: row for row in Compliance.objects.all()}
+    assert (rows[broken.pk].state, rows[well.pk].state) == ("drifted", "compliant")
+    assert [each["code"] for each in rows[broken.pk].failing] == ["TOO_MANY_ATOMS"]
+    (item,) = RemediationPlan.objects.get().items
+    assert (item["resource_id"], item["targets"]) == (str(broken.pk), [])

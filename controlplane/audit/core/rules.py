@@ -97,6 +97,24 @@ class Decided:
     valid_until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whose data a decision or permit is about, and as what it is classified."""
+
+    owners: Mapping[str, str | None]
+    classifications: frozenset[str]
+
+    def is_concerned_by(self, layer: Envelope, level: str) -> bool:
+        match level:
+            case "project":
+                return layer.owners["project"] == self.owners["project"]
+            case "resource":
+                return layer.body.get("id") == self.owners["resource"]
+            case "classification":
+                return layer.body.get("id") in self.classifications
+        return True
+
+
 @dataclass
 class Judge:
     """`fault` is told of every record that does not hold."""
@@ -129,7 +147,7 @@ class Judge:
 
     def own(self, sources: Sequence[Source]) -> None:
         """The organization's records, whole and in order: each kind rests on those before it."""
-        self._all(sources, {"policy_version": self._layer})
+        self._all(sources, {"policy_version": self._layer, "policy_proposal": self._proposal})
         self._all(sources, {"decision": self._decision})
         self._all(sources, {"permit": self._permit})
         self._all(sources, {"cosignature": self._cosignature})
@@ -182,14 +200,25 @@ class Judge:
         policy = body.get("policy")
         parse_policy(policy)
         key = (source.stream, as_text(body.get("level"), "level"), as_text(body.get("id"), "id"))
-        head = as_count(body.get("head"), "head", minimum=FIRST_HEAD, maximum=MAX)
+        head = self._begun(source)
+        layers = self.layers.setdefault(key, [])
+        layers.append(Layer(head, policy, source.envelope))
+        layers.sort(key=lambda layer: layer.head)
+
+    def _proposal(self, source: Source) -> None:
+        """What takes away what one thing's data is classified as begins a version too, and no policy with it."""
+        body = source.envelope.body
+        if body.get("verb") == "policy.apply" and body.get("level") == "resource":
+            self._begun(source)
+
+    def _begun(self, source: Source) -> int:
+        """The version of its stream's policies that begins with the record."""
+        head = as_count(source.envelope.body.get("head"), "head", minimum=FIRST_HEAD, maximum=MAX)
         self.heads.setdefault(source.stream, Growing()).see(source.moment(), head)
         if head in self.changed.setdefault(source.stream, set()):
             raise Unsound(f"version {head} of the policies of its stream was recorded before")
         self.changed[source.stream].add(head)
-        layers = self.layers.setdefault(key, [])
-        layers.append(Layer(head, policy, source.envelope))
-        layers.sort(key=lambda layer: layer.head)
+        return head
 
     def _decision(self, source: Source) -> None:
         body = source.envelope.body
@@ -199,7 +228,8 @@ class Judge:
         policies = self._policies(body)
         self.decided[decision] = decided = _decided(source.envelope, self.organization)
         self._check_decided(source, decided)
-        self._check_layers(source.envelope, policies, decided, is_exact=decided.is_admitted)
+        about = About(source.envelope.owners, decided.classifications)
+        self._check_layers(about, policies, decided, is_exact=decided.is_admitted)
         _compare(body, self._evaluate(body, policies))
 
     def _check_decided(self, source: Source, decided: Decided) -> None:
@@ -240,12 +270,12 @@ class Judge:
             self.policies[name] = Policies(documents, tuple(map(parse_policy, documents)))
         return self.policies[name]
 
-    def _check_layers(self, envelope: Envelope, policies: Policies, decided: Decided, *, is_exact: bool) -> None:
+    def _check_layers(self, about: About, policies: Policies, decided: Decided, *, is_exact: bool) -> None:
         """Every policy that was in force is among those that were applied; or, where the policies were read after the
         versions and nothing held these, one that came later."""
         for (stream, level, name), layers in self.layers.items():
             number = bisect_right(layers, decided.heads.get(stream, 0), key=lambda layer: layer.head)
-            if not number or not _concerns(layers[number - 1].envelope, level, envelope):
+            if not number or not about.is_concerned_by(layers[number - 1].envelope, level):
                 continue
             enough = layers[number - 1 : number] if is_exact else layers[number - 1 :]
             if not any(layer.policy in policies.documents for layer in enough):
@@ -278,7 +308,8 @@ class Judge:
             raise Unsound("it rests on policies that no decision here has")
         decided = self._decision_of(permit)
         self._check_permitted(source, permit, decided)
-        self._check_layers(source.envelope, policies, decided, is_exact=False)
+        about = About(source.envelope.owners, frozenset(permit.classifications))
+        self._check_layers(about, policies, decided, is_exact=False)
         subject = next(
             ((kind, names[0]) for kind in permits.CONTENTS if (names := getattr(permit.contents, kind))), None
         )
@@ -436,17 +467,6 @@ def _decided(envelope: Envelope, organization: str) -> Decided:
 
 def _zone(name: str, world: World) -> Zone:
     return world.zones.get(name) or Zone(name)
-
-
-def _concerns(layer: Envelope, level: str, decision: Envelope) -> bool:
-    match level:
-        case "project":
-            return layer.owners["project"] == decision.owners["project"]
-        case "resource":
-            return layer.body.get("id") == decision.owners["resource"]
-        case "classification":
-            return layer.body.get("id") in as_list(decision.body.get("classifications"), "classifications")
-    return True
 
 
 def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> None:

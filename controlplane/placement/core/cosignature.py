@@ -1,7 +1,7 @@
 """A second signature under a permit, by a sentinel: another process with a key of its own, which has decided the same
 by itself. The keyset says which classifications need one in which zones. Standard library only.
 
-A cosignature is the signed document of kind "cosignature": {permit: SHA-256 of the permit's whole document, in hex}.
+A cosignature is the signed document of kind "cosignature": {jti, permit: SHA-256 of the whole permit's bytes, in hex}.
 """
 
 from collections.abc import Collection
@@ -21,7 +21,7 @@ class NotCosigned(Exception):
 
 def payload(permit: Signed) -> dict[str, object]:
     """What a sentinel signs."""
-    return {"permit": sha256(permit.document()).hexdigest()}
+    return {"jti": permit.payload.get("jti"), "permit": sha256(permit.document()).hexdigest()}
 
 
 def demanded(keyset: Keyset, *, zone: str, classifications: Collection[str]) -> frozenset[str]:

@@ -10,15 +10,19 @@ from django.db import connection
 from controlplane.audit import export, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.selectors import residency_of
-from controlplane.compute.attachments import volume_detach
+from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
+from controlplane.placement import proposals
+from controlplane.placement.declassifications import NewDeclassification, declassification_propose
 from controlplane.placement.policies import policy_set
 from tests.facts import import_sample, state_of
 from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import hear_receipts
+from tests.services.policies import classify, in_zones, latest, made_volume, officer
+from tests.services.test_policies import wait
 from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
 from tests.world import Cloud
 
@@ -65,6 +69,25 @@ def test_all_that_was_decided_permitted_and_done_holds(told: Cloud, tmp_path: Pa
     assert count("decision") >= 3
     assert count("permit") >= 3
     assert count("receipt") >= 4
+
+
+def test_what_two_officers_declassified_holds(told: Cloud, tmp_path: Path) -> None:
+    """Decisions name what the data was classified as at the time of each."""
+    project = told.tenant.project
+    secret = classify("secret", in_zones("fr-idf-1"), project).pk
+    volume = made_volume(told, name="secret", classifications=(secret,))
+    new = NewDeclassification(str(volume.pk), "it is published", [secret])
+    proposal = declassification_propose(officer(project, "ada"), project.organization, new)
+    proposals.proposal_approve(officer(project, "bob"), proposal)
+    wait(24)
+    assert proposals.apply_due() == 1
+    instance = make_instance(told, "other")
+    done(volume_attach(told.tenant.actor, instance, volume=volume, is_read_only=False)[1])
+    hear_receipts(told.machine)
+    assert latest(volume.pk).classifications == latest(instance.pk).classifications == []
+    found = verdict(exported(told, tmp_path), "--root-key", str(told.world.folder / "pki" / "root.pub"))
+    assert found.status == 0, found.out
+    assert count("policy_proposal") == 3
 
 
 def test_what_was_refused_holds_too(told: Cloud, tmp_path: Path) -> None:

@@ -52,6 +52,18 @@ def officer(db: None, key: Path, run: Any, tmp_path: Path) -> str:
     return str(run("officer_key", "register", public, "--officer", ADA)).strip()
 
 
+def test_a_second_officer_signs_the_same(run: Any, key: Path, tmp_path: Path) -> None:
+    """Without a database."""
+    new = write(tmp_path / "new.json", [STATEMENT])
+    signed = tmp_path / "signed.json"
+    signed.write_text(run("sign_facts", new, "--key", key, "--author", ADA))
+    other = tmp_path / "other.key"
+    keys.create_private_key(other)
+    first, second = json.loads(run("sign_facts", signed, "--agree", "--key", other))["facts"]
+    assert [first] == json.loads(signed.read_text())["facts"]
+    assert (second["p"], second["kid"] != first["kid"]) == (first["p"], True)
+
+
 def write(path: Path, document: object) -> Path:
     path.write_text(json.dumps(document))
     return path

@@ -88,6 +88,39 @@ def test_a_token_is_replaced_when_asked(acme: Console) -> None:
 
 
 @pytest.mark.parametrize(
+    ("role", "later", "good_for"),
+    [
+        ("sovereignty_officer", "owner", "viewer"),
+        ("sovereignty_officer", "viewer", "viewer"),
+        ("owner", "member", "member"),
+        ("admin", "sovereignty_officer", "viewer"),
+        ("member", "owner", "member"),
+        ("viewer", "sovereignty_officer", "viewer"),
+    ],
+)
+def test_a_token_gives_no_more_than_the_present_membership(acme: Console, role: str, later: str, good_for: str) -> None:
+    acme("add_member", "acme", "ada@acme.example", role)
+    secret = acme("create_token", "ada@acme.example", "--project", "web", "--name", "laptop", "--role", role)
+    acme("add_member", "acme", "ada@acme.example", later)
+    actor = actor_of(secret)
+    assert actor is not None
+    assert actor.role == good_for
+    Membership.objects.all().delete()
+    assert actor_of(secret) is None
+
+
+def test_an_operators_token_of_a_project_needs_no_membership(acme: Console) -> None:
+    acme("create_user", "op@example.org", "--operator")
+    actor = actor_of(acme("create_token", "op@example.org", "--project", "web", "--name", "x", "--role", "admin"))
+    assert actor is not None
+    assert (actor.role, actor.is_operator) == ("admin", False)
+    ApiToken.objects.update(role="sovereignty_officer")
+    secret = acme("create_token", "op@example.org", "--project", "web", "--name", "y")
+    ApiToken.objects.filter(name="y").update(role="sovereignty_officer")
+    assert actor_of(secret) is None
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("create_organization", "Acme Inc"), "not a valid name"),

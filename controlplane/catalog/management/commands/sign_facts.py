@@ -19,7 +19,13 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="statements as JSON, one or several; - for standard input")
         add_key_arguments(parser)
-        parser.add_argument("--author", required=True, help="the officer's name, as the key is registered")
+        mode = parser.add_mutually_exclusive_group(required=True)
+        mode.add_argument("--author", help="the officer's name, as the key is registered")
+        mode.add_argument(
+            "--agree",
+            action="store_true",
+            help="FILE is what another officer has signed: sign the same, as the second officer that wider sets need",
+        )
         parser.add_argument(
             "--known",
             help="what is believed so far (export_catalogue --signed, or an answer of GET /v1/facts): parts of it that "
@@ -27,12 +33,18 @@ class Command(OperatorCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        officer = officer_of(options["key"], options["key_id"], options["author"])
+        officer = officer_of(options["key"], options["key_id"], options["author"] or "")
         text = sys.stdin.buffer.read() if options["file"] == "-" else read_bytes(options["file"])
         known = read_bytes(options["known"]) if options["known"] else b"[]"
         try:
+            if options["agree"]:
+                self._print(signing.agree_all(signing.read_signed(signing.documents(text)), officer))
+                return
             new = signing.read_unsigned(signing.documents(text), author=officer.name, now=clock.now())
             body = signing.sign_all(new, signing.read_believed(signing.documents(known)), officer)
         except Malformed as exc:
             raise CommandError(str(exc)) from exc
+        self._print(body)
+
+    def _print(self, body: dict[str, object]) -> None:
         self.stdout.write(json.dumps(body, ensure_ascii=False))

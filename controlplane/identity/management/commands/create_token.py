@@ -7,7 +7,8 @@ from django.db import transaction
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import project_named, user_with
 from controlplane.identity.models import ApiToken, Membership, Project, Role, User
-from controlplane.identity.services import OFFICER, TOKEN_LIFETIME_MAX_DAYS, includes, token_issue
+from controlplane.identity.roles import OFFICER, includes
+from controlplane.identity.services import TOKEN_LIFETIME_MAX_DAYS, token_issue
 from controlplane.kernel import clock
 
 

@@ -1,0 +1,25 @@
+"""Steps of policy proposals and second signatures are evidence. The new CHECK is validated without keeping writers
+away."""
+
+from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
+from django.db import migrations, models
+
+KINDS = (
+    "decision permit cosignature receipt fact policy_version policy_proposal exemption drift erasure admin_session"
+    " key_release node trust incident mark"
+).split()
+CHOICES = [(kind, kind.replace("_", " ").title()) for kind in KINDS]
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("audit", "0007_never_emptied")]
+    operations = [
+        migrations.RemoveConstraint("evidencerecord", "audit_evidence_kind"),
+        migrations.AlterField("evidencerecord", "kind", models.CharField(choices=CHOICES, max_length=16)),
+        AddConstraintNotValid(
+            "evidencerecord",
+            models.CheckConstraint(condition=models.Q(kind__in=KINDS), name="audit_evidence_kind"),
+        ),
+        ValidateConstraint("evidencerecord", "audit_evidence_kind"),
+    ]

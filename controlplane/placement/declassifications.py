@@ -1,0 +1,100 @@
+"""Take classifications and lineage from the data of one thing: what two officers agree on, after the time of a looser
+policy. Nothing else ever takes them away.
+
+It is a proposal (proposals.py) of the level `resource`, so approving, waiting, withdrawing and telling are the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from controlplane.audit.services import record
+from controlplane.catalog import epochs
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.models import Organization
+from controlplane.kernel.db import by_id
+from controlplane.placement import policies
+from controlplane.placement.errors import DeclassifiedNotFound, NothingToDeclassify, PersonNeeded
+from controlplane.placement.models import Binding, Lineage, PolicyHead, PolicyProposal
+
+
+@dataclass(frozen=True)
+class NewDeclassification:
+    """What the resource is to lose."""
+
+    resource: str
+    reason: str
+    classifications: Sequence[str] = ()
+    lineage_ids: Sequence[UUID] = ()
+
+
+def binding_get(organization: Organization, ref: str, *, field: str | None = None) -> Binding:
+    """What is recorded of something of the organization's. Raises DeclassifiedNotFound."""
+    mine = Binding.objects.filter(project__organization=organization).select_related("project__organization")
+    found = by_id(mine, ref)
+    if found is None:
+        raise DeclassifiedNotFound(field=field, name=ref)
+    return found
+
+
+def lineage_of(binding: Binding) -> QuerySet[Lineage]:
+    return Lineage.objects.filter(resource_id=binding.pk).select_related("policies")
+
+
+@transaction.atomic(durable=True)
+def declassification_propose(actor: Actor, organization: Organization, new: NewDeclassification) -> PolicyProposal:
+    """
+    Raises:
+        RoleNeeded: not one of the organization's sovereignty officers.
+        PersonNeeded, DeclassifiedNotFound.
+        NothingToDeclassify: it has nothing of what it is to lose, or not all of it.
+    """
+    actor.may_rule(organization.pk)
+    if actor.user_id is None:
+        raise PersonNeeded()
+    binding = binding_get(organization, new.resource, field="resource")
+    names, entries = sorted({*new.classifications}), sorted({*new.lineage_ids})
+    if not names and not entries:
+        raise NothingToDeclassify(field="classifications", names="-")
+    known = {str(pk) for pk in lineage_of(binding).values_list("pk", flat=True)}
+    missing = [*({*names} - {*binding.classifications}), *({*map(str, entries)} - known)]
+    if missing:
+        raise NothingToDeclassify(field="classifications", names=", ".join(sorted(missing)))
+    proposal = PolicyProposal.objects.create(
+        level="resource",
+        project=binding.project,
+        resource_id=binding.pk,
+        classifications=names,
+        lineage_ids=entries,
+        base_version=0,
+        change="looser",
+        atoms=[],
+        reason=new.reason,
+        proposed_by=actor.user_id,
+    )
+    policies.note(actor, "policy.propose", proposal)
+    return proposal
+
+
+def apply(proposal: PolicyProposal, head: PolicyHead) -> None:
+    """Take it away, under the lock of the head: what was decided before is decided anew."""
+    assert proposal.resource_id is not None
+    binding = Binding.objects.select_for_update().get(pk=proposal.resource_id)
+    binding.classifications = sorted({*binding.classifications} - {*proposal.classifications})
+    binding.save(update_fields=["classifications"])
+    Lineage.objects.filter(resource_id=binding.pk, pk__in=proposal.lineage_ids).delete()
+    head.version += 1
+    head.save(update_fields=["version"])
+    epochs.advance()
+    record(
+        SYSTEM,
+        "declassify",
+        binding.pk,
+        project_id=binding.project_id,
+        classifications=proposal.classifications,
+        lineage=list(map(str, proposal.lineage_ids)),
+        proposal=str(proposal.pk),
+    )

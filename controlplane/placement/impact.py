@@ -1,0 +1,131 @@
+"""What another policy would do to what there is: zones that it refuses, policies that it contradicts, resources that it
+does not admit where they are. Nothing is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.placement import effective
+from controlplane.placement.core.assess import admitting
+from controlplane.placement.core.compare import Sets, unsatisfiable
+from controlplane.placement.core.evaluate import Evaluation, evaluate
+from controlplane.placement.core.facts import World
+from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.effective import InForce
+from controlplane.placement.errors import PolicyOverflows
+from controlplane.placement.models import Allocation, Binding, PolicyVersion
+from controlplane.placement.owners import Owner, owner_of
+from controlplane.placement.standing import STANDING_OPERATION
+
+PROPOSED = "proposed"  # the id of a layer that is not in force, among those that are
+MAKING = ("instance.create", "volume.create")
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """The owner's policy, and the clauses that no zone can satisfy together."""
+
+    owner: Owner
+    atoms: tuple[AtomRef, ...]
+
+
+@dataclass(frozen=True)
+class Drifting:
+    """A resource that may be where it is now, and could not any more."""
+
+    allocation: Allocation
+    evaluation: Evaluation
+
+
+def makeable(policies: Sequence[Policy], world: World, operation: str, *, now: datetime) -> set[str]:
+    """The zones that admit what the operation makes. Clauses about other reasons of holding data are not asked."""
+    return {zone.id for zone in admitting(policies, world, now=now, roles=ROLES_OF[operation])}
+
+
+def newly_refused(before: Sequence[Policy], after: Sequence[Policy], world: World, *, now: datetime) -> tuple[str, ...]:
+    """Zones in which an instance or a volume could be made, and could not any more."""
+    lost: set[str] = set()
+    for operation in MAKING:
+        lost |= makeable(before, world, operation, now=now) - makeable(after, world, operation, now=now)
+    return tuple(sorted(lost))
+
+
+def contradicted(owner: Owner, policy: Policy, sets: Sets) -> tuple[Contradiction, ...]:
+    """The policies, this one or lower ones, that no zone could satisfy together with those above them."""
+    newest = PolicyVersion.objects.filter(_below(owner)).order_by(*effective.OWNER, "-version")
+    rows = newest.distinct(*effective.OWNER).select_related(
+        "organization", "project__organization", "classification__organization"
+    )
+    owners = [owner, *(owner_of(row) for row in rows)]
+    in_force = {
+        **effective.layers_in_force(Q(level__in=("platform", "organization")) | _below(owner)),
+        _key(owner): policy,
+    }
+    found = [Contradiction(each, unsatisfiable(_chain(each, in_force), sets)) for each in owners]
+    # What is wrong above it is told there.
+    return tuple(each for each in found if any(ref.policy == in_force[_key(each.owner)].id for ref in each.atoms))
+
+
+def _below(owner: Owner) -> Q:
+    """The policies that hold only together with the owner's, and never without."""
+    if owner.level == "platform":
+        return Q(level__in=("organization", "project", "classification"))
+    if owner.level == "organization":
+        mine = owner.organization
+        return Q(project__organization=mine) | Q(level="classification", classification__organization=mine)
+    return Q(pk__in=())
+
+
+def _chain(owner: Owner, in_force: InForce) -> tuple[Policy, ...]:
+    """The owner's policy with those above it."""
+    ruler = owner.ruler.pk if owner.ruler is not None else None
+    keys = dict.fromkeys([("platform", None), ("organization", ruler), _key(owner)])
+    return tuple(in_force[key] for key in keys if key in in_force)
+
+
+def _key(owner: Owner) -> tuple[str, UUID | str | None]:
+    return owner.level, owner.key
+
+
+def drifting(owner: Owner, policy: Policy, world: World, *, now: datetime) -> tuple[Drifting, ...]:
+    """
+    Raises:
+        PolicyOverflows: something could be evaluated until now, and would have too many clauses.
+    """
+    rows = list(_placed_under(owner).select_related("node", "project").order_by("pk"))
+    ids = [row.consumer_id for row in rows]
+    before = effective.of_many(ids)
+    after = effective.of_many(ids, supposing={_key(owner): policy})
+    if overflowing := [pk for pk in ids if pk in before and pk not in after]:
+        name, count = str(overflowing[0]), len(overflowing)
+        raise PolicyOverflows(field="atoms", count=count, name=name, limit=MAX_ATOMS_EFFECTIVE)
+
+    @cache  # many resources have the same policies in the same zone
+    def found(layers: tuple[Policy, ...], zone: str, kind: str) -> Evaluation:
+        return evaluate(layers, world.zones.get(zone), world, now=now, roles=ROLES_OF[STANDING_OPERATION[kind]])
+
+    def places(known: dict[UUID, tuple[Policy, ...]]) -> list[tuple[Allocation, Evaluation]]:
+        return [
+            (row, found(known[row.consumer_id], row.node.zone_id, row.kind)) for row in rows if row.consumer_id in known
+        ]
+
+    admitted = {row.pk for row, evaluation in places(before) if evaluation.admits}
+    return tuple(
+        Drifting(row, evaluation) for row, evaluation in places(after) if row.pk in admitted and not evaluation.admits
+    )
+
+
+def _placed_under(owner: Owner) -> QuerySet[Allocation]:
+    if owner.classification is not None:
+        named = Binding.objects.filter(classifications__contains=[owner.classification.pk])
+        return Allocation.objects.filter(consumer_id__in=named.values("pk"))
+    if owner.project is not None:
+        return Allocation.objects.filter(project=owner.project)
+    if owner.organization is not None:
+        return Allocation.objects.filter(project__organization=owner.organization)
+    return Allocation.objects.all()

@@ -1,0 +1,50 @@
+"""What data has from its lineage, without the clauses that others hold in any case.
+
+Each version of a policy is a layer of its own, so that lineage would otherwise grow with every change of a policy. A
+clause goes only when another one that stays implies it always: named sets stand for themselves here, since their
+members change. Pure. Layers in force are never touched: who checks a decision wants to find them whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from controlplane.placement.core.compare import NAMES_ALONE, implies
+from controlplane.placement.core.policy import Atom, Policy
+
+
+def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
+    """One layer per id. Stored ones may lack clauses that were implied where they were stored, each another: together
+    they have all that none of them could do without."""
+    found: dict[str, Policy] = {}
+    for layer in layers:
+        known = found.get(layer.id, layer)
+        missing = [atom for atom in layer.atoms if atom not in known.atoms]
+        is_supported = known.is_supported and layer.is_supported
+        found[layer.id] = replace(known, atoms=(*known.atoms, *missing), is_supported=is_supported)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    """`inherited` without the clauses that one of `present`, or another of its own that stays, implies."""
+    fixed = _by_subject([atom for policy in present for atom in policy.atoms])
+    kept: list[tuple[int, Atom]] = []
+    for number, policy in enumerate(inherited):
+        for atom in policy.atoms:
+            others = (*fixed.get((atom.op, atom.attr), ()), *(other for _, other in kept))
+            if not any(implies(other, atom, NAMES_ALONE) for other in others):
+                kept = [each for each in kept if not implies(atom, each[1], NAMES_ALONE)]
+                kept.append((number, atom))
+    left = [
+        replace(policy, atoms=tuple(atom for place, atom in kept if place == number))
+        for number, policy in enumerate(inherited)
+    ]
+    return tuple(policy for policy in left if policy.atoms or not policy.is_supported)
+
+
+def _by_subject(atoms: Sequence[Atom]) -> dict[tuple[str, str], list[Atom]]:
+    found: dict[tuple[str, str], list[Atom]] = {}
+    for atom in atoms:
+        found.setdefault((atom.op, atom.attr), []).append(atom)
+    return found

@@ -1,0 +1,141 @@
+"""Who adds members to a named set loosens the policies that name it: two officers, and time."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from controlplane.audit.models import EvidenceRecord
+from controlplane.catalog import keys
+from controlplane.catalog.errors import (
+    FactNotSigned,
+    FactsOverlap,
+    OfficerKeyNotInForce,
+    SetAgreementNeeded,
+    SetWidenedTooSoon,
+)
+from controlplane.catalog.facts import FactsStated, facts_state
+from controlplane.catalog.models import Fact
+from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.timelines import completed
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import User
+from controlplane.kernel import clock
+from controlplane.placement.core.statements import Statement
+from tests.facts import import_sample, private_key, sample_catalogue, statement
+
+pytestmark = pytest.mark.django_db
+
+UNION = ["DE", "FR"]
+WIDER = ["DE", "FR", "US"]
+SETS = [("set", "@U"), ("scheme_class", "@qualified")]
+
+
+def with_account(name: str, *, user: User | None = None) -> keys.Officer:
+    """An officer whose key is registered for an account of his own."""
+    user = user or User.objects.create(email=f"{name}@platform.example")
+    key = private_key(f"with-account-{name}")
+    new = NewKey(name, keys.public_part(key), user_id=user.pk, not_before=clock.now() - timedelta(days=1))
+    return keys.Officer(officer_key_register(SYSTEM, new).key_id, name, keys.signer(key))
+
+
+@pytest.fixture
+def ada() -> keys.Officer:
+    return with_account("ada")
+
+
+@pytest.fixture
+def bob() -> keys.Officer:
+    return with_account("bob")
+
+
+def members(about: tuple[str, str], value: object, *, hours: float | None = None) -> Statement:
+    """`hours`: from then on, counted from now."""
+    when = {} if hours is None else {"valid_from": clock.now() + timedelta(hours=hours)}
+    return statement(*about, "members", value, **when)
+
+
+def say(new: Statement, by: keys.Officer, *agreeing: keys.Officer) -> FactsStated:
+    known = [statement_of(fact) for fact in Fact.objects.filter(believed())]
+    signed = [by.signed(each) for each in completed([new], known)]
+    return facts_state(SYSTEM, [*signed, *(each.agreed(document) for each in agreeing for document in signed)])
+
+
+@pytest.mark.parametrize("about", SETS)
+def test_the_first_statement_and_a_narrower_one_take_one_officer_and_no_time(
+    about: tuple[str, str], ada: keys.Officer
+) -> None:
+    assert len(say(members(about, WIDER), ada).stated) == 1
+    assert len(say(members(about, UNION, hours=0), ada).stated) == 2
+    assert len(say(members(about, None, hours=1), ada).stated) == 2
+
+
+@pytest.mark.parametrize("about", SETS)
+def test_a_member_more_takes_two_officers_and_a_day(
+    about: tuple[str, str], ada: keys.Officer, bob: keys.Officer
+) -> None:
+    say(members(about, UNION), ada)
+    with pytest.raises(SetAgreementNeeded):
+        say(members(about, WIDER, hours=25), ada)
+    with pytest.raises(SetWidenedTooSoon):
+        say(members(about, WIDER, hours=23), ada, bob)
+    with pytest.raises(SetWidenedTooSoon):
+        say(members(about, WIDER), ada, bob)
+    done = say(members(about, WIDER, hours=25), ada, bob)
+    assert sorted(fact.value for fact in done.stated) == [UNION, WIDER]
+    record = str(EvidenceRecord.objects.filter(kind="fact").latest("created_at").document)
+    assert '"agreed":[{"kid":"' + bob.key_id in record
+
+
+def test_another_member_in_its_place_is_a_member_more(ada: keys.Officer) -> None:
+    say(members(SETS[0], UNION), ada)
+    with pytest.raises(SetAgreementNeeded):
+        say(members(SETS[0], ["FR", "US"], hours=25), ada)
+
+
+def test_members_that_were_unknown_and_a_set_that_had_ended_are_members_more(ada: keys.Officer) -> None:
+    say(members(SETS[0], None), ada)
+    with pytest.raises(SetAgreementNeeded):
+        say(members(SETS[0], UNION, hours=25), ada)
+    ends = replace(members(SETS[1], UNION), valid_to=clock.now() + timedelta(hours=1))
+    say(ends, ada)
+    with pytest.raises(SetAgreementNeeded):
+        say(members(SETS[1], UNION, hours=2), ada)
+
+
+def test_what_is_over_may_be_corrected_by_one(ada: keys.Officer) -> None:
+    since = clock.now() - timedelta(days=9)
+    say(replace(members(SETS[0], UNION), valid_from=since), ada)
+    assert say(replace(members(SETS[0], WIDER), valid_to=since), ada).stated
+
+
+def test_two_keys_of_one_account_or_of_none_are_no_second_officer(ada: keys.Officer) -> None:
+    say(members(SETS[0], UNION), ada)
+    again = with_account("again", user=User.objects.get(email="ada@platform.example"))
+    key = private_key("of nobody")
+    nobody = officer_key_register(SYSTEM, NewKey("Nobody", keys.public_part(key)))
+    for other in (again, keys.Officer(nobody.key_id, "Nobody", keys.signer(key))):
+        with pytest.raises(SetAgreementNeeded):
+            say(members(SETS[0], WIDER, hours=25), ada, other)
+
+
+def test_an_agreement_is_checked_as_a_statement_is(ada: keys.Officer, bob: keys.Officer) -> None:
+    say(members(SETS[0], UNION), ada)
+    signed = ada.signed(members(SETS[0], WIDER, hours=25))
+    forged = replace(ada.agreed(signed), key_id=bob.key_id)
+    with pytest.raises(FactNotSigned):
+        facts_state(SYSTEM, [signed, forged])
+    with pytest.raises(FactsOverlap):
+        facts_state(SYSTEM, [signed, signed])
+    officer_key_revoke(SYSTEM, bob.key_id)
+    with pytest.raises(OfficerKeyNotInForce):
+        say(members(SETS[0], WIDER, hours=25), ada, bob)
+
+
+def test_an_import_widens_nothing() -> None:
+    document = sample_catalogue()
+    import_sample(document)
+    document["sets"]["@EU"]["values"].append("US")
+    with pytest.raises(SetAgreementNeeded):
+        import_sample(document)

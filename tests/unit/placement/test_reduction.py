@@ -1,0 +1,67 @@
+"""What data has from its lineage is told in fewer clauses, and admits the same."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.placement.core.evaluate import evaluate
+from controlplane.placement.core.facts import World
+from controlplane.placement.core.policy import Atom, Policy
+from controlplane.placement.reduction import merged, reduced
+from tests.unit.placement.generated import Asked, policies, questions, worlds
+
+present = st.lists(policies(), max_size=3).map(tuple)
+lineage = st.lists(policies(), max_size=4, unique_by=lambda policy: policy.id).map(tuple)
+YEARS = timedelta(days=365 * 20)
+
+
+def admits(layers: tuple[Policy, ...], world: World, asked: Asked, later: timedelta = timedelta(0)) -> bool:
+    zone, reference = world.zones[asked.zone], world.zones["z-1"]
+    return evaluate(layers, zone, world, now=asked.now + later, roles=(asked.role,), reference=reference).admits
+
+
+@given(present, lineage, worlds(), questions)
+def test_reduced_layers_admit_the_same(
+    present: tuple[Policy, ...], lineage: tuple[Policy, ...], world: World, asked: Asked
+) -> None:
+    """Now, and when sets have other members."""
+    left = reduced(present, lineage)
+    for later in (timedelta(0), timedelta(days=1), timedelta(days=3), YEARS):
+        assert admits((*present, *left), world, asked, later) == admits((*present, *lineage), world, asked, later)
+
+
+@given(present, lineage, lineage, worlds(), questions)
+def test_what_was_reduced_in_two_places_admits_the_same_together(
+    present: tuple[Policy, ...], one: tuple[Policy, ...], other: tuple[Policy, ...], world: World, asked: Asked
+) -> None:
+    """Also when each has lost what only the other one has."""
+    whole = {policy.id: policy for policy in (*other, *one)}
+    again = [whole[policy.id] for policy in (*one, *other)]
+    stored = (*reduced(present, tuple(again)), *reduced((), tuple(reversed(again))))
+    together = tuple(merged(stored).values())
+    assert admits((*present, *together), world, asked) == admits((*present, *whole.values()), world, asked)
+
+
+def zones(name: str, *names: str, **more: object) -> Atom:
+    return replace(Atom(name, "in", names, attr="zone.id"), **more)
+
+
+def test_equal_clauses_of_many_versions_count_once_and_the_stricter_stays() -> None:
+    now = Policy("now", "organization", (zones("home", "a", "b"),))
+    versions = [Policy(f"v{n}", "lineage", (zones("home", "a", "b", "c"), zones("x", "a", "d"))) for n in range(9)]
+    stricter = Policy("w", "lineage", (zones("y", "a"),))
+    assert [policy.id for policy in reduced((now,), tuple(versions))] == ["v0"]
+    assert reduced((now,), (*versions, stricter)) == (stricter,)
+
+
+def test_what_can_be_waived_replaces_nothing_that_cannot() -> None:
+    waivable = Policy("now", "organization", (zones("home", "a", is_waivable=True),))
+    old = Policy("v1", "lineage", (zones("home", "a", "b"),))
+    assert reduced((waivable,), (old,)) == (old,)
+
+
+def test_a_layer_that_is_not_supported_stays() -> None:
+    never = Policy("classified", "lineage", (zones("home", "a"),), is_supported=False)
+    assert reduced((Policy("now", "project", (zones("home", "a"),)),), (never,)) == (replace(never, atoms=()),)

@@ -1,0 +1,26 @@
+"""Settings that must not be what they may be told to be."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
+    """As every process begins."""
+    environment = {"ANDROMEDE_SECRET_KEY": "x", **{f"ANDROMEDE_{name}": value for name, value in variables.items()}}
+    program = "from controlplane.config import settings; print(settings.POLICY_COOLING_HOURS)"
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("hours", ["23", "0", "-1"])
+def test_nobody_shortens_the_time_to_object_by_the_way(hours: str) -> None:
+    refused = start(POLICY_COOLING_HOURS=hours)
+    assert refused.returncode != 0
+    assert f"ANDROMEDE_POLICY_COOLING_HOURS must be 24 or more, not {hours}." in refused.stderr
+
+
+def test_a_trial_may_say_so_but_time_never_runs_backwards() -> None:
+    assert start(POLICY_COOLING_HOURS="48").stdout == "48\n"
+    assert start(POLICY_COOLING_HOURS="0", IS_SHORT_COOLING_ALLOWED="true").stdout == "0\n"
+    assert start(POLICY_COOLING_HOURS="-1", IS_SHORT_COOLING_ALLOWED="true").returncode != 0
