@@ -17,6 +17,7 @@ from controlplane.catalog.signing import REVIEW_DAYS
 from controlplane.catalog.timelines import FOR_EVER, Period, Subject, completed, overlap, period, subject, uncovered
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import told_by
 from controlplane.placement.core import catalogue as core
 from controlplane.placement.core.catalogue import Catalogue, review_days
 from controlplane.placement.core.reading import (
@@ -224,7 +225,7 @@ def _naming_the_place() -> Iterator[None]:
     try:
         yield
     except Malformed as exc:
-        raise CatalogueInvalid(reason=str(exc)) from exc
+        raise CatalogueInvalid(reason=told_by(exc)) from exc
 
 
 @transaction.atomic(durable=True)

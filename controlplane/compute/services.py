@@ -25,6 +25,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.reasons import Reason, either
 from controlplane.network.models import Network
 from controlplane.network.services import port_create
 from controlplane.operations import services as operations
@@ -371,8 +372,8 @@ def _change(
 def need_state(instance: Instance, *wanted: str) -> None:
     """Raises InstanceWrongState unless the instance is in one of the states and not being deleted."""
     if instance.is_deleting or instance.state not in wanted:
-        state = "being deleted" if instance.is_deleting else instance.state
-        raise InstanceWrongState(state=state, wanted=" or ".join(wanted))
+        state = Reason("being deleted") if instance.is_deleting else instance.state
+        raise InstanceWrongState(state=state, wanted=either(*wanted))
 
 
 def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason: str) -> None:

@@ -23,6 +23,7 @@ from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import CONTROL, In
 from controlplane.kernel.listing import Listing, flag, invalid
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.reasons import Reason
 
 OCTET_STREAM = "application/octet-stream"
 CHUNK_BYTES = 2**20
@@ -110,7 +111,7 @@ def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> Non
             raise InvalidPath(part=part)
     for name, texts in request.query_params.lists():
         if any(CONTROL.search(text) for text in texts):
-            raise invalid(name[:80], "it has a control character.")
+            raise invalid(name[:80], Reason("it has a control character."))
 
 
 def _refuse_unknown(request: Request, known: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from controlplane.catalog import keys
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
 from controlplane.placement.core.signed import Signed, sign
 from controlplane.placement.core.trust import DenyList, Key, Keyset
@@ -70,7 +71,7 @@ def load(path: Path, role: str) -> SigningKey:
     try:
         return SigningKey(role, keys.read_private_key(path))
     except keys.BadKey as exc:
-        raise KeyMissing(reason=str(exc)) from exc
+        raise KeyMissing(reason=told_by(exc)) from exc
 
 
 def public_keys(folder: Path) -> dict[str, str]:
@@ -84,7 +85,7 @@ def public_keys(folder: Path) -> dict[str, str]:
         try:
             public_key = keys.read_public_key(path.read_text())
         except keys.BadKey as exc:
-            raise KeyMissing(reason=f"{path} {exc}") from exc
+            raise KeyMissing(reason=Reason("the key in {path} {error}", path=path, error=told_by(exc))) from exc
         found[key_id(SIGNER, public_key)] = public_key
     return found
 

@@ -12,6 +12,7 @@ from django.conf import settings
 import controlplane.api.v1
 import controlplane.workflows.registry  # noqa: F401 - so that the errors of all apps are known
 from controlplane.kernel.errors import REGISTRY
+from controlplane.kernel.wording import PROSE
 
 CODE = Path(settings.BASE_DIR) / "controlplane"
 
@@ -44,8 +45,48 @@ def marked() -> set[str]:
     }
 
 
+def calls(*names: str) -> list[tuple[Path, ast.Call]]:
+    """Where the code calls one of these."""
+    found = []
+    for path in sorted(CODE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = getattr(node, "func", None)
+            if isinstance(node, ast.Call) and getattr(called, "id", getattr(called, "attr", None)) in names:
+                found.append((path, node))
+    return found
+
+
+def reasons() -> set[str]:
+    """The templates of all reasons. Two places make one anew of what was a reason or an error before."""
+    written = {path: [call.args[0] for at, call in calls("Reason") if at == path] for path, _ in calls("Reason")}
+    again = {"kernel/errors.py": ["self.detail"], "kernel/wording.py": ["facts['template']"]}
+    for name, templates in again.items():
+        assert [ast.unparse(each) for each in written.pop(CODE / name)] == templates
+    for path, templates in written.items():
+        assert all(isinstance(each, ast.Constant) for each in templates), path
+    return {str(each.value) for templates in written.values() for each in templates if isinstance(each, ast.Constant)}
+
+
+def is_said(text: str) -> bool:
+    """It has words besides its facts."""
+    return any(literal.strip(" :.;,") for literal, _, _, _ in string.Formatter().parse(text))
+
+
 def test_nothing_lacks_its_translation(french: dict[str, str]) -> None:
-    assert sorted((errors() | marked()) - french.keys()) == []
+    texts = errors() | marked() | reasons()
+    assert len(reasons()) > 150
+    assert sorted(texts - french.keys()) == []
+    assert sorted(text for text in texts if is_said(text) and french[text] == text) == []
+
+
+def test_what_an_error_gives_as_its_reason_is_one() -> None:
+    """A text put together on the spot would be looked up with its facts in it, and found in no catalogue."""
+    wrong = []
+    for path, call in calls(*(error.__name__ for error in REGISTRY.values())):
+        for keyword in call.keywords:
+            if keyword.arg in PROSE and isinstance(keyword.value, ast.Constant | ast.JoinedStr | ast.BinOp):
+                wrong.append(f"{path}:{call.lineno}")
+    assert wrong == []
 
 
 def test_a_translation_speaks_of_no_other_facts(french: dict[str, str]) -> None:

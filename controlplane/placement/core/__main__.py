@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+from controlplane.kernel.reasons import Reason
+
 from .evaluation_request import answer, parse, read
 from .reading import Malformed, refuse
 
@@ -39,7 +41,7 @@ def _read(name: str) -> tuple[object, Path]:
         with Path(name).open("rb") as file:
             return read(file), Path(name).parent
     except (OSError, ValueError) as exc:
-        refuse("request", f"cannot be read: {exc}")
+        refuse("request", Reason("cannot be read: {error}", error=exc))
 
 
 def _line(text: str) -> str:

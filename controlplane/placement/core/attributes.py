@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from controlplane.kernel.reasons import Reason
+
 from .reading import SLUG, instant
 
 TERRITORY = re.compile(r"[A-Z]{2}")
@@ -41,7 +43,7 @@ class Attribute:
     otherwise itself.
     """
 
-    wants: str
+    wants: Reason
     accepts: Callable[[object], bool]
     operators: frozenset[str] = frozenset()
     member: Callable[[object], bool] | None = None
@@ -70,7 +72,7 @@ def _among(words: tuple[str, ...]) -> Callable[[object], bool]:
 def _level(highest: int) -> Attribute:
     within = _number(0, highest)
     return Attribute(
-        f"a whole number from 0 to {highest}",
+        Reason("a whole number from 0 to {highest}", highest=highest),
         lambda value: isinstance(value, int) and within(value),
         frozenset({"le", "ge"}),
     )
@@ -78,20 +80,22 @@ def _level(highest: int) -> Attribute:
 
 def _word(*words: str) -> Attribute:
     member = _among(words)
-    return Attribute(f"one of {', '.join(words)}", member, frozenset({"in"}), member)
+    return Attribute(Reason("one of {words}", words=", ".join(words)), member, frozenset({"in"}), member)
 
 
 def _scale(*words: str) -> Attribute:
-    return Attribute(f"one of {', '.join(words)}", _among(words), frozenset({"le", "ge"}), order=words)
+    return Attribute(
+        Reason("one of {words}", words=", ".join(words)), _among(words), frozenset({"le", "ge"}), order=words
+    )
 
 
-def _set(wants: str, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
+def _set(wants: Reason, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
     operators = frozenset({"subset", "contains", "disjoint"})
     return Attribute(wants, _set_of(member), operators, member, is_territory=is_territory)
 
 
 def _words(*words: str) -> Attribute:
-    return _set(f"a list of {', '.join(words)}", _among(words))
+    return _set(Reason("a list of {words}", words=", ".join(words)), _among(words))
 
 
 def _is_text(value: object) -> bool:
@@ -99,24 +103,26 @@ def _is_text(value: object) -> bool:
 
 
 _TERRITORY = Attribute(
-    "a territory such as FR", _matches(TERRITORY), frozenset({"in"}), _matches(TERRITORY), is_territory=True
+    Reason("a territory such as FR"), _matches(TERRITORY), frozenset({"in"}), _matches(TERRITORY), is_territory=True
 )
-_TERRITORIES = _set('a list of territories such as ["FR"], each once', _matches(TERRITORY), is_territory=True)
+_TERRITORIES = _set(Reason('a list of territories such as ["FR"], each once'), _matches(TERRITORY), is_territory=True)
 _SOMEWHERE = replace(
     _TERRITORIES,
-    wants='a list of at least one territory such as ["FR"], each once',
+    wants=Reason('a list of at least one territory such as ["FR"], each once'),
     accepts=lambda value: bool(value) and _TERRITORIES.accepts(value),
     is_never_empty=True,
 )
-_YES_NO = Attribute("true or false", lambda value: isinstance(value, bool), frozenset({"is"}))
-_TEXT = Attribute("a text", _is_text, frozenset({"in"}), _is_text)
-_SHARE = Attribute('a share with two places such as "24.00"', _matches(SHARE), frozenset({"le", "ge"}))
-_STATUTES = _set('a list of statutes such as ["US:CLOUD_ACT"]', _matches(STATUTE))
-_MOMENT = Attribute("a moment with its time zone", lambda value: instant(value) is not None, frozenset({"within_days"}))
-_LATITUDE = Attribute("a number from -90 to 90", _number(-90, 90))
-_LONGITUDE = Attribute("a number from -180 to 180", _number(-180, 180))
-_SLUGS = _set("a list of ids, each once", _matches(SLUG))
-_DIGEST = Attribute("a SHA-256 digest in lower-case hex", _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
+_YES_NO = Attribute(Reason("true or false"), lambda value: isinstance(value, bool), frozenset({"is"}))
+_TEXT = Attribute(Reason("a text"), _is_text, frozenset({"in"}), _is_text)
+_SHARE = Attribute(Reason('a share with two places such as "24.00"'), _matches(SHARE), frozenset({"le", "ge"}))
+_STATUTES = _set(Reason('a list of statutes such as ["US:CLOUD_ACT"]'), _matches(STATUTE))
+_MOMENT = Attribute(
+    Reason("a moment with its time zone"), lambda value: instant(value) is not None, frozenset({"within_days"})
+)
+_LATITUDE = Attribute(Reason("a number from -90 to 90"), _number(-90, 90))
+_LONGITUDE = Attribute(Reason("a number from -180 to 180"), _number(-180, 180))
+_SLUGS = _set(Reason("a list of ids, each once"), _matches(SLUG))
+_DIGEST = Attribute(Reason("a SHA-256 digest in lower-case hex"), _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
 
 
 def _yearly(attribute: Attribute) -> Attribute:
@@ -174,21 +180,23 @@ ZONE: Mapping[str, Attribute] = {
 
 NODE: Mapping[str, Attribute] = {
     "node.tpm_ek_sha256": _DIGEST,
-    "node.dedicated_to": Attribute("an organization's id", lambda value: isinstance(value, str)),
+    "node.dedicated_to": Attribute(Reason("an organization's id"), lambda value: isinstance(value, str)),
 }
 POOL: Mapping[str, Attribute] = {"pool.replica_zones": _SLUGS}
 REGION: Mapping[str, Attribute] = {"region.kind": _TEXT}
 
 # What a policy may ask about: its zone, and the parties of its zone.
 ASKABLE: Mapping[str, Attribute] = {
-    ZONE_ID: Attribute("a zone's id", _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
+    ZONE_ID: Attribute(Reason("a zone's id"), _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
     **ZONE,
     **PARTY,
 }
 
 # What named sets are made of.
 TERRITORIES = _TERRITORIES
-SCHEMES = _set("a list of certification schemes, each once", lambda value: _is_text(value) and "@" not in str(value))
+SCHEMES = _set(
+    Reason("a list of certification schemes, each once"), lambda value: _is_text(value) and "@" not in str(value)
+)
 
 # What may be stated of each kind of subject. Entries of parties and certifications have a form of their own.
 ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {

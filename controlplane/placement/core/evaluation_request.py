@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from controlplane.kernel.reasons import Reason
+
 from . import catalogue
 from .compare import Sets, unsatisfiable, without_effect
 from .evaluate import AtomResult, Evaluation, evaluate
@@ -58,7 +60,7 @@ def parse(document: object, *, folder: Path) -> EvaluationRequest:
 
 def _catalogue(body: dict[str, object], folder: Path) -> object:
     if ("catalogue" in body) == ("catalogue_file" in body):
-        refuse("catalogue", "give either catalogue or catalogue_file")
+        refuse("catalogue", Reason("give either catalogue or catalogue_file"))
     if "catalogue" in body:
         return body["catalogue"]
     name = as_text(body["catalogue_file"], "catalogue_file", limit=1000)
@@ -66,7 +68,7 @@ def _catalogue(body: dict[str, object], folder: Path) -> object:
         with (folder / name).open("rb") as file:
             return read(file)
     except (OSError, ValueError) as exc:
-        refuse("catalogue_file", f"cannot be read: {exc}")
+        refuse("catalogue_file", Reason("cannot be read: {error}", error=exc))
 
 
 def read(file: BinaryIO) -> object:
@@ -84,7 +86,7 @@ def _reference(zone_id: object, world: World) -> Zone | None:
     if zone_id is None:
         return None
     if not isinstance(zone_id, str) or zone_id not in world.zones:
-        refuse("reference_zone", f"there is no zone {zone_id!r} in the catalogue")
+        refuse("reference_zone", Reason("there is no zone {zone_id!r} in the catalogue", zone_id=zone_id))
     return world.zones[zone_id]
 
 
