@@ -81,7 +81,7 @@ def read_private_key(path: Path) -> PrivateKey:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise BadKey(Reason("{path} may be read by others: chmod 600", path=path))
+                raise BadKey(Reason("{path}: others may read it: chmod 600", path=path))
             key = load_pem_private_key(file.read(), password=None)
     except OSError as exc:
         raise BadKey(Reason("{path} cannot be read: {error}", path=path, error=exc.strerror)) from exc
@@ -89,7 +89,7 @@ def read_private_key(path: Path) -> PrivateKey:
         raise (
             exc
             if isinstance(exc, BadKey)
-            else BadKey(Reason("{path} has no private key in PEM without password", path=path))
+            else BadKey(Reason("{path}: not a private key in PEM without password", path=path))
         ) from exc
     if isinstance(key, Ed25519PrivateKey) or (
         isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)

@@ -94,7 +94,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
-        InsufficientCapacity, PolicyUnsatisfiable, UnknownHost, AddressesExhausted.
+        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted.
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)
@@ -274,7 +274,7 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
-        InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, Busy.
+        InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
     operations.need_free(instance.pk)

@@ -71,7 +71,8 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable, UnknownHost.
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded.
+        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost.
     """
     volume, ask = _plan(actor, project, new)
     placement.check(ask)
@@ -159,7 +160,7 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
 
     Raises:
         VolumeCannotShrink: `size_gib` is not above the present size.
-        VolumeWrongState, QuotaExceeded, InsufficientCapacity, Busy.
+        VolumeWrongState, QuotaExceeded, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
     need_free(volume.pk)
