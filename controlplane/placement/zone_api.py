@@ -57,7 +57,10 @@ class ZoneCapacity(ActorView):
     @route(
         "zone_capacity_get",
         CapacityOut,
-        query={"flavor": "How many instances of this flavor fit, under the policies of the credential's project."},
+        query={
+            "flavor": "How many instances of this flavor fit, under the policies of the credential's project, or "
+            "without one the platform's."
+        },
     )
     def get(self, request: Request) -> Response:
         zone = catalog.zone_get(self.kwargs["zone"])
