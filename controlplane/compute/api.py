@@ -160,6 +160,7 @@ class InstanceConsole(InstanceView):
         query={"max_bytes": f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given."},
     )
     def get(self, request: Request) -> HttpResponse:
+        self.actor.may_look_inside()
         limit = request.query_params.get("max_bytes", str(TAIL_MAX_BYTES))
         if not re.fullmatch(r"0*[1-9][0-9]{0,9}", limit):
             raise invalid("max_bytes", Reason("it must be a whole number above 0."))
