@@ -118,7 +118,7 @@ def test_a_policy_says_which_zones_it_newly_refuses(tenant: Tenant) -> None:
 
 
 def test_what_demands_more_counts_at_once_and_is_evidence(tenant: Tenant) -> None:
-    before = PolicyHead.objects.get_or_create(organization=tenant.project.organization)[0].version
+    before = head_of(tenant)
     outcome = set_for(tenant, in_zones("fr-idf-1", "de-rhein-1"))
     assert (outcome.review.change, outcome.proposal) == ("tighter", None)
     assert head_of(tenant) == before + 1
