@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.parsers import BaseParser
 
 from controlplane.api.errors import BodyMalformed, BodyTooLarge
+from controlplane.kernel.reasons import Reason
 
 BODY_MAX_BYTES = 1024 * 1024
 DEPTH_MAX = 16
@@ -39,13 +40,15 @@ def _decoded(raw: bytes) -> Any:
     try:
         return json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as exc:
-        raise BodyMalformed(reason="it is not UTF-8.") from exc
+        raise BodyMalformed(reason=Reason("it is not UTF-8.")) from exc
     except json.JSONDecodeError as exc:
-        raise BodyMalformed(reason=f"{exc.msg}, line {exc.lineno} column {exc.colno}.") from exc
+        raise BodyMalformed(
+            reason=Reason("it is no JSON from line {line}, column {column} on.", line=exc.lineno, column=exc.colno)
+        ) from exc
     except RecursionError as exc:
         raise _too_deep() from exc
     except ValueError as exc:
-        raise BodyMalformed(reason="it has a number that is too long.") from exc
+        raise BodyMalformed(reason=Reason("it has a number that is too long.")) from exc
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,23 +56,25 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BodyMalformed(field=escaped(twice[:80]), reason=f"the member {twice[:80]!r} is there twice.")
+        raise BodyMalformed(
+            field=escaped(twice[:80]), reason=Reason("the member {name!r} is there twice.", name=twice[:80])
+        )
     return members
 
 
 def _no_constant(text: str) -> Any:
-    raise BodyMalformed(reason=f"{text} is no JSON number.")
+    raise BodyMalformed(reason=Reason("{text} is no JSON number.", text=text))
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise BodyMalformed(reason="it has a number that is too large.")
+        raise BodyMalformed(reason=Reason("it has a number that is too large."))
     return number
 
 
 def _too_deep() -> BodyMalformed:
-    return BodyMalformed(reason=f"it is nested more than {DEPTH_MAX} levels deep.")
+    return BodyMalformed(reason=Reason("it is nested more than {limit} levels deep.", limit=DEPTH_MAX))
 
 
 def _check(value: Any, *, pointer: str, depth: int) -> None:
@@ -88,4 +93,6 @@ def _check(value: Any, *, pointer: str, depth: int) -> None:
 
 def _check_text(text: str, pointer: str) -> None:
     if FORBIDDEN.search(text):
-        raise BodyMalformed(field=pointer.removeprefix("/") or None, reason="a text in it has a control character.")
+        raise BodyMalformed(
+            field=pointer.removeprefix("/") or None, reason=Reason("a text in it has a control character.")
+        )

@@ -31,6 +31,7 @@ from controlplane.kernel.errors import (
     Unavailable,
     Unprocessable,
 )
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import LengthRequired, VersionRequired
 from controlplane.kernel.wording import describe
 
@@ -113,7 +114,7 @@ def _translated(exc: Exception, request: Request) -> CloudError | None:
         case exceptions.UnsupportedMediaType():
             return MediaTypeNotSupported(media_type=request.content_type[:80])
         case exceptions.ParseError():
-            return BodyMalformed(reason="it cannot be read.")
+            return BodyMalformed(reason=Reason("it cannot be read."))
         case Http404():
             return RouteNotFound(path=request.path[:200])
         case OperationalError() | InterfaceError():
@@ -135,7 +136,9 @@ def _invalid(exc: exceptions.ValidationError) -> tuple[CloudError, list[dict[str
     errors = list(_flat(exc.detail, ""))
     first = errors[0]
     more = f" (+{len(errors) - 1})" if len(errors) > 1 else ""
-    return InvalidRequest(reason=f"{first['pointer'] or '/'}: {first['detail']}{more}"), errors
+    return InvalidRequest(
+        reason=Reason("{place}: {problem}{more}", place=first["pointer"] or "/", problem=first["detail"], more=more)
+    ), errors
 
 
 def _flat(detail: Any, pointer: str) -> Iterator[dict[str, str]]:

@@ -20,6 +20,7 @@ from controlplane.kernel.db import by_id
 from controlplane.kernel.fields import In, Out, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, route
 
 RECORDS = Listing(
@@ -127,9 +128,9 @@ class Residency(ActorView):
             raise RecordNotFound(name=self.kwargs["resource"])
         start, end, role = _moment(request, "from"), _moment(request, "to"), request.query_params.get("role")
         if role is not None and role not in ROLES:
-            raise invalid("role", f"it must be one of {', '.join(ROLES)}.")
+            raise invalid("role", Reason("it must be one of {known}.", known=", ".join(ROLES)))
         if start is not None and end is not None and start >= end:
-            raise invalid("to", "it must be after from.")
+            raise invalid("to", Reason("it must be after from."))
         return Response(ResidencyOut(selectors.residency_of(resource_id, start=start, end=end, role=role)).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
@@ -142,7 +143,7 @@ def _moment(request: Request, name: str) -> datetime | None:
     try:
         return moment(text) if text is not None else None
     except ValueError as exc:
-        raise invalid(name, str(exc)) from exc
+        raise invalid(name, told_by(exc)) from exc
 
 
 class RecordList(Residency):
@@ -193,7 +194,7 @@ class WitnessRequested(ActorView):
     def get(self, request: Request) -> HttpResponse:
         text = request.query_params.get("old", "0")
         if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:
-            raise invalid("old", "it must be the size of a checkpoint.")
+            raise invalid("old", Reason("it must be the size of a checkpoint."))
         asked = witnesses.request_since(int(text))
         return HttpResponse(str(asked), content_type="text/plain; charset=utf-8")
 

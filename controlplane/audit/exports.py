@@ -40,6 +40,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.reasons import Reason
 
 log = logging.getLogger(__name__)
 
@@ -145,11 +146,11 @@ def hint() -> None:
 
 def _check_window(start: datetime, end: datetime) -> None:
     if start >= end:
-        raise ExportWindowInvalid(field="to", reason="it ends before it begins")
+        raise ExportWindowInvalid(field="to", reason=Reason("it ends before it begins"))
     if start < EARLIEST:
-        raise ExportWindowInvalid(field="from", reason="it begins before the year 2000")
+        raise ExportWindowInvalid(field="from", reason=Reason("it begins before the year 2000"))
     if end > clock.now():
-        raise ExportWindowInvalid(field="to", reason="its end has not come yet")
+        raise ExportWindowInvalid(field="to", reason=Reason("its end has not come yet"))
 
 
 def _create(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:

@@ -16,6 +16,7 @@ from controlplane.identity.api import ActorView, OrganizationView
 from controlplane.identity.selectors import organization_get
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out
 from controlplane.kernel.listing import invalid, moment
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, route
 
 TAR = "application/x-tar"
@@ -117,7 +118,7 @@ class Export(ActorView):
 def _needed(request: Request, name: str) -> str:
     text = request.query_params.get(name)
     if text is None:
-        raise invalid(name, "it is needed.")
+        raise invalid(name, Reason("it is needed."))
     return text
 
 
@@ -125,4 +126,4 @@ def _moment(request: Request, name: str) -> datetime:
     try:
         return moment(_needed(request, name))
     except ValueError as exc:
-        raise invalid(name, str(exc)) from exc
+        raise invalid(name, told_by(exc)) from exc

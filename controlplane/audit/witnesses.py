@@ -19,6 +19,7 @@ from controlplane.audit.errors import (
 )
 from controlplane.audit.models import Checkpoint, Cosignature, Witness
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason, told_by
 
 
 def verify(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -43,9 +44,9 @@ def witness_add(key_text: str, *, url: str = "") -> Witness:
     try:
         key = parse_key(key_text)
     except NoteError as exc:
-        raise WitnessKeyInvalid(field="key", reason=str(exc)) from exc
+        raise WitnessKeyInvalid(field="key", reason=told_by(exc)) from exc
     if key.algorithm != COSIGNATURE:
-        raise WitnessKeyInvalid(field="key", reason="it signs notes, not cosignatures")
+        raise WitnessKeyInvalid(field="key", reason=Reason("it signs notes, not cosignatures"))
     witness, _ = Witness.objects.get_or_create(name=key.name, defaults={"public_key": key.public, "url": url})
     if bytes(witness.public_key) != key.public or witness.retired_at is not None:
         raise WitnessNameTaken(field="key", name=key.name)
@@ -107,11 +108,11 @@ def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
         signature = parse_signature(line)
         witness = Witness.objects.filter(name=signature.name, retired_at=None).first()
         if witness is None:
-            raise NoteError(f"there is no witness {signature.name}")
+            raise NoteError(Reason("there is no witness {name}", name=signature.name))
         timestamp = verify_cosignature(text, signature, key_of(witness), verify)
         signed_at = datetime.fromtimestamp(timestamp, UTC)
     except (ValueError, OverflowError, OSError) as exc:
-        raise CosignatureInvalid(field="line", reason=str(exc)) from exc
+        raise CosignatureInvalid(field="line", reason=told_by(exc)) from exc
     kept, _ = Cosignature.objects.get_or_create(
         checkpoint=checkpoint, witness=witness, defaults={"line": str(signature), "signed_at": signed_at}
     )

@@ -31,6 +31,7 @@ from controlplane.catalog.models import Fact, OfficerKey, Party, Region, Zone
 from controlplane.catalog.timelines import FOR_EVER, Period, Subject, first_overlap, overlap, period, subject, uncovered
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.placement.core import statements
 from controlplane.placement.core.attributes import PARTIES
 from controlplane.placement.core.canonical import dumps
@@ -42,10 +43,10 @@ from controlplane.placement.core.statements import KIND, Statement
 CLOCK_SKEW = timedelta(minutes=5)  # how far an officer's clock may be ahead of ours
 SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB
 FACTS_MAX = 5000  # of one request; a whole catalogue has some hundreds
-REVIEW_PAST = "its review date is past, so that it would count as unknown at once."
-REVIEW_BEFORE_ATTESTED = "its review date is not after the moment at which it was attested."
-ATTESTED_LATER = "it was attested at a moment that has not come yet."
-TOO_LONG = "it has more bytes than a statement may have."
+REVIEW_PAST = Reason("its review date is past, so that it would count as unknown at once.")
+REVIEW_BEFORE_ATTESTED = Reason("its review date is not after the moment at which it was attested.")
+ATTESTED_LATER = Reason("it was attested at a moment that has not come yet.")
+TOO_LONG = Reason("it has more bytes than a statement may have.")
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,9 @@ def _believed(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]]:
 
 def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
     if len(documents) > FACTS_MAX:
-        raise FactMalformed(field="facts", place="facts", reason=f"has more than {FACTS_MAX} statements")
+        raise FactMalformed(
+            field="facts", place="facts", reason=Reason("has more than {limit} statements", limit=FACTS_MAX)
+        )
     known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
     verifiers = {key_id: keys.verifier(key.public_key) for key_id, key in known.items()}
     entries: list[Entry] = []
@@ -209,11 +212,15 @@ def _read(document: Signed, at: str) -> Statement:
             raise FactRefused(field=f"{at}/p/value", **_named(statement), reason=TOO_LONG)
         for name, value in statement.payload().items():
             if dumps(document.payload[name]) != dumps(value):
-                raise Malformed(f"{at}/p.{name}", f"must be written as {dumps(value).decode()[:200]}")
+                raise Malformed(
+                    f"{at}/p.{name}", Reason("must be written as {value}", value=dumps(value).decode()[:200])
+                )
     except Malformed as exc:
         raise FactMalformed(field=_pointer(exc.place), place=_place(exc.place), reason=exc.problem) from exc
     except ValueError as exc:
-        raise FactMalformed(field=f"{at}/p/value", place="value", reason=f"is not acceptable: {exc}") from exc
+        raise FactMalformed(
+            field=f"{at}/p/value", place="value", reason=Reason("is not acceptable: {error}", error=told_by(exc))
+        ) from exc
     return statement
 
 
@@ -224,7 +231,7 @@ def _pointer(place: str) -> str:
 
 def _place(place: str) -> str:
     """facts/0/p.value[2].valid_to → value[2].valid_to"""
-    return place.partition("/p.")[2] or "it"
+    return place.partition("/p.")[2] or Reason("it")
 
 
 def _check_signature(document: Signed, statement: Statement, key: OfficerKey, verify: Verify, at: str) -> None:

@@ -31,6 +31,7 @@ from controlplane.catalog.officer_keys import NewKey, officer_key_register, offi
 from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.listing import Filter, Listing, Page, among, exactly
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, route
 from controlplane.placement.core.attributes import ABOUT
 from controlplane.placement.core.catalogue import NAMED_SETS
@@ -41,7 +42,7 @@ from controlplane.placement.core.signed import Signed
 def _moment(text: str) -> datetime:
     moment = instant(text)
     if moment is None:
-        raise ValueError("it must be a moment with its offset, such as 2026-05-01T12:00:00Z.")
+        raise ValueError(Reason("it must be a moment with its offset, such as 2026-05-01T12:00:00Z."))
     return moment
 
 

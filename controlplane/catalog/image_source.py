@@ -16,6 +16,7 @@ import httpx
 from django.conf import settings
 
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceRefused, ImageSourceUnavailable, ImageTooLarge
+from controlplane.kernel.reasons import Reason
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +39,17 @@ def check_url(text: str) -> httpx.URL:
         ImageSourceRefused: not an absolute http(s) URL, or one with a user name or a password.
     """
     if len(text) > URL_MAX:
-        raise ImageSourceRefused(field="source_url", reason=f"the URL is longer than {URL_MAX} characters.")
+        raise ImageSourceRefused(
+            field="source_url", reason=Reason("the URL is longer than {limit} characters.", limit=URL_MAX)
+        )
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
-        raise ImageSourceRefused(field="source_url", reason="it is not a URL.") from exc
+        raise ImageSourceRefused(field="source_url", reason=Reason("it is not a URL.")) from exc
     if url.scheme not in ("http", "https") or not url.host:
-        raise ImageSourceRefused(field="source_url", reason="only http:// and https:// URLs are fetched.")
+        raise ImageSourceRefused(field="source_url", reason=Reason("only http:// and https:// URLs are fetched."))
     if url.userinfo:
-        raise ImageSourceRefused(field="source_url", reason="the URL holds a user name or a password.")
+        raise ImageSourceRefused(field="source_url", reason=Reason("the URL holds a user name or a password."))
     return url
 
 
@@ -70,7 +73,7 @@ def fetch(source_url: str) -> Iterator[Iterator[bytes]]:
                 response.close()
     except httpx.HTTPError as exc:
         log.info("fetching an image from %s: %r", url.host, exc)
-        raise ImageSourceUnavailable(reason="the connection to the server failed or broke off.") from exc
+        raise ImageSourceUnavailable(reason=Reason("the connection to the server failed or broke off.")) from exc
 
 
 def _follow(client: httpx.Client, url: httpx.URL) -> httpx.Response:
@@ -80,7 +83,7 @@ def _follow(client: httpx.Client, url: httpx.URL) -> httpx.Response:
             return _checked(response)
         response.close()
         url = check_url(str(url.join(response.headers["Location"])))
-    raise ImageSourceFailed(reason=f"the server redirects more than {REDIRECTS_MAX} times.")
+    raise ImageSourceFailed(reason=Reason("the server redirects more than {limit} times.", limit=REDIRECTS_MAX))
 
 
 def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
@@ -98,16 +101,16 @@ def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             if n == len(addresses):
                 raise
-    raise ImageSourceUnavailable(reason="the name of the server has no address.")
+    raise ImageSourceUnavailable(reason=Reason("the name of the server has no address."))
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
     length = response.headers.get("Content-Length", "")
     try:
         if response.status_code >= 500 or response.status_code == 429:
-            raise ImageSourceUnavailable(reason=f"the server answered {response.status_code}.")
+            raise ImageSourceUnavailable(reason=Reason("the server answered {status}.", status=response.status_code))
         if response.status_code != 200:
-            raise ImageSourceFailed(reason=f"the server answered {response.status_code}.")
+            raise ImageSourceFailed(reason=Reason("the server answered {status}.", status=response.status_code))
         if length.isdecimal() and int(length) > settings.IMAGE_MAX_BYTES:
             raise ImageTooLarge(limit_bytes=settings.IMAGE_MAX_BYTES)
     except BaseException:
@@ -127,12 +130,16 @@ def _addresses(url: httpx.URL) -> list[Address]:
     try:
         answers = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except OSError as exc:
-        raise ImageSourceUnavailable(reason="the name of the server cannot be resolved.") from exc
+        raise ImageSourceUnavailable(reason=Reason("the name of the server cannot be resolved.")) from exc
     except UnicodeError as exc:
-        raise ImageSourceRefused(field="source_url", reason="the name of the server is not a valid one.") from exc
+        raise ImageSourceRefused(
+            field="source_url", reason=Reason("the name of the server is not a valid one.")
+        ) from exc
     addresses = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
     if url.host not in settings.IMAGE_IMPORT_PRIVATE_HOSTS and not all(map(is_public, addresses)):
-        raise ImageSourceRefused(field="source_url", reason=f"{url.host} is not on the public internet.")
+        raise ImageSourceRefused(
+            field="source_url", reason=Reason("{host} is not on the public internet.", host=url.host)
+        )
     return addresses
 
 

@@ -17,6 +17,7 @@ from controlplane.catalog.signing import REVIEW_DAYS
 from controlplane.catalog.timelines import FOR_EVER, Period, Subject, completed, overlap, period, subject, uncovered
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.placement.core import catalogue as core
 from controlplane.placement.core.catalogue import Catalogue, review_days
 from controlplane.placement.core.facts import shifted
@@ -84,7 +85,8 @@ def catalogue_import(actor: Actor, document: object, signing: Signing) -> Catalo
     with _naming_the_place():
         catalogue = core.parse(document)
         if signing.attested_at is None and catalogue.stated_at and catalogue.stated_at > clock.now() + facts.CLOCK_SKEW:
-            refuse("generated_for", "lies in the future, so that nobody can have made sure of the file then")
+            reason = Reason("lies in the future, so that nobody can have made sure of the file then")
+            refuse("generated_for", reason)
     facts.wait_for_other_officers()
     is_zone_changed = _write_rows(catalogue)
     comparison = _compared(catalogue, signing)
@@ -228,7 +230,7 @@ def _naming_the_place() -> Iterator[None]:
     try:
         yield
     except Malformed as exc:
-        raise CatalogueInvalid(reason=str(exc)) from exc
+        raise CatalogueInvalid(reason=told_by(exc)) from exc
 
 
 @transaction.atomic(durable=True)

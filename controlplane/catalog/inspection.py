@@ -17,6 +17,7 @@ from pathlib import Path
 from django.conf import settings
 
 from controlplane.catalog.errors import ImageInspectionFailed, ImageRefused
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.units import GIB, MIB
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def inspect(path: Path, declared_format: str) -> Inspection:
     """
     size = path.stat().st_size
     if size == 0:
-        raise ImageRefused(reason="it is empty.")
+        raise ImageRefused(reason=Reason("it is empty."))
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         file.seek(max(0, size - SECTOR_BYTES))
@@ -89,7 +90,12 @@ def inspect(path: Path, declared_format: str) -> Inspection:
     if declared_format == QCOW2:
         _check_qcow2_head(head)
     elif size % SECTOR_BYTES:
-        raise ImageRefused(reason=f"a raw image is a multiple of {SECTOR_BYTES} bytes long; this one may be truncated.")
+        raise ImageRefused(
+            reason=Reason(
+                "a raw image is a multiple of {sector_bytes} bytes long; this one may be truncated.",
+                sector_bytes=SECTOR_BYTES,
+            )
+        )
     report = _qemu_img("info", path, declared_format)
     _check_report(report, declared_format)
     if declared_format == QCOW2:
@@ -103,34 +109,48 @@ def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
     if found == declared_format or (found is None and declared_format == "raw"):
         return
     if found is None:
-        raise ImageRefused(reason=f"it was declared as {declared_format}, but does not begin like one.")
-    raise ImageRefused(reason=f"it was declared as {declared_format}, but lies about its format: it is {found}.")
+        raise ImageRefused(
+            reason=Reason(
+                "it was declared as {declared_format}, but does not begin like one.", declared_format=declared_format
+            )
+        )
+    raise ImageRefused(
+        reason=Reason(
+            "it was declared as {declared_format}, but lies about its format: it is {found}.",
+            declared_format=declared_format,
+            found=found,
+        )
+    )
 
 
 def _check_qcow2_head(head: bytes) -> None:
     """What must be known before qemu-img opens the file, since qemu-img would open the files that it names."""
     if len(head) < QCOW2_HEAD.size:
-        raise ImageRefused(reason="it ends within its qcow2 header.")
+        raise ImageRefused(reason=Reason("it ends within its qcow2 header."))
     _, version, backing_offset, backing_length, _, _, encryption, features = QCOW2_HEAD.unpack_from(head)
     if version not in (2, 3):
-        raise ImageRefused(reason=f"its qcow2 version is {version}; versions 2 and 3 are accepted.")
+        raise ImageRefused(
+            reason=Reason("its qcow2 version is {version}; versions 2 and 3 are accepted.", version=version)
+        )
     if backing_offset or backing_length:
-        raise ImageRefused(reason="it refers to a backing file. Flatten it with qemu-img convert.")
+        raise ImageRefused(reason=Reason("it refers to a backing file. Flatten it with qemu-img convert."))
     if encryption:
-        raise ImageRefused(reason="it is encrypted.")
+        raise ImageRefused(reason=Reason("it is encrypted."))
     if version == 3:
         _check_qcow2_features(features)
 
 
 def _check_qcow2_features(features: int) -> None:
     if features & DATA_FILE:
-        raise ImageRefused(reason="it keeps its data in an external file. Flatten it with qemu-img convert.")
+        raise ImageRefused(reason=Reason("it keeps its data in an external file. Flatten it with qemu-img convert."))
     if features & CORRUPT:
-        raise ImageRefused(reason="it is marked as corrupt.")
+        raise ImageRefused(reason=Reason("it is marked as corrupt."))
     if features & DIRTY:
-        raise ImageRefused(reason="it was not closed properly. Repair it with qemu-img check -r all.")
+        raise ImageRefused(reason=Reason("it was not closed properly. Repair it with qemu-img check -r all."))
     if features & ~COMPRESSION:
-        raise ImageRefused(reason=f"it needs qcow2 features that are not accepted (0x{features:x}).")
+        raise ImageRefused(
+            reason=Reason("it needs qcow2 features that are not accepted (0x{features:x}).", features=features)
+        )
 
 
 def _qemu_img(verb: str, path: Path, declared_format: str) -> Mapping[str, object]:
@@ -145,7 +165,7 @@ def _qemu_img(verb: str, path: Path, declared_format: str) -> Mapping[str, objec
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, env=ENVIRONMENT, check=False)
     except subprocess.TimeoutExpired as exc:
-        raise ImageRefused(reason="looking into it takes too long.") from exc
+        raise ImageRefused(reason=Reason("looking into it takes too long.")) from exc
     except OSError as exc:
         raise ImageInspectionFailed() from exc
     return _understood(verb, done, declared_format)
@@ -162,21 +182,30 @@ def _understood(verb: str, done: subprocess.CompletedProcess[bytes], declared_fo
     if done.returncode == NOT_FOUND:
         raise ImageInspectionFailed()
     if done.returncode < 0:
-        raise ImageRefused(reason="looking into it takes too much time or memory.")
+        raise ImageRefused(reason=Reason("looking into it takes too much time or memory."))
     if verb == "check":
-        raise ImageRefused(reason="its tables are damaged, or it is truncated.")
-    raise ImageRefused(reason=f"it cannot be read as {declared_format}: its header is damaged or it is truncated.")
+        raise ImageRefused(reason=Reason("its tables are damaged, or it is truncated."))
+    raise ImageRefused(
+        reason=Reason(
+            "it cannot be read as {declared_format}: its header is damaged or it is truncated.",
+            declared_format=declared_format,
+        )
+    )
 
 
 def _check_report(report: Mapping[str, object], declared_format: str) -> None:
     if report.get("format") != declared_format:
-        raise ImageRefused(reason=f"it was declared as {declared_format}, but is something else.")
+        raise ImageRefused(
+            reason=Reason(
+                "it was declared as {declared_format}, but is something else.", declared_format=declared_format
+            )
+        )
     if any(key.startswith(("backing-", "full-backing-")) for key in report):
-        raise ImageRefused(reason="it refers to a backing file.")
+        raise ImageRefused(reason=Reason("it refers to a backing file."))
     if report.get("encrypted"):
-        raise ImageRefused(reason="it is encrypted.")
+        raise ImageRefused(reason=Reason("it is encrypted."))
     if report.get("snapshots"):
-        raise ImageRefused(reason="it contains internal snapshots. Remove them with qemu-img convert.")
+        raise ImageRefused(reason=Reason("it contains internal snapshots. Remove them with qemu-img convert."))
     if declared_format == QCOW2:
         _check_qcow2_report(report.get("format-specific"))
 
@@ -184,17 +213,19 @@ def _check_report(report: Mapping[str, object], declared_format: str) -> None:
 def _check_qcow2_report(specific: object) -> None:
     data = specific.get("data") if isinstance(specific, dict) else None
     if not isinstance(data, dict):
-        raise ImageRefused(reason="its qcow2 features cannot be read.")
+        raise ImageRefused(reason=Reason("its qcow2 features cannot be read."))
     for feature, value in data.items():
         if value not in QCOW2_FEATURES.get(feature, ()):
-            raise ImageRefused(reason=f"its qcow2 feature {feature} is not accepted.")
+            raise ImageRefused(reason=Reason("its qcow2 feature {feature} is not accepted.", feature=feature))
 
 
 def _virtual_size(report: Mapping[str, object]) -> int:
     size = report.get("virtual-size")
     limit_gib: int = settings.IMAGE_MAX_VIRTUAL_GIB
     if not isinstance(size, int) or size < SECTOR_BYTES:
-        raise ImageRefused(reason="its disk has no size.")
+        raise ImageRefused(reason=Reason("its disk has no size."))
     if size > limit_gib * GIB:
-        raise ImageRefused(reason=f"its disk is larger than {limit_gib} GiB, which is the limit here.")
+        raise ImageRefused(
+            reason=Reason("its disk is larger than {limit_gib} GiB, which is the limit here.", limit_gib=limit_gib)
+        )
     return size

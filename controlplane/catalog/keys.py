@@ -30,17 +30,21 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from controlplane.kernel import key_files
+from controlplane.kernel.reasons import Reason
 from controlplane.placement.core.signed import Sign, Signed, Verify
 from controlplane.placement.core.signed import sign as sign_document
 from controlplane.placement.core.statements import KIND, Statement
 
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
-ALGORITHM_WANTED = "must be an Ed25519 key, or an ECDSA key on the curve P-256"
+ALGORITHM_WANTED = Reason("must be an Ed25519 key, or an ECDSA key on the curve P-256")
 
 
 class BadKey(ValueError):
     """What is wrong with a key or its file."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def create_private_key(path: Path) -> PrivateKey:
     try:
         key_files.write(path, key)
     except OSError as exc:
-        raise BadKey(f"{path}: {exc.strerror}") from exc
+        raise BadKey(Reason("{path} cannot be written: {error}", path=path, error=exc.strerror)) from exc
     return key
 
 
@@ -81,17 +85,21 @@ def read_private_key(path: Path) -> PrivateKey:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise BadKey(f"{path}: others may read it: chmod 600")
+                raise BadKey(Reason("{path}: others may read it: chmod 600", path=path))
             key = load_pem_private_key(file.read(), password=None)
     except OSError as exc:
-        raise BadKey(f"{path}: {exc.strerror}") from exc
+        raise BadKey(Reason("{path} cannot be read: {error}", path=path, error=exc.strerror)) from exc
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise exc if isinstance(exc, BadKey) else BadKey(f"{path}: not a private key in PEM without password") from exc
+        raise (
+            exc
+            if isinstance(exc, BadKey)
+            else BadKey(Reason("{path}: not a private key in PEM without password", path=path))
+        ) from exc
     if isinstance(key, Ed25519PrivateKey) or (
         isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
     ):
         return key
-    raise BadKey(f"{path}: {ALGORITHM_WANTED}")
+    raise BadKey(Reason("the key in {path} {wants}", path=path, wants=ALGORITHM_WANTED))
 
 
 def public_part(key: PrivateKey) -> str:
@@ -111,7 +119,7 @@ def read_public_key(text: str) -> str:
         else:
             key = load_der_public_key(base64.b64decode("".join(text.split()), validate=True))
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm) as exc:
-        raise BadKey("must be a public key in PEM, or the base64 of its SubjectPublicKeyInfo") from exc
+        raise BadKey(Reason("must be a public key in PEM, or the base64 of its SubjectPublicKeyInfo")) from exc
     if isinstance(key, Ed25519PublicKey) or (
         isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
     ):

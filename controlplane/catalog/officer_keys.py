@@ -14,15 +14,16 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.placement.core.reading import Malformed, as_text
 
 LIFETIME = timedelta(days=2 * 365)
 LIFETIME_MAX = timedelta(days=5 * 366)
-KNOWN_ALREADY = "it is registered already, under another id."
-NOBODY = "there is no such user."
-REVOKED = "it was revoked."
-TOO_EARLY = "its time has not begun."
-EXPIRED = "its time is over."
+KNOWN_ALREADY = Reason("it is registered already, under another id.")
+NOBODY = Reason("there is no such user.")
+REVOKED = Reason("it was revoked.")
+TOO_EARLY = Reason("its time has not begun.")
+EXPIRED = Reason("its time is over.")
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,11 @@ def _checked(new: NewKey) -> OfficerKey:
     try:
         public_key = keys.read_public_key(new.public_key)
     except keys.BadKey as exc:
-        raise OfficerKeyInvalid(field="public_key", reason=f"it {exc}.") from exc
+        raise OfficerKeyInvalid(field="public_key", reason=Reason("it {error}.", error=told_by(exc))) from exc
     not_before = new.not_before or clock.now()
     not_after = new.not_after or not_before + LIFETIME
     if not not_before < not_after <= not_before + LIFETIME_MAX:
-        reason = f"it must end after its beginning, and at most {LIFETIME_MAX.days} days after it."
+        reason = Reason("it must end after its beginning, and at most {days} days after it.", days=LIFETIME_MAX.days)
         raise OfficerKeyInvalid(field="not_after", reason=reason)
     if new.user_id is not None and not User.objects.filter(pk=new.user_id).exists():
         raise OfficerKeyInvalid(field="user_id", reason=NOBODY)
@@ -91,7 +92,7 @@ def _text(value: str, name: str, *, limit: int) -> str:
     try:
         return as_text(value, name, limit=limit)
     except Malformed as exc:
-        raise OfficerKeyInvalid(field=name, reason=f"{name} {exc.problem}.") from exc
+        raise OfficerKeyInvalid(field=name, reason=Reason("{name} {problem}.", name=name, problem=exc.problem)) from exc
 
 
 @transaction.atomic(durable=True)

@@ -22,6 +22,7 @@ from controlplane.kernel.db import move, refusing
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.reasons import Reason
 from controlplane.operations.models import LIVE, Operation
 from controlplane.operations.services import Wish, enqueue
 from controlplane.quotas import services as quotas
@@ -193,13 +194,20 @@ def _new_image(project: Project | None, new: NewImage) -> Image:
         InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused.
     """
     if new.format not in FORMATS:
-        raise InvalidRequest(field="format", reason=f"The format must be one of {', '.join(FORMATS)}.")
+        raise InvalidRequest(
+            field="format", reason=Reason("The format must be one of {known}.", known=", ".join(FORMATS))
+        )
     if new.firmware not in FIRMWARES:
-        raise InvalidRequest(field="firmware", reason=f"The firmware must be one of {', '.join(FIRMWARES)}.")
+        raise InvalidRequest(
+            field="firmware", reason=Reason("The firmware must be one of {known}.", known=", ".join(FIRMWARES))
+        )
     if new.sha256 and not SHA256.fullmatch(new.sha256):
-        raise InvalidRequest(field="sha256", reason="A SHA-256 is 64 lower-case hexadecimal digits.")
+        raise InvalidRequest(field="sha256", reason=Reason("A SHA-256 is 64 lower-case hexadecimal digits."))
     if not 0 <= new.min_memory_mib <= MEMORY_MAX_MIB:
-        raise InvalidRequest(field="min_memory_mib", reason=f"The memory must be from 0 to {MEMORY_MAX_MIB} MiB.")
+        raise InvalidRequest(
+            field="min_memory_mib",
+            reason=Reason("The memory must be from 0 to {limit_mib} MiB.", limit_mib=MEMORY_MAX_MIB),
+        )
     if new.source_url:
         image_source.check_url(new.source_url)
     return Image(

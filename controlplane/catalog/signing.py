@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from controlplane.catalog.keys import Officer
 from controlplane.catalog.timelines import completed
+from controlplane.kernel.reasons import Reason
 from controlplane.placement.core import signed, statements
 from controlplane.placement.core.attributes import ABOUT
 from controlplane.placement.core.canonical import dumps
@@ -40,7 +41,7 @@ def _line(line: bytes, number: int) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as exc:
-        refuse(f"line {number}", f"is not JSON: {exc}")
+        refuse(f"line {number}", Reason("is not JSON: {error}", error=exc))
 
 
 def read_signed(entries: Iterable[object]) -> list[Signed]:
@@ -55,7 +56,7 @@ def _signed(entry: object, at: str) -> Signed:
     try:
         return signed.read(dumps(entry))
     except (BadDocument, ValueError) as exc:
-        refuse(at, f"is no signed statement: {exc}")
+        refuse(at, Reason("is no signed statement: {error}", error=exc))
 
 
 def read_believed(entries: Iterable[object]) -> list[Statement]:

@@ -7,6 +7,7 @@ from functools import cache
 
 from controlplane.compliance.errors import WhatIfInvalid
 from controlplane.identity.models import Project
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.placement import effective
 from controlplane.placement.core.assess import admitting
 from controlplane.placement.core.attributes import ABOUT, CERTIFICATIONS
@@ -50,7 +51,10 @@ def without_certificate(world: World, zone_id: str, number: str, *, now: datetim
     fact = at(zone.timeline(CERTIFICATIONS), Horizon(now)) if zone else None
     held = fact.value if fact is not None and isinstance(fact.value, list) else []
     if not any(certificate["number"] == number for certificate in held):
-        raise WhatIfInvalid(field="certificate", reason=f"zone {zone_id!r} holds no certificate {number!r} then.")
+        raise WhatIfInvalid(
+            field="certificate",
+            reason=Reason("zone {zone_id!r} holds no certificate {number!r} then.", zone_id=zone_id, number=number),
+        )
     withdrawn = {"status": "withdrawn", "status_since": now.isoformat()}
     certificates = [each | withdrawn if each["number"] == number else each for each in held]
     return Change("zone", zone_id, CERTIFICATIONS, certificates)
@@ -71,13 +75,27 @@ def _supposed(world: World, change: Change, now: datetime) -> World:
     subjects: Mapping[str, Subject] = {"zone": world.zones, "party": world.parties}.get(change.subject_kind, {})
     subject = subjects.get(change.subject_id)
     if subject is None:
-        raise WhatIfInvalid(field="changes", reason=f"there is no {change.subject_kind} {change.subject_id!r}.")
+        raise WhatIfInvalid(
+            field="changes",
+            reason=Reason(
+                "there is no {subject_kind} {subject_id!r}.",
+                subject_kind=change.subject_kind,
+                subject_id=change.subject_id,
+            ),
+        )
     if change.attribute not in ABOUT[change.subject_kind]:
-        raise WhatIfInvalid(field="changes", reason=f"a {change.subject_kind} has no attribute {change.attribute!r}.")
+        raise WhatIfInvalid(
+            field="changes",
+            reason=Reason(
+                "a {subject_kind} has no attribute {attribute!r}.",
+                subject_kind=change.subject_kind,
+                attribute=change.attribute,
+            ),
+        )
     try:
         value = value_of(change.subject_kind, change.attribute, change.value, "changes")
     except Malformed as exc:
-        raise WhatIfInvalid(field="changes", reason=str(exc)) from exc
+        raise WhatIfInvalid(field="changes", reason=told_by(exc)) from exc
     always = Fact(value, datetime.min.replace(tzinfo=now.tzinfo), assertion="measured")
     other = replace(subject, facts={**subject.facts, change.attribute: (always,)})
     if isinstance(other, Zone):

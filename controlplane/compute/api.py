@@ -18,6 +18,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import ASKS_ONLY, Body, created, is_dry_run, is_gone, route
 from controlplane.network.selectors import network_get
 from controlplane.operations.models import Operation
@@ -176,9 +177,10 @@ class InstanceConsole(InstanceView):
         query={"max_bytes": f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given."},
     )
     def get(self, request: Request) -> HttpResponse:
+        self.actor.may_look_inside()
         limit = request.query_params.get("max_bytes", str(TAIL_MAX_BYTES))
         if not re.fullmatch(r"0*[1-9][0-9]{0,9}", limit):
-            raise invalid("max_bytes", "it must be a whole number above 0.")
+            raise invalid("max_bytes", Reason("it must be a whole number above 0."))
         text = console_tail(self.instance(), max_bytes=min(int(limit), TAIL_MAX_BYTES))
         return HttpResponse(text.decode(errors="replace"), content_type="text/plain; charset=utf-8")
 

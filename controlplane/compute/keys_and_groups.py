@@ -19,6 +19,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
+from controlplane.kernel.reasons import Reason
 
 KEY_MAX_CHARACTERS = 8192
 KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
@@ -43,13 +44,17 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
     """The key as "type base64", and its SHA256 fingerprint as OpenSSH prints it."""
     words = text.strip().split()
     if len(text) > KEY_MAX_CHARACTERS or "\n" in text.strip() or len(words) < 2:
-        raise SshKeyInvalid(field="public_key", reason="it must be one line: type, base64 and an optional comment")
+        raise SshKeyInvalid(
+            field="public_key", reason=Reason("it must be one line: type, base64 and an optional comment")
+        )
     if words[0] not in KEY_TYPES:
-        raise SshKeyInvalid(field="public_key", reason=f"its type must be one of {', '.join(KEY_TYPES)}")
+        raise SshKeyInvalid(
+            field="public_key", reason=Reason("its type must be one of {known}", known=", ".join(KEY_TYPES))
+        )
     try:
         key = load_ssh_public_key(" ".join(words[:2]).encode())
     except (ValueError, UnsupportedAlgorithm) as exc:
-        raise SshKeyInvalid(field="public_key", reason="its base64 part does not hold such a key") from exc
+        raise SshKeyInvalid(field="public_key", reason=Reason("its base64 part does not hold such a key")) from exc
     digest = base64.b64encode(ssh_key_fingerprint(key, hashes.SHA256())).decode().rstrip("=")
     return " ".join(words[:2]), f"SHA256:{digest}"
 

@@ -26,6 +26,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.reasons import Reason, either
 from controlplane.network.models import Network
 from controlplane.network.services import port_create
 from controlplane.operations import services as operations
@@ -97,7 +98,8 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
-        InsufficientCapacity, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, ExemptionForOther, ExemptionSpent.
+        InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, ExemptionForOther,
+        ExemptionSpent.
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)
@@ -305,7 +307,7 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
-        InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, Busy.
+        InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
     operations.need_free(instance.pk)
@@ -403,8 +405,8 @@ def instance_change(
 def need_state(instance: Instance, *wanted: str) -> None:
     """Raises InstanceWrongState unless the instance is in one of the states and not being deleted."""
     if instance.is_deleting or instance.state not in wanted:
-        state = "being deleted" if instance.is_deleting else instance.state
-        raise InstanceWrongState(state=state, wanted=" or ".join(wanted))
+        state = Reason("being deleted") if instance.is_deleting else instance.state
+        raise InstanceWrongState(state=state, wanted=either(*wanted))
 
 
 def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason: str) -> None:

@@ -35,6 +35,12 @@ class Actor:
         if self.role in ("viewer", "sovereignty_officer"):
             raise RoleNeeded(role="member")
 
+    def may_look_inside(self) -> None:
+        """Raises RoleNeeded unless the actor is of the project itself: what its guests print is no business of whoever
+        runs, audits or rules the place."""
+        if self.project_id is None or self.role == "sovereignty_officer":
+            raise RoleNeeded(role="viewer")
+
     def may_rule(self, organization_id: UUID) -> None:
         """Raises RoleNeeded unless the actor is a sovereignty officer of this organization."""
         if not self.rules(organization_id):

@@ -16,25 +16,26 @@ from controlplane.identity.selectors import token_get
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
+from controlplane.kernel.reasons import Reason
 
 TOKEN_LIFETIME_MAX_DAYS = 366
 
 
 @transaction.atomic
 def organization_create(*, name: str) -> Organization:
-    with refusing("identity_organization_name_taken", NameTaken(field="name", kind="organization", name=name)):
+    with refusing("identity_organization_name_taken", NameTaken(field="name", kind=Reason("organization"), name=name)):
         return Organization.objects.create(name=check_name(name))
 
 
 @transaction.atomic
 def project_create(organization: Organization, *, name: str) -> Project:
-    with refusing("identity_project_name_taken", NameTaken(field="name", kind="project", name=name)):
+    with refusing("identity_project_name_taken", NameTaken(field="name", kind=Reason("project"), name=name)):
         return Project.objects.create(organization=organization, name=check_name(name))
 
 
 @transaction.atomic
 def user_create(*, email: str, is_operator: bool = False, is_auditor: bool = False) -> User:
-    with refusing("identity_user_email_taken", NameTaken(field="email", kind="user", name=email)):
+    with refusing("identity_user_email_taken", NameTaken(field="email", kind=Reason("user"), name=email)):
         return User.objects.create(email=email, is_operator=is_operator, is_auditor=is_auditor)
 
 
@@ -66,7 +67,7 @@ def token_issue(
     if not timedelta(days=1) <= lifetime <= timedelta(days=TOKEN_LIFETIME_MAX_DAYS):
         raise TokenLifetimeInvalid(field="lifetime_days", limit_days=TOKEN_LIFETIME_MAX_DAYS)
     secret = f"andromede_{secrets.token_urlsafe(32)}"
-    with refusing("identity_token_name_taken", NameTaken(field="name", kind="token", name=name)):
+    with refusing("identity_token_name_taken", NameTaken(field="name", kind=Reason("token"), name=name)):
         token = ApiToken.objects.create(
             user=user,
             project=project,

@@ -14,7 +14,10 @@ Each concrete class has a `code`, which is part of the API: never renamed, never
 over the facts and at the same time the key of its translations; api/problems.py turns it into the caller's language.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
+
+from controlplane.kernel.reasons import Reason
 
 REGISTRY: dict[str, type["CloudError"]] = {}
 
@@ -38,6 +41,11 @@ class CloudError(Exception):
         self.facts = facts
         super().__init__(self.detail.format(**facts))
 
+    @property
+    def reason(self) -> Reason:
+        """Its sentence, to stand in another error's."""
+        return Reason(self.detail, **self.facts)
+
     def as_document(self) -> dict[str, object]:
         """What an operation keeps of it: JSON, enough to render it later in any language."""
         return {
@@ -49,11 +57,13 @@ class CloudError(Exception):
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Reason):
+        return {"template": value.template, "facts": _plain(value.facts)}
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return str(value)
 
@@ -115,9 +125,9 @@ class Unavailable(CloudError):
 
 class IllegalTransition(Conflict):
     code = "illegal_transition"
-    detail = "A {machine} that is {state} cannot become {to}."
+    detail = "It is {state} and cannot become {to}."
 
 
 class StateConflict(Conflict):
     code = "state_conflict"
-    detail = "The {machine} changed meanwhile. Read it again and repeat the request if it still makes sense."
+    detail = "It changed meanwhile. Read it again and repeat the request if it still makes sense."

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from controlplane.kernel.errors import InvalidRequest
+from controlplane.kernel.reasons import Reason
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-NAME_RULE = "1 to 63 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"
+NAME_RULE = Reason(
+    "1 to 63 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"
+)
 LABEL_KEY = re.compile(r"[a-z0-9A-Z]([-a-zA-Z0-9_./]{0,61}[a-zA-Z0-9])?")
 LABEL_VALUE = re.compile(r"([a-zA-Z0-9]([-a-zA-Z0-9_./]{0,61}[a-zA-Z0-9])?)?")
 LABELS_MAX = 64

@@ -20,9 +20,10 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
-from controlplane.kernel.fields import In
-from controlplane.kernel.listing import Listing, flag
+from controlplane.kernel.fields import CONTROL, In
+from controlplane.kernel.listing import Listing, flag, invalid
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.reasons import Reason
 
 NO_VERSION = -1
 OCTET_STREAM = "application/octet-stream"
@@ -32,6 +33,12 @@ ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
 Body = dict[str, Any]
 Handler = Callable[..., Any]
 M = TypeVar("M", bound=Model)
+
+
+class InvalidPath(InvalidRequest):
+    code = "invalid_path"
+    title = "Invalid path"
+    detail = "The {part} in the path has a control character: no name and no id has one."
 
 
 class UnknownParameter(InvalidRequest):
@@ -97,6 +104,16 @@ def parse(body_class: type[In], request: Request) -> Body:
     body = body_class(data=request.data)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)
+
+
+def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> None:
+    """The database takes no NUL, and nothing that is looked for here has one of its kin."""
+    for part, text in path.items():
+        if CONTROL.search(text):
+            raise InvalidPath(part=part)
+    for name, texts in request.query_params.lists():
+        if any(CONTROL.search(text) for text in texts):
+            raise invalid(name[:80], Reason("it has a control character."))
 
 
 def _refuse_unknown(request: Request, known: Mapping[str, str]) -> None:
@@ -194,6 +211,11 @@ class View(APIView):
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = JsonAlways
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Before anything of the path or query is looked for."""
+        super().initial(request, *args, **kwargs)
+        _refuse_control_characters(request, self.kwargs)
 
 
 def found(get: Callable[[str], M], ref: str, *, at: str) -> M:

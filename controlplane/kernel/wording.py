@@ -1,19 +1,21 @@
 """Errors in the language of whoever reads them. The English template is the key of its translations.
 
-A fact `explanation_fr` stands in for `explanation` where French is spoken: what is rendered by other means comes in all
-languages at once.
+A fact that is a Reason is said in that language too. A fact `explanation_fr` stands in for `explanation` where French
+is spoken: what is rendered by other means comes in all languages at once.
 """
 
 import string
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from django.utils.translation import get_language, gettext
 
 from controlplane.kernel.errors import REGISTRY, CloudError
+from controlplane.kernel.reasons import Reason
 
 LINKS = ("blocking_operation", "placement_decision")
-# Facts that are words themselves. Where they are always the same words, they have a translation of their own.
+# Facts that are words themselves: nothing for programs.
 PROSE = frozenset({"reason", "explanation", "obstacle", "rule"})
 
 
@@ -38,7 +40,7 @@ def describe(error: type[CloudError], facts: Mapping[str, object]) -> dict[str, 
 
 def describe_document(document: Mapping[str, object]) -> dict[str, object]:
     """The same of what CloudError.as_document() made, perhaps of an error that has changed since or is gone."""
-    facts = document.get("facts")
+    facts = _revived(document.get("facts"))
     error = REGISTRY.get(str(document["code"]))
     if error is not None and isinstance(facts, Mapping) and _named(error.detail) <= facts.keys():
         return describe(error, facts)
@@ -52,9 +54,21 @@ def describe_document(document: Mapping[str, object]) -> dict[str, object]:
 
 def _spoken(facts: Mapping[str, object]) -> dict[str, object]:
     suffix = f"_{language()}"
-    words = {name: gettext(str(facts[name])) for name in PROSE & facts.keys() if facts[name]}
+    words = {name: _said(fact) if isinstance(fact, Reason) else fact for name, fact in facts.items()}
     rendered = {name.removesuffix(suffix): facts[name] for name in facts if name.endswith(suffix)}
-    return {**facts, **words, **rendered}
+    return words | rendered
+
+
+def _said(reason: Reason) -> str:
+    return gettext(reason.template).format(**_spoken(reason.facts))
+
+
+def _revived(value: Any) -> Any:
+    """Facts with the reasons among them, of what CloudError.as_document() wrote."""
+    if not isinstance(value, Mapping):
+        return value
+    facts = {name: _revived(fact) for name, fact in value.items()}
+    return Reason(facts["template"], **facts["facts"]) if facts.keys() == {"template", "facts"} else facts
 
 
 @cache

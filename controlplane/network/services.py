@@ -12,6 +12,7 @@ from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.reasons import Reason
 from controlplane.network.errors import (
     AddressesExhausted,
     NetworkInUse,
@@ -56,12 +57,17 @@ def parse_cidr(cidr: str) -> IPv4Network:
     try:
         subnet = IPv4Network(cidr)
     except ValueError as exc:
-        raise SubnetInvalid(field="cidr", cidr=cidr[:40], reason=str(exc)) from exc
+        reason = Reason("write an IPv4 range with its first address, such as 10.0.0.0/24")
+        raise SubnetInvalid(field="cidr", cidr=cidr[:40], reason=reason) from exc
     shortest, longest = PREFIX_RANGE
     if not shortest <= subnet.prefixlen <= longest:
-        raise SubnetInvalid(field="cidr", cidr=cidr, reason=f"its prefix must be /{shortest} to /{longest}")
+        raise SubnetInvalid(
+            field="cidr",
+            cidr=cidr,
+            reason=Reason("its prefix must be /{shortest} to /{longest}", shortest=shortest, longest=longest),
+        )
     if not any(subnet.subnet_of(private) for private in PRIVATE):
-        raise SubnetInvalid(field="cidr", cidr=cidr, reason="it is not within 10/8, 172.16/12 or 192.168/16")
+        raise SubnetInvalid(field="cidr", cidr=cidr, reason=Reason("it is not within 10/8, 172.16/12 or 192.168/16"))
     return subnet
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from controlplane.catalog import keys
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason, told_by
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
 from controlplane.placement.core.cosignature import Demand
 from controlplane.placement.core.signed import Signed, sign
@@ -92,7 +93,7 @@ def load(path: Path, role: str) -> SigningKey:
     try:
         return SigningKey(role, keys.read_private_key(path))
     except keys.BadKey as exc:
-        raise KeyMissing(reason=str(exc)) from exc
+        raise KeyMissing(reason=told_by(exc)) from exc
 
 
 def public_keys(folder: Path, role: str) -> dict[str, str]:
@@ -106,7 +107,7 @@ def public_keys(folder: Path, role: str) -> dict[str, str]:
         try:
             public_key = keys.read_public_key(path.read_text())
         except keys.BadKey as exc:
-            raise KeyMissing(reason=f"{path} {exc}") from exc
+            raise KeyMissing(reason=Reason("the key in {path} {error}", path=path, error=told_by(exc))) from exc
         found[key_id(role, public_key)] = public_key
     return found
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from controlplane.kernel import clock, key_files
+from controlplane.kernel.reasons import Reason
 from controlplane.nodes.errors import CertificateRequestInvalid
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
@@ -75,11 +76,11 @@ def sign_node(folder: Path, *, request_pem: bytes, node_id: UUID, zone: str) -> 
         is_signed = request.is_signature_valid
         key = request.public_key()
     except (ValueError, InvalidSignature) as exc:
-        raise CertificateRequestInvalid(field="csr", reason="it is not a PEM certificate request") from exc
+        raise CertificateRequestInvalid(field="csr", reason=Reason("it is not a PEM certificate request")) from exc
     if not is_signed:
-        raise CertificateRequestInvalid(field="csr", reason="its signature is broken")
+        raise CertificateRequestInvalid(field="csr", reason=Reason("its signature is broken"))
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise CertificateRequestInvalid(field="csr", reason="its key is not ECDSA P-256")
+        raise CertificateRequestInvalid(field="csr", reason=Reason("its key is not ECDSA P-256"))
     names: list[x509.GeneralName] = [
         x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
         x509.DNSName(server_name(node_id)),

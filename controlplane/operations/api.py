@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.listing import Listing, among, contains_id, created_after, exactly, invalid
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import route
 from controlplane.operations import selectors, services
 from controlplane.operations.models import OPERATION, Operation
@@ -60,7 +61,7 @@ class OperationCancel(OperationView):
 
 def _seconds(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,2}s?", text) or int(text.rstrip("s")) > WAIT_MAX_S:
-        raise invalid("wait", f"it must be 0s to {WAIT_MAX_S}s.")
+        raise invalid("wait", Reason("it must be 0s to {limit_s}s.", limit_s=WAIT_MAX_S))
     return int(text.rstrip("s"))
 
 

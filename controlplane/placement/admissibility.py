@@ -23,7 +23,7 @@ from controlplane.placement.core.canonical import digest, dumps
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.effective import Demand, Subject
-from controlplane.placement.models import PolicyDocument, PolicyHead
+from controlplane.placement.models import PolicyDocument
 from controlplane.placement.selectors import Standing
 
 # One row. Zones and classifications are tens; what they are is the operator's, and raises no number.
@@ -100,9 +100,6 @@ def look(organization_id: UUID, resource_id: UUID) -> Sight:
     with connection.cursor() as cursor:
         cursor.execute(SIGHT, {"organization": organization_id, "resource": resource_id})
         epoch, platform, organization, scene, is_own, classifications, lineage, has_clauses = cursor.fetchone()
-    if organization is None:
-        PolicyHead.objects.get_or_create(organization_id=organization_id)
-        return look(organization_id, resource_id)
     return Sight(
         organization_id=organization_id,
         resource_id=resource_id,

@@ -23,7 +23,7 @@ from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.request import Group, Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Source, Subject
-from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, Exemption
 
@@ -96,7 +96,7 @@ def take(
         NoAllocation: what it must be near to has no place itself.
         UnknownHost, TooManyAtoms.
     """
-    near = near if near is not None else _near(ask)
+    near = near if near is not None else selectors.nodes_of(ask.near)
     return _decided(ask, resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib), near, attempt=attempt)
 
 
@@ -107,7 +107,7 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
     Raises:
         TooManyAtoms
     """
-    ask = replace(ask, zones=(), group=None, traits=frozenset())
+    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None)
     return _decided(ask, Resources(), frozenset({str(node_id)}), is_there=True)
 
 
@@ -125,6 +125,7 @@ def _decided(
         traits=ask.traits,
         groups=_groups(ask),
         near=near,
+        host=selectors.host_named(ask.host) if ask.host is not None else None,
         policies=demand.policies,
         roles=ask.roles or ROLES_OF[ask.operation],
         classifications=demand.classifications,
@@ -147,11 +148,6 @@ def _exemptions(ask: Ask, demand: Demanded, now: datetime) -> list[Exemption]:
     """For any zone: one that helps nowhere the consumer could be admits nothing."""
     deed = exemptions.Deed(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
     return exemptions.in_force(deed, now)
-
-
-def _near(ask: Ask) -> frozenset[str]:
-    nodes = selectors.nodes_of(ask.near)
-    return nodes if ask.host is None else nodes | {selectors.host_named(ask.host)}
 
 
 def _groups(ask: Ask) -> tuple[Group, ...]:
@@ -241,17 +237,24 @@ def refuse(ask: Ask, taken: Taken) -> NoReturn:
 
     Raises:
         PolicyUnsatisfiable: no zone that it could be in is admitted.
-        InsufficientCapacity: a zone is, and has no room.
+        InsufficientCapacity: some nodes may take it, and none of them has room.
+        NoPlace: a zone is admitted, and its nodes are kept from it by something else than a lack of room.
     """
     stored = store(ask, taken)
     lines = {language: " ".join(tenant(stored.document, language)) for language in ("en", "fr")}
-    error = InsufficientCapacity if is_place_admitted(ask, taken.decision) else PolicyUnsatisfiable
-    raise error(explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(stored.pk))
+    raise _refusal(ask, taken.decision)(
+        explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(stored.pk)
+    )
 
 
-def is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
-    """Some zone that it could be in is admitted by all policies and not all of its nodes are kept from such data, so
-    that only room is lacking."""
+def _refusal(ask: Ask, decision: core.Decision) -> type[InsufficientCapacity | NoPlace | PolicyUnsatisfiable]:
+    if decision.verdict == "no_capacity":
+        return InsufficientCapacity
+    return NoPlace if _is_place_admitted(ask, decision) else PolicyUnsatisfiable
+
+
+def _is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
+    """Some zone that it could be in is admitted by all policies, and not all of its nodes are kept from such data."""
     in_question = _zones_in_question(ask, decision)
     zones = [zone for zone in decision.zones if zone.zone in in_question]
     return any(
@@ -261,10 +264,11 @@ def is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
 
 
 def _zones_in_question(ask: Ask, decision: core.Decision) -> set[str]:
-    """Where it could be at all: in the zones that were asked for, beside what it must be near to."""
+    """Where it could be at all: in the zones that were asked for, beside what it must be near to, on the host."""
     zones = {zone.zone for zone in decision.zones}
     if ask.zones:
         zones &= set(ask.zones)
-    if decision.request.near:
-        zones &= set(Node.objects.filter(pk__in=decision.request.near).values_list("zone_id", flat=True))
+    nodes = decision.request.near if decision.request.host is None else {decision.request.host}
+    if nodes:
+        zones &= set(Node.objects.filter(pk__in=nodes).values_list("zone_id", flat=True))
     return zones

@@ -7,6 +7,15 @@ class InsufficientCapacity(Conflict):
     detail = "No node can take it at the moment. {explanation}"
 
 
+class NoPlace(Conflict):
+    """Room is not what is lacking: a zone is closed, nodes are cordoned or silent, or a feature or a rule of affinity
+    keeps it away."""
+
+    code = "placement.no_place"
+    title = "No place for it"
+    detail = "There is no place for it as things stand. {explanation}"
+
+
 class FleetChanged(Unavailable):
     code = "placement.fleet_changed"
     detail = "The fleet changed faster than places on it could be taken. Try again."

@@ -17,6 +17,7 @@ from controlplane.catalog import keys, officer_keys
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.errors import NoKeyset
 from controlplane.placement.core import exemption as core
@@ -76,11 +77,14 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         raise PersonNeeded()
     now = clock.now()
     if now - new.decision.created_at > RECENT:
-        raise ExemptionNotPossible(field="decision", reason="the refusal is more than a day old; ask for it again")
+        reason = Reason("the refusal is more than a day old; ask for it again")
+        raise ExemptionNotPossible(field="decision", reason=reason)
     waived = _waivable(new)
     _check_first(new, now)
     if not timedelta(minutes=5) <= new.lifetime <= core.LONGEST:
-        raise ExemptionNotPossible(field="hours", reason=f"it lasts from 5 minutes to {core.LONGEST.days * 24} hours")
+        raise ExemptionNotPossible(
+            field="hours", reason=Reason("it lasts from 5 minutes to {hours} hours", hours=core.LONGEST.days * 24)
+        )
     exemption = Exemption.objects.create(
         project=project,
         resource_ids=[new.decision.consumer_id],
@@ -112,20 +116,25 @@ def _waivable(new: NewExemption) -> list[str]:
     decision = new.decision
     if never := core.never_waived(decision.classifications):
         raise ExemptionNotPossible(
-            field="decision", reason=f"data classified {', '.join(never)} allows none in software"
+            field="decision",
+            reason=Reason("data classified {known} allows none in software", known=", ".join(never)),
         )
     zones = {zone["zone"]: zone for zone in spelt_out(decision.document)["zones"]}
     if new.zone not in zones:
-        raise ExemptionNotPossible(field="zone", reason=f"the decision says nothing of zone {new.zone!r}")
+        raise ExemptionNotPossible(
+            field="zone", reason=Reason("the decision says nothing of zone {zone!r}", zone=new.zone)
+        )
     failing = [each for each in zones[new.zone]["results"] if each["result"] != "T"]
     if not failing:
-        raise ExemptionNotPossible(field="zone", reason=f"no clause refuses zone {new.zone}")
+        raise ExemptionNotPossible(field="zone", reason=Reason("no clause refuses zone {zone}", zone=new.zone))
     atoms = {f"{policy['id']}/{atom['id']}": atom for policy in decision.policies.document for atom in policy["atoms"]}
     waived = [f"{each['policy']}/{each['atom']}" for each in failing]
     fixed = [name for name in waived if not atoms.get(name, {}).get("waivable", False)]
     if fixed:
         names = ", ".join(name.split("/")[-1] for name in fixed)
-        raise ExemptionNotPossible(field="decision", reason=f"these clauses cannot be waived: {names}")
+        raise ExemptionNotPossible(
+            field="decision", reason=Reason("these clauses cannot be waived: {names}", names=names)
+        )
     return waived
 
 
@@ -163,7 +172,7 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
     elif duty == "sovereignty_officer":
         actor.may_rule(exemption.project.organization_id)
     else:
-        raise ApprovalInvalid(field="duty", reason=f"it is one of {', '.join(DUTIES)}")
+        raise ApprovalInvalid(field="duty", reason=Reason("it is one of {known}", known=", ".join(DUTIES)))
 
 
 def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
@@ -257,7 +266,7 @@ def as_core(exemption: Exemption) -> core.Exemption:
             for each in exemption.approvals
         )
     except (LookupError, TypeError, ValueError) as exc:
-        raise Malformed("approvals", "must be what exemption_approve writes") from exc
+        raise Malformed("approvals", Reason("must be what exemption_approve writes")) from exc
     return core.Exemption(terms_of(exemption), approvals)
 
 

@@ -13,6 +13,7 @@ from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text, Whole
 from controlplane.kernel.listing import Listing, exactly, invalid
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.placement import exemptions, selectors
 from controlplane.placement.core.exemption import KIND, LONGEST, USUAL
@@ -134,7 +135,7 @@ class ExemptionReport(ActorView):
         name = request.query_params.get("quarter")
         quarter = quarter_of(clock.now()) if name is None else quarter_named(name)
         if quarter is None:
-            raise invalid("quarter", "it must be a year and a quarter, such as 2026-Q4.")
+            raise invalid("quarter", Reason("it must be a year and a quarter, such as 2026-Q4."))
         return Response(ExemptionReportOut(report(selectors.exemptions(self.actor), quarter)).data)
 
 

@@ -40,7 +40,8 @@ class Classification(models.Model):
 
 
 class PolicyHead(models.Model):
-    """Which generation of policies is in force under an organization, or (without one) for the whole platform.
+    """Which generation of policies is in force under an organization, or (without one) for the whole platform. It is
+    made with the organization, by a trigger.
 
     `version` grows with every change of any policy under it, in that change's transaction. Whoever writes what rests on
     policies takes a SHARE lock, so that no decision taken under older ones is written after they are gone.

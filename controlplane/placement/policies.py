@@ -216,7 +216,6 @@ def lock_head(owner: Owner) -> PolicyHead:
     """From here to the end of the transaction, nobody else changes a policy under it, and nothing is written that rests
     on one."""
     ruler = owner.ruler
-    PolicyHead.objects.get_or_create(organization=ruler)
     return PolicyHead.objects.select_for_update().get(organization=ruler)
 
 

@@ -37,7 +37,7 @@ def check(ask: Ask) -> None:
     """Would it be admitted now? Takes nothing. A refusal is stored, and its decision's id goes with the error.
 
     Raises:
-        ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity.
+        ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
         NoAllocation: what it must be near to has no place itself.
     """
     taken = weigh(ask)
@@ -62,7 +62,7 @@ def check_here(ask: Ask) -> Taken:
     operation decides again, what admits it has to be kept: `keep_exempted`.
 
     Raises:
-        NoAllocation, PolicyUnsatisfiable.
+        NoAllocation, PolicyUnsatisfiable, NoPlace.
     """
     taken = take_again(ask, _allocation(ask.consumer_id).node_id)
     if not taken.decision.is_admitted:
@@ -86,7 +86,7 @@ def renew(ask: Ask) -> Decision:
     decision that is as new as the policies and facts.
 
     Raises:
-        NoAllocation, PolicyUnsatisfiable.
+        NoAllocation, PolicyUnsatisfiable, NoPlace.
         FleetChanged: policies or facts keep changing; worth another try.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
@@ -110,7 +110,7 @@ def check_growth(ask: Ask) -> None:
     """Would its own node let the consumer have these amounts now? Takes nothing.
 
     Raises:
-        NoAllocation, PolicyUnsatisfiable, InsufficientCapacity.
+        NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
     """
     _growth(ask)
 
@@ -119,7 +119,7 @@ def claim(ask: Ask) -> Allocation:
     """The consumer's place: the one it has, or the best that can be had now.
 
     Raises:
-        PolicyUnsatisfiable, InsufficientCapacity: with the stored decision.
+        PolicyUnsatisfiable, InsufficientCapacity, NoPlace: with the stored decision.
         NoAllocation: what it must be near to has no place itself.
         FleetChanged: worth another try.
     """
@@ -139,7 +139,7 @@ def grow(ask: Ask) -> None:
     """Give the consumer's allocation at least these amounts, on its own node.
 
     Raises:
-        NoAllocation, PolicyUnsatisfiable, InsufficientCapacity.
+        NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
         FleetChanged: worth another try.
     """
     more, taken = _growth(ask)

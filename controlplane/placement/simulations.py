@@ -64,13 +64,13 @@ def admissible_zones(policies: Sequence[Policy]) -> list[str]:
 
 
 def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:
-    """How often the flavor fits into the zone now, under the project's policies, and the most that one instance could
-    get there."""
+    """How often the flavor fits into the zone now, under the project's policies (without one: the platform's), and
+    the most that one instance could get there."""
     request = Request(
         consumer="instance",
         resources=Resources(flavor.vcpus, flavor.memory_mib, flavor.disk_gib),
         zones=(zone.pk,),
-        policies=effective.of_project(project) if project is not None else (),
+        policies=effective.of_organization(None) if project is None else effective.of_project(project),
         roles=ROLES_OF["instance.create"],
     )
     fleet = FLEET.current()

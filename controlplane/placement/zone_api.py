@@ -12,6 +12,7 @@ from controlplane.identity.api import ActorView
 from controlplane.identity.errors import ProjectNotFound
 from controlplane.identity.models import Project
 from controlplane.kernel.listing import invalid
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, found, found_all, route
 from controlplane.placement import classifications, effective, policies, simulations
 from controlplane.placement.core.policy import Policy
@@ -50,20 +51,23 @@ class ZoneList(ActorView):
         try:
             return effective.of_project(identity.project_get(self.actor, ref))
         except ProjectNotFound as exc:
-            raise invalid("admissible_for", "it must be a classification or a project.") from exc
+            raise invalid("admissible_for", Reason("it must be a classification or a project.")) from exc
 
 
 class ZoneCapacity(ActorView):
     @route(
         "zone_capacity_get",
         CapacityOut,
-        query={"flavor": "How many instances of this flavor fit, under the policies of the credential's project."},
+        query={
+            "flavor": "How many instances of this flavor fit, under the policies of the credential's project, or "
+            "without one the platform's."
+        },
     )
     def get(self, request: Request) -> Response:
         zone = catalog.zone_get(self.kwargs["zone"])
         ref = request.query_params.get("flavor")
         if ref is None:
-            raise invalid("flavor", "it must be given.")
+            raise invalid("flavor", Reason("it must be given."))
         flavor = catalog.flavor_get(ref)
         project = identity.projects(self.actor).filter(Q(pk=self.actor.project_id)).first()
         return Response(CapacityOut(simulations.capacity(zone, flavor, project)).data)

@@ -12,6 +12,7 @@ from controlplane.audit import evidence
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
@@ -144,17 +145,17 @@ def _operation(row: Row) -> Operation:
     """The live operation that the permit is for."""
     operation = Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=row.operation_id).first()
     if operation is None or (operation.kind, operation.resource_id) != (row.op, row.resource_id):
-        raise PermitOutdated(reason="there is no such operation.")
+        raise PermitOutdated(reason=Reason("there is no such operation."))
     if operation.state not in UNDER_WAY:
-        raise PermitOutdated(reason="nobody works on the operation.")
+        raise PermitOutdated(reason=Reason("nobody works on the operation."))
     return operation
 
 
 def _check_row(row: Row, wanted: Work) -> None:
     if row.generation != wanted.generation:
-        raise PermitOutdated(reason=f"it is at generation {wanted.generation}.")
+        raise PermitOutdated(reason=Reason("it is at generation {generation}.", generation=wanted.generation))
     if row.project_id != wanted.subject.project.pk:
-        raise PermitOutdated(reason="it belongs to another project.")
+        raise PermitOutdated(reason=Reason("it belongs to another project."))
 
 
 def _limits(wanted: Work, node: Node) -> Limits:
@@ -170,13 +171,13 @@ def _limits(wanted: Work, node: Node) -> Limits:
 def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
     """What the node would find out by its charter, and what it has to attest before it gets more than public data."""
     if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
-        raise NodeNotCleared(reason="it has no charter that holds now.")
+        raise NodeNotCleared(reason=Reason("it has no charter that holds now."))
     if charter.zone != node.zone_id:
-        raise NodeNotCleared(reason=f"its charter is for the zone {charter.zone}.")
+        raise NodeNotCleared(reason=Reason("its charter is for the zone {zone}.", zone=charter.zone))
     if not charter.covers(demand.classifications):
-        raise NodeNotCleared(reason="its charter does not allow them.")
+        raise NodeNotCleared(reason=Reason("its charter does not allow them."))
     if set(demand.classifications) - {PUBLIC} and not node.attests:
-        raise NodeNotCleared(reason=node.hook_problem or "it has not attested itself for too long.")
+        raise NodeNotCleared(reason=node.hook_problem or Reason("it has not attested itself for too long."))
 
 
 def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:

@@ -12,6 +12,7 @@ from controlplane.catalog import keys as algorithms
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.reasons import Reason
 from controlplane.nodes import keys
 from controlplane.nodes.trust import Trusted
 from controlplane.placement import permits
@@ -64,7 +65,7 @@ def _answer(row: Row) -> None:
     envelope = signed.read(bytes(row.document or b""))
     said = _said(envelope, reading.trusted)
     if row.decision is None or str(row.decision.pk) != said.decision or not row.decision.is_admitted:
-        raise PermitDisputed(reason="it does not follow from the decision that it names.")
+        raise PermitDisputed(reason=Reason("it does not follow from the decision that it names."))
     known = believed.of(said.zone, said.epoch)
     if known.epoch != said.epoch or not permits.stands(row.decision, reading.standing) or clock.now() >= said.exp:
         move(row, PERMIT, "void")
@@ -81,21 +82,21 @@ def _said(envelope: Signed, trusted: Trusted) -> Permit:
     """What the signer signed, if it did."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
-        raise PermitDisputed(reason=f"its key {envelope.key_id} is no signer's.")
+        raise PermitDisputed(reason=Reason("its key {key} is no signer's.", key=envelope.key_id))
     try:
         envelope.check(KIND, algorithms.verifier(key.public_key))
         return parse(envelope.payload)
     except (BadDocument, Malformed) as exc:
-        raise PermitDisputed(reason=f"{exc}.") from exc
+        raise PermitDisputed(reason=Reason("{error}.", error=exc)) from exc
 
 
 def _compare(said: Permit, own: Permit) -> None:
     ours, theirs = own.payload(), said.payload()
     other = [name for name in ours if name not in OF_THE_MOMENT and ours[name] != theirs[name]]
     if other:
-        raise PermitDisputed(reason=f"it would say something else of {', '.join(other)}.")
+        raise PermitDisputed(reason=Reason("it would say something else of {fields}.", fields=", ".join(other)))
     if said.exp > own.exp or said.nbf > clock.now():
-        raise PermitDisputed(reason="it lasts longer than what it rests on.")
+        raise PermitDisputed(reason=Reason("it lasts longer than what it rests on."))
 
 
 @transaction.atomic

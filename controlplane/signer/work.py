@@ -10,6 +10,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
+from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.operations.models import Operation
 from controlplane.placement.core.permit import Contents, address
@@ -43,11 +44,11 @@ def of(operation: Operation) -> Work:
     """
     read = KINDS.get(operation.kind)
     if read is None:
-        raise PermitOutdated(reason=f"{operation.kind} needs none.")
+        raise PermitOutdated(reason=Reason("{kind} needs none.", kind=operation.kind))
     try:
         return read(operation)
     except ObjectDoesNotExist as exc:
-        raise PermitOutdated(reason="what it is about is gone.") from exc
+        raise PermitOutdated(reason=Reason("what it is about is gone.")) from exc
 
 
 def _of_instance(operation: Operation) -> Work:

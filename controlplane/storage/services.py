@@ -17,6 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.reasons import Reason, either
 from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue, need_free
 from controlplane.placement import exemptions, lineage
@@ -74,8 +75,8 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, PolicyUnsatisfiable, UnknownHost,
-        ExemptionForOther, ExemptionSpent.
+        ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
+        UnknownHost, ExemptionForOther, ExemptionSpent.
     """
     volume, ask = _plan(actor, project, new)
     placement.check(ask)
@@ -180,7 +181,7 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
 
     Raises:
         VolumeCannotShrink: `size_gib` is not above the present size.
-        VolumeWrongState, QuotaExceeded, InsufficientCapacity, Busy.
+        VolumeWrongState, QuotaExceeded, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
     need_free(volume.pk)
@@ -222,7 +223,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         raise VolumeInUse(instance=str(attached_to))
     volume_lock(volume)
     if volume.state == "in-use":
-        raise VolumeWrongState(state=volume.state, wanted="not attached")
+        raise VolumeWrongState(state=volume.state, wanted=Reason("not attached"))
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
     record(actor, "volume.delete", volume.pk, project_id=volume.project_id)
     return enqueue(actor, Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True))
@@ -250,5 +251,5 @@ def volume_lock(volume: Volume) -> None:
 def need_state(volume: Volume, *wanted: str) -> None:
     """Raises VolumeWrongState unless the volume is in one of the states and not being deleted."""
     if volume.is_deleting or volume.state not in wanted:
-        state = "being deleted" if volume.is_deleting else volume.state
-        raise VolumeWrongState(state=state, wanted=" or ".join(wanted))
+        state = Reason("being deleted") if volume.is_deleting else volume.state
+        raise VolumeWrongState(state=state, wanted=either(*wanted))

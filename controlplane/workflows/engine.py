@@ -132,7 +132,7 @@ def _fail(operation: Operation, name: str, exc: CloudError, *, has_return: bool)
         _retry(operation, name, exc)
     elif exc.retryable:
         limit_s = int((operation.deadline_at - operation.created_at).total_seconds())
-        _turn_back(operation, DeadlineExceeded(limit_s=limit_s, obstacle=str(exc)), name)
+        _turn_back(operation, DeadlineExceeded(limit_s=limit_s, obstacle=exc.reason), name)
     else:
         _turn_back(operation, exc, name)
 

@@ -7,6 +7,7 @@ from controlplane.catalog import image_source, image_store
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceUnavailable
 from controlplane.catalog.models import Image
 from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled
 from controlplane.operations.models import Operation
@@ -30,7 +31,7 @@ def fetch(operation: Operation) -> Effect:
     except ImageSourceUnavailable as exc:
         if operation.attempts + 1 < FETCH_ATTEMPTS:
             raise
-        raise ImageSourceFailed(reason=str(exc.facts["reason"])) from exc
+        raise ImageSourceFailed(reason=exc.facts["reason"]) from exc
     return lambda: _set_received(image, received)
 
 
@@ -48,7 +49,7 @@ def _check_wanted(operation: Operation, now: datetime) -> None:
     if leases.is_cancel_requested(operation) or image_of(operation).state == "deleted":
         raise Cancelled()
     if now >= operation.deadline_at:
-        raise ImageSourceFailed(reason="the server is too slow.")
+        raise ImageSourceFailed(reason=Reason("the server is too slow."))
 
 
 def _set_received(image: Image, received: image_store.Received) -> None:

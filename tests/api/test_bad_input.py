@@ -1,6 +1,8 @@
 """What cannot be meant: refused with the field named, and nothing written."""
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -10,6 +12,7 @@ from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaUse
 from controlplane.storage.models import Volume
 from tests.api.client import Caller
+from tests.api.contract import contract
 from tests.world import Cloud
 
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
@@ -211,3 +214,18 @@ def test_a_body_that_is_something_else(api: Caller, content_type: str) -> None:
 def test_an_action_takes_no_body(api: Caller) -> None:
     answer = api.post("operations/01890000-0000-7000-8000-000000000000/actions/cancel", {"force": True})
     assert answer.problem == (400, "invalid_request", "/force")
+
+
+@pytest.mark.parametrize("character", ["\x00", "\n", "\x7f", "\x85", "\u2028", "\u202e"])
+def test_control_characters_in_the_path_and_query_of_every_route(operator: Caller, character: str) -> None:
+    bad, wrong = f"x{quote(character)}", []
+    for path, methods in contract()["paths"].items():
+        for method, each in methods.items():
+            for parameter in each.get("parameters", []):
+                name, place = parameter["name"], parameter["in"]
+                url = re.sub(r"{\w+}", "x", path.replace(f"{{{name}}}", bad) if place == "path" else path)
+                answer = operator.call(method.upper(), url if place == "path" else f"{url}?{name}={bad}", {})
+                expected = (400, "invalid_path", None) if place == "path" else (400, "invalid_parameter", name)
+                if answer.problem != expected or name not in answer.body["detail"]:
+                    wrong.append((method, url, name, answer.problem))
+    assert wrong == []

@@ -1,6 +1,7 @@
 """Instances: created, seen, changed, deleted."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from controlplane.catalog.models import Flavor
 from controlplane.compute.models import Instance
+from controlplane.identity.services import token_issue, user_create
 from controlplane.network.models import Port
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
@@ -16,6 +18,7 @@ from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.api.tokens import make_token
 from tests.world import Cloud, make_image, run
 
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
@@ -212,6 +215,19 @@ def test_the_console(api: Caller, cloud: Cloud, instance: Instance) -> None:
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.text == "\N{REPLACEMENT CHARACTER} boot 1\r\nboot 2\r\n"
     assert api.get("instances/web/console-log?max_bytes=8").text == "boot 2\r\n"
+
+
+def test_the_console_is_for_members_of_the_project(
+    api: Caller, viewer: Caller, operator: Caller, cloud: Cloud, instance: Instance
+) -> None:
+    cloud.fake.consoles[instance.pk] = b"secret"
+    user = user_create(email="auditor@example.org", is_auditor=True)
+    auditor = token_issue(user, project=None, name="audit", role="viewer", lifetime=timedelta(days=1))[1]
+    officer = make_token(cloud.tenant.project, role="sovereignty_officer")
+    assert [each.get("instances/web/console-log").text for each in (api, viewer)] == ["secret", "secret"]
+    for caller in (operator, Caller(auditor, "alpha"), Caller(officer, "alpha")):
+        assert caller.get("instances/web").status == 200
+        assert caller.get("instances/web/console-log").problem == (403, "identity.role_needed", None)
 
 
 def test_no_console_without_a_node(api: Caller, cloud: Cloud) -> None:

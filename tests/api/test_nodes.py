@@ -16,7 +16,7 @@ def test_cordon_and_uncordon(operator: Caller, cloud: Cloud) -> None:
     body = operator.post("/v1/nodes/node-1/actions/cordon", {"reason": "its fan"}).body
     assert (body["is_cordoned"], body["cordon_reason"]) == (True, "its fan")
     answer = operator.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"})
-    assert answer.problem[1] == "insufficient_capacity"
+    assert answer.problem == (409, "placement.no_place", None)
     body = operator.post("/v1/nodes/node-1/actions/uncordon").body
     assert (body["is_cordoned"], body["cordon_reason"]) == (False, "")
 

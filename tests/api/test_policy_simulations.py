@@ -3,14 +3,10 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
-from controlplane.operations.models import Operation
-from controlplane.placement.models import Allocation, Binding, Decision, PolicyVersion
 from controlplane.placement.policies import policy_set
-from controlplane.quotas.models import QuotaUse
-from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.services.policies import EU, SNC, import_all
 from tests.world import Cloud, make_node
@@ -20,9 +16,14 @@ HOME = {"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}
 SMALL = {"operation": "instance.create", "vcpus": 1, "memory_mib": 128, "disk_gib": 1}
 
 
-def rows() -> list[int]:
-    kept = (Instance, Volume, Operation, Allocation, Decision, Binding, PolicyVersion, QuotaUse)
-    return [model.objects.count() for model in kept]
+def rows() -> dict[str, int]:
+    """How many each table has."""
+    with connection.cursor() as cursor:
+        counts = {}
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")
+            counts[table] = cursor.fetchone()[0]
+    return counts
 
 
 def test_a_simulation_decides_and_keeps_nothing(api: Caller, cloud: Cloud) -> None:
@@ -32,6 +33,15 @@ def test_a_simulation_decides_and_keeps_nothing(api: Caller, cloud: Cloud) -> No
     refused = api.post(SIMULATIONS, SMALL | {"policy_atoms": [HOME | {"value": ["us-va-1"]}]})
     assert (refused.status, refused.body["is_admitted"]) == (200, False)
     assert "resource/home" in " ".join(refused.body["explanation"])
+    assert rows() == before
+
+
+def test_not_even_the_first_question_of_an_organization_writes(stranger: Caller, cloud: Cloud) -> None:
+    stranger.project = "beta"
+    before = rows()
+    assert stranger.post(SIMULATIONS, SMALL).status == 200
+    assert stranger.post("volumes?dry_run=true", BODIES["volumes"]).status == 200
+    assert stranger.get("/v1/zones/fr-idf-1/capacity?flavor=tiny").status == 200
     assert rows() == before
 
 
@@ -148,6 +158,8 @@ def test_how_much_fits_into_a_zone(api: Caller, operator: Caller, cloud: Cloud) 
     policy_set(SYSTEM, atoms=[HOME], project=cloud.tenant.project)
     assert (api.get(path).body["fits"], api.get(path).body["largest"]) == (0, None)
     assert operator.get(path).body["fits"] == 3
+    policy_set(SYSTEM, atoms=[HOME])
+    assert (operator.get(path).body["fits"], operator.get(path).body["largest"]) == (0, None)
     assert api.get("/v1/zones/us-va-1/capacity").problem == (400, "invalid_parameter", "flavor")
     assert api.get("/v1/zones/mars-1/capacity?flavor=tiny").problem[0] == 404
     assert api.get("/v1/zones/us-va-1/capacity?flavor=huge").problem[1] == "catalog.flavor.not_found"

@@ -1,12 +1,17 @@
 """Errors as problems: their form, their language, and that nothing escapes it."""
 
+import json
 from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.utils.translation import override
 
 from controlplane.api import problems
-from controlplane.kernel import errors
+from controlplane.compute.models import Instance
+from controlplane.kernel import errors, wording
+from controlplane.nodes.errors import NodeUnreachable
+from controlplane.operations.errors import DeadlineExceeded
 from controlplane.placement.errors import InsufficientCapacity
 from controlplane.quotas.errors import QuotaExceeded
 from tests.api.client import Caller
@@ -63,6 +68,38 @@ def test_fields_are_spoken_of_in_french_too(api: Caller, cloud: Cloud) -> None:
     ]
     detail = api.post("volumes", {"name": "X", "size_gib": 5}).body["detail"]
     assert "lettres minuscules" in detail
+
+
+REASONS: list[tuple[str, str, Any, str]] = [
+    ("GET", "/v1/zones/fr-idf-1/capacity", None, "flavor n’est pas valide : il est nécessaire."),
+    ("GET", "instances?limit=0", None, "il faut un nombre entier de 1 à 200."),
+    ("GET", "instances?state=asleep", None, "il faut une de ces valeurs : building, "),
+    ("POST", "instances/web/actions/start", {}, "dans l’état « stopped ou error »."),
+    ("POST", "networks", {"name": "n", "cidr": "10.0.0.1/8"}, "écrivez une plage IPv4 par sa première adresse"),
+    ("POST", "networks", {"name": "n", "cidr": "10.0.0.0/30"}, "son préfixe doit être de /"),
+    ("POST", "ssh-keys", {"name": "k", "public_key": "ssh-dss A"}, "son type doit être l’un de ssh-ed25519, "),
+    ("POST", "instances", {"name": 5, "flavor": "tiny", "image": "tiny"}, "/name : Doit être un texte."),
+    ("PUT", "policy", {"atoms": [{"id": "a", "op": "in"}]}, "atoms/0/attr (atome a) : manque."),
+    ("PUT", "policy", {"atoms": [{"id": "a", "op": "is", "attr": "ual", "value": 1}]}, "ual n’admet que : ge, le."),
+    ("PUT", "policy", {"atoms": [{"id": "a", "op": "le", "attr": "ual", "value": 9}]}, "un nombre entier de 0 à 4."),
+]
+
+
+def test_reasons_are_given_in_french_too(api: Caller, instance: Instance) -> None:
+    api.language = "fr"
+    for method, path, body, wanted in REASONS:
+        path = path if path != "policy" else f"/v1/projects/{api.project}/policy"
+        detail = api.call(method, path, body, If_Match="*").body["detail"]
+        assert wanted in detail.replace("\u00a0", " ")
+
+
+def test_a_reason_that_was_kept_is_read_in_french() -> None:
+    last = NodeUnreachable().reason
+    kept = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
+    assert kept["detail"].endswith(f"obstacle was: {NodeUnreachable.detail}")
+    with override("fr"):
+        described = wording.describe_document(kept)
+    assert str(described["detail"]).endswith("était\u00a0: Le nœud dont cela dépend ne répond pas pour le moment.")
 
 
 def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud) -> None:

@@ -4,6 +4,8 @@ import ast
 import gettext
 import string
 import subprocess
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from django.conf import settings
 import controlplane.api.v1
 import controlplane.workflows.registry  # noqa: F401 - so that the errors of all apps are known
 from controlplane.kernel.errors import REGISTRY
+from controlplane.kernel.wording import PROSE
 
 CODE = Path(settings.BASE_DIR) / "controlplane"
 
@@ -29,23 +32,61 @@ def errors() -> set[str]:
     return {text for error in ours for text in (error.title, error.detail)}
 
 
+@cache
+def all_calls() -> list[tuple[Path, str, ast.Call]]:
+    """All calls in the code, with the name of what is called."""
+    found = []
+    for path in sorted(CODE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                found.append((path, str(getattr(node.func, "id", getattr(node.func, "attr", ""))), node))
+    return found
+
+
+def calls(*names: str) -> list[tuple[Path, ast.Call]]:
+    """Where the code calls one of these."""
+    return [(path, node) for path, called, node in all_calls() if called in names]
+
+
 def marked() -> set[str]:
     """Texts in the code inside _( )."""
-    trees = [ast.parse(path.read_text()) for path in CODE.rglob("*.py")]
-    return {
-        call.args[0].value
-        for tree in trees
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id == "_"
-        and isinstance(call.args[0], ast.Constant)
-        and isinstance(call.args[0].value, str)
-    }
+    texts = (call.args[0] for _, call in calls("_"))
+    return {text.value for text in texts if isinstance(text, ast.Constant) and isinstance(text.value, str)}
+
+
+def reasons() -> set[str]:
+    """The templates of all reasons. Two places make one anew of what was a reason or an error before."""
+    written: dict[Path, list[ast.expr]] = defaultdict(list)
+    for path, call in calls("Reason"):
+        written[path].append(call.args[0])
+    again = {"kernel/errors.py": ["self.detail"], "kernel/wording.py": ["facts['template']"]}
+    for name, templates in again.items():
+        assert [ast.unparse(each) for each in written.pop(CODE / name)] == templates
+    for path, templates in written.items():
+        assert all(isinstance(each, ast.Constant) for each in templates), path
+    return {str(each.value) for templates in written.values() for each in templates if isinstance(each, ast.Constant)}
+
+
+def is_said(text: str) -> bool:
+    """It has words besides its facts."""
+    return any(literal.strip(" :.;,") for literal, _, _, _ in string.Formatter().parse(text))
 
 
 def test_nothing_lacks_its_translation(french: dict[str, str]) -> None:
-    assert sorted((errors() | marked()) - french.keys()) == []
+    texts = errors() | marked() | reasons()
+    assert len(reasons()) > 150
+    assert sorted(texts - french.keys()) == []
+    assert sorted(text for text in texts if is_said(text) and french[text] == text) == []
+
+
+def test_what_an_error_gives_as_its_reason_is_one() -> None:
+    """A text put together on the spot would be looked up with its facts in it, and found in no catalogue."""
+    wrong = []
+    for path, call in calls(*(error.__name__ for error in REGISTRY.values())):
+        for keyword in call.keywords:
+            if keyword.arg in PROSE and isinstance(keyword.value, ast.Constant | ast.JoinedStr | ast.BinOp):
+                wrong.append(f"{path}:{call.lineno}")
+    assert wrong == []
 
 
 def test_a_translation_speaks_of_no_other_facts(french: dict[str, str]) -> None:

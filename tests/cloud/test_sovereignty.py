@@ -241,7 +241,7 @@ def test_a_node_without_its_hook_takes_nothing_new_and_a_stranger_on_it_is_an_in
     wait_until(lambda: is_cordoned(tenant), limit_s=2 * HEARTBEAT_S)
     assert {kind for kind, _ in incidents(tenant)} == {"hook"}
     problem = refusal(tenant, "instances", create_body("late"))
-    assert f"Nodes kept free for maintenance, in: {ZONE}." in problem["detail"]
+    assert f"Nodes in {ZONE} are kept free for maintenance." in problem["detail"]
     unguarded.exec(["virsh", "create", "/dev/stdin"], stdin=STRANGER)
     wait_until(lambda: ("unknown-domain", "stranger") in incidents(tenant), limit_s=2 * INVENTORY_INTERVAL_S)
     recorded = "SELECT count(*) FROM audit_evidencerecord WHERE kind = 'incident' AND document LIKE '%%stranger%%'"

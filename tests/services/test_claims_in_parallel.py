@@ -17,7 +17,7 @@ from controlplane.nodes.models import Inventory
 from controlplane.nodes.services import node_cordon
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask, GroupRule
-from controlplane.placement.errors import FleetChanged, InsufficientCapacity
+from controlplane.placement.errors import FleetChanged, InsufficientCapacity, NoPlace
 from controlplane.placement.models import Allocation
 from controlplane.quotas import services as quotas
 from controlplane.quotas.errors import QuotaExceeded
@@ -90,7 +90,7 @@ def test_strict_anti_affinity_holds_for_members_that_come_together(tenant: Tenan
     won, lost = split(at_once([claiming(tenant, group=group) for _ in range(8)]))
     assert len(won) == 5
     assert len({allocation.node_id for allocation in won}) == 5
-    assert Counter(type(exc) for exc in lost) == {InsufficientCapacity: 3}
+    assert Counter(type(exc) for exc in lost) == {NoPlace: 3}
     assert_not_oversold()
 
 

@@ -23,7 +23,7 @@ from controlplane.compute.keys_and_groups import (
 from controlplane.compute.models import AffinityGroup
 from controlplane.compute.selectors import affinity_group_get, ssh_key_get
 from controlplane.compute.services import instance_delete
-from controlplane.placement.errors import InsufficientCapacity
+from controlplane.placement.errors import NoPlace
 from tests.workflows.helpers import ask_instance, done, make_instance
 from tests.world import Cloud, make_tenant
 
@@ -96,7 +96,7 @@ def test_a_group_keeps_its_members_apart_until_they_are_gone(cloud: Cloud) -> No
     group = affinity_group_create(tenant.actor, tenant.project, name="apart", rule="anti-affinity", is_strict=True)
     members = [make_instance(cloud, name, affinity_group=group) for name in ("one", "two")]
     assert members[0].node_id != members[1].node_id
-    with pytest.raises(InsufficientCapacity):
+    with pytest.raises(NoPlace):
         ask_instance(cloud, "three", affinity_group=group)
     with pytest.raises(AffinityGroupInUse) as caught:
         affinity_group_delete(tenant.actor, group)

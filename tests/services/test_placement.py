@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
@@ -17,6 +18,7 @@ from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.placement.errors import (
     InsufficientCapacity,
     NoAllocation,
+    NoPlace,
     PolicyEmpty,
     PolicyInvalid,
     PolicyUnsatisfiable,
@@ -91,7 +93,7 @@ def test_what_is_near_shares_the_node(tenant: Tenant) -> None:
         placement.claim(ask(tenant, near=(first.consumer_id,)))
     other = placement.claim(ask(tenant))
     assert other.node_id != first.node_id
-    with pytest.raises(InsufficientCapacity):
+    with pytest.raises(NoPlace):
         placement.claim(ask(tenant, near=(first.consumer_id, other.consumer_id)))
     with pytest.raises(NoAllocation):
         placement.claim(ask(tenant, near=(new_id(),)))
@@ -116,6 +118,28 @@ def test_a_node_that_takes_nothing_new_is_not_chosen(tenant: Tenant, how: str) -
         assert placement.claim(ask(tenant, vcpus=10)).node == node
 
 
+@pytest.mark.parametrize("why", ["cordon", "silence", "drained zone", "no such feature", "cordoned host"])
+def test_what_is_no_lack_of_room_is_not_called_one(tenant: Tenant, why: str) -> None:
+    node, asked = make_node("one"), ask(tenant)
+    if why in ("cordon", "cordoned host"):
+        node_cordon(SYSTEM, node, reason="repair")
+    if why == "silence":
+        Node.objects.filter(pk=node.pk).update(state="unreachable")
+    if why == "drained zone":
+        Zone.objects.filter(pk=node.zone_id).update(status="draining")
+    if why == "no such feature":
+        asked = replace(asked, traits=frozenset({"tpm"}))
+    if why == "cordoned host":
+        make_node("two")
+        asked = replace(asked, host="one")
+    for refused in (placement.check, placement.claim):
+        with pytest.raises(NoPlace) as caught:
+            refused(replace(asked, vcpus=10_000))
+        decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
+        assert decision.document["verdict"] == "inadmissible"
+        assert decision.document["request"]["host"] == (str(node.pk) if asked.host else None)
+
+
 def test_a_node_that_was_cordoned_since_the_decision_is_not_written(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +152,7 @@ def test_a_node_that_was_cordoned_since_the_decision_is_not_written(
         return decision
 
     monkeypatch.setattr(decisions, "decide", decide_and_cordon)
-    with pytest.raises(InsufficientCapacity):
+    with pytest.raises(NoPlace):
         placement.claim(ask(tenant))
     assert used(node) == (0, 0, 0)
 
@@ -140,7 +164,7 @@ def test_anti_affinity(tenant: Tenant, is_strict: bool) -> None:
     nodes = {placement.claim(ask(tenant, group=group)).node_id for _ in range(2)}
     assert len(nodes) == 2
     if is_strict:
-        with pytest.raises(InsufficientCapacity):
+        with pytest.raises(NoPlace):
             placement.claim(ask(tenant, group=group))
     else:
         assert placement.claim(ask(tenant, group=group)).node_id in nodes

@@ -132,7 +132,7 @@ def test_a_clause_that_is_asked_of_backups_alone_refuses_no_zone_to_what_is_made
 
 
 def test_what_demands_more_counts_at_once_and_is_evidence(tenant: Tenant) -> None:
-    before = PolicyHead.objects.get_or_create(organization=tenant.project.organization)[0].version
+    before = head_of(tenant)
     outcome = set_for(tenant, in_zones("fr-idf-1", "de-rhein-1"))
     assert (outcome.review.change, outcome.proposal) == ("tighter", None)
     assert head_of(tenant) == before + 1

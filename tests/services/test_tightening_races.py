@@ -31,7 +31,6 @@ LONGEST_PAUSE_S = 0.0015
 def tenant() -> Tenant:
     tenant = make_tenant()
     make_node("one", vcpus_total=100_000, memory_mib_total=100_000, disk_gib_total=100_000)
-    PolicyHead.objects.get_or_create(organization=tenant.project.organization)
     return tenant
 
 

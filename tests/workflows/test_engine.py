@@ -110,7 +110,7 @@ def test_what_does_not_pass_until_the_deadline_is_undone(operation: Operation, d
     pass_deadline(operation)
     again(operation, diary.workflow())
     assert (operation.state, operation.error["code"]) == ("failed", "operation.deadline_exceeded")
-    assert operation.error["facts"] == {"limit_s": 60, "obstacle": str(Unavailable())}
+    assert operation.error["facts"] == {"limit_s": 60, "obstacle": {"template": Unavailable.detail, "facts": {}}}
     assert diary.entries == ["one", "two", "two", "undo two", "undo one", "give up"]
 
 

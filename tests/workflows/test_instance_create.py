@@ -97,7 +97,7 @@ def test_the_last_place_taken_between_asking_and_placing_fails_with_reasons(clou
     cloud.machine.row.is_cordoned = True
     cloud.machine.row.save(update_fields=["is_cordoned"])
     assert run(operation).state == "failed"
-    assert operation.error["code"] == "insufficient_capacity"
+    assert operation.error["code"] == "placement.no_place"
     assert operation.error["facts"]["placement_decision"]
     assert fresh(instance).state == "error"
     assert_clean_slate(cloud)

@@ -301,7 +301,7 @@ def test_a_node_that_vanishes_while_an_instance_is_made_on_it(cloud: Cloud, step
     again(creation)
     assert (creation.state, creation.error["code"]) in (
         ("failed", "operation.deadline_exceeded"),
-        ("failed", "insufficient_capacity"),
+        ("failed", "placement.no_place"),
     )
     done(ask_delete(cloud, fresh(instance)))
     cloud.machine.come_back()

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from controlplane.kernel.reasons import Reason
+
 from .merkle import HASH_BYTES
 from .notes import COSIGNATURE, Key, Note, NoteError, Signature, Verify, decode, encode, parse_note
 
@@ -48,10 +50,10 @@ def parse_head(text: str) -> TreeHead:
     """
     lines = text.split("\n")
     if len(lines) < 4 or not all(lines[:-1]) or lines[-1] or not SIZE.fullmatch(lines[1]):
-        raise NoteError("a checkpoint is an origin, a size and a root hash")
+        raise NoteError(Reason("a checkpoint is an origin, a size and a root hash"))
     root = decode(lines[2])
     if len(root) != HASH_BYTES:
-        raise NoteError("the root hash of a checkpoint has 32 bytes")
+        raise NoteError(Reason("the root hash of a checkpoint has 32 bytes"))
     return TreeHead(lines[0], int(lines[1]), root)
 
 
@@ -61,7 +63,7 @@ def parse_request(text: str) -> WitnessRequest:
     first, *rest = head.split("\n")
     word, _, old = first.partition(" ")
     if not blank or word != "old" or not SIZE.fullmatch(old) or len(rest) > PROOF_MAX:
-        raise NoteError("a request is a line old SIZE, lines of a proof, an empty line and a checkpoint")
+        raise NoteError(Reason("a request is a line old SIZE, lines of a proof, an empty line and a checkpoint"))
     return WitnessRequest(int(old), tuple(decode(line) for line in rest), parse_note(note))
 
 
@@ -78,11 +80,11 @@ def verify_cosignature(text: str, signature: Signature, key: Key, verify: Verify
         NoteError: another key's, or not a signature of this text.
     """
     if key.algorithm != COSIGNATURE or not signature.is_by(key):
-        raise NoteError(f"not a cosignature of {key.name}")
+        raise NoteError(Reason("not a cosignature of {name}", name=key.name))
     stamp, raw = signature.blob[:TIMESTAMP_BYTES], signature.blob[TIMESTAMP_BYTES:]
     timestamp = int.from_bytes(stamp, "big")
     if len(raw) != SIGNATURE_BYTES or timestamp >= 2**63 or not verify(key.public, raw, _cosigned(text, timestamp)):
-        raise NoteError(f"the cosignature of {key.name} is wrong")
+        raise NoteError(Reason("the cosignature of {name} is wrong", name=key.name))
     return timestamp
 
 

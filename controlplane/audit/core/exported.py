@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from controlplane.kernel.reasons import Reason
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.core.reading import as_count, as_instant, as_list, as_object, as_rfc3339, as_text, refuse
 from controlplane.placement.core.signed import Signed
@@ -83,9 +84,9 @@ def read_manifest(raw: bytes) -> tuple[Manifest, Signed]:
     names = ("schema", "organization", "name", "from", "to", "log", "witnesses", "size", "own", "platform", "files")
     body = as_object(signed.payload, "manifest", required=names)
     if body["schema"] != SCHEMA:
-        refuse("manifest.schema", f"must be {SCHEMA}")
+        refuse("manifest.schema", Reason("must be {schema}", schema=SCHEMA))
     if signed.document() + b"\n" != raw or signed.key_id != body["log"]:
-        refuse("manifest", "is not in its one form")
+        refuse("manifest", Reason("is not in its one form"))
     witnesses = as_list(body["witnesses"], "manifest.witnesses")
     manifest = Manifest(
         organization=as_text(body["organization"], "manifest.organization"),
@@ -147,7 +148,9 @@ def read_line(raw: bytes) -> Line:
         entry=Entry(
             stream=as_text(entry["stream"], "entry.stream"),
             seq=as_count(entry["seq"], "entry.seq", minimum=1, maximum=MAX),
-            prev=bytes.fromhex(entry["prev"]) if isinstance(entry["prev"], str) else refuse("prev", "must be hex"),
+            prev=bytes.fromhex(entry["prev"])
+            if isinstance(entry["prev"], str)
+            else refuse("prev", Reason("must be hex")),
             content=bytes.fromhex(as_text(entry["content"], "entry.content")),
         ),
         salt=None if salt is None else bytes.fromhex(as_text(salt, "salt")),
@@ -155,7 +158,7 @@ def read_line(raw: bytes) -> Line:
         proof=tuple(decode(as_text(each, "proof")) for each in as_list(body["proof"], "proof")),
     )
     if line.as_bytes() != raw:
-        refuse("record", "is not in its one form")
+        refuse("record", Reason("is not in its one form"))
     return line
 
 
@@ -191,5 +194,5 @@ def read_checkpoint_line(raw: bytes) -> tuple[str, tuple[bytes, ...]]:
     body = as_object(loads(raw), "checkpoint", required=("note", "proof"))
     note = body["note"]
     if not isinstance(note, str):
-        refuse("checkpoint.note", "must be a text")
+        refuse("checkpoint.note", Reason("must be a text"))
     return note, tuple(decode(as_text(each, "proof")) for each in as_list(body["proof"], "checkpoint.proof"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from controlplane.kernel.reasons import Reason
 from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.signed import BadDocument, Signed
 
@@ -139,11 +140,11 @@ class _Verification:
 
     def _check_head(self, fresh: TreeHead, before: TreeHead | None, proof: Sequence[bytes], log: Key) -> None:
         if fresh.origin != log.name:
-            raise NoteError(f"it is of the log {fresh.origin}")
+            raise NoteError(Reason("it is of the log {origin}", origin=fresh.origin))
         if before is not None and not is_consistent(
             before.size, fresh.size, old_root=before.root, new_root=fresh.root, proof=proof
         ):
-            raise NoteError(f"the log does not go on from the checkpoint of size {before.size}")
+            raise NoteError(Reason("the log does not go on from the checkpoint of size {size}", size=before.size))
 
     # ── records one by one ────────────────────────────────────────────────────────────────────────
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controlplane.kernel.reasons import Reason
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.reading import as_choice, as_count, as_list, as_text, refuse
 from controlplane.placement.core.signed import Signed, of_envelope
@@ -48,7 +49,7 @@ class Worlds:
             for other in as_list(body.get("supersedes", []), "supersedes"):
                 self._end(as_text(other, "supersedes"), epoch)
             if fact in self._facts:
-                refuse("fact", "was stated before under this id")
+                refuse("fact", Reason("was stated before under this id"))
             self._facts[fact] = Held(parse(signed.payload), epoch)
         self.newest = epoch
 
@@ -56,7 +57,7 @@ class Worlds:
         """Several that are stated together may supersede one: what still holds of it, and what is new."""
         held = self._facts.get(fact)
         if held is None or held.until not in (None, epoch):
-            refuse("fact", f"{fact} did not hold any more, or never did")
+            refuse("fact", Reason("{fact} did not hold any more, or never did", fact=fact))
         held.until = epoch
 
     def of(self, epoch: Epoch) -> World:

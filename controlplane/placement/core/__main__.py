@@ -11,6 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+from controlplane.kernel.reasons import Reason
+
 from .evaluation_request import answer, parse, read
 from .reading import Malformed, refuse
 
@@ -36,12 +38,12 @@ def main() -> int:
 def _write(text: bytes) -> None:
     """To a descriptor of its own: what cannot be written would be tried again when the interpreter ends."""
     if sys.stdout is None:
-        refuse("answer", "cannot be written: standard output is closed")
+        refuse("answer", Reason("cannot be written: standard output is closed"))
     try:
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as file:
             file.write(text)
     except OSError as exc:
-        refuse("answer", f"cannot be written: {exc}")
+        refuse("answer", Reason("cannot be written: {error}", error=exc))
 
 
 def _read(name: str) -> tuple[object, Path]:
@@ -52,7 +54,7 @@ def _read(name: str) -> tuple[object, Path]:
         with Path(name).open("rb") as file:
             return read(file), Path(name).parent
     except (OSError, ValueError) as exc:
-        refuse("request", f"cannot be read: {exc}")
+        refuse("request", Reason("cannot be read: {error}", error=exc))
 
 
 def _line(text: str) -> str:

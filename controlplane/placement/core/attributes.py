@@ -9,13 +9,17 @@ import reprlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
+from controlplane.kernel.reasons import Reason
+
 from .canonical import is_plain
 from .reading import SLUG, instant
 from .territories import TERRITORY_CODES
 
 SET_NAME = re.compile(r"@[A-Za-z0-9]{1,62}")
 CERTIFIED_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._:/+-]{0,61}[A-Za-z0-9+])?")  # of a scheme, or of a level of one
-CERTIFIED_NAME_WANTS = "1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending with a letter or digit"
+CERTIFIED_NAME_WANTS = Reason(
+    "1 to 63 letters, digits, spaces and . _ : / + -, beginning and ending with a letter or digit"
+)
 SHARE = re.compile(r"(100\.00|[0-9]{1,2}\.[0-9]{2})")
 STATUTE = re.compile(r"[A-Z]{2}:[A-Z0-9_.]{1,60}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -49,7 +53,7 @@ class Attribute:
     otherwise itself.
     """
 
-    wants: str
+    wants: Reason
     accepts: Callable[[object], bool]
     operators: frozenset[str] = frozenset()
     member: Callable[[object], bool] | None = None
@@ -83,7 +87,7 @@ def _among(words: Collection[str]) -> Callable[[object], bool]:
 def _level(highest: int) -> Attribute:
     within = _number(0, highest)
     return Attribute(
-        f"a whole number from 0 to {highest}",
+        Reason("a whole number from 0 to {highest}", highest=highest),
         lambda value: isinstance(value, int) and within(value),
         frozenset({"le", "ge"}),
     )
@@ -91,20 +95,22 @@ def _level(highest: int) -> Attribute:
 
 def _word(*words: str) -> Attribute:
     member = _among(words)
-    return Attribute(f"one of {', '.join(words)}", member, frozenset({"in"}), member)
+    return Attribute(Reason("one of {words}", words=", ".join(words)), member, frozenset({"in"}), member)
 
 
 def _scale(*words: str) -> Attribute:
-    return Attribute(f"one of {', '.join(words)}", _among(words), frozenset({"le", "ge"}), order=words)
+    return Attribute(
+        Reason("one of {words}", words=", ".join(words)), _among(words), frozenset({"le", "ge"}), order=words
+    )
 
 
-def _set(wants: str, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
+def _set(wants: Reason, member: Callable[[object], bool], *, is_territory: bool = False) -> Attribute:
     operators = frozenset({"subset", "contains", "disjoint"})
     return Attribute(wants, _set_of(member), operators, member, is_territory=is_territory)
 
 
 def _words(*words: str) -> Attribute:
-    return _set(f"a list of {', '.join(words)}", _among(words))
+    return _set(Reason("a list of {words}", words=", ".join(words)), _among(words))
 
 
 def _is_text(value: object) -> bool:
@@ -113,29 +119,33 @@ def _is_text(value: object) -> bool:
 
 
 _is_territory = _among(TERRITORY_CODES)
-_TERRITORY = Attribute("a territory such as FR", _is_territory, frozenset({"in"}), _is_territory, is_territory=True)
-_TERRITORIES = _set('a list of territories such as ["FR"], each once', _is_territory, is_territory=True)
+_TERRITORY = Attribute(
+    Reason("a territory such as FR"), _is_territory, frozenset({"in"}), _is_territory, is_territory=True
+)
+_TERRITORIES = _set(Reason('a list of territories such as ["FR"], each once'), _is_territory, is_territory=True)
 _SOMEWHERE = replace(
     _TERRITORIES,
-    wants='a list of at least one territory such as ["FR"], each once',
+    wants=Reason('a list of at least one territory such as ["FR"], each once'),
     accepts=lambda value: bool(value) and _TERRITORIES.accepts(value),
     is_never_empty=True,
 )
-_YES_NO = Attribute("true or false", lambda value: isinstance(value, bool), frozenset({"is"}))
-_TEXT = Attribute("a text that does not begin with @", _is_text, frozenset({"in"}), _is_text)
-_SHARE = Attribute('a share with two places such as "24.00"', _matches(SHARE), frozenset({"le", "ge"}))
-_STATUTES = _set('a list of statutes such as ["US:CLOUD_ACT"]', _matches(STATUTE))
-_MOMENT = Attribute("a moment with its time zone", lambda value: instant(value) is not None, frozenset({"within_days"}))
+_YES_NO = Attribute(Reason("true or false"), lambda value: isinstance(value, bool), frozenset({"is"}))
+_TEXT = Attribute(Reason("a text that does not begin with @"), _is_text, frozenset({"in"}), _is_text)
+_SHARE = Attribute(Reason('a share with two places such as "24.00"'), _matches(SHARE), frozenset({"le", "ge"}))
+_STATUTES = _set(Reason('a list of statutes such as ["US:CLOUD_ACT"]'), _matches(STATUTE))
+_MOMENT = Attribute(
+    Reason("a moment with its time zone"), lambda value: instant(value) is not None, frozenset({"within_days"})
+)
 _MOMENT_OR_NONE = Attribute(
-    "a moment with its time zone, or none",
+    Reason("a moment with its time zone, or none"),
     lambda value: value == NONE or instant(value) is not None,
     frozenset({"is"}),
     _among((NONE,)),
 )
-_LATITUDE = Attribute("a number from -90 to 90, not closer to 0 than 0.0001", _number(-90, 90))
-_LONGITUDE = Attribute("a number from -180 to 180, not closer to 0 than 0.0001", _number(-180, 180))
-_SLUGS = _set("a list of ids, each once", _matches(SLUG))
-_DIGEST = Attribute("a SHA-256 digest in lower-case hex", _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
+_LATITUDE = Attribute(Reason("a number from -90 to 90, not closer to 0 than 0.0001"), _number(-90, 90))
+_LONGITUDE = Attribute(Reason("a number from -180 to 180, not closer to 0 than 0.0001"), _number(-180, 180))
+_SLUGS = _set(Reason("a list of ids, each once"), _matches(SLUG))
+_DIGEST = Attribute(Reason("a SHA-256 digest in lower-case hex"), _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
 
 
 def _yearly(attribute: Attribute) -> Attribute:
@@ -193,21 +203,21 @@ ZONE: Mapping[str, Attribute] = {
 
 NODE: Mapping[str, Attribute] = {
     "node.tpm_ek_sha256": _DIGEST,
-    "node.dedicated_to": Attribute("an organization's id", lambda value: isinstance(value, str)),
+    "node.dedicated_to": Attribute(Reason("an organization's id"), lambda value: isinstance(value, str)),
 }
 POOL: Mapping[str, Attribute] = {"pool.replica_zones": _SLUGS}
 REGION: Mapping[str, Attribute] = {"region.kind": _TEXT}
 
 # What a policy may ask about: its zone, and the parties of its zone.
 ASKABLE: Mapping[str, Attribute] = {
-    ZONE_ID: Attribute("a zone's id", _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
+    ZONE_ID: Attribute(Reason("a zone's id"), _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
     **ZONE,
     **PARTY,
 }
 
 # What named sets are made of.
 TERRITORIES = _TERRITORIES
-SCHEMES = _set("a list of certification schemes, each once", _matches(CERTIFIED_NAME))
+SCHEMES = _set(Reason("a list of certification schemes, each once"), _matches(CERTIFIED_NAME))
 
 # What may be stated of each kind of subject. Entries of parties and certifications have a form of their own.
 ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
@@ -226,7 +236,8 @@ def correction(attribute: Attribute, value: object) -> str:
     sentence, or empty."""
     for member in value if isinstance(value, list) else [value]:
         if isinstance(member, str) and member.startswith("@"):
-            return f"; {reprlib.repr(member)} names a set, and only policies name sets, where they list territories"
+            name = reprlib.repr(member)
+            return Reason("; {name} names a set, and only policies name sets, where they list territories", name=name)
         if attribute.is_territory and isinstance(member, str) and member in MEANT:
-            return f"; the code of {member} is {MEANT[member]}"
+            return Reason("; the code of {member} is {code}", member=member, code=MEANT[member])
     return ""

@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 
+from controlplane.kernel.reasons import Reason
+
 from .reading import decoded
 
 
@@ -34,7 +36,7 @@ def loads(text: bytes) -> object:
     """
     value = decoded(text)
     if dumps(value) != text:
-        raise ValueError("this JSON is not in its canonical form")
+        raise ValueError(Reason("this JSON is not in its canonical form"))
     return value
 
 
@@ -45,21 +47,21 @@ def _plain(value: object) -> object:
         return _number(value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            raise ValueError("a key of a JSON object is a text")
+            raise ValueError(Reason("a key of a JSON object is a text"))
         return {key: _plain(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    raise ValueError(f"{type(value).__name__} is no JSON value")
+    raise ValueError(Reason("{kind} is no JSON value", kind=type(value).__name__))
 
 
 def _number(value: int | float) -> int | float:
     """Of floats, those that Python and RFC 8785 write alike; whole ones are written as whole numbers."""
     if isinstance(value, int):
         if abs(value) >= 2**53:
-            raise ValueError("a whole number beyond 2**53 is not the same everywhere: write it as a text")
+            raise ValueError(Reason("a whole number beyond 2**53 is not the same everywhere: write it as a text"))
         return value
     if not is_plain(value):
-        raise ValueError(f"{value!r} has no plain decimal form")
+        raise ValueError(Reason("{value!r} has no plain decimal form", value=value))
     return int(value) if value.is_integer() else value
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from controlplane.kernel.reasons import Reason
+
 from .attributes import (
     ABOUT,
     CERTIFICATIONS,
@@ -160,7 +162,7 @@ def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, objec
         entry = as_object(value, at, required=("id",), optional=None)
         entry_id = as_slug(entry["id"], f"{at}.id")
         if entry_id in seen:
-            refuse(f"{at}.id", f"{entry_id!r} stands twice in the file")
+            refuse(f"{at}.id", Reason("{entry_id!r} stands twice in the file", entry_id=entry_id))
         seen.add(entry_id)
         entries.append((entry, at))
     return entries
@@ -171,7 +173,7 @@ def _check_references(
 ) -> None:
     for n, (statements, zone) in enumerate(zones):
         if zone.region not in known["region"]:
-            refuse(f"zones[{n}].region", f"there is no region {zone.region!r} in the file")
+            refuse(f"zones[{n}].region", Reason("there is no region {region!r} in the file", region=zone.region))
         for statement in statements:
             _check_parties(statement.values, f"zones[{n}].parties", known)
 
@@ -179,7 +181,7 @@ def _check_references(
 def _check_parties(values: Mapping[str, object], at: str, known: Mapping[str, Collection[str]]) -> None:
     for party in parties_of(values.get(PARTIES)):
         if party not in known["party"]:
-            refuse(at, f"there is no party {party!r} in the file")
+            refuse(at, Reason("there is no party {party!r} in the file", party=party))
 
 
 def parties_of(parts: object) -> list[str]:
@@ -192,10 +194,10 @@ def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
     for name, raw in as_object(value, key, optional=None).items():
         at = f"{key}.{name}"
         if not SET_NAME.fullmatch(name):
-            refuse(at, "a set's name is @ and letters or digits")
+            refuse(at, Reason("a set's name is @ and letters or digits"))
         versions = raw if isinstance(raw, list) else [raw]
         if not versions:
-            refuse(at, "must have a version")
+            refuse(at, Reason("must have a version"))
         statements = [_set_version(kind, name, version, at) for version in versions]
         _refuse_overlaps([(statement, at) for statement in statements])
         yield from statements
@@ -212,7 +214,7 @@ def _refuse_overlaps(placed: Sequence[tuple[Statement, str]]) -> None:
     ordered = sorted(placed, key=lambda each: each[0].valid_from)
     for (earlier, place), (later, at) in pairwise(ordered):
         if earlier.valid_to is None or earlier.valid_to > later.valid_from:
-            refuse(at or place, "two versions hold at the same time")
+            refuse(at or place, Reason("two versions hold at the same time"))
 
 
 def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values: dict[str, object]) -> Statement:
@@ -248,7 +250,7 @@ def _single(value: object, known: Mapping[str, Collection[str]]) -> Iterator[Sta
         )
         kind, subject = as_subject(body, at)
         if kind in known and subject not in known[kind]:
-            refuse(f"{at}.subject_id", f"there is no {kind} {subject!r} in the file")
+            refuse(f"{at}.subject_id", Reason("there is no {kind} {subject!r} in the file", kind=kind, subject=subject))
         attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
         values = {attribute: value_of(kind, attribute, body["value"], at)}
         _check_parties(values, f"{at}.value", known)
@@ -280,7 +282,7 @@ def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]
     values: dict[str, object] = {}
     for name, value in _flat(body):
         if name in values:
-            refuse(f"{at}.{name}", "is stated twice")
+            refuse(f"{at}.{name}", Reason("is stated twice"))
         values[name] = checked(value, f"{at}.{name}", ZONE.get(name))
     if PARTIES in body:
         values[PARTIES] = value_of("zone", PARTIES, body[PARTIES], at, name=PARTIES)
@@ -322,10 +324,12 @@ def read_parties(value: object, at: str) -> list[object]:
     seen: set[tuple[object, object]] = set()
     for n, part in enumerate(parts):
         if (part["party"], part["role"]) in seen:
-            refuse(f"{at}[{n}]", f"{part['party']!r} is {part['role']} of the zone twice")
+            refuse(
+                f"{at}[{n}]", Reason("{party!r} is {role} of the zone twice", party=part["party"], role=part["role"])
+            )
         seen.add((part["party"], part["role"]))
     if not any(role == "operator" for _, role in seen):
-        refuse(at, "somebody must be the operator")
+        refuse(at, Reason("somebody must be the operator"))
     return [*sorted(parts, key=lambda part: (str(part["role"]), str(part["party"])))]
 
 
@@ -344,7 +348,7 @@ def read_certifications(value: object, at: str) -> list[object]:
     for n, item in enumerate(certificates):
         body = _certificate(item, f"{at}[{n}]")
         if (body["scheme"], body["number"]) in seen:
-            refuse(f"{at}[{n}]", f"{body['scheme']} {body['number']} stands twice")
+            refuse(f"{at}[{n}]", Reason("{scheme} {number} stands twice", scheme=body["scheme"], number=body["number"]))
         seen.add((body["scheme"], body["number"]))
     return certificates
 
@@ -377,7 +381,7 @@ def _certificate(item: object, at: str) -> dict[str, object]:
 def _certified_name(value: object, at: str) -> None:
     """As policies name it."""
     if not isinstance(value, str) or not CERTIFIED_NAME.fullmatch(value):
-        refuse(at, f"must be {CERTIFIED_NAME_WANTS}")
+        refuse(at, Reason("must be {wants}", wants=CERTIFIED_NAME_WANTS))
 
 
 # The attributes of a zone whose entries are objects of their own.
@@ -391,7 +395,7 @@ def _interval(body: Mapping[str, object], at: str) -> tuple[datetime, datetime |
     start = as_instant(body["valid_from"], f"{at}.valid_from")
     end = as_instant(body["valid_to"], f"{at}.valid_to") if body.get("valid_to") is not None else None
     if end is not None and end <= start:
-        refuse(f"{at}.valid_to", "must be after valid_from")
+        refuse(f"{at}.valid_to", Reason("must be after valid_from"))
     return start, end
 
 
@@ -402,20 +406,20 @@ def as_subject(body: Mapping[str, object], at: str) -> tuple[str, str]:
         return kind, as_slug(body["subject_id"], f"{at}.subject_id")
     name = body["subject_id"]
     if not isinstance(name, str) or not SET_NAME.fullmatch(name):
-        refuse(f"{at}.subject_id", "a set's name is @ and letters or digits")
+        refuse(f"{at}.subject_id", Reason("a set's name is @ and letters or digits"))
     return kind, name
 
 
 def as_digest(value: object, at: str) -> str:
     if not isinstance(value, str) or (value and not DIGEST.fullmatch(value)):
-        refuse(at, "must be a SHA-256 digest in lower-case hex, or empty")
+        refuse(at, Reason("must be a SHA-256 digest in lower-case hex, or empty"))
     return value
 
 
 def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "value") -> object:
     """A value that such a subject's attribute may have; `name`: where it stands at `at`."""
     if attribute not in ABOUT[kind]:
-        refuse(f"{at}.attribute", f"a {kind} has no attribute {attribute!r}")
+        refuse(f"{at}.attribute", Reason("a {kind} has no attribute {attribute!r}", kind=kind, attribute=attribute))
     if value is not None and attribute in LISTS:
         return LISTS[attribute](value, f"{at}.{name}")
     return checked(value, f"{at}.{name}", ABOUT[kind][attribute]) if value is not None else None
@@ -424,7 +428,14 @@ def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "
 def checked(value: object, at: str, attribute: Attribute | None) -> object:
     """The value, if it is one of the attribute, or null."""
     if attribute is None:
-        refuse(at, "there is no such attribute")
+        refuse(at, Reason("there is no such attribute"))
     if value is not None and not attribute.accepts(value):
-        refuse(at, f"must be {attribute.wants}, or null when it is not known{correction(attribute, value)}")
+        refuse(
+            at,
+            Reason(
+                "must be {wants}, or null when it is not known{hint}",
+                wants=attribute.wants,
+                hint=correction(attribute, value),
+            ),
+        )
     return value

@@ -69,8 +69,8 @@ class Relaxation:
     `change` is the filter that would have to give way, or "size" for a smaller request; `facts` says how far:
 
     policy: policy, level, atom, zones · zone_asked, zone_open: zones · traits: traits · size: vcpus,
-    memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · near, affinity,
-    anti_affinity: nothing.
+    memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, near,
+    affinity, anti_affinity: nothing.
     """
 
     change: str
@@ -206,6 +206,7 @@ def _request(request: Request) -> dict[str, object]:
             {"rule": group.rule, "is_hard": group.is_hard, "nodes": sorted(group.nodes)} for group in request.groups
         ],
         "near": sorted(request.near),
+        "host": request.host,
         "excluded_nodes": sorted(request.excluded_nodes),
         "policies": [policy.id for policy in request.policies],
         "roles": list(request.roles),

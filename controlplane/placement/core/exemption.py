@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controlplane.kernel.reasons import Reason
+
 from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
 from .signed import BadDocument, Signed, of_envelope
 from .trust import DUTIES, OFFICER_DUTY, Approver, Keyring
@@ -20,7 +22,7 @@ TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "n
 class NotApproved(Exception):
     """`code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER, NEVER_EXEMPTED or NOT_EXEMPTED."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: Reason) -> None:
         self.code, self.reason = code, reason
         super().__init__(f"{code}: {reason}")
 
@@ -102,18 +104,19 @@ def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: K
     """
     terms, approvals = exemption.terms, exemption.approvals
     if (occasion.op, occasion.zone) != (terms.op, terms.zone) or occasion.resource not in terms.resources:
-        raise NotApproved("NOT_EXEMPTED", f"exemption {terms.id} is for something else")
+        raise NotApproved("NOT_EXEMPTED", Reason("exemption {id} is for something else", id=terms.id))
     if never := never_waived(occasion.classifications):
-        raise NotApproved("NEVER_EXEMPTED", f"data classified {', '.join(never)} allows no exemption in software")
+        known = ", ".join(never)
+        raise NotApproved("NEVER_EXEMPTED", Reason("data classified {known} allows none in software", known=known))
     if not terms.not_before <= now < terms.expires_at or terms.expires_at - terms.not_before > LONGEST:
-        raise NotApproved("EXEMPTION_OVER", f"exemption {terms.id} does not hold at this time")
+        raise NotApproved("EXEMPTION_OVER", Reason("exemption {id} does not hold at this time", id=terms.id))
     if sorted(each.duty for each in approvals) != sorted(DUTIES):
-        raise NotApproved("NOT_APPROVED", f"exemption {terms.id} needs one approval of each duty")
+        raise NotApproved("NOT_APPROVED", Reason("exemption {id} needs one approval of each duty", id=terms.id))
     people = {each.approver for each in approvals}
     if len(people) != len(approvals) or len({each.key_id for each in approvals}) != len(approvals):
-        raise NotApproved("SAME_PERSON", f"exemption {terms.id} was approved by one person twice")
+        raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by one person twice", id=terms.id))
     if terms.requested_by in people:
-        raise NotApproved("SAME_PERSON", f"exemption {terms.id} was approved by who asked for it")
+        raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by who asked for it", id=terms.id))
     for approval in approvals:
         check_approval(terms, approval, organization=occasion.organization, keyring=keyring)
 
@@ -130,18 +133,28 @@ def check_approval(terms: Terms, approval: Approval, *, organization: str, keyri
         NotApproved: it is no key of this person for this duty and organization, or not its signature.
     """
     if approval.key_id in keyring.denied:
-        raise NotApproved("REVOKED_KEY", f"an approval is signed by {approval.key_id}, which was revoked")
+        raise NotApproved(
+            "REVOKED_KEY", Reason("an approval is signed by {key_id}, which was revoked", key_id=approval.key_id)
+        )
     key = keyring.keyset.keys.get(approval.key_id)
     side = organization if approval.duty == OFFICER_DUTY else ""
     if key is None or key.approver != Approver(approval.approver, approval.duty, side):
-        raise NotApproved("NOT_APPROVED", f"key {approval.key_id} is not this person's for the duty {approval.duty}")
+        raise NotApproved(
+            "NOT_APPROVED",
+            Reason("key {key_id} is not this person's for the duty {duty}", key_id=approval.key_id, duty=approval.duty),
+        )
     if not key.not_before <= terms.not_before < key.not_after:
-        raise NotApproved("NOT_APPROVED", f"key {key.id} was not in use when exemption {terms.id} was asked for")
+        raise NotApproved(
+            "NOT_APPROVED",
+            Reason("key {key} was not in use when exemption {id} was asked for", key=key.id, id=terms.id),
+        )
     signed = Signed(terms.approval_payload(approval.approver, approval.duty), approval.key_id, approval.signature)
     try:
         signed.check(KIND, keyring.verifier(key))
     except BadDocument as exc:
-        raise NotApproved("NOT_APPROVED", f"the signature of {approval.approver} is not good") from exc
+        raise NotApproved(
+            "NOT_APPROVED", Reason("the signature of {approver} is not good", approver=approval.approver)
+        ) from exc
 
 
 def parse(value: object, at: str) -> Exemption:

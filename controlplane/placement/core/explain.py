@@ -13,7 +13,7 @@ from .sentences import NO_REFERENCE, Language, remedy, say
 
 NAMED = 8
 BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
-TENANT_CHANGES = ("policy", "zone_asked", "traits", "near", "affinity", "anti_affinity", "size")
+TENANT_CHANGES = ("policy", "zone_asked", "host", "traits", "near", "affinity", "anti_affinity", "size")
 MAINTENANCE_CHANGES = ("attested", "zone_open", "ready", "cordon")
 
 

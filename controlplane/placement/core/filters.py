@@ -54,6 +54,10 @@ def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask | No
     return None if asked is None else _by_zone(fleet, [zone.zone in asked for zone in zones])
 
 
+def node_is_the_host(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.host is None else fleet.mask_of({request.host})
+
+
 def zone_is_open(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.is_there else _by_zone(fleet, [zone.status == "open" for zone in zones])
 
@@ -144,6 +148,7 @@ FILTERS = (
     Filter("cleared", "NODE_NOT_CLEARED", node_is_cleared),
     Filter("attested", "NODE_UNATTESTED", node_is_attested),
     Filter("zone_asked", "ZONE_NOT_ASKED", zone_is_asked_for),
+    Filter("host", "NOT_THE_HOST", node_is_the_host),
     Filter("zone_open", "ZONE_CLOSED", zone_is_open),
     Filter("ready", "NODE_NOT_READY", node_is_ready),
     Filter("cordon", "NODE_CORDONED", node_is_not_cordoned),

@@ -77,6 +77,7 @@ def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> t
         *_nodes("cleared", fleet, sieve),
         *_nodes("attested", fleet, sieve),
         *_zones("zone_asked", fleet, sieve),
+        *_rule("host", sieve),
         *_zones("zone_open", fleet, sieve),
         *_nodes("ready", fleet, sieve),
         *_nodes("cordon", fleet, sieve),

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from controlplane.kernel.reasons import Reason
+
 from .facts import Assertion
 
 MAX_ATOMS_EFFECTIVE = 256
@@ -39,7 +41,7 @@ class PolicyError(ValueError):
     `field` the JSON pointer of the value at fault inside the policy document.
     """
 
-    def __init__(self, reason: str, *, field: str, atom: str | None = None) -> None:
+    def __init__(self, reason: Reason, *, field: str, atom: str | None = None) -> None:
         self.reason, self.field, self.atom = reason, field, atom
         super().__init__(f"{field or '/'}{f' (atom {atom})' if atom else ''}: {reason}")
 
@@ -112,7 +114,12 @@ def effective(policies: Sequence[Policy]) -> list[tuple[AtomRef, Atom]]:
     atoms = [(AtomRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
     if len(atoms) > MAX_ATOMS_EFFECTIVE:
         raise PolicyError(
-            f"the policies have {len(atoms)} atoms together; {MAX_ATOMS_EFFECTIVE} is the limit", field=""
+            Reason(
+                "the policies have {value} atoms together; {limit} is the limit",
+                value=len(atoms),
+                limit=MAX_ATOMS_EFFECTIVE,
+            ),
+            field="",
         )
     return atoms
 

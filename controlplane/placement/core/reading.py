@@ -6,6 +6,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from controlplane.kernel.reasons import Reason
+
 # What datetime.fromisoformat takes besides differs from one Python to the next.
 RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -16,9 +18,9 @@ SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 class Malformed(ValueError):
     """`place` is where in the document, such as zones[3].certifications[0].valid_to; `problem` ends a sentence."""
 
-    def __init__(self, place: str, problem: str) -> None:
+    def __init__(self, place: str, problem: Reason) -> None:
         self.place, self.problem = place, problem
-        super().__init__(f"{place}: {problem}.")
+        super().__init__(Reason("{place}: {problem}.", place=place, problem=problem))
 
 
 def decoded(text: bytes) -> object:
@@ -46,7 +48,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
 
 
-def refuse(at: str, problem: str) -> NoReturn:
+def refuse(at: str, problem: Reason) -> NoReturn:
     raise Malformed(at, problem)
 
 
@@ -55,49 +57,49 @@ def as_object(
 ) -> dict[str, object]:
     """`optional` None: any other keys are fine."""
     if not isinstance(value, dict):
-        refuse(at, "must be an object")
+        refuse(at, Reason("must be an object"))
     for key in required:
         if key not in value:
-            refuse(at, f"{key!r} is missing")
+            refuse(at, Reason("{key!r} is missing", key=key))
     for key in value:
         if optional is not None and key not in required and key not in optional:
-            refuse(at, f"unknown key {key!r}")
+            refuse(at, Reason("unknown key {key!r}", key=key))
     return value
 
 
 def as_list(value: object, at: str) -> list[object]:
     if not isinstance(value, list):
-        refuse(at, "must be a list")
+        refuse(at, Reason("must be a list"))
     return value
 
 
 def as_slug(value: object, at: str) -> str:
     if not isinstance(value, str) or not SLUG.fullmatch(value):
-        refuse(at, "must be 1 to 63 lower-case letters, digits and inner hyphens")
+        refuse(at, Reason("must be 1 to 63 lower-case letters, digits and inner hyphens"))
     return value
 
 
 def as_text(value: object, at: str, *, limit: int = 200) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= limit or not value.isprintable():
-        refuse(at, f"must be a text of 1 to {limit} printable characters")
+        refuse(at, Reason("must be a text of 1 to {limit} printable characters", limit=limit))
     return value
 
 
 def as_choice(value: object, at: str, *, among: Collection[str]) -> str:
     if not isinstance(value, str) or value not in among:
-        refuse(at, f"must be one of {', '.join(among)}")
+        refuse(at, Reason("must be one of {known}", known=", ".join(among)))
     return value
 
 
 def as_count(value: object, at: str, *, minimum: int, maximum: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
-        refuse(at, f"must be a whole number from {minimum} to {maximum}")
+        refuse(at, Reason("must be a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum))
     return value
 
 
 def as_bool(value: object, at: str) -> bool:
     if not isinstance(value, bool):
-        refuse(at, "must be true or false")
+        refuse(at, Reason("must be true or false"))
     return value
 
 
@@ -105,7 +107,7 @@ def as_instant(value: object, at: str) -> datetime:
     """A date without a time or a time without a zone is refused: midnight of where would be a guess."""
     moment = instant(value)
     if moment is None:
-        refuse(at, "must be a moment with its time zone, such as 2027-01-31T00:00:00Z")
+        refuse(at, Reason("must be a moment with its time zone, such as 2027-01-31T00:00:00Z"))
     return moment
 
 

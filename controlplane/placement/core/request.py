@@ -36,10 +36,10 @@ class Group:
 class Request:
     """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
     the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
-    the node carries, so growing something in place asks for the difference and is `near` its own node. `roles`: the
-    reasons of holding data that the operation gives the place; clauses about others are not asked. `classifications`:
-    of the data, which the node's charter has to allow. `is_there`: it has its place and only asks to go on; what keeps
-    new things away from a zone or node does not count.
+    the node carries, so growing something in place asks for the difference and is `near` its own node. `host`: the only
+    node that will do, because somebody said so. `roles`: the reasons of holding data that the operation gives the
+    place; clauses about others are not asked. `classifications`: of the data, which the node's charter has to allow.
+    `is_there`: it has its place and only asks to go on; what keeps new things away from a zone or node does not count.
     """
 
     consumer: Consumer
@@ -48,6 +48,7 @@ class Request:
     traits: frozenset[str] = frozenset()
     groups: tuple[Group, ...] = ()
     near: frozenset[str] = frozenset()
+    host: str | None = None
     excluded_nodes: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] = ()
     roles: tuple[Role, ...] = ROLES

@@ -24,27 +24,27 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "verdict.unsatisfiable": (
         "The policies contradict each other, so that no place can ever satisfy them all: {clauses}.",
-        "Les politiques se contredisent : aucun lieu ne pourra jamais les satisfaire toutes : {clauses}.",
+        "Les politiques se contredisent, si bien qu'aucun lieu ne pourra jamais les satisfaire toutes : {clauses}.",
     ),
     "verdict.unsupported": (
         "No place here may ever hold it: {clauses}.",
         "Aucun lieu ne pourra jamais l'héberger ici : {clauses}.",
     ),
     "NO_NODE": (
-        "No node is enrolled in: {zones}.",
-        "Aucun nœud n'est enrôlé dans : {zones}.",
+        "There are no nodes in {zones}.",
+        "Il n'y a aucun nœud dans {zones}.",
     ),
     "ZONE_UNKNOWN": (
-        "Nothing is known of: {zones}.",
-        "Rien n'est connu de : {zones}.",
+        "Nothing is known of {zones}.",
+        "On ne sait rien de {zones}.",
     ),
     "ATTR_MISMATCH": (
         "Refused by policy ({clauses}): {found}.",
-        "Refus par politique ({clauses}) : {found}.",
+        "Refusé par une politique ({clauses}) : {found}.",
     ),
     "ATTR_UNKNOWN": (
         "Refused because needed facts are missing, overdue or too weakly attested ({clauses}): {found}.",
-        "Refus car des faits nécessaires manquent, sont à revoir ou trop peu attestés ({clauses}) : {found}.",
+        "Refusé, car des faits nécessaires manquent, sont à revoir ou trop faiblement attestés ({clauses}) : {found}.",
     ),
     "NO_REFERENCE": (
         "Refused because nothing says which zone a distance is measured from ({clauses}).",
@@ -72,11 +72,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "CERT_VERSION": (
         "Certified for an older version than demanded ({clauses}): {found}.",
-        "Certifié pour une version antérieure à celle exigée ({clauses}) : {found}.",
+        "Certification pour une version antérieure à celle exigée ({clauses}) : {found}.",
     ),
     "CERT_LEVEL": (
         "Certified at another level than demanded ({clauses}): {found}.",
-        "Certifié à un autre niveau que celui exigé ({clauses}) : {found}.",
+        "Certification à un autre niveau que celui exigé ({clauses}) : {found}.",
     ),
     "CERT_SCOPE": (
         "The certificate does not cover this kind of service ({clauses}): {found}.",
@@ -99,8 +99,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Le certificat a été retiré ({clauses}) : {found}.",
     ),
     "CERT_EXPIRING": (
-        "The certificate ends sooner than a policy demands ({clauses}): {found}.",
-        "Le certificat prend fin plus tôt qu'une politique ne l'exige ({clauses}) : {found}.",
+        "The certificate ends sooner than a policy allows ({clauses}): {found}.",
+        "Le certificat prend fin plus tôt qu'une politique ne l'admet ({clauses}) : {found}.",
     ),
     "COPY_NOT_COVERED": (
         "Not every copy would lie where the policies allow it ({clauses}): {found}.",
@@ -116,51 +116,51 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "ZONE_CLOSED": (
         "Closed to new placements at the moment: {zones}.",
-        "Fermé aux nouveaux placements en ce moment : {zones}.",
+        "Pas de nouveau placement en ce moment dans {zones}.",
     ),
     "NODE_NOT_READY": (
-        "Nodes that do not answer, in: {zones}.",
-        "Nœuds qui ne répondent pas, dans : {zones}.",
+        "Nodes in {zones} do not answer.",
+        "Des nœuds de {zones} ne répondent pas.",
     ),
     "NODE_CORDONED": (
-        "Nodes kept free for maintenance, in: {zones}.",
-        "Nœuds réservés pour maintenance, dans : {zones}.",
+        "Nodes in {zones} are kept free for maintenance.",
+        "Des nœuds de {zones} sont réservés pour une maintenance.",
     ),
     "NODE_NOT_CLEARED": (
-        "Nodes that are not cleared for data of these classifications, in: {zones}.",
-        "Nœuds non habilités pour des données de ces classifications, dans : {zones}.",
+        "Nodes in {zones} are not cleared for data of these classifications.",
+        "Des nœuds de {zones} ne sont pas habilités pour des données de ces classifications.",
     ),
     "NODE_UNATTESTED": (
-        "Nodes whose state was not attested recently enough, in: {zones}.",
-        "Nœuds dont l'état n'a pas été attesté assez récemment, dans : {zones}.",
+        "Nodes in {zones} have not attested their state recently enough.",
+        "Des nœuds de {zones} n'ont pas attesté leur état assez récemment.",
     ),
-    "UNKNOWN_HOST": (
-        "The node that was asked for is not among those of: {zones}.",
-        "Le nœud demandé n'est pas parmi ceux de : {zones}.",
+    "NOT_THE_HOST": (
+        "Nodes in {zones} are not the one that was asked for.",
+        "Des nœuds de {zones} ne sont pas celui qui a été demandé.",
     ),
     "NODE_EXCLUDED": (
-        "Nodes that this operation has to avoid, in: {zones}.",
-        "Nœuds que cette opération doit éviter, dans : {zones}.",
+        "Nodes in {zones} have to be avoided by this operation.",
+        "Des nœuds de {zones} sont à éviter pour cette opération.",
     ),
     "TRAIT_MISSING": (
-        "Nodes without a feature that is needed ({traits}), in: {zones}.",
-        "Nœuds sans une fonction exigée ({traits}), dans : {zones}.",
+        "Nodes in {zones} lack some of the features that are needed: {traits}.",
+        "Il manque à des nœuds de {zones} une partie des fonctions exigées : {traits}.",
     ),
     "NOT_NEAR": (
-        "Nodes that do not hold all that it must be together with, in: {zones}.",
-        "Nœuds qui n'hébergent pas tout ce qui doit rester ensemble, dans : {zones}.",
+        "Nodes in {zones} do not hold all that it must be together with.",
+        "Des nœuds de {zones} n'hébergent pas tout ce qui doit rester ensemble.",
     ),
     "NOT_WITH_GROUP": (
-        "Nodes without the other members of its affinity group, in: {zones}.",
-        "Nœuds sans les autres membres du groupe d'affinité, dans : {zones}.",
+        "Nodes in {zones} do not carry the other members of its affinity group.",
+        "Des nœuds de {zones} ne portent pas les autres membres du groupe d'affinité.",
     ),
     "NOT_APART_FROM_GROUP": (
-        "Nodes that already carry a member of its anti-affinity group, in: {zones}.",
-        "Nœuds qui portent déjà un membre du groupe d'anti-affinité, dans : {zones}.",
+        "Nodes in {zones} already carry a member of its anti-affinity group.",
+        "Des nœuds de {zones} portent déjà un membre du groupe d'anti-affinité.",
     ),
     "NO_CAPACITY": (
-        "Nodes without room for {size}, in: {zones}.",
-        "Nœuds sans place pour {size}, dans : {zones}.",
+        "Nodes in {zones} have no room for {size}.",
+        "Des nœuds de {zones} n'ont pas de place pour {size}.",
     ),
     "size": (
         "{vcpus} vCPU, {memory_mib} MiB of memory, {disk_gib} GiB of disk",
@@ -173,6 +173,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "change.zone_asked": (
         "Ask for one of these zones instead: {zones}.",
         "Demandez plutôt l'une de ces zones : {zones}.",
+    ),
+    "change.host": (
+        "Ask for no particular node: another one would do.",
+        "Ne demandez pas de nœud précis : un autre conviendrait.",
     ),
     "change.traits": (
         "Do without these features: {traits}.",
@@ -199,8 +203,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Ouvrez l'une de ces zones : {zones}.",
     ),
     "change.cleared": (
-        "Sign a charter that clears one of these nodes for them: {nodes}.",
-        "Signez une charte qui y habilite l'un de ces nœuds : {nodes}.",
+        "Sign a charter that clears one of these nodes for these classifications: {nodes}.",
+        "Signez une charte qui habilite l'un de ces nœuds pour ces classifications : {nodes}.",
     ),
     "change.attested": (
         "Have one of these nodes attest itself again; its incidents say what is wrong: {nodes}.",
@@ -223,8 +227,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Réessayez plus tard ou demandez plus de place à votre opérateur.",
     ),
     "advice.inadmissible": (
-        "Several of these reasons would have to go together: ask for less, or ask your operator.",
-        "Plusieurs de ces raisons devraient disparaître ensemble : demandez moins, ou voyez votre opérateur.",
+        "Several of these reasons would have to go away at once: ask for less, or ask your operator.",
+        "Plusieurs de ces raisons devraient disparaître à la fois : demandez moins, ou consultez votre opérateur.",
     ),
     "advice.unsatisfiable": (
         "The owners of these clauses must agree on at least one place.",
@@ -236,7 +240,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "remedy.elsewhere": (
         "Waiting does not change what these zones are: choose another zone, or ask the owner of the clause.",
-        "Attendre ne change pas ces zones : choisissez-en une autre, ou voyez le propriétaire de la clause.",
+        "Attendre n'y change rien : choisissez une autre zone, ou consultez le propriétaire de la clause.",
     ),
     "remedy.state": (
         "Ask the operator of the zone to state what is not known; moving elsewhere may not be necessary.",
@@ -291,8 +295,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Il est encore valide : demandez son renouvellement, ou une marge plus courte au propriétaire de la clause.",
     ),
     "remedy.copies": (
-        "Choose a place all of whose copies are admissible.",
-        "Choisissez un lieu dont toutes les copies sont admissibles.",
+        "Choose a place where all copies would be admissible.",
+        "Choisissez un lieu où toutes les copies seraient admissibles.",
     ),
     "remedy.classified": (
         "No setting changes this: such information needs a system that is accredited for it.",
@@ -300,7 +304,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "near_miss": (
         "Close: {name} ({zone}): {codes}{lacks}.",
-        "Proche : {name} ({zone}) : {codes}{lacks}.",
+        "Presque admissible : {name} ({zone}) : {codes}{lacks}.",
     ),
     "until": (
         ", until ",
@@ -308,7 +312,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "lacks": (
         "; lacks {shortfall}",
-        " ; manque {shortfall}",
+        " ; il manque {shortfall}",
     ),
 }
 

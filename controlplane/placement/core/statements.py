@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from controlplane.kernel.reasons import Reason
+
 from .attributes import SET_MEMBERS
 from .catalogue import as_digest, as_subject, value_of
 from .facts import ASSERTIONS, Assertion, Fact, Subject, Timeline, World, Zone, ZoneStatus
@@ -73,7 +75,7 @@ def parse(payload: object, at: str = "fact") -> Statement:
     valid_from = as_instant(body["valid_from"], f"{at}.valid_from")
     valid_to = as_instant(body["valid_to"], f"{at}.valid_to") if body["valid_to"] is not None else None
     if valid_to is not None and valid_to <= valid_from:
-        refuse(f"{at}.valid_to", "must be after valid_from")
+        refuse(f"{at}.valid_to", Reason("must be after valid_from"))
     attribute = as_text(body["attribute"], f"{at}.attribute", limit=64)
     return Statement(
         subject_kind=kind,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from controlplane.kernel.reasons import Reason
+
 from .reading import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text, refuse
 from .signed import Verify
 
@@ -174,7 +176,7 @@ def _key(item: object, at: str) -> Key:
     names = ("kid", "use", "alg", "public_key", "zones", "classifications", "not_before", "not_after", "approver")
     body = as_object(item, at, required=names)
     if (body["use"] == "approval") != (body["approver"] is not None):
-        refuse(f"{at}.approver", "stands with keys for approvals and with no others")
+        refuse(f"{at}.approver", Reason("stands with keys for approvals and with no others"))
     return Key(
         id=as_text(body["kid"], f"{at}.kid", limit=64),
         use=USES[USES.index(as_choice(body["use"], f"{at}.use", among=USES))],
@@ -196,7 +198,7 @@ def _approver(value: object, at: str) -> Approver:
     elif body["organization"] == "":
         organization = ""
     else:
-        refuse(f"{at}.organization", "is empty unless the duty is an officer's")
+        refuse(f"{at}.organization", Reason("is empty unless the duty is an officer's"))
     return Approver(as_text(body["person"], f"{at}.person"), duty, organization)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from controlplane.audit import standalone
 
-PURE = ("controlplane.audit.core.", "controlplane.placement.core.")
+PURE = ("controlplane.audit.core.", "controlplane.placement.core.", "controlplane.kernel.reasons")
 
 
 def imports_of(source: str) -> set[str]:

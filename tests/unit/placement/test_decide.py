@@ -56,6 +56,7 @@ REFUSALS: list[tuple[str, NodeRow, Request]] = [
     ("NODE_UNATTESTED", node("n1", is_attested=False), ask(classifications=("eu-resident",))),
     ("NODE_EXCLUDED", node("n1"), ask(excluded_nodes=frozenset({"n1"}))),
     ("TRAIT_MISSING", node("n1", traits=frozenset({"tpm"})), ask(traits=frozenset({"tpm", "avx512"}))),
+    ("NOT_THE_HOST", node("n1"), ask(host="n2")),
     ("NOT_NEAR", node("n1"), ask(near=frozenset({"n2"}))),
     ("NOT_WITH_GROUP", node("n1"), ask(groups=(Group("affinity", True, frozenset({"n2"})),))),
     ("NOT_APART_FROM_GROUP", node("n1"), ask(groups=(Group("anti-affinity", True, frozenset({"n1"})),))),

@@ -212,6 +212,7 @@ def _easier(change: str, facts: dict[str, Any], request: Request) -> dict[str, o
         "zone_asked": lambda: {"zones": tuple(facts["zones"])},
         "excluded": lambda: {"excluded_nodes": frozenset()},
         "traits": lambda: {"traits": request.traits - set(facts["traits"])},
+        "host": lambda: {"host": None},
         "near": lambda: {"near": frozenset()},
         "affinity": lambda: {"groups": tuple(group for group in request.groups if group.rule != rule)},
         "anti_affinity": lambda: {"groups": tuple(group for group in request.groups if group.rule != rule)},

@@ -53,14 +53,14 @@ def test_a_lack_of_room_in_french_names_the_size_that_fits() -> None:
     nodes = fleet(node("n1", used=Resources(vcpus=14)))
     assert tenant(stored(ask(resources=Resources(4, 1024, 10)), nodes), "fr-CA") == [
         "Tous les nœuds admissibles manquent de place en ce moment.",
-        "Nœuds sans place pour 4 vCPU, 1024 Mio de mémoire, 10 Gio de disque, dans : fr-idf-1.",
+        "Des nœuds de fr-idf-1 n'ont pas de place pour 4 vCPU, 1024 Mio de mémoire, 10 Gio de disque.",
         "Cette taille conviendrait maintenant : 2 vCPU, 1024 Mio de mémoire, 10 Gio de disque.",
     ]
 
 
 def test_a_zone_without_nodes_is_said_to_have_none() -> None:
     document = stored(ask(zones=(VIRGINIA,)), fleet(node("n1")))
-    assert "No node is enrolled in: us-va-1." in tenant(document)
+    assert "There are no nodes in us-va-1." in tenant(document)
     assert "Ask for one of these zones instead: fr-idf-1." in tenant(document)
 
 
@@ -68,6 +68,20 @@ def test_maintenance_is_for_operators_and_tenants_are_told_to_wait() -> None:
     document = stored(ask(), fleet(node("n1", is_cordoned=True)))
     assert tenant(document)[-1] == "It would fit once maintenance or a repair is over: try again later."
     assert operator(document)[-2:] == ["Close: n1-name (fr-idf-1): NODE_CORDONED.", "Uncordon one of these nodes: n1."]
+
+
+def test_a_host_that_is_asked_for_is_told_as_what_it_is() -> None:
+    document = stored(ask(host="n1"), fleet(node("n1", is_cordoned=True), node("n2")))
+    assert document["request"]["host"] == "n1"
+    assert tenant(document, "fr") == [
+        "Aucun nœud n'est admissible, quelle que soit la taille demandée.",
+        "Des nœuds de fr-idf-1 ne sont pas celui qui a été demandé.",
+        "Des nœuds de fr-idf-1 sont réservés pour une maintenance.",
+        "Ne demandez pas de nœud précis : un autre conviendrait.",
+        "Le placement sera possible après une maintenance ou une réparation : réessayez plus tard.",
+    ]
+    assert "Ask for no particular node: another one would do." in operator(document)
+    assert "n1" not in json.dumps(tenant_view(document))
 
 
 def test_when_no_single_change_helps_there_is_still_advice() -> None:
@@ -122,7 +136,7 @@ REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
         EU,
         "Refused by policy (organization/loc, organization/keyloc, organization/logs, organization/meta, "
         "organization/adm): us-va-1 (US).",
-        "Refus par politique (organization/loc, organization/keyloc, organization/logs, organization/meta, "
+        "Refusé par une politique (organization/loc, organization/keyloc, organization/logs, organization/meta, "
         "organization/adm) : us-va-1 (US).",
         "Ask for one of these zones instead: de-rhein-1, fi-hel-1, fi-hel-2, fr-est-1, fr-est-2, fr-idf-1, fr-idf-2, "
         "fr-idf-3 …",
@@ -134,7 +148,7 @@ REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
         OWNERSHIP[5:6],
         "Refused because needed facts are missing, overdue or too weakly attested (organization/veto): "
         "fi-hel-2 (op-zeta: party.non_eu_veto).",
-        "Refus car des faits nécessaires manquent, sont à revoir ou trop peu attestés (organization/veto) : "
+        "Refusé, car des faits nécessaires manquent, sont à revoir ou trop faiblement attestés (organization/veto) : "
         "fi-hel-2 (op-zeta: party.non_eu_veto).",
         "Ask the operator of the zone to state what is not known; moving elsewhere may not be necessary.",
         "State what is missing or overdue, attested as the clause demands and signed by a sovereignty officer.",
@@ -166,9 +180,9 @@ REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
     (
         "fr-est-1",
         [secnumcloud(days=90)],
-        "The certificate ends sooner than a policy demands (organization/snc): "
+        "The certificate ends sooner than a policy allows (organization/snc): "
         "fr-est-1 (SecNumCloud FICTIF-SNC-4, until 2027-01-31T00:00:00Z).",
-        "Le certificat prend fin plus tôt qu'une politique ne l'exige (organization/snc) : "
+        "Le certificat prend fin plus tôt qu'une politique ne l'admet (organization/snc) : "
         "fr-est-1 (SecNumCloud FICTIF-SNC-4, jusqu'au 2027-01-31T00:00:00Z).",
         "It is still valid: ask for its renewal, or the owner of the clause for a shorter margin.",
         "It is still valid: ask for its renewal, or the owner of the clause for a shorter margin.",
@@ -262,8 +276,8 @@ def test_what_a_zone_lacks_that_was_asked_for_is_told_even_if_no_node_is_there()
 
 def test_of_a_zone_that_nobody_knows_nothing_is_known() -> None:
     document = stored(ask(policies=(only_in(PARIS),)), fleet(node("n1", "xx-new-1")))
-    assert "Nothing is known of: xx-new-1." in tenant(document)
-    assert "Rien n'est connu de : xx-new-1." in operator(document, "fr")
+    assert "Nothing is known of xx-new-1." in tenant(document)
+    assert "On ne sait rien de xx-new-1." in operator(document, "fr")
 
 
 def test_classified_information_has_no_place_and_no_remedy_but_another_system() -> None:
