@@ -126,9 +126,10 @@ class Authority:
 
     # ---- what a node trusts
 
-    def keyset(self, version: int = 1, keys: Iterable[trust.Key] | None = None) -> bytes:
+    def keyset(self, version: int = 1, keys: Iterable[trust.Key] | None = None, **reached: int) -> bytes:
         entries = list(keys) if keys is not None else [self.signer.entry("permit"), self.officer.entry("facts")]
-        return self.root.document("keyset", trust.Keyset(version, {key.id: key for key in entries}).payload())
+        keyset = trust.Keyset(version, {key.id: key for key in entries}, **reached)
+        return self.root.document("keyset", keyset.payload())
 
     def charter(self, node_id: UUID | str, zone: str, *, version: int = 1, **changes: object) -> bytes:
         fields: dict[str, object] = {

@@ -122,10 +122,14 @@ def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyse
     It begins a facts epoch, since it decides whose statements count: permits from before are asked for again.
     """
     last = newest(KEYSET)
-    published = Keyset((last.version if last else 0) + 1, {key.id: key for key in keys})
+    published = Keyset(
+        version=(last.version if last else 0) + 1,
+        keys={key.id: key for key in keys},
+        epoch=epochs.advance(),
+        deny_version=deny_list().version,
+    )
     evidence.append("trust", {"trust": "root", "public_key": root.public_key})
     row = _keep(KEYSET, "", published.version, root.sign(KEYSET, published.payload()))
-    epochs.advance()
     record(actor, "trust.keyset", row.pk, version=published.version, keys=sorted(published.keys))
     return published
 
@@ -203,9 +207,11 @@ def due(node: Node) -> pb.EnsureTrustRequest | None:
     found = versions(node)
     wanted = [
         kind
-        for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version), (DENY, node.deny_version))
+        for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
         if found.get(kind, NONE).number > known
     ]
+    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one of a thief
+        wanted.append(DENY)
     floor, heard_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
     if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > heard_at):
         wanted += [FLOOR, FACTS]

@@ -131,7 +131,7 @@ def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, 
 def _answer(row: Row) -> None:
     reading, zone = read(row), row.node.zone_id
     trusted, demand = reading.trusted, reading.demand
-    decision = _decision(row, reading.wanted, reading.standing)
+    decision = _decision(row, reading)
     known = believed.of(zone, decision.facts_epoch)
     key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
     permit = compose(row, reading, decision, known, key_ends=trusted.keyset.keys[key.id].not_after)
@@ -180,18 +180,19 @@ def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
         raise NodeNotCleared(reason=node.hook_problem or Reason("it has not attested itself for too long."))
 
 
-def _decision(row: Row, wanted: Work, standing: Standing) -> Decision:
-    """The one that was asked with, if it is about this and still stands; else a new one."""
+def _decision(row: Row, reading: Reading) -> Decision:
+    """The one that was asked with, if it is about this, under these policies, and still stands; else a new one."""
     decision = row.decision
     if (
         decision is not None
         and decision.consumer_id == row.resource_id
         and row.node.zone_id in decision.admitted_zones
         and set(ROLES_OF[row.op]) <= set(decision.roles)
-        and permits.stands(decision, standing)
+        and decision.policies_id == reading.demand.digest
+        and permits.stands(decision, reading.standing)
     ):
         return decision
-    return renew(replace(wanted.ask(), operation_id=row.operation_id))
+    return renew(replace(reading.wanted.ask(), operation_id=row.operation_id))
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ import pytest
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.placement.core.canonical import dumps
+from controlplane.placement.core.trust import MAX_VERSION
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.permits import Authority, SigningKey, now
@@ -246,11 +247,32 @@ def test_a_deny_list_is_never_older_than_one_whose_signer_is_gone(agent: AgentUn
     authority = agent.authority
     tell(agent, deny=authority.deny(8, jtis=["a"]))
     successor = SigningKey.ed25519("signer-2")
-    tell(agent, keyset=authority.keyset(2, [successor.entry("permit"), authority.officer.entry("facts")]))
+    keys = [successor.entry("permit"), authority.officer.entry("facts")]
+    tell(agent, keyset=authority.keyset(2, keys, deny_version=8))
     agent.restart()
     assert not_taken(agent, deny=authority.deny(7, by=authority.root)) == "agent.trust_older"
     assert not_taken(agent, deny=authority.deny(8, by=authority.root)) == "agent.trust_refused"
+    assert not_taken(agent, deny=authority.deny(8, by=successor, jtis=["a"])) == "agent.trust_refused"
     assert tell(agent, deny=authority.deny(9, by=authority.root)).deny_version == 9
+
+
+def test_what_a_thief_signed_is_over_with_the_keyset_that_lacks_his_key(agent: AgentUnderTest) -> None:
+    """He has signed the last epoch and the last list that there can be."""
+    authority = agent.authority
+    honest, authority.epoch = authority.epoch, MAX_VERSION
+    tell(agent, deny=authority.deny(MAX_VERSION, jtis=["a"]), **floor_of(authority))
+    successor = SigningKey.ed25519("signer-2")
+    keys = [successor.entry("permit"), authority.officer.entry("facts")]
+    stolen, authority.signer, authority.epoch = authority.signer, successor, honest + 2
+    older = floor_of(authority)
+    authority.epoch = honest + 3
+    tell(agent, keyset=authority.keyset(2, keys, epoch=honest + 3, deny_version=1))
+    assert not works(agent)
+    agent.restart()
+    assert not_taken(agent, **older) == "agent.trust_older"
+    tell(agent, deny=authority.deny(2, by=authority.root, kids=[stolen.id]), **floor_of(authority))
+    assert (known(agent).deny_version, known(agent).epoch) == (2, honest + 3)
+    assert works(agent)
 
 
 def test_a_floor_is_never_lower_than_one_whose_signer_was_denied(agent: AgentUnderTest) -> None:

@@ -1,10 +1,12 @@
 """Break-glass over HTTP, from the refusal to the node's receipt."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controlplane.audit.log_key import create_log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken, Project
@@ -17,7 +19,9 @@ from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
 from tests.api.tokens import make_token
 from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
+from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import hear_receipts
+from tests.services.audit.test_whole_export import exported
 from tests.services.compliance.test_drift import HELD, certificate
 from tests.world import Cloud
 
@@ -90,6 +94,18 @@ def test_what_was_refused_is_created_under_an_exemption(
     assert told == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
     again = api.post(path, {**named, "name": "again"})
     assert again.problem == (409, "placement.exemption.spent", "/exemption")
+
+
+def test_an_export_of_what_was_exempted_holds(
+    api: Caller, suspended: Cloud, approvers: dict[str, tuple[Person, Caller]], tmp_path: Path
+) -> None:
+    create_log_key(suspended.world.folder / "pki")
+    exemption = ask(api, api.post("volumes", VOLUME))
+    approve(approvers, exemption)
+    finish(api.post("volumes", {**VOLUME, "exemption": exemption["id"]}))
+    hear_receipts(suspended.machine)
+    found = verdict(exported(suspended, tmp_path))
+    assert found.status == 0, found.out
 
 
 def reports(api: Caller, approvers: dict[str, tuple[Person, Caller]]) -> list[Any]:

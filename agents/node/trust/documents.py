@@ -100,6 +100,14 @@ def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[Den
     return _parsed("deny list", envelope, trust.read_deny_list), is_of_root
 
 
+def is_of_lost_key(kind: str, document: bytes, authority: Authority, keyset: Keyset) -> bool:
+    """Of a document of this kind that was checked when it came: whether the root has taken its signer's key out of the
+    keyset since."""
+    envelope = _read(kind, document)
+    is_of_root = authority.root(signed.message(kind, envelope.payload), envelope.signature)
+    return not is_of_root and envelope.key_id not in keyset.keys
+
+
 def unchecked_deny_list(document: bytes) -> DenyList:
     """Of a list that was checked when it came, by a key that is not trusted any more."""
     return _parsed("deny list", _read("deny list", document), trust.read_deny_list)

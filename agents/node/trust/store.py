@@ -1,7 +1,8 @@
 """What this node trusts, kept in the ledger: keyset, charter, deny list, and the floor with its facts.
 
-Of each only a newer one is taken, also after one whose signer is not trusted any more: it stays here, and nothing older
-comes in its place. Changing who the root is takes a new enrolment.
+Of each only a newer one is taken, also after one whose signer was denied: it stays here, and nothing older comes in its
+place. After one whose signer's key the root has taken out of the keyset, newer is what the keyset says: so a thief who
+signed the last number that there is locks nothing up. Changing who the root is takes a new enrolment.
 """
 
 import logging
@@ -88,8 +89,10 @@ class TrustStore:
 
     def _take_deny_list(self, document: bytes) -> None:
         """Only the root takes anything off the list."""
-        new, is_of_root = documents.deny_list(document, self._authority, self.held.ring)
-        _check_version(DENY, new.version, self.held.deny.version)
+        held = self.held
+        new, is_of_root = documents.deny_list(document, self._authority, held.ring)
+        is_reset = is_of_root and self._is_of_lost_key(DENY)
+        _check_version(DENY, new.version, held.keyset.deny_version if is_reset else held.deny.version)
         if not is_of_root and not all(getattr(self.held.deny, name) <= getattr(new, name) for name in DENIED):
             raise TrustRefused("The deny list lacks what was denied before.")
 
@@ -99,7 +102,9 @@ class TrustStore:
             return
         new = documents.floor(document, self._authority, held.ring)
         last = held.floor or documents.unchecked_floor(self._stored(FLOOR))
-        if last is not None and _age(new) < _age(last):
+        if last is not None and self._is_of_lost_key(FLOOR):
+            last = None
+        if new.epoch < held.keyset.epoch or (last is not None and _age(new) < _age(last)):
             raise TrustOlder(FLOOR)
         if facts == stored_facts:
             documents.check_digest(facts, new)
@@ -107,6 +112,10 @@ class TrustStore:
         else:
             documents.check_facts(facts, new, held.ring)
             self._keep({FLOOR: document, FACTS: facts})
+
+    def _is_of_lost_key(self, kind: str) -> bool:
+        stored = self._stored(kind)
+        return bool(stored) and documents.is_of_lost_key(kind, stored, self._authority, self.held.keyset)
 
     def _stored(self, kind: str) -> bytes:
         rows = self._ledger.execute("SELECT document FROM trust WHERE kind = ?", kind)

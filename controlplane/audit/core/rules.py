@@ -230,7 +230,7 @@ class Judge:
         self._check_decided(source, decided)
         about = About(source.envelope.owners, decided.classifications)
         self._check_layers(about, policies, decided, is_exact=decided.is_admitted)
-        _compare(body, self._evaluate(body, policies))
+        _compare(body, self._evaluate(source, policies))
 
     def _check_decided(self, source: Source, decided: Decided) -> None:
         """Whoever admits holds the epoch and the versions while it is written; who refuses has read them before."""
@@ -281,7 +281,8 @@ class Judge:
             if not any(layer.policy in policies.documents for layer in enough):
                 raise Unsound(f"the {level} policy {name} was in force and was not applied")
 
-    def _evaluate(self, body: Mapping[str, object], policies: Policies) -> dict[str, Evaluation]:
+    def _evaluate(self, source: Source, policies: Policies) -> dict[str, Evaluation]:
+        body = source.envelope.body
         world = self.worlds.of(as_count(body.get("facts_epoch"), "facts_epoch", minimum=0, maximum=MAX))
         roles = [as_text(role, "roles") for role in as_list(body.get("roles"), "roles")]
         now, reference = as_instant(body.get("at"), "at"), body.get("reference_zone")
@@ -291,7 +292,32 @@ class Judge:
             name: evaluate(policies.layers, _zone(name, world), world, now=now, roles=roles, reference=near)
             for name in zones
         }
-        return found if body.get("exemption") is None else _exempted(body, found, policies, now=now)
+        if body.get("exemption") is None:
+            return found
+        return self._exempted(body, found, policies, place=source.moment(now))
+
+    def _exempted(
+        self, body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, place: Place
+    ) -> dict[str, Evaluation]:
+        """What the exemption that the decision names, and that two people have signed, makes of its zone."""
+        exemption = exemptions.parse(body["exemption"], "exemption")
+        zone = exemption.terms.zone
+        names = tuple(as_text(each, "classifications") for each in as_list(body["classifications"], "classifications"))
+        occasion = exemptions.Occasion(
+            as_text(body.get("resource"), "resource"),
+            as_text(body.get("operation"), "operation"),
+            zone,
+            self.organization,
+            names,
+        )
+        keyring = Keyring(self.authority.keyset(place), self.authority.denied(place), verifier)
+        try:
+            exemptions.check(exemption, occasion, now=place.at, keyring=keyring)
+        except exemptions.NotApproved as exc:
+            raise Unsound(f"its exemption does not count: {exc}") from exc
+        if zone not in found:
+            raise Unsound("its exemption is for a zone that it says nothing of")
+        return {**found, zone: waive(found[zone], policies.layers, exemption.terms.waived)}
 
     # ── permits and receipts ──────────────────────────────────────────────────────────────────────
 
@@ -486,18 +512,6 @@ def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> Non
         raise Unsound(f"it admits {', '.join(map(str, against))}, which the policies refuse")
     if as_bool(body.get("admit"), "admit") != bool(admitted):
         raise Unsound("it admits without a zone, or has a zone and does not admit")
-
-
-def _exempted(
-    body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, now: datetime
-) -> dict[str, Evaluation]:
-    """What the exemption that the decision names makes of its zone. That two people signed it is checked with the
-    permit that follows."""
-    terms = exemptions.parse(body["exemption"], "exemption").terms
-    is_for_it = terms.op == body.get("operation") and body.get("resource") in terms.resources
-    if not is_for_it or terms.zone not in found or not terms.not_before <= now < terms.expires_at:
-        raise Unsound("its exemption is for something else, or for another time")
-    return {**found, terms.zone: waive(found[terms.zone], policies.layers, terms.waived)}
 
 
 def _clauses(stated: object) -> str:

@@ -76,11 +76,21 @@ def _admits(allowed: frozenset[str], wanted: Collection[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
+    """`epoch` and `deny_version`: which facts epoch and which deny list there were when the root signed it. It is the
+    root's word on how far these had come, where the word of a key that it has taken out does not count any more."""
+
     version: int
     keys: Mapping[str, Key]
+    epoch: int = 0
+    deny_version: int = 0
 
     def payload(self) -> dict[str, object]:
-        return {"version": self.version, "keys": [self.keys[name].payload() for name in sorted(self.keys)]}
+        return {
+            "version": self.version,
+            "keys": [self.keys[name].payload() for name in sorted(self.keys)],
+            "epoch": self.epoch,
+            "deny_version": self.deny_version,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +170,20 @@ class DenyList:
 DENIED = ("jtis", "resources", "kids", "nodes")
 
 
+REACHED = ("epoch", "deny_version")
+
+
 def read_keyset(payload: object) -> Keyset:
     """Like all readers here.
 
     Raises:
         Malformed: with the field.
     """
-    body = as_object(payload, "keyset", required=("version", "keys"))
+    body = as_object(payload, "keyset", required=("version", "keys", "epoch", "deny_version"))
     keys = [_key(item, f"keyset.keys[{n}]") for n, item in enumerate(as_list(body["keys"], "keyset.keys"))]
     version = as_count(body["version"], "keyset.version", minimum=1, maximum=MAX_VERSION)
-    return Keyset(version, {key.id: key for key in keys})
+    reached = (as_count(body[name], f"keyset.{name}", minimum=0, maximum=MAX_VERSION) for name in REACHED)
+    return Keyset(version, {key.id: key for key in keys}, *reached)
 
 
 def _key(item: object, at: str) -> Key:

@@ -18,6 +18,7 @@ from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.core.canonical import digest
+from controlplane.placement.core.exemption import Exemption, Terms
 from controlplane.placement.core.permit import LIFETIME, Contents
 from controlplane.placement.core.reading import as_rfc3339
 from tests.services.audit.exports import Export, verdict
@@ -59,9 +60,28 @@ def admits_one_more(document: Document) -> None:
     document["admitted_zones"] = [*admitted, "us-va-1"]
 
 
+def exempts_itself(document: Document) -> None:
+    """By an exemption that nobody has signed."""
+    now = clock.now()
+    terms = Terms(
+        id="ex-1",
+        resources=(str(document["resource"]),),
+        op="instance.create",
+        zone="us-va-1",
+        waived=("eu/loc", "eu/adm", "qualified/snc"),
+        reason="a storm",
+        requested_by="mallory",
+        not_before=now - HOUR,
+        expires_at=now + HOUR,
+        max_uses=1,
+    )
+    document["exemption"] = Exemption(terms, ()).payload()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (exempts_itself, "its exemption does not count: NOT_APPROVED"),
         (admits_everywhere, "comes out"),
         (asks_nothing, "was in force and was not applied"),
         (admits_one_more, "which the policies refuse"),

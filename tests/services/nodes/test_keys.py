@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs, officer_keys
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.nodes import keys, keysets, trust
+from controlplane.nodes import agent_client, keys, keysets, trust
 from controlplane.nodes.models import TrustDocument
 from controlplane.placement.core import signed
-from controlplane.placement.core.trust import Approver, Key
+from controlplane.placement.core.trust import MAX_VERSION, Approver, DenyList, Key
 from controlplane.placement.models import Permit
 from controlplane.signer import floors
 from tests.approvers import person
@@ -178,6 +179,16 @@ def test_in_an_emergency_the_old_key_is_void_at_once(cloud: Cloud, command: Run)
     assert stolen.id == old
     command("keyset_publish")
     assert set(signers()) == {new}, "its file is still there and counts for nothing"
+
+
+def test_an_emergency_undoes_a_thiefs_last_word(cloud: Cloud, command: Run) -> None:
+    stolen = keys.load(cloud.world.folder / "pki" / "signer.key", keys.SIGNER)
+    last = stolen.sign(trust.DENY, DenyList(MAX_VERSION, nodes=frozenset({str(cloud.machine.row.pk)})).payload())
+    agent_client.ensure_trust(cloud.machine.row, pb.EnsureTrustRequest(deny=last.document()))
+    cloud.machine.heartbeat()
+    command("key_rotate", "--emergency")
+    done(ask_instance(cloud)[1])
+    assert cloud.machine.held.deny.kids == {stolen.id}
 
 
 def test_a_new_key_of_another_scope_ends_no_other(cloud: Cloud, command: Run) -> None:
