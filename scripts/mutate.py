@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CORE = Path("controlplane/placement/core")
 LISTED = ROOT / "docs/explanation/mutation.md"
-MODULES = ("evaluate", "certificates", "facts", "compare", "policy", "policy_document", "permit")
+MODULES = ("evaluate", "certificates", "facts", "compare", "policy", "policy_document", "permit", "cosignature")
 TESTS = (
     "test_evaluate.py",
     "test_certificates.py",
@@ -28,9 +28,16 @@ TESTS = (
     "test_compare.py",
     "test_permit_checks.py",
     "test_permit_reasons.py",
+    "test_permit_addresses.py",
+    "test_cosignature.py",
     "test_policy_properties.py",
 )
-COPIED = ("controlplane/catalog/fixtures/catalogue.json", "tests/unit/placement")
+COPIED = (
+    "controlplane/catalog/fixtures/catalogue.json",
+    "controlplane/kernel/__init__.py",
+    "controlplane/kernel/reasons.py",
+    "tests/unit/placement",
+)
 NOTICED = ("killed", "caught by type check", "timeout")  # a mutant that runs for ever is noticed too
 EXAMPLES = 15  # of Hypothesis, per property and mutant
 

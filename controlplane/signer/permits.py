@@ -1,7 +1,6 @@
 """Sign a permit that a row asks for, or refuse it. Nothing of the row is believed: what may be is read and decided
 again here."""
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +10,7 @@ from django.db import transaction
 from controlplane.audit import evidence
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.errors import CloudError
 from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.keys import SigningKey, signing_key
@@ -30,45 +29,29 @@ from controlplane.placement.models import PERMIT, Allocation, Decision, Exemptio
 from controlplane.placement.models import Permit as Row
 from controlplane.placement.selectors import Standing
 from controlplane.placement.services import renew
-from controlplane.signer import believed, floors, work
+from controlplane.signer import believed, floors, waiting, work
 from controlplane.signer.believed import Believed
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from controlplane.signer.judgement import judge
 from controlplane.signer.work import Work
 
-log = logging.getLogger(__name__)
-
 UNDER_WAY = ("running", "undoing")
-SWEEP_LIMIT = 200
 
 
 def sign_all() -> int:
-    """What is still asked for, oldest first: hints get lost. Returns how many rows there were."""
-    ids = list(Row.objects.filter(state="requested").order_by("created_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
-    for permit_id in ids:
-        sign(permit_id)
-    return len(ids)
+    """What is still asked for. Returns how many rows there were."""
+    return waiting.work_off("requested", sign)
 
 
 def sign(permit_id: UUID) -> None:
-    """Sign or refuse; a permit that was answered already, or is none, stays as it is. What may pass (no key, a fleet
-    that changes) leaves the request as it is, for the next time."""
-    rows = Row.objects.select_related("node", "decision").defer("decision__document")
-    row = rows.filter(pk=permit_id, state="requested").first()
-    if row is None:
-        return
-    try:
-        _answer(row)
-    except StateConflict:
-        log.info("permit %s was answered by another signer meanwhile", row.pk)
-    except CloudError as exc:
-        log.warning("permit %s (%s of %s): %s %s", row.pk, row.op, row.resource_id, exc, exc.facts)
-        if not exc.retryable:
-            Row.objects.filter(pk=row.pk, state="requested").update(
-                state="refused", error=exc.as_document(), updated_at=clock.now()
-            )
-    except Exception:
-        log.exception("permit %s: the signer has a bug", row.pk)  # and others must not wait for this one
+    """Sign or refuse."""
+    waiting.answer(permit_id, state="requested", by=_answer, refuse=_refuse)
+
+
+def _refuse(row: Row, error: CloudError) -> None:
+    Row.objects.filter(pk=row.pk, state="requested").update(
+        state="refused", error=error.as_document(), updated_at=clock.now()
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from controlplane.audit import evidence
 from controlplane.catalog import keys as algorithms
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.errors import CloudError
 from controlplane.kernel.reasons import Reason
 from controlplane.nodes import keys
 from controlplane.nodes.trust import Trusted
@@ -23,41 +23,24 @@ from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.signed import BadDocument, Signed
 from controlplane.placement.models import PERMIT
 from controlplane.placement.models import Permit as Row
-from controlplane.signer import believed
+from controlplane.signer import believed, waiting
 from controlplane.signer.errors import PermitDisputed
 from controlplane.signer.permits import compose, read
 
 log = logging.getLogger(__name__)
 
-SWEEP_LIMIT = 200
 # What two who decide at different moments may say differently.
 OF_THE_MOMENT = ("nbf", "exp")
 
 
 def cosign_all() -> int:
-    """What waits for a cosignature, oldest first: hints get lost. Returns how many rows there were."""
-    ids = list(Row.objects.filter(state="cosigning").order_by("created_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
-    for permit_id in ids:
-        cosign(permit_id)
-    return len(ids)
+    """What waits for a cosignature. Returns how many rows there were."""
+    return waiting.work_off("cosigning", cosign)
 
 
 def cosign(permit_id: UUID) -> None:
-    """Sign or refuse, or void it when facts or policies have changed since the signer signed; what may pass (no key)
-    leaves the permit waiting, for the next time."""
-    row = Row.objects.select_related("node", "decision").defer("decision__document").filter(pk=permit_id).first()
-    if row is None or row.state != "cosigning":
-        return
-    try:
-        _answer(row)
-    except StateConflict:
-        log.info("permit %s was answered by another sentinel meanwhile", row.pk)
-    except CloudError as exc:
-        log.warning("permit %s (%s of %s): %s %s", row.pk, row.op, row.resource_id, exc, exc.facts)
-        if not exc.retryable:
-            _refuse(row, exc)
-    except Exception:
-        log.exception("permit %s: the sentinel has a bug", row.pk)  # and others must not wait for this one
+    """Sign or refuse, or void it when facts or policies have changed since the signer signed."""
+    waiting.answer(permit_id, state="cosigning", by=_answer, refuse=_refuse)
 
 
 def _answer(row: Row) -> None:
