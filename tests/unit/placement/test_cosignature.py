@@ -1,5 +1,6 @@
 """Which data needs a sentinel's signature, and when one counts."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -45,6 +46,7 @@ def refused(trust: Trust, cosignature: Signed | None, permit: Signed | None = No
         ([sentinel(zones=("de-rhein-1",))], set()),
         ([sentinel(zones=("de-rhein-1", "fr-idf-1"))], {"eu"}),
         ([sentinel(names=("dr",)), sentinel("s-2", names=("eu", "hds"))], {"eu"}),
+        ([sentinel(names=("eu",)), sentinel("s-2", names=("dr",))], {"eu"}),
         ([sentinel(names=("*",))], {"*"}),
         ([sentinel(not_after=NOW)], {"eu"}),
     ],
@@ -65,13 +67,25 @@ def test_a_permit_that_a_sentinel_signed_too_is_taken(names: tuple[str, ...]) ->
     assert checked(permit, trusting(sentinel(names=names)), cosignature=cosigned(permit)) == PERMIT
 
 
+def test_a_sentinel_of_the_zone_will_do() -> None:
+    permit = permit_signed()
+    assert checked(permit, trusting(sentinel(zones=("fr-idf-1",))), cosignature=cosigned(permit)) == PERMIT
+
+
+def test_what_a_sentinel_signs_names_the_permit_and_is_of_all_its_bytes() -> None:
+    permit = permit_signed()
+    assert payload(permit) == {"jti": "jti-1", "permit": hashlib.sha256(permit.document()).hexdigest()}
+
+
 def test_a_cosignature_that_nobody_demands_does_no_harm() -> None:
     assert checked(permit_signed(), cosignature=cosigned(permit_signed())) == PERMIT
 
 
 def test_without_one_it_is_refused() -> None:
-    reason = refused(trusting(sentinel(names=("public", "eu"))), None)
-    assert reason == "data of these classifications needs a sentinel's signature: eu"
+    trust, needs = trusting(sentinel(zones=("fr-idf-1",), names=("public", "eu"))), "needs a sentinel's signature"
+    assert refused(trust, None) == f"data of these classifications {needs}: eu"
+    both = permit_signed(replace(PERMIT, classifications=("public", "eu")))
+    assert refused(trust, None, both) == f"data of these classifications {needs}: eu, public"
 
 
 @pytest.mark.parametrize(
