@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from controlplane.audit import evidence
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
@@ -191,10 +190,4 @@ def _keep(row: Row, reading: Reading, permit: Permit, key: SigningKey, decision:
     needs_sentinel = demanded(reading.trusted.keyset, zone=permit.zone, classifications=permit.classifications)
     to = "cosigning" if needs_sentinel else "signed"
     move(row, PERMIT, to, document=signed.document(), expires_at=permit.exp, decision=decision)
-    evidence.append(
-        "permit",
-        signed.envelope(),
-        organization_id=UUID(permit.organization),
-        project_id=row.project_id,
-        resource_id=row.resource_id,
-    )
+    waiting.record("permit", signed, row, organization=permit.organization)

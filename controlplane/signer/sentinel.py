@@ -85,13 +85,7 @@ def _compare(said: Permit, own: Permit) -> None:
 @transaction.atomic
 def _keep(row: Row, permit: Permit, cosigned: Signed) -> None:
     move(row, PERMIT, "signed", cosignature=cosigned.document())
-    evidence.append(
-        "cosignature",
-        cosigned.envelope(),
-        organization_id=UUID(permit.organization),
-        project_id=row.project_id,
-        resource_id=row.resource_id,
-    )
+    waiting.record("cosignature", cosigned, row, organization=permit.organization)
 
 
 @transaction.atomic

@@ -1,10 +1,12 @@
-"""Permits that wait for an answer, the signer's or the sentinel's, and what becomes of those that get none."""
+"""Permits that wait for an answer, the signer's or the sentinel's: how they are worked off, and what is recorded."""
 
 import logging
 from collections.abc import Callable
 from uuid import UUID
 
+from controlplane.audit import evidence
 from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.placement.core.signed import Signed
 from controlplane.placement.models import Permit
 
 log = logging.getLogger(__name__)
@@ -40,3 +42,14 @@ def answer(
             refuse(row, exc)
     except Exception:
         log.exception("permit %s (%s): there is a bug", row.pk, state)  # and others must not wait for this one
+
+
+def record(kind: str, document: Signed, permit: Permit, *, organization: str) -> None:
+    """What was signed, as evidence of whose resource it is about; in the transaction that keeps it."""
+    evidence.append(
+        kind,
+        document.envelope(),
+        organization_id=UUID(organization),
+        project_id=permit.project_id,
+        resource_id=permit.resource_id,
+    )
