@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 KVM_PROBATION_S = 10.0
 UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
 START_TIMEOUT_S = 10.0
+QEMU_DIED = ("monitor", "no longer running")
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -170,7 +171,7 @@ class LibvirtHypervisor:
             domain.create()
         except libvirt.libvirtError as exc:
             self._on_probation.pop(guest_id, None)
-            if not (_is_monitor_closed(exc) and self._accelerator.give_up_kvm(str(exc))):
+            if not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
                 raise
             self.define(guest)
             domain.create()
@@ -281,9 +282,12 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
             raise
 
 
-def _is_monitor_closed(error: Exception) -> bool:
-    """QEMU died while it was starting, as it does when KVM refuses what the CPU model needs."""
-    return "monitor" in str(error)
+def _has_qemu_died(error: Exception) -> bool:
+    """QEMU ended while it was starting, as it does when KVM refuses what the CPU model needs.
+
+    libvirt has no code of its own for it, and which words it finds depends on the moment of the end.
+    """
+    return any(words in str(error) for words in QEMU_DIED)
 
 
 def _is_sudden_stop(event: int, detail: int) -> bool:
