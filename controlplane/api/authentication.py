@@ -1,4 +1,7 @@
-"""Authorization: Bearer <token>. Whose token it is becomes `request.user`."""
+"""Authorization: Bearer <secret of an API token or a session>. Whose it is becomes `request.user`; a session becomes
+`request.auth`."""
+
+from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -7,22 +10,43 @@ from controlplane.api.middleware import request_id_of
 from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import actor_of
 from controlplane.kernel.errors import Unauthenticated
+from controlplane.signin import secret as signin
+from controlplane.signin.errors import SecondFactorDemanded
+from controlplane.signin.models import Session
+from controlplane.signin.selectors import signed_in
 
 TOKEN_MAX = 200
 
 
 class TokenAuthentication(BaseAuthentication):
-    def authenticate(self, request: Request) -> tuple[Actor, None] | None:
+    def authenticate(self, request: Request) -> tuple[Actor, Session | None] | None:
         """None without credentials; raises Unauthenticated for credentials that are not good."""
         header = request.headers.get("Authorization")
         if header is None:
             return None
         scheme, _, secret = header.partition(" ")
-        is_token = scheme.lower() == "bearer" and secret.isascii() and 0 < len(secret) <= TOKEN_MAX
-        actor = actor_of(secret, request_id=request_id_of(request._request)) if is_token else None
+        if scheme.lower() != "bearer" or not secret.isascii() or not 0 < len(secret) <= TOKEN_MAX:
+            raise Unauthenticated()
+        if secret.startswith(signin.SESSION):
+            return _of_session(request, secret)
+        actor = actor_of(secret, request_id=request_id_of(request._request))
         if actor is None:
             raise Unauthenticated()
         return actor, None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:
+    """
+    Raises:
+        SecondFactorDemanded: the session lacks one, and the view is not made for that.
+    """
+    found = signed_in(secret, request_id=request_id_of(request._request))
+    if found is None:
+        raise Unauthenticated()
+    view: Any = request.parser_context["view"]
+    if not found.is_finished and request.method not in getattr(view, "unfinished_methods", ()):
+        raise SecondFactorDemanded()
+    return found.actor, found.session
