@@ -208,6 +208,9 @@ PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 # Whoever is one of these cannot do without a second factor: operator, auditor, or a role in an organization.
 SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
+# A JSON file of the OpenID providers that people may sign in with, and those of their hosts that are not public.
+OPENID_PROVIDERS_FILE = env.text("OPENID_PROVIDERS_FILE", "")
+OPENID_PRIVATE_HOSTS = env.words("OPENID_PRIVATE_HOSTS", "")
 # How many proxies of our own stand before the web process: so many entries of X-Forwarded-For, from the end, are true.
 PROXY_COUNT = env.integer("PROXY_COUNT", 0, minimum=0)
 # Lock-out (controlplane/signin/lockout.py): of an account from an address, after so many failures, for so long.

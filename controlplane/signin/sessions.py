@@ -15,7 +15,7 @@ from controlplane.kernel import clock
 from controlplane.signin import factors, lockout, passwords, secret, selectors, totp
 from controlplane.signin.errors import ProofTooOld, SignInRefused, WrongProof
 from controlplane.signin.factors import Proof
-from controlplane.signin.models import PasswordLink, Session
+from controlplane.signin.models import OpenIdSignIn, PasswordLink, Session
 from controlplane.signin.origin import Origin
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,8 @@ def note_failure(origin: Origin, facts: dict[str, object]) -> None:
 
 @transaction.atomic
 def purge() -> int:
-    """Sessions that are over are forgotten, with the addresses that they were used from; and links that nobody used."""
+    """What is over is forgotten: sessions, with the addresses that they came from, links, and unfinished sign-ins."""
     over = Session.objects.exclude(pk__in=selectors.live(Session.objects.all()).values("pk"))
-    PasswordLink.objects.filter(expires_at__lte=clock.now()).delete()
+    for kind in (PasswordLink, OpenIdSignIn):
+        kind.objects.filter(expires_at__lte=clock.now()).delete()
     return over.delete()[0]

@@ -29,6 +29,9 @@ OPEN = {
     # Whoever signs in has no credential yet.
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
+    ("GET", "v1/openid-providers"),
+    ("POST", "v1/openid-providers/<str:provider>/sign-ins"),
+    ("POST", "v1/openid-providers/<str:provider>/sessions"),
 }
 # Routes that are about no project and that any credential may use. So may this one.
 SHARED = {
@@ -80,9 +83,21 @@ OF_SESSIONS = {
     ("DELETE", "v1/totp"),
     ("POST", "v1/totp/actions/confirm"),
     ("POST", "v1/recovery-codes"),
+    ("POST", "v1/openid-providers/<str:provider>/links"),
+    ("POST", "v1/openid-providers/<str:provider>/identities"),
+    ("GET", "v1/identities"),
+    ("DELETE", "v1/identities/<str:identity>"),
 }
 # What a path may name that is nobody's or the asker's own.
-NAMES = {"zone": "fr-idf-1", "party": "acme", "officer_key": "ada", "node": "node-1", "session": "current"}
+NAMES = {
+    "zone": "fr-idf-1",
+    "party": "acme",
+    "officer_key": "ada",
+    "node": "node-1",
+    "session": "current",
+    "provider": "staff",
+    "identity": "x",
+}
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
 # Routes about something of an organization that the path names without it.
