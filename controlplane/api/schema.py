@@ -51,6 +51,7 @@ BY_ID_ALONE = (
     "session",
     "user",
     "identity",
+    "passkey",
 )
 
 

@@ -208,6 +208,10 @@ PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 # Whoever is one of these cannot do without a second factor: operator, auditor, or a role in an organization.
 SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
+# The pages that passkeys are for (https://console.example), and the domain that they belong to: the first page's,
+# unless another is given. Passkeys of one domain are worth nothing for another.
+PASSKEY_ORIGINS = env.words("PASSKEY_ORIGINS", "")
+PASSKEY_DOMAIN = env.text("PASSKEY_DOMAIN", "")
 # A JSON file of the OpenID providers that people may sign in with, and those of their hosts that are not public.
 OPENID_PROVIDERS_FILE = env.text("OPENID_PROVIDERS_FILE", "")
 OPENID_PRIVATE_HOSTS = env.words("OPENID_PRIVATE_HOSTS", "")

@@ -9,6 +9,7 @@ from controlplane.kernel.rest import Body, route
 from controlplane.signin import credentials, selectors, sessions
 from controlplane.signin.factors import Proof
 from controlplane.signin.models import Session
+from controlplane.signin.passkeys import Response as Answer
 from controlplane.signin.rest import SECRET, SignInView, begun
 from controlplane.signin.serializers import (
     PasswordChangeIn,
@@ -24,7 +25,8 @@ SESSIONS = Listing({}, sorts=("-created_at", "created_at"))
 
 
 def proof_in(body: Body) -> Proof:
-    return Proof(totp=body["totp"], recovery_code=body["recovery_code"])
+    passkey = Answer(**body["passkey"]) if body["passkey"] is not None else None
+    return Proof(totp=body["totp"], recovery_code=body["recovery_code"], passkey=passkey)
 
 
 class SessionList(SignInView):

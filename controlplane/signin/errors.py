@@ -134,3 +134,29 @@ class IdentityTaken(Conflict):
 class IdentityNotFound(NotFound):
     code = "signin.identity.not_found"
     detail = "There is no linked identity {name!r} here."
+
+
+class PasskeysOff(Unprocessable):
+    code = "signin.passkeys_off"
+    title = "No passkeys here"
+    detail = "This platform has no passkeys: its operator has not said for which pages they are."
+
+
+class PasskeyRefused(Forbidden):
+    code = "signin.passkey_refused"
+    title = "Passkey refused"
+    detail = (
+        "This is no good answer of a known passkey: begin again, on the page that it is for, and let the device verify "
+        "that it is you."
+    )
+
+
+class PasskeyTaken(Conflict):
+    code = "signin.passkey_taken"
+    title = "Passkey known already"
+    detail = "There is a passkey named {name!r} already, or this device is registered."
+
+
+class PasskeyNotFound(NotFound):
+    code = "signin.passkey.not_found"
+    detail = "There is no passkey {name!r} here."

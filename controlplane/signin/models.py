@@ -108,3 +108,30 @@ class OpenIdSignIn(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["state_sha256"], name="signin_openid_state_once")]
+
+
+class Passkey(BaseModel):
+    """A key pair on somebody's device. `sign_count` grows with each use, or stays 0 where the device does not count."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    name = models.CharField(max_length=63)
+    credential_id = models.BinaryField()
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField()
+    is_backed_up = models.BooleanField()
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["credential_id"], name="signin_passkey_once"),
+            models.UniqueConstraint(fields=["user", "name"], name="signin_passkey_name_taken"),
+        ]
+
+
+class Ceremony(BaseModel):
+    """A challenge that a passkey is to answer; it goes with the answer. `user`: who registers one."""
+
+    purpose = models.CharField(max_length=16)
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    challenge = models.BinaryField()
+    expires_at = models.DateTimeField()

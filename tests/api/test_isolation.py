@@ -30,6 +30,8 @@ OPEN = {
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
     ("GET", "v1/openid-providers"),
+    ("POST", "v1/passkey-sessions"),
+    ("POST", "v1/passkey-sessions/actions/challenge"),
     ("POST", "v1/openid-providers/<str:provider>/sign-ins"),
     ("POST", "v1/openid-providers/<str:provider>/sessions"),
 }
@@ -86,6 +88,10 @@ OF_SESSIONS = {
     ("POST", "v1/openid-providers/<str:provider>/links"),
     ("POST", "v1/openid-providers/<str:provider>/identities"),
     ("GET", "v1/identities"),
+    ("GET", "v1/passkeys"),
+    ("POST", "v1/passkeys"),
+    ("POST", "v1/passkeys/actions/challenge"),
+    ("DELETE", "v1/passkeys/<str:passkey>"),
     ("DELETE", "v1/identities/<str:identity>"),
 }
 # What a path may name that is nobody's or the asker's own.
@@ -97,6 +103,7 @@ NAMES = {
     "session": "current",
     "provider": "staff",
     "identity": "x",
+    "passkey": "x",
 }
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
