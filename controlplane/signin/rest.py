@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.rest import View
 from controlplane.signin import factors, sessions
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
@@ -29,8 +30,11 @@ class SignInView(ActorView):
     unfinished_methods: tuple[str, ...] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self._is_open():
+            View.initial(self, request, *args, **kwargs)  # nobody is known, who could be asked for a right
+            return
         super().initial(request, *args, **kwargs)
-        if not self._is_open() and not isinstance(request.auth, Session):
+        if not isinstance(request.auth, Session):
             raise SessionNeeded()
 
     def get_authenticators(self) -> list[BaseAuthentication]:

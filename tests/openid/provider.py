@@ -58,10 +58,27 @@ class Users:
         return dict(USERS[user_id]["claims"])
 
 
-def configuration(issuer: str, config: dict[str, Any]) -> OPConfiguration:
+def endpoints() -> dict[str, Any]:
     def endpoint(path: str, kind: str, **kwargs: Any) -> dict[str, Any]:
         return {"path": path, "class": f"idpyoidc.server.oidc.{kind}", "kwargs": kwargs}
 
+    return {
+        "provider_info": endpoint(
+            ".well-known/openid-configuration", "provider_config.ProviderConfiguration", client_authn_method=None
+        ),
+        "authorization": endpoint(
+            "authorization",
+            "authorization.Authorization",
+            client_authn_method=None,
+            response_types_supported=["code"],
+            response_modes_supported=["query"],
+        ),
+        "token": endpoint("token", "token.Token", client_authn_method=["client_secret_basic"]),
+        "userinfo": endpoint("userinfo", "userinfo.UserInfo"),
+    }
+
+
+def configuration(issuer: str, config: dict[str, Any]) -> OPConfiguration:
     in_tokens = {name: {"essential": False} for name in CLAIMS} if config.get("is_in_id_token", True) else {}
     token = {"class": "idpyoidc.server.token.jwt_token.JWTToken", "kwargs": {"lifetime": 3600}}
     document = {
@@ -79,20 +96,7 @@ def configuration(issuer: str, config: dict[str, Any]) -> OPConfiguration:
                 "kwargs": {"lifetime": 300, "base_claims": in_tokens},
             },
         },
-        "endpoint": {
-            "provider_info": endpoint(
-                ".well-known/openid-configuration", "provider_config.ProviderConfiguration", client_authn_method=None
-            ),
-            "authorization": endpoint(
-                "authorization",
-                "authorization.Authorization",
-                client_authn_method=None,
-                response_types_supported=["code"],
-                response_modes_supported=["query"],
-            ),
-            "token": endpoint("token", "token.Token", client_authn_method=["client_secret_basic"]),
-            "userinfo": endpoint("userinfo", "userinfo.UserInfo"),
-        },
+        "endpoint": endpoints(),
         "add_on": {
             "pkce": {
                 "function": "idpyoidc.server.oauth2.add_on.pkce.add_support",
