@@ -1,4 +1,8 @@
-"""Authorization: Bearer <token>. Whose token it is becomes `request.user`."""
+"""Authorization: Bearer <token>, or Basic with the token as password, for programs that know nothing else. Whose token
+it is becomes `request.user`."""
+
+import base64
+import binascii
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -17,8 +21,8 @@ class TokenAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        scheme, _, secret = header.partition(" ")
-        is_token = scheme.lower() == "bearer" and secret.isascii() and 0 < len(secret) <= TOKEN_MAX
+        secret = _secret(header)
+        is_token = secret.isascii() and 0 < len(secret) <= TOKEN_MAX
         actor = actor_of(secret, request_id=request_id_of(request._request)) if is_token else None
         if actor is None:
             raise Unauthenticated()
@@ -26,3 +30,22 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _secret(header: str) -> str:
+    """The token, or nothing."""
+    scheme, _, value = header.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value
+        case "basic":
+            return _password(value)
+    return ""
+
+
+def _password(value: str) -> str:
+    """What is behind the colon (RFC 7617); the user name does not matter."""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""

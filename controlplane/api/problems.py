@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from controlplane.api.errors import (
     BodyMalformed,
-    BodyTooLarge,
     MediaTypeNotSupported,
     MethodNotAllowed,
     RequestMalformed,
@@ -21,6 +20,7 @@ from controlplane.api.errors import (
 from controlplane.api.middleware import request_id_of
 from controlplane.api.parsers import escaped
 from controlplane.kernel.errors import (
+    BodyTooLarge,
     CloudError,
     Conflict,
     Forbidden,
@@ -34,6 +34,7 @@ from controlplane.kernel.errors import (
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import LengthRequired, VersionRequired
 from controlplane.kernel.wording import describe
+from controlplane.terraform.errors import StateLocked
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ STATUS: Mapping[type[CloudError], int] = {
     BodyTooLarge: 413,
     MediaTypeNotSupported: 415,
     Unprocessable: 422,
+    StateLocked: 423,
     VersionRequired: 428,
     Unavailable: 503,
 }
@@ -164,6 +166,7 @@ def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpReque
     return {
         "type": f"urn:andromede:problem:{error.code}",
         **described,
+        **error.members,
         "status": status,
         "request_id": request_id_of(request),
         "errors": errors,

@@ -99,6 +99,13 @@ def page_of(out: type[Out]) -> type[Out]:
     return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}PageOut", (Out,), fields))
 
 
+@cache
+def problem_with(more: type[Out]) -> type[Out]:
+    """A problem that has these members too."""
+    fields = {**ProblemOut().get_fields(), **more().get_fields()}
+    return cast(type[Out], type(f"{more.__name__.removesuffix('Out')}ProblemOut", (Out,), fields))
+
+
 IF_MATCH = OpenApiParameter(
     "If-Match",
     OpenApiTypes.STR,
@@ -155,6 +162,10 @@ class Schema(AutoSchema):
             (route.status, route.media_type): answer,
             **{(status, route.media_type): other for status, other in route.answers.items()},
             **{status: None for status in route.also},
+            **{
+                (status, problems.MEDIA_TYPE): problem_with(cast(type[Out], more))
+                for status, more in route.problems.items()
+            },
             ("default", problems.MEDIA_TYPE): ProblemOut,
         }
 

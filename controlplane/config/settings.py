@@ -9,6 +9,8 @@ VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 
 DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.secret("SECRET_KEY")
+# Earlier keys, under which something may still be sealed (kernel/sealing.py); separated by commas.
+SECRET_KEY_FALLBACKS = [key for key in env.secret("SECRET_KEY_FALLBACKS", "").split(",") if key]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
@@ -27,6 +29,7 @@ INSTALLED_APPS = [
     "controlplane.storage",
     "controlplane.compute",
     "controlplane.compliance",
+    "controlplane.terraform",
     "controlplane.workflows",
     "controlplane.reconcilers",
     "controlplane.watcher",
@@ -155,6 +158,9 @@ LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
 EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
+
+# Releases of the Terraform provider, which the registry serves.
+TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
 
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)

@@ -29,6 +29,8 @@ class CloudError(Exception):
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = "Something went wrong on our side. The request id helps support to find it."
     retryable: ClassVar[bool] = False
+    # What stands beside the usual members in the answer (RFC 9457, 3.2), for clients that look for it there.
+    members: Mapping[str, object] = {}
 
     def __init_subclass__(cls) -> None:
         if "code" in cls.__dict__:
@@ -121,6 +123,12 @@ class Unavailable(CloudError):
     title = "Temporarily unavailable"
     detail = "A part of the cloud does not answer at the moment. Try again."
     retryable = True
+
+
+class BodyTooLarge(CloudError):
+    code = "body_too_large"
+    title = "Body too large"
+    detail = "The body may have at most {limit_bytes} bytes."
 
 
 class IllegalTransition(Conflict):

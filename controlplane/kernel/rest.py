@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
+from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import CONTROL, In
 from controlplane.kernel.listing import Listing, flag, invalid
 from controlplane.kernel.names import as_uuid
@@ -27,6 +27,7 @@ from controlplane.kernel.reasons import Reason
 
 NO_VERSION = -1
 OCTET_STREAM = "application/octet-stream"
+JSON = "application/json"
 CHUNK_BYTES = 2**20
 DRY_RUN = "dry_run"
 ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
@@ -56,7 +57,8 @@ class NamedTwice(InvalidRequest):
 @dataclass(frozen=True)
 class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
-    come instead; `answers`: other statuses with other answers. `query`: parameter → what it means. `upload`: the media
+    come instead; `answers`: other statuses with other answers;
+    `problems`: statuses of problems with members of their own. `query`: parameter → what it means. `upload`: the media
     type of a body that is no JSON. `is_versioned`: it needs If-Match."""
 
     operation_id: str
@@ -65,11 +67,12 @@ class Route:
     body: type[In] | None = None
     listing: Listing | None = None
     query: Mapping[str, str] = field(default_factory=dict)
-    media_type: str = "application/json"
+    media_type: str = JSON
     upload: str | None = None
     is_versioned: bool = False
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
+    problems: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -89,7 +92,7 @@ def route(
             _refuse_unknown(request, described.parameters)
             if described.body is not None:
                 return method(view, request, parse(described.body, request))
-            if request.method == "POST":
+            if request.method == "POST" and described.upload is None:
                 parse(In, request)
             return method(view, request)
 
@@ -181,18 +184,21 @@ def version_to_replace(request: Request) -> int | None:
     return int(digits) if named == f'"{digits}"' and digits.isdecimal() and len(digits) < 10 else NO_VERSION
 
 
-def uploaded(request: Request) -> Iterator[bytes]:
+def uploaded(request: Request, media_type: str = OCTET_STREAM, *, max_bytes: int | None = None) -> Iterator[bytes]:
     """The bytes of a body that is a file, in pieces as they arrive.
 
     Raises:
         UnsupportedMediaType, LengthRequired.
+        BodyTooLarge: it has more than `max_bytes`; None: whoever reads it knows when it is enough.
         UploadInterrupted: while they are read.
     """
-    if _media_type(request) != OCTET_STREAM:
+    if _media_type(request) != media_type:
         raise UnsupportedMediaType(request.content_type)
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
         raise LengthRequired()
+    if max_bytes is not None and int(length) > max_bytes:
+        raise BodyTooLarge(limit_bytes=max_bytes)
     return _pieces(request._request, int(length))
 
 

