@@ -136,6 +136,20 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def exemption_for(instance: Instance) -> Exemption:
+    return Exemption.objects.create(
+        project=instance.project,
+        resource_ids=[instance.pk],
+        op="instance.start",
+        zone="fr-idf-1",
+        waived=[],
+        reason="fire",
+        requested_by=new_id(),
+        not_before=clock.now(),
+        expires_at=clock.now() + timedelta(hours=1),
+    )
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -149,17 +163,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     proposal = PolicyProposal.objects.create(
         level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
     )
-    exemption = Exemption.objects.create(
-        project=cloud.tenant.project,
-        resource_ids=[instance.pk],
-        op="instance.start",
-        zone="fr-idf-1",
-        waived=[],
-        reason="fire",
-        requested_by=new_id(),
-        not_before=clock.now(),
-        expires_at=clock.now() + timedelta(hours=1),
-    )
+    exemption = exemption_for(instance)
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
