@@ -103,7 +103,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         return instance, _write(actor, instance, new)
 
 
@@ -241,7 +241,7 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     return operation
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict[str, str]) -> Instance:
     """Rename or relabel; the guest's host name follows at its next start.
 
@@ -269,13 +269,13 @@ def instance_start(actor: Actor, instance: Instance) -> Operation:
     return _ask_and_change(actor, instance, "instance.start", wanted=("stopped", "error"))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
     return instance_change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Pull the plug."""
     placement.grant(instance.pk)
@@ -298,7 +298,7 @@ def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, wanted: tupl
     instance.refresh_from_db(fields=["state", "is_deleting"])
     need_state(instance, *wanted)
     placement.check_here(ask_for(instance, operation=kind))
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         return instance_change(actor, instance, kind, wanted=wanted)
 
 
@@ -330,7 +330,7 @@ def _check_resize(instance: Instance, flavor: Flavor) -> None:
         )
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     """Until the operation has ended, the instance has the quota for both sizes."""
     instance_lock(instance)
@@ -347,7 +347,7 @@ def sizes(of: Instance | Flavor) -> dict[str, int]:
     return {"vcpus": of.vcpus, "memory_mib": of.memory_mib, "disk_gib": of.disk_gib}
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
     """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is
     cancelled."""

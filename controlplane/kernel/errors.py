@@ -14,7 +14,7 @@ Each concrete class has a `code`, which is part of the API: never renamed, never
 over the facts and at the same time the key of its translations; api/problems.py turns it into the caller's language.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from controlplane.kernel.reasons import Reason
@@ -41,7 +41,13 @@ class CloudError(Exception):
     def __init__(self, *, field: str | None = None, **facts: object) -> None:
         self.field = field
         self.facts = facts
+        self.kept: Callable[[], object] | None = None
         super().__init__(self.detail.format(**facts))
+
+    def keep(self) -> None:
+        """Write what must be known of the refusal, `kept`, although the request that it ends was rolled back."""
+        if self.kept is not None:
+            self.kept()
 
     @property
     def reason(self) -> Reason:

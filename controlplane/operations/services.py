@@ -103,7 +103,7 @@ def need_free(resource_id: UUID) -> None:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def operation_cancel(actor: Actor, operation: Operation) -> Operation:
     """Ask the operation to stop at its next step and to undo what it did. Asking again changes nothing.
 

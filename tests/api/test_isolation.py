@@ -94,6 +94,8 @@ class Route:
     method: str
     path: str
     body: str | None = dataclasses.field(default=None, compare=False)
+    operation_id: str = dataclasses.field(default="", compare=False)
+    apart: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -115,8 +117,9 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
             view = pattern.callback.view_class  # type: ignore[attr-defined]
             for method in ("get", "post", "put", "patch", "delete"):
                 if hasattr(view, method):
-                    body = getattr(view, method).route.body
-                    yield Route(method.upper(), path, json.dumps(body.example) if body else None)
+                    found = getattr(view, method).route
+                    body = json.dumps(found.body.example) if found.body else None
+                    yield Route(method.upper(), path, body, found.operation_id, found.apart)
 
 
 ALL = list(routes())
