@@ -33,7 +33,7 @@ from controlplane.audit.errors import (
 )
 from controlplane.audit.export import Window
 from controlplane.audit.models import EXPORT, UNMADE, EvidenceExport
-from controlplane.identity.actor import Actor
+from controlplane.identity.actor import NO_ROLE, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Role
 from controlplane.kernel import clock
@@ -63,8 +63,8 @@ def may_export(actor: Actor, organization: Organization) -> None:
     Raises:
         RoleNeeded
     """
-    is_own = actor.organization_id == organization.pk and actor.role in READERS
-    if not (is_own or actor.is_auditor):
+    role = actor.within_organization(organization).role if organization.pk in actor.organization_ids else NO_ROLE
+    if role not in READERS and not actor.is_auditor:
         raise RoleNeeded(role=Role.SOVEREIGNTY_OFFICER)
 
 
@@ -103,7 +103,7 @@ def export_get(actor: Actor, ref: str) -> EvidenceExport:
     Raises:
         ExportNotFound
     """
-    seen = Q() if actor.sees_all else Q(organization_id=actor.organization_id)
+    seen = Q() if actor.sees_all else Q(organization__in=actor.organization_ids)
     found = by_id(EvidenceExport.objects.select_related("organization").filter(seen), ref)
     if found is None:
         raise ExportNotFound(name=ref)

@@ -28,6 +28,10 @@ class ActorView(View):
     def actor(self) -> Actor:
         return cast(Actor, self.request.user)
 
+    @actor.setter
+    def actor(self, actor: Actor) -> None:
+        self.request.user = actor
+
 
 class ProjectView(ActorView):
     """About the project in the path. A project that the actor may not see is not there, and whoever may not write is
@@ -38,6 +42,7 @@ class ProjectView(ActorView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.project = selectors.project_get(self.actor, kwargs["project"])
+        self.actor = self.actor.within(self.project)
         if request.method not in SAFE_METHODS:
             self.may_change()
 
@@ -54,13 +59,14 @@ class ProjectView(ActorView):
 
 
 class OrganizationView(ActorView):
-    """About the organization in the path; another one than the credential's own is not there."""
+    """About the organization in the path; one in which the actor has no role is not there."""
 
     organization: Organization
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.organization = selectors.organization_get(self.actor, kwargs["organization"])
+        self.actor = self.actor.within_organization(self.organization)
 
 
 class ProjectList(ActorView):

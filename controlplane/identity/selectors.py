@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from controlplane.identity.actor import Actor
+from controlplane.identity.actor import NO_ROLE, Actor
 from controlplane.identity.errors import OrganizationNotFound, ProjectNotFound, TokenNotFound
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
 from controlplane.identity.roles import OFFICER, capped
@@ -64,6 +64,21 @@ def _present_role(token: ApiToken, member_role: str | None) -> str | None:
     return capped(token.role, member_role) if member_role is not None else None
 
 
+def actor_for(user: User, *, credential_id: UUID, request_id: str = "") -> Actor:
+    """The user with all that they are now, by a credential that is for no project."""
+    roles = Membership.objects.filter(user=user).values_list("organization_id", "role")
+    return Actor(
+        user_id=user.pk,
+        credential_id=credential_id,
+        project_id=None,
+        role="operator" if user.is_operator else NO_ROLE,
+        is_operator=user.is_operator,
+        request_id=request_id,
+        is_auditor=user.is_auditor,
+        memberships=dict(roles),
+    )
+
+
 def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
     """A person with the duty that they have now: in the organization, or (None) for the platform. Without one, they
     may do nothing but read."""
@@ -80,9 +95,12 @@ def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
 
 
 def projects(actor: Actor) -> QuerySet[Project]:
-    """The projects that the actor sees: all for an operator or auditor, else the credential's own."""
+    """The projects that the actor sees: all for an operator or auditor, else the credential's own, or when it is for
+    none those of all organizations in which it has a role."""
     visible = Project.objects.select_related("organization")
-    return visible if actor.sees_all else visible.filter(Q(pk=actor.project_id))
+    if actor.sees_all:
+        return visible
+    return visible.filter(Q(pk=actor.project_id) | Q(organization__in=actor.memberships))
 
 
 def project_get(actor: Actor, ref: str) -> Project:
@@ -93,10 +111,13 @@ def project_get(actor: Actor, ref: str) -> Project:
     return found
 
 
+def organizations(actor: Actor) -> QuerySet[Organization]:
+    """The organizations in which the actor has a role; all for an operator or auditor."""
+    return Organization.objects.all() if actor.sees_all else Organization.objects.filter(pk__in=actor.organization_ids)
+
+
 def organization_get(actor: Actor, ref: str) -> Organization:
-    """The organization by id or name; to others than operators and auditors only the credential's own exists."""
-    visible = Organization.objects.all() if actor.sees_all else Organization.objects.filter(Q(pk=actor.organization_id))
-    found = by_ref(visible, ref)
+    found = by_ref(organizations(actor), ref)
     if found is None:
         raise OrganizationNotFound(name=ref)
     return found

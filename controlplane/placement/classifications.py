@@ -45,7 +45,7 @@ def visible(organization: Organization | None) -> QuerySet[Classification]:
 def seen_by(actor: Actor) -> QuerySet[Classification]:
     """Those of every organization, for who sees all."""
     rows = Classification.objects.select_related("organization").order_by("pk")
-    return rows if actor.sees_all else rows.filter(Q(organization=None) | Q(organization_id=actor.organization_id))
+    return rows if actor.sees_all else rows.filter(Q(organization=None) | Q(organization__in=actor.organization_ids))
 
 
 def classification_get(rows: QuerySet[Classification], ref: str) -> Classification:

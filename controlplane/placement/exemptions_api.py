@@ -99,7 +99,7 @@ class ExemptionList(ActorView):
             lifetime=body["hours"] * HOUR,
             max_uses=body["max_uses"],
         )
-        exemption = exemptions.exemption_request(self.actor, decision.project, new)
+        exemption = exemptions.exemption_request(self.actor.within(decision.project), decision.project, new)
         return created(ExemptionOut(exemption, context=self.told()).data, request=request)
 
     def told(self) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def may_tighten(actor: Actor, owner: Owner) -> None:
     elif not actor.rules(ruler.pk) and not actor.is_operator:
         if owner.project is None:
             raise RoleNeeded(role="sovereignty_officer")
-        actor.may_write()
+        actor.within(owner.project).may_write()
 
 
 def may_propose(actor: Actor, owner: Owner) -> UUID:

@@ -76,10 +76,8 @@ def proposals(actor: Actor) -> QuerySet[PolicyProposal]:
     )
     if actor.sees_all:
         return rows
-    mine = Q(project_id=actor.project_id)
-    if actor.role == "sovereignty_officer":
-        mine = Q(project__organization_id=actor.organization_id)
-    own = Q(organization_id=actor.organization_id) | Q(classification__organization_id=actor.organization_id)
+    mine = Q(project__in=projects(actor)) | Q(project__organization__in=actor.ruled_ids)
+    own = Q(organization__in=actor.organization_ids) | Q(classification__organization__in=actor.organization_ids)
     return rows.filter(mine | own)
 
 
@@ -115,9 +113,7 @@ def decision_seen(actor: Actor, ref: str) -> Decision:
 def exemptions(actor: Actor) -> QuerySet[Exemption]:
     """Of the projects that the actor sees; an officer sees those of every project of the organization, since any of its
     officers may be asked to approve one."""
-    mine = Q(project__in=projects(actor))
-    if actor.role == "sovereignty_officer":
-        mine |= Q(project__organization_id=actor.organization_id)
+    mine = Q(project__in=projects(actor)) | Q(project__organization__in=actor.ruled_ids)
     return Exemption.objects.filter(mine).select_related("project")
 
 
