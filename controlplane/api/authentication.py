@@ -1,8 +1,9 @@
-"""Authorization: Bearer <token>, or Basic with the token as password, for programs that know nothing else. Whose token
-it is becomes `request.user`."""
+"""Authorization: Bearer <secret of an API token or a session>, or Basic with the secret as password, for programs that
+know nothing else. Whose it is becomes `request.user`; a session becomes `request.auth`."""
 
 import base64
 import binascii
+from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -11,19 +12,26 @@ from controlplane.api.middleware import request_id_of
 from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import actor_of
 from controlplane.kernel.errors import Unauthenticated
+from controlplane.signin import secret as signin
+from controlplane.signin.errors import SecondFactorDemanded
+from controlplane.signin.models import Session
+from controlplane.signin.selectors import signed_in
 
 TOKEN_MAX = 200
 
 
 class TokenAuthentication(BaseAuthentication):
-    def authenticate(self, request: Request) -> tuple[Actor, None] | None:
+    def authenticate(self, request: Request) -> tuple[Actor, Session | None] | None:
         """None without credentials; raises Unauthenticated for credentials that are not good."""
         header = request.headers.get("Authorization")
         if header is None:
             return None
         secret = _secret(header)
-        is_token = secret.isascii() and 0 < len(secret) <= TOKEN_MAX
-        actor = actor_of(secret, request_id=request_id_of(request._request)) if is_token else None
+        if not secret.isascii() or not 0 < len(secret) <= TOKEN_MAX:
+            raise Unauthenticated()
+        if secret.startswith(signin.SESSION):
+            return _of_session(request, secret)
+        actor = actor_of(secret, request_id=request_id_of(request._request))
         if actor is None:
             raise Unauthenticated()
         return actor, None
@@ -33,7 +41,7 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def _secret(header: str) -> str:
-    """The token, or nothing."""
+    """The secret, or nothing."""
     scheme, _, value = header.partition(" ")
     match scheme.lower():
         case "bearer":
@@ -49,3 +57,17 @@ def _password(value: str) -> str:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, ValueError):
         return ""
+
+
+def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:
+    """
+    Raises:
+        SecondFactorDemanded: the session lacks one, and the view is not made for that.
+    """
+    found = signed_in(secret, request_id=request_id_of(request._request))
+    if found is None:
+        raise Unauthenticated()
+    view: Any = request.parser_context["view"]
+    if not found.is_finished and request.method not in getattr(view, "unfinished_methods", ()):
+        raise SecondFactorDemanded()
+    return found.actor, found.session

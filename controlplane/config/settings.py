@@ -1,5 +1,6 @@
 """Settings of all processes. Every value comes from config/env.py; docs/reference/settings.md lists them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from controlplane.config import env
@@ -17,6 +18,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "drf_spectacular",
+    "controlplane.signin.axes_app.Axes",
     "controlplane.kernel",
     "controlplane.identity",
     "controlplane.quotas",
@@ -34,6 +36,7 @@ INSTALLED_APPS = [
     "controlplane.reconcilers",
     "controlplane.watcher",
     "controlplane.signer",
+    "controlplane.signin",
     "controlplane.api",
 ]
 MIDDLEWARE = [
@@ -115,6 +118,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 10},
     },
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
+    "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
 }
 
 TIME_ZONE = "UTC"
@@ -141,7 +145,12 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+    },
 }
 
 # Certificates and keys of the control plane. The authority's key is read by `manage.py enrol_node` alone, the keys
@@ -196,3 +205,22 @@ QUOTA_DEFAULTS = {
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "images": env.integer("QUOTA_IMAGES", 50),
 }
+
+# Sign-in. A session ends after so long, and earlier when it is not used.
+SESSION_HOURS = env.integer("SESSION_HOURS", 12, minimum=1)
+SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 60, minimum=5)
+# A link with which somebody chooses their first password.
+PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+# Whoever is one of these cannot do without a second factor: operator, auditor, or a role in an organization.
+SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
+# How many proxies of our own stand before the web process: so many entries of X-Forwarded-For, from the end, are true.
+PROXY_COUNT = env.integer("PROXY_COUNT", 0, minimum=0)
+# Lock-out (controlplane/signin/lockout.py): of an account from an address, after so many failures, for so long.
+AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
+AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_CLIENT_IP_CALLABLE = "controlplane.signin.origin.remote_address"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_VERBOSE = False

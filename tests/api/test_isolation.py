@@ -32,6 +32,9 @@ OPEN = {
     ("GET", f"{PROVIDER}/versions"),
     ("GET", f"{PROVIDER}/<str:version>/download/<str:os>/<str:arch>"),
     ("GET", f"{PROVIDER}/<str:version>/files/<str:file>"),
+    # Whoever signs in has no credential yet.
+    ("POST", "v1/sessions"),
+    ("POST", "v1/password/actions/set"),
 }
 # Routes that are about no project and that any credential may use. So may this one.
 SHARED = {
@@ -70,6 +73,22 @@ PERSONAL = {
     ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),
 }
+# Routes about whoever asks, for sessions alone: no API token, whatever its role, reaches them.
+OF_SESSIONS = {
+    ("GET", "v1/sessions"),
+    ("GET", "v1/sessions/<str:session>"),
+    ("DELETE", "v1/sessions/<str:session>"),
+    ("POST", "v1/sessions/actions/verify"),
+    ("POST", "v1/sessions/actions/end-others"),
+    ("POST", "v1/password/actions/change"),
+    ("GET", "v1/sign-in-methods"),
+    ("POST", "v1/totp"),
+    ("DELETE", "v1/totp"),
+    ("POST", "v1/totp/actions/confirm"),
+    ("POST", "v1/recovery-codes"),
+}
+# What a path may name that is nobody's or the asker's own.
+NAMES = {"zone": "fr-idf-1", "party": "acme", "officer_key": "ada", "node": "node-1", "session": "current"}
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
 # Routes about something of an organization that the path names without it.
@@ -130,7 +149,7 @@ OF_RESOURCES = [route for route in ALL if route.path.startswith(OF_RESOURCES_AT)
 OF_OPERATORS = [
     route
     for route in CLOSED
-    if route not in OF_PROJECTS + OF_ORGANIZATIONS + OF_RESOURCES and route.key not in SHARED | PERSONAL
+    if route not in OF_PROJECTS + OF_ORGANIZATIONS + OF_RESOURCES and route.key not in SHARED | PERSONAL | OF_SESSIONS
 ]
 
 
@@ -170,7 +189,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
-    return {
+    return NAMES | {
         "export": export_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
@@ -196,6 +215,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "terraform_state": "prod",
         "version": "1",
         "node": "node-1",
+        "user": str(cloud.tenant.actor.user_id),
     }
 
 
@@ -209,7 +229,13 @@ def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
 def test_the_table_is_read_whole() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
-    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes", "facts", "officer-keys", "platform"}
+    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {
+        "nodes",
+        "facts",
+        "officer-keys",
+        "platform",
+        "users",
+    }
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
@@ -285,6 +311,14 @@ def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]
         is_open = route.method == "GET" and route.key not in OF_MEMBERS
         expected = (200, "") if is_open else (403, "identity.role_needed")
         assert ask(viewer, route, names) == expected, route
+
+
+def test_what_is_about_oneself_takes_a_session(api: Caller, operator: Caller, names: dict[str, str]) -> None:
+    of_sessions = [route for route in ALL if route.key in OF_SESSIONS]
+    assert len(of_sessions) == len(OF_SESSIONS)
+    for route in of_sessions:
+        for caller in (api, operator):
+            assert ask(caller, route, names) == (403, "signin.session_needed"), route
 
 
 def test_tenants_are_no_operators(api: Caller, names: dict[str, str]) -> None:

@@ -1,0 +1,111 @@
+"""Sessions, and passwords."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.identity.api import ActorView
+from controlplane.kernel.listing import Listing
+from controlplane.kernel.rest import Body, route
+from controlplane.signin import credentials, selectors, sessions
+from controlplane.signin.factors import Proof
+from controlplane.signin.models import Session
+from controlplane.signin.rest import SECRET, SignInView, begun
+from controlplane.signin.serializers import (
+    PasswordChangeIn,
+    PasswordLinkOut,
+    PasswordSetIn,
+    SessionOut,
+    SessionWithSecretOut,
+    SignInIn,
+    VerifyIn,
+)
+
+SESSIONS = Listing({}, sorts=("-created_at", "created_at"))
+
+
+def proof_in(body: Body) -> Proof:
+    return Proof(totp=body["totp"], recovery_code=body["recovery_code"])
+
+
+class SessionList(SignInView):
+    open_methods = ("POST",)
+
+    @route("session_list", SessionOut, listing=SESSIONS)
+    def get(self, request: Request) -> Response:
+        page = SESSIONS.page(request, selectors.sessions_of(self.session.user_id))
+        return page.answer(SessionOut, context={"current": self.session})
+
+    @route("session_create", SessionWithSecretOut, body=SignInIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        session, secret = sessions.session_create(
+            self.origin, email=body["email"], password=body["password"], proof=proof_in(body)
+        )
+        return begun(session, secret)
+
+
+class SessionDetail(SignInView):
+    """`current` is the session that asks."""
+
+    unfinished_methods = ("GET", "DELETE")
+
+    @route("session_get", SessionOut)
+    def get(self, request: Request) -> Response:
+        return Response(SessionOut(self.named(), context={"current": self.session}).data)
+
+    @route("session_end", status=204)
+    def delete(self, request: Request) -> Response:
+        sessions.session_end(self.actor, self.named())
+        return Response(status=204)
+
+    def named(self) -> Session:
+        return selectors.session_get(self.session.user_id, self.kwargs["session"], current=self.session)
+
+
+class SessionVerify(SignInView):
+    unfinished_methods = ("POST",)
+
+    @route("session_verify", SessionOut, body=VerifyIn)
+    def post(self, request: Request, body: Body) -> Response:
+        session = sessions.session_verify(
+            self.actor, self.session, self.origin, password=body["password"], proof=proof_in(body)
+        )
+        return Response(SessionOut(session, context={"current": session}).data)
+
+
+class SessionEndOthers(SignInView):
+    @route("session_end_others", status=204)
+    def post(self, request: Request) -> Response:
+        sessions.session_end_others(self.actor, self.session)
+        return Response(status=204)
+
+
+class UserSessions(ActorView):
+    @route("user_sessions_end", status=204)
+    def delete(self, request: Request) -> Response:
+        self.actor.may_operate()
+        sessions.sessions_end_all(self.actor, selectors.user_get(self.kwargs["user"]))
+        return Response(status=204)
+
+
+class PasswordChange(SignInView):
+    @route("password_change", body=PasswordChangeIn, status=204)
+    def post(self, request: Request, body: Body) -> Response:
+        credentials.password_change(self.actor, self.session, self.origin, **body)
+        return Response(status=204)
+
+
+class PasswordSet(SignInView):
+    open_methods = ("POST",)
+
+    @route("password_set", body=PasswordSetIn, status=204)
+    def post(self, request: Request, body: Body) -> Response:
+        credentials.password_set(self.origin, link_secret=body["secret"], new_password=body["new_password"])
+        return Response(status=204)
+
+
+class PasswordLinkList(ActorView):
+    @route("password_link_create", PasswordLinkOut, status=201)
+    def post(self, request: Request) -> Response:
+        self.actor.may_operate()
+        secret, until = credentials.password_link_create(self.actor, selectors.user_get(self.kwargs["user"]))
+        return Response(PasswordLinkOut({"secret": secret, "expires_at": until}).data, status=201, headers=SECRET)

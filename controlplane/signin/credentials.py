@@ -1,0 +1,190 @@
+"""What somebody proves themselves with is set, changed and taken away here."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import User
+from controlplane.identity.selectors import actor_for
+from controlplane.kernel import clock
+from controlplane.signin import factors, lockout, passwords, secret, totp
+from controlplane.signin.errors import LastFactor, LinkRefused, SecondFactorDemanded, TotpThere, WrongProof
+from controlplane.signin.models import Password, PasswordLink, RecoveryCode, Session, Totp
+from controlplane.signin.origin import Origin
+from controlplane.signin.sessions import check_password, end_silently, needs_fresh_proof
+
+log = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def password_change(actor: Actor, session: Session, origin: Origin, *, old_password: str, new_password: str) -> None:
+    """One's own. One's other sessions end. Who has no password yet chooses one after a fresh proof of another kind.
+
+    Raises:
+        WrongProof: of the old password; it is counted.
+        ProofTooOld, PasswordRefused, SignInLocked
+    """
+    user = session.user
+    if Password.objects.filter(user=user).exists():
+        account = lockout.account_of(user.email)
+        lockout.check(origin, account)
+        check_password(user, old_password, account=account)
+    else:
+        needs_fresh_proof(session)
+    passwords.check_new(new_password, user=user, field="new_password")
+    _put(actor, user, new_password, but=session)
+
+
+@transaction.atomic
+def password_set(origin: Origin, *, link_secret: str, new_password: str) -> User:
+    """By a link, which is used up; when the password is refused, it is not. All sessions of the user end.
+
+    Raises:
+        LinkRefused, PasswordRefused
+    """
+    links = PasswordLink.objects.select_for_update().select_related("user")
+    link = links.filter(sha256=secret.digest(link_secret), expires_at__gt=clock.now()).first()
+    if link is None:
+        raise LinkRefused()
+    passwords.check_new(new_password, user=link.user, field="new_password")
+    actor = actor_for(link.user, credential_id=link.pk, request_id=origin.request_id)
+    _put(actor, link.user, new_password)
+    return link.user
+
+
+@transaction.atomic
+def password_put(actor: Actor, user: User, *, password: str) -> None:
+    """As an operator at the console does it; all sessions of the user end.
+
+    Raises:
+        PasswordRefused
+    """
+    passwords.check_new(password, user=user, field="password")
+    _put(actor, user, password)
+
+
+def _put(actor: Actor, user: User, password: str, *, but: Session | None = None) -> None:
+    passwords.put(user, password)
+    PasswordLink.objects.filter(user=user).delete()
+    lockout.forget_all(lockout.account_of(user.email))
+    end_silently(user, but=but)
+    record(actor, "password.set", user.pk)
+
+
+@transaction.atomic
+def password_link_create(actor: Actor, user: User) -> tuple[str, datetime]:
+    """The secret of a link with which the user chooses a password, and until when it is good. It replaces earlier ones.
+    Whoever has it can sign in as the user, but for a second factor: it goes to them and nobody else."""
+    actor.may_operate()
+    PasswordLink.objects.filter(user=user).delete()
+    link_secret, digest = secret.new(secret.LINK)
+    until = clock.now() + timedelta(hours=settings.PASSWORD_LINK_HOURS)
+    PasswordLink.objects.create(user=user, sha256=digest, expires_at=until)
+    record(actor, "password_link.create", user.pk)
+    return link_secret, until
+
+
+def may_add_factor(session: Session) -> None:
+    """A thief of a session must not add a factor of their own, nor somebody who has the first factor alone.
+
+    Raises:
+        ProofTooOld, SecondFactorDemanded
+    """
+    needs_fresh_proof(session)
+    if factors.has_one(session.user) and not session.is_two_factor:
+        raise SecondFactorDemanded()
+
+
+@transaction.atomic
+def totp_enrol(actor: Actor, session: Session) -> tuple[str, str]:
+    """A secret for an application that shows codes, and its URI; shown here and never again. It does nothing until a
+    code has confirmed it.
+
+    Raises:
+        TotpThere, ProofTooOld, SecondFactorDemanded
+    """
+    may_add_factor(session)
+    if Totp.objects.filter(user=session.user, confirmed_at__isnull=False).exists():
+        raise TotpThere()
+    shown = totp.begin(session.user)
+    record(actor, "totp.enrol", session.user_id)
+    return shown
+
+
+@transaction.atomic
+def totp_confirm(actor: Actor, session: Session, origin: Origin, *, code: str) -> list[str]:
+    """From now on it is asked for, also of the user's other sessions. Returns new recovery codes.
+
+    Raises:
+        WrongProof: it is counted.
+        SignInLocked, ProofTooOld, SecondFactorDemanded
+    """
+    may_add_factor(session)
+    account = lockout.account_of(session.user.email)
+    lockout.check(origin, account)
+    device = Totp.objects.select_for_update().filter(user=session.user, confirmed_at=None).first()
+    if device is None or not totp.is_right(device, code):
+        raise WrongProof(account=account, code_of=session.user_id)
+    Totp.objects.filter(pk=device.pk).update(confirmed_at=clock.now())
+    now_two_factor(session, factors.TOTP)
+    record(actor, "totp.confirm", session.user_id)
+    return totp.new_recovery_codes(session.user)
+
+
+def now_two_factor(session: Session, method: str) -> None:
+    session.methods = [*dict.fromkeys([*session.methods, method])]
+    session.is_two_factor = True
+    session.save(update_fields=["methods", "is_two_factor"])
+
+
+@transaction.atomic
+def totp_remove(actor: Actor, session: Session) -> None:
+    """To remove it again changes nothing.
+
+    Raises:
+        ProofTooOld
+        LastFactor: the user's duties demand one.
+    """
+    needs_fresh_proof(session)
+    if Totp.objects.filter(user=session.user).delete()[0]:
+        record(actor, "totp.remove", session.user_id)
+    after_removal(session.user)
+
+
+def after_removal(user: User) -> None:
+    """Without a factor there is nothing to recover."""
+    if factors.has_one(user):
+        return
+    if factors.is_demanded_of(user):
+        raise LastFactor()
+    RecoveryCode.objects.filter(user=user).delete()
+
+
+@transaction.atomic
+def recovery_codes_replace(actor: Actor, session: Session) -> list[str]:
+    """
+    Raises:
+        ProofTooOld
+        SecondFactorDemanded: there is no factor that they would stand in for.
+    """
+    needs_fresh_proof(session)
+    if not factors.has_one(session.user):
+        raise SecondFactorDemanded()
+    record(actor, "recovery_codes.replace", session.user_id)
+    return totp.new_recovery_codes(session.user)
+
+
+@transaction.atomic
+def factors_reset(actor: Actor, user: User) -> None:
+    """For somebody who has lost all of them: an operator at the console, who has made sure who asks. All sessions end;
+    the user signs in with the first factor and enrols again."""
+    actor.may_operate()
+    for kind in (Totp, RecoveryCode):
+        kind.objects.filter(Q(user=user)).delete()
+    end_silently(user)
+    record(actor, "factors.reset", user.pk)

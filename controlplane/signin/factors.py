@@ -1,0 +1,70 @@
+"""Second factors: whether there is one, whether there must be one, and whether somebody has just shown it."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from controlplane.identity.models import Membership, User
+from controlplane.signin import totp
+from controlplane.signin.errors import CodeNeeded, WrongProof
+from controlplane.signin.models import Password, RecoveryCode, Totp
+
+TOTP = "totp"
+RECOVERY_CODE = "recovery_code"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was sent to prove a second factor: one of these, or nothing."""
+
+    totp: str = ""
+    recovery_code: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Proof()
+
+
+def has_one(user: User) -> bool:
+    return Totp.objects.filter(user=user, confirmed_at__isnull=False).exists()
+
+
+def needs_one(user: User) -> bool:
+    """Because there is one, or because a duty demands it."""
+    return has_one(user) or is_demanded_of(user)
+
+
+def is_demanded_of(user: User) -> bool:
+    demanding = set(settings.SECOND_FACTOR_DUTIES)
+    duties = {"operator"} if user.is_operator else {"auditor"} if user.is_auditor else set()
+    return bool(demanding & duties) or Membership.objects.filter(user=user, role__in=demanding).exists()
+
+
+def prove(user: User, proof: Proof, *, account: str) -> str:
+    """Which factor the proof is of; it is used up.
+
+    Raises:
+        CodeNeeded: there is no proof.
+        WrongProof: it is not right. The facts say whose failure it counts as.
+        SignInLocked: after failures.
+    """
+    if proof.is_empty:
+        raise CodeNeeded()
+    if proof.recovery_code:
+        if totp.use_recovery_code(user, proof.recovery_code):
+            return RECOVERY_CODE
+        raise WrongProof(account=account)
+    device = Totp.objects.select_for_update().filter(user=user, confirmed_at__isnull=False).first()
+    if device is None or not totp.is_right(device, proof.totp):
+        raise WrongProof(account=account, code_of=user.pk)
+    return TOTP
+
+
+def methods_of(user: User) -> dict[str, object]:
+    """What the user can prove themselves with."""
+    return {
+        "has_password": Password.objects.filter(user=user).exists(),
+        "has_totp": Totp.objects.filter(user=user, confirmed_at__isnull=False).exists(),
+        "recovery_codes_left": RecoveryCode.objects.filter(user=user).count(),
+        "is_second_factor_demanded": is_demanded_of(user),
+    }

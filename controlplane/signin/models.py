@@ -1,0 +1,72 @@
+"""What people prove themselves with, and their sessions. No secret is kept: of passwords an Argon2 hash, of what has
+enough random bits of its own a SHA-256."""
+
+from django.db import models
+from django.db.models import Q
+
+from controlplane.identity.models import User
+from controlplane.kernel.db import BaseModel
+
+
+class Password(BaseModel):
+    """`encoded` is Django's: algorithm, parameters, salt and hash."""
+
+    user = models.OneToOneField(User, models.CASCADE)
+    encoded = models.CharField(max_length=255)
+    changed_at = models.DateTimeField()
+
+
+class PasswordLink(BaseModel):
+    """Lets whoever has its secret choose the user's password, once. It goes when it is used."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    sha256 = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sha256"], name="signin_link_sha256_once")]
+
+
+class Session(BaseModel):
+    """`methods`: what it was proved with, in the order it was. `proved_at`: when last. A session ends at `ended_at`, at
+    `expires_at`, or when it was not used for some time, whichever is first."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    sha256 = models.BinaryField(max_length=32)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=255, blank=True)
+    methods = models.JSONField()
+    is_two_factor = models.BooleanField()
+    proved_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sha256"], name="signin_session_sha256_once")]
+        indexes = [models.Index(fields=["user"], condition=Q(ended_at=None), name="signin_session_live")]
+
+
+class Totp(BaseModel):
+    """Codes by the time (RFC 6238). `sealed`: the shared secret, under a key of settings.SECRET_KEY. It counts as a
+    factor once a code has confirmed it. `last_step`: no code of this step or one before is taken again.
+
+    `failures` in a row make the next try wait, wherever it comes from: a code has only a million values.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE)
+    sealed = models.BinaryField()
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=-1)
+    failures = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True)
+
+
+class RecoveryCode(BaseModel):
+    """In place of a code, once: it goes when it is used."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    sha256 = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "sha256"], name="signin_recovery_code_once")]

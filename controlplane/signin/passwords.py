@@ -1,0 +1,70 @@
+"""Passwords: what is accepted as one, and whether one is right. Hashes are Argon2, by Django's hashers."""
+
+import secrets
+import unicodedata
+from functools import cache
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.core.exceptions import ValidationError
+
+from controlplane.identity.models import User
+from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason
+from controlplane.signin.errors import PasswordRefused
+from controlplane.signin.models import Password
+
+LENGTH_MIN = 12
+LENGTH_MAX = 256
+
+
+def check_new(password: str, *, user: User, field: str) -> None:
+    """
+    Raises:
+        PasswordRefused: it is easy to guess.
+    """
+    words = password.casefold()
+    if len(password) < LENGTH_MIN:
+        raise PasswordRefused(field=field, reason=Reason("it needs {limit} characters or more.", limit=LENGTH_MIN))
+    if len(set(password)) < LENGTH_MIN // 3:
+        raise PasswordRefused(field=field, reason=Reason("it repeats a few characters."))
+    if len(words.replace(user.email.casefold(), "")) < LENGTH_MIN // 2:
+        raise PasswordRefused(field=field, reason=Reason("it is hardly more than your address."))
+    try:
+        _common_passwords().validate(password)
+    except ValidationError as exc:
+        raise PasswordRefused(field=field, reason=Reason("it is one of those that are tried first.")) from exc
+
+
+def put(user: User, password: str) -> None:
+    """In place of the one there was; what is accepted is for the caller to check."""
+    written = {"encoded": make_password(_normal(password)), "changed_at": clock.now(), "updated_at": clock.now()}
+    Password.objects.update_or_create(user=user, defaults=written)
+
+
+def is_right(user: User | None, password: str) -> bool:
+    """Takes as long for nobody, and for somebody without a password. A hash of older parameters is made anew."""
+    kept = Password.objects.filter(user=user).first() if user is not None else None
+    if kept is None:
+        check_password(_normal(password), _nobodys())
+        return False
+
+    def again(password: str) -> None:
+        Password.objects.filter(pk=kept.pk, encoded=kept.encoded).update(encoded=make_password(password))
+
+    return check_password(_normal(password), kept.encoded, setter=again)
+
+
+def _normal(password: str) -> str:
+    """So that it does not matter how a keyboard composes é."""
+    return unicodedata.normalize("NFKC", password)
+
+
+@cache
+def _nobodys() -> str:
+    return make_password(secrets.token_urlsafe(32))
+
+
+@cache
+def _common_passwords() -> CommonPasswordValidator:
+    return CommonPasswordValidator()

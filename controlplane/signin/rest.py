@@ -1,0 +1,64 @@
+"""What the views of sign-in share: failures are counted, and who has signed in is known."""
+
+from typing import Any, cast
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.identity.api import ActorView
+from controlplane.kernel.errors import CloudError
+from controlplane.signin import factors, sessions
+from controlplane.signin.errors import SessionNeeded
+from controlplane.signin.models import Session
+from controlplane.signin.origin import Origin, origin_of
+from controlplane.signin.serializers import SessionOut
+
+SECRET = {"Cache-Control": "no-store"}
+
+
+class SignInView(ActorView):
+    """For whoever has signed in; an API token is not enough. A failure is counted after what the request wrote has been
+    undone.
+
+    `open_methods` are for whoever has not signed in yet, `unfinished_methods` also for sessions that lack a second
+    factor (api/authentication.py).
+    """
+
+    open_methods: tuple[str, ...] = ()
+    unfinished_methods: tuple[str, ...] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not self._is_open() and not isinstance(request.auth, Session):
+            raise SessionNeeded()
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return [] if self._is_open() else super().get_authenticators()
+
+    def get_permissions(self) -> list[Any]:
+        return [] if self._is_open() else [*super().get_permissions()]
+
+    def _is_open(self) -> bool:
+        return self.request is not None and self.request.method in self.open_methods
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, CloudError) and "account" in exc.facts:
+            sessions.note_failure(self.origin, exc.facts)
+        return super().handle_exception(exc)
+
+    @property
+    def origin(self) -> Origin:
+        return origin_of(self.request._request)
+
+    @property
+    def session(self) -> Session:
+        return cast(Session, self.request.auth)
+
+
+def begun(session: Session, secret: str) -> Response:
+    """201 with the secret of a new session."""
+    needs = not session.is_two_factor and factors.needs_one(session.user)
+    document = SessionOut(session, context={"current": session}).data
+    document |= {"secret": secret, "needs_second_factor": needs}
+    return Response(document, status=201, headers={"Location": f"/v1/sessions/{session.pk}", **SECRET})

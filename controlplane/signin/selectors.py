@@ -1,0 +1,73 @@
+"""Whose session it is, what it is good for, and who has which."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import User
+from controlplane.identity.selectors import actor_for
+from controlplane.kernel import clock
+from controlplane.kernel.db import by_id
+from controlplane.signin import factors, secret
+from controlplane.signin.errors import SessionNotFound, UserNotFound
+from controlplane.signin.models import Session
+
+LAST_USE_RESOLUTION = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """`is_finished`: the session has the second factor, or needs none."""
+
+    actor: Actor
+    session: Session
+    is_finished: bool
+
+
+def signed_in(session_secret: str, *, request_id: str = "") -> SignedIn | None:
+    """Who has the live session with this secret. Notes its use once a minute at most."""
+    session = live(Session.objects.all()).select_related("user").filter(sha256=secret.digest(session_secret)).first()
+    if session is None:
+        return None
+    now = clock.now()
+    if now - session.last_used_at > LAST_USE_RESOLUTION:
+        Session.objects.filter(pk=session.pk).update(last_used_at=now)
+    actor = actor_for(session.user, credential_id=session.pk, request_id=request_id)
+    return SignedIn(actor, session, session.is_two_factor or not factors.needs_one(session.user))
+
+
+def live(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    now = clock.now()
+    unused = now - timedelta(minutes=settings.SESSION_IDLE_MINUTES)
+    return sessions.filter(ended_at=None, expires_at__gt=now, last_used_at__gt=unused)
+
+
+def sessions_of(user_id: UUID) -> QuerySet[Session]:
+    return live(Session.objects.filter(user=user_id))
+
+
+def session_get(user_id: UUID, ref: str, *, current: Session) -> Session:
+    """Also one that has ended, so that ending it twice is harmless. `current` is the name of the one that asks."""
+    found = current if ref == "current" else by_id(Session.objects.filter(user=user_id), ref)
+    if found is None:
+        raise SessionNotFound(name=ref)
+    return found
+
+
+def user_with(email: str) -> User | None:
+    """By the address as it was written; if nobody's is written so, by the only one that differs in case alone."""
+    found = list(User.objects.filter(email__iexact=email)[:2])
+    exact = [user for user in found if user.email == email]
+    return exact[0] if exact else found[0] if len(found) == 1 else None
+
+
+def user_get(ref: str) -> User:
+    """By id or e-mail address."""
+    found = by_id(User.objects.all(), ref) or User.objects.filter(Q(email=ref)).first()
+    if found is None:
+        raise UserNotFound(name=ref)
+    return found

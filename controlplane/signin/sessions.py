@@ -1,0 +1,167 @@
+"""Sessions begin with a proof and end by themselves, by their owner, or by an operator."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import User
+from controlplane.identity.selectors import actor_for
+from controlplane.kernel import clock
+from controlplane.signin import factors, lockout, passwords, secret, selectors, totp
+from controlplane.signin.errors import ProofTooOld, SignInRefused, WrongProof
+from controlplane.signin.factors import Proof
+from controlplane.signin.models import PasswordLink, Session
+from controlplane.signin.origin import Origin
+
+log = logging.getLogger(__name__)
+
+PROOF_LASTS = timedelta(minutes=5)
+PASSWORD = "password"
+
+
+@transaction.atomic
+def session_create(origin: Origin, *, email: str, password: str, proof: Proof) -> tuple[Session, str]:
+    """Sign in with a password, and a second factor where the account has one. The secret is returned here and never
+    again.
+
+    Raises:
+        SignInRefused: wrong password, or nobody of that address; it is counted, and nobody learns which.
+        CodeNeeded, WrongProof: the password is right.
+        SignInLocked
+    """
+    account = lockout.account_of(email)
+    lockout.check(origin, account)
+    user = selectors.user_with(email)
+    if not passwords.is_right(user, password) or user is None:
+        raise SignInRefused(account=account)
+    methods = [PASSWORD]
+    if factors.has_one(user):
+        methods.append(factors.prove(user, proof, account=account))
+    lockout.forget(origin, account)
+    return begin(user, origin, methods, is_two_factor=len(methods) > 1)
+
+
+def begin(user: User, origin: Origin, methods: Sequence[str], *, is_two_factor: bool) -> tuple[Session, str]:
+    """For somebody who has just proved who they are. In the caller's transaction."""
+    now = clock.now()
+    session_secret, digest = secret.new(secret.SESSION)
+    session = Session.objects.create(
+        user=user,
+        sha256=digest,
+        address=origin.address,
+        user_agent=origin.user_agent,
+        methods=list(methods),
+        is_two_factor=is_two_factor,
+        proved_at=now,
+        last_used_at=now,
+        expires_at=now + timedelta(hours=settings.SESSION_HOURS),
+    )
+    actor = actor_for(user, credential_id=session.pk, request_id=origin.request_id)
+    record(actor, "session.create", session.pk, methods=list(methods), address=origin.address)
+    return session, session_secret
+
+
+@transaction.atomic
+def session_verify(actor: Actor, session: Session, origin: Origin, *, password: str, proof: Proof) -> Session:
+    """Prove again that it is you: by a second factor, or by the password if there is no other factor.
+
+    Raises:
+        CodeNeeded: there is a second factor, and no proof of it.
+        WrongProof: it is counted.
+        SignInLocked
+    """
+    user = session.user
+    account = lockout.account_of(user.email)
+    lockout.check(origin, account)
+    if factors.has_one(user):
+        method = factors.prove(user, proof, account=account)
+        session.is_two_factor = True
+    else:
+        method = check_password(user, password, account=account)
+    session.methods = [*dict.fromkeys([*session.methods, method])]
+    session.proved_at = clock.now()
+    session.save(update_fields=["methods", "is_two_factor", "proved_at"])
+    record(actor, "session.verify", session.pk, method=method)
+    return session
+
+
+def check_password(user: User, password: str, *, account: str) -> str:
+    """
+    Raises:
+        WrongProof: it is counted.
+    """
+    if not passwords.is_right(user, password):
+        raise WrongProof(account=account)
+    return PASSWORD
+
+
+def needs_fresh_proof(session: Session) -> None:
+    """Before what a thief of the session must not do.
+
+    Raises:
+        ProofTooOld
+    """
+    if clock.now() - session.proved_at > PROOF_LASTS:
+        raise ProofTooOld(minutes=int(PROOF_LASTS.total_seconds() // 60))
+
+
+@transaction.atomic
+def session_end(actor: Actor, session: Session) -> None:
+    """It stops working at once; to end it again changes nothing."""
+    if Session.objects.filter(pk=session.pk, ended_at=None).update(ended_at=clock.now()):
+        record(actor, "session.end", session.pk)
+
+
+@transaction.atomic
+def session_end_others(actor: Actor, session: Session) -> int:
+    """All of the same user but this one."""
+    return _end(actor, session.user, but=session)
+
+
+@transaction.atomic
+def sessions_end_all(actor: Actor, user: User) -> int:
+    """An operator puts somebody out. Whoever can sign in still can: their account is as it was."""
+    actor.may_operate()
+    return _end(actor, user)
+
+
+def _end(actor: Actor, user: User, *, but: Session | None = None) -> int:
+    count = end_silently(user, but=but)
+    record(actor, "session.end_all", user.pk, count=count, is_one_kept=but is not None)
+    return count
+
+
+def end_silently(user: User, *, but: Session | None = None) -> int:
+    """As a part of something else, which is recorded."""
+    live = Session.objects.filter(user=user, ended_at=None)
+    others = live if but is None else live.exclude(pk=but.pk)
+    return others.update(ended_at=clock.now())
+
+
+@transaction.atomic
+def note_failure(origin: Origin, facts: dict[str, object]) -> None:
+    """A failure that an error told of (its facts `account` and `code_of`). What the request wrote was undone; this
+    stays."""
+    account = str(facts["account"])
+    lockout.note(origin, account)
+    user = selectors.user_with(account)
+    if user is None:
+        log.info("request %s: a sign-in to an account that does not exist failed", origin.request_id)
+        return
+    if "code_of" in facts:
+        totp.note_failure(user.pk)
+    actor = Actor(user_id=None, credential_id=None, project_id=None, role="", request_id=origin.request_id)
+    record(actor, "session.refuse", user.pk, address=origin.address)
+
+
+@transaction.atomic
+def purge() -> int:
+    """Sessions that are over are forgotten, with the addresses that they were used from; and links that nobody used."""
+    over = Session.objects.exclude(pk__in=selectors.live(Session.objects.all()).values("pk"))
+    PasswordLink.objects.filter(expires_at__lte=clock.now()).delete()
+    return over.delete()[0]

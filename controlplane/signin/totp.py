@@ -1,0 +1,103 @@
+"""Second factors that are typed: codes by the time, and recovery codes for the day the phone is gone."""
+
+import base64
+import logging
+import secrets
+from datetime import timedelta
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+from django.db.models import F
+from django_otp.oath import TOTP
+
+from controlplane.identity.models import User
+from controlplane.kernel import clock
+from controlplane.signin import sealing, secret
+from controlplane.signin.errors import SignInLocked
+from controlplane.signin.models import RecoveryCode, Totp
+
+log = logging.getLogger(__name__)
+
+ISSUER = "Andromede"
+STEP_S = 30
+DIGITS = 6
+TOLERANCE = 1  # steps: clocks of phones differ
+SECRET_BYTES = 20
+WAIT_MAX_S = 3600
+RECOVERY_CODES = 10
+RECOVERY_BYTES = 10  # 80 bits
+
+
+def begin(user: User) -> tuple[str, str]:
+    """A new secret in place of one that was not confirmed: in base32, and as the URI that applications read."""
+    key = secrets.token_bytes(SECRET_BYTES)
+    Totp.objects.filter(user=user, confirmed_at=None).delete()
+    Totp.objects.create(user=user, sealed=sealing.seal(key))
+    written = base64.b32encode(key).decode()
+    query = {"secret": written, "issuer": ISSUER, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_S}
+    return written, f"otpauth://totp/{ISSUER}:{quote(user.email)}?{urlencode(query)}"
+
+
+def is_right(totp: Totp, code: str) -> bool:
+    """Whether it is a code of about now; it is used up by that.
+
+    Raises:
+        SignInLocked: after failures; whether the code is right is not even looked at.
+    """
+    _check_wait(totp)
+    step = _step_of(totp, code)
+    if step is None:
+        return False
+    won = Totp.objects.filter(pk=totp.pk, last_step__lt=step).update(last_step=step, failures=0, failed_at=None)
+    return won == 1
+
+
+def note_failure(user_id: UUID) -> None:
+    Totp.objects.filter(user=user_id).update(failures=F("failures") + 1, failed_at=clock.now())
+
+
+def _check_wait(totp: Totp) -> None:
+    if totp.failed_at is None:
+        return
+    wait_s = min(2 ** min(totp.failures, 30) // 4, WAIT_MAX_S)
+    until = totp.failed_at + timedelta(seconds=wait_s)
+    if clock.now() < until:
+        raise SignInLocked(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _step_of(totp: Totp, code: str) -> int | None:
+    if not (code.isascii() and code.isdecimal() and len(code) == DIGITS):
+        return None
+    try:
+        key = sealing.unseal(totp.sealed)
+    except InvalidToken:
+        log.error("the secret of the codes of user %s is sealed under another secret key", totp.user_id)
+        return None
+    reader = TOTP(key, step=STEP_S, digits=DIGITS)
+    reader.time = clock.now().timestamp()
+    return reader.t() if reader.verify(int(code), tolerance=TOLERANCE, min_t=totp.last_step + 1) else None
+
+
+def new_recovery_codes(user: User) -> list[str]:
+    """In place of those there were."""
+    codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
+    RecoveryCode.objects.filter(user=user).delete()
+    RecoveryCode.objects.bulk_create(RecoveryCode(user=user, sha256=_recovery_digest(user, each)) for each in codes)
+    return codes
+
+
+def use_recovery_code(user: User, code: str) -> bool:
+    """Whether it was one of theirs; it is none afterwards."""
+    gone, _ = RecoveryCode.objects.filter(user=user, sha256=_recovery_digest(user, code)).delete()
+    return gone == 1
+
+
+def _recovery_code() -> str:
+    letters = base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode().lower()
+    return "-".join(letters[at : at + 4] for at in range(0, len(letters), 4))
+
+
+def _recovery_digest(user: User, code: str) -> bytes:
+    written = code.replace("-", "").replace(" ", "").lower()
+    return secret.digest(f"{user.pk}:{written}")

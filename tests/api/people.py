@@ -1,0 +1,62 @@
+"""People who sign in."""
+
+import time
+from dataclasses import dataclass, field
+
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django_otp.oath import TOTP
+
+from controlplane.identity.models import Organization, User
+from controlplane.identity.services import membership_set, user_create
+from controlplane.signin import passwords
+from tests.api.client import Answer, Caller
+
+PASSWORD = "three small green doors"
+QUICK = "tests.api.people.QuickArgon2"
+
+
+class QuickArgon2(Argon2PasswordHasher):
+    """For tests that are not about the cost of a guess."""
+
+    time_cost = 1
+    memory_cost = 1024
+    parallelism = 1
+
+
+@dataclass
+class Person:
+    user: User
+    anybody: Caller = field(default_factory=lambda: Caller(token=None))
+
+    def sign_in(self, *, password: str = PASSWORD, **more: object) -> Answer:
+        return self.anybody.post("/v1/sessions", {"email": self.user.email, "password": password, **more})
+
+    def signed_in(self, **more: object) -> Caller:
+        answer = self.sign_in(**more)
+        assert answer.status == 201, answer.text
+        return Caller(token=answer.body["secret"], project="alpha")
+
+
+def make_person(name: str, *, organization: Organization | None = None, role: str = "member", **duty: bool) -> Person:
+    user = user_create(email=f"{name}@people.example", **duty)
+    if organization is not None:
+        membership_set(organization, user=user, role=role)
+    passwords.put(user, PASSWORD)
+    return Person(user)
+
+
+def code(secret: str, *, steps: int = 0) -> str:
+    """What an application for codes shows; `steps` of half a minute later."""
+    import base64
+
+    reader = TOTP(base64.b32decode(secret))
+    reader.time = time.time() + 30 * steps
+    return f"{reader.token():06}"
+
+
+def enrol_totp(caller: Caller) -> tuple[str, list[str]]:
+    """The secret, and the recovery codes. The code of the step before now was used up by it."""
+    secret = caller.post("/v1/totp").body["secret"]
+    answer = caller.post("/v1/totp/actions/confirm", {"code": code(secret, steps=-1)})
+    assert answer.status == 200, answer.text
+    return secret, answer.body["recovery_codes"]

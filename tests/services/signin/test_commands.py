@@ -1,0 +1,52 @@
+"""The commands with which an operator helps people in."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from controlplane.identity.models import User
+from controlplane.identity.services import user_create
+from controlplane.signin import passwords, totp
+from controlplane.signin.credentials import password_set
+from controlplane.signin.models import Password, Totp
+from controlplane.signin.origin import Origin
+
+pytestmark = pytest.mark.django_db
+GOOD = "three small green doors"
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return user_create(email="ada@acme.example")
+
+
+def test_a_password_comes_from_stdin(
+    ada: User, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{GOOD}\nand more\n"))
+    call_command("set_password", ada.email)
+    assert passwords.is_right(ada, GOOD)
+    assert GOOD not in "".join(capsys.readouterr())
+
+
+def test_a_bad_one_is_refused(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    with pytest.raises(CommandError, match="12 characters"):
+        call_command("set_password", ada.email)
+    with pytest.raises(CommandError, match="no user"):
+        call_command("set_password", "eve@acme.example")
+    assert not Password.objects.exists()
+
+
+def test_a_link_is_printed_alone(ada: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("create_password_link", ada.email)
+    printed = capsys.readouterr().out.removesuffix("\n")
+    assert password_set(Origin(), link_secret=printed, new_password=GOOD) == ada
+    assert passwords.is_right(ada, GOOD)
+
+
+def test_lost_factors_are_taken_away(ada: User) -> None:
+    totp.begin(ada)
+    call_command("reset_second_factors", ada.email)
+    assert not Totp.objects.exists()
