@@ -39,7 +39,17 @@ SETTINGS: dict[str, Any] = {
 # What is answered without a serializer, by its media type; the rest is bytes.
 ANSWERS = {"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR}
 OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
-BY_ID_ALONE = ("token", "operation", "decision", "proposal", "classification", "resource", "record", "export")
+BY_ID_ALONE = (
+    "token",
+    "operation",
+    "decision",
+    "proposal",
+    "classification",
+    "resource",
+    "record",
+    "export",
+    "quota_request",
+)
 
 
 def document() -> str:
