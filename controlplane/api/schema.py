@@ -50,6 +50,7 @@ BY_ID_ALONE = (
     "export",
     "session",
     "user",
+    "quota_request",
 )
 
 

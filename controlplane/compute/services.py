@@ -237,7 +237,8 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     )
     for port_id, network in sorted(ports, key=lambda port: port[1].pk):
         port_create(network, port_id=port_id, instance_id=instance.pk)
-    quotas.claim(instance.project_id, instance.pk, instances=1, vcpus=instance.vcpus, memory_mib=instance.memory_mib)
+    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, addresses=len(ports))
     return operation
 
 

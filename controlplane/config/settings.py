@@ -97,6 +97,7 @@ CELERY_BEAT_SCHEDULE = {
     "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
     "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
     "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
+    "quota-drift": {"task": "controlplane.reconcilers.tasks.quota_drift", "schedule": 300},
     "drift": {"task": "controlplane.reconcilers.tasks.drift", "schedule": 10},
     "policy-proposals": {"task": "controlplane.reconcilers.tasks.policy_proposals", "schedule": 30},
     "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
@@ -203,6 +204,7 @@ QUOTA_DEFAULTS = {
     "volumes": env.integer("QUOTA_VOLUMES", 100),
     "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
     "networks": env.integer("QUOTA_NETWORKS", 20),
+    "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
 }
 
@@ -224,3 +226,5 @@ AXES_USERNAME_FORM_FIELD = "username"
 AXES_CLIENT_IP_CALLABLE = "controlplane.signin.origin.remote_address"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_VERBOSE = False
+# An organization may use so many times what a project may, where nothing else was agreed with it.
+QUOTA_ORGANIZATION_TIMES = env.integer("QUOTA_ORGANIZATION_TIMES", 10, minimum=1)

@@ -39,7 +39,8 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
 
     Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
     rows (an instance, its volumes, its attachments), here the holds, then places (a node's row, what the place's
-    decision rests on, the node's inventory), subnets, and last quotas.
+    decision rests on, the node's inventory), subnets, and last the quotas: one lock per organization, which its
+    projects share.
 
     Raises:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.

@@ -17,6 +17,7 @@ from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
+from controlplane.quotas.models import QuotaRequest
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
@@ -158,6 +159,11 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def quota_request_of(organization: Organization) -> str:
+    more = QuotaRequest.objects.create(organization=organization, dimension="vcpus", limit=10**6, reason="load test")
+    return str(more.pk)
+
+
 def exemption_for(instance: Instance) -> Exemption:
     return Exemption.objects.create(
         project=instance.project,
@@ -191,6 +197,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     )
     return NAMES | {
         "export": export_of(organization),
+        "quota_request": quota_request_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
         "resource": str(instance.pk),
