@@ -17,4 +17,5 @@ urlpatterns = [
     path("", include("controlplane.quotas.urls")),
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
+    path("", include("controlplane.events.urls")),
 ]

@@ -60,6 +60,8 @@ PERSONAL = {
     ("GET", "v1/evidence/records"),
     ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),
+    ("GET", "v1/events"),
+    ("GET", "v1/events/stream"),
 }
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
