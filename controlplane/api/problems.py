@@ -108,6 +108,11 @@ def server_error(request: HttpRequest) -> JsonResponse:
     return _plain(CloudError(), request)
 
 
+def answer(error: CloudError, request: HttpRequest) -> JsonResponse:
+    """For what is no view."""
+    return _plain(error, request)
+
+
 def _translated(exc: Exception, request: Request) -> CloudError | None:
     match exc:
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
