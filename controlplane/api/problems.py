@@ -24,9 +24,11 @@ from controlplane.kernel.errors import (
     CloudError,
     Conflict,
     Forbidden,
+    Gone,
     InvalidRequest,
     NotFound,
     Outdated,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unprocessable,
@@ -48,6 +50,7 @@ STATUS: Mapping[type[CloudError], int] = {
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
+    Gone: 410,
     LengthRequired: 411,
     Outdated: 412,
     BodyTooLarge: 413,
@@ -55,6 +58,7 @@ STATUS: Mapping[type[CloudError], int] = {
     Unprocessable: 422,
     StateLocked: 423,
     VersionRequired: 428,
+    TooMany: 429,
     Unavailable: 503,
 }
 # The codes of fields that are wrong, by what REST framework calls them.
@@ -104,6 +108,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's hook for a bug of ours; it has logged the traceback."""
     return _plain(CloudError(), request)
+
+
+def answer(error: CloudError, request: HttpRequest) -> JsonResponse:
+    """For what is no view."""
+    return _plain(error, request)
 
 
 def _translated(exc: Exception, request: Request) -> CloudError | None:

@@ -37,7 +37,11 @@ SETTINGS: dict[str, Any] = {
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
 # What is answered without a serializer, by its media type; the rest is bytes.
-ANSWERS = {"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR}
+ANSWERS = {
+    "application/json": OpenApiTypes.OBJECT,
+    "text/plain": OpenApiTypes.STR,
+    "text/event-stream": OpenApiTypes.STR,
+}
 OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = (
     "token",

@@ -19,4 +19,5 @@ urlpatterns = [
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
     path("", include("controlplane.terraform.urls")),
+    path("", include("controlplane.events.urls")),
 ]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from controlplane.audit.services import record
 from controlplane.catalog.models import Flavor, Image
@@ -20,6 +20,7 @@ from controlplane.compute.errors import (
     VolumeAlreadyAttached,
 )
 from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
+from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -429,5 +430,17 @@ def power_settle() -> int:
     for power_state, (before, after) in SETTLES.items():
         held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
         drifted = Instance.objects.filter(quiet, ~Exists(held), state=before, power_state=power_state)
-        settled += drifted.update(state=after, updated_at=clock.now())
+        settled += _settle(drifted, after)
+    return settled
+
+
+@transaction.atomic
+def _settle(drifted: QuerySet[Instance], state: str) -> int:
+    """Whoever works on one of them has locked it, and settles it himself."""
+    seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
+    settled = 0
+    for pk, project_id, name in list(seen):
+        if drifted.filter(pk=pk).update(state=state, updated_at=clock.now()):
+            emit(None, f"instance.{state}", pk, project_id=project_id, name=name)
+            settled += 1
     return settled

@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "controlplane.signin.axes_app.Axes",
     "controlplane.kernel",
     "controlplane.identity",
+    "controlplane.events",
     "controlplane.quotas",
     "controlplane.audit",
     "controlplane.operations",
@@ -118,6 +119,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
     "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
 }
@@ -196,6 +198,14 @@ IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)
 IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
 # Hosts that images may be imported from although they resolve to private or local addresses.
 IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
+
+# Events: how long they can be read, and the process that streams them. `STREAM_CHECK_S`: how often it looks whether a
+# stream's credential is still good, and says that it lives itself.
+EVENT_RETENTION_DAYS = env.integer("EVENT_RETENTION_DAYS", 30, minimum=2)
+STREAM_CHECK_S = env.integer("STREAM_CHECK_S", 10, minimum=1)
+STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
+STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
+STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
 
 QUOTA_DEFAULTS = {
     "instances": env.integer("QUOTA_INSTANCES", 50),

@@ -109,6 +109,18 @@ class Conflict(CloudError):
     detail = "{reason}"
 
 
+class Gone(CloudError):
+    code = "gone"
+    title = "Gone"
+    detail = "It is no longer kept."
+
+
+class TooMany(CloudError):
+    code = "too_many"
+    title = "Too many"
+    detail = "That is more than is served at once."
+
+
 class Outdated(CloudError):
     code = "outdated"
     title = "Changed meanwhile"

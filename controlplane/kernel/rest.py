@@ -61,8 +61,8 @@ class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
     come instead; `answers`: other statuses with other answers; `problems`: statuses of problems with members of their
     own. `query`: parameter → what it means. `upload`: the media type of a body that is taken as bytes. `is_versioned`:
-    it needs If-Match. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its services
-    has its own."""
+    it needs If-Match. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its
+    services has its own."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None

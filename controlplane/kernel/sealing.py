@@ -6,6 +6,7 @@ alone reads nothing; whoever has the settings too reads all of it.
 """
 
 import secrets
+from functools import cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -25,7 +26,7 @@ class Unreadable(Exception):
 def seal(value: bytes, *, purpose: str, row_id: UUID) -> bytes:
     """`value` encrypted (AES-256-GCM), readable by unseal() with the same purpose and row alone."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(_key(settings.SECRET_KEY, purpose)).encrypt(nonce, value, row_id.bytes)
+    return nonce + AESGCM(derived_key(purpose)).encrypt(nonce, value, row_id.bytes)
 
 
 def unseal(sealed: bytes, *, purpose: str, row_id: UUID) -> bytes:
@@ -36,11 +37,17 @@ def unseal(sealed: bytes, *, purpose: str, row_id: UUID) -> bytes:
     """
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
-            return AESGCM(_key(secret, purpose)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], row_id.bytes)
+            return AESGCM(_derived(secret, purpose)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], row_id.bytes)
         except InvalidTag:
             continue
     raise Unreadable(f"{purpose} of {row_id}")
 
 
-def _key(secret: str, purpose: str) -> bytes:
+def derived_key(purpose: str) -> bytes:
+    """KEY_BYTES bytes that follow from SECRET_KEY, others for each purpose."""
+    return _derived(settings.SECRET_KEY, purpose)
+
+
+@cache
+def _derived(secret: str, purpose: str) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"andromede {purpose}".encode()).derive(secret.encode())

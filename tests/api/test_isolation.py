@@ -73,6 +73,8 @@ PERSONAL = {
     ("GET", "v1/evidence/records"),
     ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),
+    ("GET", "v1/events"),
+    ("GET", "v1/events/stream"),
 }
 # Routes about whoever asks, for sessions alone: no API token, whatever its role, reaches them.
 OF_SESSIONS = {
