@@ -46,6 +46,15 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def stream_port(self) -> int:
+        return self.port + 1
+
+    @property
+    def stream_url(self) -> str:
+        """Of GET /v1/events/stream, which a proxy would put beside the rest."""
+        return f"http://127.0.0.1:{self.stream_port}"
+
     def environment(self) -> dict[str, str]:
         own = {"VAR_DIR": str(self.var), "SECRET_KEY_FILE": str(self.var / "secret-key"), **self.settings}
         return {
@@ -102,12 +111,15 @@ class Stack:
             "--log-level",
             "warning",
         ]
+        stream = ["--host", "127.0.0.1", "--port", str(self.stream_port), "--log-level", "warning"]
+        stream += ["--no-access-log", "--timeout-graceful-shutdown", "2"]
         return {
             "web": [str(BIN / "gunicorn"), *web, "--env", "ANDROMEDE_PROCESS=web", "controlplane.config.wsgi"],
             "worker": [*celery, *worker, *LONELY, *quiet],
             "signer": [*celery, *signer, *LONELY, *quiet],
             "sentinel": [*celery, *sentinel, *LONELY, *quiet],
             "beat": [*celery, "beat", *quiet],
+            "stream": [str(BIN / "uvicorn"), *stream, "controlplane.config.asgi:application"],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
         }
 

@@ -1,6 +1,8 @@
-"""Authorization: Bearer <secret of an API token or a session>. Whose it is becomes `request.user`; a session becomes
-`request.auth`."""
+"""Authorization: Bearer <secret of an API token or a session>, or Basic with the secret as password, for programs that
+know nothing else. Whose it is becomes `request.user`; a session becomes `request.auth`."""
 
+import base64
+import binascii
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
@@ -24,8 +26,8 @@ class TokenAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        scheme, _, secret = header.partition(" ")
-        if scheme.lower() != "bearer" or not secret.isascii() or not 0 < len(secret) <= TOKEN_MAX:
+        secret = _secret(header)
+        if not secret.isascii() or not 0 < len(secret) <= TOKEN_MAX:
             raise Unauthenticated()
         if secret.startswith(signin.SESSION):
             return _of_session(request, secret)
@@ -36,6 +38,25 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def _secret(header: str) -> str:
+    """The secret, or nothing."""
+    scheme, _, value = header.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value
+        case "basic":
+            return _password(value)
+    return ""
+
+
+def _password(value: str) -> str:
+    """What is behind the colon (RFC 7617); the user name does not matter."""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:

@@ -21,12 +21,6 @@ class MediaTypeNotSupported(CloudError):
     detail = "The body's media type is {media_type!r}; send application/json, or application/octet-stream for a file."
 
 
-class BodyTooLarge(CloudError):
-    code = "body_too_large"
-    title = "Body too large"
-    detail = "The body may have at most {limit_bytes} bytes."
-
-
 class BodyMalformed(InvalidRequest):
     code = "body_malformed"
     title = "Malformed body"

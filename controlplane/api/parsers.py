@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework.parsers import BaseParser
 
-from controlplane.api.errors import BodyMalformed, BodyTooLarge
+from controlplane.api.errors import BodyMalformed
+from controlplane.kernel.errors import BodyTooLarge
 from controlplane.kernel.reasons import Reason
 
 BODY_MAX_BYTES = 1024 * 1024

@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from controlplane.api.errors import (
     BodyMalformed,
-    BodyTooLarge,
     MediaTypeNotSupported,
     MethodNotAllowed,
     RequestMalformed,
@@ -21,12 +20,15 @@ from controlplane.api.errors import (
 from controlplane.api.middleware import request_id_of
 from controlplane.api.parsers import escaped
 from controlplane.kernel.errors import (
+    BodyTooLarge,
     CloudError,
     Conflict,
     Forbidden,
+    Gone,
     InvalidRequest,
     NotFound,
     Outdated,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unprocessable,
@@ -34,6 +36,7 @@ from controlplane.kernel.errors import (
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import LengthRequired, VersionRequired
 from controlplane.kernel.wording import describe
+from controlplane.terraform.errors import StateLocked
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +50,15 @@ STATUS: Mapping[type[CloudError], int] = {
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
+    Gone: 410,
     LengthRequired: 411,
     Outdated: 412,
     BodyTooLarge: 413,
     MediaTypeNotSupported: 415,
     Unprocessable: 422,
+    StateLocked: 423,
     VersionRequired: 428,
+    TooMany: 429,
     Unavailable: 503,
 }
 # The codes of fields that are wrong, by what REST framework calls them.
@@ -102,6 +108,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's hook for a bug of ours; it has logged the traceback."""
     return _plain(CloudError(), request)
+
+
+def answer(error: CloudError, request: HttpRequest) -> JsonResponse:
+    """For what is no view."""
+    return _plain(error, request)
 
 
 def _translated(exc: Exception, request: Request) -> CloudError | None:
@@ -164,6 +175,7 @@ def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpReque
     return {
         "type": f"urn:andromede:problem:{error.code}",
         **described,
+        **error.members,
         "status": status,
         "request_id": request_id_of(request),
         "errors": errors,

@@ -37,7 +37,11 @@ SETTINGS: dict[str, Any] = {
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
 # What is answered without a serializer, by its media type; the rest is bytes.
-ANSWERS = {"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR}
+ANSWERS = {
+    "application/json": OpenApiTypes.OBJECT,
+    "text/plain": OpenApiTypes.STR,
+    "text/event-stream": OpenApiTypes.STR,
+}
 OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = (
     "token",
@@ -52,6 +56,7 @@ BY_ID_ALONE = (
     "user",
     "identity",
     "passkey",
+    "quota_request",
 )
 
 
@@ -112,6 +117,13 @@ def page_of(out: type[Out]) -> type[Out]:
     return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}PageOut", (Out,), fields))
 
 
+@cache
+def problem_with(more: type[Out]) -> type[Out]:
+    """A problem that has these members too."""
+    fields = {**ProblemOut().get_fields(), **more().get_fields()}
+    return cast(type[Out], type(f"{more.__name__.removesuffix('Out')}ProblemOut", (Out,), fields))
+
+
 IF_MATCH = OpenApiParameter(
     "If-Match",
     OpenApiTypes.STR,
@@ -168,6 +180,10 @@ class Schema(AutoSchema):
             (route.status, route.media_type): answer,
             **{(status, route.media_type): other for status, other in route.answers.items()},
             **{status: None for status in route.also},
+            **{
+                (status, problems.MEDIA_TYPE): problem_with(cast(type[Out], more))
+                for status, more in route.problems.items()
+            },
             ("default", problems.MEDIA_TYPE): ProblemOut,
         }
 

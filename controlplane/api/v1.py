@@ -18,4 +18,6 @@ urlpatterns = [
     path("", include("controlplane.quotas.urls")),
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
+    path("", include("controlplane.terraform.urls")),
+    path("", include("controlplane.events.urls")),
 ]

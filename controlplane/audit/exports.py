@@ -76,13 +76,13 @@ def export_ask(actor: Actor, organization: Organization, start: datetime, end: d
     """
     may_export(actor, organization)
     _check_window(start, end)
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         # One at a time, so that the limit holds.
         Organization.objects.select_for_update().get(pk=organization.pk)
         asked = EvidenceExport.objects.filter(organization=organization, start=start, end=end, state__in=UNMADE).first()
         if asked is None:
             asked = _create(actor, organization, start, end)
-    hint()
+        transaction.on_commit(hint, robust=True)
     return asked
 
 

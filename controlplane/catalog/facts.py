@@ -69,7 +69,7 @@ class Entry:
     agreed: tuple[Signed, ...] = ()
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def facts_state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     """All of them or none. The same again changes nothing and begins no epoch.
 

@@ -39,7 +39,7 @@ class NewKey:
     not_after: datetime | None = None
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def officer_key_register(actor: Actor, new: NewKey) -> OfficerKey:
     """From now on what this key signs counts as the officer's word. The same key again, under the same id and name and
     for the same account, changes nothing. One key has one id, so that nobody is two people.
@@ -95,7 +95,7 @@ def _text(value: str, name: str, *, limit: int) -> str:
         raise OfficerKeyInvalid(field=name, reason=Reason("{name} {problem}.", name=name, problem=exc.problem)) from exc
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def officer_key_revoke(actor: Actor, key_id: str) -> None:
     """What the key signs from now on counts for nothing; what was stated with it before is believed until somebody
     states it anew. Once revoked it stays so; again changes nothing.

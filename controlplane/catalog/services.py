@@ -150,7 +150,7 @@ def _write_import(actor: Actor, image: Image, *, instead_of: Image | None) -> No
     _insert(actor, image)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str]) -> Image:
     _may_change(actor, image)
     image.name, image.labels = check_name(name), check_labels(labels)
@@ -160,7 +160,7 @@ def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str
     return image
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def image_delete(actor: Actor, image: Image) -> None:
     """The image can be used for nothing new, and its name is free; deleting again changes nothing.
 

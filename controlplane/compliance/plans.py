@@ -97,7 +97,7 @@ def _targets(row: Watched) -> list[dict[str, object]]:
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
     """Take the plan on: its resources are being remedied from now on.
 

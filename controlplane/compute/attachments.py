@@ -45,7 +45,7 @@ def volume_attach(
     with_volume, with_instance = asks_for(instance, volume)
     taken = placement.check_here(with_volume)
     placement.check_here(with_instance)
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         attachment, operation = _attach(actor, instance, volume=volume, is_read_only=is_read_only)
         placement.keep_exempted(replace(with_volume, operation_id=operation.pk), taken)
     return attachment, operation
@@ -107,7 +107,7 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     return attachment, operation
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     """Ask for the volume out of the instance, which may run on.
 

@@ -25,7 +25,7 @@ KEY_MAX_CHARACTERS = 8192
 KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def ssh_key_create(actor: Actor, project: Project, *, name: str, public_key: str) -> SshKey:
     """Keep a public key. Its comment is dropped: it would reach guests, and says who and where people are.
 
@@ -59,7 +59,7 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
     return " ".join(words[:2]), f"SHA256:{digest}"
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def ssh_key_delete(actor: Actor, key: SshKey) -> None:
     """Instances that were made with it keep letting it in."""
     actor.may_write()
@@ -67,7 +67,7 @@ def ssh_key_delete(actor: Actor, key: SshKey) -> None:
     key.delete()
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def affinity_group_create(actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool) -> AffinityGroup:
     actor.may_write()
     with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
@@ -76,7 +76,7 @@ def affinity_group_create(actor: Actor, project: Project, *, name: str, rule: st
     return group
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def affinity_group_delete(actor: Actor, group: AffinityGroup) -> None:
     """Raises AffinityGroupInUse while instances are in it."""
     actor.may_write()

@@ -67,7 +67,7 @@ def _check(instance: Instance, new: NewDisk) -> None:
         raise FirmwareMissing(field="image", firmware=firmware)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
     """The change takes two generations: one defines the guest with its new disk, the next one starts it."""
     instance_lock(instance)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from controlplane.audit.services import record
 from controlplane.catalog.models import Flavor, Image
@@ -20,6 +20,7 @@ from controlplane.compute.errors import (
     VolumeAlreadyAttached,
 )
 from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
+from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
@@ -103,7 +104,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         return instance, _write(actor, instance, new)
 
 
@@ -237,11 +238,12 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     )
     for port_id, network in sorted(ports, key=lambda port: port[1].pk):
         port_create(network, port_id=port_id, instance_id=instance.pk)
-    quotas.claim(instance.project_id, instance.pk, instances=1, vcpus=instance.vcpus, memory_mib=instance.memory_mib)
+    size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
+    quotas.claim(instance.project_id, instance.pk, instances=1, **size, addresses=len(ports))
     return operation
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict[str, str]) -> Instance:
     """Rename or relabel; the guest's host name follows at its next start.
 
@@ -269,13 +271,13 @@ def instance_start(actor: Actor, instance: Instance) -> Operation:
     return _ask_and_change(actor, instance, "instance.start", wanted=("stopped", "error"))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
     return instance_change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Pull the plug."""
     placement.grant(instance.pk)
@@ -298,7 +300,7 @@ def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, wanted: tupl
     instance.refresh_from_db(fields=["state", "is_deleting"])
     need_state(instance, *wanted)
     placement.check_here(ask_for(instance, operation=kind))
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         return instance_change(actor, instance, kind, wanted=wanted)
 
 
@@ -330,7 +332,7 @@ def _check_resize(instance: Instance, flavor: Flavor) -> None:
         )
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     """Until the operation has ended, the instance has the quota for both sizes."""
     instance_lock(instance)
@@ -347,7 +349,7 @@ def sizes(of: Instance | Flavor) -> dict[str, int]:
     return {"vcpus": of.vcpus, "memory_mib": of.memory_mib, "disk_gib": of.disk_gib}
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
     """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is
     cancelled."""
@@ -428,5 +430,17 @@ def power_settle() -> int:
     for power_state, (before, after) in SETTLES.items():
         held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
         drifted = Instance.objects.filter(quiet, ~Exists(held), state=before, power_state=power_state)
-        settled += drifted.update(state=after, updated_at=clock.now())
+        settled += _settle(drifted, after)
+    return settled
+
+
+@transaction.atomic
+def _settle(drifted: QuerySet[Instance], state: str) -> int:
+    """Whoever works on one of them has locked it, and settles it himself."""
+    seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
+    settled = 0
+    for pk, project_id, name in list(seen):
+        if drifted.filter(pk=pk).update(state=state, updated_at=clock.now()):
+            emit(None, f"instance.{state}", pk, project_id=project_id, name=name)
+            settled += 1
     return settled

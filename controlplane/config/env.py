@@ -15,11 +15,11 @@ def text(name: str, default: str | None = None) -> str:
     return value
 
 
-def secret(name: str) -> str:
+def secret(name: str, default: str | None = None) -> str:
     """The value of NAME, or the content of the file that NAME_FILE names."""
     file = os.environ.get(f"{PREFIX}{name}_FILE")
     if file is None:
-        return text(name)
+        return text(name, default)
     try:
         return Path(file).read_text().strip()
     except OSError as exc:

@@ -10,6 +10,8 @@ VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 
 DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.secret("SECRET_KEY")
+# Earlier keys, under which something may still be sealed (kernel/sealing.py); separated by commas.
+SECRET_KEY_FALLBACKS = [key for key in env.secret("SECRET_KEY_FALLBACKS", "").split(",") if key]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
@@ -19,6 +21,7 @@ INSTALLED_APPS = [
     "controlplane.signin.axes_app.Axes",
     "controlplane.kernel",
     "controlplane.identity",
+    "controlplane.events",
     "controlplane.quotas",
     "controlplane.audit",
     "controlplane.operations",
@@ -29,6 +32,7 @@ INSTALLED_APPS = [
     "controlplane.storage",
     "controlplane.compute",
     "controlplane.compliance",
+    "controlplane.terraform",
     "controlplane.workflows",
     "controlplane.reconcilers",
     "controlplane.watcher",
@@ -94,6 +98,7 @@ CELERY_BEAT_SCHEDULE = {
     "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
     "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
     "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
+    "quota-drift": {"task": "controlplane.reconcilers.tasks.quota_drift", "schedule": 300},
     "drift": {"task": "controlplane.reconcilers.tasks.drift", "schedule": 10},
     "policy-proposals": {"task": "controlplane.reconcilers.tasks.policy_proposals", "schedule": 30},
     "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
@@ -114,6 +119,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
     "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
 }
@@ -165,6 +171,9 @@ EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
 
+# Releases of the Terraform provider, which the registry serves.
+TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
+
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
@@ -190,6 +199,14 @@ IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
 # Hosts that images may be imported from although they resolve to private or local addresses.
 IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
 
+# Events: how long they can be read, and the process that streams them. `STREAM_CHECK_S`: how often it looks whether a
+# stream's credential is still good, and says that it lives itself.
+EVENT_RETENTION_DAYS = env.integer("EVENT_RETENTION_DAYS", 30, minimum=2)
+STREAM_CHECK_S = env.integer("STREAM_CHECK_S", 10, minimum=1)
+STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
+STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
+STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
+
 QUOTA_DEFAULTS = {
     "instances": env.integer("QUOTA_INSTANCES", 50),
     "vcpus": env.integer("QUOTA_VCPUS", 200),
@@ -197,6 +214,7 @@ QUOTA_DEFAULTS = {
     "volumes": env.integer("QUOTA_VOLUMES", 100),
     "storage_gib": env.integer("QUOTA_STORAGE_GIB", 10_000),
     "networks": env.integer("QUOTA_NETWORKS", 20),
+    "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
 }
 
@@ -225,3 +243,5 @@ AXES_USERNAME_FORM_FIELD = "username"
 AXES_CLIENT_IP_CALLABLE = "controlplane.signin.origin.remote_address"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_VERBOSE = False
+# An organization may use so many times what a project may, where nothing else was agreed with it.
+QUOTA_ORGANIZATION_TIMES = env.integer("QUOTA_ORGANIZATION_TIMES", 10, minimum=1)

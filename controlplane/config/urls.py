@@ -1,8 +1,14 @@
-"""Everything is under /v1: see controlplane/api/v1.py. What is no route, and what fails, is answered as a problem."""
+"""Everything is under /v1 (see controlplane/api/v1.py), but for what others look for at a place of theirs. What is no
+route, and what fails, is answered as a problem."""
 
 from django.urls import include, path
 
-urlpatterns = [path("v1/", include("controlplane.api.v1"))]
+from controlplane.terraform.registry_api import Services
+
+urlpatterns = [
+    path("v1/", include("controlplane.api.v1")),
+    path(".well-known/terraform.json", Services.as_view()),
+]
 
 handler400 = "controlplane.api.problems.bad_request"
 handler404 = "controlplane.api.problems.not_found"

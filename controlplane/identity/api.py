@@ -30,7 +30,7 @@ class ActorView(View):
 
     @actor.setter
     def actor(self, actor: Actor) -> None:
-        self.request.user = actor  # type: ignore[assignment]
+        cast(Any, self.request).user = actor
 
 
 class ProjectView(ActorView):

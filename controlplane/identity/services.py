@@ -80,7 +80,7 @@ def token_issue(
     return token, secret
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def token_create(actor: Actor, project: Project, *, name: str, role: str, lifetime_days: int) -> tuple[ApiToken, str]:
     """Issue a token to the actor's own user, with at most the actor's own role."""
     actor.may_write()
@@ -90,7 +90,7 @@ def token_create(actor: Actor, project: Project, *, name: str, role: str, lifeti
     return token_issue(user, project=project, name=name, role=role, lifetime=timedelta(days=lifetime_days))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def token_revoke(actor: Actor, project: Project, *, token_id: UUID) -> None:
     """The token stops working at once; revoking it again changes nothing.
 

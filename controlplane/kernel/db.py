@@ -1,7 +1,7 @@
 """Base model; rows by what a caller calls them; and the guarded writes: a state moves only by compare-and-set, a
 constraint speaks through its error."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from controlplane.kernel.names import as_uuid
 from controlplane.kernel.states import Machine
 
 M = TypeVar("M", bound=models.Model)
+# Who is told of every move, in its transaction.
+on_move: list[Callable[[models.Model, Machine, str], None]] = []
 
 
 class BaseModel(models.Model):
@@ -50,7 +52,11 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
     state = row.state  # type: ignore[attr-defined]
     machine.check(state, to)
     fields |= {"state": to, "updated_at": clock.now()}
-    if type(row)._default_manager.filter(pk=row.pk, state=state).update(**fields) != 1:
+    with transaction.atomic(savepoint=False):
+        is_moved = type(row)._default_manager.filter(pk=row.pk, state=state).update(**fields) == 1
+        for tell in on_move if is_moved else ():
+            tell(row, machine, to)
+    if not is_moved:
         raise StateConflict(machine=machine.name, id=row.pk)
     for name, value in fields.items():
         setattr(row, name, value)
@@ -58,8 +64,9 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
 
 @contextmanager
 def trial() -> Iterator[None]:
-    """A transaction of which nothing stays; what goes wrong inside is told all the same."""
-    with transaction.atomic(durable=True):
+    """A transaction, or a part of one, of which nothing stays and no message leaves; what goes wrong inside is told all
+    the same. All dry runs are this."""
+    with transaction.atomic():
         yield
         transaction.set_rollback(True)
 

@@ -14,7 +14,7 @@ Each concrete class has a `code`, which is part of the API: never renamed, never
 over the facts and at the same time the key of its translations; api/problems.py turns it into the caller's language.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from controlplane.kernel.reasons import Reason
@@ -29,6 +29,8 @@ class CloudError(Exception):
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = "Something went wrong on our side. The request id helps support to find it."
     retryable: ClassVar[bool] = False
+    # What stands beside the usual members in the answer (RFC 9457, 3.2), for clients that look for it there.
+    members: Mapping[str, object] = {}
 
     def __init_subclass__(cls) -> None:
         if "code" in cls.__dict__:
@@ -39,7 +41,13 @@ class CloudError(Exception):
     def __init__(self, *, field: str | None = None, **facts: object) -> None:
         self.field = field
         self.facts = facts
+        self.kept: Callable[[], object] | None = None
         super().__init__(self.detail.format(**facts))
+
+    def keep(self) -> None:
+        """Write what must be known of the refusal, `kept`, although the request that it ends was rolled back."""
+        if self.kept is not None:
+            self.kept()
 
     @property
     def reason(self) -> Reason:
@@ -101,6 +109,18 @@ class Conflict(CloudError):
     detail = "{reason}"
 
 
+class Gone(CloudError):
+    code = "gone"
+    title = "Gone"
+    detail = "It is no longer kept."
+
+
+class TooMany(CloudError):
+    code = "too_many"
+    title = "Too many"
+    detail = "That is more than is served at once."
+
+
 class Outdated(CloudError):
     code = "outdated"
     title = "Changed meanwhile"
@@ -121,6 +141,12 @@ class Unavailable(CloudError):
     title = "Temporarily unavailable"
     detail = "A part of the cloud does not answer at the moment. Try again."
     retryable = True
+
+
+class BodyTooLarge(CloudError):
+    code = "body_too_large"
+    title = "Body too large"
+    detail = "The body may have at most {limit_bytes} bytes."
 
 
 class IllegalTransition(Conflict):

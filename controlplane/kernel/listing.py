@@ -26,6 +26,7 @@ from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
+LIMIT_PARAMETER = f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given."
 SELECTOR_MAX = 32
 M = TypeVar("M", bound=Model)
 
@@ -160,7 +161,7 @@ class Listing:
         return {
             **{name: each.description for name, each in self.filters.items()},
             "sort": f"One of {', '.join(self.sorts)}.",
-            "limit": f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given.",
+            "limit": LIMIT_PARAMETER,
             "page_token": "The next_page_token of the page before.",
             "count": "true: say also how many there are in all.",
         }
@@ -170,7 +171,7 @@ class Listing:
         query = request.query_params
         rows = rows.filter(self._condition(query))
         total = rows.count() if flag(query, "count") else None
-        limit = _limit(query)
+        limit = limit_of(request)
         sort = query.get("sort", self.sorts[0])
         if sort not in self.sorts:
             raise invalid("sort", Reason("it must be one of {known}.", known=", ".join(self.sorts)))
@@ -206,8 +207,9 @@ def flag(query: QueryDict, name: str) -> bool:
     return text == "true"
 
 
-def _limit(query: QueryDict) -> int:
-    text = query.get("limit", str(LIMIT_DEFAULT))
+def limit_of(request: Request) -> int:
+    """How many are asked for at most; raises InvalidParameter."""
+    text = request.query_params.get("limit", str(LIMIT_DEFAULT))
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= LIMIT_MAX:
         raise invalid("limit", Reason("it must be a whole number from 1 to {limit}.", limit=LIMIT_MAX))
     return int(text)

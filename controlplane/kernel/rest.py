@@ -14,19 +14,22 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
+from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import CONTROL, In
 from controlplane.kernel.listing import Listing, flag, invalid
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.reasons import Reason
+from controlplane.kernel.writes import in_one_transaction
 
 NO_VERSION = -1
 OCTET_STREAM = "application/octet-stream"
+JSON = "application/json"
 CHUNK_BYTES = 2**20
 DRY_RUN = "dry_run"
 ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
@@ -56,8 +59,10 @@ class NamedTwice(InvalidRequest):
 @dataclass(frozen=True)
 class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
-    come instead; `answers`: other statuses with other answers. `query`: parameter → what it means. `upload`: the media
-    type of a body that is no JSON. `is_versioned`: it needs If-Match."""
+    come instead; `answers`: other statuses with other answers; `problems`: statuses of problems with members of their
+    own. `query`: parameter → what it means. `upload`: the media type of a body that is taken as bytes. `is_versioned`:
+    it needs If-Match. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its
+    services has its own."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -65,11 +70,13 @@ class Route:
     body: type[In] | None = None
     listing: Listing | None = None
     query: Mapping[str, str] = field(default_factory=dict)
-    media_type: str = "application/json"
+    media_type: str = JSON
     upload: str | None = None
     is_versioned: bool = False
+    apart: str = ""
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
+    problems: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -87,16 +94,24 @@ def route(
         @functools.wraps(method)
         def handle(view: "View", request: Request, **path: str) -> Any:
             _refuse_unknown(request, described.parameters)
-            if described.body is not None:
-                return method(view, request, parse(described.body, request))
-            if request.method == "POST":
-                parse(In, request)
-            return method(view, request)
+            handler = functools.partial(method, view, request, *_bodies(described, request))
+            if request.method in SAFE_METHODS or described.apart:
+                return handler()
+            return in_one_transaction(view, request, handler)
 
         handle.route = described  # type: ignore[attr-defined]
         return handle
 
     return decorate
+
+
+def _bodies(described: Route, request: Request) -> tuple[Body, ...]:
+    """What the method takes beside the request: the body, if the route has one."""
+    if described.body is not None:
+        return (parse(described.body, request),)
+    if request.method == "POST" and described.upload is None:
+        parse(In, request)
+    return ()
 
 
 def parse(body_class: type[In], request: Request) -> Body:
@@ -181,18 +196,21 @@ def version_to_replace(request: Request) -> int | None:
     return int(digits) if named == f'"{digits}"' and digits.isdecimal() and len(digits) < 10 else NO_VERSION
 
 
-def uploaded(request: Request) -> Iterator[bytes]:
+def uploaded(request: Request, media_type: str = OCTET_STREAM, *, max_bytes: int | None = None) -> Iterator[bytes]:
     """The bytes of a body that is a file, in pieces as they arrive.
 
     Raises:
         UnsupportedMediaType, LengthRequired.
+        BodyTooLarge: it has more than `max_bytes`; None: whoever reads it knows when it is enough.
         UploadInterrupted: while they are read.
     """
-    if _media_type(request) != OCTET_STREAM:
+    if _media_type(request) != media_type:
         raise UnsupportedMediaType(request.content_type)
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
         raise LengthRequired()
+    if max_bytes is not None and int(length) > max_bytes:
+        raise BodyTooLarge(limit_bytes=max_bytes)
     return _pieces(request._request, int(length))
 
 

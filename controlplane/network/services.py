@@ -27,7 +27,7 @@ PREFIX_RANGE = (8, 29)
 PRIVATE = [IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16")]
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def network_create(
     actor: Actor, project: Project, *, name: str, cidr: str, dns_servers: list[str], labels: dict[str, str]
 ) -> Network:
@@ -71,7 +71,7 @@ def parse_cidr(cidr: str) -> IPv4Network:
     return subnet
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def network_delete(actor: Actor, network: Network) -> None:
     """Raises NetworkInUse while ports are on it, NetworkNotFound when somebody else was first."""
     actor.may_write()

@@ -8,11 +8,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, Q, QuerySet, When
 
 from controlplane.audit import evidence
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
+from controlplane.events.services import emit
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
@@ -73,8 +74,8 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
     node."""
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
+    _notice(node_id)
     Node.objects.filter(pk=node_id).update(
-        state="ready",
         last_heartbeat_at=now,
         boot_id=report.boot_id,
         agent_version=report.agent_version,
@@ -102,6 +103,14 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
 
+@transaction.atomic
+def _notice(node_id: UUID) -> None:
+    """It is ready, and that is told when it was not."""
+    node = Node.objects.filter(~Q(state="ready"), pk=node_id).first()
+    if node is not None and Node.objects.filter(pk=node_id, state=node.state).update(state="ready"):
+        emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
+
+
 def _watch_hook(node_id: UUID, problem: str) -> None:
     """A hook that is gone, changed or not honoured is an incident, and the node cordoned, for as long as it is so."""
     open_incidents = Incident.objects.filter(node=node_id, kind=HOOK, ended_at=None)
@@ -121,7 +130,15 @@ def mark_unreachable() -> int:
     """Nodes that were not heard for NODE_UNREACHABLE_AFTER_S become unreachable. Returns how many did."""
     silent_since = clock.now() - timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
     silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), state="ready")
-    return silent.update(state="unreachable", updated_at=clock.now())
+    return sum(_give_up(silent, node) for node in silent)
+
+
+@transaction.atomic
+def _give_up(silent: QuerySet[Node], node: Node) -> int:
+    count = silent.filter(pk=node.pk).update(state="unreachable", updated_at=clock.now())
+    if count:
+        emit(None, "node.unreachable", node.pk, project_id=None, name=node.name, zone=node.zone_id)
+    return count
 
 
 @transaction.atomic

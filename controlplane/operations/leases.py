@@ -19,7 +19,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.operations import hints
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import LIVE, OPERATION, Operation, OperationHold
-from controlplane.operations.services import cancel_holders, hold_resources
+from controlplane.operations.services import cancel_holders, hold_resources, tell
 
 BLOCKED_RETRY = timedelta(milliseconds=300)
 SWEEP_LIMIT = 500
@@ -125,6 +125,7 @@ def end(operation: Operation, state: str, *, error: dict[str, object] | None = N
     checkpoint(operation, state=state, error=error, finished_at=clock.now())
     OperationHold.objects.filter(operation=operation).delete()
     drop_lease(operation)
+    tell(operation)
     waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
     for operation_id in list(waiting.values_list("pk", flat=True)):
         Operation.objects.filter(pk=operation_id).update(due_at=clock.now())

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Coalesce
 
+from controlplane.events import services as events
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.operations import hints
@@ -39,7 +40,8 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
 
     Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
     rows (an instance, its volumes, its attachments), here the holds, then places (a node's row, what the place's
-    decision rests on, the node's inventory), subnets, and last quotas.
+    decision rests on, the node's inventory), subnets, and last the quotas: one lock per organization, which its
+    projects share.
 
     Raises:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
@@ -65,8 +67,29 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         cancel_holders(operation)
     elif (blocking := hold_resources(operation)) is not None:
         raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
+    tell(operation)
     transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
     return operation
+
+
+def cause_of(operation: Operation) -> events.Cause:
+    """What is told of its doing is told as its effect."""
+    return events.Cause(operation.pk, operation.user_id, operation.credential_id, operation.request_id)
+
+
+def tell(operation: Operation) -> None:
+    """Of the state that it is in now, to those who follow events. The resource is the one that it is about."""
+    error = operation.error or {}
+    with events.caused_by(cause_of(operation)):
+        events.emit(
+            None,
+            f"operation.{operation.state}",
+            operation.resource_id,
+            project_id=operation.project_id,
+            resource_kind=operation.kind.partition(".")[0],
+            operation=operation.kind,
+            **({"error": {"code": error.get("code"), "detail": error.get("detail")}} if error else {}),
+        )
 
 
 def hold_resources(operation: Operation) -> Operation | None:
@@ -103,7 +126,7 @@ def need_free(resource_id: UUID) -> None:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def operation_cancel(actor: Actor, operation: Operation) -> Operation:
     """Ask the operation to stop at its next step and to undo what it did. Asking again changes nothing.
 

@@ -60,7 +60,7 @@ def usable(actor: Actor, project: Project, ref: str) -> Classification:
     return classification_get(visible(project.organization), ref)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def classification_create(actor: Actor, organization: Organization, new: NewClassification) -> Classification:
     """An organization's own. Its id is the organization's name, a dot, and its own name, so that organizations neither
     stand in each other's way nor learn of each other's.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import NoReturn
 from uuid import UUID
 
@@ -166,12 +167,17 @@ def has_moved(error: DatabaseError) -> bool:
 @transaction.atomic
 def store(ask: Ask, taken: Taken) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
-    taken.demand.keep()
     decision, evidence = rows(ask, taken)
     note_use(ask, taken, decision)
+    _insert(taken, decision, evidence)
+    return decision
+
+
+@transaction.atomic
+def _insert(taken: Taken, decision: Decision, evidence: EvidenceRecord) -> None:
+    taken.demand.keep()
     decision.save(force_insert=True)
     evidence.save(force_insert=True)
-    return decision
 
 
 def note_use(ask: Ask, taken: Taken, decision: Decision) -> None:
@@ -233,18 +239,21 @@ def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
 
 
 def refuse(ask: Ask, taken: Taken) -> NoReturn:
-    """Store the refusal and tell it.
+    """Store the refusal and tell it. It stays stored when the request that is refused is rolled back.
 
     Raises:
         PolicyUnsatisfiable: no zone that it could be in is admitted.
         InsufficientCapacity: some nodes may take it, and none of them has room.
         NoPlace: a zone is admitted, and its nodes are kept from it by something else than a lack of room.
     """
-    stored = store(ask, taken)
-    lines = {language: " ".join(tenant(stored.document, language)) for language in ("en", "fr")}
-    raise _refusal(ask, taken.decision)(
-        explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(stored.pk)
+    decision, evidence = rows(ask, taken)
+    lines = {language: " ".join(tenant(decision.document, language)) for language in ("en", "fr")}
+    error = _refusal(ask, taken.decision)(
+        explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(decision.pk)
     )
+    error.kept = partial(_insert, taken, decision, evidence)
+    error.keep()
+    raise error
 
 
 def _refusal(ask: Ask, decision: core.Decision) -> type[InsufficientCapacity | NoPlace | PolicyUnsatisfiable]:

@@ -44,7 +44,7 @@ def lineage_of(binding: Binding) -> QuerySet[Lineage]:
     return Lineage.objects.filter(resource_id=binding.pk).select_related("policies")
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def declassification_propose(actor: Actor, organization: Organization, new: NewDeclassification) -> PolicyProposal:
     """
     Raises:

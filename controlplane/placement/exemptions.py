@@ -63,7 +63,7 @@ class Deed:
     operation_id: UUID | None = None
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exemption:
     """Ask two people to waive the clauses that refused a decision.
 
@@ -138,7 +138,7 @@ def _waivable(new: NewExemption) -> list[str]:
     return waived
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: str, signature: bytes) -> Exemption:
     """Put one of the two signatures under it. `signature` is over `terms_of(exemption).approval_payload(...)`, by the
     approver's own key.

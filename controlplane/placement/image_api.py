@@ -28,6 +28,7 @@ IMAGES = Listing(
     }
 )
 ImageWithOperation = with_operation(ImageOut, allow_null=True)
+BYTES_ARRIVE = "the bytes arrive for as long as they may, and lie in files; no transaction waits for either"
 
 
 class ImageList(ProjectView):
@@ -69,7 +70,7 @@ class ImageDetail(ImageView):
 
 
 class ImageFile(ImageView):
-    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM)
+    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE)
     def put(self, request: Request) -> Response:
         image = self.image()
         operation = services.image_upload(self.actor, image, uploaded(request))

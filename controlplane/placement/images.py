@@ -14,7 +14,7 @@ from controlplane.placement import lineage
 from controlplane.placement.lineage import NewData
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def image_create(
     actor: Actor, project: Project, new: NewImage, *, classifications: Sequence[str] = ()
 ) -> tuple[Image, Operation | None]:

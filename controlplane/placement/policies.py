@@ -142,7 +142,7 @@ def policy_set(
     return policy_change(actor, Owner(organization, project, classification), Wanted(atoms, reason))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
     """Replace a policy, or propose to. What runs stays where it is; whatever it does next is asked the new one.
 

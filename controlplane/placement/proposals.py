@@ -21,7 +21,7 @@ from controlplane.placement.models import PROPOSAL, PolicyProposal
 from controlplane.placement.owners import Owner, owner_of
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     """The second person agrees: the policy comes into force after settings.POLICY_COOLING_HOURS.
 
@@ -43,7 +43,7 @@ def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     return proposal
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     """Give it up, before it is in force: whoever could have made or approved it may.
 

@@ -1,8 +1,9 @@
 """The one door to the nodes: check and claim places, release them, and make the grants that agents ask for.
 
-A decision is taken outside any transaction. The write that follows is guarded: the node must still be ready and open
-for new work, the affinity group must still allow it, and the database refuses an allocation that does not fit. When
-the world has moved, the decision is taken again.
+A decision locks nothing: a worker takes it outside of any transaction, a request before it writes anything, since what
+is seen in a transaction that has written is not remembered. The write that follows is guarded: the node must still be
+ready and open for new work, the affinity group must still allow it, and the database refuses an allocation that does
+not fit. When the world has moved, the decision is taken again.
 """
 
 from uuid import UUID

@@ -1,16 +1,82 @@
-"""What a project may use and uses, per dimension."""
+"""What projects and organizations may use and use, per dimension."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Sum
 
-from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.identity.models import Project
+from controlplane.kernel.db import by_id
+from controlplane.quotas import limits as of
+from controlplane.quotas.errors import QuotaRequestNotFound
+from controlplane.quotas.limits import Owner
+from controlplane.quotas.models import Quota, QuotaRequest, QuotaUse
 
 
-def usage(project_id: UUID) -> list[dict[str, object]]:
-    """[{"dimension": …, "used": …, "limit": …}, …] in the order of the settings."""
-    limits = dict(settings.QUOTA_DEFAULTS)
-    limits |= dict(Quota.objects.filter(project_id=project_id).values_list("dimension", "limit"))
-    used = dict(QuotaUse.objects.filter(project_id=project_id).values_list("dimension").annotate(total=Sum("amount")))
-    return [{"dimension": name, "used": used.get(name, 0), "limit": limit} for name, limit in limits.items()]
+def usage(project: Project) -> list[dict[str, Any]]:
+    """One per dimension, in the order of the settings.
+
+    `available`: how much more the project can have, the organization's rest included; `bound_by`: whose limit that is.
+    """
+    organization = Owner(project.organization)
+    own, whole = Owner(project.organization, project).limits(), organization.limits()
+    uses = _uses(project.organization_id)
+    lines = []
+    for dimension, limit in own.items():
+        used = uses[project.pk][dimension]
+        rest = {
+            "project": max(limit - used, 0),
+            "organization": max(whole[dimension] - _total(uses.values(), dimension), 0),
+        }
+        bound_by = "organization" if rest["organization"] < rest["project"] else "project"
+        line = {"dimension": dimension, "used": used, "limit": limit, "available": rest[bound_by], "bound_by": bound_by}
+        lines.append(line)
+    return lines
+
+
+def organization_usage(owner: Owner, visible: Iterable[Project]) -> list[dict[str, Any]]:
+    """The same for the organization: what all its projects use, and of those that the caller sees, each one's part."""
+    projects = sorted(visible, key=lambda project: project.name)
+    uses = _uses(owner.organization.pk)
+    set_for: dict[UUID | None, dict[str, int]] = defaultdict(dict)
+    for project_id, dimension, limit in Quota.objects.filter(project__in=projects).values_list(
+        "project_id", "dimension", "limit"
+    ):
+        set_for[project_id][dimension] = limit
+    lines = []
+    for dimension, limit in owner.limits().items():
+        default, total = of.project_defaults()[dimension], _total(uses.values(), dimension)
+        parts = [
+            {
+                "project": project,
+                "used": uses[project.pk][dimension],
+                "limit": set_for[project.pk].get(dimension, default),
+            }
+            for project in projects
+        ]
+        available = max(limit - total, 0)
+        lines.append({"dimension": dimension, "used": total, "limit": limit, "available": available, "projects": parts})
+    return lines
+
+
+def request_get(owner: Owner, ref: str) -> QuotaRequest:
+    """Raises QuotaRequestNotFound."""
+    found = by_id(QuotaRequest.objects.filter(organization=owner.organization), ref)
+    if found is None:
+        raise QuotaRequestNotFound(name=ref)
+    return found
+
+
+def _uses(organization_id: UUID) -> dict[UUID, dict[str, int]]:
+    """Project → dimension → use, of all projects of the organization."""
+    uses: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows = QuotaUse.objects.filter(project__organization_id=organization_id).values_list("project_id", "dimension")
+    for project_id, dimension, total in rows.annotate(total=Sum("amount")):
+        uses[project_id][dimension] = total
+    return uses
+
+
+def _total(uses: Iterable[dict[str, int]], dimension: str) -> int:
+    return sum(each[dimension] for each in uses)

@@ -11,6 +11,7 @@ from controlplane.reconcilers import image_files as images
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
 from controlplane.reconcilers import policy_proposals as proposals
+from controlplane.reconcilers import quota_drift as quotas
 
 
 @shared_task(name="controlplane.reconcilers.tasks.node_liveness")
@@ -36,6 +37,11 @@ def image_files() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.capacity_drift")
 def capacity_drift() -> None:
     capacity.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.quota_drift")
+def quota_drift() -> None:
+    quotas.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.drift")

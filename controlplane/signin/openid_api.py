@@ -16,6 +16,7 @@ from controlplane.signin.serializers import SessionWithSecretOut
 IDENTITIES = Listing({}, sorts=("-created_at", "created_at"))
 URI_MAX = 500
 CODE_MAX = 4000
+ASKED = "The provider is asked between two transactions, and a sign-in is used up also when that fails."
 
 
 class ProviderOut(Out):
@@ -83,7 +84,7 @@ class OfProvider(SignInView):
 class SignInList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201)
+    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201, apart=ASKED)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"])
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
@@ -92,20 +93,20 @@ class SignInList(OfProvider):
 class OpenIdSessionList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_session_create", SessionWithSecretOut, body=CompleteIn, status=201)
+    @route("openid_session_create", SessionWithSecretOut, body=CompleteIn, status=201, apart=ASKED)
     def post(self, request: Request, body: Body) -> Response:
         return begun(*services.session_create(self.provider, self.origin, services.Answer(**body)))
 
 
 class LinkList(OfProvider):
-    @route("openid_link_begin", BegunOut, body=BeginIn, status=201)
+    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, apart=ASKED)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"], user=self.session.user)
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
 
 
 class LinkCompletion(OfProvider):
-    @route("identity_link", IdentityOut, body=CompleteIn, status=201)
+    @route("identity_link", IdentityOut, body=CompleteIn, status=201, apart=ASKED)
     def post(self, request: Request, body: Body) -> Response:
         identity = services.identity_link(self.actor, self.session, self.provider, services.Answer(**body))
         headers = {"Location": f"/v1/identities/{identity.pk}"}

@@ -80,7 +80,7 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
     """
     volume, ask = _plan(actor, project, new)
     placement.check(ask)
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         return volume, _write(actor, volume, new)
 
 
@@ -165,7 +165,7 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
     return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args))
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, str]) -> Volume:
     actor.may_write()
     volume.name, volume.labels = check_name(name), check_labels(labels)
@@ -197,7 +197,7 @@ def _check_grow(volume: Volume, size_gib: int) -> None:
         raise VolumeCannotShrink(field="size_gib", size_gib=volume.size_gib, asked_gib=size_gib)
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     volume_lock(volume)
     args = {"size_gib": size_gib, "was_gib": volume.size_gib}
@@ -209,7 +209,7 @@ def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     return operation
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> Operation:
     """Ask for the volume's end, whatever state it is in. What works on it is cancelled.
 

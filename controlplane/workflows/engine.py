@@ -14,11 +14,13 @@ from functools import partial
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from controlplane.events.services import caused_by
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
+from controlplane.operations.services import cause_of
 from controlplane.workflows.recipe import Effect, NotYet, Step, Workflow
 
 log = logging.getLogger(__name__)
@@ -121,7 +123,7 @@ def _end(operation: Operation, state: str, last_words: Callable[[Operation], Non
 def _transaction(operation: Operation) -> Iterator[Operation]:
     """Gives a copy to write: `operation` itself changes only once all is committed."""
     inside = copy(operation)
-    with transaction.atomic():
+    with caused_by(cause_of(operation)), transaction.atomic():
         yield inside
     operation.__dict__.update(inside.__dict__)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -80,9 +81,10 @@ def simple(caller: Caller, window: Window, organization: str = "alpha-org") -> A
 
 
 def test_from_asking_to_a_file_that_the_verifier_passes(
-    officer: Caller, window: Window, maker: Maker, tmp_path: Path
+    officer: Caller, window: Window, maker: Maker, tmp_path: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
-    asked = officer.post(ASK, window.body)
+    with django_capture_on_commit_callbacks(execute=True):
+        asked = officer.post(ASK, window.body)
     assert (asked.status, asked.body["state"], asked.body["organization"]["name"]) == (202, "waiting", "alpha-org")
     assert (asked.body["from"][:19], asked.body["to"][:19]) == (window.start[:19], window.end[:19])
     assert asked.headers["Retry-After"]

@@ -206,7 +206,8 @@ def test_over_quota(api: Caller, cloud: Cloud, settings: object) -> None:
     api.post("instances", WEB)
     answer = api.post("instances", WEB | {"name": "web-2"})
     assert answer.problem == (409, "quota_exceeded", None)
-    assert answer.body["facts"] == {"dimension": "vcpus", "limit": 1, "requested": 1, "used": 1}
+    facts = {"dimension": "vcpus", "level": "project", "limit": 1, "requested": 1, "used": 1}
+    assert answer.body["facts"] == facts
 
 
 def test_the_console(api: Caller, cloud: Cloud, instance: Instance) -> None:

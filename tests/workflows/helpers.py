@@ -15,7 +15,7 @@ from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
-from controlplane.reconcilers import capacity_drift
+from controlplane.reconcilers import capacity_drift, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.recipe import Step, Workflow
@@ -103,7 +103,8 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     assert not Attachment.objects.exists()
     assert not OperationHold.objects.exists()
     assert not NodeRemoval.objects.exists()
-    assert not QuotaUse.objects.filter(dimension__in=["instances", "vcpus", "memory_mib"]).exists()
+    assert not QuotaUse.objects.filter(dimension__in=["instances", "vcpus", "memory_mib", "addresses"]).exists()
+    assert quota_drift.reconcile() == []
     assert QuotaUse.objects.filter(dimension="volumes").count() == volumes
     inventory = Inventory.objects.get(pk=cloud.machine.row.pk)
     assert (inventory.vcpus_used, inventory.memory_mib_used) == (0, 0)
@@ -123,7 +124,7 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "quotas": _rows(QuotaUse.objects, "resource_id", "dimension", "amount"),
         "holds": _rows(OperationHold.objects, "operation"),
         "removals": _rows(NodeRemoval.objects, "kind", "resource_id"),
-        "drift": capacity_drift.reconcile(),
+        "drift": [*capacity_drift.reconcile(), *quota_drift.reconcile()],
         "on the node": {
             "guests": set(cloud.fake.guests),
             "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in cloud.fake.guests.items()},

@@ -122,7 +122,7 @@ def test_quota_is_refused_before_anything_is_made(cloud: Cloud) -> None:
     Quota.objects.create(project=cloud.tenant.project, dimension="vcpus", limit=0)
     with pytest.raises(QuotaExceeded) as caught:
         ask_instance(cloud)
-    assert caught.value.facts == {"dimension": "vcpus", "used": 0, "requested": 1, "limit": 0}
+    assert caught.value.facts == {"level": "project", "dimension": "vcpus", "used": 0, "requested": 1, "limit": 0}
     assert not Instance.objects.exists()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -77,9 +78,16 @@ def later(by: timedelta) -> Iterator[None]:
 
 
 def test_what_was_asked_for_is_made(
-    officer: Actor, organization: Organization, window: tuple[datetime, datetime], maker: Maker, folder: Path
+    officer: Actor,
+    organization: Organization,
+    window: tuple[datetime, datetime],
+    maker: Maker,
+    folder: Path,
+    django_capture_on_commit_callbacks: Any,
 ) -> None:
-    asked = ask(officer, organization, (window[0], clock.now()))
+    with django_capture_on_commit_callbacks(execute=True):
+        asked = ask(officer, organization, (window[0], clock.now()))
+        assert maker.hints == []
     assert (asked.state, maker.hints) == ("waiting", [exports.MAKE])
     with pytest.raises(ExportNotReady):
         exports.export_file(officer, asked)

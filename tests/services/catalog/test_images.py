@@ -55,7 +55,7 @@ MIB = 2**20
 
 
 def images_used(project: Project) -> object:
-    return next(row["used"] for row in usage(project.pk) if row["dimension"] == "images")
+    return next(row["used"] for row in usage(project) if row["dimension"] == "images")
 
 
 def uploaded(actor: Actor, project: Project | None, path: Path, new: NewImage = NEW) -> Image:

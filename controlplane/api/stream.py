@@ -1,0 +1,217 @@
+"""The process `stream`: events as they happen, to thousands who wait.
+
+It serves one route, GET /v1/events/stream, and asks the view of that route for every piece of it: at the beginning,
+when there is news for that reader, and every STREAM_CHECK_S. So a stream has the rights, filters and errors of the API,
+and ends when its credential does. Between two pieces it holds nothing: a few threads, each with a connection to the
+database, serve all. That there is news comes by Redis, or, when that is away, by looking once a second.
+"""
+
+import asyncio
+import io
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+import redis.asyncio
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.base import BaseHandler
+from django.core.signals import request_started
+from django.db import Error, close_old_connections
+from django.http import HttpResponseBase
+
+from controlplane.api import problems
+from controlplane.events import hints, selectors
+from controlplane.events.api import Lines
+from controlplane.events.errors import StreamsExhausted, TooManyStreams
+from controlplane.kernel.errors import CloudError
+
+log = logging.getLogger(__name__)
+
+PATHS = ("/v1/events/stream", "/v1/healthz")
+POLL_S = 1.0
+LOOK_AGAIN_S = 1.0  # for Redis
+WAITING = b": waiting\n\n"
+TOO_MANY_REQUESTS = 429
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Reader:
+    """An open stream. `wake` is set when there may be something for it, or when it is gone."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.credential = lines.credential
+        self.wake = asyncio.Event()
+        self.wake.set()  # something may have come between its first piece and now
+        self.is_gone = False
+        self.take(lines)
+
+    def take(self, lines: Lines) -> None:
+        self.cursor, self.places = lines.cursor, lines.places
+        if lines.has_more:
+            self.wake.set()
+
+    def concerns(self, owners: frozenset[UUID | None]) -> bool:
+        return self.places is None or bool(self.places & owners)
+
+    async def pause(self) -> None:
+        """Until there may be something, or it is time to look whether the credential is still good."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.wake.wait(), settings.STREAM_CHECK_S)
+        if not self.is_gone:
+            self.wake.clear()
+
+    async def watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.is_gone = True
+        self.wake.set()
+
+
+class Streams:
+    """The ASGI application."""
+
+    def __init__(self) -> None:
+        self.handler = BaseHandler()
+        self.handler.load_middleware()
+        self.threads = ThreadPoolExecutor(settings.STREAM_THREADS)
+        self.readers: set[Reader] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        hinted = asyncio.Event()
+        work = [asyncio.create_task(_listen(hinted)), asyncio.create_task(self._tell(hinted))]
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        first = await self._ask(scope)
+        if not isinstance(first, Lines):
+            await _send_whole(send, first)
+            return
+        try:
+            self._need_room(first)
+        except CloudError as exc:
+            await _send_whole(send, problems.answer(exc, ASGIRequest(dict(scope), io.BytesIO())))
+            return
+        async with self._reading(first, receive) as reader:
+            await _send_start(send, first)
+            await _send_piece(send, first.content)
+            while not reader.is_gone:
+                await self._go_on(reader, scope, send)
+
+    def _need_room(self, lines: Lines) -> None:
+        """Raises TooManyStreams, StreamsExhausted."""
+        same = sum(reader.credential == lines.credential for reader in self.readers)
+        if same >= settings.STREAMS_PER_CREDENTIAL:
+            raise TooManyStreams(limit=settings.STREAMS_PER_CREDENTIAL)
+        if len(self.readers) >= settings.STREAMS_MAX:
+            raise StreamsExhausted()
+
+    @asynccontextmanager
+    async def _reading(self, first: Lines, receive: Receive) -> Any:
+        reader = Reader(first)
+        self.readers.add(reader)
+        watching = asyncio.create_task(reader.watch(receive))
+        try:
+            yield reader
+        finally:
+            self.readers.discard(reader)
+            watching.cancel()
+
+    async def _go_on(self, reader: Reader, scope: Scope, send: Send) -> None:
+        """One more piece. What may pass is waited for; what does not ends the stream, and says why."""
+        await reader.pause()
+        if reader.is_gone:
+            return
+        answer = await self._ask(scope, cursor=reader.cursor)
+        if isinstance(answer, Lines):
+            reader.take(answer)
+            await _send_piece(send, answer.content)
+        elif answer.status_code >= 500 or answer.status_code == TOO_MANY_REQUESTS:
+            await _send_piece(send, WAITING)
+        else:
+            reader.is_gone = True
+            await _send_piece(send, b"event: end\ndata: " + answer.content + b"\n\n", is_last=True)
+
+    async def _ask(self, scope: Scope, *, cursor: str = "") -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self._answer, scope, cursor)
+
+    def _answer(self, scope: Scope, cursor: str) -> HttpResponseBase:
+        """What the API answers, from `cursor` on if one is given."""
+        headers = [(name, value) for name, value in scope["headers"] if not cursor or name != b"last-event-id"]
+        headers += [(b"last-event-id", cursor.encode())] if cursor else []
+        request = ASGIRequest({**scope, "headers": headers}, io.BytesIO())
+        if scope["path"] not in PATHS:
+            return problems.not_found(request, Exception())
+        request_started.send(sender=type(self), scope=scope)
+        response = self.handler.get_response(request)
+        response.close()
+        return response
+
+    async def _tell(self, hinted: asyncio.Event) -> None:
+        """Wake those for whom there is something."""
+        position, loop = 0, asyncio.get_running_loop()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(hinted.wait(), POLL_S)
+            hinted.clear()
+            if not self.readers:
+                continue
+            try:
+                position, owners = await loop.run_in_executor(self.threads, _news, position)
+            except Error as exc:
+                log.warning("the database does not answer: %s", exc)
+                continue
+            for reader in self.readers if owners else ():
+                if reader.concerns(owners):
+                    reader.wake.set()
+
+
+def _news(position: int) -> tuple[int, frozenset[UUID | None]]:
+    close_old_connections()
+    return selectors.news(position)
+
+
+async def _listen(hinted: asyncio.Event) -> None:
+    while True:
+        try:
+            async with redis.asyncio.Redis.from_url(hints.address()) as client, client.pubsub() as channel:
+                await channel.subscribe(hints.CHANNEL)
+                async for _ in channel.listen():
+                    hinted.set()
+        except (redis.RedisError, OSError) as exc:
+            log.info("no hints for now: %s", exc)
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _send_start(send: Send, answer: Any) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.items()]
+    headers = [header for header in headers if header[0] != b"content-length"]
+    headers.append((b"x-accel-buffering", b"no"))
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+
+
+async def _send_piece(send: Send, piece: bytes, *, is_last: bool = False) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+
+
+async def _send_whole(send: Send, answer: Any) -> None:
+    await _send_start(send, answer)
+    await _send_piece(send, answer.content, is_last=True)

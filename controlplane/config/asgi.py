@@ -1,0 +1,12 @@
+"""The stream process: `uvicorn controlplane.config.asgi:application`."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")  # noqa: TID251
+django.setup(set_prefix=False)
+
+from controlplane.api.stream import Streams  # noqa: E402 - once the apps are there
+
+application = Streams()

@@ -1,0 +1,121 @@
+"""The feed, at once or as a stream."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.events import cursors, kinds, selectors
+from controlplane.events.selectors import Chapter, Wanted
+from controlplane.events.serializers import EventsOut, as_json
+from controlplane.identity.api import ActorView
+from controlplane.identity.selectors import project_get
+from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.reasons import Reason
+from controlplane.kernel.rest import found, route
+from controlplane.kernel.waiting import wait_s, wait_until
+
+SSE = "text/event-stream"
+RETRY_MS = 3000
+QUERY = {
+    "project": "Only what concerns this project (id or name).",
+    "kind": "Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun.",
+    "resource": "Only what happened to the resource with this id; its operations too.",
+    "limit": LIMIT_PARAMETER,
+}
+
+
+class EventsView(ActorView):
+    def wanted(self, request: Request) -> Wanted:
+        query = request.query_params
+        ref = query.get("project")
+        return Wanted(
+            project=found(lambda name: project_get(self.actor, name), ref, at="?project") if ref is not None else None,
+            kinds=_kinds(query["kind"]) if "kind" in query else None,
+            resource_id=_resource(query["resource"]) if "resource" in query else None,
+        )
+
+
+class EventList(EventsView):
+    @route(
+        "event_list",
+        EventsOut,
+        query={
+            "after": "The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept.",
+            **QUERY,
+            "wait": "When there is nothing yet, answer once there is, or after so many seconds (1s to 60s).",
+        },
+    )
+    def get(self, request: Request) -> Response:
+        wanted, limit, limit_s = self.wanted(request), limit_of(request), wait_s(request)
+        after = selectors.start(request.query_params.get("after"))
+        chapter = selectors.read(self.actor, wanted, after=after, limit=limit)
+
+        def is_something_there() -> bool:
+            nonlocal chapter
+            if not chapter.events:
+                chapter = selectors.read(self.actor, wanted, after=chapter.position, limit=limit)
+            return bool(chapter.events)
+
+        if limit_s:
+            wait_until(is_something_there, limit_s=limit_s)
+        answer = {
+            "items": chapter.events,
+            "cursor": cursors.encode(chapter.position),
+            "has_more": chapter.has_more,
+        }
+        return Response(EventsOut(answer).data)
+
+
+class Lines(HttpResponse):
+    """A piece of a stream. What follows is behind `cursor`; `places` are whose events it may have."""
+
+    cursor: str
+    has_more: bool
+    places: frozenset[UUID] | None
+    credential: UUID | None
+
+
+class EventStream(EventsView):
+    """Server-sent events. The process `stream` serves this without an end. The API itself sends what is there and ends;
+    a client that connects again, as they all do, misses nothing."""
+
+    @route(
+        "event_stream",
+        media_type=SSE,
+        query={"after": "As for the list, but without it: `now`. The header Last-Event-ID goes before it.", **QUERY},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        wanted, limit = self.wanted(request), limit_of(request)
+        cursor = request.headers.get("Last-Event-ID") or request.query_params.get("after", cursors.NOW)
+        chapter = selectors.read(self.actor, wanted, after=selectors.start(cursor), limit=limit)
+        answer = Lines(_lines(chapter), content_type=SSE, headers={"Cache-Control": "no-store"})
+        answer.cursor, answer.has_more = cursors.encode(chapter.position), chapter.has_more
+        answer.places, answer.credential = selectors.places(self.actor, wanted), self.actor.credential_id
+        return answer
+
+
+def _lines(chapter: Chapter) -> str:
+    """At the end the place where to go on, which is no event: there may have been none for a long time."""
+    events = (
+        f"id: {cursors.encode(event.position or 0)}\nevent: {event.kind}\ndata: {as_json(event)}\n\n"
+        for event in chapter.events
+    )
+    return "".join([f"retry: {RETRY_MS}\n\n", *events, f": alive\nid: {cursors.encode(chapter.position)}\n\n"])
+
+
+def _kinds(text: str) -> list[str]:
+    patterns = [part.strip() for part in text.split(",")]
+    for pattern in patterns:
+        if not kinds.is_pattern(pattern):
+            raise invalid("kind", Reason("there is no kind {kind!r}.", kind=pattern[:64]))
+    return kinds.matching(patterns)
+
+
+def _resource(text: str) -> UUID:
+    value = as_uuid(text)
+    if value is None:
+        raise invalid("resource", Reason("it must be an id."))
+    return value

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class EventsConfig(AppConfig):
+    name = "controlplane.events"
+
+    def ready(self) -> None:
+        """Every state that moves is told of in the transaction that moves it."""
+        from controlplane.events.services import tell_move
+        from controlplane.kernel import db
+
+        if tell_move not in db.on_move:
+            db.on_move.append(tell_move)

@@ -1,0 +1,129 @@
+"""The kinds of events there are. They are part of the API: a kind is never renamed and never means something else.
+
+docs/reference/events.md is made from this.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PATTERN_ALL = "*"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`data`: which facts an event of it may carry. What else the deed's record knows is not for everybody."""
+
+    meaning: str
+    data: tuple[str, ...] = ()
+
+
+_OPERATION = ("operation",)
+KINDS: Mapping[str, Kind] = {
+    "operation.pending": Kind("A change that takes time was accepted.", _OPERATION),
+    "operation.succeeded": Kind("It is done.", _OPERATION),
+    "operation.failed": Kind("It was given up, and undone; `error` says why.", (*_OPERATION, "error")),
+    "operation.cancelled": Kind("It was stopped on demand, and undone.", _OPERATION),
+    "instance.created": Kind("An instance was asked for.", ("flavor",)),
+    "instance.active": Kind("It runs."),
+    "instance.stopped": Kind("It is off."),
+    "instance.error": Kind("It could not be made."),
+    "instance.deleted": Kind("It is gone."),
+    "volume.created": Kind("A volume was asked for.", ("size_gib",)),
+    "volume.available": Kind("It is there, and attached to nothing."),
+    "volume.in-use": Kind("It is attached to an instance."),
+    "volume.error": Kind("It could not be made."),
+    "volume.deleted": Kind("It is gone."),
+    "image.created": Kind("An image was made; its file is still to come.", ("format",)),
+    "image.verifying": Kind("Its file has arrived and is being inspected."),
+    "image.available": Kind("It can be used."),
+    "image.error": Kind("Its file was refused, or could not be fetched."),
+    "image.deleted": Kind("It is gone."),
+    "network.created": Kind("A network was made.", ("cidr",)),
+    "network.deleted": Kind("It is gone."),
+    "ssh_key.created": Kind("An SSH key was added.", ("fingerprint",)),
+    "ssh_key.deleted": Kind("It is gone."),
+    "affinity_group.created": Kind("An affinity group was made.", ("rule",)),
+    "affinity_group.deleted": Kind("It is gone."),
+    "policy.changed": Kind("Another policy is in force.", ("level", "owner", "version", "change")),
+    "policy.proposed": Kind("A policy that demands less was proposed.", ("level", "owner", "change")),
+    "policy.approved": Kind("A proposal was approved; it comes into force later.", ("level", "owner", "change")),
+    "policy.withdrawn": Kind("A proposal was withdrawn.", ("level", "owner", "change")),
+    "exemption.requested": Kind("Somebody asks for an exemption from a policy.", ("zone",)),
+    "exemption.approved": Kind("It was granted.", ("zone",)),
+    "exemption.used": Kind("Something was done by it.", ("zone",)),
+    "drift.found": Kind(
+        "Data may not, or soon may not, be where it is.", ("was", "state", "zone", "fails_at", "warned_days", "action")
+    ),
+    "drift.ended": Kind("It may be where it is, or is there no more.", ("was", "state", "zone")),
+    "remediation.proposed": Kind("There is a plan against drift; it waits for approval.", ("resources",)),
+    "remediation.approved": Kind("It was approved."),
+    "webhook.created": Kind("A webhook was made."),
+    "webhook.updated": Kind("It was changed."),
+    "webhook.rotated": Kind("It has a new secret."),
+    "webhook.disabled": Kind("Its receiver takes nothing; it gets no more events.", ("reason",)),
+    "webhook.deleted": Kind("It is gone."),
+    "webhook.pinged": Kind("Somebody asked for a trial. Sent to that webhook alone, whatever kinds it wants."),
+    "node.enrolled": Kind("For operators: a node was enrolled.", ("zone",)),
+    "node.ready": Kind("For operators: it is heard again.", ("zone",)),
+    "node.unreachable": Kind("For operators: it has fallen silent.", ("zone",)),
+    "node.cordoned": Kind("For operators: nothing new is placed on it.", ("reason",)),
+    "node.uncordoned": Kind("For operators: it takes new instances again."),
+    "incident.reported": Kind("For operators: a node is not as it should be.", ("incident", "facts")),
+}
+PING = "webhook.pinged"
+
+# What the states of these are is told; other machines are our own affair.
+MOVES = frozenset({"instance", "volume", "image"})
+
+# The deeds of the audit trail that are told too. A deed that asks for a change of state is not: the state is.
+DEEDS: Mapping[str, str] = {
+    "instance.create": "instance.created",
+    "volume.create": "volume.created",
+    "image.create": "image.created",
+    "network.create": "network.created",
+    "network.delete": "network.deleted",
+    "ssh_key.create": "ssh_key.created",
+    "ssh_key.delete": "ssh_key.deleted",
+    "affinity_group.create": "affinity_group.created",
+    "affinity_group.delete": "affinity_group.deleted",
+    "policy.set": "policy.changed",
+    "policy.propose": "policy.proposed",
+    "policy.approve": "policy.approved",
+    "policy.withdraw": "policy.withdrawn",
+    "exemption.request": "exemption.requested",
+    "exemption.approve": "exemption.approved",
+    "exemption.use": "exemption.used",
+    "remediation.propose": "remediation.proposed",
+    "remediation.approve": "remediation.approved",
+    "webhook.create": "webhook.created",
+    "webhook.update": "webhook.updated",
+    "webhook.rotate": "webhook.rotated",
+    "webhook.disable": "webhook.disabled",
+    "webhook.delete": "webhook.deleted",
+    "node.enrol": "node.enrolled",
+    "node.cordon": "node.cordoned",
+    "node.uncordon": "node.uncordoned",
+}
+DRIFTING = ("at-risk", "drifted")
+
+
+def of_deed(verb: str, facts: Mapping[str, object]) -> str | None:
+    """The kind that a deed is told as, or None."""
+    if verb == "drift":
+        return "drift.found" if facts["state"] in DRIFTING else "drift.ended"
+    return "incident.reported" if verb.startswith("incident.") else DEEDS.get(verb)
+
+
+def is_pattern(text: str) -> bool:
+    """Whether it is a kind that there is, `noun.*` for all of a noun, or * for all."""
+    return text == PATTERN_ALL or any(matches(text, kind) for kind in KINDS)
+
+
+def matches(pattern: str, kind: str) -> bool:
+    if pattern == PATTERN_ALL:
+        return True
+    return kind.startswith(pattern[:-1]) if pattern.endswith(".*") else kind == pattern
+
+
+def matching(patterns: Sequence[str]) -> list[str]:
+    return [kind for kind in KINDS if any(matches(pattern, kind) for pattern in patterns)]

@@ -1,0 +1,108 @@
+"""Reads of the feed. Who sees a project sees its events, and those of its organization; operators and auditors see
+all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.events import cursors, services
+from controlplane.events.errors import CursorExpired
+from controlplane.events.models import Event, Head
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.identity.selectors import projects
+
+ALL_PLACES = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`project` None: all that the actor sees. `kinds` None: all."""
+
+    project: Project | None = None
+    kinds: Sequence[str] | None = None
+    resource_id: UUID | None = None
+
+    @property
+    def condition(self) -> Q:
+        condition = Q()
+        if self.project is not None:
+            condition &= of_project(self.project)
+        if self.kinds is not None:
+            condition &= Q(kind__in=self.kinds)
+        if self.resource_id is not None:
+            condition &= Q(resource_id=self.resource_id)
+        return condition
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """`position`: where to go on; it has passed what others have done too. `has_more`: there is more already."""
+
+    events: Sequence[Event]
+    position: int
+    has_more: bool
+
+
+def of_project(project: Project) -> Q:
+    return Q(project_id=project.pk) | Q(project_id=None, organization_id=project.organization_id)
+
+
+def visible(actor: Actor) -> QuerySet[Event]:
+    if actor.sees_all:
+        return Event.objects.all()
+    mine = projects(actor)
+    return Event.objects.filter(
+        Q(project_id__in=mine.values("pk")) | Q(project_id=None, organization_id__in=mine.values("organization_id"))
+    )
+
+
+def places(actor: Actor, wanted: Wanted) -> frozenset[UUID] | None:
+    """The projects and organizations whose events may be among them; None: any."""
+    if wanted.project is not None:
+        return frozenset({wanted.project.pk, wanted.project.organization_id})
+    if actor.sees_all:
+        return ALL_PLACES
+    return frozenset(id_ for pair in projects(actor).values_list("pk", "organization_id") for id_ in pair)
+
+
+def head() -> Head:
+    """As of now: all that is committed has its place."""
+    services.place_all()
+    return Head.objects.filter(pk=1).first() or Head()
+
+
+def start(cursor: str | None) -> int:
+    """The place behind which to read; without a cursor the oldest.
+
+    Raises:
+        CursorExpired: what was there is no longer kept, or the cursor is not one of ours.
+    """
+    newest = head()
+    if cursor == cursors.NOW:
+        return newest.position
+    position = newest.forgotten if cursor is None else cursors.decode(cursor)
+    if position is None or not newest.forgotten <= position <= newest.position:
+        raise CursorExpired(field="?after", oldest=cursors.encode(newest.forgotten))
+    return position
+
+
+def read(actor: Actor, wanted: Wanted, *, after: int, limit: int) -> Chapter:
+    """What was committed behind `after`, in the order of commits. The head is read first: all that is placed up to it
+    is committed, so nothing can appear there afterwards."""
+    last = head().position
+    rows = visible(actor).filter(wanted.condition, position__gt=after, position__lte=last).order_by("position")
+    found = list(rows[: limit + 1])
+    if len(found) <= limit:
+        return Chapter(found, last, has_more=False)
+    return Chapter(found[:limit], found[limit - 1].position or last, has_more=True)
+
+
+def news(after: int) -> tuple[int, frozenset[UUID | None]]:
+    """The head, and whose events there are behind `after`: projects, else organizations, else None."""
+    last = head().position
+    rows = Event.objects.filter(position__gt=after, position__lte=last).order_by()
+    owners = rows.values_list("project_id", "organization_id").distinct()
+    return last, frozenset(project or organization for project, organization in owners)

@@ -1,0 +1,71 @@
+"""Whose limits: a project's or an organization's. The own limit applies where there is one, else the default."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from controlplane.identity.models import Organization, Project
+from controlplane.quotas.models import Quota, QuotaSet
+
+# Until the transaction ends. Who claims, and who changes limits, waits here for the others of the same organization.
+LOCK = """
+SELECT organization_id, pg_advisory_xact_lock(hashtextextended('quota:' || organization_id, 0))
+FROM identity_project WHERE id = %s
+"""
+LOCK_ORGANIZATION = "SELECT pg_advisory_xact_lock(hashtextextended('quota:' || %s, 0))"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """One of the two."""
+
+    organization: Organization
+    project: Project | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {"project_id" if self.project else "organization_id": self.id}
+
+    @property
+    def id(self) -> UUID:
+        return (self.project or self.organization).pk
+
+    def own(self) -> dict[str, int]:
+        """The limits that were set for it, without the defaults."""
+        return dict(Quota.objects.filter(**self.columns).values_list("dimension", "limit"))
+
+    def limits(self) -> dict[str, int]:
+        return self.defaults() | self.own()
+
+    def defaults(self) -> dict[str, int]:
+        return project_defaults() if self.project is not None else organization_defaults()
+
+    def version(self) -> int:
+        found = QuotaSet.objects.filter(**self.columns).values_list("version", flat=True).first()
+        return found or 0
+
+
+def project_defaults() -> dict[str, int]:
+    return dict(settings.QUOTA_DEFAULTS)
+
+
+def organization_defaults() -> dict[str, int]:
+    """Of a project's default so many times, for every dimension."""
+    return {name: limit * settings.QUOTA_ORGANIZATION_TIMES for name, limit in project_defaults().items()}
+
+
+def lock_of(project_id: UUID) -> UUID:
+    """Lock the quotas of the project's organization until the transaction ends, and say which one it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [project_id])
+        organization_id: UUID = cursor.fetchone()[0]
+    return organization_id
+
+
+def lock(organization_id: UUID) -> None:
+    """The same, of the organization."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ORGANIZATION, [str(organization_id)])

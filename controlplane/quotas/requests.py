@@ -1,0 +1,73 @@
+"""Requests for more: an organization asks, an operator answers."""
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move, refusing
+from controlplane.quotas.errors import QuotaNotMore, QuotaRequestDecided, QuotaRequestPending
+from controlplane.quotas.limits import Owner
+from controlplane.quotas.models import QUOTA_REQUEST, QuotaRequest
+from controlplane.quotas.services import limit_raise, may_administer
+
+
+@transaction.atomic
+def quota_request_create(actor: Actor, owner: Owner, *, dimension: str, limit: int, reason: str) -> QuotaRequest:
+    """
+    Raises:
+        RoleNeeded: owners and admins ask.
+        QuotaNotMore: the organization has that much.
+        QuotaRequestPending: one about the same dimension waits for its answer.
+    """
+    may_administer(actor, owner)
+    present = owner.limits()[dimension]
+    if limit <= present:
+        raise QuotaNotMore(field="limit", dimension=dimension, limit=present)
+    with refusing("quotas_request_pending_once", QuotaRequestPending(dimension=dimension)):
+        request = QuotaRequest.objects.create(
+            organization=owner.organization,
+            dimension=dimension,
+            limit=limit,
+            reason=reason,
+            requested_by=actor.user_id,
+        )
+    record(actor, "quota_request.create", request.pk, dimension=dimension, limit=limit, reason=reason)
+    return request
+
+
+@transaction.atomic
+def quota_request_approve(actor: Actor, request: QuotaRequest, *, reason: str) -> QuotaRequest:
+    """The organization's limit is raised with it. Raises RoleNeeded, QuotaRequestDecided."""
+    actor.may_operate()
+    _decide(actor, request, "approved", reason)
+    owner = Owner(request.organization)
+    limit_raise(actor, owner, dimension=request.dimension, limit=request.limit, quota_request=str(request.pk))
+    return request
+
+
+@transaction.atomic
+def quota_request_refuse(actor: Actor, request: QuotaRequest, *, reason: str) -> QuotaRequest:
+    """Raises RoleNeeded, QuotaRequestDecided."""
+    actor.may_operate()
+    _decide(actor, request, "refused", reason)
+    return request
+
+
+@transaction.atomic
+def quota_request_withdraw(actor: Actor, request: QuotaRequest) -> QuotaRequest:
+    """Withdrawing again changes nothing. Raises RoleNeeded, QuotaRequestDecided."""
+    may_administer(actor, Owner(request.organization))
+    if request.state != "withdrawn":
+        _decide(actor, request, "withdrawn", "")
+    return request
+
+
+def _decide(actor: Actor, request: QuotaRequest, to: str, reason: str) -> None:
+    if request.state in QUOTA_REQUEST.terminal:
+        raise QuotaRequestDecided(state=request.state)
+    move(request, QUOTA_REQUEST, to, answer=reason, decided_by=actor.user_id, decided_at=clock.now())
+    record(actor, f"quota_request.{VERBS[to]}", request.pk, dimension=request.dimension, reason=reason)
+
+
+VERBS = {"approved": "approve", "refused": "refuse", "withdrawn": "withdraw"}

@@ -1,0 +1,50 @@
+"""What quotas count as used must be what the resources are. The transactions that make, change and end a resource keep
+it so; a difference is an alarm."""
+
+import logging
+
+from django.db import connection
+
+log = logging.getLogger(__name__)
+
+# What never came to be uses nothing, though its row is still there. What an operation holds is just being changed: it
+# may use more for as long.
+DRIFT = """
+WITH used AS (
+    SELECT id, project_id, amounts.* FROM compute_instance, LATERAL (
+        VALUES ('instances', 1), ('vcpus', vcpus), ('memory_mib', memory_mib)
+    ) AS amounts (dimension, amount)
+    WHERE state <> 'deleted' AND NOT (state = 'error' AND node_id IS NULL)
+    UNION ALL
+    SELECT port.instance_id, network.project_id, 'addresses', count(*)
+    FROM network_port AS port JOIN network_network AS network ON network.id = port.network_id
+    GROUP BY port.instance_id, network.project_id
+    UNION ALL
+    SELECT id, project_id, amounts.* FROM storage_volume, LATERAL (
+        VALUES ('volumes', 1), ('storage_gib', size_gib)
+    ) AS amounts (dimension, amount)
+    WHERE state <> 'deleted' AND NOT (state = 'error' AND node_id IS NULL)
+    UNION ALL
+    SELECT id, project_id, 'networks', 1 FROM network_network
+    UNION ALL
+    SELECT id, project_id, 'images', 1 FROM catalog_image
+    WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error')
+)
+SELECT coalesce(used.id, counted.resource_id)::text, coalesce(used.dimension, counted.dimension)
+FROM used FULL JOIN quotas_quotause AS counted
+ON counted.resource_id = used.id AND counted.project_id = used.project_id AND counted.dimension = used.dimension
+WHERE used.amount IS DISTINCT FROM counted.amount
+AND coalesce(used.id, counted.resource_id) NOT IN (SELECT resource_id FROM operations_operationhold)
+ORDER BY 1, 2
+"""
+
+
+def reconcile() -> list[tuple[str, str]]:
+    """Resource and dimension of everything that is counted otherwise than it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(DRIFT)
+        drifted = [(resource_id, dimension) for resource_id, dimension in cursor.fetchall()]
+    if drifted:
+        some = ", ".join(f"{dimension} of {resource_id}" for resource_id, dimension in drifted[:20])
+        log.critical("%d quotas are not what their resources use: %s", len(drifted), some)
+    return drifted

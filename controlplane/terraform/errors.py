@@ -1,0 +1,61 @@
+from collections.abc import Mapping
+from typing import Any
+
+from controlplane.kernel.errors import CloudError, Conflict, InvalidRequest, NotFound
+
+
+class StateNotFound(NotFound):
+    code = "terraform.state.not_found"
+    detail = "There is no Terraform state {name!r} here."
+
+
+class StateVersionNotFound(NotFound):
+    code = "terraform.state.version_not_found"
+    detail = "The Terraform state {name!r} has no version {number}: it is not there, or not kept any more."
+
+
+class StateLocked(CloudError):
+    """Terraform reads the holder of the lock from the answer itself: its members stand beside the problem's."""
+
+    code = "terraform.state.locked"
+    title = "Locked"
+    detail = (
+        "The Terraform state {name!r} is locked by {who}, for {operation}, since {since}. Wait until that has ended; "
+        "if it has died, `terraform force-unlock {lock_id}` ends its lock."
+    )
+
+    def __init__(self, lock: Mapping[str, Any], **facts: Any) -> None:
+        self.members = dict(lock)
+        super().__init__(**facts)
+
+
+class StateNotLocked(Conflict):
+    code = "terraform.state.not_locked"
+    title = "Not locked"
+    detail = "The Terraform state {name!r} is not locked. Lock it before it is written under a lock."
+
+
+class StateMalformed(InvalidRequest):
+    code = "terraform.state.malformed"
+    title = "No Terraform state"
+    detail = "The body is no Terraform state: {reason}"
+
+
+class StatesExhausted(Conflict):
+    code = "terraform.state.too_many"
+    title = "Too many states"
+    detail = "A project may have {limit} Terraform states. Delete those that describe nothing any more."
+
+
+class StateUnreadable(CloudError):
+    code = "terraform.state.unreadable"
+    title = "Unreadable"
+    detail = (
+        "The Terraform state {name!r} cannot be decrypted: the control plane's secret key was changed without keeping "
+        "the earlier one. An operator must put the earlier key back."
+    )
+
+
+class ProviderNotFound(NotFound):
+    code = "terraform.provider.not_found"
+    detail = "This registry has no Terraform provider {name!r}."

@@ -1,0 +1,32 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from controlplane.identity.management.base import OperatorCommand
+from controlplane.terraform.registry import BadRelease, release_publish
+
+
+class Command(OperatorCommand):
+    help = "Put a release of the Terraform provider into the registry: its zips, SHA256SUMS and SHA256SUMS.sig."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path, help="where the files of the release are")
+        parser.add_argument("--namespace", default="andromede")
+        parser.add_argument("--key-id", required=True, help="16 digits of hex: the long id of the key that signed")
+        parser.add_argument("--key", type=Path, required=True, help="the public key, ASCII-armoured")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            release = release_publish(
+                options["folder"],
+                namespace=options["namespace"],
+                key_id=options["key_id"].upper(),
+                key_file=options["key"],
+            )
+        except BadRelease as exc:
+            raise CommandError(str(exc)) from exc
+        except OSError as exc:
+            raise CommandError(f"{exc.filename}: {exc.strerror}") from exc
+        platforms = ", ".join(f"{package.os}_{package.arch}" for package in release.packages)
+        self.say(f"Version {release.version} is in the registry, for {platforms}.")

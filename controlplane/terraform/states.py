@@ -1,0 +1,200 @@
+"""States: what the `http` backend of Terraform writes, reads, locks and unlocks."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel import clock
+from controlplane.kernel.names import check_name
+from controlplane.kernel.reasons import Reason
+from controlplane.kernel.sealing import Unreadable, seal, unseal
+from controlplane.terraform.errors import (
+    StateLocked,
+    StateMalformed,
+    StateNotFound,
+    StateNotLocked,
+    StatesExhausted,
+    StateUnreadable,
+    StateVersionNotFound,
+)
+from controlplane.terraform.models import TerraformState, TerraformStateVersion
+
+STATES_MAX = 100
+VERSIONS_KEPT = 30
+STATE_MAX_BYTES = 16 * 2**20
+SERIAL_MAX = 2**63 - 1
+PURPOSE = "terraform state"
+Lock = Mapping[str, Any]
+
+
+def states(actor: Actor, project: Project) -> QuerySet[TerraformState]:
+    """Without what they hold."""
+    return TerraformState.objects.filter(project=project).annotate(version=Max("terraformstateversion__number"))
+
+
+def state_get(actor: Actor, project: Project, name: str) -> TerraformState:
+    """By name alone: the name stands in the configuration of whoever uses it.
+
+    Raises:
+        StateNotFound
+    """
+    found = states(actor, project).filter(name=name).first()
+    if found is None:
+        raise StateNotFound(name=name)
+    return found
+
+
+def versions(state: TerraformState) -> QuerySet[TerraformStateVersion]:
+    return TerraformStateVersion.objects.filter(state=state)
+
+
+def state_read(actor: Actor, state: TerraformState, *, number: int | None = None) -> bytes:
+    """The version as Terraform wrote it; None: the newest.
+
+    Raises:
+        RoleNeeded: states hold secrets, so that who may not write may not read them.
+        StateVersionNotFound, StateUnreadable.
+    """
+    actor.may_write()
+    rows = versions(state).order_by("-number")
+    found = (rows if number is None else rows.filter(number=number)).first()
+    if found is None and number is None:
+        raise StateNotFound(name=state.name)  # it was locked, and never written
+    if found is None:
+        raise StateVersionNotFound(name=state.name, number=number)
+    try:
+        return unseal(bytes(found.sealed), purpose=PURPOSE, row_id=found.pk)
+    except Unreadable as exc:
+        raise StateUnreadable(name=state.name) from exc
+
+
+@transaction.atomic
+def state_write(
+    actor: Actor, project: Project, name: str, content: bytes, *, lock_id: str | None
+) -> TerraformStateVersion:
+    """Keep a new version; the oldest go when there are more than VERSIONS_KEPT.
+
+    Raises:
+        StateMalformed, InvalidName, StatesExhausted.
+        StateLocked: another one has the lock, or `lock_id` is not given while there is one.
+        StateNotLocked: `lock_id` is given, and there is no lock.
+    """
+    actor.may_write()
+    serial = _serial(content)
+    state = _locked_row(project, name)
+    _need_lock(state, lock_id)
+    number = (versions(state).aggregate(last=Max("number"))["last"] or 0) + 1
+    version = TerraformStateVersion(
+        state=state,
+        number=number,
+        serial=serial,
+        size_bytes=len(content),
+        user_id=actor.user_id,
+        credential_id=actor.credential_id,
+    )
+    version.sealed = seal(content, purpose=PURPOSE, row_id=version.pk)
+    version.save(force_insert=True)
+    versions(state).filter(number__lte=number - VERSIONS_KEPT).delete()
+    TerraformState.objects.filter(pk=state.pk).update(updated_at=clock.now())
+    record(actor, "terraform_state.write", state.pk, project_id=project.pk, name=name, number=number, serial=serial)
+    return version
+
+
+@transaction.atomic
+def state_delete(actor: Actor, state: TerraformState) -> None:
+    """All its versions. The resources that it describes stay.
+
+    Raises:
+        StateLocked
+    """
+    actor.may_write()
+    row = _locked_row(state.project, state.name)
+    _need_lock(row, None)
+    record(actor, "terraform_state.delete", row.pk, project_id=row.project_id, name=row.name)
+    row.delete()
+
+
+@transaction.atomic
+def state_lock(actor: Actor, project: Project, name: str, lock: Lock) -> TerraformState:
+    """Take the lock; with the same ID again, nothing changes. A state need not be there to be locked.
+
+    Raises:
+        StateLocked, InvalidName, StatesExhausted.
+    """
+    actor.may_write()
+    state = _locked_row(project, name)
+    if state.lock is None:
+        state.lock, state.locked_at = dict(lock), clock.now()
+        state.save(update_fields=["lock", "locked_at"])
+    elif state.lock["ID"] != lock["ID"]:
+        raise _in_the_way(state)
+    return state
+
+
+@transaction.atomic
+def state_unlock(actor: Actor, state: TerraformState, *, lock_id: str | None) -> TerraformState:
+    """End the lock; without one, nothing changes. `lock_id` None: whoever has it, which is recorded.
+
+    Raises:
+        StateLocked: the lock is another one.
+    """
+    actor.may_write()
+    row = _locked_row(state.project, state.name)
+    if row.lock is None:
+        return row
+    if lock_id is not None and row.lock["ID"] != lock_id:
+        raise _in_the_way(row)
+    if lock_id is None:
+        record(actor, "terraform_state.force_unlock", row.pk, project_id=row.project_id, lock_id=row.lock["ID"])
+    row.lock, row.locked_at = None, None
+    row.save(update_fields=["lock", "locked_at"])
+    return row
+
+
+def _locked_row(project: Project, name: str) -> TerraformState:
+    """The state of this name, made if it is not there; others wait for it until the transaction ends."""
+    rows = TerraformState.objects.select_for_update(of=("self",)).select_related("project")
+    found = rows.filter(project=project, name=name).first()
+    if found is not None:
+        return found
+    check_name(name)
+    if TerraformState.objects.filter(project=project).count() >= STATES_MAX:
+        raise StatesExhausted(limit=STATES_MAX)
+    TerraformState.objects.bulk_create([TerraformState(project=project, name=name)], ignore_conflicts=True)
+    return rows.get(project=project, name=name)
+
+
+def _need_lock(state: TerraformState, lock_id: str | None) -> None:
+    if state.lock is not None and state.lock["ID"] != lock_id:
+        raise _in_the_way(state)
+    if state.lock is None and lock_id is not None:
+        raise StateNotLocked(name=state.name)
+
+
+def _in_the_way(state: TerraformState) -> StateLocked:
+    lock = state.lock or {}
+    return StateLocked(
+        lock,
+        name=state.name,
+        who=lock.get("Who") or "-",
+        operation=lock.get("Operation") or "-",
+        since=lock.get("Created") or state.locked_at,
+        lock_id=lock["ID"],
+    )
+
+
+def _serial(content: bytes) -> int:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise StateMalformed(reason=Reason("it is no JSON.")) from exc
+    serial = document.get("serial") if isinstance(document, dict) else None
+    if not isinstance(serial, int) or isinstance(serial, bool) or not 0 <= serial <= SERIAL_MAX:
+        raise StateMalformed(reason=Reason("it has no serial number."))
+    return serial

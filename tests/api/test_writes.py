@@ -1,0 +1,150 @@
+"""A write is one transaction: all of it is there, or nothing."""
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+
+from controlplane.compute.models import Instance
+from controlplane.identity.models import Organization
+from controlplane.kernel.errors import Conflict
+from controlplane.kernel.fields import NamedOut
+from controlplane.kernel.reasons import Reason
+from controlplane.kernel.rest import View, route
+from controlplane.operations.models import Operation
+from controlplane.placement.models import Decision
+from tests.api.client import Caller
+from tests.api.test_isolation import routes
+from tests.api.test_policy import HOME
+from tests.world import Broker, Cloud
+
+# Writes that are no one transaction. This list may only shrink.
+APART = {
+    "image_upload",
+    "openid_sign_in_begin",
+    "openid_session_create",
+    "openid_link_begin",
+    "identity_link",
+}
+
+
+class Lately:
+    """Reads the database when it is rendered."""
+
+    def __init__(self) -> None:
+        self.was_inside = False
+
+    def __iter__(self) -> Any:
+        self.was_inside = connection.in_atomic_block
+        yield Organization.objects.get(name="made").name
+
+
+class Writes(View):
+    """Writes, sends, and then ends as `end` says."""
+
+    authentication_classes: Any = []
+    permission_classes: Any = []
+    end: Any = None
+
+    def _write(self) -> Response:
+        made = Organization.objects.create(name="made")
+        transaction.on_commit(lambda: SENT.append(made.name), robust=True)
+        return self.end(made) if self.end else Response({"id": made.pk, "name": made.name}, status=201)
+
+    @route("test_create", NamedOut, status=201)
+    def post(self, request: Request) -> Response:
+        return self._write()
+
+    @route("test_replace", NamedOut)
+    def put(self, request: Request) -> Response:
+        return self._write()
+
+    @route("test_update", NamedOut)
+    def patch(self, request: Request) -> Response:
+        return self._write()
+
+    @route("test_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        return self._write()
+
+
+SENT: list[str] = []
+METHODS = ("post", "put", "patch", "delete")
+
+
+def ask(method: str, **view: Any) -> Any:
+    SENT.clear()
+    request = getattr(APIRequestFactory(), method)("/v1/made", {}, format="json")
+    return Writes.as_view(**view)(request)
+
+
+def fail(made: Organization) -> Response:
+    raise Conflict(reason=Reason("too late"))
+
+
+def break_down(made: Organization) -> Response:
+    raise ZeroDivisionError
+
+
+def answer_an_error(made: Organization) -> Response:
+    return Response({}, status=409)
+
+
+def answer_a_bug(made: Organization) -> Response:
+    return Response({"it": object()})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_done_stays_and_is_told_afterwards(method: str) -> None:
+    def look(made: Organization) -> Response:
+        assert connection.in_atomic_block
+        assert SENT == []
+        return Response({"id": made.pk})
+
+    assert ask(method, end=look).status_code == 200
+    assert Organization.objects.filter(name="made").exists()
+    assert SENT == ["made"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("end", [fail, break_down, answer_an_error, answer_a_bug])
+def test_of_what_failed_nothing_stays(method: str, end: Any) -> None:
+    """However it fails: by an error, by a bug, by its answer, or while its answer is rendered."""
+    if end in (break_down, answer_a_bug):
+        with pytest.raises((ZeroDivisionError, TypeError)):
+            ask(method, end=end)
+    else:
+        assert ask(method, end=end).status_code == 409
+    assert not Organization.objects.exists()
+    assert SENT == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_answer_is_rendered_inside() -> None:
+    late = Lately()
+    response = ask("post", end=lambda made: Response(late))
+    assert (response.content, late.was_inside) == (b'["made"]', True)
+    assert not connection.in_atomic_block
+
+
+def test_all_writes_are_one_transaction() -> None:
+    apart = {each.operation_id: each.apart for each in routes() if each.apart}
+    assert apart.keys() == APART
+    assert all(len(reason) > 20 for reason in apart.values())
+
+
+def test_a_refusal_of_placement_is_kept_although_nothing_else_is(api: Caller, cloud: Cloud, broker: Broker) -> None:
+    body = {"name": "web", "flavor": "tiny", "image": "tiny", "policy_atoms": [HOME | {"value": ["de-rhein-1"]}]}
+    answer = api.post("instances", body)
+    assert answer.problem[:2] == (422, "policy_unsatisfiable")
+    kept = Decision.objects.get(pk=answer.body["placement_decision"])
+    assert not kept.is_admitted
+    assert api.get(f"decisions/{kept.pk}").status == 200
+    assert not Instance.objects.exists()
+    assert not Operation.objects.exists()
+    assert broker.sent == []

@@ -1,0 +1,236 @@
+"""The feed: nobody who goes on from a cursor misses anything, or is told anything twice, however transactions end."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
+
+from controlplane.events import cursors, selectors, services
+from controlplane.events.errors import CursorExpired
+from controlplane.events.models import Event, Head
+from controlplane.events.selectors import Wanted
+from controlplane.events.services import emit
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from tests.services.events.writers import writers
+from tests.services.threads import at_once, split
+from tests.world import make_tenant
+
+
+class Reader:
+    """Somebody who follows the feed."""
+
+    def __init__(self, actor: Actor = SYSTEM, wanted: Wanted | None = None, *, limit: int = 200) -> None:
+        self.actor, self.wanted, self.limit = actor, wanted or Wanted(), limit
+        self.position = selectors.start(None)
+        self.read: list[UUID] = []
+
+    def go_on(self) -> list[UUID]:
+        """By one page."""
+        chapter = selectors.read(self.actor, self.wanted, after=self.position, limit=self.limit)
+        self.position = chapter.position
+        self.read += [event.resource_id for event in chapter.events]
+        return [event.resource_id for event in chapter.events]
+
+    def go_to_the_end(self) -> list[UUID]:
+        while self.go_on():
+            pass
+        return self.read
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_committed_late_comes_late_and_not_never() -> None:
+    """The first to write commits last: by number it lies behind a place that was read already."""
+    reader = Reader()
+    with writers(2) as (early, late):
+        first = early.emit()
+        second = late.emit()
+        late.commit()
+        assert reader.go_on() == [second]
+        assert reader.go_on() == []
+        early.commit()
+        assert reader.go_on() == [first]
+    numbers = dict(Event.objects.values_list("resource_id", "number"))
+    assert numbers[first] < numbers[second], "a feed by number would have lost the first"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_rolled_back_never_comes() -> None:
+    reader = Reader()
+    with writers(1) as (writer,):
+        writer.emit()
+        writer.roll_back()
+        told = writer.emit()
+        writer.commit()
+    assert reader.go_to_the_end() == [told]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_sees_a_place_before_all_the_places_before_it() -> None:
+    """A reader and somebody who gives places meet: who has read the head has all that is below it."""
+    with writers(2) as (first, second):
+        for writer in (first, second):
+            writer.emit()
+            writer.commit()
+        with transaction.atomic():
+            head = services.head_locked()
+            assert head.position == 0
+            placed = Event.objects.order_by("number").first()
+            assert placed is not None
+            Event.objects.filter(pk=placed.pk).update(position=1)
+            Head.objects.filter(pk=1).update(position=1)
+            (seen,) = at_once([lambda: list(Event.objects.filter(position__isnull=False))])
+            assert seen == [], "not before the commit"
+    assert len(Reader().go_to_the_end()) == 2
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["emit", "commit", "roll_back"]), st.integers(0, 2)),
+        st.tuples(st.just("read"), st.integers(0, 1)),
+    ),
+    max_size=30,
+)
+
+
+@pytest.mark.django_db(transaction=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_readers_miss_nothing_and_are_told_nothing_twice(steps: list[tuple[str, int]]) -> None:
+    """Any order of writes, commits, rollbacks and reads, by three transactions and two readers."""
+    Event.objects.all().delete()
+    Head.objects.all().delete()
+    committed: list[UUID] = []
+    readers = [Reader(limit=1), Reader(limit=3)]
+    with writers(3) as open_ones:
+        for what, whose in steps:
+            match what:
+                case "read":
+                    readers[whose].go_on()
+                case "emit":
+                    open_ones[whose].emit()
+                case "commit":
+                    committed += open_ones[whose].commit()
+                case "roll_back":
+                    open_ones[whose].roll_back()
+        for writer in open_ones:
+            committed += writer.commit()
+    for reader in readers:
+        assert sorted(reader.go_to_the_end()) == sorted(committed)
+    assert readers[0].read == readers[1].read, "and all in the same order"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_may_give_places_at_once() -> None:
+    for _ in range(50):
+        emit(None, "network.created", new_id(), project_id=None)
+    _, failed = split(at_once([services.place_all] * 6))
+    assert failed == []
+    assert list(Event.objects.order_by("number").values_list("position", flat=True)) == list(range(1, 51))
+    assert Head.objects.get().position == 50
+
+
+@pytest.mark.django_db
+def test_a_cause_stands_before_its_effect() -> None:
+    told = [new_id() for _ in range(5)]
+    for resource_id in told:
+        emit(None, "network.created", resource_id, project_id=None)
+    assert Reader(limit=2).go_to_the_end() == told
+
+
+@pytest.mark.django_db
+def test_each_sees_what_is_theirs() -> None:
+    alpha, beta = make_tenant("alpha"), make_tenant("beta")
+    mine, of_others, of_platform, of_organization = (new_id() for _ in range(4))
+    emit(None, "network.created", mine, project_id=alpha.project.pk)
+    emit(None, "network.created", of_others, project_id=beta.project.pk)
+    emit(None, "node.ready", of_platform, project_id=None)
+    emit(
+        None,
+        "policy.changed",
+        of_organization,
+        project_id=None,
+        organization_id=alpha.project.organization_id,
+    )
+    assert Reader(alpha.actor).go_to_the_end() == [mine, of_organization]
+    assert Reader(beta.actor).go_to_the_end() == [of_others]
+    assert Reader(SYSTEM).go_to_the_end() == [mine, of_others, of_platform, of_organization]
+    assert Reader(SYSTEM, Wanted(project=beta.project)).go_to_the_end() == [of_others]
+    assert Reader(SYSTEM, Wanted(kinds=["node.ready"])).go_to_the_end() == [of_platform]
+    assert Reader(alpha.actor, Wanted(resource_id=of_others)).go_to_the_end() == []
+    assert Reader(alpha.actor, Wanted(resource_id=mine)).go_to_the_end() == [mine]
+
+
+@pytest.mark.django_db
+def test_a_cursor_goes_on_where_others_are_told_things() -> None:
+    """Otherwise the cursor of a quiet project would one day be older than all that is kept."""
+    tenant = make_tenant()
+    reader = Reader(tenant.actor)
+    emit(None, "node.ready", new_id(), project_id=None)
+    assert reader.go_on() == []
+    assert reader.position == Head.objects.get().position == 1
+
+
+@pytest.mark.django_db
+def test_what_is_old_is_forgotten_and_that_is_said() -> None:
+    for _ in range(3):
+        emit(None, "network.created", new_id(), project_id=None)
+    services.place_all()
+    Event.objects.filter(position__lte=2).update(created_at=clock.now() - timedelta(days=31))
+    before, behind = cursors.encode(1), cursors.encode(2)
+    assert services.forget_old() == 2
+    assert services.forget_old() == 0
+    assert list(Event.objects.values_list("position", flat=True)) == [3]
+    with pytest.raises(CursorExpired) as caught:
+        selectors.start(before)
+    assert caught.value.facts["oldest"] == behind
+    assert selectors.start(behind) == selectors.start(None) == 2
+    assert selectors.start("now") == 3
+
+
+@pytest.mark.django_db
+def test_places_go_on_when_everything_was_forgotten() -> None:
+    emit(None, "network.created", new_id(), project_id=None)
+    services.place_all()
+    Event.objects.update(created_at=clock.now() - timedelta(days=31))
+    services.forget_old()
+    assert selectors.start(None) == selectors.start("now") == 1
+    emit(None, "network.created", new_id(), project_id=None)
+    services.place_all()
+    assert Event.objects.get().position == 2
+
+
+@pytest.mark.django_db
+def test_what_has_no_place_yet_is_not_forgotten() -> None:
+    emit(None, "network.created", new_id(), project_id=None)
+    Event.objects.update(created_at=clock.now() - timedelta(days=31))
+    assert services.forget_old() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("cursor", ["", "x", "a" * 22, "é" * 22, cursors.encode(1)[:-1], cursors.encode(99)])
+def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
+    with pytest.raises(CursorExpired):
+        selectors.start(cursor)
+
+
+def test_cursors_do_not_tell_how_much_others_do() -> None:
+    texts = [cursors.encode(position) for position in range(200)]
+    assert [cursors.decode(text) for text in texts] == list(range(200))
+    assert len({text[:4] for text in texts}) > 190, "neighbours do not look alike"
+
+
+@pytest.mark.django_db
+def test_a_read_costs_three_queries_however_much_there_is(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for _ in range(20):
+        emit(None, "network.created", new_id(), project_id=None)
+    services.place_all()
+    with django_assert_num_queries(3):
+        assert len(selectors.read(SYSTEM, Wanted(), after=0, limit=10).events) == 10

@@ -1,0 +1,175 @@
+"""What is told, and that it is told in the transaction of the change."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_delete, instance_power_off, power_settle
+from controlplane.events import kinds, services
+from controlplane.events.models import Event
+from controlplane.events.services import emit
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import IllegalTransition, StateConflict
+from controlplane.kernel.ids import new_id
+from controlplane.network.services import network_create, network_delete
+from controlplane.nodes.services import node_cordon
+from controlplane.storage.models import VOLUME
+from controlplane.storage.services import volume_delete
+from tests.workflows.helpers import done, make_instance, make_volume
+from tests.world import Cloud, make_tenant
+
+
+def told(**wanted: object) -> list[str]:
+    return list(Event.objects.filter(**wanted).order_by("number").values_list("kind", flat=True))
+
+
+def test_the_life_of_an_instance_is_told(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    done(instance_delete(cloud.tenant.actor, instance))
+    assert told(resource_id=instance.pk) == [
+        "operation.pending",
+        "instance.created",
+        "instance.active",
+        "operation.succeeded",
+        "operation.pending",
+        "instance.stopped",
+        "operation.succeeded",
+        "operation.pending",
+        "instance.deleted",
+        "operation.succeeded",
+    ]
+    events = Event.objects.filter(resource_id=instance.pk)
+    assert {event.resource_kind for event in events} == {"instance"}
+    assert {event.project_id for event in events} == {cloud.tenant.project.pk}
+    assert {event.user_id for event in events} == {cloud.tenant.actor.user_id}
+    assert {event.credential_id for event in events} == {cloud.tenant.actor.credential_id}
+
+
+def test_what_a_workflow_does_is_told_with_its_operation(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    active = Event.objects.get(kind="instance.active")
+    ended = Event.objects.get(kind="operation.succeeded", resource_id=instance.pk)
+    assert active.operation_id == ended.operation_id is not None
+    assert active.resource_name == instance.name
+    assert ended.data == {"operation": "instance.create"}
+
+
+def test_the_life_of_a_volume_is_told(cloud: Cloud) -> None:
+    volume = make_volume(cloud, name="data")
+    done(volume_delete(cloud.tenant.actor, volume, attached_to=None))
+    assert told(resource_id=volume.pk, kind__startswith="volume.") == [
+        "volume.created",
+        "volume.available",
+        "volume.deleted",
+    ]
+
+
+@pytest.mark.django_db
+def test_deeds_are_told_and_others_of_the_trail_are_not() -> None:
+    tenant = make_tenant()
+    network = network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
+    record(tenant.actor, "instance.power-off", new_id())
+    record(tenant.actor, "never.heard-of", new_id())
+    event = Event.objects.get()
+    assert (event.kind, event.resource_name, event.data) == ("network.created", "lan", {"cidr": "10.0.0.0/24"})
+    network_delete(tenant.actor, network)
+    assert told() == ["network.created", "network.deleted"]
+
+
+@pytest.mark.django_db
+def test_a_change_that_is_rolled_back_is_not_told() -> None:
+    tenant = make_tenant()
+    with transaction.atomic():
+        record(tenant.actor, "network.create", new_id())
+        assert told() == ["network.created"]
+        transaction.set_rollback(True)
+    assert told() == []
+
+
+def test_a_move_that_fails_is_not_told_and_breaks_no_transaction(cloud: Cloud) -> None:
+    volume = make_volume(cloud, name="data")
+    stale = type(volume).objects.get(pk=volume.pk)
+    move(volume, VOLUME, "in-use")
+    before = told()
+    with transaction.atomic():
+        with pytest.raises(StateConflict):
+            move(stale, VOLUME, "deleted")
+        with pytest.raises(IllegalTransition):
+            move(volume, VOLUME, "nowhere")
+        assert told() == before, "and one can go on"
+
+
+def test_a_guest_that_goes_by_itself_is_told(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    long_ago = clock.now() - timedelta(minutes=1)
+    Instance.objects.filter(pk=instance.pk).update(power_state="off", power_state_at=long_ago)
+    assert power_settle() == 1
+    assert power_settle() == 0
+    assert told(resource_id=instance.pk)[-1] == "instance.stopped"
+    assert told(kind="instance.stopped") == ["instance.stopped"]
+
+
+def test_a_node_that_is_lost_and_found_is_told_to_operators_alone(cloud: Cloud) -> None:
+    cloud.machine.fall_silent()
+    cloud.machine.come_back()
+    cloud.machine.heartbeat()
+    node_cordon(SYSTEM, cloud.machine.row, reason="repair")
+    assert told(resource_id=cloud.machine.row.pk, kind__startswith="node.")[-3:] == [
+        "node.unreachable",
+        "node.ready",
+        "node.cordoned",
+    ]
+    assert not Event.objects.filter(kind__startswith="node.", project_id__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_only_what_a_kind_has_is_told() -> None:
+    emit(None, "network.created", new_id(), project_id=None, cidr="10.0.0.0/24", name="lan", password="x")
+    assert Event.objects.get().data == {"cidr": "10.0.0.0/24"}
+    with pytest.raises(ValueError, match=r"network\.painted"):
+        emit(None, "network.painted", new_id(), project_id=None)
+
+
+@pytest.mark.django_db
+def test_a_cause_holds_as_long_as_its_block() -> None:
+    cause = services.Cause(operation_id=new_id(), user_id=new_id(), request_id="r")
+    with services.caused_by(cause):
+        emit(None, "instance.active", new_id(), project_id=None)
+    emit(None, "instance.active", new_id(), project_id=None)
+    first, second = Event.objects.order_by("number")
+    assert (first.operation_id, first.user_id, first.request_id) == (cause.operation_id, cause.user_id, "r")
+    assert (second.operation_id, second.user_id, second.request_id) == (None, None, "")
+
+
+def test_every_deed_and_state_that_is_told_is_a_kind() -> None:
+    assert set(kinds.DEEDS.values()) <= set(kinds.KINDS)
+    assert all(kind.partition(".")[0] in {*kinds.MOVES, "operation"} or kind in _others() for kind in kinds.KINDS)
+
+
+def _others() -> set[str]:
+    """Those that do not come from a move: from a deed, or where it is said in the code."""
+    return {*kinds.DEEDS.values(), "drift.found", "drift.ended", "incident.reported", kinds.PING} | {
+        "node.ready",
+        "node.unreachable",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind", "is_match"),
+    [
+        ("*", "node.ready", True),
+        ("instance.*", "instance.active", True),
+        ("instance.*", "image.active", False),
+        ("instance.active", "instance.active", True),
+        ("instance.active", "instance.stopped", False),
+        ("inst*", "instance.active", False),
+    ],
+)
+def test_patterns(pattern: str, kind: str, is_match: bool) -> None:
+    assert kinds.matches(pattern, kind) == is_match

