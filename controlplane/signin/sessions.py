@@ -183,4 +183,5 @@ def purge() -> int:
     over = Session.objects.exclude(pk__in=selectors.live(Session.objects.all()).values("pk"))
     for kind in (PasswordLink, OpenIdSignIn, Ceremony):
         kind.objects.filter(expires_at__lte=clock.now()).delete()
+    lockout.purge()
     return over.delete()[0]

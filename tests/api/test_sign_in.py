@@ -180,6 +180,22 @@ def test_an_address_that_tries_many_accounts_is_locked(ada: Person) -> None:
     assert ada.sign_in().status == 201
 
 
+def test_an_ipv6_network_is_one_place(ada: Person) -> None:
+    for last in range(5):
+        assert fail(ada, 1, address=f"2001:db8::{last}") == [401]
+    assert fail(ada, 1, address="2001:db8::99") == [403]
+    assert fail(ada, 1, address="2001:db8:0:1::1") == [401]
+
+
+def test_failures_are_forgotten_when_they_count_no_more(ada: Person) -> None:
+    fail(ada, 2)
+    purge()
+    assert AccessAttempt.objects.exists()
+    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(minutes=16))
+    purge()
+    assert not AccessAttempt.objects.exists()
+
+
 def test_success_forgets_failures_of_this_account_from_here(ada: Person) -> None:
     for _ in range(3):
         fail(ada, 4)
