@@ -5,7 +5,7 @@ from rest_framework.request import Request
 
 from controlplane.api.middleware import request_id_of
 from controlplane.identity.actor import Actor
-from controlplane.identity.selectors import actor_of
+from controlplane.identity.credentials import actor_of
 from controlplane.kernel.errors import Unauthenticated
 
 TOKEN_MAX = 200
@@ -19,7 +19,10 @@ class TokenAuthentication(BaseAuthentication):
             return None
         scheme, _, secret = header.partition(" ")
         is_token = scheme.lower() == "bearer" and secret.isascii() and 0 < len(secret) <= TOKEN_MAX
-        actor = actor_of(secret, request_id=request_id_of(request._request)) if is_token else None
+        if not is_token:
+            raise Unauthenticated()
+        asked = request._request
+        actor = actor_of(secret, request_id=request_id_of(asked), address=asked.META.get("REMOTE_ADDR") or None)
         if actor is None:
             raise Unauthenticated()
         return actor, None

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from controlplane.api import views
+from controlplane.api import coverage, views
 
 urlpatterns = [
     path("healthz", views.Health.as_view()),
@@ -18,3 +18,5 @@ urlpatterns = [
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
 ]
+
+coverage.check(urlpatterns)

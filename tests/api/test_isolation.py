@@ -13,7 +13,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
-from controlplane.identity.models import Organization
+from controlplane.identity.authorization import TABLE
+from controlplane.identity.models import Invitation, Organization, ServiceAccount
+from controlplane.identity.rights import OWN
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
@@ -23,9 +25,14 @@ from tests.api.test_instances import KEY
 from tests.world import Cloud
 
 # Routes that anybody may use. This list may only shrink.
-OPEN = {("GET", "v1/healthz"), ("GET", "v1/openapi.json")}
+OPEN = {
+    ("GET", "v1/healthz"),
+    ("GET", "v1/openapi.json"),
+    ("POST", "v1/invitations/actions/accept"),  # with the invitation's own secret
+}
 # Routes that are about no project and that any credential may use. So may this one.
 SHARED = {
+    ("GET", "v1/me"),
     ("GET", "v1/projects"),
     ("GET", "v1/regions"),
     ("GET", "v1/zones"),
@@ -46,6 +53,10 @@ SHARED = {
 }
 # Routes that any credential may use; what they answer and take is the credential's own.
 PERSONAL = {
+    ("GET", "v1/organizations"),
+    ("GET", "v1/tokens"),
+    ("POST", "v1/tokens"),
+    ("DELETE", "v1/tokens/<str:token>"),
     ("GET", "v1/platform/policy"),
     ("GET", "v1/classifications"),
     ("GET", "v1/policy-proposals"),
@@ -61,6 +72,7 @@ PERSONAL = {
     ("GET", "v1/evidence/export"),
     ("GET", "v1/zones/<str:zone>/capacity"),
 }
+HOUR = timedelta(hours=1)
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
 # Routes about something of an organization that the path names without it.
@@ -70,8 +82,6 @@ OWNED = (
     "v1/exemptions/<str:exemption>",
     "v1/evidence-exports/<str:export>",
 )
-# What an organization's members may not even read.
-OF_OFFICERS = {("GET", "v1/evidence-exports/<str:export>/file")}
 # Routes about something of a project that the path names without it, and that whoever sees the project may use.
 OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
@@ -81,6 +91,7 @@ class Route:
     method: str
     path: str
     body: str | None = dataclasses.field(default=None, compare=False)
+    operation: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -102,8 +113,9 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
             view = pattern.callback.view_class  # type: ignore[attr-defined]
             for method in ("get", "post", "put", "patch", "delete"):
                 if hasattr(view, method):
-                    body = getattr(view, method).route.body
-                    yield Route(method.upper(), path, json.dumps(body.example) if body else None)
+                    described = getattr(view, method).route
+                    body = json.dumps(described.body.example) if described.body else None
+                    yield Route(method.upper(), path, body, described.operation_id)
 
 
 ALL = list(routes())
@@ -149,7 +161,14 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
+    account = ServiceAccount.objects.create(organization=organization, name="ci")
+    invitation = Invitation.objects.create(
+        organization=organization, email="bob@example.org", role="viewer", sha256=b"", expires_at=clock.now() + HOUR
+    )
     return {
+        "member": str(cloud.tenant.actor.user_id),
+        "service_account": str(account.pk),
+        "invitation": str(invitation.pk),
         "export": export_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
@@ -183,10 +202,21 @@ def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
     return answer.status, answer.body["code"] if answer.status >= 400 else ""
 
 
+def may(route: Route, role: str) -> bool:
+    roles = TABLE[route.operation].roles
+    return role in roles or roles >= OWN
+
+
 def test_the_table_is_read_whole() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
-    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes", "facts", "officer-keys", "platform"}
+    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {
+        "nodes",
+        "facts",
+        "officer-keys",
+        "platform",
+        "organizations",
+    }
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
@@ -218,9 +248,13 @@ def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names:
 
 
 def test_another_organization_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
+    """Where the role alone forbids it, that is all that is said, whether it is there or not."""
+    nothing = {name: "0190a000-0000-7000-8000-000000000000" for name in names}
     for route in OF_ORGANIZATIONS:
         status, code = ask(stranger, route, names)
-        assert (status, code.endswith(".not_found")) == (404, True), route
+        is_forbidden = route.path.startswith(OWNED) and not may(route, "member")
+        assert (status, code.endswith(".not_found")) == ((403, False) if is_forbidden else (404, True)), route
+        assert (status, code) == ask(stranger, route, nothing), route
 
 
 def test_evidence_of_others_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
@@ -237,11 +271,15 @@ def test_lists_have_nothing_of_others(api: Caller, stranger: Caller, names: dict
 def test_what_an_organization_demands_its_members_read_and_its_officers_write(
     api: Caller, viewer: Caller, names: dict[str, str]
 ) -> None:
-    for caller in (api, viewer):
+    for caller, role in ((api, "member"), (viewer, "viewer")):
         for route in OF_ORGANIZATIONS:
-            is_open = route.method == "GET" and route.key not in OF_OFFICERS
-            expected = (200, "") if is_open else (403, "identity.role_needed")
-            assert ask(caller, route, names) == expected, route
+            if not may(route, role):
+                assert ask(caller, route, names) == (403, "identity.role_needed"), route
+            elif TABLE[route.operation].is_of_organization:
+                assert ask(caller, route, names) == (403, "identity.scope_needed"), route
+            else:  # a service's rule may be finer: whose policy a member may change
+                expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+                assert ask(caller, route, names) == expected, route
 
 
 def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[str, str]) -> None:
