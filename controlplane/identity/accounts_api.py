@@ -96,8 +96,9 @@ class ServiceAccountTokens(AccountsView):
 
     @route("service_account_token_create", TokenWithSecretOut, body=WideTokenIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
+        account = self.account()
         new = new_token(body, project_ids=self.projects_named(body["projects"]))
-        token, secret = tokens.account_token_create(self.actor, self.account(), new)
+        token, secret = tokens.account_token_create(self.actor, account, new)
         return _issued(token, secret, f"/v1/organizations/{self.organization.pk}/tokens/{token.pk}")
 
 
