@@ -135,6 +135,14 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def people_of(organization: Organization) -> dict[str, str]:
+    account = ServiceAccount.objects.create(organization=organization, name="ci")
+    invitation = Invitation.objects.create(
+        organization=organization, email="bob@example.org", role="viewer", sha256=b"", expires_at=clock.now() + HOUR
+    )
+    return {"service_account": str(account.pk), "invitation": str(invitation.pk)}
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -161,14 +169,9 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
-    account = ServiceAccount.objects.create(organization=organization, name="ci")
-    invitation = Invitation.objects.create(
-        organization=organization, email="bob@example.org", role="viewer", sha256=b"", expires_at=clock.now() + HOUR
-    )
     return {
+        **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
-        "service_account": str(account.pk),
-        "invitation": str(invitation.pk),
         "export": export_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
