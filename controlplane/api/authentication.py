@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from controlplane.api.middleware import request_id_of
 from controlplane.identity.actor import Actor
-from controlplane.identity.selectors import actor_of
+from controlplane.identity.credentials import actor_of
 from controlplane.kernel.errors import Unauthenticated
 from controlplane.signin import secret as signin
 from controlplane.signin.errors import SecondFactorDemanded
@@ -31,7 +31,8 @@ class TokenAuthentication(BaseAuthentication):
             raise Unauthenticated()
         if secret.startswith(signin.SESSION):
             return _of_session(request, secret)
-        actor = actor_of(secret, request_id=request_id_of(request._request))
+        asked = request._request
+        actor = actor_of(secret, request_id=request_id_of(asked), address=asked.META.get("REMOTE_ADDR") or None)
         if actor is None:
             raise Unauthenticated()
         return actor, None

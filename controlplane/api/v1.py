@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from controlplane.api import views
+from controlplane.api import coverage, views
 
 urlpatterns = [
     path("healthz", views.Health.as_view()),
@@ -21,3 +21,5 @@ urlpatterns = [
     path("", include("controlplane.terraform.urls")),
     path("", include("controlplane.events.urls")),
 ]
+
+coverage.check(urlpatterns)

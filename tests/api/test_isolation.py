@@ -13,7 +13,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
-from controlplane.identity.models import Organization
+from controlplane.identity.authorization import TABLE
+from controlplane.identity.models import Invitation, Organization, ServiceAccount
+from controlplane.identity.rights import OWN
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
@@ -36,9 +38,11 @@ OPEN = {
     # Whoever signs in has no credential yet.
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
+    ("POST", "v1/invitations/actions/accept"),  # with the invitation's own secret
 }
 # Routes that are about no project and that any credential may use. So may this one.
 SHARED = {
+    ("GET", "v1/me"),
     ("GET", "v1/projects"),
     ("GET", "v1/regions"),
     ("GET", "v1/zones"),
@@ -59,6 +63,10 @@ SHARED = {
 }
 # Routes that any credential may use; what they answer and take is the credential's own.
 PERSONAL = {
+    ("GET", "v1/organizations"),
+    ("GET", "v1/tokens"),
+    ("POST", "v1/tokens"),
+    ("DELETE", "v1/tokens/<str:token>"),
     ("GET", "v1/platform/policy"),
     ("GET", "v1/classifications"),
     ("GET", "v1/policy-proposals"),
@@ -92,6 +100,7 @@ OF_SESSIONS = {
 }
 # What a path may name that is nobody's or the asker's own.
 NAMES = {"zone": "fr-idf-1", "party": "acme", "officer_key": "ada", "node": "node-1", "session": "current"}
+HOUR = timedelta(hours=1)
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
 # Routes about something of an organization that the path names without it.
@@ -101,10 +110,6 @@ OWNED = (
     "v1/exemptions/<str:exemption>",
     "v1/evidence-exports/<str:export>",
 )
-# What an organization's members may not even read.
-OF_OFFICERS = {("GET", "v1/evidence-exports/<str:export>/file")}
-# What a viewer may not even read: states of Terraform hold secrets.
-OF_MEMBERS = {("GET", STATE), ("GET", f"{STATE}/versions/<str:version>")}
 # Routes that make in any project what their path names.
 MADE_BY_NAME = {("POST", STATE), ("POST", f"{STATE}/actions/lock")}
 # Routes about something of a project that the path names without it, and that whoever sees the project may use.
@@ -161,6 +166,14 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def people_of(organization: Organization) -> dict[str, str]:
+    account = ServiceAccount.objects.create(organization=organization, name="ci")
+    invitation = Invitation.objects.create(
+        organization=organization, email="bob@example.org", role="viewer", sha256=b"", expires_at=clock.now() + HOUR
+    )
+    return {"service_account": str(account.pk), "invitation": str(invitation.pk)}
+
+
 def quota_request_of(organization: Organization) -> str:
     more = QuotaRequest.objects.create(organization=organization, dimension="vcpus", limit=10**6, reason="load test")
     return str(more.pk)
@@ -198,6 +211,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
     return NAMES | {
+        **people_of(organization),
+        "member": str(cloud.tenant.actor.user_id),
         "export": export_of(organization),
         "quota_request": quota_request_of(organization),
         "exemption": str(exemption.pk),
@@ -235,6 +250,11 @@ def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
     return answer.status, answer.body["code"] if answer.status >= 400 else ""
 
 
+def may(route: Route, role: str) -> bool:
+    roles = TABLE[route.operation_id].roles
+    return role in roles or roles >= OWN
+
+
 def test_the_table_is_read_whole() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
@@ -244,6 +264,7 @@ def test_the_table_is_read_whole() -> None:
         "officer-keys",
         "platform",
         "users",
+        "organizations",
     }
 
 
@@ -276,9 +297,13 @@ def test_in_ones_own_project_there_is_nothing_of_others(stranger: Caller, names:
 
 
 def test_another_organization_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
+    """Where the role alone forbids it, that is all that is said, whether it is there or not."""
+    nothing = {name: "0190a000-0000-7000-8000-000000000000" for name in names}
     for route in OF_ORGANIZATIONS:
         status, code = ask(stranger, route, names)
-        assert (status, code.endswith(".not_found")) == (404, True), route
+        is_forbidden = route.path.startswith(OWNED) and not may(route, "member")
+        assert (status, code.endswith(".not_found")) == ((403, False) if is_forbidden else (404, True)), route
+        assert (status, code) == ask(stranger, route, nothing), route
 
 
 def test_evidence_of_others_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
@@ -295,11 +320,15 @@ def test_lists_have_nothing_of_others(api: Caller, stranger: Caller, names: dict
 def test_what_an_organization_demands_its_members_read_and_its_officers_write(
     api: Caller, viewer: Caller, names: dict[str, str]
 ) -> None:
-    for caller in (api, viewer):
+    for caller, role in ((api, "member"), (viewer, "viewer")):
         for route in OF_ORGANIZATIONS:
-            is_open = route.method == "GET" and route.key not in OF_OFFICERS
-            expected = (200, "") if is_open else (403, "identity.role_needed")
-            assert ask(caller, route, names) == expected, route
+            if not may(route, role):
+                assert ask(caller, route, names) == (403, "identity.role_needed"), route
+            elif TABLE[route.operation_id].is_of_organization:
+                assert ask(caller, route, names) == (403, "identity.scope_needed"), route
+            else:  # a service's rule may be finer: whose policy a member may change
+                expected = (200, "") if route.method == "GET" else (403, "identity.role_needed")
+                assert ask(caller, route, names) == expected, route
 
 
 def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[str, str]) -> None:
@@ -317,7 +346,7 @@ def test_what_others_have_cannot_be_referred_to(stranger: Caller, names: dict[st
 
 def test_a_viewer_reads_and_writes_nothing(viewer: Caller, names: dict[str, str]) -> None:
     for route in OF_PROJECTS:
-        is_open = route.method == "GET" and route.key not in OF_MEMBERS
+        is_open = "viewer" in TABLE[route.operation_id].roles
         expected = (200, "") if is_open else (403, "identity.role_needed")
         assert ask(viewer, route, names) == expected, route
 

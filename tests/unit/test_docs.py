@@ -13,7 +13,7 @@ from agents.protocol import agent_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-GENERATED = frozenset({"openapi.json", "states.md", "errors.md"})
+GENERATED = frozenset({"openapi.json", "states.md", "errors.md", "authorization.md"})
 
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
