@@ -37,7 +37,11 @@ SETTINGS: dict[str, Any] = {
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
 # What is answered without a serializer, by its media type; the rest is bytes.
-ANSWERS = {"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR}
+ANSWERS = {
+    "application/json": OpenApiTypes.OBJECT,
+    "application/jsonl": OpenApiTypes.STR,
+    "text/plain": OpenApiTypes.STR,
+}
 OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = (
     "token",
@@ -163,6 +167,7 @@ class Schema(AutoSchema):
             answer = ANSWERS.get(route.media_type, OpenApiTypes.BINARY)
         return {
             (route.status, route.media_type): answer,
+            **{(route.status, other): OpenApiTypes.STR for other in route.media_types},
             **{(status, route.media_type): other for status, other in route.answers.items()},
             **{status: None for status in route.also},
             ("default", problems.MEDIA_TYPE): ProblemOut,

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
+    "controlplane.api.journal.JournalMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
@@ -112,6 +113,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
 }
 
@@ -156,6 +158,13 @@ LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
 EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
+
+# Records of requests: how long they are kept (at least 30 days), and when one that nobody completed is closed as
+# unknown.
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, minimum=30)
+AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=60)
+# The proxies whose X-Forwarded-For says where a request comes from: addresses or networks; `unix` for a socket.
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)

@@ -50,6 +50,12 @@ def actor_of(secret: str, *, request_id: str = "") -> Actor | None:
     )
 
 
+def token_known(secret: str) -> ApiToken | None:
+    """The token with this secret, whether it is good for anything or not."""
+    digest = hashlib.sha256(secret.encode()).digest()
+    return ApiToken.objects.select_related("project").filter(sha256=digest).first()
+
+
 def _memberships_of_token() -> QuerySet[Membership]:
     return Membership.objects.filter(user=OuterRef("user"), organization=OuterRef("project__organization"))
 

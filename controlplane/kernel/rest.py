@@ -57,7 +57,8 @@ class NamedTwice(InvalidRequest):
 class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
     come instead; `answers`: other statuses with other answers. `query`: parameter → what it means. `upload`: the media
-    type of a body that is no JSON. `is_versioned`: it needs If-Match."""
+    type of a body that is no JSON. `is_versioned`: it needs If-Match. `is_sensitive`: a read that is recorded as writes
+    are. `media_types`: in which it may answer besides `media_type`."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -68,6 +69,8 @@ class Route:
     media_type: str = "application/json"
     upload: str | None = None
     is_versioned: bool = False
+    is_sensitive: bool = False
+    media_types: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
 
@@ -94,9 +97,23 @@ def route(
             return method(view, request)
 
         handle.route = described  # type: ignore[attr-defined]
-        return handle
+        return _recorded(handle, described)
 
     return decorate
+
+
+def _recorded(handle: Handler, described: Route) -> Handler:
+    """Around all that a route does, its transaction too: the record of a request is there before the work begins. The
+    middleware that gave the request its journal completes it."""
+
+    @functools.wraps(handle)
+    def recorded(view: "View", request: Request, **path: str) -> Any:
+        journal = getattr(request._request, "journal", None)
+        if journal is not None:
+            journal.open(view, request, described)
+        return handle(view, request, **path)
+
+    return recorded
 
 
 def parse(body_class: type[In], request: Request) -> Body:

@@ -72,7 +72,12 @@ OWNED = (
     "v1/evidence-exports/<str:export>",
 )
 # What an organization's members may not even read.
-OF_OFFICERS = {("GET", "v1/evidence-exports/<str:export>/file")}
+OF_OFFICERS = {
+    ("GET", "v1/evidence-exports/<str:export>/file"),
+    ("GET", f"{ORGANIZATION}/audit"),
+    ("GET", f"{ORGANIZATION}/audit/export"),
+    ("GET", f"{ORGANIZATION}/audit/deeds"),
+}
 # Routes about something of a project that the path names without it, and that whoever sees the project may use.
 OF_RESOURCES_AT = ("v1/resources/<str:resource>", "v1/evidence/records/<str:record>")
 
@@ -135,7 +140,6 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
-    image = api.post("images", {"name": "mine", "format": "qcow2"}).body
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
     proposal = PolicyProposal.objects.create(
@@ -169,7 +173,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "network": str(cloud.network.pk),
         "affinity_group": group["id"],
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
-        "image": image["id"],
+        "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),
         "operation": api.get("operations").body["items"][0]["id"],
         "decision": api.get("instances/web/placement").body["id"],
@@ -193,7 +197,13 @@ def ask(caller: Caller, route: Route, names: dict[str, str]) -> tuple[int, str]:
 def test_the_table_is_read_whole() -> None:
     assert len(ALL) > 60
     assert set(OPEN | SHARED) <= {route.key for route in ALL}
-    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {"nodes", "facts", "officer-keys", "platform"}
+    assert {route.path.split("/")[1] for route in OF_OPERATORS} == {
+        "nodes",
+        "facts",
+        "officer-keys",
+        "platform",
+        "audit",
+    }
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
