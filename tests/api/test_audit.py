@@ -4,21 +4,26 @@ import csv
 import io
 import json
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection, transaction
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import resolve
 from pytest_django import Settings
 
+from controlplane.api.journal import JournalMiddleware
 from controlplane.audit import batches, evidence, requests, trail
 from controlplane.audit.models import EvidenceRecord, RequestRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.network import services as networks
 from tests.api.client import Caller
 from tests.api.test_instances import WEB
@@ -51,6 +56,13 @@ def auditor(db: None) -> Caller:
     user = user_create(email="auditor@example.org", is_auditor=True)
     token = token_issue(user, project=None, name="audit", role="viewer", lifetime=timedelta(days=1))[1]
     return Caller(token=token, project="alpha")
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within one minute, however long it takes."""
+    moment = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: moment)
 
 
 # ── each write leaves one record ──────────────────────────────────────────────────────────────────
@@ -181,7 +193,9 @@ def test_nothing_is_done_that_cannot_be_recorded(
 # ── refusals, and noise ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(api: Caller, cloud: Cloud) -> None:
+def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(
+    api: Caller, cloud: Cloud, still: None
+) -> None:
     ApiToken.objects.update(revoked_at=clock.now())
     for path in ("instances", "networks"):
         api.get(path)
@@ -196,18 +210,37 @@ def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(ap
     assert {record.credential_id for record in records()} == {cloud.tenant.actor.credential_id}
 
 
-def test_prying_is_recorded_for_those_who_pry_once_a_minute(api: Caller, stranger: Caller, cloud: Cloud) -> None:
-    now = clock.now()
+def test_prying_is_recorded_for_those_who_pry_once_a_minute(
+    api: Caller, stranger: Caller, cloud: Cloud, still: None
+) -> None:
     for _ in range(3):
         stranger.get("instances")
         stranger.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
-    reads = [record for record in records() if record.method == "GET"]
-    assert len(reads) == (1 if now.minute == clock.now().minute else len(reads))
-    assert said(reads[0]) == ("instance_list", "refused", 404, "identity.project.not_found")
+    reads = [said(record) for record in records() if record.method == "GET"]
+    assert reads == [("instance_list", "refused", 404, "identity.project.not_found")]
     assert len(records()) - len(reads) == 3
     assert api.get("audit").body["items"] == []
     mine = Caller(token="beta", project="beta")
     assert len(mine.get("audit").body["items"]) == len(records())
+
+
+def test_attempts_to_sign_in_are_about_an_account(rf: RequestFactory, db: None, still: None) -> None:
+    """As a view does it that knows nobody yet: it names the account, and whether it was let in is in the answer."""
+    about = requests.Who(user_id=new_id())
+
+    def answering(status: int, account: requests.Who | None) -> Callable[[HttpRequest], HttpResponse]:
+        def answer(request: HttpRequest) -> HttpResponse:
+            request.resolver_match = resolve("/v1/projects")
+            if account is not None:
+                request.journal.is_about(account)  # type: ignore[attr-defined]
+            return HttpResponse(status=status)
+
+        return answer
+
+    for status, account in ((403, about), (403, about), (403, None), (200, about), (200, about)):
+        JournalMiddleware(answering(status, account))(rf.get("/v1/projects"))
+    found = [(record.user_id, record.status) for record in records()]
+    assert found == [(about.user_id, 403), (about.user_id, 200), (about.user_id, 200)]
 
 
 def test_a_viewer_who_would_write_is_recorded(viewer: Caller, cloud: Cloud) -> None:
