@@ -43,6 +43,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
+    "controlplane.api.journal.JournalMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
@@ -120,6 +121,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 10},
     },
     "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
+    "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
     "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
 }
@@ -170,6 +172,13 @@ LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
 EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
+
+# Records of requests: how long they are kept (at least 30 days), and when one that nobody completed is closed as
+# unknown.
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, minimum=30)
+AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=60)
+# The proxies whose X-Forwarded-For says where a request comes from: addresses or networks; `unix` for a socket.
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 
 # Releases of the Terraform provider, which the registry serves.
 TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
@@ -226,8 +235,6 @@ PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 # Whoever is one of these cannot do without a second factor: operator, auditor, or a role in an organization.
 SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
-# How many proxies of our own stand before the web process: so many entries of X-Forwarded-For, from the end, are true.
-PROXY_COUNT = env.integer("PROXY_COUNT", 0, minimum=0)
 # Lock-out (controlplane/signin/lockout.py): of an account from an address, after so many failures, for so long.
 AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))
