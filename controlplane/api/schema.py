@@ -43,7 +43,10 @@ ANSWERS = {
     "text/event-stream": OpenApiTypes.STR,
 }
 OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
-BY_ID_ALONE = ("token", "operation", "decision", "proposal", "classification", "resource", "record", "export")
+BY_ID_ALONE = (
+    *("token", "operation", "decision", "proposal", "classification", "resource", "record", "export"),
+    "delivery",
+)
 
 
 def document() -> str:

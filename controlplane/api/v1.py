@@ -17,5 +17,6 @@ urlpatterns = [
     path("", include("controlplane.quotas.urls")),
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
+    path("", include("controlplane.webhooks.urls")),
     path("", include("controlplane.events.urls")),
 ]

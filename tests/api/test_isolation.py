@@ -13,10 +13,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
+from controlplane.events.models import Event
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
+from controlplane.webhooks.models import Delivery
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
@@ -151,7 +153,13 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
+    webhook = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["*"]}).body["id"]
+    delivery = Delivery.objects.create(
+        webhook_id=webhook, event=Event.objects.order_by("-number")[0], due_at=clock.now()
+    )
     return {
+        "webhook": webhook,
+        "delivery": str(delivery.pk),
         "export": export_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
