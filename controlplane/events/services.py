@@ -78,8 +78,14 @@ def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
         request_id=actor.request_id if actor else cause.request_id,
         data={name: facts[name] for name in kinds.KINDS[kind].data if name in facts},
     )
-    transaction.on_commit(hints.wake, robust=True)
+    _wake_later()
     return event
+
+
+def _wake_later() -> None:
+    """Once per transaction, however much it tells."""
+    if not any(entry[1] is hints.wake for entry in connection.run_on_commit):
+        transaction.on_commit(hints.wake, robust=True)
 
 
 def tell_deed(

@@ -127,6 +127,13 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def webhook_of(api: Caller) -> dict[str, str]:
+    webhook = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["*"]}).body["id"]
+    event = Event.objects.order_by("-number")[0]
+    delivery = Delivery.objects.create(webhook_id=webhook, event=event, due_at=clock.now())
+    return {"webhook": webhook, "delivery": str(delivery.pk)}
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -153,13 +160,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
-    webhook = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["*"]}).body["id"]
-    delivery = Delivery.objects.create(
-        webhook_id=webhook, event=Event.objects.order_by("-number")[0], due_at=clock.now()
-    )
     return {
-        "webhook": webhook,
-        "delivery": str(delivery.pk),
+        **webhook_of(api),
         "export": export_of(organization),
         "exemption": str(exemption.pk),
         "plan": str(plan.pk),
