@@ -56,6 +56,7 @@ BY_ID_ALONE = (
     "session",
     "user",
     "quota_request",
+    "delivery",
 )
 
 

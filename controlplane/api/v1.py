@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
     path("", include("controlplane.terraform.urls")),
+    path("", include("controlplane.webhooks.urls")),
     path("", include("controlplane.events.urls")),
 ]
 

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "controlplane.audit",
     "controlplane.operations",
     "controlplane.catalog",
+    "controlplane.webhooks",
     "controlplane.nodes",
     "controlplane.placement",
     "controlplane.network",
@@ -85,6 +86,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_ROUTES = {
     "controlplane.signer.tasks.cosign_*": {"queue": "sentinel"},
     "controlplane.signer.tasks.*": {"queue": "signer"},
+    # Receivers may be slow: they keep nobody waiting but one another.
+    "controlplane.webhooks.tasks.*": {"queue": "webhooks"},
     "controlplane.reconcilers.tasks.evidence_*": {"queue": "signer"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
@@ -120,6 +123,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "webhooks": {"task": "controlplane.webhooks.tasks.dispatch", "schedule": 2, "options": {"expires": 2}},
     "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
     "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
@@ -216,6 +220,11 @@ STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
 STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
 STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
 
+# Webhooks: how long a receiver may take, and where else than to public addresses by https they may go.
+WEBHOOK_TIMEOUT_S = env.integer("WEBHOOK_TIMEOUT_S", 10, minimum=1)
+WEBHOOK_PRIVATE_HOSTS = env.words("WEBHOOK_PRIVATE_HOSTS", "")
+IS_WEBHOOK_HTTP_ALLOWED = env.boolean("IS_WEBHOOK_HTTP_ALLOWED", False)
+
 QUOTA_DEFAULTS = {
     "instances": env.integer("QUOTA_INSTANCES", 50),
     "vcpus": env.integer("QUOTA_VCPUS", 200),
@@ -225,6 +234,7 @@ QUOTA_DEFAULTS = {
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
+    "webhooks": env.integer("QUOTA_WEBHOOKS", 10),
 }
 
 # Sign-in. A session ends after so long, and earlier when it is not used.

@@ -9,8 +9,8 @@ UNIX = "unix"
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The caller's; None: it came through a socket that has none. What X-Forwarded-For says is believed as far as those who wrote it are trusted: the
-    last address that no trusted proxy has is the caller's."""
+    """The caller's; None: it came through a socket that has none. What X-Forwarded-For says is believed as far as those
+    who wrote it are trusted: the last address that no trusted proxy has is the caller's."""
     meta = request.META
     address = _parsed(str(meta.get("REMOTE_ADDR", "")))
     if not _is_trusted(address):

@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
+from controlplane.events.models import Event
 from controlplane.identity.authorization import TABLE
 from controlplane.identity.models import Invitation, Organization, ServiceAccount
 from controlplane.identity.rights import OWN
@@ -20,6 +21,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
+from controlplane.webhooks.models import Delivery
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
@@ -166,6 +168,13 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def webhook_of(api: Caller) -> dict[str, str]:
+    webhook = api.post("webhooks", {"name": "ops", "url": "https://ops.example.org/", "kinds": ["*"]}).body["id"]
+    event = Event.objects.order_by("-number")[0]
+    delivery = Delivery.objects.create(webhook_id=webhook, event=event, due_at=clock.now())
+    return {"webhook": webhook, "delivery": str(delivery.pk)}
+
+
 def people_of(organization: Organization) -> dict[str, str]:
     account = ServiceAccount.objects.create(organization=organization, name="ci")
     invitation = Invitation.objects.create(
@@ -199,7 +208,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
-    image = api.post("images", {"name": "mine", "format": "qcow2"}).body
+
     api.post("terraform-states/prod", {"version": 4, "serial": 1})
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
@@ -213,6 +222,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     return NAMES | {
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
+        **webhook_of(api),
         "export": export_of(organization),
         "quota_request": quota_request_of(organization),
         "exemption": str(exemption.pk),
