@@ -40,7 +40,7 @@ openapi: setup  ## Write docs/reference/openapi.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate openapi
 
 docs: setup  ## Write the documents that are made from the code: states and errors
-	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate states errors
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate states errors authorization
 
 protocol: setup  ## Make the stubs of agents/protocol/agent.proto
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto

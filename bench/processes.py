@@ -7,7 +7,7 @@ import psutil
 from scripts.cloud import Cloud
 from scripts.stack import Stack
 
-PROCESSES = ("web", "worker", "signer", "sentinel", "beat", "watcher")
+PROCESSES = ("web", "worker", "signer", "sentinel", "beat", "watcher", "stream", "webhooks")
 
 
 @dataclass(frozen=True)

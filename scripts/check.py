@@ -14,7 +14,7 @@ CHECKS = {
     "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench"],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
-    "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors"],
+    "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors", "authorization"],
 }
 
 

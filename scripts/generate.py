@@ -82,10 +82,52 @@ def errors() -> str:
     return "\n".join([*lines, ""])
 
 
+def authorization() -> str:
+    """Who may do what."""
+    from controlplane.identity.authorization import TABLE
+    from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN, VERBS
+
+    roles = {
+        "owner": "owner",
+        "admin": "admin",
+        "member": "member",
+        "viewer": "viewer",
+        "billing": "billing",
+        "sovereignty_officer": "officer",
+        "operator": "operator",
+        "support": "support",
+        "auditor": "auditor",
+    }
+    lines = [
+        "# Authorization",
+        "",
+        "Made from the code by `make docs`. Who may what, by the role in the organization or the duty for the",
+        "platform. It holds for every route, before anything else of a request is looked at;",
+        "[Identity](../explanation/identity.md) explains it. Scopes of tokens are `kind:verb`.",
+        "",
+        "● may; ○ about what is one's own; ¹ not with a token for some projects alone.",
+        "",
+        "| verb | |",
+        "|---|---|",
+        *(f"| `{verb}` | {meaning} |" for verb, meaning in VERBS.items()),
+    ]
+    for kind in sorted({rule.kind for rule in TABLE.values()}):
+        lines += ["", f"## {kind}", "", f"| operation | verb | {' | '.join(roles.values())} |", "|---" * 11 + "|"]
+        for name, rule in sorted(TABLE.items()):
+            if rule.kind == kind:
+                everybody = rule.roles in (PUBLIC, SIGNED_IN)
+                own = "○" if rule.roles >= OWN else ""
+                marks = ["●" if everybody or role in rule.roles else own for role in roles]
+                note = " (no credential needed)" if rule.roles == PUBLIC else "¹" * rule.is_of_organization
+                lines.append(f"| `{name}`{note} | {rule.verb} | {' | '.join(marks)} |")
+    return "\n".join([*lines, ""])
+
+
 DOCUMENTS: dict[str, tuple[str, Callable[[], str]]] = {
     "openapi": ("openapi.json", openapi),
     "states": ("states.md", states),
     "errors": ("errors.md", errors),
+    "authorization": ("authorization.md", authorization),
 }
 
 if __name__ == "__main__":

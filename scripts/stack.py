@@ -99,6 +99,8 @@ class Stack:
         signer = ["worker", "--queues", "signer", "--pool", "threads", "--concurrency", "2", "--hostname", "signer@%h"]
         sentinel = ["worker", "--queues", "sentinel", "--pool", "threads", "--concurrency", "1"]
         sentinel += ["--hostname", "sentinel@%h"]
+        webhooks = ["worker", "--queues", "webhooks", "--pool", "threads", "--concurrency", "8"]
+        webhooks += ["--hostname", "webhooks@%h"]
         web = [
             "--bind",
             f"127.0.0.1:{self.port}",
@@ -118,6 +120,7 @@ class Stack:
             "worker": [*celery, *worker, *LONELY, *quiet],
             "signer": [*celery, *signer, *LONELY, *quiet],
             "sentinel": [*celery, *sentinel, *LONELY, *quiet],
+            "webhooks": [*celery, *webhooks, *LONELY, *quiet],
             "beat": [*celery, "beat", *quiet],
             "stream": [str(BIN / "uvicorn"), *stream, "controlplane.config.asgi:application"],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],

@@ -10,8 +10,9 @@ from rest_framework.request import Request
 
 from controlplane.api.middleware import request_id_of
 from controlplane.identity.actor import Actor
-from controlplane.identity.selectors import actor_of
+from controlplane.identity.credentials import actor_of
 from controlplane.kernel.errors import Unauthenticated
+from controlplane.kernel.origin import address_of
 from controlplane.signin import secret as signin
 from controlplane.signin.errors import SecondFactorDemanded
 from controlplane.signin.models import Session
@@ -26,12 +27,13 @@ class TokenAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        secret = _secret(header)
-        if not secret.isascii() or not 0 < len(secret) <= TOKEN_MAX:
+        secret = secret_in(header)
+        if not secret:
             raise Unauthenticated()
         if secret.startswith(signin.SESSION):
             return _of_session(request, secret)
-        actor = actor_of(secret, request_id=request_id_of(request._request))
+        asked = request._request
+        actor = actor_of(secret, request_id=request_id_of(asked), address=address_of(asked))
         if actor is None:
             raise Unauthenticated()
         return actor, None
@@ -40,15 +42,11 @@ class TokenAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-def _secret(header: str) -> str:
-    """The secret, or nothing."""
+def secret_in(header: str) -> str:
+    """The secret, or nothing: what cannot be one is none."""
     scheme, _, value = header.partition(" ")
-    match scheme.lower():
-        case "bearer":
-            return value
-        case "basic":
-            return _password(value)
-    return ""
+    secret = _password(value) if scheme.lower() == "basic" else value if scheme.lower() == "bearer" else ""
+    return secret if secret.isascii() and len(secret) <= TOKEN_MAX else ""
 
 
 def _password(value: str) -> str:

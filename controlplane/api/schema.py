@@ -39,6 +39,7 @@ SETTINGS: dict[str, Any] = {
 # What is answered without a serializer, by its media type; the rest is bytes.
 ANSWERS = {
     "application/json": OpenApiTypes.OBJECT,
+    "application/jsonl": OpenApiTypes.STR,
     "text/plain": OpenApiTypes.STR,
     "text/event-stream": OpenApiTypes.STR,
 }
@@ -57,6 +58,7 @@ BY_ID_ALONE = (
     "identity",
     "passkey",
     "quota_request",
+    "delivery",
 )
 
 
@@ -178,6 +180,7 @@ class Schema(AutoSchema):
             answer = ANSWERS.get(route.media_type, OpenApiTypes.BINARY)
         return {
             (route.status, route.media_type): answer,
+            **{(route.status, other): OpenApiTypes.STR for other in route.media_types},
             **{(status, route.media_type): other for status, other in route.answers.items()},
             **{status: None for status in route.also},
             **{

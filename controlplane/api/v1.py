@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from controlplane.api import views
+from controlplane.api import coverage, views
 
 urlpatterns = [
     path("healthz", views.Health.as_view()),
@@ -19,5 +19,8 @@ urlpatterns = [
     path("", include("controlplane.identity.urls")),
     path("", include("controlplane.nodes.urls")),
     path("", include("controlplane.terraform.urls")),
+    path("", include("controlplane.webhooks.urls")),
     path("", include("controlplane.events.urls")),
 ]
+
+coverage.check(urlpatterns)

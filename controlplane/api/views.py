@@ -9,19 +9,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controlplane.identity.api import PublicView
 from controlplane.kernel.fields import Out
-from controlplane.kernel.rest import View, route
+from controlplane.kernel.rest import route
 
 
 class HealthOut(Out):
     status = serializers.CharField()
 
 
-class Health(View):
+class Health(PublicView):
     """Open to everybody: it says that the API and its database answer, and no more."""
 
     authentication_classes = []
-    permission_classes = []
 
     @route("health_get", HealthOut)
     def get(self, request: Request) -> Response:
@@ -30,11 +30,10 @@ class Health(View):
         return Response({"status": "ok"})
 
 
-class OpenApi(View):
+class OpenApi(PublicView):
     """Open to everybody: the description of the API is no secret."""
 
     authentication_classes = []
-    permission_classes = []
 
     @route("openapi_get", media_type="application/json")
     def get(self, request: Request) -> HttpResponse:

@@ -81,3 +81,9 @@ class ExportStoreFull(Unavailable):
     code = "evidence.export_store_full"
     title = "No room for exports"
     detail = "There is no room for the file at the moment. Try again later."
+
+
+class AuditTooLong(Unprocessable):
+    code = "audit.too_long"
+    title = "Too many records"
+    detail = "More than {limit} records are asked for at once. Narrow the time by completed_after and completed_before."

@@ -33,9 +33,10 @@ from controlplane.audit.errors import (
 )
 from controlplane.audit.export import Window
 from controlplane.audit.models import EXPORT, UNMADE, EvidenceExport
-from controlplane.identity.actor import NO_ROLE, Actor
+from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Role
+from controlplane.identity.roles import NO_ROLE
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError

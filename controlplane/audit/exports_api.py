@@ -90,7 +90,7 @@ class ExportDetail(ActorView):
 class ExportFile(ExportDetail):
     """The export itself, a tar; how-to/verify-an-export.md says what to do with it."""
 
-    @route("evidence_export_file", media_type=TAR)
+    @route("evidence_export_file", media_type=TAR, is_sensitive=True)
     def get(self, request: Request) -> FileResponse:
         asked = self.asked()
         file = exports.export_file(self.actor, asked)

@@ -1,14 +1,17 @@
-"""Who did what (AuditRecord), and what can be proved of it to others: the evidence log, and exports of it.
+"""Who did what (AuditRecord), what was asked for (RequestRecord), and what can be proved of it to others: the evidence
+log, and exports of it.
 
-Records are written in the transaction of the deed. The database refuses to change or delete them (migrations 0002,
-0004).
+Deeds are recorded in their transaction, requests around it. The database refuses to change or delete what was recorded
+(migrations 0002, 0004, 0009).
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from controlplane.identity.models import Organization
 from controlplane.kernel.db import BaseModel
+from controlplane.kernel.ids import new_id
 from controlplane.kernel.states import machine
 
 # Back to waiting: the process died, the log was not ready, or the file is not where it was.
@@ -17,6 +20,8 @@ EXPORT = machine(
     {"waiting": "running", "running": "waiting ready failed", "ready": "waiting", "failed": ""},
 )
 UNMADE = ("waiting", "running")
+PATH_MAX = 500
+COMPLETED = Q(completed_at__isnull=False)
 
 
 class AuditRecord(BaseModel):
@@ -31,7 +36,87 @@ class AuditRecord(BaseModel):
     facts = models.JSONField(default=dict)
 
     class Meta:
-        indexes = [models.Index(fields=["resource_id"]), models.Index(fields=["project_id", "created_at"])]
+        indexes = [
+            models.Index(fields=["resource_id"]),
+            models.Index(fields=["project_id", "created_at"]),
+            models.Index(fields=["request_id"], name="audit_record_request"),
+        ]
+
+
+class Outcome(models.TextChoices):
+    """unknown: whoever worked on it died."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class RequestRecord(models.Model):
+    """One request: opened before its work begins, in a transaction of its own, and completed after, once.
+
+    `verb` is the route's operation id; `operation_id` the long operation that it began. `once`: what many refusals of
+    a minute have in common, of which one is kept. `evidence_id`, `position`: the record of the evidence log that
+    covers it, and its place there. The database lets a record be completed once, and covered once (migration 0009).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    opened_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    verb = models.CharField(max_length=64)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=PATH_MAX)
+    organization_id = models.UUIDField(null=True)
+    project_id = models.UUIDField(null=True)
+    user_id = models.UUIDField(null=True)
+    credential_id = models.UUIDField(null=True)
+    address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64)
+    is_dry_run = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=16, blank=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    operation_id = models.UUIDField(null=True)
+    resource_ids = ArrayField(models.UUIDField(), default=list)
+    duration_ms = models.PositiveIntegerField(null=True)
+    salt = models.BinaryField()
+    once = models.UUIDField(null=True)
+    evidence_id = models.UUIDField(null=True)
+    position = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(completed_at=None, outcome="") | Q(completed_at__isnull=False, outcome__in=Outcome.values),
+                name="audit_request_completed_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(evidence_id=None, position=None)
+                | Q(evidence_id__isnull=False, position__isnull=False, completed_at__isnull=False),
+                name="audit_request_covered_whole",
+            ),
+            models.UniqueConstraint(fields=["once"], condition=Q(once__isnull=False), name="audit_request_once"),
+        ]
+        # An open record stands in the first alone, so that opening stays cheap.
+        indexes = [
+            models.Index(fields=["opened_at"], condition=Q(completed_at=None), name="audit_request_open"),
+            models.Index(
+                fields=["completed_at"],
+                condition=Q(completed_at__isnull=False, evidence_id=None),
+                name="audit_request_uncovered",
+            ),
+            models.Index(fields=["completed_at", "id"], condition=COMPLETED, name="audit_request_all"),
+            models.Index(
+                fields=["project_id", "completed_at", "id"], condition=COMPLETED, name="audit_request_project"
+            ),
+            models.Index(
+                fields=["organization_id", "completed_at", "id"], condition=COMPLETED, name="audit_request_org"
+            ),
+            models.Index(fields=["evidence_id"], condition=Q(evidence_id__isnull=False), name="audit_request_batch"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.pk}"
 
 
 class Kind(models.TextChoices):
@@ -51,6 +136,7 @@ class Kind(models.TextChoices):
     TRUST = "trust"
     INCIDENT = "incident"
     MARK = "mark"
+    AUDIT = "audit"
 
 
 class EvidenceRecord(BaseModel):

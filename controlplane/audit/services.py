@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from controlplane.audit.models import AuditRecord
+from controlplane.audit.requests import touched
 from controlplane.events.services import tell_deed
 from controlplane.identity.actor import Actor
 
@@ -27,6 +28,7 @@ def record_in_all(actor: Actor, verb: str, resource_id: UUID, *, project_ids: It
 def _record(
     actor: Actor, verb: str, resource_id: UUID, project_id: UUID | None, facts: dict[str, object]
 ) -> AuditRecord:
+    touched(resource_id)
     return AuditRecord(
         verb=verb,
         resource_id=resource_id,

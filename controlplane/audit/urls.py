@@ -1,6 +1,6 @@
 from django.urls import path
 
-from controlplane.audit import api, exports_api
+from controlplane.audit import api, exports_api, trail_api
 
 urlpatterns = [
     path("resources/<str:resource>/residency", api.Residency.as_view()),
@@ -13,4 +13,13 @@ urlpatterns = [
     path("organizations/<str:organization>/evidence-exports", exports_api.ExportList.as_view()),
     path("evidence-exports/<str:export>", exports_api.ExportDetail.as_view()),
     path("evidence-exports/<str:export>/file", exports_api.ExportFile.as_view()),
+    path("projects/<str:project>/audit", trail_api.ProjectTrail.as_view()),
+    path("projects/<str:project>/audit/export", trail_api.ProjectExport.as_view()),
+    path("projects/<str:project>/audit/deeds", trail_api.ProjectDeeds.as_view()),
+    path("organizations/<str:organization>/audit", trail_api.OrganizationTrail.as_view()),
+    path("organizations/<str:organization>/audit/export", trail_api.OrganizationExport.as_view()),
+    path("organizations/<str:organization>/audit/deeds", trail_api.OrganizationDeeds.as_view()),
+    path("audit", trail_api.PlatformTrail.as_view()),
+    path("audit/export", trail_api.PlatformExport.as_view()),
+    path("audit/deeds", trail_api.PlatformDeeds.as_view()),
 ]

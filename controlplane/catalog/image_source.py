@@ -1,13 +1,10 @@
 """Fetch an image from a web server that a tenant named, without lending the tenant our place in the network.
 
-A host that resolves to a loopback, private, link-local or other special address is refused, unless the operator listed
-its name in settings.IMAGE_IMPORT_PRIVATE_HOSTS. The connection goes to the very address that was checked, so a name
-that resolves differently a moment later gains nothing. Every redirect is checked like the first address.
+Where we do not go is decided by kernel.outbound; settings.IMAGE_IMPORT_PRIVATE_HOSTS are exceptions. Every redirect is
+checked like the first address.
 """
 
-import ipaddress
 import logging
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,20 +13,14 @@ import httpx
 from django.conf import settings
 
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceRefused, ImageSourceUnavailable, ImageTooLarge
-from controlplane.kernel.reasons import Reason
+from controlplane.kernel import outbound
+from controlplane.kernel.reasons import Reason, told_by
 
 log = logging.getLogger(__name__)
 
-URL_MAX = 2000
 REDIRECTS_MAX = 3
 TIMEOUT = httpx.Timeout(30, connect=10)
 CHUNK_BYTES = 2**20
-# IANA gives IPv6 unicast out of this block; in it and in IPv4, these are special, and not all Pythons know it:
-# protocol assignments, Teredo and 6to4, which stand for IPv4 addresses, and documentation.
-UNICAST = ipaddress.IPv6Network("2000::/3")
-SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "2001::/23", "2002::/16", "3fff::/20")))
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def check_url(text: str) -> httpx.URL:
@@ -38,19 +29,10 @@ def check_url(text: str) -> httpx.URL:
     Raises:
         ImageSourceRefused: not an absolute http(s) URL, or one with a user name or a password.
     """
-    if len(text) > URL_MAX:
-        raise ImageSourceRefused(
-            field="source_url", reason=Reason("the URL is longer than {limit} characters.", limit=URL_MAX)
-        )
     try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as exc:
-        raise ImageSourceRefused(field="source_url", reason=Reason("it is not a URL.")) from exc
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ImageSourceRefused(field="source_url", reason=Reason("only http:// and https:// URLs are fetched."))
-    if url.userinfo:
-        raise ImageSourceRefused(field="source_url", reason=Reason("the URL holds a user name or a password."))
-    return url
+        return outbound.parse_url(text)
+    except ValueError as exc:
+        raise ImageSourceRefused(field="source_url", reason=told_by(exc)) from exc
 
 
 @contextmanager
@@ -90,12 +72,7 @@ def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
     """The answer of the first of the host's addresses that takes the connection; its body is still to be read."""
     addresses = _addresses(url)
     for n, address in enumerate(addresses, start=1):
-        request = client.build_request(
-            "GET",
-            url.copy_with(host=str(address)),
-            headers={"Host": url.netloc.decode(), "Accept-Encoding": "identity", "User-Agent": "andromede"},
-            extensions={"sni_hostname": url.host},
-        )
+        request = client.build_request("GET", **outbound.pinned(url, address, {"Accept-Encoding": "identity"}))
         try:
             return client.send(request, stream=True, follow_redirects=False)
         except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -119,36 +96,16 @@ def _checked(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def _addresses(url: httpx.URL) -> list[Address]:
+def _addresses(url: httpx.URL) -> list[outbound.Address]:
     """Where the URL's host is.
 
     Raises:
         ImageSourceRefused: one of its addresses is not public.
         ImageSourceUnavailable: the name cannot be resolved now.
     """
-    port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        answers = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    except OSError as exc:
+        return outbound.addresses(url, private_hosts=settings.IMAGE_IMPORT_PRIVATE_HOSTS)
+    except outbound.Unresolvable as exc:
         raise ImageSourceUnavailable(reason=Reason("the name of the server cannot be resolved.")) from exc
-    except UnicodeError as exc:
-        raise ImageSourceRefused(
-            field="source_url", reason=Reason("the name of the server is not a valid one.")
-        ) from exc
-    addresses = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
-    if url.host not in settings.IMAGE_IMPORT_PRIVATE_HOSTS and not all(map(is_public, addresses)):
-        raise ImageSourceRefused(
-            field="source_url", reason=Reason("{host} is not on the public internet.", host=url.host)
-        )
-    return addresses
-
-
-def is_public(address: Address) -> bool:
-    """Whether it is a unicast address of the internet; one that stands for an IPv4 address is judged by that one."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if address not in UNICAST:
-            return False
-    is_special = address.is_multicast or address.is_reserved or any(address in network for network in SPECIAL)
-    return address.is_global and not is_special
+    except ValueError as exc:
+        raise ImageSourceRefused(field="source_url", reason=told_by(exc)) from exc

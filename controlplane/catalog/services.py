@@ -15,8 +15,10 @@ from controlplane.catalog import image_source, image_store
 from controlplane.catalog.errors import ImageFileMissing, ImageHasContent, ImageNameTaken, ImageNotOwned
 from controlplane.catalog.inspection import inspect
 from controlplane.catalog.models import IMAGE, Image
-from controlplane.identity.actor import Actor
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
+from controlplane.identity.roles import OPERATOR
 from controlplane.kernel import clock
 from controlplane.kernel.db import move, refusing
 from controlplane.kernel.errors import InvalidRequest
@@ -227,6 +229,8 @@ def _may_change(actor: Actor, image: Image) -> None:
     actor.may_write()
     if image.project_id is None and not actor.is_operator:
         raise ImageNotOwned()
+    if image.project_id is not None and actor.role == OPERATOR and actor != SYSTEM:
+        raise RoleNeeded(role="member")
 
 
 def _insert(actor: Actor, image: Image) -> None:

@@ -174,6 +174,7 @@ class InstanceConsole(InstanceView):
     @route(
         "instance_console_log",
         media_type="text/plain",
+        is_sensitive=True,
         query={"max_bytes": f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given."},
     )
     def get(self, request: Request) -> HttpResponse:

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "controlplane.audit",
     "controlplane.operations",
     "controlplane.catalog",
+    "controlplane.webhooks",
     "controlplane.nodes",
     "controlplane.placement",
     "controlplane.network",
@@ -43,6 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
+    "controlplane.api.journal.JournalMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
@@ -84,6 +86,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_ROUTES = {
     "controlplane.signer.tasks.cosign_*": {"queue": "sentinel"},
     "controlplane.signer.tasks.*": {"queue": "signer"},
+    # Receivers may be slow: they keep nobody waiting but one another.
+    "controlplane.webhooks.tasks.*": {"queue": "webhooks"},
     "controlplane.reconcilers.tasks.evidence_*": {"queue": "signer"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
@@ -119,7 +123,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "webhooks": {"task": "controlplane.webhooks.tasks.dispatch", "schedule": 2, "options": {"expires": 2}},
     "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
+    "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
     "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
 }
@@ -171,6 +177,13 @@ EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
 
+# Records of requests: how long they are kept (at least 30 days), and when one that nobody completed is closed as
+# unknown.
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, minimum=30)
+AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=60)
+# The proxies whose X-Forwarded-For says where a request comes from: addresses or networks; `unix` for a socket.
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
+
 # Releases of the Terraform provider, which the registry serves.
 TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
 
@@ -207,6 +220,11 @@ STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
 STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
 STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
 
+# Webhooks: how long a receiver may take, and where else than to public addresses by https they may go.
+WEBHOOK_TIMEOUT_S = env.integer("WEBHOOK_TIMEOUT_S", 10, minimum=1)
+WEBHOOK_PRIVATE_HOSTS = env.words("WEBHOOK_PRIVATE_HOSTS", "")
+IS_WEBHOOK_HTTP_ALLOWED = env.boolean("IS_WEBHOOK_HTTP_ALLOWED", False)
+
 QUOTA_DEFAULTS = {
     "instances": env.integer("QUOTA_INSTANCES", 50),
     "vcpus": env.integer("QUOTA_VCPUS", 200),
@@ -216,6 +234,7 @@ QUOTA_DEFAULTS = {
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
+    "webhooks": env.integer("QUOTA_WEBHOOKS", 10),
 }
 
 # Sign-in. A session ends after so long, and earlier when it is not used.
@@ -224,7 +243,7 @@ SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 60, minimum=5)
 # A link with which somebody chooses their first password.
 PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-# Whoever is one of these cannot do without a second factor: operator, auditor, or a role in an organization.
+# Whoever is one of these cannot do without a second factor: a duty for the platform, or a role in an organization.
 SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
 # The pages that passkeys are for (https://console.example), and the domain that they belong to: the first page's,
 # unless another is given. Passkeys of one domain are worth nothing for another.
@@ -233,8 +252,6 @@ PASSKEY_DOMAIN = env.text("PASSKEY_DOMAIN", "")
 # A JSON file of the OpenID providers that people may sign in with, and those of their hosts that are not public.
 OPENID_PROVIDERS_FILE = env.text("OPENID_PROVIDERS_FILE", "")
 OPENID_PRIVATE_HOSTS = env.words("OPENID_PRIVATE_HOSTS", "")
-# How many proxies of our own stand before the web process: so many entries of X-Forwarded-For, from the end, are true.
-PROXY_COUNT = env.integer("PROXY_COUNT", 0, minimum=0)
 # Lock-out (controlplane/signin/lockout.py): of an account from an address, after so many failures, for so long.
 AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))

@@ -104,7 +104,7 @@ DEEDS: Mapping[str, str] = {
     "node.cordon": "node.cordoned",
     "node.uncordon": "node.uncordoned",
 }
-DRIFTING = ("at-risk", "drifted")
+DRIFTING = ("at-risk", "drifted", "remediating")
 
 
 def of_deed(verb: str, facts: Mapping[str, object]) -> str | None:

@@ -54,7 +54,7 @@ def caused_by(cause: Cause) -> Iterator[None]:
         _cause.reset(token)
 
 
-def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> None:
+def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> Event:
     """Tell of it, in the caller's transaction. Of the facts (JSON values) it carries those that the kind has; `name` is
     the resource's, `organization_id` whose it is when there is no project, `resource_kind` what it is when the kind's
     noun does not say.
@@ -65,7 +65,7 @@ def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
     if kind not in kinds.KINDS:
         raise ValueError(f"There is no kind of events {kind!r}; kinds.py lists them.")
     cause = _cause.get() or Cause()
-    Event.objects.create(
+    event = Event.objects.create(
         kind=kind,
         project_id=project_id,
         organization_id=facts.get("organization_id"),
@@ -78,7 +78,14 @@ def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
         request_id=actor.request_id if actor else cause.request_id,
         data={name: facts[name] for name in kinds.KINDS[kind].data if name in facts},
     )
-    transaction.on_commit(hints.wake, robust=True)
+    _wake_later()
+    return event
+
+
+def _wake_later() -> None:
+    """Once per transaction, however much it tells."""
+    if not any(entry[1] is hints.wake for entry in connection.run_on_commit):
+        transaction.on_commit(hints.wake, robust=True)
 
 
 def tell_deed(

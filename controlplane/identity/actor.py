@@ -1,23 +1,50 @@
 """Actor: who asks, with which credential and for which project. Services and selectors take it first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
+from controlplane.identity.roles import OFFICER, OPERATOR
 
 # An operator writes what is the platform's own.
-WRITERS = ("owner", "admin", "member", "operator")
-NO_ROLE = ""
+WRITERS = ("owner", "admin", "member", OPERATOR)
+INSIDERS = ("owner", "admin", "member", "viewer")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a token is limited to; None: it is not, in that."""
+
+    verbs: frozenset[str] | None = None
+    kinds: frozenset[str] | None = None
+    project_ids: frozenset[UUID] | None = None
+
+    @classmethod
+    def of(
+        cls, verbs: Iterable[str] | None, kinds: Iterable[str] | None, project_ids: Iterable[UUID] | None
+    ) -> "Scope":
+        return cls(
+            None if verbs is None else frozenset(verbs),
+            None if kinds is None else frozenset(kinds),
+            None if project_ids is None else frozenset(project_ids),
+        )
+
+    def has(self, kind: str, verb: str) -> bool:
+        return (self.kinds is None or kind in self.kinds) and (self.verbs is None or verb in self.verbs)
+
+
+UNLIMITED = Scope()
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """`project_id` is the project that the credential is for, and `organization_id` that project's.
 
-    A credential that is for no project, such as a session, has `memberships` instead: organization → role. What it may
-    do in one of them, within() and within_organization() say; until then it has no role.
+    A credential that is for no project, such as a session, has `memberships` (organization → role) instead, and a
+    service account's also `grants` (project → role). What it may do in one of them, within() and within_organization()
+    say; until then it has no role.
     """
 
     user_id: UUID | None
@@ -28,7 +55,11 @@ class Actor:
     request_id: str = ""
     organization_id: UUID | None = None
     is_auditor: bool = False
+    is_support: bool = False
     memberships: Mapping[UUID, str] = field(default_factory=dict, hash=False)
+    grants: Mapping[UUID, str] = field(default_factory=dict, hash=False)
+    service_account_id: UUID | None = None
+    scope: Scope = UNLIMITED
 
     @property
     def is_authenticated(self) -> bool:
@@ -38,7 +69,7 @@ class Actor:
     @property
     def sees_all(self) -> bool:
         """Every project, and the nodes behind it."""
-        return self.is_operator or self.is_auditor
+        return self.is_operator or self.is_auditor or self.is_support
 
     @property
     def organization_ids(self) -> frozenset[UUID]:
@@ -52,18 +83,23 @@ class Actor:
         return frozenset(each for each in self.organization_ids if self.rules(each))
 
     def within(self, project: Project) -> "Actor":
-        """The same one with the role that it has in the project, as services expect it."""
-        role = self.memberships.get(project.organization_id)
-        if self.project_id is not None or role is None:
+        """The same one with the role that it has in the project, as services expect it, and with nothing of what it is
+        elsewhere."""
+        if self.project_id is not None:
             return self
-        return replace(self, project_id=project.pk, organization_id=project.organization_id, role=role)
+        role = self.grants.get(project.pk) or self.memberships.get(project.organization_id)
+        bound = replace(self, memberships={}, grants={})
+        if role is None:
+            return bound
+        return replace(bound, role=role, project_id=project.pk, organization_id=project.organization_id)
 
     def within_organization(self, organization: Organization) -> "Actor":
-        """The same one with the role that it has in the organization."""
-        role = self.memberships.get(organization.pk)
-        if self.organization_id is not None or role is None:
+        """The same for an organization."""
+        if self.organization_id is not None:
             return self
-        return replace(self, organization_id=organization.pk, role=role)
+        role = self.memberships.get(organization.pk)
+        bound = replace(self, memberships={}, grants={})
+        return bound if role is None else replace(bound, role=role, organization_id=organization.pk)
 
     def may_write(self) -> None:
         """Raises RoleNeeded for a role that does not change what a project has."""
@@ -73,22 +109,22 @@ class Actor:
     def may_look_inside(self) -> None:
         """Raises RoleNeeded unless the actor is of the project itself: what its guests print is no business of whoever
         runs, audits or rules the place."""
-        if self.project_id is None or self.role == "sovereignty_officer":
+        if self.project_id is None or self.role not in INSIDERS:
             raise RoleNeeded(role="viewer")
 
     def may_rule(self, organization_id: UUID) -> None:
         """Raises RoleNeeded unless the actor is a sovereignty officer of this organization."""
         if not self.rules(organization_id):
-            raise RoleNeeded(role="sovereignty_officer")
+            raise RoleNeeded(role=OFFICER)
 
     def rules(self, organization_id: UUID) -> bool:
         role = self.role if self.organization_id == organization_id else self.memberships.get(organization_id)
-        return role == "sovereignty_officer"
+        return role == OFFICER
 
     def may_operate(self) -> None:
         """Raises RoleNeeded unless the actor operates the platform."""
         if not self.is_operator:
-            raise RoleNeeded(role="operator")
+            raise RoleNeeded(role=OPERATOR)
 
 
-SYSTEM = Actor(user_id=None, credential_id=None, project_id=None, role="operator", is_operator=True)
+SYSTEM = Actor(user_id=None, credential_id=None, project_id=None, role=OPERATOR, is_operator=True)

@@ -1,29 +1,52 @@
 """Projects and their tokens; and the base of all views that are about a project."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from django.db.models import Model
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.identity import selectors, services
+from controlplane.identity import selectors, services, tokens
 from controlplane.identity.actor import Actor
-from controlplane.identity.errors import TokenNotFound
+from controlplane.identity.authorization import admitted, rule_of
+from controlplane.identity.errors import NobodyMay, TokenNotFound
 from controlplane.identity.models import Organization, Project
-from controlplane.identity.serializers import ProjectOut, TokenIn, TokenOut, TokenWithSecretOut
-from controlplane.kernel.listing import Listing, exactly
+from controlplane.identity.rights import PUBLIC
+from controlplane.identity.serializers import NamedPatch, ProjectOut, TokenIn, TokenOut, TokenWithSecretOut
+from controlplane.identity.tokens import NewToken
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, exactly, labelled
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.rest import Body, View, created, found, found_all, route
 
 M = TypeVar("M", bound=Model)
-PROJECTS = Listing({"name": exactly("name", "The project of this name.")})
+PROJECTS = Listing(
+    {
+        "name": exactly("name", "The project of this name."),
+        "organization": exactly("organization__name", "The projects of the organization of this name."),
+        "labels": labelled(),
+    }
+)
 TOKENS = Listing({"name": exactly("name", "The token of this name.")})
 
 
 class ActorView(View):
+    """Asked by somebody known, who may do this by the table (authorization.py)."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        handler = getattr(self, str(request.method).lower(), None)
+        if handler is None:
+            return  # and the answer is 405
+        self.find_place()
+        self.actor = admitted(self.actor, handler.route.operation_id)
+
+    def find_place(self) -> None:
+        """Look for the project or organization in the path; where one is nobody, it is not there."""
+
     @property
     def actor(self) -> Actor:
         return cast(Actor, self.request.user)
@@ -33,22 +56,26 @@ class ActorView(View):
         cast(Any, self.request).user = actor
 
 
-class ProjectView(ActorView):
-    """About the project in the path. A project that the actor may not see is not there, and whoever may not write is
-    told so, before anything else of the request is looked at."""
+class PublicView(View):
+    """Open to everybody, known or not, as the table has to say."""
 
-    project: Project
+    permission_classes = []
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self.project = selectors.project_get(self.actor, kwargs["project"])
-        self.actor = self.actor.within(self.project)
-        if request.method not in SAFE_METHODS:
-            self.may_change()
+        handler = getattr(self, str(request.method).lower(), None)
+        if handler is not None and rule_of(handler.route.operation_id).roles != PUBLIC:
+            raise NobodyMay(operation=handler.route.operation_id)
 
-    def may_change(self) -> None:
-        """Raises RoleNeeded."""
-        self.actor.may_write()
+
+class ProjectView(ActorView):
+    """About the project in the path."""
+
+    project: Project
+
+    def find_place(self) -> None:
+        self.project = selectors.project_get(self.actor, self.kwargs["project"])
+        self.actor = self.actor.within(self.project)
 
     def named(self, get: Callable[[Actor, Project, str], M], ref: str, *, at: str) -> M:
         """What the field `at` of the body refers to, in the project."""
@@ -63,9 +90,8 @@ class OrganizationView(ActorView):
 
     organization: Organization
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        self.organization = selectors.organization_get(self.actor, kwargs["organization"])
+    def find_place(self) -> None:
+        self.organization = selectors.organization_get(self.actor, self.kwargs["organization"])
         self.actor = self.actor.within_organization(self.organization)
 
 
@@ -80,6 +106,19 @@ class ProjectDetail(ProjectView):
     def get(self, request: Request) -> Response:
         return Response(ProjectOut(self.project).data)
 
+    @route("project_update", ProjectOut, body=NamedPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        project = self.project
+        labels = merged(project.labels, body.get("labels", {}))
+        project = services.project_update(self.actor, project, name=body.get("name", project.name), labels=labels)
+        return Response(ProjectOut(project).data)
+
+    @route("project_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        """Refused while there is something in it; the refusal names what."""
+        services.project_delete(self.actor, self.project)
+        return Response(status=204)
+
 
 class TokenList(ProjectView):
     @route("token_list", TokenOut, listing=TOKENS)
@@ -88,7 +127,7 @@ class TokenList(ProjectView):
 
     @route("token_create", TokenWithSecretOut, body=TokenIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        token, secret = services.token_create(self.actor, self.project, **body)
+        token, secret = tokens.token_create(self.actor, self.project, new_token(body))
         return created(TokenOut(token).data | {"secret": secret}, request=request)
 
 
@@ -98,5 +137,16 @@ class TokenDetail(ProjectView):
         token_id = as_uuid(self.kwargs["token"])
         if token_id is None:
             raise TokenNotFound(name=self.kwargs["token"])
-        services.token_revoke(self.actor, self.project, token_id=token_id)
+        tokens.project_token_revoke(self.actor, self.project, token_id=token_id)
         return Response(status=204)
+
+
+def new_token(body: Body, **more: Any) -> NewToken:
+    return NewToken(
+        name=body["name"],
+        role=body.get("role", ""),
+        lifetime=timedelta(days=body["lifetime_days"]),
+        verbs=body["verbs"],
+        kinds=body["kinds"],
+        **more,
+    )

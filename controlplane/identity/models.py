@@ -1,3 +1,4 @@
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -5,47 +6,74 @@ from controlplane.kernel.db import BaseModel
 
 
 class Organization(BaseModel):
-    """The customer. Its projects share members, policy and bill."""
+    """The customer. Its projects share members, policy and bill. Deleted as a project is."""
 
     name = models.CharField(max_length=63)
+    labels = models.JSONField(default=dict)
+    deleted_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["name"], name="identity_organization_name_taken")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(deleted_at__isnull=True), name="identity_organization_name_taken"
+            )
+        ]
 
 
 class Project(BaseModel):
-    """Where resources live, and the wall between tenants."""
+    """Where resources live, and the wall between tenants. The row of one that was deleted stays, since what is on
+    record names it; `deleted_at` says so."""
 
     organization = models.ForeignKey(Organization, models.PROTECT)
     name = models.CharField(max_length=63)
+    labels = models.JSONField(default=dict)
+    deleted_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="identity_project_name_taken")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                condition=Q(deleted_at__isnull=True),
+                name="identity_project_name_taken",
+            )
+        ]
 
 
 class User(BaseModel):
-    """A person or a program. Operators run the platform, auditors read all of it and write nothing; what else a user
-    may do, memberships say."""
+    """A person. Operators run the platform; auditors read all of it, and support what tenants have but not what is in
+    it, and neither writes anything. What else a user may do, memberships say."""
 
     email = models.EmailField(max_length=254)
     is_operator = models.BooleanField(default=False)
     is_auditor = models.BooleanField(default=False)
+    is_support = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["email"], name="identity_user_email_taken"),
-            models.CheckConstraint(condition=~Q(is_operator=True, is_auditor=True), name="identity_user_one_duty"),
+            models.CheckConstraint(
+                condition=~Q(is_operator=True, is_auditor=True)
+                & ~Q(is_operator=True, is_support=True)
+                & ~Q(is_auditor=True, is_support=True),
+                name="identity_user_one_duty",
+            ),
         ]
+
+    @property
+    def duty(self) -> str:
+        """For the platform: operator, support, auditor, or nothing."""
+        return "operator" if self.is_operator else "auditor" if self.is_auditor else "support" * self.is_support
 
 
 class Role(models.TextChoices):
-    """Each may what the next may, but for the last: a sovereignty officer reads everything and writes what the
-    organization demands of places, and nobody else's role includes that."""
+    """Each may what the next may, but for the last two: billing sees limits and use alone; a sovereignty officer reads
+    everything and writes what the organization demands of places, and nobody else's role includes that."""
 
     OWNER = "owner"
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
+    BILLING = "billing"
     SOVEREIGNTY_OFFICER = "sovereignty_officer"
 
 
@@ -58,22 +86,77 @@ class Membership(BaseModel):
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="identity_membership_once")]
 
 
-class ApiToken(BaseModel):
-    """A credential. Only its SHA-256 is kept: the secret has 256 random bits, a slow hash would add nothing.
+class Invitation(BaseModel):
+    """That somebody become a member. Of its secret, which the inviter is shown once, only the SHA-256 is kept. It waits
+    until it is accepted, revoked or expired."""
 
-    `prefix` is the visible head of the secret, by which people recognise it. A token without a project is an
-    operator's or an auditor's.
+    organization = models.ForeignKey(Organization, models.CASCADE)
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=32, choices=Role)
+    invited_by = models.ForeignKey(User, models.CASCADE, null=True)
+    sha256 = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sha256"], name="identity_invitation_sha256_once")]
+
+
+class ServiceAccount(BaseModel):
+    """A program of an organization. What it may do, its grants say; while it is disabled its tokens are dead."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE)
+    name = models.CharField(max_length=63)
+    disabled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="identity_service_account_name_taken")
+        ]
+
+
+class Grant(BaseModel):
+    """A service account's role, in one project or (null) in all of its organization."""
+
+    service_account = models.ForeignKey(ServiceAccount, models.CASCADE, related_name="grants")
+    project = models.ForeignKey(Project, models.CASCADE, null=True)
+    role = models.CharField(max_length=32, choices=Role)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service_account", "project"], nulls_distinct=False, name="identity_grant_once"
+            )
+        ]
+
+
+class ApiToken(BaseModel):
+    """A credential, of a user or of a service account. Only its SHA-256 is kept: the secret has 256 random bits, a slow
+    hash would add nothing.
+
+    `prefix` is the visible head of the secret, by which people recognise it. One with a project is good there alone,
+    for `role` at most. One without is good wherever its owner has a role (`role` at most, unless that is empty), and
+    with `is_platform` also for the owner's duty for the platform. `verbs`, `kinds` and `project_ids` limit it further;
+    null: they do not. `parent` is the token that issued it, with which it ends.
     """
 
-    user = models.ForeignKey(User, models.CASCADE)
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    service_account = models.ForeignKey(ServiceAccount, models.CASCADE, null=True)
     project = models.ForeignKey(Project, models.CASCADE, null=True)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True)
     name = models.CharField(max_length=63)
-    role = models.CharField(max_length=32, choices=Role)
+    role = models.CharField(max_length=32, choices=Role, blank=True)
+    is_platform = models.BooleanField(default=False)
+    verbs = ArrayField(models.CharField(max_length=16), null=True)
+    kinds = ArrayField(models.CharField(max_length=63), null=True)
+    project_ids = ArrayField(models.UUIDField(), null=True)
     prefix = models.CharField(max_length=16)
     sha256 = models.BinaryField(max_length=32)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    last_used_from = models.GenericIPAddressField(null=True)
 
     class Meta:
         constraints = [
@@ -82,6 +165,20 @@ class ApiToken(BaseModel):
                 fields=["project", "name"],
                 condition=Q(revoked_at__isnull=True),
                 name="identity_token_name_taken",
+            ),
+            models.UniqueConstraint(
+                fields=["service_account", "name"],
+                condition=Q(revoked_at__isnull=True),
+                name="identity_token_account_name_taken",
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, service_account__isnull=True)
+                | Q(user__isnull=True, service_account__isnull=False),
+                name="identity_token_one_owner",
+            ),
+            models.CheckConstraint(
+                condition=~Q(is_platform=True) | Q(user__isnull=False, project__isnull=True),
+                name="identity_token_platform_is_a_users",
             ),
         ]
 

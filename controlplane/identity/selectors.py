@@ -1,119 +1,76 @@
-"""Who asks, and which projects they see."""
+"""Which organizations and projects somebody sees, and what of identity is in them."""
 
-import hashlib
-from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 
-from controlplane.identity.actor import NO_ROLE, Actor
-from controlplane.identity.errors import OrganizationNotFound, ProjectNotFound, TokenNotFound
-from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
-from controlplane.identity.roles import OFFICER, capped
+from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import acting, actor_for, actor_of
+from controlplane.identity.errors import (
+    InvitationNotFound,
+    MemberNotFound,
+    OrganizationNotFound,
+    ProjectAmbiguous,
+    ProjectNotFound,
+    ServiceAccountNotFound,
+    TokenNotFound,
+)
+from controlplane.identity.models import (
+    ApiToken,
+    Invitation,
+    Membership,
+    Organization,
+    Project,
+    ServiceAccount,
+    User,
+)
 from controlplane.kernel import clock
-from controlplane.kernel.db import by_ref
+from controlplane.kernel.db import by_id, by_ref
+from controlplane.kernel.names import as_uuid
 
-LAST_USE_RESOLUTION = timedelta(minutes=1)
-
-
-def actor_of(secret: str, *, request_id: str = "") -> Actor | None:
-    """The actor whose live token has this secret, or None. Notes the token's use once a minute at most.
-
-    A token gives no more than its user's present membership does, and nothing when there is none: whoever leaves or
-    changes duty takes along what was issued before.
-    """
-    digest = hashlib.sha256(secret.encode()).digest()
-    now = clock.now()
-    token = (
-        ApiToken.objects.select_related("user", "project")
-        .annotate(member_role=Subquery(_memberships_of_token().values("role")))
-        .filter(sha256=digest, revoked_at__isnull=True, expires_at__gt=now)
-        .first()
-    )
-    if token is None:
-        return None
-    user, project = token.user, token.project
-    role = _present_role(token, token.member_role)
-    if role is None:
-        return None
-    if token.last_used_at is None or now - token.last_used_at > LAST_USE_RESOLUTION:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return Actor(
-        user_id=token.user_id,
-        credential_id=token.pk,
-        project_id=token.project_id,
-        role=role,
-        is_operator=project is None and user.is_operator,
-        request_id=request_id,
-        organization_id=project.organization_id if project else None,
-        is_auditor=project is None and user.is_auditor,
-    )
-
-
-def _memberships_of_token() -> QuerySet[Membership]:
-    return Membership.objects.filter(user=OuterRef("user"), organization=OuterRef("project__organization"))
-
-
-def _present_role(token: ApiToken, member_role: str | None) -> str | None:
-    """What the token is good for now; None: for nothing. Operators act in all projects, and are officers of none."""
-    user = token.user
-    if token.project is None:
-        return token.role if user.is_operator else Role.VIEWER if user.is_auditor else None
-    if user.is_operator and token.role != OFFICER:
-        return token.role
-    return capped(token.role, member_role) if member_role is not None else None
-
-
-def actor_for(user: User, *, credential_id: UUID, request_id: str = "") -> Actor:
-    """The user with all that they are now, by a credential that is for no project."""
-    roles = Membership.objects.filter(user=user).values_list("organization_id", "role")
-    return Actor(
-        user_id=user.pk,
-        credential_id=credential_id,
-        project_id=None,
-        role="operator" if user.is_operator else NO_ROLE,
-        is_operator=user.is_operator,
-        request_id=request_id,
-        is_auditor=user.is_auditor,
-        memberships=dict(roles),
-    )
-
-
-def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
-    """A person with the duty that they have now: in the organization, or (None) for the platform. Without one, they
-    may do nothing but read."""
-    user = User.objects.filter(Q(pk=user_id)).first()
-    member = Membership.objects.filter(Q(user_id=user_id), organization=organization).first()
-    return Actor(
-        user_id=user_id,
-        credential_id=None,
-        project_id=None,
-        role=member.role if member is not None else Role.VIEWER,
-        is_operator=organization is None and user is not None and user.is_operator,
-        organization_id=organization.pk if organization is not None else None,
-    )
+__all__ = ["acting", "actor_for", "actor_of"]  # they stand in credentials.py, and are looked for here too
 
 
 def projects(actor: Actor) -> QuerySet[Project]:
-    """The projects that the actor sees: all for an operator or auditor, else the credential's own, or when it is for
-    none those of all organizations in which it has a role."""
-    visible = Project.objects.select_related("organization")
+    """The projects that the actor sees: all for whoever has a duty for the platform, else the credential's own, or when
+    it is for none those of all organizations in which it has a role. A token that is limited to some sees no other."""
+    visible = Project.objects.select_related("organization").filter(deleted_at=None, organization__deleted_at=None)
+    if actor.scope.project_ids is not None:
+        visible = visible.filter(pk__in=actor.scope.project_ids)
     if actor.sees_all:
         return visible
-    return visible.filter(Q(pk=actor.project_id) | Q(organization__in=actor.memberships))
+    own = Q(pk=actor.project_id) | Q(pk__in=actor.grants)
+    return visible.filter(own | Q(organization__in=actor.memberships))
 
 
 def project_get(actor: Actor, ref: str) -> Project:
-    """The project by id or name; one that the actor may not see does not exist for them."""
-    found = by_ref(projects(actor), ref)
+    """The project by id or name; one that the actor may not see does not exist for them.
+
+    Raises:
+        ProjectNotFound
+        ProjectAmbiguous: several of the organizations that the actor sees have a project of this name.
+    """
+    as_id = as_uuid(ref)
+    found = list(projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref))[:2])
+    if not found:
+        raise ProjectNotFound(name=ref)
+    if len(found) > 1:
+        raise ProjectAmbiguous(name=ref)
+    return found[0]
+
+
+def project_in(organization: Organization, ref: str) -> Project:
+    """The organization's, by id or name."""
+    found = by_ref(Project.objects.filter(organization=organization, deleted_at=None), ref)
     if found is None:
         raise ProjectNotFound(name=ref)
     return found
 
 
 def organizations(actor: Actor) -> QuerySet[Organization]:
-    """The organizations in which the actor has a role; all for an operator or auditor."""
-    return Organization.objects.all() if actor.sees_all else Organization.objects.filter(pk__in=actor.organization_ids)
+    """The organizations in which the actor has a role; all for whoever has a duty for the platform."""
+    known = Organization.objects.filter(deleted_at=None)
+    return known if actor.sees_all else known.filter(pk__in=actor.organization_ids)
 
 
 def organization_get(actor: Actor, ref: str) -> Organization:
@@ -123,14 +80,105 @@ def organization_get(actor: Actor, ref: str) -> Organization:
     return found
 
 
+def members(organization: Organization) -> QuerySet[Membership]:
+    return Membership.objects.select_related("user").filter(organization=organization)
+
+
+def member_get(organization: Organization, ref: str) -> Membership:
+    """By the user's id or address."""
+    found = by_id(members(organization), ref) or by_user(members(organization), ref)
+    if found is None:
+        raise MemberNotFound(name=ref)
+    return found
+
+
+def by_user(rows: QuerySet[Membership], ref: str) -> Membership | None:
+    user = by_id(User.objects.all(), ref)
+    return rows.filter(user=user).first() if user is not None else rows.filter(user__email__iexact=ref).first()
+
+
+def invitations(organization: Organization) -> QuerySet[Invitation]:
+    """Those that wait."""
+    waiting = Invitation.objects.select_related("organization", "invited_by").filter(
+        accepted_at=None, revoked_at=None, expires_at__gt=clock.now()
+    )
+    return waiting.filter(organization=organization)
+
+
+def invitation_get(organization: Organization, ref: str) -> Invitation:
+    """Also one that does not wait any more, so that revoking twice is harmless."""
+    found = by_id(Invitation.objects.filter(organization=organization), ref)
+    if found is None:
+        raise InvitationNotFound(name=ref)
+    return found
+
+
+def service_accounts(organization: Organization) -> QuerySet[ServiceAccount]:
+    rows = ServiceAccount.objects.select_related("organization").prefetch_related("grants__project")
+    return rows.filter(organization=organization)
+
+
+def service_account_get(organization: Organization, ref: str) -> ServiceAccount:
+    found = by_ref(service_accounts(organization), ref)
+    if found is None:
+        raise ServiceAccountNotFound(name=ref)
+    return found
+
+
+def own_tokens(actor: Actor) -> QuerySet[ApiToken]:
+    """Those of the actor's own user or service account that have not been revoked, wherever they are good."""
+    return _live().filter(_is_of(actor))
+
+
+def own_token_get(actor: Actor, ref: str) -> ApiToken:
+    return _token(_all().filter(_is_of(actor)), ref)
+
+
 def tokens(actor: Actor, project: Project) -> QuerySet[ApiToken]:
     """The project's tokens that have not been revoked."""
-    return ApiToken.objects.filter(project__in=projects(actor).filter(pk=project.pk), revoked_at__isnull=True)
+    return _live().filter(project__in=projects(actor).filter(pk=project.pk))
 
 
 def token_get(actor: Actor, project: Project, token_id: UUID) -> ApiToken:
     """Also a revoked one, so that revoking twice is harmless."""
-    found = ApiToken.objects.filter(project__in=projects(actor).filter(pk=project.pk), pk=token_id).first()
+    return _token(_all().filter(project__in=projects(actor).filter(pk=project.pk)), str(token_id))
+
+
+def tokens_of(account: ServiceAccount) -> QuerySet[ApiToken]:
+    return _live().filter(service_account=account)
+
+
+def organization_tokens(organization: Organization) -> QuerySet[ApiToken]:
+    """Those for its projects and of its service accounts. What its members have for wherever they are members is
+    theirs, and of no use there once they are none."""
+    return _live().filter(_is_good_in(organization))
+
+
+def organization_token_get(organization: Organization, ref: str) -> ApiToken:
+    return _token(_all().filter(_is_good_in(organization)), ref)
+
+
+def _is_good_in(organization: Organization) -> Q:
+    return Q(project__organization=organization) | Q(service_account__organization=organization)
+
+
+def _is_of(actor: Actor) -> Q:
+    """Of nobody, when the actor is neither a user nor a service account."""
+    if actor.service_account_id is not None:
+        return Q(service_account=actor.service_account_id)
+    return Q(user=actor.user_id) if actor.user_id is not None else Q(pk=None)
+
+
+def _all() -> QuerySet[ApiToken]:
+    return ApiToken.objects.select_related("user", "service_account", "project")
+
+
+def _live() -> QuerySet[ApiToken]:
+    return _all().filter(revoked_at=None)
+
+
+def _token(rows: QuerySet[ApiToken], ref: str) -> ApiToken:
+    found = by_id(rows, ref)
     if found is None:
-        raise TokenNotFound(name=str(token_id))
+        raise TokenNotFound(name=ref)
     return found

@@ -1,104 +1,237 @@
-"""Organizations, projects, users and tokens: the writes."""
+"""Organizations, projects, users and memberships: the writes."""
 
-import hashlib
-import secrets
-from datetime import timedelta
-from uuid import UUID
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
-from django.db import transaction
-from django.db.models import Q
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import models, transaction
 
-from controlplane.identity.actor import Actor
-from controlplane.identity.errors import DutiesMixed, NameTaken, RoleNeeded, TokenLifetimeInvalid
+from controlplane.audit.services import record
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import (
+    AddressInvalid,
+    DutiesMixed,
+    LastOwner,
+    NameTaken,
+    OrganizationInUse,
+    ProjectInUse,
+    RoleNeeded,
+)
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
 from controlplane.identity.roles import OFFICER, includes
-from controlplane.identity.selectors import token_get
+from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
-from controlplane.kernel.names import check_name
+from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
 
-TOKEN_LIFETIME_MAX_DAYS = 366
+__all__ = ["token_issue"]
+DEPENDENTS_SHOWN = 10
 
 
 @transaction.atomic
-def organization_create(*, name: str) -> Organization:
-    with refusing("identity_organization_name_taken", NameTaken(field="name", kind=Reason("organization"), name=name)):
-        return Organization.objects.create(name=check_name(name))
+def organization_create(
+    *, name: str, owner: User | None = None, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
+) -> Organization:
+    """`owner` is its first member."""
+    with _organization_named(name):
+        made = Organization.objects.create(name=check_name(name), labels=check_labels(labels or {}))
+    _record(actor, "organization.create", made, name=name)
+    if owner is not None:
+        membership_set(made, user=owner, role=Role.OWNER, actor=actor)
+    return made
 
 
 @transaction.atomic
-def project_create(organization: Organization, *, name: str) -> Project:
-    with refusing("identity_project_name_taken", NameTaken(field="name", kind=Reason("project"), name=name)):
-        return Project.objects.create(organization=organization, name=check_name(name))
+def organization_update(
+    actor: Actor, organization: Organization, *, name: str, labels: Mapping[str, str]
+) -> Organization:
+    organization.name, organization.labels, organization.updated_at = (
+        check_name(name),
+        check_labels(labels),
+        clock.now(),
+    )
+    with _organization_named(name):
+        organization.save(update_fields=["name", "labels", "updated_at"])
+    _record(actor, "organization.update", organization, name=name)
+    return organization
 
 
 @transaction.atomic
-def user_create(*, email: str, is_operator: bool = False, is_auditor: bool = False) -> User:
+def organization_delete(actor: Actor, organization: Organization) -> None:
+    """Its members, tokens and service accounts are nothing any more; what is on record of it stays.
+
+    Raises:
+        OrganizationInUse: it has projects.
+    """
+    Organization.objects.select_for_update().get(pk=organization.pk)
+    left = list(Project.objects.filter(organization=organization, deleted_at=None).values_list("name", flat=True))
+    if left:
+        raise OrganizationInUse(count=len(left), dependents=_told(left))
+    now = clock.now()
+    Organization.objects.filter(pk=organization.pk, deleted_at=None).update(deleted_at=now, updated_at=now)
+    _record(actor, "organization.delete", organization, name=organization.name)
+
+
+def _organization_named(name: str) -> AbstractContextManager[None]:
+    return refusing("identity_organization_name_taken", NameTaken(field="name", kind=Reason("organization"), name=name))
+
+
+@transaction.atomic
+def project_create(
+    organization: Organization, *, name: str, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
+) -> Project:
+    Organization.objects.select_for_update().get(pk=organization.pk)  # so that it is not deleted meanwhile
+    with _project_named(name):
+        made = Project.objects.create(
+            organization=organization, name=check_name(name), labels=check_labels(labels or {})
+        )
+    record(actor, "project.create", made.pk, project_id=made.pk, name=name)
+    return made
+
+
+@transaction.atomic
+def project_update(actor: Actor, project: Project, *, name: str, labels: Mapping[str, str]) -> Project:
+    project.name, project.labels, project.updated_at = check_name(name), check_labels(labels), clock.now()
+    with _project_named(name):
+        project.save(update_fields=["name", "labels", "updated_at"])
+    record(actor, "project.update", project.pk, project_id=project.pk, name=name)
+    return project
+
+
+@transaction.atomic
+def project_delete(actor: Actor, project: Project) -> None:
+    """Its tokens are dead; what is on record of it stays.
+
+    Raises:
+        ProjectInUse: names what is left in it.
+    """
+    Project.objects.select_for_update().get(pk=project.pk)
+    left = sorted(_dependents(project))
+    if left:
+        raise ProjectInUse(count=len(left), dependents=_told(left))
+    now = clock.now()
+    Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=now, updated_at=now)
+    record(actor, "project.delete", project.pk, project_id=project.pk, name=project.name)
+
+
+def _project_named(name: str) -> AbstractContextManager[None]:
+    return refusing("identity_project_name_taken", NameTaken(field="name", kind=Reason("project"), name=name))
+
+
+def _dependents(project: Project) -> Iterator[str]:
+    """`kind/name` of what people have made in the project: whatever has a name and is there, in apps that stand above
+    this one. The rest is on record, and stays."""
+    for relation in Project._meta.related_objects:
+        model = relation.related_model
+        if relation.on_delete is not models.PROTECT or not _has(model, "name"):
+            continue
+        rows = model._default_manager.filter(project=project)
+        if _has(model, "state"):
+            rows = rows.exclude(state="deleted")
+        yield from (f"{model._meta.verbose_name}/{name}" for name in rows.values_list("name", flat=True))
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join([*names[:DEPENDENTS_SHOWN], *(["…"] if len(names) > DEPENDENTS_SHOWN else [])])
+
+
+def _has(model: type[models.Model], field: str) -> bool:
+    return any(each.name == field for each in model._meta.get_fields())
+
+
+@transaction.atomic
+def user_create(
+    *, email: str, is_operator: bool = False, is_auditor: bool = False, is_support: bool = False, actor: Actor = SYSTEM
+) -> User:
+    """
+    Raises:
+        AddressInvalid, NameTaken
+    """
     with refusing("identity_user_email_taken", NameTaken(field="email", kind=Reason("user"), name=email)):
-        return User.objects.create(email=email, is_operator=is_operator, is_auditor=is_auditor)
+        made = User.objects.create(
+            email=check_address(email), is_operator=is_operator, is_auditor=is_auditor, is_support=is_support
+        )
+    record(actor, "user.create", made.pk, duty=made.duty)
+    return made
+
+
+def check_address(email: str) -> str:
+    try:
+        validate_email(email)
+    except ValidationError as exc:
+        raise AddressInvalid(field="email", email=email[:80]) from exc
+    return email
 
 
 @transaction.atomic
-def membership_set(organization: Organization, *, user: User, role: str) -> Membership:
+def membership_set(organization: Organization, *, user: User, role: str, actor: Actor = SYSTEM) -> Membership:
     """Make the user a member in this role; an earlier role is replaced.
 
     Raises:
-        DutiesMixed: who runs or audits the platform does not decide what its customers demand of it.
+        DutiesMixed: who has a duty for the platform does not decide what its customers demand of it.
+        LastOwner: nobody would be left who owns the organization.
     """
-    if role == OFFICER and (user.is_operator or user.is_auditor):
+    Organization.objects.select_for_update().get(pk=organization.pk)  # so that two owners do not both step down
+    if role == OFFICER and user.duty:
         raise DutiesMixed(email=user.email)
-    membership, _ = Membership.objects.update_or_create(
-        organization=organization, user=user, defaults={"role": Role(role)}
+    if role != Role.OWNER:
+        _need_another_owner(organization, user)
+    membership, is_new = Membership.objects.update_or_create(
+        organization=organization, user=user, defaults={"role": Role(role), "updated_at": clock.now()}
     )
+    verb = "member.create" if is_new else "member.update"
+    _record(actor, verb, organization, user=str(user.pk), role=str(membership.role))
     return membership
 
 
 @transaction.atomic
-def token_issue(
-    user: User, *, project: Project | None, name: str, role: str, lifetime: timedelta
-) -> tuple[ApiToken, str]:
-    """A new credential and its secret, which is returned here and never again.
-
-    Raises:
-        TokenLifetimeInvalid: `lifetime` is not within 1 to TOKEN_LIFETIME_MAX_DAYS days.
-        NameTaken: the project has a live token of that name.
+def member_update(actor: Actor, member: Membership, *, role: str) -> Membership:
     """
-    if not timedelta(days=1) <= lifetime <= timedelta(days=TOKEN_LIFETIME_MAX_DAYS):
-        raise TokenLifetimeInvalid(field="lifetime_days", limit_days=TOKEN_LIFETIME_MAX_DAYS)
-    secret = f"andromede_{secrets.token_urlsafe(32)}"
-    with refusing("identity_token_name_taken", NameTaken(field="name", kind=Reason("token"), name=name)):
-        token = ApiToken.objects.create(
-            user=user,
-            project=project,
-            name=check_name(name),
-            role=Role(role),
-            prefix=secret[:15],
-            sha256=hashlib.sha256(secret.encode()).digest(),
-            expires_at=clock.now() + lifetime,
-        )
-    return token, secret
+    Raises:
+        RoleNeeded: only an owner makes, and unmakes, owners; and likewise above and below an admin.
+        DutiesMixed, LastOwner
+    """
+    may_appoint(actor, member.role)
+    may_appoint(actor, role)
+    return membership_set(member.organization, user=member.user, role=role, actor=actor)
 
 
 @transaction.atomic
-def token_create(actor: Actor, project: Project, *, name: str, role: str, lifetime_days: int) -> tuple[ApiToken, str]:
-    """Issue a token to the actor's own user, with at most the actor's own role."""
-    actor.may_write()
-    if not includes(actor.role, role):
-        raise RoleNeeded(role=role)
-    user = User.objects.get(Q(pk=actor.user_id))
-    return token_issue(user, project=project, name=name, role=role, lifetime=timedelta(days=lifetime_days))
-
-
-@transaction.atomic
-def token_revoke(actor: Actor, project: Project, *, token_id: UUID) -> None:
-    """The token stops working at once; revoking it again changes nothing.
+def member_remove(actor: Actor, member: Membership) -> None:
+    """What was issued for the member there gives nothing any more. Everybody may leave.
 
     Raises:
-        RoleNeeded: it is another user's, with a higher role than the actor's.
+        RoleNeeded, LastOwner
     """
-    actor.may_write()
-    token = token_get(actor, project, token_id)
-    if token.user_id != actor.user_id and not includes(actor.role, token.role):
-        raise RoleNeeded(role=token.role)
-    ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=clock.now())
+    Organization.objects.select_for_update().get(pk=member.organization_id)
+    if member.user_id != actor.user_id:
+        may_appoint(actor, member.role)
+    _need_another_owner(member.organization, member.user)
+    member.delete()
+    now = clock.now()
+    theirs = ApiToken.objects.filter(user=member.user_id, project__organization=member.organization_id, revoked_at=None)
+    theirs.update(revoked_at=now, updated_at=now)
+    _record(actor, "member.remove", member.organization, user=str(member.user_id), role=str(member.role))
+
+
+def may_appoint(actor: Actor, role: str) -> None:
+    """An officer is an owner's to appoint, and nobody's to be by an admin's leave.
+
+    Raises:
+        RoleNeeded
+    """
+    if actor.role == Role.OWNER or (actor.role == Role.ADMIN and includes(Role.ADMIN, role)):
+        return
+    raise RoleNeeded(role=Role.OWNER if role in (Role.OWNER, OFFICER) else Role.ADMIN)
+
+
+def _need_another_owner(organization: Organization, user: User) -> None:
+    owners = set(Membership.objects.filter(organization=organization, role=Role.OWNER).values_list("user", flat=True))
+    if owners == {user.pk}:
+        raise LastOwner(email=user.email)
+
+
+def _record(actor: Actor, verb: str, organization: Organization, **facts: str) -> None:
+    record(actor, verb, organization.pk, **{"organization": str(organization.pk), **facts})  # type: ignore[arg-type]

@@ -169,7 +169,7 @@ class Listing:
     def page(self, request: Request, rows: QuerySet[M]) -> Page[M]:
         """The page that the query asks for; raises InvalidParameter."""
         query = request.query_params
-        rows = rows.filter(self._condition(query))
+        rows = rows.filter(self.condition(query))
         total = rows.count() if flag(query, "count") else None
         limit = limit_of(request)
         sort = query.get("sort", self.sorts[0])
@@ -184,7 +184,8 @@ class Listing:
         token = _token(sort, found[limit - 1])
         return Page(found[:limit], token, total, _next_link(request, token))
 
-    def _condition(self, query: QueryDict) -> Q:
+    def condition(self, query: QueryDict) -> Q:
+        """What the filters of the query demand; raises InvalidParameter."""
         condition = Q()
         for name, each in self.filters.items():
             if (text := query.get(name)) is not None:

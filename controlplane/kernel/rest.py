@@ -60,8 +60,9 @@ class NamedTwice(InvalidRequest):
 class Route:
     """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
     come instead; `answers`: other statuses with other answers; `problems`: statuses of problems with members of their
-    own. `query`: parameter → what it means. `upload`: the media type of a body that is taken as bytes. `is_versioned`:
-    it needs If-Match. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its
+    own. `media_types`: in which it may answer besides `media_type`. `query`: parameter → what it means. `upload`: the
+    media type of a body that is taken as bytes. `is_versioned`: it needs If-Match. `is_sensitive`: a read that is
+    recorded as writes are. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its
     services has its own."""
 
     operation_id: str
@@ -74,6 +75,8 @@ class Route:
     upload: str | None = None
     is_versioned: bool = False
     apart: str = ""
+    is_sensitive: bool = False
+    media_types: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
     problems: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
@@ -100,9 +103,23 @@ def route(
             return in_one_transaction(view, request, handler)
 
         handle.route = described  # type: ignore[attr-defined]
-        return handle
+        return _recorded(handle, described)
 
     return decorate
+
+
+def _recorded(handle: Handler, described: Route) -> Handler:
+    """Around all that a route does, its transaction too: the record of a request is there before the work begins. The
+    middleware that gave the request its journal completes it."""
+
+    @functools.wraps(handle)
+    def recorded(view: "View", request: Request, **path: str) -> Any:
+        journal = getattr(request._request, "journal", None)
+        if journal is not None:
+            journal.open(view, request, described)
+        return handle(view, request, **path)
+
+    return recorded
 
 
 def _bodies(described: Route, request: Request) -> tuple[Body, ...]:

@@ -108,10 +108,6 @@ class NodeOut(Out):
 class OperatorView(ActorView):
     """That there are nodes is no secret: a tenant is told that they are an operator's."""
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        self.actor.may_operate()
-
     def node(self) -> Node:
         return selectors.node_get(self.actor, self.kwargs["node"])
 

@@ -1,10 +1,11 @@
-"""Which nodes an operator sees; tenants see none."""
+"""Which nodes whoever runs, supports or audits the platform sees; tenants see none."""
 
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.db import by_ref
 from controlplane.nodes.errors import NodeNotFound
 from controlplane.nodes.models import Incident, Node
@@ -14,9 +15,10 @@ def nodes(actor: Actor) -> QuerySet[Node]:
     """All nodes, with zone and inventory.
 
     Raises:
-        RoleNeeded: the actor is no operator.
+        RoleNeeded: the actor has no duty for the platform.
     """
-    actor.may_operate()
+    if not actor.sees_all:
+        raise RoleNeeded(role="operator")
     return Node.objects.select_related("zone", "inventory")
 
 

@@ -85,9 +85,6 @@ def _set_document(owner: Owner, outcome: Outcome) -> dict[str, Any]:
 class ProjectPolicy(PolicyView, ProjectView):
     """A project's policy, which holds on top of its organization's."""
 
-    def may_change(self) -> None:
-        policies.may_tighten(self.actor, Owner(project=self.project))
-
     @route("policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
         return self.answered(Owner(project=self.project))

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from controlplane.audit import retention as contents
+from controlplane.reconcilers import audit as trail
 from controlplane.reconcilers import capacity_drift as capacity
 from controlplane.reconcilers import drift as places
 from controlplane.reconcilers import evidence_log as evidence
@@ -62,6 +63,11 @@ def evidence_sequence() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.evidence_checkpoint")
 def evidence_checkpoint() -> None:
     evidence.checkpoint()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.audit")
+def audit() -> None:
+    trail.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.retention")

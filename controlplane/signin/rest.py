@@ -7,6 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView
+from controlplane.identity.authorization import rule_of
+from controlplane.identity.errors import NobodyMay
+from controlplane.identity.rights import PUBLIC
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.rest import View
 from controlplane.signin import factors, sessions
@@ -31,11 +34,18 @@ class SignInView(ActorView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if self._is_open():
-            View.initial(self, request, *args, **kwargs)  # nobody is known, who could be asked for a right
+            self._admit_anybody(request, *args, **kwargs)
             return
         super().initial(request, *args, **kwargs)
         if not isinstance(request.auth, Session):
             raise SessionNeeded()
+
+    def _admit_anybody(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Nobody is known who could be asked for a right; as the table has to say."""
+        View.initial(self, request, *args, **kwargs)
+        operation = getattr(self, str(request.method).lower()).route.operation_id
+        if rule_of(operation).roles != PUBLIC:
+            raise NobodyMay(operation=operation)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return [] if self._is_open() else super().get_authenticators()

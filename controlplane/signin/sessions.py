@@ -9,8 +9,8 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
-from controlplane.identity.selectors import actor_for
 from controlplane.kernel import clock
 from controlplane.signin import factors, lockout, passkeys, passwords, secret, selectors, totp
 from controlplane.signin.errors import PasskeyRefused, ProofTooOld, SignInRefused, WrongProof

@@ -56,5 +56,5 @@ def check(method: str, path: str, response: HttpResponse) -> None:
         return
     media_type = response.headers["Content-Type"].split(";")[0]
     assert media_type in responses[status]["content"], (method, template, status, media_type)
-    if "json" in media_type:
+    if media_type.endswith("json"):
         _validator(template, method, status, media_type).validate(json.loads(response.content))

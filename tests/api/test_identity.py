@@ -25,7 +25,7 @@ def test_a_token_is_shown_once_works_and_ends(api: Caller, cloud: Cloud) -> None
     assert {each["name"] for each in api.get("tokens").body["items"]} == {"test", "ci"}
     for _ in range(2):
         assert api.delete(f"tokens/{answer.body['id']}").status == 204
-    assert other.get("instances").problem == (401, "unauthenticated", None)
+    assert other.get("instances").problem == (401, "identity.token.revoked", None)
     assert [each["name"] for each in api.get("tokens").body["items"]] == ["test"]
 
 

@@ -12,10 +12,10 @@ def test_nodes_and_what_they_offer(operator: Caller, cloud: Cloud) -> None:
     assert operator.get("/v1/nodes/node-2").problem == (404, "node.not_found", None)
 
 
-def test_cordon_and_uncordon(operator: Caller, cloud: Cloud) -> None:
+def test_cordon_and_uncordon(operator: Caller, api: Caller, cloud: Cloud) -> None:
     body = operator.post("/v1/nodes/node-1/actions/cordon", {"reason": "its fan"}).body
     assert (body["is_cordoned"], body["cordon_reason"]) == (True, "its fan")
-    answer = operator.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"})
+    answer = api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"})
     assert answer.problem == (409, "placement.no_place", None)
     body = operator.post("/v1/nodes/node-1/actions/uncordon").body
     assert (body["is_cordoned"], body["cordon_reason"]) == (False, "")

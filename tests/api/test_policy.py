@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controlplane.identity.actor import SYSTEM
-from controlplane.identity.models import Project
+from controlplane.identity.models import Project, User
 from controlplane.identity.services import membership_set, token_issue, user_create
 from controlplane.kernel import clock
 from controlplane.placement.models import PolicyProposal, PolicyVersion
@@ -15,7 +15,7 @@ from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
 from tests.services.policies import import_all
-from tests.world import Cloud
+from tests.world import Cloud, make_tenant
 
 HOME = {"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}
 WIDER = HOME | {"value": ["de-rhein-1", "fr-idf-1"]}
@@ -195,8 +195,9 @@ def test_proposals_of_others_are_not_there(api: Caller, olga: Caller, stranger: 
     proposal = proposal_of(olga.put(ORGANIZATION, {"atoms": []}))
     path = f"/v1/policy-proposals/{proposal['id']}"
     assert stranger.get("/v1/policy-proposals").body["items"] == []
-    for answer in (stranger.get(path), stranger.post(f"{path}/actions/approve")):
-        assert answer.problem[:2] == (404, "placement.proposal.not_found")
+    assert stranger.get(path).problem[:2] == (404, "placement.proposal.not_found")
+    other = officer(make_tenant("other").project, "oskar")
+    assert other.post(f"{path}/actions/approve").problem[:2] == (404, "placement.proposal.not_found")
 
 
 def test_an_auditor_reads_all_and_writes_nothing(api: Caller, olga: Caller, cloud: Cloud) -> None:
@@ -299,6 +300,8 @@ def test_a_resource_has_clauses_of_its_own(api: Caller, cloud: Cloud) -> None:
 def test_only_operators_name_a_host(api: Caller, operator: Caller, cloud: Cloud) -> None:
     body = {"name": "data", "size_gib": 1, "host": "node-1"}
     assert api.post("volumes", body).problem[:2] == (403, "identity.role_needed")
+    assert operator.post("volumes", body).problem[:2] == (403, "identity.role_needed"), "no member of the project"
+    membership_set(cloud.tenant.project.organization, user=User.objects.get(is_operator=True), role="member")
     assert operator.post("volumes", body | {"host": "nowhere"}).problem == (400, "placement.unknown_host", "/host")
     assert operator.post("volumes", body).status == 201
 

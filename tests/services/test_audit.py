@@ -28,7 +28,9 @@ def test_a_record_is_neither_changed_nor_deleted(statement: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("table", ["auditrecord", "evidencerecord", "merklenode", "checkpoint", "cosignature"])
+@pytest.mark.parametrize(
+    "table", ["auditrecord", "evidencerecord", "merklenode", "checkpoint", "cosignature", "requestrecord"]
+)
 def test_what_is_append_only_is_not_emptied(table: str) -> None:
     emptying("ENABLE")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:

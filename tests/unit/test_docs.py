@@ -10,10 +10,11 @@ import pytest
 from agents.node import errors
 from agents.node.main import _parser
 from agents.protocol import agent_pb2
+from controlplane.events.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-GENERATED = frozenset({"openapi.json", "states.md", "errors.md"})
+GENERATED = frozenset({"openapi.json", "states.md", "errors.md", "authorization.md"})
 
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -85,6 +86,13 @@ def test_the_settings_are_listed() -> None:
     read = set(SETTING.findall((ROOT / "controlplane/config/settings.py").read_text()))
     listed = set(re.findall(r"^\| `ANDROMEDE_([A-Z_]+)`", (REFERENCE / "settings.md").read_text(), re.MULTILINE))
     assert listed == read
+
+
+def test_the_kinds_of_events_are_listed() -> None:
+    table = (REFERENCE / "events.md").read_text().partition("## Kinds")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z_-]+\.[a-z_-]+)` \| (.+) \| (.*)\|$", table, re.MULTILINE)
+    listed = {kind: (meaning, tuple(re.findall(r"`([a-z_]+)`", data))) for kind, meaning, data in rows}
+    assert listed == {kind: (known.meaning, known.data) for kind, known in KINDS.items()}
 
 
 def test_the_commands_are_listed() -> None:

@@ -30,6 +30,8 @@ from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.core.signed import Signed, of_envelope
 from controlplane.placement.core.trust import Charter, DenyList, Floor, Keyring, Keyset, read_charter
 
+from . import audited
+from .audited import Batch
 from .authority import Authority, Untrusted
 from .exported import MAX, Envelope
 from .keys import Verify, verifier, verifier_of
@@ -139,6 +141,7 @@ class Judge:
     numbers: set[tuple[str, int]] = field(default_factory=set)  # of receipts: node and number
     newest: dict[str, tuple[int, datetime]] = field(default_factory=dict)  # of each node: number, and when recorded
     checked: dict[str, int] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)  # of requests, by the record that has them
 
     def platform(self, sources: Sequence[Source]) -> None:
         """What concerns everybody, whole and in order: keys first, since they say who may state facts."""
@@ -152,6 +155,10 @@ class Judge:
         self._all(sources, {"permit": self._permit})
         self._all(sources, {"cosignature": self._cosignature})
         self._all(sources, {"receipt": self._receipt})
+        self._all(sources, {audited.KIND: self._audit})
+
+    def _audit(self, source: Source) -> None:
+        self.batches[source.envelope.id] = audited.read_batch(source.envelope.body, source.envelope.at)
 
     def _all(self, sources: Iterable[Source], checks: Mapping[str, Callable[[Source], None]]) -> None:
         for source in sources:

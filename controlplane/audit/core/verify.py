@@ -1,6 +1,6 @@
 """Verify an export of evidence, offline. Python 3.11 or later, without any other software.
 
-    python3 verify.py EXPORT.tar [--log-key KEY] [--root-key FILE]… [--witness KEY]… [--witnesses N]
+    python3 verify.py EXPORT.tar [--log-key KEY] [--root-key FILE]… [--witness KEY]… [--witnesses N] [--audit FILE]
 
 Without keys of your own, the ones that the export brings are used: then it is shown that the export is consistent, and
 not whose it is. Exit status 0: nothing against it · 1: something is, each fault on a line · 2: not an export.
@@ -17,8 +17,9 @@ from controlplane.kernel.reasons import Reason
 from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.signed import BadDocument, Signed
 
-from . import ed25519, exported
+from . import audited, ed25519, exported
 from .archive import MANIFEST_NAME, Archive, NotAnExport
+from .audited import Batch
 from .authority import Authority
 from .checkpoints import TreeHead, cosignatures, parse_head, verify_cosignature
 from .exported import Manifest
@@ -53,8 +54,9 @@ class Findings:
         self.faults.append(f"{place}: {problem}")
 
 
-def verify(archive: Archive, pins: Pins) -> Findings:
-    """
+def verify(archive: Archive, pins: Pins, audit: Iterable[bytes] | None = None) -> Findings:
+    """`audit`: the lines of an export of requests, which the archive's records must cover.
+
     Raises:
         NotAnExport: the file ends before its contents do.
     """
@@ -64,7 +66,10 @@ def verify(archive: Archive, pins: Pins) -> Findings:
     except ValueError as exc:
         findings.fault(MANIFEST_NAME, f"is damaged, so that nothing else can be judged: {exc}")
         return findings
-    _Verification(archive, manifest, signed, pins, findings).run()
+    verification = _Verification(archive, manifest, signed, pins, findings)
+    verification.run()
+    if audit is not None:
+        verification.check_audit(audit)
     return findings
 
 
@@ -76,6 +81,7 @@ class _Verification:
     pins: Pins
     findings: Findings
     witnessed: dict[str, list[tuple[int, datetime]]] = field(default_factory=dict)  # by name: sizes, and when
+    batches: dict[str, Batch] = field(default_factory=dict)  # of requests, by the record that has them
 
     def run(self) -> None:
         log = self.pins.log or self.manifest.log
@@ -91,8 +97,43 @@ class _Verification:
         later = self._read(exported.LATER_RECORDS, head)
         Streams(self.manifest, self.findings.fault, platform, earlier=earlier, own=own, later=later).check()
         judge = self._judge(platform, [*earlier, *own])
+        self.batches = judge.batches
         self._check_witnesses(own)
         self._summarize(log, judge)
+
+    def check_audit(self, lines: Iterable[bytes]) -> None:
+        """Each request as the log covers it; and of how many batches all requests are there."""
+        seen: dict[str, set[int]] = {}
+        young = 0
+        for number, raw in enumerate(lines, start=1):
+            try:
+                line = audited.read_line(raw)
+                covered = line.covered
+                if covered is None:
+                    young += 1
+                    continue
+                problem = self._audit_problem(line, covered, seen)
+            except (ValueError, RecursionError) as exc:
+                problem = f"the line is damaged: {exc}"
+            if problem:
+                self.findings.fault(f"audit:{number}", problem)
+        whole = sum(len(places) == self.batches[record].count for record, places in seen.items())
+        held = sum(map(len, seen.values()))
+        say = self.findings.facts.append
+        say(f"audit: {held} requests as the log has them, {young} too young to be in it")
+        say(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
+
+    def _audit_problem(self, line: audited.Line, covered: audited.Covered, seen: dict[str, set[int]]) -> str:
+        batch = self.batches.get(covered.record)
+        if batch is None:
+            return f"the record {covered.record}, which covers it, is not in this export of evidence"
+        if not audited.is_covered(line, covered, batch):
+            return "the log has not this request, or it was changed"
+        places = seen.setdefault(covered.record, set())
+        if covered.index in places:
+            return "the request stands here twice"
+        places.add(covered.index)
+        return ""
 
     def _check_files(self) -> None:
         self.archive.locate(self.manifest.files)
@@ -247,7 +288,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--witnesses counts those that you know: give each one's key with --witness")
     try:
         with Path(options.export).open("rb") as file:
-            findings = verify(Archive(file), _pins(options))
+            audit = Path(options.audit).read_bytes().splitlines() if options.audit else None
+            findings = verify(Archive(file), _pins(options), audit)
     except (NotAnExport, NoteError, OSError) as exc:
         sys.stderr.write(f"{options.export}: {exc}\n")
         return 2
@@ -286,6 +328,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-key", help="the log's key as you know it: NAME+ID+BASE64")
     parser.add_argument("--root-key", action="append", default=[], help="a file with the root key as you know it (PEM)")
     parser.add_argument("--witness", action="append", default=[], help="a witness that you trust: NAME+ID+BASE64")
+    parser.add_argument("--audit", help="an export of requests (JSON Lines), to be checked against this one")
     parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have signed")
     return parser
 

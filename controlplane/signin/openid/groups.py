@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.errors import DutiesMixed
 from controlplane.identity.models import Membership, Organization
-from controlplane.identity.roles import OFFICER, RANK
+from controlplane.identity.roles import INCLUDES, OFFICER, includes
 from controlplane.identity.services import membership_set
+from controlplane.kernel import clock
 from controlplane.kernel.reasons import Reason
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.models import GivenMembership, Identity
@@ -14,22 +16,22 @@ from controlplane.signin.openid.providers import Grant
 
 
 def roles_by_organization(grants: Sequence[Grant]) -> dict[str, str]:
-    """Of several roles in one organization the highest.
+    """Of several roles in one organization the one that includes the others.
 
     Raises:
-        OpenIdRefused: one is that of a sovereignty officer, which is held alone.
+        OpenIdRefused: none does, and one person has one role.
     """
     roles: dict[str, str] = {}
-    for grant in grants:
+    for grant in sorted(grants, key=lambda grant: len(INCLUDES[grant.role])):
         held = roles.get(grant.organization, grant.role)
-        if OFFICER in (held, grant.role) and held != grant.role:
+        if not includes(grant.role, held):
             raise OpenIdRefused(
                 reason=Reason(
                     "its groups give you two duties in {organization} that one person cannot have.",
                     organization=grant.organization,
                 )
             )
-        roles[grant.organization] = max(held, grant.role, key=lambda role: RANK.get(role, 0))  # type: ignore[call-overload]
+        roles[grant.organization] = grant.role
     return roles
 
 
@@ -48,11 +50,22 @@ def synchronise(actor: Actor, identity: Identity, roles: dict[str, str]) -> None
         if before is None and Membership.objects.filter(organization=organization, user=user).exists():
             continue
         if before is None or before.membership.role != role:
-            membership = membership_set(organization, user=user, role=role)
-            GivenMembership.objects.get_or_create(identity=identity, membership=membership)
+            membership = _give(identity, organization, role, before)
             record(actor, "membership.set_by_group", membership.pk, organization=organization.name, role=role)
     for gone in given.values():
         _take(actor, gone)
+
+
+def _give(identity: Identity, organization: Organization, role: str, before: GivenMembership | None) -> Membership:
+    """Whoever rules the groups may also leave an organization without an owner."""
+    if before is None:
+        made = membership_set(organization, user=identity.user, role=role)
+        GivenMembership.objects.create(identity=identity, membership=made)
+        return made
+    if role == OFFICER and identity.user.duty:
+        raise DutiesMixed(email=identity.user.email)
+    Membership.objects.filter(pk=before.membership_id).update(role=role, updated_at=clock.now())
+    return before.membership
 
 
 def take_all(actor: Actor, identity: Identity) -> None:

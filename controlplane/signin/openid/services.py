@@ -18,9 +18,9 @@ from httpx import URL
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_for
 from controlplane.identity.errors import NameTaken
 from controlplane.identity.models import User
-from controlplane.identity.selectors import actor_for
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id

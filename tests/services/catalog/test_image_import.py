@@ -17,12 +17,13 @@ from pytest_django import Settings
 
 from controlplane.catalog import image_source
 from controlplane.catalog.errors import ImageSourceUnavailable
-from controlplane.catalog.image_source import is_public
 from controlplane.catalog.models import Image
 from controlplane.catalog.selectors import usable_image
 from controlplane.catalog.services import NewImage, image_create, image_delete
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
+from controlplane.kernel import outbound
+from controlplane.kernel.outbound import is_public
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.workflows import image_import
@@ -202,11 +203,11 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     resolve = socket.getaddrinfo
     answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", site.server_address)]]
     monkeypatch.setattr(
-        image_source.socket,
+        outbound.socket,
         "getaddrinfo",
         lambda host, *more, **options: answers.pop() if host == "images.example" else resolve(host, *more, **options),
     )
-    monkeypatch.setattr(image_source, "is_public", lambda _: True)
+    monkeypatch.setattr(outbound, "is_public", lambda _: True)
 
     with image_source.fetch(site.url("/disk", host="images.example")) as chunks:
         assert b"".join(chunks) == disk.read_bytes()

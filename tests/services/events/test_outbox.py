@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from controlplane.audit.services import record
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete, instance_power_off, power_settle
-from controlplane.events import kinds, services
+from controlplane.events import hints, kinds, services
 from controlplane.events.models import Event
 from controlplane.events.services import emit
 from controlplane.identity.actor import SYSTEM
@@ -80,6 +81,28 @@ def test_deeds_are_told_and_others_of_the_trail_are_not() -> None:
     assert (event.kind, event.resource_name, event.data) == ("network.created", "lan", {"cidr": "10.0.0.0/24"})
     network_delete(tenant.actor, network)
     assert told() == ["network.created", "network.deleted"]
+
+
+@pytest.mark.django_db
+def test_a_transaction_gives_one_hint_however_much_it_tells(
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks() as after_commit:
+        for _ in range(3):
+            emit(None, "network.created", new_id(), project_id=None)
+    assert after_commit == [hints.wake]
+
+
+@pytest.mark.django_db
+def test_the_hint_is_given_also_when_the_first_to_ask_for_it_was_rolled_back(
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks() as after_commit:
+        with pytest.raises(LookupError), transaction.atomic():
+            emit(None, "network.created", new_id(), project_id=None)
+            raise LookupError
+        emit(None, "network.created", new_id(), project_id=None)
+    assert after_commit == [hints.wake]
 
 
 @pytest.mark.django_db

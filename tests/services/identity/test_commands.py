@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 
+from controlplane.identity.errors import TokenRevoked
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.identity.selectors import actor_of
 from controlplane.kernel import clock
@@ -83,7 +84,8 @@ def test_a_token_is_replaced_when_asked(acme: Console) -> None:
 
     second = acme(*arguments, "--replace")
 
-    assert actor_of(first) is None
+    with pytest.raises(TokenRevoked):
+        actor_of(first)
     assert actor_of(second) is not None
 
 
@@ -99,6 +101,8 @@ def test_a_token_is_replaced_when_asked(acme: Console) -> None:
     ],
 )
 def test_a_token_gives_no_more_than_the_present_membership(acme: Console, role: str, later: str, good_for: str) -> None:
+    acme("create_user", "olga@acme.example")
+    acme("add_member", "acme", "olga@acme.example", "owner")
     acme("add_member", "acme", "ada@acme.example", role)
     secret = acme("create_token", "ada@acme.example", "--project", "web", "--name", "laptop", "--role", role)
     acme("add_member", "acme", "ada@acme.example", later)
@@ -109,15 +113,26 @@ def test_a_token_gives_no_more_than_the_present_membership(acme: Console, role: 
     assert actor_of(secret) is None
 
 
-def test_an_operators_token_of_a_project_needs_no_membership(acme: Console) -> None:
+def test_an_operator_is_in_a_project_only_as_a_member(acme: Console) -> None:
     acme("create_user", "op@example.org", "--operator")
-    actor = actor_of(acme("create_token", "op@example.org", "--project", "web", "--name", "x", "--role", "admin"))
+    arguments = ("create_token", "op@example.org", "--project", "web", "--name", "x", "--role", "viewer")
+    with pytest.raises(CommandError, match="is no member of acme"):
+        acme(*arguments)
+    acme("add_member", "acme", "op@example.org", "viewer")
+    actor = actor_of(acme(*arguments))
     assert actor is not None
-    assert (actor.role, actor.is_operator) == ("admin", False)
-    ApiToken.objects.update(role="sovereignty_officer")
-    secret = acme("create_token", "op@example.org", "--project", "web", "--name", "y")
-    ApiToken.objects.filter(name="y").update(role="sovereignty_officer")
-    assert actor_of(secret) is None
+    assert (actor.role, actor.is_operator) == ("viewer", False)
+
+
+@pytest.mark.parametrize("duty", ["operator", "auditor", "support"])
+def test_a_duty_for_the_platform_is_one(console: Console, duty: str) -> None:
+    first = console("create_user", "op@example.org", f"--{duty}")
+    assert console("create_user", "op@example.org", f"--{duty}") == first
+    with pytest.raises(CommandError, match=f"with {duty} duty"):
+        console("create_user", "op@example.org")
+    actor = actor_of(console("create_token", "op@example.org", "--name", "console"))
+    assert actor is not None
+    assert (actor.role, actor.sees_all, actor.is_operator) == (duty, True, duty == "operator")
 
 
 @pytest.mark.parametrize(
@@ -126,10 +141,10 @@ def test_an_operators_token_of_a_project_needs_no_membership(acme: Console) -> N
         (("create_organization", "Acme Inc"), "not a valid name"),
         (("create_project", "nobody", "web"), "There is no organization 'nobody'"),
         (("create_user", "ada"), "not an e-mail address"),
-        (("create_user", "ada@acme.example", "--operator"), "is no operator"),
+        (("create_user", "ada@acme.example", "--operator"), "with no duty"),
         (("add_member", "acme", "eve@acme.example", "member"), "There is no user"),
         (("add_member", "acme", "ada@acme.example", "king"), "invalid choice"),
-        (("create_token", "ada@acme.example", "--name", "x"), "no operator"),
+        (("create_token", "ada@acme.example", "--name", "x"), "no duty for the platform"),
         (("create_token", "ada@acme.example", "--project", "shop", "--name", "x"), "There is no project 'shop'"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--role", "admin"), "only member"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--days", "0"), "1 to 366 days"),

@@ -4,12 +4,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import project_named, user_with
 from controlplane.identity.models import ApiToken, Membership, Project, Role, User
-from controlplane.identity.roles import OFFICER, includes
-from controlplane.identity.services import TOKEN_LIFETIME_MAX_DAYS, token_issue
-from controlplane.kernel import clock
+from controlplane.identity.roles import includes
+from controlplane.identity.tokens import TOKEN_LIFETIME_MAX_DAYS, token_issue, tokens_revoke
 
 
 class Command(OperatorCommand):
@@ -17,7 +17,9 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
-        parser.add_argument("--project", help="[ORGANIZATION/]PROJECT; without it, for an operator or an auditor")
+        parser.add_argument(
+            "--project", help="[ORGANIZATION/]PROJECT; without it, for the user's duty for the platform"
+        )
         parser.add_argument("--name", required=True)
         parser.add_argument("--role", choices=Role.values, default=Role.MEMBER)
         parser.add_argument("--days", type=int, default=90, help=f"its lifetime, up to {TOKEN_LIFETIME_MAX_DAYS}")
@@ -30,7 +32,7 @@ class Command(OperatorCommand):
         _check_right(user, project, options["role"])
         namesakes = ApiToken.objects.filter(user=user, project=project, name=options["name"], revoked_at__isnull=True)
         if options["replace"]:
-            namesakes.update(revoked_at=clock.now())
+            tokens_revoke(SYSTEM, namesakes)
         elif namesakes.exists():
             raise CommandError(f"{user.email} has a live token {options['name']!r} there. Replace it with --replace.")
         lifetime = timedelta(days=min(options["days"], TOKEN_LIFETIME_MAX_DAYS + 1))
@@ -45,10 +47,8 @@ class Command(OperatorCommand):
 def _check_right(user: User, project: Project | None, role: str) -> None:
     """A token has at most the role of its user. Raises CommandError."""
     if project is None:
-        if not (user.is_operator or user.is_auditor):
-            raise CommandError(f"{user.email} is no operator: name a project with --project.")
-        return
-    if user.is_operator and role != OFFICER:
+        if not user.duty:
+            raise CommandError(f"{user.email} has no duty for the platform: name a project with --project.")
         return
     membership = Membership.objects.filter(organization=project.organization, user=user).first()
     if membership is None:

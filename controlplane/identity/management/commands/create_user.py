@@ -6,6 +6,7 @@ from django.core.validators import validate_email
 
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.models import User
+from controlplane.identity.roles import PLATFORM
 from controlplane.identity.services import user_create
 
 
@@ -16,19 +17,21 @@ class Command(OperatorCommand):
         parser.add_argument("email")
         duty = parser.add_mutually_exclusive_group()
         duty.add_argument("--operator", action="store_true", help="one who operates the platform")
+        duty.add_argument(
+            "--support", action="store_true", help="one who reads what tenants have, but not what is in it"
+        )
         duty.add_argument("--auditor", action="store_true", help="one who reads all of the platform and writes nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        email, is_operator, is_auditor = options["email"], options["operator"], options["auditor"]
+        email = options["email"]
+        marks = {f"is_{duty}": options[duty] for duty in PLATFORM}
         try:
             validate_email(email)
         except ValidationError as exc:
             raise CommandError(f"{email!r} is not an e-mail address.") from exc
         found = User.objects.filter(email=email).first()
-        if found and found.is_operator != is_operator:
-            raise CommandError(f"{email} is there already and is {'an' if found.is_operator else 'no'} operator.")
-        if found and found.is_auditor != is_auditor:
-            raise CommandError(f"{email} is there already and is {'an' if found.is_auditor else 'no'} auditor.")
-        user = found or user_create(email=email, is_operator=is_operator, is_auditor=is_auditor)
+        if found and any(getattr(found, mark) != wanted for mark, wanted in marks.items()):
+            raise CommandError(f"{email} is there already, with {found.duty or 'no'} duty for the platform.")
+        user = found or user_create(email=email, **marks)
         self.say(f"The user {email} {'was there already' if found else 'was made'}.")
         self.stdout.write(str(user.pk))

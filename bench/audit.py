@@ -1,0 +1,93 @@
+"""What the record of requests adds to a write: the same PATCH of a network with the record, without it (the floor), and
+with one whose two statements are waited for until they are on the disk, in turns. In this process, with a PostgreSQL of
+its own that flushes to disk.
+
+`ARGS="--rounds 500"` takes fewer.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.common import report, spread
+from scripts import services
+from scripts.stack import ROOT, Stack
+
+ROUNDS = 2_000
+JOURNAL = "controlplane.api.journal.JournalMiddleware"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = parser.parse_args()
+    stack = Stack(ROOT / "var" / "bench-audit")
+    stack.stop()
+    shutil.rmtree(stack.var, ignore_errors=True)
+    stack.var.mkdir(parents=True)
+    (stack.var / "secret-key").write_text("of no use to anybody")
+    try:
+        services.start(stack.var, is_durable=True)
+        environment = stack.environment()
+        os.environ.clear()
+        os.environ.update(environment)
+        stack.manage("migrate", "--verbosity", "0")
+        import django
+
+        django.setup()
+        report(measure(arguments.rounds))
+    finally:
+        stack.stop()
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    from controlplane.audit import requests
+    from controlplane.audit.models import RequestRecord
+    from controlplane.network.services import network_create
+    from tests.world import make_tenant
+
+    tenant = make_tenant("bench")
+    network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
+    recorded, floor = caller(has_journal=True), caller(has_journal=False)
+    lazily = requests.LAZILY
+    taken: dict[str, list[float]] = {"recorded": [], "floor": [], "waited_for": []}
+    for number in range(-50, rounds):
+        for name, call in (("floor", floor), ("recorded", recorded), ("waited_for", recorded)):
+            requests.LAZILY = "" if name == "waited_for" else lazily
+            started = time.perf_counter()
+            call(number)
+            if number >= 0:
+                taken[name].append(time.perf_counter() - started)
+    assert RequestRecord.objects.filter(outcome="succeeded").count() == 2 * (rounds + 50)
+    found: dict[str, Any] = {name: spread(times) for name, times in taken.items()}
+    for name in ("recorded", "waited_for"):
+        added = sorted(a - b for a, b in zip(taken[name], taken["floor"], strict=True))
+        found[name]["added_p50_ms"] = round(1000 * added[len(added) // 2], 2)
+    return found
+
+
+def caller(*, has_journal: bool) -> Callable[[int], None]:
+    """One that calls the API in this process, through the middleware of its own."""
+    from django.conf import settings
+    from django.test import Client, override_settings
+
+    client = Client(headers={"Authorization": "Bearer bench"})
+    chain = [each for each in settings.MIDDLEWARE if has_journal or each != JOURNAL]
+    with override_settings(MIDDLEWARE=chain, ALLOWED_HOSTS=["testserver"]):
+        client.handler.load_middleware()
+    settings.ALLOWED_HOSTS = ["testserver"]
+
+    def call(number: int) -> None:
+        body = json.dumps({"labels": {"number": f"n{number}"}})
+        answer = client.patch("/v1/projects/bench/networks/lan", body, content_type="application/json")
+        assert answer.status_code == 200, answer.content
+
+    return call
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""Who did what: the requests of a project, of an organization or of all, their deeds, and exports."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from controlplane.audit import trail
+from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
+from controlplane.identity.actor import Actor
+from controlplane.identity.api import ActorView, OrganizationView, ProjectView
+from controlplane.kernel.fields import Out
+from controlplane.kernel.listing import (
+    Filter,
+    Listing,
+    among,
+    contains_id,
+    created_after,
+    exactly,
+    has_id,
+    invalid,
+    moment,
+)
+from controlplane.kernel.reasons import Reason
+from controlplane.kernel.rest import route
+
+JSON_LINES, CSV = "application/jsonl", "text/csv"
+FORMATS = ("jsonl", "csv")
+FILTERS = {
+    "actor": has_id("user_id", "What this user asked for."),
+    "credential": has_id("credential_id", "What was asked for with this credential."),
+    "verb": exactly("verb", "The operationId of the route, such as instance_create."),
+    "resource": contains_id("resource_ids", "What was about this resource."),
+    "operation": has_id("operation_id", "What began this operation."),
+    "request_id": exactly("request_id", "The request with this X-Request-Id."),
+    "outcome": among("outcome", Outcome.values),
+    "completed_after": Filter(lambda text: Q(completed_at__gt=moment(text)), "Completed after this moment (RFC 3339)."),
+    "completed_before": Filter(
+        lambda text: Q(completed_at__lt=moment(text)), "Completed before this moment (RFC 3339)."
+    ),
+}
+REQUESTS = Listing(FILTERS, sorts=("-completed_at", "completed_at"))
+DEEDS = Listing(
+    {
+        "actor": has_id("user_id", "What this user did."),
+        "verb": exactly("verb", "What was done, such as instance.create."),
+        "resource": has_id("resource_id", "What was done with this resource."),
+        "created_after": created_after(),
+    },
+    sorts=("-created_at", "created_at"),
+)
+EXPORT: dict[str, Any] = {
+    "media_type": JSON_LINES,
+    "media_types": (CSV,),
+    "is_sensitive": True,
+    "query": {
+        **{name: each.description for name, each in FILTERS.items()},
+        "format": "jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.",
+    },
+}
+
+
+class DeedOut(Out):
+    """Something that was done. `actor` null: by the platform itself."""
+
+    verb = serializers.CharField()
+    resource = serializers.UUIDField(source="resource_id")
+    project = serializers.UUIDField(source="project_id", allow_null=True)
+    actor = serializers.UUIDField(source="user_id", allow_null=True)
+    credential = serializers.UUIDField(source="credential_id", allow_null=True)
+    request_id = serializers.CharField(allow_blank=True)
+    facts = serializers.DictField()
+    created_at = serializers.DateTimeField()
+
+
+class PartOut(Out):
+    """Who or with what: `name` is the email or the token's name, if it is still there."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField(allow_null=True)
+
+
+class RequestRecordOut(Out):
+    """`verb` is the operationId of the route; `outcome` unknown: whoever worked on it died. `deeds`: what was done, in
+    the words of those who did it. `is_in_evidence`: the evidence log covers it."""
+
+    id = serializers.UUIDField()
+    opened_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField()
+    actor = serializers.SerializerMethodField()
+    credential = serializers.SerializerMethodField()
+    organization = serializers.UUIDField(source="organization_id", allow_null=True)
+    project = serializers.UUIDField(source="project_id", allow_null=True)
+    address = serializers.CharField(allow_null=True)
+    request_id = serializers.CharField()
+    verb = serializers.CharField()
+    method = serializers.CharField()
+    path = serializers.CharField()
+    is_dry_run = serializers.BooleanField()
+    outcome = serializers.ChoiceField(Outcome.values)
+    status = serializers.IntegerField(allow_null=True)
+    error_code = serializers.CharField(allow_blank=True)
+    operation = serializers.UUIDField(source="operation_id", allow_null=True)
+    resources = serializers.ListField(child=serializers.UUIDField(), source="resource_ids")
+    duration_ms = serializers.IntegerField(allow_null=True)
+    deeds = serializers.SerializerMethodField()
+    is_in_evidence = serializers.SerializerMethodField()
+
+    @extend_schema_field(PartOut(allow_null=True))
+    def get_actor(self, record: RequestRecord) -> dict[str, Any] | None:
+        return self._part("emails", record.user_id)
+
+    @extend_schema_field(PartOut(allow_null=True))
+    def get_credential(self, record: RequestRecord) -> dict[str, Any] | None:
+        return self._part("credentials", record.credential_id)
+
+    @extend_schema_field(DeedOut(many=True))
+    def get_deeds(self, record: RequestRecord) -> list[dict[str, Any]]:
+        return DeedOut(self.context["deeds"][record.pk], many=True).data  # type: ignore[return-value]
+
+    def get_is_in_evidence(self, record: RequestRecord) -> bool:
+        return record.evidence_id is not None
+
+    def _part(self, names: str, id_: UUID | None) -> dict[str, Any] | None:
+        return {"id": str(id_), "name": self.context[names].get(id_)} if id_ is not None else None
+
+
+class TrailView(APIView):
+    """What the three levels have in common."""
+
+    actor: Actor
+
+    def listed(self, request: Request, rows: QuerySet[RequestRecord]) -> Response:
+        page = REQUESTS.page(request, rows)
+        return page.answer(RequestRecordOut, context=trail.about(page.rows))
+
+    def exported(self, request: Request, rows: QuerySet[RequestRecord]) -> StreamingHttpResponse:
+        wanted = request.query_params.get("format", FORMATS[0])
+        if wanted not in FORMATS:
+            raise invalid("format", Reason("it must be one of {known}.", known=", ".join(FORMATS)))
+        rows = rows.filter(REQUESTS.condition(request.query_params))
+        is_table = wanted == "csv"
+        parts: Iterator[bytes] = trail.exported(rows, trail.as_csv if is_table else trail.as_json_lines)
+        name = f'attachment; filename="audit.{wanted}"'
+        return StreamingHttpResponse(
+            chain([trail.csv_header()], parts) if is_table else parts,
+            content_type=f"{CSV}; charset=utf-8" if is_table else JSON_LINES,
+            headers={"Content-Disposition": name},
+        )
+
+
+class ProjectTrail(TrailView, ProjectView):
+    """What was asked for in the project, by whom, from where, and what came of it; by the time of its completion."""
+
+    @route("audit_list", RequestRecordOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        return self.listed(request, trail.of_project(self.project))
+
+
+class ProjectExport(TrailView, ProjectView):
+    """The same as a file, from the first on, with the places in the evidence log that cover it."""
+
+    @route("audit_export", **EXPORT)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.exported(request, trail.of_project(self.project))
+
+
+class ProjectDeeds(ProjectView):
+    """What was done in the project, also by the platform itself."""
+
+    @route("audit_deed_list", DeedOut, listing=DEEDS)
+    def get(self, request: Request) -> Response:
+        return DEEDS.page(request, trail.deeds_of_project(self.project)).answer(DeedOut)
+
+
+class OrganizationTrail(TrailView, OrganizationView):
+    """What was asked for in all projects of the organization; for its owners, admins and sovereignty officers."""
+
+    @route("organization_audit_list", RequestRecordOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        return self.listed(request, trail.of_organization(self.actor, self.organization))
+
+
+class OrganizationExport(TrailView, OrganizationView):
+    """The same as a file."""
+
+    @route("organization_audit_export", **EXPORT)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.exported(request, trail.of_organization(self.actor, self.organization))
+
+
+class OrganizationDeeds(OrganizationView):
+    """What was done in all projects of the organization."""
+
+    @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
+    def get(self, request: Request) -> Response:
+        rows: QuerySet[AuditRecord] = trail.deeds_of_organization(self.actor, self.organization)
+        return DEEDS.page(request, rows).answer(DeedOut)
+
+
+class PlatformTrail(TrailView, ActorView):
+    """What was asked for anywhere; for operators and auditors."""
+
+    @route("platform_audit_list", RequestRecordOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        return self.listed(request, trail.of_platform(self.actor))
+
+
+class PlatformExport(TrailView, ActorView):
+    """The same as a file."""
+
+    @route("platform_audit_export", **EXPORT)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.exported(request, trail.of_platform(self.actor))
+
+
+class PlatformDeeds(ActorView):
+    """What was done anywhere."""
+
+    @route("platform_audit_deed_list", DeedOut, listing=DEEDS)
+    def get(self, request: Request) -> Response:
+        return DEEDS.page(request, trail.deeds_of_platform(self.actor)).answer(DeedOut)

@@ -1,0 +1,163 @@
+"""From a credential to its Actor."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q
+
+from controlplane.identity.actor import Actor, Scope
+from controlplane.identity.errors import ServiceAccountDisabled, TokenExpired, TokenRevoked
+from controlplane.identity.models import ApiToken, Grant, Membership, Organization, ServiceAccount, User
+from controlplane.identity.roles import AUDITOR, NO_ROLE, OPERATOR, SUPPORT, capped
+from controlplane.kernel import clock
+
+LAST_USE_RESOLUTION = timedelta(minutes=1)
+OWNERS = ("user", "project__organization", "service_account__organization")
+
+
+def token_of(secret: str) -> ApiToken | None:
+    """With its owner; also one that is not good any more."""
+    digest = hashlib.sha256(secret.encode()).digest()
+    return ApiToken.objects.select_related(*OWNERS).filter(sha256=digest).first()
+
+
+def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -> Actor | None:
+    """The actor whose live token has this secret; None: it is nobody's. Notes the token's use, and where from, once a
+    minute at most.
+
+    A token gives no more than its owner's present roles do, and nothing when there are none: whoever leaves or changes
+    duty takes along what was issued before.
+
+    Raises:
+        TokenExpired, TokenRevoked, ServiceAccountDisabled: only who has the secret learns that.
+    """
+    token = token_of(secret)
+    if token is None:
+        return None
+    now = clock.now()
+    _need_live(token, now)
+    actor = actor_by(token, request_id=request_id)
+    if actor is not None:
+        _note_use(token, now, address)
+    return actor
+
+
+def actor_by(token: ApiToken, *, request_id: str = "") -> Actor | None:
+    """What a live token is good for now; None: for nothing."""
+    if token.service_account is not None:
+        return _of_account(token, token.service_account, request_id)
+    if token.project is not None:
+        return _of_project(token, request_id)
+    assert token.user is not None
+    memberships = _capped(token, _memberships(token.user))
+    duty = token.user.duty if token.is_platform else NO_ROLE
+    if not memberships and not duty:
+        return None
+    return replace(_person(token.user, duty, memberships, token.pk, request_id), scope=scope_of(token))
+
+
+def actor_for(user: User, *, credential_id: UUID, request_id: str = "") -> Actor:
+    """The user with all that they are now, by a credential that is for no project, such as a session."""
+    return _person(user, user.duty, _memberships(user), credential_id, request_id)
+
+
+def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
+    """A person with the duty that they have now: in the organization, or (None) for the platform. Without one, they
+    may do nothing."""
+    user = User.objects.filter(Q(pk=user_id)).first()
+    member = Membership.objects.filter(Q(user_id=user_id), organization=organization).first()
+    return Actor(
+        user_id=user_id,
+        credential_id=None,
+        project_id=None,
+        role=member.role if member is not None else NO_ROLE,
+        is_operator=organization is None and user is not None and user.is_operator,
+        organization_id=organization.pk if organization is not None else None,
+    )
+
+
+def scope_of(token: ApiToken) -> Scope:
+    project_ids = token.project_ids if token.project_id is None else [token.project_id]
+    return Scope.of(token.verbs, token.kinds, project_ids)
+
+
+def _person(user: User, duty: str, memberships: Mapping[UUID, str], credential_id: UUID, request_id: str) -> Actor:
+    return Actor(
+        user_id=user.pk,
+        credential_id=credential_id,
+        project_id=None,
+        role=duty,
+        is_operator=duty == OPERATOR,
+        request_id=request_id,
+        is_auditor=duty == AUDITOR,
+        is_support=duty == SUPPORT,
+        memberships=memberships,
+    )
+
+
+def _of_project(token: ApiToken, request_id: str) -> Actor | None:
+    project, user = token.project, token.user
+    assert project is not None
+    if user is None or project.deleted_at is not None or project.organization.deleted_at is not None:
+        return None
+    member = Membership.objects.filter(user=user, organization=project.organization_id).first()
+    role = capped(token.role, member.role) if member is not None else NO_ROLE
+    if not role:
+        return None
+    return Actor(
+        user_id=user.pk,
+        credential_id=token.pk,
+        project_id=project.pk,
+        role=role,
+        request_id=request_id,
+        organization_id=project.organization_id,
+        scope=scope_of(token),
+    )
+
+
+def _of_account(token: ApiToken, account: ServiceAccount, request_id: str) -> Actor | None:
+    if account.organization.deleted_at is not None:
+        return None
+    grants = {grant.project_id: grant.role for grant in Grant.objects.filter(service_account=account)}
+    everywhere = {account.organization_id: grants.pop(None)} if None in grants else {}
+    if not everywhere and not grants:
+        return None
+    return Actor(
+        user_id=None,
+        credential_id=token.pk,
+        project_id=None,
+        role=NO_ROLE,
+        request_id=request_id,
+        memberships=_capped(token, everywhere),
+        grants=_capped(token, {key: role for key, role in grants.items() if key is not None}),
+        service_account_id=account.pk,
+        scope=scope_of(token),
+    )
+
+
+def _memberships(user: User) -> dict[UUID, str]:
+    rows = Membership.objects.filter(user=user, organization__deleted_at=None)
+    return dict(rows.values_list("organization_id", "role"))
+
+
+def _capped(token: ApiToken, roles: Mapping[UUID, str]) -> dict[UUID, str]:
+    left = {place: capped(token.role, role) for place, role in roles.items()}
+    return {place: role for place, role in left.items() if role}
+
+
+def _need_live(token: ApiToken, now: datetime) -> None:
+    if token.revoked_at is not None:
+        raise TokenRevoked(at=token.revoked_at.isoformat(timespec="seconds"))
+    if token.expires_at <= now:
+        raise TokenExpired(at=token.expires_at.isoformat(timespec="seconds"))
+    if token.service_account is not None and token.service_account.disabled_at is not None:
+        raise ServiceAccountDisabled(name=token.service_account.name)
+
+
+def _note_use(token: ApiToken, now: datetime, address: str | None) -> None:
+    is_noted = token.last_used_at is not None and now - token.last_used_at <= LAST_USE_RESOLUTION
+    if not is_noted or token.last_used_from != address:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)

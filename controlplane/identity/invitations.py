@@ -1,0 +1,106 @@
+"""Invitations: to become a member. No mail is sent: the inviter is shown the secret once, and passes it on."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import AlreadyMember, InvitationForAnother, InvitationInvalid
+from controlplane.identity.models import Invitation, Membership, Organization, User
+from controlplane.identity.selectors import invitations
+from controlplane.identity.services import check_address, may_appoint, membership_set, user_create
+from controlplane.kernel import clock
+
+LIFETIME_MAX_DAYS = 30
+LIFETIME_DEFAULT_DAYS = 7
+
+
+@transaction.atomic
+def invitation_create(
+    actor: Actor, organization: Organization, *, email: str, role: str, lifetime_days: int
+) -> tuple[Invitation, str]:
+    """Returns it and its secret, which is not kept. One that waits for the same address is revoked.
+
+    Raises:
+        RoleNeeded: only an owner makes owners and officers.
+        AlreadyMember, AddressInvalid
+    """
+    may_appoint(actor, role)
+    check_address(email)
+    Organization.objects.select_for_update().get(pk=organization.pk)
+    if Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
+        raise AlreadyMember(field="email", email=email)
+    for earlier in invitations(organization).filter(email__iexact=email):
+        invitation_revoke(actor, earlier)
+    secret = f"andromede_invitation_{secrets.token_urlsafe(32)}"
+    made = Invitation.objects.create(
+        organization=organization,
+        email=email,
+        role=role,
+        invited_by=User.objects.filter(Q(pk=actor.user_id)).first(),
+        sha256=_digest(secret),
+        expires_at=clock.now() + timedelta(days=lifetime_days),
+    )
+    record(actor, "invitation.create", made.pk, organization=str(organization.pk), email=email, role=role)
+    return made, secret
+
+
+@transaction.atomic
+def invitation_revoke(actor: Actor, invitation: Invitation) -> None:
+    """It cannot be accepted any more; one that was accepted stays so."""
+    now = clock.now()
+    waiting = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
+    if waiting.update(revoked_at=now, updated_at=now):
+        record(actor, "invitation.revoke", invitation.pk, organization=str(invitation.organization_id))
+
+
+@transaction.atomic
+def invitation_accept(actor: Actor | None, secret: str) -> Membership:
+    """Whoever brings the secret becomes a member, once: the signed-in user, or without one (None) a new user of the
+    invitation's address. That gives nobody a credential, since nothing has proved yet whose address it is.
+
+    Raises:
+        InvitationInvalid
+        InvitationForAnother: there is a user of that address, and another one is signed in, or nobody.
+        AlreadyMember, DutiesMixed
+    """
+    invitation = (
+        Invitation.objects.select_for_update(of=("self",))
+        .select_related("organization")
+        .filter(sha256=_digest(secret), organization__deleted_at=None)
+        .first()
+    )
+    now = clock.now()
+    if (
+        invitation is None
+        or invitation.accepted_at is not None
+        or invitation.revoked_at is not None
+        or invitation.expires_at <= now
+    ):
+        raise InvitationInvalid(field="token")
+    user = _invited(actor, invitation)
+    if Membership.objects.filter(organization=invitation.organization, user=user).exists():
+        raise AlreadyMember(email=user.email)
+    Invitation.objects.filter(pk=invitation.pk).update(accepted_at=now, updated_at=now)
+    by = actor or SYSTEM
+    record(by, "invitation.accept", invitation.pk, organization=str(invitation.organization_id), user=str(user.pk))
+    return membership_set(invitation.organization, user=user, role=invitation.role, actor=by)
+
+
+def _invited(actor: Actor | None, invitation: Invitation) -> User:
+    known = User.objects.filter(email__iexact=invitation.email).first()
+    if actor is None or actor.user_id is None:
+        if known is not None:
+            raise InvitationForAnother()
+        return user_create(email=invitation.email)
+    if known is None or known.pk != actor.user_id:
+        raise InvitationForAnother()
+    return known
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,93 @@
+"""Service accounts: programs of an organization, and what they may do."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
+from controlplane.identity.models import Grant, Organization, Project, Role, ServiceAccount
+from controlplane.identity.roles import OFFICER, includes
+from controlplane.identity.selectors import service_account_get
+from controlplane.kernel import clock
+from controlplane.kernel.db import refusing
+from controlplane.kernel.names import check_name
+from controlplane.kernel.reasons import Reason
+
+Grants = Mapping[Project | None, str]  # None: everywhere in the organization
+
+
+@transaction.atomic
+def service_account_create(actor: Actor, organization: Organization, *, name: str, grants: Grants) -> ServiceAccount:
+    """
+    Raises:
+        RoleNeeded: a grant has more than the actor.
+        PersonsRole, NameTaken
+    """
+    with refusing("identity_service_account_name_taken", _taken(name)):
+        made = ServiceAccount.objects.create(organization=organization, name=check_name(name))
+    _grant(actor, made, grants)
+    _record(actor, "service_account.create", made, grants)
+    return service_account_get(organization, str(made.pk))
+
+
+@transaction.atomic
+def service_account_update(
+    actor: Actor, account: ServiceAccount, *, name: str, is_disabled: bool, grants: Grants | None
+) -> ServiceAccount:
+    """`grants` replace those that there are; None: they stay. Its tokens follow at once.
+
+    Raises:
+        RoleNeeded: it has more than the actor, or would have.
+        PersonsRole, NameTaken
+    """
+    _may_have(actor, account)
+    account.name, account.updated_at = check_name(name), clock.now()
+    if is_disabled != (account.disabled_at is not None):
+        account.disabled_at = clock.now() if is_disabled else None
+    with refusing("identity_service_account_name_taken", _taken(name)):
+        account.save(update_fields=["name", "disabled_at", "updated_at"])
+    if grants is not None:
+        Grant.objects.filter(service_account=account).delete()
+        _grant(actor, account, grants)
+    _record(actor, "service_account.update", account, grants or {}, is_disabled=is_disabled)
+    return service_account_get(account.organization, str(account.pk))
+
+
+@transaction.atomic
+def service_account_delete(actor: Actor, account: ServiceAccount) -> None:
+    """With its tokens. Raises RoleNeeded."""
+    _may_have(actor, account)
+    _record(actor, "service_account.delete", account, {})
+    account.delete()
+
+
+def _grant(actor: Actor, account: ServiceAccount, grants: Grants) -> None:
+    for role in grants.values():
+        _check_role(actor, role)
+    Grant.objects.bulk_create(
+        [Grant(service_account=account, project=project, role=role) for project, role in grants.items()]
+    )
+
+
+def _check_role(actor: Actor, role: str) -> None:
+    if role in (Role.OWNER, OFFICER):
+        raise PersonsRole(field="grants", role=role)
+    if not includes(actor.role, role):
+        raise RoleNeeded(role=role)
+
+
+def _may_have(actor: Actor, account: ServiceAccount) -> None:
+    for grant in Grant.objects.filter(service_account=account):
+        _check_role(actor, grant.role)
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(field="name", kind=Reason("service account"), name=name)
+
+
+def _record(actor: Actor, verb: str, account: ServiceAccount, grants: Grants, *, is_disabled: bool = False) -> None:
+    roles = {str(project.pk) if project is not None else "organization": role for project, role in grants.items()}
+    facts = {"organization": str(account.organization_id), "name": account.name, "grants": roles}
+    record(actor, verb, account.pk, **facts, is_disabled=is_disabled)  # type: ignore[arg-type]

@@ -1,0 +1,213 @@
+"""Tokens: issued, once shown, revoked."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import SYSTEM, Actor, Scope
+from controlplane.identity.errors import MoreThanOwn, NameTaken, RoleNeeded, TokenLifetimeInvalid
+from controlplane.identity.models import ApiToken, Project, Role, ServiceAccount, User
+from controlplane.identity.roles import includes
+from controlplane.identity.selectors import own_tokens, token_get
+from controlplane.kernel import clock
+from controlplane.kernel.db import refusing
+from controlplane.kernel.names import check_name
+from controlplane.kernel.reasons import Reason
+
+TOKEN_LIFETIME_MAX_DAYS = 366
+PREFIX_LENGTH = 15
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """`role` empty: whatever its owner has. `project_ids` None: all that its owner sees."""
+
+    name: str
+    role: str
+    lifetime: timedelta
+    verbs: Sequence[str] | None = None
+    kinds: Sequence[str] | None = None
+    project_ids: Sequence[UUID] | None = None
+    is_platform: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        return Scope.of(self.verbs, self.kinds, self.project_ids)
+
+
+@transaction.atomic
+def token_issue(
+    user: User, *, project: Project | None, name: str, role: str, lifetime: timedelta
+) -> tuple[ApiToken, str]:
+    """A new credential of a user, by whoever runs the platform's machines. Without a project it is for the platform.
+
+    Raises:
+        TokenLifetimeInvalid, NameTaken.
+    """
+    new = NewToken(name, role, lifetime, is_platform=project is None)
+    return _issue(SYSTEM, new, user=user, project=project)
+
+
+@transaction.atomic
+def token_create(actor: Actor, project: Project, new: NewToken) -> tuple[ApiToken, str]:
+    """One that is good in the project alone, for the actor's own user or service account, with at most the actor's own
+    role.
+
+    Raises:
+        RoleNeeded, MoreThanOwn, TokenLifetimeInvalid, NameTaken.
+    """
+    if not includes(actor.role, new.role):
+        raise RoleNeeded(role=new.role)
+    _need_no_more(actor, replace(new, project_ids=[project.pk]))
+    return _issue(actor, new, **_owner(actor), project=project)
+
+
+@transaction.atomic
+def own_token_create(actor: Actor, new: NewToken) -> tuple[ApiToken, str]:
+    """One for the actor's own user or service account, good wherever that has a role.
+
+    Raises:
+        RoleNeeded: the duty for the platform that it shall have is not the actor's.
+        MoreThanOwn, TokenLifetimeInvalid, NameTaken.
+    """
+    if new.is_platform and not actor.sees_all:
+        raise RoleNeeded(role="operator")
+    if actor.project_id is not None:
+        raise MoreThanOwn(field="projects", what="projects")
+    _need_no_more(actor, new)
+    _need_role(actor, new.role)
+    if own_tokens(actor).filter(project=None, name=new.name).exists():
+        raise NameTaken(field="name", kind=Reason("token"), name=new.name)
+    return _issue(actor, new, **_owner(actor))
+
+
+@transaction.atomic
+def account_token_create(actor: Actor, account: ServiceAccount, new: NewToken) -> tuple[ApiToken, str]:
+    """One for a service account of the actor's organization, by whoever administers that.
+
+    Raises:
+        RoleNeeded: the account may more than the actor.
+        MoreThanOwn, TokenLifetimeInvalid, NameTaken.
+    """
+    for grant in account.grants.all():
+        if not includes(actor.role, grant.role):
+            raise RoleNeeded(role=grant.role)
+    _need_no_more(actor, new)
+    return _issue(actor, new, account=account)
+
+
+@transaction.atomic
+def token_revoke(actor: Actor, token: ApiToken) -> None:
+    """It stops working at once, and with it what it has issued; revoking it again changes nothing."""
+    now, due = clock.now(), [token.pk]
+    while due:
+        for pk in due:
+            if ApiToken.objects.filter(pk=pk, revoked_at=None).update(revoked_at=now, updated_at=now):
+                _record(actor, "token.revoke", ApiToken.objects.get(pk=pk))
+        due = list(ApiToken.objects.filter(parent__in=due, revoked_at=None).values_list("pk", flat=True))
+
+
+@transaction.atomic
+def project_token_revoke(actor: Actor, project: Project, *, token_id: UUID) -> None:
+    """
+    Raises:
+        RoleNeeded: it is another user's, with a higher role than the actor's.
+    """
+    token = token_get(actor, project, token_id)
+    if token.user_id != actor.user_id and not includes(actor.role, token.role):
+        raise RoleNeeded(role=token.role)
+    token_revoke(actor, token)
+
+
+@transaction.atomic
+def tokens_revoke(actor: Actor, tokens: Iterable[ApiToken]) -> None:
+    for token in tokens:
+        token_revoke(actor, token)
+
+
+class Owner(TypedDict):
+    user: User | None
+    account: ServiceAccount | None
+
+
+def _owner(actor: Actor) -> Owner:
+    if actor.service_account_id is not None:
+        return {"user": None, "account": ServiceAccount.objects.get(Q(pk=actor.service_account_id))}
+    return {"user": User.objects.get(Q(pk=actor.user_id)), "account": None}
+
+
+def _issue(
+    actor: Actor,
+    new: NewToken,
+    *,
+    user: User | None = None,
+    account: ServiceAccount | None = None,
+    project: Project | None = None,
+) -> tuple[ApiToken, str]:
+    """A new credential and its secret, which is returned here and never again."""
+    if not timedelta(days=1) <= new.lifetime <= timedelta(days=TOKEN_LIFETIME_MAX_DAYS):
+        raise TokenLifetimeInvalid(field="lifetime_days", limit_days=TOKEN_LIFETIME_MAX_DAYS)
+    secret = f"andromede_{secrets.token_urlsafe(32)}"
+    parent = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
+    taken = NameTaken(field="name", kind=Reason("token"), name=new.name)
+    with refusing("identity_token_account_name_taken", taken), refusing("identity_token_name_taken", taken):
+        token = ApiToken.objects.create(
+            user=user,
+            service_account=account,
+            project=project,
+            parent=parent,
+            name=check_name(new.name),
+            role=Role(new.role) if new.role else "",
+            is_platform=new.is_platform,
+            verbs=new.verbs,
+            kinds=new.kinds,
+            project_ids=new.project_ids,
+            prefix=secret[:PREFIX_LENGTH],
+            sha256=hashlib.sha256(secret.encode()).digest(),
+            expires_at=_end(new.lifetime, parent),
+        )
+    _record(actor, "token.create", token, name=token.name, role=token.role)
+    return token, secret
+
+
+def _end(lifetime: timedelta, parent: ApiToken | None) -> datetime:
+    """No later than that of the token that issues it."""
+    end = clock.now() + lifetime
+    return end if parent is None else min(end, parent.expires_at)
+
+
+def _need_no_more(actor: Actor, new: NewToken) -> None:
+    """Raises MoreThanOwn naming what the actor's own scope lacks."""
+    mine, theirs = actor.scope, new.scope
+    limits: dict[str, tuple[frozenset[Any] | None, frozenset[Any] | None]] = {
+        "verbs": (mine.verbs, theirs.verbs),
+        "kinds": (mine.kinds, theirs.kinds),
+        "projects": (mine.project_ids, theirs.project_ids),
+    }
+    for field, (own, wanted) in limits.items():
+        if own is not None and (wanted is None or not wanted <= own):
+            lacking = sorted(str(each) for each in wanted - own) if wanted is not None else [field]
+            raise MoreThanOwn(field=field, what=", ".join(lacking))
+
+
+def _need_role(actor: Actor, role: str) -> None:
+    """A token whose own role is limited issues none with a higher one, nor one without any limit. Its owner's roles
+    limit both. Raises MoreThanOwn."""
+    parent = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
+    if parent is None:
+        return
+    if parent.role and not (role and includes(parent.role, role)):
+        raise MoreThanOwn(field="role", what=role or "role")
+
+
+def _record(actor: Actor, verb: str, token: ApiToken, **facts: object) -> None:
+    owner = {"user": str(token.user_id)} if token.user_id else {"service_account": str(token.service_account_id)}
+    record(actor, verb, token.pk, project_id=token.project_id, **owner, **facts)

@@ -1,0 +1,158 @@
+"""Sending: one worker per webhook, one event after the other, each at least once.
+
+A worker that dies leaves a lease that runs out; the next one goes on with the first event that has no outcome, which
+may have arrived already: `webhook-id` is the same then.
+"""
+
+import logging
+import random
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.audit.services import record
+from controlplane.events.serializers import as_json
+from controlplane.events.services import place_all
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.ids import new_id
+from controlplane.webhooks import hints, secrets, sender
+from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
+from controlplane.webhooks.sender import Outcome
+from controlplane.webhooks.services import give_up_all
+
+log = logging.getLogger(__name__)
+
+# After each try that failed, so many seconds until the next: in all a day.
+PAUSES_S = (5, 30, 120, 300, 900, 1800, 3600, 7200, 10800, 14400, 21600, 25200)
+JITTER = (0.8, 1.2)
+RUN_MAX = 20  # deliveries per lease: then it is the turn of another webhook
+ATTEMPTS_KEPT = 20
+HTTP_GONE = 410
+
+
+def deliver(webhook_id: UUID) -> int:
+    """Send what is due, until there is nothing more or others have waited long enough. Returns how many were tried."""
+    token = take_lease(webhook_id)
+    if token is None:
+        return 0
+    count = 0
+    try:
+        while count < RUN_MAX and _deliver_next(webhook_id, token):
+            count += 1
+    finally:
+        Webhook.objects.filter(pk=webhook_id, lease_token=token).update(lease_token=None, lease_expires_at=None)
+    if count == RUN_MAX:
+        hints.send(webhook_id)
+    return count
+
+
+def take_lease(webhook_id: UUID) -> UUID | None:
+    """None: another worker has it, or it is disabled or gone."""
+    is_free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=clock.now())
+    token = new_id()
+    free = Webhook.objects.filter(is_free, pk=webhook_id, is_enabled=True)
+    return token if free.update(lease_token=token, lease_expires_at=_lease_end()) == 1 else None
+
+
+def _lease_end() -> datetime:
+    return clock.now() + timedelta(seconds=3 * settings.WEBHOOK_TIMEOUT_S)
+
+
+def _deliver_next(webhook_id: UUID, token: UUID) -> bool:
+    """False: there is none, or the lease is another's."""
+    mine = Webhook.objects.filter(pk=webhook_id, lease_token=token, is_enabled=True)
+    if mine.update(lease_expires_at=_lease_end()) != 1:
+        return False
+    delivery = _next(webhook_id)
+    if delivery is None:
+        return False
+    started_at = clock.now()
+    outcome = _send(delivery, at=started_at)
+    with transaction.atomic():
+        webhook = mine.select_for_update().first()
+        if webhook is None:
+            return False
+        delivery.attempts = [*delivery.attempts, _entry(outcome, started_at)][-ATTEMPTS_KEPT:]
+        _note(webhook, delivery, outcome)
+    return True
+
+
+def _next(webhook_id: UUID) -> Delivery | None:
+    due = Delivery.objects.filter(webhook_id=webhook_id, state="pending", due_at__lte=clock.now())
+    if due.filter(event__position=None).exists():
+        place_all()
+    return due.select_related("event", "webhook").order_by("event__position").first()
+
+
+def _send(delivery: Delivery, *, at: datetime) -> Outcome | None:
+    """None: it cannot be signed."""
+    body, message_id = as_json(delivery.event), str(delivery.event.id)
+    signature = secrets.signature(delivery.webhook, message_id=message_id, at=at, body=body)
+    if signature is None:
+        return None
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signature,
+    }
+    return sender.post(delivery.webhook.url, headers=headers, body=body.encode())
+
+
+def _entry(outcome: Outcome | None, at: datetime) -> dict[str, object]:
+    return {
+        "at": at.isoformat(),
+        "status_code": outcome.status_code if outcome else None,
+        "duration_ms": outcome.duration_ms if outcome else 0,
+        "error": outcome.error if outcome else "unsigned",
+    }
+
+
+def _note(webhook: Webhook, delivery: Delivery, outcome: Outcome | None) -> None:
+    """What becomes of it, in one transaction."""
+    tries = delivery.tries + 1
+    if outcome is not None and not outcome.error:
+        _end(delivery, "succeeded", tries)
+        return
+    trouble = _trouble(outcome, tries)
+    if trouble is not None:
+        _end(delivery, "failed", tries)
+        disable(webhook, trouble)
+        return
+    due_at = clock.now() + timedelta(seconds=PAUSES_S[tries - 1] * random.uniform(*JITTER))
+    mine = Delivery.objects.filter(pk=delivery.pk, state="pending")
+    mine.update(tries=tries, due_at=due_at, attempts=delivery.attempts, updated_at=clock.now())
+    if outcome is not None and outcome.is_away:
+        # It would take the others no more than this one; so they wait with it, and their order stays.
+        Delivery.objects.filter(webhook=webhook, state="pending", due_at__lt=due_at).update(due_at=due_at)
+
+
+def _trouble(outcome: Outcome | None, tries: int) -> str | None:
+    """Why to try no more, if that is so."""
+    if outcome is None:
+        return Trouble.UNREADABLE
+    if outcome.status_code == HTTP_GONE:
+        return Trouble.GONE
+    return Trouble.FAILING if tries > len(PAUSES_S) else None
+
+
+def _end(delivery: Delivery, state: str, tries: int) -> None:
+    """Unless it was given up meanwhile."""
+    if Delivery.objects.filter(pk=delivery.pk, state="pending").exists():
+        move(delivery, DELIVERY, state, tries=tries, attempts=delivery.attempts, finished_at=clock.now())
+
+
+def disable(webhook: Webhook, trouble: str) -> None:
+    """Inside the caller's transaction. Its owner hears of it by the feed, and by other webhooks."""
+    now = clock.now()
+    Webhook.objects.filter(pk=webhook.pk).update(
+        is_enabled=False, trouble=trouble, trouble_at=now, updated_at=now, lease_token=None, lease_expires_at=None
+    )
+    give_up_all(webhook.pk)
+    record(SYSTEM, "webhook.disable", webhook.pk, project_id=webhook.project_id, name=webhook.name, reason=str(trouble))
+    log.warning("webhook %s is disabled: %s", webhook.pk, trouble)

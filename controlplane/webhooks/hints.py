@@ -1,0 +1,20 @@
+"""Tell a worker that a webhook has something to send. A hint may be lost: dispatch sends another one."""
+
+import logging
+from uuid import UUID
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+DELIVER = "controlplane.webhooks.tasks.deliver"
+EXPIRES_S = 10
+
+
+def send(webhook_id: UUID) -> None:
+    """Never fails."""
+    try:
+        current_app.send_task(DELIVER, args=[str(webhook_id)], expires=EXPIRES_S, retry=False)
+    except OperationalError as exc:
+        log.warning("webhook %s: the hint was not sent: %s", webhook_id, exc)

@@ -1,0 +1,78 @@
+"""One request to a receiver. It is a stranger: it may be slow, lie, or lead elsewhere."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+from django.conf import settings
+
+from controlplane.kernel import outbound
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`error`: empty, or one of `refused` (not a place where we send), `unreachable` (no connection, or none that is
+    safe), `timeout` and `status` (an answer that is no 2xx)."""
+
+    status_code: int | None
+    duration_ms: int
+    error: str = ""
+
+    @property
+    def is_away(self) -> bool:
+        """It is the receiver that is in trouble, and would not take another event either."""
+        return self.error in ("unreachable", "timeout") or (self.status_code or 0) >= 500 or self.status_code == 429
+
+
+def post(url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Takes WEBHOOK_TIMEOUT_S at most, whatever the receiver does. What it answers besides the status is not read."""
+    started = time.monotonic()
+    status_code, error = None, ""
+    try:
+        status_code = asyncio.run(_post(url, headers, body))
+        error = "" if 200 <= status_code < 300 else "status"
+    except TimeoutError:
+        error = "timeout"
+    except (outbound.Unresolvable, httpx.HTTPError, ssl.SSLError, OSError):
+        error = "unreachable"
+    except (ValueError, httpx.InvalidURL):
+        error = "refused"
+    return Outcome(status_code, int((time.monotonic() - started) * 1000), error)
+
+
+async def _post(url: str, headers: Mapping[str, str], body: bytes) -> int:
+    async with asyncio.timeout(settings.WEBHOOK_TIMEOUT_S):
+        schemes = ("https", "http") if settings.IS_WEBHOOK_HTTP_ALLOWED else ("https",)
+        parsed = outbound.parse_url(url, schemes=schemes)
+        allowed = settings.WEBHOOK_PRIVATE_HOSTS
+        addresses = await asyncio.to_thread(outbound.addresses, parsed, private_hosts=allowed)
+        tls = ssl.create_default_context()
+        async with httpx.AsyncClient(timeout=None, trust_env=False, verify=tls) as client:
+            return await _first_that_connects(client, parsed, addresses, headers, body)
+
+
+async def _first_that_connects(
+    client: httpx.AsyncClient,
+    url: httpx.URL,
+    addresses: list[outbound.Address],
+    headers: Mapping[str, str],
+    body: bytes,
+) -> int:
+    """The status. No redirect is followed, and no byte of the body is read."""
+    for number, address in enumerate(addresses, start=1):
+        request = client.build_request("POST", content=body, **outbound.pinned(url, address, headers))
+        try:
+            answer = await client.send(request, stream=True, follow_redirects=False)
+        except httpx.ConnectError:
+            if number == len(addresses):
+                raise
+        else:
+            await answer.aclose()
+            return answer.status_code
+    raise outbound.Unresolvable(url.host)

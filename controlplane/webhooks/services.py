@@ -1,0 +1,190 @@
+"""Webhooks: what requests write. deliveries.py sends."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from controlplane.audit.services import record
+from controlplane.events import kinds as known
+from controlplane.events import selectors as feed
+from controlplane.events.services import emit
+from controlplane.identity.actor import Actor
+from controlplane.identity.models import Project
+from controlplane.kernel import clock, outbound
+from controlplane.kernel.db import refusing
+from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.reasons import Reason, told_by
+from controlplane.quotas import services as quotas
+from controlplane.webhooks import hints, secrets
+from controlplane.webhooks.errors import UnknownKind, WebhookDisabled, WebhookNameTaken, WebhookUrlRefused
+from controlplane.webhooks.models import Delivery, Webhook
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What its owner decides about a webhook."""
+
+    name: str
+    url: str
+    kinds: Sequence[str]
+    is_enabled: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, webhook: Webhook) -> "Wish":
+        return cls(webhook.name, webhook.url, webhook.kinds, webhook.is_enabled, webhook.labels)
+
+    def check(self) -> None:
+        """Raises InvalidName, InvalidLabels, WebhookUrlRefused, UnknownKind."""
+        check_name(self.name)
+        check_labels(self.labels)
+        check_url(self.url)
+        for number, kind in enumerate(self.kinds):
+            if not known.is_pattern(kind):
+                raise UnknownKind(field=f"kinds/{number}", kind=kind)
+
+
+def check_url(text: str) -> None:
+    """What can be said without the network: where a name leads is looked up for each delivery."""
+    schemes = ("https", "http") if settings.IS_WEBHOOK_HTTP_ALLOWED else ("https",)
+    try:
+        url = outbound.parse_url(text, schemes=schemes)
+    except ValueError as exc:
+        raise WebhookUrlRefused(field="url", reason=told_by(exc)) from exc
+    try:
+        is_public = outbound.is_public(ipaddress.ip_address(url.host))
+    except ValueError:
+        is_public = url.host != "localhost"
+    if not is_public and url.host not in settings.WEBHOOK_PRIVATE_HOSTS:
+        raise WebhookUrlRefused(field="url", reason=Reason("{host} is not on the public internet.", host=url.host))
+
+
+@transaction.atomic
+def webhook_create(actor: Actor, project: Project, wish: Wish) -> tuple[Webhook, str]:
+    """The webhook, which gets what happens from now on, and its secret, which is returned here and never again.
+
+    Raises:
+        WebhookUrlRefused, UnknownKind, WebhookNameTaken, QuotaExceeded.
+    """
+    actor.may_write()
+    wish.check()
+    secret, sealed = secrets.create()
+    with refusing("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=wish.name)):
+        webhook = Webhook.objects.create(
+            project=project, secret=sealed, begins_after=feed.last_position(), **_columns(wish)
+        )
+    quotas.claim(project.pk, webhook.pk, webhooks=1)
+    record(actor, "webhook.create", webhook.pk, project_id=project.pk, name=webhook.name)
+    return webhook, secret
+
+
+@transaction.atomic
+def webhook_update(actor: Actor, webhook: Webhook, wish: Wish) -> Webhook:
+    """One that is enabled again gets what happens from now on; what happened meanwhile is in the feed."""
+    actor.may_write()
+    wish.check()
+    columns = _columns(wish) | {"generation": F("generation") + 1, "updated_at": clock.now()}
+    if wish.is_enabled and not webhook.is_enabled:
+        columns |= {"trouble": "", "trouble_at": None, "begins_after": feed.last_position()}
+    with refusing("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=wish.name)):
+        Webhook.objects.filter(pk=webhook.pk).update(**columns)
+    if not wish.is_enabled:
+        give_up_all(webhook.pk)
+    record(actor, "webhook.update", webhook.pk, project_id=webhook.project_id, name=wish.name)
+    webhook.refresh_from_db()
+    return webhook
+
+
+@transaction.atomic
+def webhook_delete(actor: Actor, webhook: Webhook) -> None:
+    """With its log of deliveries. What a worker is sending just now may still arrive."""
+    actor.may_write()
+    quotas.release(webhook.pk)
+    record(actor, "webhook.delete", webhook.pk, project_id=webhook.project_id, name=webhook.name)
+    webhook.delete()
+
+
+@transaction.atomic
+def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tuple[Webhook, str]:
+    """A new secret, which is returned here alone. The one before signs too for so long; one before that no more."""
+    actor.may_write()
+    secret, sealed = secrets.create()
+    now = clock.now()
+    is_kept = overlap_hours > 0
+    Webhook.objects.filter(pk=webhook.pk).update(
+        previous_secret=F("secret") if is_kept else "",
+        previous_ends_at=now + timedelta(hours=overlap_hours) if is_kept else None,
+        secret=sealed,
+        generation=F("generation") + 1,
+        updated_at=now,
+    )
+    record(actor, "webhook.rotate", webhook.pk, project_id=webhook.project_id, name=webhook.name)
+    webhook.refresh_from_db()
+    return webhook, secret
+
+
+@transaction.atomic
+def rotation_end(actor: Actor, webhook: Webhook) -> Webhook:
+    """The previous secret signs no more. Without one nothing changes."""
+    actor.may_write()
+    Webhook.objects.filter(pk=webhook.pk).update(previous_secret="", previous_ends_at=None, updated_at=clock.now())
+    webhook.refresh_from_db()
+    return webhook
+
+
+@transaction.atomic
+def ping(actor: Actor, webhook: Webhook) -> Delivery:
+    """Send it an event that says only that somebody asked for it. Raises WebhookDisabled."""
+    actor.may_write()
+    _need_enabled(webhook)
+    event = emit(actor, known.PING, webhook.pk, project_id=webhook.project_id, name=webhook.name)
+    delivery = Delivery.objects.create(webhook=webhook, event=event, due_at=clock.now())
+    transaction.on_commit(partial(hints.send, webhook.pk), robust=True)
+    return delivery
+
+
+@transaction.atomic
+def redeliver(actor: Actor, delivery: Delivery) -> Delivery:
+    """Once more, at once, with all its tries before it. Raises WebhookDisabled."""
+    actor.may_write()
+    _need_enabled(delivery.webhook)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state="pending", tries=0, due_at=clock.now(), finished_at=None, updated_at=clock.now()
+    )
+    record(actor, "webhook.redeliver", delivery.pk, project_id=delivery.webhook.project_id)
+    transaction.on_commit(partial(hints.send, delivery.webhook_id), robust=True)
+    delivery.refresh_from_db()
+    return delivery
+
+
+def give_up_all(webhook_id: UUID) -> None:
+    """What is still to be sent is sent no more. Inside the caller's transaction."""
+    now = clock.now()
+    waiting = Delivery.objects.filter(webhook_id=webhook_id, state="pending")
+    waiting.update(state="failed", finished_at=now, updated_at=now)
+
+
+def patched(webhook: Webhook, changes: Mapping[str, object]) -> Wish:
+    return replace(Wish.of(webhook), **changes)  # type: ignore[arg-type]
+
+
+def _columns(wish: Wish) -> dict[str, object]:
+    return {
+        "name": wish.name,
+        "url": wish.url,
+        "kinds": list(wish.kinds),
+        "is_enabled": wish.is_enabled,
+        "labels": dict(wish.labels),
+    }
+
+
+def _need_enabled(webhook: Webhook) -> None:
+    if not webhook.is_enabled:
+        raise WebhookDisabled()

@@ -1,0 +1,297 @@
+"""The whole table of authorization, held against real requests: every route × everybody there is.
+
+What is expected comes from the table; what is seen, from the routes of the URL table. Each request is undone.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.urls import path
+
+from controlplane.api import coverage, v1
+from controlplane.identity import authorization
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.authorization import TABLE, Rule
+from controlplane.identity.credentials import actor_for
+from controlplane.identity.models import ApiToken, Organization, Project, Role, ServiceAccount, User
+from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN
+from controlplane.identity.roles import PLATFORM
+from controlplane.identity.service_accounts import service_account_create
+from controlplane.identity.services import membership_set, organization_create, project_create, user_create
+from controlplane.identity.tokens import NewToken, account_token_create, own_token_create, token_create, token_revoke
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.rest import View
+from tests.api.client import Answer, Caller
+from tests.api.test_isolation import ALL, Route, names  # noqa: F401 - names is a fixture
+from tests.world import Cloud
+
+DAY = timedelta(days=1)
+# The same for everybody: that somebody knows their names says nothing.
+SHARED = ("zone", "party", "officer_key", "node")
+# Services refuse more than the table, by whose policy, member or evidence it is. This list may only shrink.
+FINER = {
+    "classification_policy_set",
+    "exemption_approve",
+    "exemption_request",
+    "image_delete",
+    "image_update",
+    "image_upload",
+    "member_remove",
+    "member_update",
+    "policy_proposal_approve",
+    "policy_proposal_create",
+    "policy_proposal_withdraw",
+    "own_token_create",
+}
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """`role`: in the organization alpha-org or for the platform; None: nowhere there. `refusal`: what every route
+    answers that takes a credential."""
+
+    name: str
+    secret: Callable[[Cloud], str | None]
+    role: str | None = None
+    refusal: str | None = None
+    is_bound: bool = False
+    is_out_of_scope: bool = False
+    is_foreign: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def person(role: str, organization: Organization) -> User:
+    user = user_create(email=f"{role}-{new_id()}@example.org")
+    membership_set(organization, user=user, role=role)
+    return user
+
+
+def wide(user: User, **limits: object) -> str:
+    new = NewToken("wide", "", DAY, is_platform=bool(user.duty), **limits)  # type: ignore[arg-type]
+    return own_token_create(actor_for(user, credential_id=new_id()), new)[1]
+
+
+def of_alpha(role: str) -> Callable[[Cloud], str]:
+    return lambda cloud: wide(person(role, cloud.tenant.project.organization))
+
+
+def of_beta(role: str) -> Callable[[Cloud], str]:
+    return lambda cloud: wide(person(role, beta().organization))
+
+
+def beta() -> Project:
+    found = Project.objects.filter(name="beta").select_related("organization").first()
+    return found or project_create(organization_create(name="beta-org"), name="beta")
+
+
+def bound(role: str) -> Callable[[Cloud], str]:
+    def secret(cloud: Cloud) -> str:
+        project = cloud.tenant.project
+        actor = actor_for(person(role, project.organization), credential_id=new_id()).within(project)
+        return token_create(actor, project, NewToken(f"bound-{role}".replace("_", "-"), role, DAY))[1]
+
+    return secret
+
+
+def for_the_platform(duty: str) -> Callable[[Cloud], str]:
+    return lambda cloud: wide(user_create(email=f"{duty}@example.org", **{f"is_{duty}": True}))
+
+
+def expired(cloud: Cloud) -> str:
+    secret = of_alpha("owner")(cloud)
+    ApiToken.objects.filter(name="wide").update(expires_at=clock.now())
+    return secret
+
+
+def revoked(cloud: Cloud) -> str:
+    secret = of_alpha("owner")(cloud)
+    token_revoke(SYSTEM, ApiToken.objects.get(name="wide"))
+    return secret
+
+
+def out_of_scope(cloud: Cloud) -> str:
+    return wide(person("owner", cloud.tenant.project.organization), verbs=["operate"])
+
+
+def account(grant: bool, *, is_disabled: bool = False) -> Callable[[Cloud], str]:
+    """A service account, a member in the project (`grant`) or in all of the organization."""
+
+    def secret(cloud: Cloud) -> str:
+        project = cloud.tenant.project
+        owner = actor_for(person("owner", project.organization), credential_id=new_id())
+        owner = owner.within_organization(project.organization)
+        grants: dict[Project | None, str] = {project if grant else None: Role.MEMBER}
+        made = service_account_create(owner, project.organization, name="robot", grants=grants)
+        issued = account_token_create(owner, made, NewToken("robot", "", DAY))[1]
+        if is_disabled:
+            ServiceAccount.objects.filter(pk=made.pk).update(disabled_at=clock.now())
+        return issued
+
+    return secret
+
+
+EVERYBODY = [
+    Somebody("anonymous", lambda cloud: None, refusal="unauthenticated"),
+    Somebody("unknown", lambda cloud: "andromede_unknown", refusal="unauthenticated"),
+    Somebody("expired", expired, refusal="identity.token.expired"),
+    Somebody("revoked", revoked, refusal="identity.token.revoked"),
+    Somebody("disabled", account(False, is_disabled=True), refusal="identity.service_account.disabled"),
+    Somebody("out of scope", out_of_scope, "owner", is_out_of_scope=True),
+    Somebody("service account", account(False), "member"),
+    *(Somebody(role, of_alpha(role), role) for role in Role.values),
+    *(Somebody(f"{role} of a project", bound(role), role, is_bound=True) for role in Role.values if role != "billing"),
+    *(Somebody(duty, for_the_platform(duty), duty) for duty in PLATFORM),
+    *(Somebody(f"foreign {role}", of_beta(role), role, is_foreign=True) for role in Role.values),
+]
+# Who passes most rules of the table: the others get less far.
+FOREIGNERS = [each for each in EVERYBODY if each.is_foreign and each.role in ("owner", "sovereignty_officer")]
+COMBINATIONS = len(ALL) * len(EVERYBODY)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside did not."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def ask(caller: Caller, route: Route, named: dict[str, str]) -> Answer:
+    with undone():
+        data = (route.body or "").encode()
+        return caller.send(route.method, route.url(named), data, content_type="application/json")
+
+
+def code_of(answer: Answer) -> str:
+    return str(answer.body["code"]) if answer.status >= 400 else ""
+
+
+def expected(who: Somebody, route: Route) -> str | None:
+    """The code of the refusal; None: the table lets them in."""
+    rule = TABLE[route.operation_id]
+    if rule.roles == PUBLIC:
+        return None
+    if who.refusal is not None:
+        return who.refusal
+    if who.is_foreign and re.match("v1/(projects|organizations)/<", route.path):
+        return f"identity.{'project' if route.path.startswith('v1/projects') else 'organization'}.not_found"
+    if rule.roles == SIGNED_IN:
+        return None
+    if who.role not in rule.roles and not rule.roles >= OWN:
+        return "identity.role_needed"
+    if who.is_out_of_scope or (rule.is_of_organization and who.is_bound):
+        return "identity.scope_needed"
+    return None
+
+
+def check(who: Somebody, caller: Caller, route: Route, named: dict[str, str]) -> None:
+    refusal, answer = expected(who, route), ask(caller, route, named)
+    code, told = code_of(answer), f"{who}: {route} ({route.operation_id})"
+    assert answer.status < 500, told
+    if refusal is not None:
+        assert code == refusal, told
+    elif TABLE[route.operation_id].roles == PUBLIC:
+        assert answer.status != 403, told
+    else:
+        refusals = {"identity.scope_needed", "identity.nobody_may"}
+        refusals |= set() if route.operation_id in FINER else {"identity.role_needed"}
+        assert answer.status != 401, told
+        assert code not in refusals, told
+
+
+@pytest.mark.parametrize("who", EVERYBODY, ids=str)
+def test_every_route_is_as_the_table_says(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
+    caller = Caller(token=who.secret(cloud), project="alpha")
+    for route in ALL:
+        check(who, caller, route, names)
+
+
+def plain(answer: Answer, named: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+    """Without the ids that were asked for and the request's own."""
+    text = answer.text
+    for name, value in named.items():
+        text = text.replace(value, "<id>") if name not in SHARED else text
+    text = text.replace(answer.headers.pop("X-Request-Id"), "")
+    return answer.status, text, answer.headers
+
+
+@pytest.mark.parametrize("who", FOREIGNERS, ids=str)
+def test_what_others_have_is_told_from_nothing_by_no_answer(
+    who: Somebody,
+    cloud: Cloud,
+    names: dict[str, str],  # noqa: F811
+) -> None:
+    caller = Caller(token=who.secret(cloud))
+    nothing = {name: value if name in SHARED else str(new_id()) for name, value in names.items()}
+    nothing["classification"] = "gamma-org.secret"[: len(names["classification"])]
+    for route in ALL:
+        for place in ({}, {"project": "beta", "organization": "beta-org"}):
+            named = re.findall(r"<str:(\w+)>", route.path)
+            if not set(named) - set(SHARED) - place.keys():
+                continue
+            theirs, none = ask(caller, route, names | place), ask(caller, route, nothing | place)
+            assert plain(theirs, names) == plain(none, nothing), f"{who}: {route}"
+            assert theirs.status in (403, 404), f"{who}: {route}"
+
+
+@pytest.mark.parametrize("who", FOREIGNERS, ids=str)
+def test_no_answer_has_anything_of_others(who: Somebody, cloud: Cloud, names: dict[str, str]) -> None:  # noqa: F811
+    caller = Caller(token=who.secret(cloud))
+    secrets = {value for name, value in names.items() if name not in SHARED} | {"alpha-org", "alpha@example.org"}
+    for route in ALL:
+        if route.method == "GET" and not re.findall(r"<str:(\w+)>", route.path):
+            answer = ask(caller, route, names)
+            assert not [value for value in secrets if value in answer.text], f"{who}: {route}"
+
+
+def test_the_table_is_tried_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every rule has its route, and each role of every rule is somebody above."""
+    assert {route.operation_id for route in ALL} == TABLE.keys()
+    tried = {each.role for each in EVERYBODY}
+    for rule in TABLE.values():
+        assert rule.roles - PUBLIC - SIGNED_IN - OWN <= tried
+    assert TABLE.keys() >= FINER
+    assert COMBINATIONS > 3000
+    with capsys.disabled():
+        print(f"\n{len(ALL)} routes × {len(EVERYBODY)} credentials = {COMBINATIONS} combinations")
+
+
+def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    coverage.check(v1.urlpatterns)
+    without = {name: rule for name, rule in TABLE.items() if name != "instance_list"}
+    monkeypatch.setattr(coverage, "TABLE", without)
+    with pytest.raises(ImproperlyConfigured, match="instance_list has no rule"):
+        coverage.check(v1.urlpatterns)
+    monkeypatch.setattr(coverage, "TABLE", TABLE | {"instance_sell": Rule("instances", "act", PUBLIC)})
+    with pytest.raises(ImproperlyConfigured, match="instance_sell is no route"):
+        coverage.check(v1.urlpatterns)
+    monkeypatch.setattr(coverage, "TABLE", TABLE | {"me_get": Rule("me", "read", PUBLIC)})
+    with pytest.raises(ImproperlyConfigured, match="me_get is served by no PublicView"):
+        coverage.check(v1.urlpatterns)
+
+
+def test_a_route_without_a_rule_is_nobodys(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = {name: rule for name, rule in TABLE.items() if name not in ("instance_list", "health_get")}
+    monkeypatch.setattr(authorization, "TABLE", without)
+    owner = Caller(token=of_alpha("owner")(cloud), project="alpha")
+    assert owner.get("instances").problem == (403, "identity.nobody_may", None)
+    assert owner.get("/v1/healthz").problem == (403, "identity.nobody_may", None)
+
+
+def test_a_view_that_asks_nobody_is_found() -> None:
+    class Bare(View):
+        get = v1.views.Health.get
+
+    with pytest.raises(ImproperlyConfigured, match="health_get is served by no PublicView"):
+        coverage.check([path("bare", Bare.as_view())])

@@ -1,0 +1,53 @@
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.webhooks import hints
+from controlplane.webhooks.models import Webhook
+from controlplane.webhooks.services import Wish, webhook_create
+from tests.services.webhooks.receiver import Receiver, receiving
+from tests.world import Tenant, make_tenant
+
+
+class Queue:
+    """Stands for Celery's: keeps the webhooks that were hinted at."""
+
+    def __init__(self) -> None:
+        self.sent: list[UUID] = []
+
+    def send_task(self, name: str, *, args: list[str], expires: int, retry: bool) -> None:
+        assert (name, retry) == (hints.DELIVER, False)
+        self.sent.append(UUID(args[0]))
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    queue = Queue()
+    monkeypatch.setattr(hints, "current_app", queue)
+    return queue
+
+
+@pytest.fixture(autouse=True)
+def local(settings: Settings) -> None:
+    """Receivers of this machine are allowed, by name."""
+    settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
+    settings.IS_WEBHOOK_HTTP_ALLOWED = True
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def tenant(db: None) -> Tenant:
+    return make_tenant()
+
+
+def make_webhook(tenant: Tenant, url: str, **more: Any) -> tuple[Webhook, str]:
+    wish = Wish(**({"name": "ops", "url": url, "kinds": ["*"]} | more))
+    return webhook_create(tenant.actor, tenant.project, wish)

@@ -1,0 +1,112 @@
+"""The real worker, by Celery, killed in the middle of its work."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from django.conf import settings as django_settings
+from django.db import connection
+
+from controlplane.config.celery import app
+from controlplane.events.services import emit
+from controlplane.kernel.ids import new_id
+from controlplane.webhooks import hints
+from controlplane.webhooks.dispatch import dispatch
+from controlplane.webhooks.models import Delivery, Webhook
+from tests.services.webhooks.conftest import make_webhook
+from tests.services.webhooks.receiver import Got, Receiver
+from tests.world import make_tenant
+
+BIN = Path(sys.executable).parent
+OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+LIMIT_S = 30
+NAMES = [f"lan-{number}" for number in range(6)]
+
+
+class Worker:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        own = {
+            "ANDROMEDE_DB_NAME": str(connection.settings_dict["NAME"]),
+            "ANDROMEDE_WEBHOOK_PRIVATE_HOSTS": "localhost",
+            "ANDROMEDE_IS_WEBHOOK_HTTP_ALLOWED": "true",
+            "ANDROMEDE_WEBHOOK_TIMEOUT_S": "2",
+        }
+        command = [str(BIN / "celery"), "--app", "controlplane.config", "worker", "--queues", "webhooks"]
+        with (self.folder / "worker.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--pool", "threads", "--concurrency", "2", *OPTIONS],
+                cwd=django_settings.BASE_DIR,
+                env=os.environ | own,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(LIMIT_S)
+            self.process = None
+
+
+@pytest.fixture
+def worker(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    monkeypatch.setattr(hints, "current_app", app)
+    _purge(app)
+    made = Worker(tmp_path)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
+        _purge(app)
+
+
+def _purge(app: Celery) -> None:
+    with app.connection_or_acquire() as broker:
+        broker.default_channel.queue_declare("webhooks")
+        broker.default_channel.queue_purge("webhooks")
+
+
+@pytest.mark.parametrize("moment", [0, 3])
+def test_a_killed_worker_loses_no_event_and_no_order(worker: Worker, receiver: Receiver, moment: int) -> None:
+    tenant = make_tenant()
+    webhook, secret = make_webhook(tenant, receiver.url, kinds=["network.created"])
+    for name in NAMES:
+        emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name=name)
+
+    killed, pause = threading.Event(), threading.Event()
+
+    def kill_at_its_moment(got: Got) -> int | None:
+        if got.name() == NAMES[moment] and not killed.is_set():
+            worker.kill()
+            killed.set()
+            return None
+        return 204
+
+    receiver.answer = kill_at_its_moment
+    dispatch()
+    receiver.wait_for(lambda got: got != [] and got[-1].name() == NAMES[moment])
+    assert killed.wait(LIMIT_S)
+    receiver.over.set()
+    worker.start()
+    for _ in range(LIMIT_S * 2):
+        dispatch()  # as beat does it; the dead worker's lease must run out
+        if not Delivery.objects.filter(state="pending").exists():
+            break
+        pause.wait(0.5)
+    names = receiver.names()
+    assert names == [*NAMES[: moment + 1], *NAMES[moment:]], "the one in the middle twice, all in order"
+    assert len({got.id for got in receiver.got}) == len(NAMES)
+    assert all(got.verified(secret) for got in receiver.got)
+    assert Webhook.objects.get(pk=webhook.pk).is_enabled
