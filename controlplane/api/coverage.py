@@ -18,14 +18,15 @@ def check(patterns: Sequence[Any]) -> None:
     wrong = [f"{name} has no rule" for name in operations.keys() - TABLE.keys()]
     wrong += [f"{name} is no route" for name in TABLE.keys() - operations.keys()]
     for name in operations.keys() & TABLE.keys():
-        base = PublicView if TABLE[name].roles == PUBLIC else ActorView
-        if not issubclass(operations[name], base):
-            wrong.append(f"{name} is served by no {base.__name__}")
+        view, method = operations[name]
+        is_open = issubclass(view, PublicView) or method in getattr(view, "open_methods", ())
+        if is_open != (TABLE[name].roles == PUBLIC) or not issubclass(view, PublicView | ActorView):
+            wrong.append(f"{name} is not served as the table says")
     if wrong:
         raise ImproperlyConfigured(f"controlplane/identity/authorization.py: {'; '.join(sorted(wrong))}.")
 
 
-def _operations(patterns: Sequence[Any]) -> Iterator[tuple[str, type[View]]]:
+def _operations(patterns: Sequence[Any]) -> Iterator[tuple[str, tuple[type[View], str]]]:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _operations(pattern.url_patterns)
@@ -34,4 +35,4 @@ def _operations(patterns: Sequence[Any]) -> Iterator[tuple[str, type[View]]]:
             for method in View.http_method_names:
                 handler = getattr(view, method, None)
                 if handler is not None:
-                    yield handler.route.operation_id, view
+                    yield handler.route.operation_id, (view, method.upper())

@@ -36,6 +36,7 @@ from controlplane.identity.rights import (
     SIGNED_IN,
     STATEMENT,
     UPDATE,
+    WATCHERS,
     Roles,
 )
 from controlplane.identity.roles import NO_ROLE, PLATFORM
@@ -181,7 +182,123 @@ IDENTITY = {
             "token_revoke": (DELETE, MEMBERS),
         },
     ),
-    **_of("limits", {"limits_get": (READ, STATEMENT)}),
+}
+
+SIGN_IN = {
+    **_of(
+        "sessions",
+        {
+            "session_create": (CREATE, PUBLIC),
+            "session_list": (READ, OWN),
+            "session_get": (READ, OWN),
+            "session_verify": (ACT, OWN),
+            "session_end": (DELETE, OWN),
+            "session_end_others": (DELETE, OWN),
+            "user_sessions_end": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
+        "passwords",
+        {
+            "password_set": (UPDATE, PUBLIC),
+            "password_change": (UPDATE, OWN),
+            "password_link_create": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
+        "factors",
+        {
+            "sign_in_methods_get": (READ, OWN),
+            "totp_enrol": (CREATE, OWN),
+            "totp_confirm": (UPDATE, OWN),
+            "totp_remove": (DELETE, OWN),
+            "recovery_codes_replace": (UPDATE, OWN),
+        },
+    ),
+}
+
+QUOTAS = {
+    **_of(
+        "limits",
+        {"limits_get": (READ, STATEMENT), "organization_limits_get": (READ, STATEMENT)},
+    ),
+    **_of(
+        "quotas",
+        {
+            "quotas_get": (READ, STATEMENT),
+            "quotas_set": (UPDATE, ADMINS | OPERATORS),
+            "organization_quotas_get": (READ, STATEMENT),
+            "organization_quotas_set": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
+        "quota-requests",
+        {
+            "quota_request_list": (READ, STATEMENT),
+            "quota_request_get": (READ, STATEMENT),
+            "quota_request_create": (CREATE, ADMINS),
+            "quota_request_withdraw": (UPDATE, ADMINS),
+            "quota_request_approve": (OPERATE, OPERATORS),
+            "quota_request_refuse": (OPERATE, OPERATORS),
+        },
+    ),
+}
+
+# What happened, and who did it.
+TRACES = {
+    **_of("events", {"event_list": (READ, METADATA), "event_stream": (READ, METADATA)}),
+    **_of(
+        "audit",
+        {
+            "audit_list": (READ, METADATA),
+            "audit_export": (READ, METADATA),
+            "audit_deed_list": (READ, METADATA),
+            "organization_audit_list": (READ, WATCHERS),
+            "organization_audit_export": (READ, WATCHERS),
+            "organization_audit_deed_list": (READ, WATCHERS),
+            "platform_audit_list": (READ, NODES),
+            "platform_audit_export": (READ, NODES),
+            "platform_audit_deed_list": (READ, NODES),
+        },
+    ),
+    **_usual("webhooks", "webhook", "list", "get", "create", "update", "delete"),
+    **_of(
+        "webhooks",
+        {
+            "webhook_rotate_secret": (ACT, MEMBERS),
+            "webhook_end_rotation": (ACT, MEMBERS),
+            "webhook_ping": (ACT, MEMBERS),
+            "webhook_delivery_list": (READ, METADATA),
+            "webhook_delivery_get": (READ, METADATA),
+            "webhook_delivery_redeliver": (ACT, MEMBERS),
+        },
+    ),
+}
+
+# States hold secrets of what they describe: who may not write reads none.
+TERRAFORM = {
+    **_of(
+        "terraform-states",
+        {
+            "terraform_state_list": (READ, METADATA),
+            "terraform_state_version_list": (READ, METADATA),
+            "terraform_state_read": (READ, MEMBERS),
+            "terraform_state_version_read": (READ, MEMBERS),
+            "terraform_state_write": (UPDATE, MEMBERS),
+            "terraform_state_lock": (UPDATE, MEMBERS),
+            "terraform_state_unlock": (UPDATE, MEMBERS),
+            "terraform_state_delete": (DELETE, MEMBERS),
+        },
+    ),
+    **_of(
+        "terraform-providers",
+        {
+            "terraform_services": (READ, PUBLIC),
+            "terraform_provider_version_list": (READ, PUBLIC),
+            "terraform_provider_package_get": (READ, PUBLIC),
+            "terraform_provider_file_get": (READ, PUBLIC),
+        },
+    ),
 }
 
 RESOURCES = {
@@ -294,7 +411,16 @@ SOVEREIGNTY = {
     ),
 }
 
-TABLE: Mapping[str, Rule] = {**PLATFORMS, **IDENTITY, **RESOURCES, **SOVEREIGNTY}
+TABLE: Mapping[str, Rule] = {
+    **PLATFORMS,
+    **IDENTITY,
+    **SIGN_IN,
+    **QUOTAS,
+    **RESOURCES,
+    **SOVEREIGNTY,
+    **TRACES,
+    **TERRAFORM,
+}
 KINDS = tuple(sorted({rule.kind for rule in TABLE.values() if rule.roles not in (PUBLIC, SIGNED_IN)}))
 
 
