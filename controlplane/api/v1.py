@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from controlplane.api import coverage, views
+from controlplane.api import views
 
 urlpatterns = [
     path("healthz", views.Health.as_view()),
@@ -22,5 +22,3 @@ urlpatterns = [
     path("", include("controlplane.webhooks.urls")),
     path("", include("controlplane.events.urls")),
 ]
-
-coverage.check(urlpatterns)

@@ -45,5 +45,7 @@ STATEMENT: Roles = METADATA | {"billing"}
 RULERS: Roles = OFFICERS | OPERATORS
 POLICY: Roles = MEMBERS | RULERS
 PROPOSERS: Roles = POLICY
+# Who did what in an organization, and from where.
+WATCHERS: Roles = ADMINS | OFFICERS | NODES
 # An export has every record of all projects.
 EXPORTERS: Roles = OWNERS | OFFICERS | {"auditor"}

@@ -7,8 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controlplane.identity.api import PublicView
 from controlplane.kernel.fields import Out
-from controlplane.kernel.rest import OCTET_STREAM, View, route
+from controlplane.kernel.rest import OCTET_STREAM, route
 from controlplane.terraform import registry
 
 PROVIDERS = "/v1/terraform/providers/"
@@ -55,12 +56,7 @@ class ServicesOut(Out):
         return {"providers.v1": serializers.CharField()}
 
 
-class RegistryView(View):
-    authentication_classes = []
-    permission_classes = []
-
-
-class Services(RegistryView):
+class Services(PublicView):
     """Where Terraform finds the registry of this host."""
 
     @route("terraform_services", ServicesOut)
@@ -68,12 +64,12 @@ class Services(RegistryView):
         return Response({"providers.v1": PROVIDERS})
 
 
-class ReleaseView(RegistryView):
+class ReleaseView(PublicView):
     def release(self) -> registry.Release:
         return registry.release_get(self.kwargs["namespace"], self.kwargs["provider"], self.kwargs["version"])
 
 
-class ProviderVersions(RegistryView):
+class ProviderVersions(PublicView):
     @route("terraform_provider_version_list", ProviderVersionsOut)
     def get(self, request: Request) -> Response:
         found = registry.releases(self.kwargs["namespace"], self.kwargs["provider"])

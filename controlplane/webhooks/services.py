@@ -19,6 +19,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock, outbound
 from controlplane.kernel.db import refusing
+from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.quotas import services as quotas
@@ -75,10 +76,11 @@ def webhook_create(actor: Actor, project: Project, wish: Wish) -> tuple[Webhook,
     """
     actor.may_write()
     wish.check()
-    secret, sealed = secrets.create()
+    webhook_id = new_id()
+    secret, sealed = secrets.create(webhook_id)
     with refusing("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=wish.name)):
         webhook = Webhook.objects.create(
-            project=project, secret=sealed, begins_after=feed.last_position(), **_columns(wish)
+            id=webhook_id, project=project, secret=sealed, begins_after=feed.last_position(), **_columns(wish)
         )
     quotas.claim(project.pk, webhook.pk, webhooks=1)
     record(actor, "webhook.create", webhook.pk, project_id=project.pk, name=webhook.name)
@@ -115,11 +117,11 @@ def webhook_delete(actor: Actor, webhook: Webhook) -> None:
 def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tuple[Webhook, str]:
     """A new secret, which is returned here alone. The one before signs too for so long; one before that no more."""
     actor.may_write()
-    secret, sealed = secrets.create()
+    secret, sealed = secrets.create(webhook.pk)
     now = clock.now()
     is_kept = overlap_hours > 0
     Webhook.objects.filter(pk=webhook.pk).update(
-        previous_secret=F("secret") if is_kept else "",
+        previous_secret=F("secret") if is_kept else None,
         previous_ends_at=now + timedelta(hours=overlap_hours) if is_kept else None,
         secret=sealed,
         generation=F("generation") + 1,
@@ -134,7 +136,7 @@ def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tupl
 def rotation_end(actor: Actor, webhook: Webhook) -> Webhook:
     """The previous secret signs no more. Without one nothing changes."""
     actor.may_write()
-    Webhook.objects.filter(pk=webhook.pk).update(previous_secret="", previous_ends_at=None, updated_at=clock.now())
+    Webhook.objects.filter(pk=webhook.pk).update(previous_secret=None, previous_ends_at=None, updated_at=clock.now())
     webhook.refresh_from_db()
     return webhook
 

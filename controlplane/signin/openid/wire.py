@@ -5,9 +5,7 @@ internet, at the very address that was checked, and without following redirects.
 settings.OPENID_PRIVATE_HOSTS may be elsewhere, and without TLS.
 """
 
-import ipaddress
 import logging
-import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from urllib.parse import quote
 import httpx
 from django.conf import settings
 
-from controlplane.catalog.image_source import Address, is_public
+from controlplane.kernel import outbound
 from controlplane.kernel.reasons import Reason
 from controlplane.signin.errors import OpenIdRefused, ProviderUnavailable
 from controlplane.signin.openid.providers import Provider
@@ -35,31 +33,29 @@ class Unreachable(httpx.TransportError):
 
 class Guarded(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
-        is_listed = host in settings.OPENID_PRIVATE_HOSTS
-        if request.url.scheme != "https" and not is_listed:
-            raise Unreachable(f"{host}: no TLS")
-        addresses = _addresses(host, request.url.port or 443, is_listed=is_listed)
-        request.extensions = {**request.extensions, "sni_hostname": host}
+        addresses = _addresses(request.url)
         for address in addresses[:-1]:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):
                 return self._at(address, request)
         return self._at(addresses[-1], request)
 
-    def _at(self, address: Address, request: httpx.Request) -> httpx.Response:
+    def _at(self, address: outbound.Address, request: httpx.Request) -> httpx.Response:
+        request.extensions = {"sni_hostname": request.url.host, **request.extensions}
         request.url = request.url.copy_with(host=str(address))
         return super().handle_request(request)
 
 
-def _addresses(host: str, port: int, *, is_listed: bool) -> list[Address]:
+def _addresses(url: httpx.URL) -> list[outbound.Address]:
+    """Raises Unreachable."""
+    if url.scheme != "https" and url.host not in settings.OPENID_PRIVATE_HOSTS:
+        raise Unreachable(f"{url.host}: no TLS")
     try:
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as exc:
-        raise Unreachable(f"{host}: cannot be resolved") from exc
-    addresses = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
-    if not addresses or not (is_listed or all(map(is_public, addresses))):
-        raise Unreachable(f"{host}: not on the public internet")
-    return addresses
+        found = outbound.addresses(url, private_hosts=settings.OPENID_PRIVATE_HOSTS)
+    except (ValueError, outbound.Unresolvable) as exc:
+        raise Unreachable(str(exc)) from exc
+    if not found:
+        raise Unreachable(f"{url.host}: no address")
+    return found
 
 
 @dataclass(frozen=True)
