@@ -41,6 +41,8 @@ class Session(BaseModel):
     last_used_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    # Whether it has the second factor or needs none; set where a request shows the session.
+    is_finished = False
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sha256"], name="signin_session_sha256_once")]

@@ -10,7 +10,7 @@ from controlplane.kernel.rest import Body, route
 from controlplane.signin.models import Identity
 from controlplane.signin.openid import services
 from controlplane.signin.openid.providers import Provider, all_providers, provider_named
-from controlplane.signin.rest import SECRET, SignInView, begun
+from controlplane.signin.rest import SECRET, SignInView
 from controlplane.signin.serializers import SessionWithSecretOut
 
 IDENTITIES = Listing({}, sorts=("-created_at", "created_at"))
@@ -95,7 +95,7 @@ class OpenIdSessionList(OfProvider):
 
     @route("openid_session_create", SessionWithSecretOut, body=CompleteIn, status=201, apart=ASKED)
     def post(self, request: Request, body: Body) -> Response:
-        return begun(*services.session_create(self.provider, self.origin, services.Answer(**body)))
+        return self.begun(*services.session_create(self.provider, self.origin, services.Answer(**body)))
 
 
 class LinkList(OfProvider):

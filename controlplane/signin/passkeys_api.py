@@ -9,7 +9,7 @@ from controlplane.kernel.listing import Listing
 from controlplane.kernel.rest import Body, created, route
 from controlplane.signin import credentials, passkeys, sessions
 from controlplane.signin.models import Passkey
-from controlplane.signin.rest import SECRET, SignInView, begun
+from controlplane.signin.rest import SECRET, SignInView
 from controlplane.signin.serializers import NAME_MAX, PasskeyAnswerIn, SessionWithSecretOut
 
 PASSKEYS = Listing({}, sorts=("-created_at", "created_at"))
@@ -93,4 +93,4 @@ class PasskeySessionList(SignInView):
 
     @route("passkey_session_create", SessionWithSecretOut, body=PasskeyAnswerIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        return begun(*sessions.session_create_by_passkey(self.origin, answer_in(body)))
+        return self.begun(*sessions.session_create_by_passkey(self.origin, answer_in(body)))

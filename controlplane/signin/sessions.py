@@ -162,19 +162,20 @@ def end_silently(user: User, *, but: Session | None = None) -> int:
 
 
 @transaction.atomic
-def note_failure(origin: Origin, facts: dict[str, object]) -> None:
+def note_failure(origin: Origin, facts: dict[str, object]) -> User | None:
     """A failure that an error told of (its facts `account` and `code_of`). What the request wrote was undone; this
-    stays."""
+    stays. Returns whose account it is, if there is one."""
     account = str(facts["account"])
     lockout.note(origin, account)
     user = selectors.user_with(account)
     if user is None:
         log.info("request %s: a sign-in to an account that does not exist failed", origin.request_id)
-        return
+        return None
     if "code_of" in facts:
         totp.note_failure(user.pk)
     actor = Actor(user_id=None, credential_id=None, project_id=None, role="", request_id=origin.request_id)
     record(actor, "session.refuse", user.pk, address=origin.address)
+    return user
 
 
 @transaction.atomic

@@ -157,7 +157,8 @@ def test_a_newcomer_gets_an_account_with_what_the_groups_are_worth(staff: Staff)
     assert staff.sign_in("ada").status == 201
     assert User.objects.count() == Identity.objects.count() == 1
     verbs = list(AuditRecord.objects.order_by("pk").values_list("verb", flat=True))
-    assert verbs == ["identity.link", "membership.set_by_group", "session.create", "session.create"]
+    ours = [verb for verb in verbs if verb.startswith(("identity", "membership", "session"))]
+    assert ours == ["identity.link", "membership.set_by_group", "session.create", "session.create"]
 
 
 def test_nothing_of_the_sign_in_is_kept(staff: Staff) -> None:

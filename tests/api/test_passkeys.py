@@ -78,7 +78,7 @@ def test_a_passkey_signs_in_alone(ada: Person) -> None:
     passkey = Passkey.objects.get()
     assert (passkey.sign_count, passkey.last_used_at is not None) == (2, True)
     verbs = list(AuditRecord.objects.order_by("pk").values_list("verb", flat=True))
-    assert verbs == ["session.create", "passkey.register", "session.create"]
+    assert verbs[-3:] == ["session.create", "passkey.register", "session.create"]
 
 
 def test_the_browser_is_asked_for_a_discoverable_key_and_its_user_verified(ada: Person) -> None:
