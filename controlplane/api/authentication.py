@@ -6,6 +6,7 @@ import binascii
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from controlplane.api.middleware import request_id_of
@@ -58,14 +59,20 @@ def _password(value: str) -> str:
 
 
 def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:
-    """
-    Raises:
-        SecondFactorDemanded: the session lacks one, and the view is not made for that.
-    """
     found = signed_in(secret, request_id=request_id_of(request._request))
     if found is None:
         raise Unauthenticated()
-    view: Any = request.parser_context["view"]
-    if not found.is_finished and request.method not in getattr(view, "unfinished_methods", ()):
-        raise SecondFactorDemanded()
+    found.session.is_finished = found.is_finished
     return found.actor, found.session
+
+
+class SecondFactor(BasePermission):
+    """A session that lacks a second factor reaches nothing but the views that are made for that."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises SecondFactorDemanded."""
+        session = request.auth
+        is_lacking = isinstance(session, Session) and not session.is_finished
+        if is_lacking and request.method not in getattr(view, "unfinished_methods", ()):
+            raise SecondFactorDemanded()
+        return True

@@ -55,6 +55,8 @@ BY_ID_ALONE = (
     "export",
     "session",
     "user",
+    "identity",
+    "passkey",
     "quota_request",
     "delivery",
 )

@@ -139,7 +139,10 @@ LOCALE_PATHS = [BASE_DIR / "controlplane" / "locale"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["controlplane.api.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "controlplane.api.authentication.SecondFactor",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["controlplane.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "controlplane.api.schema.Schema",
@@ -243,8 +246,15 @@ SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 60, minimum=5)
 # A link with which somebody chooses their first password.
 PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-# Whoever is one of these cannot do without a second factor: operator, auditor, or a role in an organization.
+# Whoever is one of these cannot do without a second factor: a duty for the platform, or a role in an organization.
 SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
+# The pages that passkeys are for (https://console.example), and the domain that they belong to: the first page's,
+# unless another is given. Passkeys of one domain are worth nothing for another.
+PASSKEY_ORIGINS = env.words("PASSKEY_ORIGINS", "")
+PASSKEY_DOMAIN = env.text("PASSKEY_DOMAIN", "")
+# A JSON file of the OpenID providers that people may sign in with, and those of their hosts that are not public.
+OPENID_PROVIDERS_FILE = env.text("OPENID_PROVIDERS_FILE", "")
+OPENID_PRIVATE_HOSTS = env.words("OPENID_PRIVATE_HOSTS", "")
 # Lock-out (controlplane/signin/lockout.py): of an account from an address, after so many failures, for so long.
 AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))

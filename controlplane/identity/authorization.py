@@ -189,6 +189,11 @@ SIGN_IN = {
         "sessions",
         {
             "session_create": (CREATE, PUBLIC),
+            "passkey_session_create": (CREATE, PUBLIC),
+            "passkey_sign_in_challenge": (CREATE, PUBLIC),
+            "openid_session_create": (CREATE, PUBLIC),
+            "openid_sign_in_begin": (CREATE, PUBLIC),
+            "openid_provider_list": (READ, PUBLIC),
             "session_list": (READ, OWN),
             "session_get": (READ, OWN),
             "session_verify": (ACT, OWN),
@@ -213,6 +218,19 @@ SIGN_IN = {
             "totp_confirm": (UPDATE, OWN),
             "totp_remove": (DELETE, OWN),
             "recovery_codes_replace": (UPDATE, OWN),
+            "passkey_list": (READ, OWN),
+            "passkey_challenge": (CREATE, OWN),
+            "passkey_register": (CREATE, OWN),
+            "passkey_remove": (DELETE, OWN),
+        },
+    ),
+    **_of(
+        "identities",
+        {
+            "identity_list": (READ, OWN),
+            "openid_link_begin": (CREATE, OWN),
+            "identity_link": (CREATE, OWN),
+            "identity_unlink": (DELETE, OWN),
         },
     ),
 }

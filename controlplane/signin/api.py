@@ -9,7 +9,8 @@ from controlplane.kernel.rest import Body, route
 from controlplane.signin import credentials, selectors, sessions
 from controlplane.signin.factors import Proof
 from controlplane.signin.models import Session
-from controlplane.signin.rest import SECRET, SignInView, begun
+from controlplane.signin.passkeys import Response as Answer
+from controlplane.signin.rest import SECRET, SignInView
 from controlplane.signin.serializers import (
     PasswordChangeIn,
     PasswordLinkOut,
@@ -24,7 +25,8 @@ SESSIONS = Listing({}, sorts=("-created_at", "created_at"))
 
 
 def proof_in(body: Body) -> Proof:
-    return Proof(totp=body["totp"], recovery_code=body["recovery_code"])
+    passkey = Answer(**body["passkey"]) if body["passkey"] is not None else None
+    return Proof(totp=body["totp"], recovery_code=body["recovery_code"], passkey=passkey)
 
 
 class SessionList(SignInView):
@@ -40,7 +42,7 @@ class SessionList(SignInView):
         session, secret = sessions.session_create(
             self.origin, email=body["email"], password=body["password"], proof=proof_in(body)
         )
-        return begun(session, secret)
+        return self.begun(session, secret)
 
 
 class SessionDetail(SignInView):
@@ -99,7 +101,8 @@ class PasswordSet(SignInView):
 
     @route("password_set", body=PasswordSetIn, status=204)
     def post(self, request: Request, body: Body) -> Response:
-        credentials.password_set(self.origin, link_secret=body["secret"], new_password=body["new_password"])
+        user = credentials.password_set(self.origin, link_secret=body["secret"], new_password=body["new_password"])
+        self.is_about(user.pk)
         return Response(status=204)
 
 

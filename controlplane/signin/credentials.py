@@ -9,12 +9,12 @@ from django.db.models import Q
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
-from controlplane.identity.selectors import actor_for
 from controlplane.kernel import clock
-from controlplane.signin import factors, lockout, passwords, secret, totp
+from controlplane.signin import factors, lockout, passkeys, passwords, secret, totp
 from controlplane.signin.errors import LastFactor, LinkRefused, SecondFactorDemanded, TotpThere, WrongProof
-from controlplane.signin.models import Password, PasswordLink, RecoveryCode, Session, Totp
+from controlplane.signin.models import Passkey, Password, PasswordLink, RecoveryCode, Session, Totp
 from controlplane.signin.origin import Origin
 from controlplane.signin.sessions import check_password, end_silently, needs_fresh_proof
 
@@ -156,6 +156,41 @@ def totp_remove(actor: Actor, session: Session) -> None:
     after_removal(session.user)
 
 
+def passkey_begin(session: Session) -> passkeys.Challenge:
+    """
+    Raises:
+        ProofTooOld, SecondFactorDemanded, PasskeysOff
+    """
+    may_add_factor(session)
+    return passkeys.challenge_to_register(session.user)
+
+
+@transaction.atomic
+def passkey_register(actor: Actor, session: Session, response: passkeys.Response, *, name: str) -> Passkey:
+    """From now on a second factor is asked for, also of the user's other sessions.
+
+    Raises:
+        PasskeyRefused, PasskeyTaken, ProofTooOld, SecondFactorDemanded, PasskeysOff
+    """
+    may_add_factor(session)
+    passkey = passkeys.register(session.user, response, name=name)
+    now_two_factor(session, factors.PASSKEY)
+    record(actor, "passkey.register", passkey.pk, name=name)
+    return passkey
+
+
+@transaction.atomic
+def passkey_remove(actor: Actor, session: Session, ref: str) -> None:
+    """
+    Raises:
+        PasskeyNotFound, ProofTooOld
+        LastFactor: the user's duties demand one.
+    """
+    needs_fresh_proof(session)
+    passkeys.forget(actor, session.user, ref)
+    after_removal(session.user)
+
+
 def after_removal(user: User) -> None:
     """Without a factor there is nothing to recover."""
     if factors.has_one(user):
@@ -184,7 +219,7 @@ def factors_reset(actor: Actor, user: User) -> None:
     """For somebody who has lost all of them: an operator at the console, who has made sure who asks. All sessions end;
     the user signs in with the first factor and enrols again."""
     actor.may_operate()
-    for kind in (Totp, RecoveryCode):
+    for kind in (Totp, RecoveryCode, Passkey):
         kind.objects.filter(Q(user=user)).delete()
     end_silently(user)
     record(actor, "factors.reset", user.pk)

@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unprocessable
+from controlplane.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable, Unprocessable
 
 
 class SignInRefused(Unauthenticated):
@@ -85,3 +85,78 @@ class LastFactor(Conflict):
     code = "signin.last_factor"
     title = "It is the last factor"
     detail = "Your duties demand a second factor, and this is your last one. Enrol another one first."
+
+
+class ProviderNotFound(NotFound):
+    code = "signin.provider.not_found"
+    detail = "There is no OpenID provider {name!r} here."
+
+
+class ProviderUnavailable(Unavailable):
+    code = "signin.provider.unavailable"
+    title = "The provider does not answer"
+    detail = "The OpenID provider {name!r} does not answer as it should now. Try again, or tell your operator."
+
+
+class RedirectRefused(Unprocessable):
+    code = "signin.redirect_refused"
+    title = "Redirect not allowed"
+    detail = "The provider {name!r} is not configured to send anybody back to this URI. Your operator can list it."
+
+
+class OpenIdRefused(Unauthenticated):
+    code = "signin.openid.refused"
+    title = "Sign-in refused"
+    detail = "What the OpenID provider says is not accepted: {reason}"
+
+
+class OpenIdOver(Unauthenticated):
+    code = "signin.openid.over"
+    title = "Begin again"
+    detail = "This sign-in was not begun here, took too long, or was completed before. Begin a new one."
+
+
+class AddressTaken(Conflict):
+    code = "signin.openid.address_taken"
+    title = "There is an account already"
+    detail = (
+        "There is an account with your address, and it is not known to be yours. Sign in to it as before, and link the "
+        "provider there."
+    )
+
+
+class IdentityTaken(Conflict):
+    code = "signin.openid.identity_taken"
+    title = "Linked already"
+    detail = "Another account is linked to whom the provider says you are."
+
+
+class IdentityNotFound(NotFound):
+    code = "signin.identity.not_found"
+    detail = "There is no linked identity {name!r} here."
+
+
+class PasskeysOff(Unprocessable):
+    code = "signin.passkeys_off"
+    title = "No passkeys here"
+    detail = "This platform has no passkeys: its operator has not said for which pages they are."
+
+
+class PasskeyRefused(Forbidden):
+    code = "signin.passkey_refused"
+    title = "Passkey refused"
+    detail = (
+        "This is no good answer of a known passkey: begin again, on the page that it is for, and let the device verify "
+        "that it is you."
+    )
+
+
+class PasskeyTaken(Conflict):
+    code = "signin.passkey_taken"
+    title = "Passkey known already"
+    detail = "There is a passkey named {name!r} already, or this device is registered."
+
+
+class PasskeyNotFound(NotFound):
+    code = "signin.passkey.not_found"
+    detail = "There is no passkey {name!r} here."

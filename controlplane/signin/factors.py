@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from controlplane.identity.models import Membership, User
-from controlplane.signin import totp
-from controlplane.signin.errors import CodeNeeded, WrongProof
-from controlplane.signin.models import Password, RecoveryCode, Totp
+from controlplane.signin import passkeys, totp
+from controlplane.signin.errors import CodeNeeded, PasskeyRefused, WrongProof
+from controlplane.signin.models import Passkey, Password, RecoveryCode, Totp
 
 TOTP = "totp"
 RECOVERY_CODE = "recovery_code"
+PASSKEY = "passkey"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Proof:
 
     totp: str = ""
     recovery_code: str = ""
+    passkey: passkeys.Response | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -26,7 +28,8 @@ class Proof:
 
 
 def has_one(user: User) -> bool:
-    return Totp.objects.filter(user=user, confirmed_at__isnull=False).exists()
+    has_totp = Totp.objects.filter(user=user, confirmed_at__isnull=False).exists()
+    return has_totp or Passkey.objects.filter(user=user).exists()
 
 
 def needs_one(user: User) -> bool:
@@ -36,8 +39,7 @@ def needs_one(user: User) -> bool:
 
 def is_demanded_of(user: User) -> bool:
     demanding = set(settings.SECOND_FACTOR_DUTIES)
-    duties = {"operator"} if user.is_operator else {"auditor"} if user.is_auditor else set()
-    return bool(demanding & duties) or Membership.objects.filter(user=user, role__in=demanding).exists()
+    return user.duty in demanding or Membership.objects.filter(user=user, role__in=demanding).exists()
 
 
 def prove(user: User, proof: Proof, *, account: str) -> str:
@@ -50,6 +52,8 @@ def prove(user: User, proof: Proof, *, account: str) -> str:
     """
     if proof.is_empty:
         raise CodeNeeded()
+    if proof.passkey is not None:
+        return _by_passkey(user, proof.passkey, account=account)
     if proof.recovery_code:
         if totp.use_recovery_code(user, proof.recovery_code):
             return RECOVERY_CODE
@@ -60,11 +64,20 @@ def prove(user: User, proof: Proof, *, account: str) -> str:
     return TOTP
 
 
+def _by_passkey(user: User, response: passkeys.Response, *, account: str) -> str:
+    try:
+        passkeys.prove(response, user=user)
+    except PasskeyRefused as exc:
+        raise WrongProof(account=account) from exc
+    return PASSKEY
+
+
 def methods_of(user: User) -> dict[str, object]:
     """What the user can prove themselves with."""
     return {
         "has_password": Password.objects.filter(user=user).exists(),
         "has_totp": Totp.objects.filter(user=user, confirmed_at__isnull=False).exists(),
+        "passkeys": Passkey.objects.filter(user=user).count(),
         "recovery_codes_left": RecoveryCode.objects.filter(user=user).count(),
         "is_second_factor_demanded": is_demanded_of(user),
     }

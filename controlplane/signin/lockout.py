@@ -4,6 +4,7 @@ The limit (settings.AXES_FAILURE_LIMIT) is for one account from one address. An 
 with all the accounts that it tries, have EASIER times as many. Accounts that do not exist are counted like any other.
 """
 
+import ipaddress
 from datetime import datetime
 from typing import Any, cast
 
@@ -67,8 +68,21 @@ def forget_all(account: str) -> None:
     handler.reset_attempts(username=account)
 
 
+def purge() -> None:
+    """Failures that count no more are forgotten, with the addresses that they came from."""
+    handler, request, credentials = _axes(Origin(), "")
+    handler.clean_expired_user_attempts(request, credentials)
+
+
+def _counted(address: str | None) -> str | None:
+    """An IPv6 network of /64 is one place: whoever has one address of it has all."""
+    if address is None or ":" not in address:
+        return address
+    return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
+
+
 def _axes(origin: Origin, account: str) -> tuple[Any, Any, dict[str, str]]:
     request = HttpRequest()
-    request.META = {"REMOTE_ADDR": origin.address, "HTTP_USER_AGENT": origin.user_agent}
+    request.META = {"REMOTE_ADDR": _counted(origin.address), "HTTP_USER_AGENT": origin.user_agent}
     AxesProxyHandler.update_request(request)
     return AxesDatabaseHandler(), cast(Any, request), {settings.AXES_USERNAME_FORM_FIELD: account}

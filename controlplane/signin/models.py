@@ -4,7 +4,7 @@ enough random bits of its own a SHA-256."""
 from django.db import models
 from django.db.models import Q
 
-from controlplane.identity.models import User
+from controlplane.identity.models import Membership, User
 from controlplane.kernel.db import BaseModel
 
 
@@ -41,6 +41,8 @@ class Session(BaseModel):
     last_used_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    # Whether it has the second factor or needs none; set where a request shows the session.
+    is_finished = False
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sha256"], name="signin_session_sha256_once")]
@@ -70,3 +72,68 @@ class RecoveryCode(BaseModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "sha256"], name="signin_recovery_code_once")]
+
+
+class Identity(BaseModel):
+    """Whom an OpenID provider calls `subject` is this user. Nothing else of what it says makes two people one."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="signin_identity_once")]
+
+
+class GivenMembership(BaseModel):
+    """A membership that comes from a provider's groups, and goes with them. Others are none of its business."""
+
+    identity = models.ForeignKey(Identity, models.CASCADE)
+    membership = models.OneToOneField(Membership, models.CASCADE)
+
+
+class OpenIdSignIn(BaseModel):
+    """A sign-in that waits for the provider's answer, which comes back with `state`. It goes when it is completed.
+
+    `binding`: only who began it completes it; `user`: who has signed in and wants to be known by the provider too.
+    """
+
+    provider = models.CharField(max_length=63)
+    state_sha256 = models.BinaryField(max_length=32)
+    binding_sha256 = models.BinaryField(max_length=32)
+    nonce = models.CharField(max_length=64)
+    verifier = models.CharField(max_length=128)
+    redirect_uri = models.CharField(max_length=500)
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["state_sha256"], name="signin_openid_state_once")]
+
+
+class Passkey(BaseModel):
+    """A key pair on somebody's device. `sign_count` grows with each use, or stays 0 where the device does not count."""
+
+    user = models.ForeignKey(User, models.CASCADE)
+    name = models.CharField(max_length=63)
+    credential_id = models.BinaryField()
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField()
+    is_backed_up = models.BooleanField()
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["credential_id"], name="signin_passkey_once"),
+            models.UniqueConstraint(fields=["user", "name"], name="signin_passkey_name_taken"),
+        ]
+
+
+class Ceremony(BaseModel):
+    """A challenge that a passkey is to answer; it goes with the answer. `user`: who registers one."""
+
+    purpose = models.CharField(max_length=16)
+    user = models.ForeignKey(User, models.CASCADE, null=True)
+    challenge = models.BinaryField()
+    expires_at = models.DateTimeField()

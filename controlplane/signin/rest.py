@@ -1,13 +1,19 @@
 """What the views of sign-in share: failures are counted, and who has signed in is known."""
 
 from typing import Any, cast
+from uuid import UUID
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controlplane.audit.requests import Who
 from controlplane.identity.api import ActorView
+from controlplane.identity.authorization import rule_of
+from controlplane.identity.errors import NobodyMay
+from controlplane.identity.rights import PUBLIC
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.rest import View
 from controlplane.signin import factors, sessions
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
@@ -29,9 +35,19 @@ class SignInView(ActorView):
     unfinished_methods: tuple[str, ...] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self._is_open():
+            self._admit_anybody(request, *args, **kwargs)
+            return
         super().initial(request, *args, **kwargs)
-        if not self._is_open() and not isinstance(request.auth, Session):
+        if not isinstance(request.auth, Session):
             raise SessionNeeded()
+
+    def _admit_anybody(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Nobody is known who could be asked for a right; as the table has to say."""
+        View.initial(self, request, *args, **kwargs)
+        operation = getattr(self, str(request.method).lower()).route.operation_id
+        if rule_of(operation).roles != PUBLIC:
+            raise NobodyMay(operation=operation)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return [] if self._is_open() else super().get_authenticators()
@@ -44,7 +60,9 @@ class SignInView(ActorView):
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, CloudError) and "account" in exc.facts:
-            sessions.note_failure(self.origin, exc.facts)
+            user = sessions.note_failure(self.origin, exc.facts)
+            if user is not None:
+                self.is_about(user.pk)
         return super().handle_exception(exc)
 
     @property
@@ -55,10 +73,16 @@ class SignInView(ActorView):
     def session(self) -> Session:
         return cast(Session, self.request.auth)
 
+    def begun(self, session: Session, secret: str) -> Response:
+        """201 with the secret of a new session."""
+        self.is_about(session.user_id, credential_id=session.pk)
+        needs = not session.is_two_factor and factors.needs_one(session.user)
+        document = SessionOut(session, context={"current": session}).data
+        document |= {"secret": secret, "needs_second_factor": needs}
+        return Response(document, status=201, headers={"Location": f"/v1/sessions/{session.pk}", **SECRET})
 
-def begun(session: Session, secret: str) -> Response:
-    """201 with the secret of a new session."""
-    needs = not session.is_two_factor and factors.needs_one(session.user)
-    document = SessionOut(session, context={"current": session}).data
-    document |= {"secret": secret, "needs_second_factor": needs}
-    return Response(document, status=201, headers={"Location": f"/v1/sessions/{session.pk}", **SECRET})
+    def is_about(self, user_id: UUID, *, credential_id: UUID | None = None) -> None:
+        """For the journal of requests (api/journal.py), where nobody was known when this one began."""
+        journal = getattr(self.request._request, "journal", None)
+        if journal is not None:
+            journal.is_about(Who(user_id=user_id, credential_id=credential_id))

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
-from controlplane.identity.selectors import actor_for
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.signin import factors, secret

@@ -5,6 +5,7 @@ from controlplane.signin.passwords import LENGTH_MAX
 from controlplane.signin.totp import DIGITS, RECOVERY_CODES
 
 EMAIL_MAX = 254
+NAME_MAX = 63
 
 
 def code_field() -> Text:
@@ -13,6 +14,15 @@ def code_field() -> Text:
 
 def recovery_code_field() -> Text:
     return Text(max_length=40, default="", help_text="One of the recovery codes, in place of such a code.")
+
+
+class PasskeyAnswerIn(In):
+    """`credential` is what navigator.credentials has answered, as its toJSON() writes it."""
+
+    example = {"ceremony": "01890000-0000-7000-8000-000000000000", "credential": {"id": "…", "type": "public-key"}}
+
+    ceremony = Text(max_length=36)
+    credential = serializers.DictField()
 
 
 class SignInIn(In):
@@ -24,6 +34,7 @@ class SignInIn(In):
     password = Text(max_length=LENGTH_MAX)
     totp = code_field()
     recovery_code = recovery_code_field()
+    passkey = PasskeyAnswerIn(default=None)
 
 
 class VerifyIn(In):
@@ -34,6 +45,7 @@ class VerifyIn(In):
     password = Text(max_length=LENGTH_MAX, default="")
     totp = code_field()
     recovery_code = recovery_code_field()
+    passkey = PasskeyAnswerIn(default=None)
 
 
 class SessionOut(Out):
@@ -117,5 +129,6 @@ class MethodsOut(Out):
 
     has_password = serializers.BooleanField()
     has_totp = serializers.BooleanField()
+    passkeys = serializers.IntegerField()
     recovery_codes_left = serializers.IntegerField()
     is_second_factor_demanded = serializers.BooleanField()

@@ -9,19 +9,20 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
-from controlplane.identity.selectors import actor_for
 from controlplane.kernel import clock
-from controlplane.signin import factors, lockout, passwords, secret, selectors, totp
-from controlplane.signin.errors import ProofTooOld, SignInRefused, WrongProof
+from controlplane.signin import factors, lockout, passkeys, passwords, secret, selectors, totp
+from controlplane.signin.errors import PasskeyRefused, ProofTooOld, SignInRefused, WrongProof
 from controlplane.signin.factors import Proof
-from controlplane.signin.models import PasswordLink, Session
+from controlplane.signin.models import Ceremony, OpenIdSignIn, PasswordLink, Session
 from controlplane.signin.origin import Origin
 
 log = logging.getLogger(__name__)
 
 PROOF_LASTS = timedelta(minutes=5)
 PASSWORD = "password"
+NOBODY = ""  # the account of failures that are nobody's
 
 
 @transaction.atomic
@@ -44,6 +45,23 @@ def session_create(origin: Origin, *, email: str, password: str, proof: Proof) -
         methods.append(factors.prove(user, proof, account=account))
     lockout.forget(origin, account)
     return begin(user, origin, methods, is_two_factor=len(methods) > 1)
+
+
+@transaction.atomic
+def session_create_by_passkey(origin: Origin, response: passkeys.Response) -> tuple[Session, str]:
+    """Sign in with a passkey alone: its device has verified the user. A lock of the account, which is about passwords,
+    does not concern it.
+
+    Raises:
+        PasskeyRefused: it is counted for the address.
+        SignInLocked, PasskeysOff
+    """
+    lockout.check(origin, NOBODY)
+    try:
+        passkey = passkeys.prove(response)
+    except PasskeyRefused as exc:
+        raise PasskeyRefused(account=NOBODY) from exc
+    return begin(passkey.user, origin, [factors.PASSKEY], is_two_factor=True)
 
 
 def begin(user: User, origin: Origin, methods: Sequence[str], *, is_two_factor: bool) -> tuple[Session, str]:
@@ -144,24 +162,27 @@ def end_silently(user: User, *, but: Session | None = None) -> int:
 
 
 @transaction.atomic
-def note_failure(origin: Origin, facts: dict[str, object]) -> None:
+def note_failure(origin: Origin, facts: dict[str, object]) -> User | None:
     """A failure that an error told of (its facts `account` and `code_of`). What the request wrote was undone; this
-    stays."""
+    stays. Returns whose account it is, if there is one."""
     account = str(facts["account"])
     lockout.note(origin, account)
     user = selectors.user_with(account)
     if user is None:
         log.info("request %s: a sign-in to an account that does not exist failed", origin.request_id)
-        return
+        return None
     if "code_of" in facts:
         totp.note_failure(user.pk)
     actor = Actor(user_id=None, credential_id=None, project_id=None, role="", request_id=origin.request_id)
     record(actor, "session.refuse", user.pk, address=origin.address)
+    return user
 
 
 @transaction.atomic
 def purge() -> int:
-    """Sessions that are over are forgotten, with the addresses that they were used from; and links that nobody used."""
+    """What is over is forgotten: sessions, with the addresses that they came from, links, and unfinished sign-ins."""
     over = Session.objects.exclude(pk__in=selectors.live(Session.objects.all()).values("pk"))
-    PasswordLink.objects.filter(expires_at__lte=clock.now()).delete()
+    for kind in (PasswordLink, OpenIdSignIn, Ceremony):
+        kind.objects.filter(expires_at__lte=clock.now()).delete()
+    lockout.purge()
     return over.delete()[0]

@@ -7,19 +7,20 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from django.db.models import F
 from django_otp.oath import TOTP
 
 from controlplane.identity.models import User
-from controlplane.kernel import clock
-from controlplane.signin import sealing, secret
+from controlplane.kernel import clock, sealing
+from controlplane.kernel.ids import new_id
+from controlplane.signin import secret
 from controlplane.signin.errors import SignInLocked
 from controlplane.signin.models import RecoveryCode, Totp
 
 log = logging.getLogger(__name__)
 
 ISSUER = "Andromede"
+PURPOSE = "signin totp"
 STEP_S = 30
 DIGITS = 6
 TOLERANCE = 1  # steps: clocks of phones differ
@@ -33,7 +34,8 @@ def begin(user: User) -> tuple[str, str]:
     """A new secret in place of one that was not confirmed: in base32, and as the URI that applications read."""
     key = secrets.token_bytes(SECRET_BYTES)
     Totp.objects.filter(user=user, confirmed_at=None).delete()
-    Totp.objects.create(user=user, sealed=sealing.seal(key))
+    row_id = new_id()
+    Totp.objects.create(id=row_id, user=user, sealed=sealing.seal(key, purpose=PURPOSE, row_id=row_id))
     written = base64.b32encode(key).decode()
     query = {"secret": written, "issuer": ISSUER, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_S}
     return written, f"otpauth://totp/{ISSUER}:{quote(user.email)}?{urlencode(query)}"
@@ -70,8 +72,8 @@ def _step_of(totp: Totp, code: str) -> int | None:
     if not (code.isascii() and code.isdecimal() and len(code) == DIGITS):
         return None
     try:
-        key = sealing.unseal(totp.sealed)
-    except InvalidToken:
+        key = sealing.unseal(bytes(totp.sealed), purpose=PURPOSE, row_id=totp.pk)
+    except sealing.Unreadable:
         log.error("the secret of the codes of user %s is sealed under another secret key", totp.user_id)
         return None
     reader = TOTP(key, step=STEP_S, digits=DIGITS)

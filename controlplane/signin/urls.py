@@ -1,6 +1,6 @@
 from django.urls import path
 
-from controlplane.signin import api, factors_api
+from controlplane.signin import api, factors_api, openid_api, passkeys_api
 
 urlpatterns = [
     path("sessions", api.SessionList.as_view()),
@@ -14,5 +14,17 @@ urlpatterns = [
     path("sign-in-methods", factors_api.Methods.as_view()),
     path("totp", factors_api.Totp.as_view()),
     path("totp/actions/confirm", factors_api.TotpConfirm.as_view()),
+    path("openid-providers", openid_api.ProviderList.as_view()),
+    path("openid-providers/<str:provider>/sign-ins", openid_api.SignInList.as_view()),
+    path("openid-providers/<str:provider>/sessions", openid_api.OpenIdSessionList.as_view()),
+    path("openid-providers/<str:provider>/links", openid_api.LinkList.as_view()),
+    path("openid-providers/<str:provider>/identities", openid_api.LinkCompletion.as_view()),
+    path("identities", openid_api.IdentityList.as_view()),
+    path("identities/<str:identity>", openid_api.IdentityDetail.as_view()),
+    path("passkeys", passkeys_api.PasskeyList.as_view()),
+    path("passkeys/actions/challenge", passkeys_api.RegisterChallenge.as_view()),
+    path("passkeys/<str:passkey>", passkeys_api.PasskeyDetail.as_view()),
+    path("passkey-sessions", passkeys_api.PasskeySessionList.as_view()),
+    path("passkey-sessions/actions/challenge", passkeys_api.SignInChallenge.as_view()),
     path("recovery-codes", factors_api.RecoveryCodes.as_view()),
 ]

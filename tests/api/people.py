@@ -1,7 +1,9 @@
 """People who sign in."""
 
+import base64
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django_otp.oath import TOTP
@@ -31,7 +33,7 @@ class Person:
     def sign_in(self, *, password: str = PASSWORD, **more: object) -> Answer:
         return self.anybody.post("/v1/sessions", {"email": self.user.email, "password": password, **more})
 
-    def signed_in(self, **more: object) -> Caller:
+    def signed_in(self, **more: Any) -> Caller:
         answer = self.sign_in(**more)
         assert answer.status == 201, answer.text
         return Caller(token=answer.body["secret"], project="alpha")
@@ -47,8 +49,6 @@ def make_person(name: str, *, organization: Organization | None = None, role: st
 
 def code(secret: str, *, steps: int = 0) -> str:
     """What an application for codes shows; `steps` of half a minute later."""
-    import base64
-
     reader = TOTP(base64.b32decode(secret))
     reader.time = time.time() + 30 * steps
     return f"{reader.token():06}"

@@ -40,6 +40,11 @@ OPEN = {
     # Whoever signs in has no credential yet.
     ("POST", "v1/sessions"),
     ("POST", "v1/password/actions/set"),
+    ("GET", "v1/openid-providers"),
+    ("POST", "v1/passkey-sessions"),
+    ("POST", "v1/passkey-sessions/actions/challenge"),
+    ("POST", "v1/openid-providers/<str:provider>/sign-ins"),
+    ("POST", "v1/openid-providers/<str:provider>/sessions"),
     ("POST", "v1/invitations/actions/accept"),  # with the invitation's own secret
 }
 # Routes that are about no project and that any credential may use. So may this one.
@@ -99,9 +104,26 @@ OF_SESSIONS = {
     ("DELETE", "v1/totp"),
     ("POST", "v1/totp/actions/confirm"),
     ("POST", "v1/recovery-codes"),
+    ("POST", "v1/openid-providers/<str:provider>/links"),
+    ("POST", "v1/openid-providers/<str:provider>/identities"),
+    ("GET", "v1/identities"),
+    ("GET", "v1/passkeys"),
+    ("POST", "v1/passkeys"),
+    ("POST", "v1/passkeys/actions/challenge"),
+    ("DELETE", "v1/passkeys/<str:passkey>"),
+    ("DELETE", "v1/identities/<str:identity>"),
 }
 # What a path may name that is nobody's or the asker's own.
-NAMES = {"zone": "fr-idf-1", "party": "acme", "officer_key": "ada", "node": "node-1", "session": "current"}
+NAMES = {
+    "zone": "fr-idf-1",
+    "party": "acme",
+    "officer_key": "ada",
+    "node": "node-1",
+    "session": "current",
+    "provider": "staff",
+    "identity": "x",
+    "passkey": "x",
+}
 HOUR = timedelta(hours=1)
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"

@@ -1,0 +1,67 @@
+"""What of a provider's answer is believed: what it has signed, for us, just now, and for this very sign-in."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from controlplane.kernel.reasons import Reason
+from controlplane.signin.errors import OpenIdRefused
+from controlplane.signin.openid.providers import Provider
+
+LEEWAY_S = 60
+SUBJECT_MAX = 255
+
+
+def verified(
+    provider: Provider, id_token: object, keys: Mapping[str, Any], *, nonce: str, now: datetime
+) -> Mapping[str, Any]:
+    """The claims of an ID token.
+
+    Raises:
+        OpenIdRefused: signature, algorithm, issuer, audience, time or nonce is not what it must be.
+    """
+    if not isinstance(id_token, str):
+        raise OpenIdRefused(reason=Reason("there is no ID token."))
+    try:
+        token = jwt.decode(id_token, _key_set(keys), algorithms=list(provider.algorithms))
+        claims = CodeIDToken(
+            token.claims,
+            token.header,
+            options={"iss": {"essential": True, "value": provider.issuer}, "aud": {"essential": True}},
+            params={"nonce": nonce, "client_id": provider.client_id},
+        )
+        claims.validate(now=int(now.timestamp()), leeway=LEEWAY_S)
+    except (JoseError, ValueError, KeyError, TypeError) as exc:
+        raise OpenIdRefused(reason=Reason("its ID token is not good ({problem}).", problem=_problem(exc))) from exc
+    _check_audience(provider, claims)
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
+        raise OpenIdRefused(reason=Reason("its ID token is not good ({problem}).", problem="sub"))
+    return dict(claims)
+
+
+def _check_audience(provider: Provider, claims: Mapping[str, Any]) -> None:
+    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+    if provider.client_id not in audience:
+        raise OpenIdRefused(reason=Reason("its ID token is not good ({problem}).", problem="aud"))
+
+
+def _key_set(keys: Mapping[str, Any]) -> KeySet:
+    """Those that sign; one of a kind that we do not know hurts nobody."""
+    known = [key for key in keys["keys"] if key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"]
+    return KeySet.import_key_set({"keys": known})
+
+
+def _problem(exc: Exception) -> str:
+    """Which claim, or which kind of error: a word, and none of the provider's."""
+    return str(getattr(exc, "claim", None) or type(exc).__name__)
+
+
+def groups_of(provider: Provider, claims: Mapping[str, Any]) -> frozenset[str]:
+    found = claims.get(provider.group_claim, [])
+    return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()

@@ -1,0 +1,85 @@
+"""Memberships by the groups that a provider tells: given and taken at each sign-in."""
+
+from collections.abc import Sequence
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import DutiesMixed
+from controlplane.identity.models import Membership, Organization
+from controlplane.identity.roles import INCLUDES, OFFICER, includes
+from controlplane.identity.services import membership_set
+from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason
+from controlplane.signin.errors import OpenIdRefused
+from controlplane.signin.models import GivenMembership, Identity
+from controlplane.signin.openid.providers import Grant
+
+
+def roles_by_organization(grants: Sequence[Grant]) -> dict[str, str]:
+    """Of several roles in one organization the one that includes the others.
+
+    Raises:
+        OpenIdRefused: none does, and one person has one role.
+    """
+    roles: dict[str, str] = {}
+    for grant in sorted(grants, key=lambda grant: len(INCLUDES[grant.role])):
+        held = roles.get(grant.organization, grant.role)
+        if not includes(grant.role, held):
+            raise OpenIdRefused(
+                reason=Reason(
+                    "its groups give you two duties in {organization} that one person cannot have.",
+                    organization=grant.organization,
+                )
+            )
+        roles[grant.organization] = grant.role
+    return roles
+
+
+def synchronise(actor: Actor, identity: Identity, roles: dict[str, str]) -> None:
+    """Give what the groups are worth, and take away what they gave before and are not worth any more. A membership that
+    somebody was given by hand stays as it is. In the caller's transaction.
+
+    Raises:
+        DutiesMixed: the user runs or audits the platform, and a group would make them a sovereignty officer.
+    """
+    user = identity.user
+    given = {each.membership.organization_id: each for each in _given(identity)}
+    for organization in Organization.objects.filter(name__in=roles):
+        role = roles[organization.name]
+        before = given.pop(organization.pk, None)
+        if before is None and Membership.objects.filter(organization=organization, user=user).exists():
+            continue
+        if before is None or before.membership.role != role:
+            membership = _give(identity, organization, role, before)
+            record(actor, "membership.set_by_group", membership.pk, organization=organization.name, role=role)
+    for gone in given.values():
+        _take(actor, gone)
+
+
+def _give(identity: Identity, organization: Organization, role: str, before: GivenMembership | None) -> Membership:
+    """Whoever rules the groups may also leave an organization without an owner."""
+    if before is None:
+        made = membership_set(organization, user=identity.user, role=role)
+        GivenMembership.objects.create(identity=identity, membership=made)
+        return made
+    if role == OFFICER and identity.user.duty:
+        raise DutiesMixed(email=identity.user.email)
+    Membership.objects.filter(pk=before.membership_id).update(role=role, updated_at=clock.now())
+    return before.membership
+
+
+def take_all(actor: Actor, identity: Identity) -> None:
+    """All that its groups gave."""
+    for each in _given(identity):
+        _take(actor, each)
+
+
+def _given(identity: Identity) -> list[GivenMembership]:
+    rows = GivenMembership.objects.filter(identity=identity)
+    return list(rows.select_related("membership__organization").select_for_update(of=("self",)))
+
+
+def _take(actor: Actor, given: GivenMembership) -> None:
+    membership = given.membership
+    record(actor, "membership.remove_by_group", membership.pk, organization=membership.organization.name)
+    membership.delete()

@@ -1,0 +1,225 @@
+"""The sign-in with an OpenID provider: begun here, continued there, completed here.
+
+Each step that writes is a transaction of its own, and none is open while the provider is asked. A sign-in that is
+completed is used up first, whatever comes of it.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from httpx import URL
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_for
+from controlplane.identity.errors import NameTaken
+from controlplane.identity.models import User
+from controlplane.identity.services import user_create
+from controlplane.kernel import clock
+from controlplane.kernel.db import by_id
+from controlplane.kernel.reasons import Reason
+from controlplane.signin import secret, sessions
+from controlplane.signin.errors import (
+    AddressTaken,
+    IdentityNotFound,
+    IdentityTaken,
+    OpenIdOver,
+    OpenIdRefused,
+    RedirectRefused,
+)
+from controlplane.signin.models import Identity, OpenIdSignIn, Session
+from controlplane.signin.openid import claims, groups, wire
+from controlplane.signin.openid.providers import Provider
+from controlplane.signin.origin import Origin
+
+LASTS = timedelta(minutes=10)
+BINDING = "andromede_binding_"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where to send the browser; and what proves, at the end, that it was the same program that began."""
+
+    authorization_url: str
+    binding: str
+    expires_at: Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: state, code and perhaps the issuer from the browser, the binding from whoever began."""
+
+    state: str
+    code: str
+    binding: str
+    iss: str = ""
+
+
+def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) -> Begun:
+    """`user`: who has signed in, and wants to link themselves.
+
+    Raises:
+        RedirectRefused: the provider is not to send anybody there.
+        ProviderUnavailable
+    """
+    if redirect_uri not in provider.redirect_uris:
+        raise RedirectRefused(field="redirect_uri", name=provider.name)
+    endpoint = wire.discover(provider).authorization
+    state, state_digest = secret.new("")
+    binding, binding_digest = secret.new(BINDING)
+    row = OpenIdSignIn(
+        provider=provider.name,
+        state_sha256=state_digest,
+        binding_sha256=binding_digest,
+        nonce=secrets.token_urlsafe(32),
+        verifier=secrets.token_urlsafe(48),
+        redirect_uri=redirect_uri,
+        user=user,
+        expires_at=clock.now() + LASTS,
+    )
+    row.save(force_insert=True)
+    query = {
+        "response_type": "code",
+        "client_id": provider.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(provider.scopes),
+        "state": state,
+        "nonce": row.nonce,
+        "code_challenge": create_s256_code_challenge(row.verifier),
+        "code_challenge_method": "S256",
+    }
+    return Begun(str(URL(endpoint).copy_merge_params(query)), binding, row.expires_at)
+
+
+def session_create(provider: Provider, origin: Origin, answer: Answer) -> tuple[Session, str]:
+    """Sign in as whom the provider knows; newcomers get an account, if a group of theirs gives them something.
+
+    Raises:
+        OpenIdOver: not begun here, over, or completed before.
+        OpenIdRefused: what the provider says is not accepted.
+        AddressTaken: an account that is not linked has the address.
+        ProviderUnavailable
+    """
+    said = _complete(provider, answer, user=None)
+    return _signed_in(provider, origin, said)
+
+
+def identity_link(actor: Actor, session: Session, provider: Provider, answer: Answer) -> Identity:
+    """From now on the provider knows the user too. For somebody who has just proved who they are.
+
+    Raises:
+        IdentityTaken: it knows another account by that.
+        ProofTooOld, OpenIdOver, OpenIdRefused, ProviderUnavailable
+    """
+    sessions.needs_fresh_proof(session)
+    said = _complete(provider, answer, user=session.user)
+    return _linked(actor, session.user, provider, str(said["sub"]))
+
+
+@transaction.atomic
+def identity_unlink(actor: Actor, session: Session, ref: str) -> None:
+    """With it go the memberships that its groups gave.
+
+    Raises:
+        IdentityNotFound, ProofTooOld
+    """
+    identity = by_id(Identity.objects.filter(user=session.user), ref)
+    if identity is None:
+        raise IdentityNotFound(name=ref)
+    sessions.needs_fresh_proof(session)
+    groups.take_all(actor, identity)
+    record(actor, "identity.unlink", identity.pk, issuer=identity.issuer)
+    identity.delete()
+
+
+def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mapping[str, Any]:
+    """What the provider says of whoever has signed in there."""
+    begun = _take(answer)
+    if not _is_same(begun, provider, answer, user):
+        raise OpenIdOver()
+    endpoints = wire.discover(provider)
+    tokens = wire.exchange(
+        provider, endpoints, code=answer.code, verifier=begun.verifier, redirect_uri=begun.redirect_uri
+    )
+    keys = wire.jwks(provider, endpoints)
+    said = dict(claims.verified(provider, tokens.get("id_token"), keys, nonce=begun.nonce, now=clock.now()))
+    if not {provider.group_claim, "email"} <= said.keys() and isinstance(tokens.get("access_token"), str):
+        more = wire.userinfo(provider, endpoints, tokens["access_token"])
+        if more.get("sub") != said["sub"] and more:
+            raise OpenIdRefused(reason=Reason("its user information is about somebody else."))
+        said = {**more, **said}
+    return said
+
+
+@transaction.atomic
+def _take(answer: Answer) -> OpenIdSignIn:
+    """The sign-in that the state names; it is gone then, whatever else is wrong.
+
+    Raises:
+        OpenIdOver
+    """
+    row = OpenIdSignIn.objects.select_for_update().filter(state_sha256=secret.digest(answer.state)).first()
+    if row is None:
+        raise OpenIdOver()
+    OpenIdSignIn.objects.filter(pk=row.pk).delete()
+    return row
+
+
+def _is_same(row: OpenIdSignIn, provider: Provider, answer: Answer, user: User | None) -> bool:
+    return (
+        secrets.compare_digest(bytes(row.binding_sha256), secret.digest(answer.binding))
+        and row.provider == provider.name
+        and answer.iss in ("", provider.issuer)
+        and row.user_id == (user.pk if user else None)
+        and row.expires_at > clock.now()
+    )
+
+
+@transaction.atomic
+def _signed_in(provider: Provider, origin: Origin, said: Mapping[str, Any]) -> tuple[Session, str]:
+    roles = groups.roles_by_organization(provider.granted(claims.groups_of(provider, said)))
+    identities = Identity.objects.select_for_update(of=("self",)).select_related("user")
+    identity = identities.filter(issuer=provider.issuer, subject=said["sub"]).first()
+    if identity is None:
+        identity = _newcomer(provider, said, has_roles=bool(roles))
+    actor = actor_for(identity.user, credential_id=identity.pk, request_id=origin.request_id)
+    groups.synchronise(actor, identity, roles)
+    Identity.objects.filter(pk=identity.pk).update(last_used_at=clock.now())
+    methods = [f"openid:{provider.name}"]
+    return sessions.begin(identity.user, origin, methods, is_two_factor=provider.has_second_factor)
+
+
+def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -> Identity:
+    """An account for somebody who has none, by their address, which the provider must vouch for."""
+    email = said.get("email")
+    if not has_roles:
+        raise OpenIdRefused(reason=Reason("none of your groups gives you anything here."))
+    if not isinstance(email, str) or said.get("email_verified") is not True:
+        raise OpenIdRefused(reason=Reason("it does not vouch for your address."))
+    try:
+        validate_email(email)
+    except ValidationError as exc:
+        raise OpenIdRefused(reason=Reason("it does not vouch for your address.")) from exc
+    if User.objects.filter(email__iexact=email).exists():
+        raise AddressTaken()
+    try:
+        user = user_create(email=email)
+    except NameTaken as exc:
+        raise AddressTaken() from exc
+    return _linked(actor_for(user, credential_id=user.pk), user, provider, str(said["sub"]))
+
+
+@transaction.atomic
+def _linked(actor: Actor, user: User, provider: Provider, subject: str) -> Identity:
+    identity, _ = Identity.objects.get_or_create(issuer=provider.issuer, subject=subject, defaults={"user": user})
+    if identity.user_id != user.pk:
+        raise IdentityTaken()
+    record(actor, "identity.link", identity.pk, issuer=provider.issuer)
+    return identity
