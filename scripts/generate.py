@@ -100,9 +100,9 @@ def authorization() -> str:
     lines = [
         "# Authorization",
         "",
-        "Made from the code by `make docs`. Who may what, by the role in the organization or the duty for the platform.",
-        "It holds for every route, before anything else of a request is looked at; [Identity](../explanation/identity.md)",
-        "explains it. Scopes of tokens are `kind:verb`.",
+        "Made from the code by `make docs`. Who may what, by the role in the organization or the duty for the",
+        "platform. It holds for every route, before anything else of a request is looked at;",
+        "[Identity](../explanation/identity.md) explains it. Scopes of tokens are `kind:verb`.",
         "",
         "● may; ○ about what is one's own; ¹ not with a token for some projects alone.",
         "",

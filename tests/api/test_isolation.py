@@ -135,6 +135,21 @@ def export_of(organization: Organization) -> str:
     return str(EvidenceExport.objects.create(organization=organization, start=now - timedelta(days=1), end=now).pk)
 
 
+def exemption_for(instance: Instance) -> str:
+    made = Exemption.objects.create(
+        project=instance.project,
+        resource_ids=[instance.pk],
+        op="instance.start",
+        zone="fr-idf-1",
+        waived=[],
+        reason="fire",
+        requested_by=new_id(),
+        not_before=clock.now(),
+        expires_at=clock.now() + timedelta(hours=1),
+    )
+    return str(made.pk)
+
+
 def people_of(organization: Organization) -> dict[str, str]:
     account = ServiceAccount.objects.create(organization=organization, name="ci")
     invitation = Invitation.objects.create(
@@ -155,17 +170,6 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     proposal = PolicyProposal.objects.create(
         level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
     )
-    exemption = Exemption.objects.create(
-        project=cloud.tenant.project,
-        resource_ids=[instance.pk],
-        op="instance.start",
-        zone="fr-idf-1",
-        waived=[],
-        reason="fire",
-        requested_by=new_id(),
-        not_before=clock.now(),
-        expires_at=clock.now() + timedelta(hours=1),
-    )
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
@@ -173,7 +177,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         "export": export_of(organization),
-        "exemption": str(exemption.pk),
+        "exemption": exemption_for(instance),
         "plan": str(plan.pk),
         "resource": str(instance.pk),
         "record": str(EvidenceRecord.objects.filter(project_id=cloud.tenant.project.pk).first().pk),  # type: ignore[union-attr]
