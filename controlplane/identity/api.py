@@ -33,16 +33,22 @@ PROJECTS = Listing(
 TOKENS = Listing({"name": exactly("name", "The token of this name.")})
 
 
+def _operation(view: View, request: Request) -> str | None:
+    """The operation's id; None: there is no such method, which is what the answer will say."""
+    method = str(request.method).lower()
+    handler = getattr(view, method, None) if method in view.http_method_names else None
+    return None if handler is None else cast(str, handler.route.operation_id)
+
+
 class ActorView(View):
     """Asked by somebody known, who may do this by the table (authorization.py)."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        handler = getattr(self, str(request.method).lower(), None)
-        if handler is None:
-            return  # and the answer is 405
-        self.find_place()
-        self.actor = admitted(self.actor, handler.route.operation_id)
+        operation_id = _operation(self, request)
+        if operation_id is not None:
+            self.find_place()
+            self.actor = admitted(self.actor, operation_id)
 
     def find_place(self) -> None:
         """Look for the project or organization in the path; where one is nobody, it is not there."""
@@ -63,9 +69,9 @@ class PublicView(View):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        handler = getattr(self, str(request.method).lower(), None)
-        if handler is not None and rule_of(handler.route.operation_id).roles != PUBLIC:
-            raise NobodyMay(operation=handler.route.operation_id)
+        operation_id = _operation(self, request)
+        if operation_id is not None and rule_of(operation_id).roles != PUBLIC:
+            raise NobodyMay(operation=operation_id)
 
 
 class ProjectView(ActorView):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from controlplane.identity.actor import Actor, Scope
 from controlplane.identity.errors import ServiceAccountDisabled, TokenExpired, TokenRevoked
@@ -19,9 +19,12 @@ OWNERS = ("user", "project__organization", "service_account__organization")
 
 
 def token_of(secret: str) -> ApiToken | None:
-    """With its owner; also one that is not good any more."""
+    """With its owner, who has the role `member_role` in the project's organization; also one that is not good any
+    more."""
     digest = hashlib.sha256(secret.encode()).digest()
-    return ApiToken.objects.select_related(*OWNERS).filter(sha256=digest).first()
+    member = Membership.objects.filter(user=OuterRef("user"), organization=OuterRef("project__organization"))
+    rows = ApiToken.objects.select_related(*OWNERS).annotate(member_role=Subquery(member.values("role")))
+    return rows.filter(sha256=digest).first()
 
 
 def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -> Actor | None:
@@ -103,8 +106,8 @@ def _of_project(token: ApiToken, request_id: str) -> Actor | None:
     assert project is not None
     if user is None or project.deleted_at is not None or project.organization.deleted_at is not None:
         return None
-    member = Membership.objects.filter(user=user, organization=project.organization_id).first()
-    role = capped(token.role, member.role) if member is not None else NO_ROLE
+    member_role: str | None = token.member_role  # type: ignore[attr-defined]
+    role = capped(token.role, member_role) if member_role is not None else NO_ROLE
     if not role:
         return None
     return Actor(

@@ -47,12 +47,13 @@ class NewToken:
 def token_issue(
     user: User, *, project: Project | None, name: str, role: str, lifetime: timedelta
 ) -> tuple[ApiToken, str]:
-    """A new credential of a user, by whoever runs the platform's machines. Without a project it is for the platform.
+    """A new credential of a user, by whoever runs the platform's machines. Without a project it is good wherever the
+    user has a role, and for the user's duty for the platform.
 
     Raises:
         TokenLifetimeInvalid, NameTaken.
     """
-    new = NewToken(name, role, lifetime, is_platform=project is None)
+    new = NewToken(name, role, lifetime, is_platform=project is None and user.duty != "")
     return _issue(SYSTEM, new, user=user, project=project)
 
 

@@ -145,11 +145,14 @@ def test_to_other_organizations_it_is_not_there(
 ) -> None:
     place = officer.post(ASK, window.body).headers["Location"]
     exports.make_all()
-    for caller in (foreign_officer, stranger):
-        for path in (place, f"{place}/file"):
-            assert caller.get(path).problem[:2] == (404, "evidence.export.not_found")
-        for answer in (caller.post(ASK, window.body), simple(caller, window)):
-            assert answer.problem[:2] == (404, "identity.organization.not_found")
+    for path in (place, f"{place}/file"):
+        assert foreign_officer.get(path).problem[:2] == (404, "evidence.export.not_found")
+    for answer in (foreign_officer.post(ASK, window.body), simple(foreign_officer, window)):
+        assert answer.problem[:2] == (404, "identity.organization.not_found")
+    assert stranger.get(place).problem[:2] == (404, "evidence.export.not_found")
+    assert stranger.post(ASK, window.body).problem[:2] == (404, "identity.organization.not_found")
+    for answer in (stranger.get(f"{place}/file"), simple(stranger, window)):
+        assert answer.problem[:2] == (403, "identity.role_needed"), "a member gets no export, of whatever there is"
     own = foreign_officer.post("/v1/organizations/gamma-org/evidence-exports", window.body)
     exports.make_all()
     taken = foreign_officer.get(f"{own.headers['Location']}/file")

@@ -197,6 +197,21 @@ def webhook_of(api: Caller) -> dict[str, str]:
     return {"webhook": webhook, "delivery": str(delivery.pk)}
 
 
+def exemption_for(instance: Instance) -> str:
+    made = Exemption.objects.create(
+        project=instance.project,
+        resource_ids=[instance.pk],
+        op="instance.start",
+        zone="fr-idf-1",
+        waived=[],
+        reason="fire",
+        requested_by=new_id(),
+        not_before=clock.now(),
+        expires_at=clock.now() + timedelta(hours=1),
+    )
+    return str(made.pk)
+
+
 def people_of(organization: Organization) -> dict[str, str]:
     account = ServiceAccount.objects.create(organization=organization, name="ci")
     invitation = Invitation.objects.create(
@@ -210,34 +225,18 @@ def quota_request_of(organization: Organization) -> str:
     return str(more.pk)
 
 
-def exemption_for(instance: Instance) -> Exemption:
-    return Exemption.objects.create(
-        project=instance.project,
-        resource_ids=[instance.pk],
-        op="instance.start",
-        zone="fr-idf-1",
-        waived=[],
-        reason="fire",
-        requested_by=new_id(),
-        not_before=clock.now(),
-        expires_at=clock.now() + timedelta(hours=1),
-    )
-
-
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
-
     api.post("terraform-states/prod", {"version": 4, "serial": 1})
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
     proposal = PolicyProposal.objects.create(
         level="organization", organization=organization, base_version=0, change="looser", atoms=[], proposed_by=new_id()
     )
-    exemption = exemption_for(instance)
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
@@ -247,7 +246,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         **webhook_of(api),
         "export": export_of(organization),
         "quota_request": quota_request_of(organization),
-        "exemption": str(exemption.pk),
+        "exemption": exemption_for(instance),
         "plan": str(plan.pk),
         "resource": str(instance.pk),
         "record": str(EvidenceRecord.objects.filter(project_id=cloud.tenant.project.pk).first().pk),  # type: ignore[union-attr]

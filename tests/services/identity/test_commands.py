@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from controlplane.identity.errors import TokenRevoked
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
-from controlplane.identity.selectors import actor_of
+from controlplane.identity.selectors import actor_of, projects
 from controlplane.kernel import clock
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +66,17 @@ def test_the_secret_alone_is_on_stdout_and_it_works(acme: Console, project: str)
     token = ApiToken.objects.get()
     assert timedelta(days=6) < token.expires_at - clock.now() <= timedelta(days=7)
     assert secret.encode() not in bytes(token.sha256)
+
+
+def test_a_members_token_without_a_project_is_good_for_all_of_them(acme: Console) -> None:
+    acme("create_project", "acme", "shop")
+    actor = actor_of(acme("create_token", "ada@acme.example", "--name", "laptop"))
+    assert actor is not None
+    assert (actor.project_id, actor.sees_all, set(actor.memberships.values())) == (None, False, {"member"})
+    assert projects(actor).count() == 2
+    capped = actor_of(acme("create_token", "ada@acme.example", "--name", "eyes", "--role", "viewer"))
+    assert capped is not None
+    assert set(capped.memberships.values()) == {"viewer"}
 
 
 def test_an_operators_token_needs_no_project(console: Console) -> None:
@@ -144,7 +155,7 @@ def test_a_duty_for_the_platform_is_one(console: Console, duty: str) -> None:
         (("create_user", "ada@acme.example", "--operator"), "with no duty"),
         (("add_member", "acme", "eve@acme.example", "member"), "There is no user"),
         (("add_member", "acme", "ada@acme.example", "king"), "invalid choice"),
-        (("create_token", "ada@acme.example", "--name", "x"), "no duty for the platform"),
+        (("create_token", "bob@other.example", "--name", "x"), "no duty for the platform and is no member"),
         (("create_token", "ada@acme.example", "--project", "shop", "--name", "x"), "There is no project 'shop'"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--role", "admin"), "only member"),
         (("create_token", "ada@acme.example", "--project", "web", "--name", "x", "--days", "0"), "1 to 366 days"),

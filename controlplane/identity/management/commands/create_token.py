@@ -18,10 +18,11 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument(
-            "--project", help="[ORGANIZATION/]PROJECT; without it, for the user's duty for the platform"
+            "--project",
+            help="[ORGANIZATION/]PROJECT; without it, wherever the user has a role, and for the user's duty",
         )
         parser.add_argument("--name", required=True)
-        parser.add_argument("--role", choices=Role.values, default=Role.MEMBER)
+        parser.add_argument("--role", choices=Role.values, help="member in a project; without one, what the user has")
         parser.add_argument("--days", type=int, default=90, help=f"its lifetime, up to {TOKEN_LIFETIME_MAX_DAYS}")
         parser.add_argument("--replace", action="store_true", help="revoke the user's live token of this name first")
 
@@ -29,26 +30,26 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = user_with(options["email"])
         project = project_named(options["project"]) if options["project"] else None
-        _check_right(user, project, options["role"])
+        role = options["role"] or (Role.MEMBER if project else "")
+        _check_right(user, project, role)
         namesakes = ApiToken.objects.filter(user=user, project=project, name=options["name"], revoked_at__isnull=True)
         if options["replace"]:
             tokens_revoke(SYSTEM, namesakes)
         elif namesakes.exists():
             raise CommandError(f"{user.email} has a live token {options['name']!r} there. Replace it with --replace.")
         lifetime = timedelta(days=min(options["days"], TOKEN_LIFETIME_MAX_DAYS + 1))
-        token, secret = token_issue(
-            user, project=project, name=options["name"], role=options["role"], lifetime=lifetime
-        )
-        scope = f"project {project.name}" if project else "the platform"
-        self.say(f"A token for {scope}, as {token.role}, until {token.expires_at:%Y-%m-%d %H:%M} UTC. Its secret:")
+        token, secret = token_issue(user, project=project, name=options["name"], role=role, lifetime=lifetime)
+        scope = f"the project {project.name}" if project else f"all that {user.email} may"
+        most = f", as {token.role} at most" if token.role else ""
+        self.say(f"A token for {scope}{most}, until {token.expires_at:%Y-%m-%d %H:%M} UTC. Its secret:")
         self.stdout.write(secret)
 
 
 def _check_right(user: User, project: Project | None, role: str) -> None:
     """A token has at most the role of its user. Raises CommandError."""
     if project is None:
-        if not user.duty:
-            raise CommandError(f"{user.email} has no duty for the platform: name a project with --project.")
+        if not user.duty and not Membership.objects.filter(user=user).exists():
+            raise CommandError(f"{user.email} has no duty for the platform and is no member. Use add_member first.")
         return
     membership = Membership.objects.filter(organization=project.organization, user=user).first()
     if membership is None:
