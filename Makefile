@@ -33,7 +33,7 @@ demo: setup  ## A cloud of three nodes on this machine, and a first guest in it;
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=boot, create, evidence, footprint, permits or placement; prints JSON
+bench: setup  ## Measure: NAME=audit, boot, create, evidence, footprint, permits or placement; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 openapi: setup  ## Write docs/reference/openapi.json

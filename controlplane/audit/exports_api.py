@@ -101,7 +101,7 @@ class ExportFile(ExportDetail):
 class Export(ActorView):
     """The file of just this time, if there is one (303); else it is made, and the answer says where to look (202)."""
 
-    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,))
+    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,), is_sensitive=True)
     def get(self, request: Request) -> Response:
         organization = organization_get(self.actor, _needed(request, "organization"))
         start, end = (_moment(request, name) for name in ("from", "to"))

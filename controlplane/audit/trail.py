@@ -86,18 +86,23 @@ def about(records: Sequence[RequestRecord]) -> dict[str, Mapping[UUID, Any]]:
 
 def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditRecord]]:
     """By request. A caller may name several requests alike, so the time of the deed decides."""
-    rows = AuditRecord.objects.filter(request_id__in={each.request_id for each in records}).order_by("pk")
+    if not records:
+        return {}
+    ends = [each.completed_at for each in records if each.completed_at is not None]
+    within = (min(each.opened_at for each in records), max(ends))
+    named_so = {each.request_id for each in records}
     named = defaultdict(list)
-    for deed in rows:
+    for deed in AuditRecord.objects.filter(request_id__in=named_so, created_at__range=within).order_by("pk"):
         named[deed.request_id, deed.credential_id].append(deed)
     return {
-        each.pk: [
-            deed
-            for deed in named[each.request_id, each.credential_id]
-            if each.completed_at is not None and each.opened_at <= deed.created_at <= each.completed_at
-        ]
-        for each in records
+        each.pk: [deed for deed in named[each.request_id, each.credential_id] if _is_of(deed, each)] for each in records
     }
+
+
+def _is_of(deed: AuditRecord, record: RequestRecord) -> bool:
+    """Done in the request; and of a request in a project only what concerns that: others may not know of the rest."""
+    is_within = record.completed_at is not None and record.opened_at <= deed.created_at <= record.completed_at
+    return is_within and (record.project_id is None or deed.project_id in (None, record.project_id))
 
 
 # ── exports ───────────────────────────────────────────────────────────────────────────────────────

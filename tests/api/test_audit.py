@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from controlplane.api.journal import JournalMiddleware
 from controlplane.audit import batches, evidence, requests, trail
-from controlplane.audit.models import EvidenceRecord, RequestRecord
+from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
@@ -369,6 +369,25 @@ def test_a_request_id_of_others_shows_nothing_of_theirs(api: Caller, stranger: C
     assert [each["deeds"] for each in mine.get("audit").body["items"]] == [[]]
     api.delete("networks/nothing", X_Request_Id="the-same-id")
     assert [len(each["deeds"]) for each in api.get("audit").body["items"]] == [0, 1]
+
+
+def test_what_a_deed_told_in_other_projects_stays_there(api: Caller, cloud: Cloud) -> None:
+    api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}, X_Request_Id="the-same-id")
+    record, mine = the_record(), cloud.tenant.project.pk
+    for project_id in (mine, new_id()):
+        AuditRecord.objects.create(
+            verb="policy.propose",
+            resource_id=new_id(),
+            project_id=project_id,
+            credential_id=record.credential_id,
+            request_id=record.request_id,
+            created_at=record.opened_at,
+        )
+    (item,) = api.get("audit").body["items"]
+    assert [(deed["verb"], deed["project"]) for deed in item["deeds"]] == [
+        ("network.create", str(mine)),
+        ("policy.propose", str(mine)),
+    ]
 
 
 def test_filters_order_and_pages(api: Caller, cloud: Cloud) -> None:
