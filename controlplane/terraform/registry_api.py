@@ -66,13 +66,13 @@ class Services(PublicView):
 
 class ReleaseView(PublicView):
     def release(self) -> registry.Release:
-        return registry.release_get(self.kwargs["namespace"], self.kwargs["provider"], self.kwargs["version"])
+        return registry.release_get(self.kwargs["namespace"], self.kwargs["terraform_provider"], self.kwargs["version"])
 
 
 class ProviderVersions(PublicView):
     @route("terraform_provider_version_list", ProviderVersionsOut)
     def get(self, request: Request) -> Response:
-        found = registry.releases(self.kwargs["namespace"], self.kwargs["provider"])
+        found = registry.releases(self.kwargs["namespace"], self.kwargs["terraform_provider"])
         return Response(ProviderVersionsOut({"versions": [_version(each) for each in found]}).data)
 
 
@@ -81,7 +81,7 @@ class ProviderPackage(ReleaseView):
     def get(self, request: Request) -> Response:
         release = self.release()
         package = registry.package_get(release, self.kwargs["os"], self.kwargs["arch"])
-        files = f"{PROVIDERS}{self.kwargs['namespace']}/{self.kwargs['provider']}/{release.version}/files/"
+        files = f"{PROVIDERS}{self.kwargs['namespace']}/{self.kwargs['terraform_provider']}/{release.version}/files/"
         key = {"key_id": release.key_id, "ascii_armor": (release.folder / registry.KEY).read_text()}
         document = {
             "protocols": release.protocols,

@@ -3,7 +3,7 @@ from django.urls import path
 from controlplane.terraform import registry_api, state_api
 
 STATE = "projects/<str:project>/terraform-states/<str:terraform_state>"
-PROVIDER = "terraform/providers/<str:namespace>/<str:provider>"
+PROVIDER = "terraform/providers/<str:namespace>/<str:terraform_provider>"
 
 urlpatterns = [
     path("projects/<str:project>/terraform-states", state_api.StateList.as_view()),

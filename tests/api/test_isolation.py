@@ -27,7 +27,7 @@ from tests.api.conftest import finish
 from tests.api.test_instances import KEY
 from tests.world import Cloud
 
-PROVIDER = "v1/terraform/providers/<str:namespace>/<str:provider>"
+PROVIDER = "v1/terraform/providers/<str:namespace>/<str:terraform_provider>"
 STATE = "v1/projects/<str:project>/terraform-states/<str:terraform_state>"
 # Routes that anybody may use. This list may only shrink.
 OPEN = {
@@ -123,8 +123,16 @@ NAMES = {
     "provider": "staff",
     "identity": "x",
     "passkey": "x",
+    "version": "1",
+    "namespace": "andromede",
+    "terraform_provider": "andromede",
+    "os": "linux",
+    "arch": "amd64",
+    "file": "SHA256SUMS",
 }
 HOUR = timedelta(hours=1)
+# As long as an id, so that answers that name it are.
+LEDGER = "ledger".ljust(36, "x")
 PROJECT = "v1/projects/<str:project>"
 ORGANIZATION = "v1/organizations/<str:organization>"
 # Routes about something of an organization that the path names without it.
@@ -231,7 +239,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
     group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
-    api.post("terraform-states/prod", {"version": 4, "serial": 1})
+    api.post(f"terraform-states/{LEDGER}", {"version": 4, "serial": 1})
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
     proposal = PolicyProposal.objects.create(
@@ -267,8 +275,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "zone": "fr-idf-1",
         "party": "acme",
         "officer_key": "ada",
-        "terraform_state": "prod",
-        "version": "1",
+        "terraform_state": LEDGER,
         "node": "node-1",
         "user": str(cloud.tenant.actor.user_id),
     }
