@@ -37,10 +37,19 @@ class SshKeyIn(In):
     example = {
         "name": "laptop",
         "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+        "labels": {"owner": "ada"},
     }
 
     name = Name()
     public_key = Text(max_length=16_384, is_multiline=True)
+    labels = Labels(default=dict)
+
+
+class SshKeyPatch(In):
+    example = {"name": "old-laptop", "labels": {"owner": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
 
 
 class SshKeyOut(Out):
@@ -48,6 +57,8 @@ class SshKeyOut(Out):
     name = serializers.CharField()
     public_key = serializers.CharField()
     fingerprint = serializers.CharField()
+    generation = serializers.IntegerField()
+    labels = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -55,11 +66,19 @@ class SshKeyOut(Out):
 class AffinityGroupIn(In):
     """`is_strict` false: a wish, not a condition."""
 
-    example = {"name": "replicas", "rule": "anti-affinity", "is_strict": True}
+    example = {"name": "replicas", "rule": "anti-affinity", "is_strict": True, "labels": {"env": "prod"}}
 
     name = Name()
     rule = Choice(["affinity", "anti-affinity"])
     is_strict = Flag(default=True)
+    labels = Labels(default=dict)
+
+
+class AffinityGroupPatch(In):
+    example = {"name": "replicas-2", "labels": {"env": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
 
 
 class AffinityGroupOut(Out):
@@ -67,6 +86,8 @@ class AffinityGroupOut(Out):
     name = serializers.CharField()
     rule = serializers.ChoiceField(["affinity", "anti-affinity"])
     is_strict = serializers.BooleanField()
+    generation = serializers.IntegerField()
+    labels = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -173,6 +194,7 @@ class AttachmentOut(Out):
     size_gib = serializers.IntegerField(source="volume.size_gib")
     is_read_only = serializers.BooleanField()
     is_plugged = serializers.BooleanField()
+    generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 
 

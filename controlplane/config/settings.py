@@ -111,6 +111,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "idempotency-records": {"task": "controlplane.reconcilers.tasks.idempotency_records", "schedule": 3600},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
 }
 
