@@ -37,3 +37,10 @@ class RequestMalformed(InvalidRequest):
     code = "request_malformed"
     title = "Malformed request"
     detail = "The request is malformed, or addressed to a host that is not this one."
+
+
+class TooManyRequests(CloudError):
+    code = "too_many_requests"
+    title = "Too many requests"
+    detail = "There were more than {limit} requests of this kind in a minute. Go on in {retry_after_s} seconds."
+    retryable = True

@@ -17,6 +17,7 @@ from controlplane.api.errors import (
     MethodNotAllowed,
     RequestMalformed,
     RouteNotFound,
+    TooManyRequests,
 )
 from controlplane.api.middleware import request_id_of
 from controlplane.api.parsers import escaped
@@ -53,6 +54,7 @@ STATUS: Mapping[type[CloudError], int] = {
     MediaTypeNotSupported: 415,
     Unprocessable: 422,
     VersionRequired: 428,
+    TooManyRequests: 429,
     Unavailable: 503,
 }
 # The codes of fields that are wrong, by what REST framework calls them.
@@ -91,17 +93,17 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's hook for a URL that is no route."""
-    return _plain(RouteNotFound(path=request.path[:200]), request)
+    return plain(RouteNotFound(path=request.path[:200]), request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's hook for what it refuses by itself, such as an unknown Host."""
-    return _plain(RequestMalformed(), request)
+    return plain(RequestMalformed(), request)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's hook for a bug of ours; it has logged the traceback."""
-    return _plain(CloudError(), request)
+    return plain(CloudError(), request)
 
 
 def _translated(exc: Exception, request: Request) -> CloudError | None:
@@ -177,7 +179,7 @@ def _headers(error: CloudError, problem: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = str(error.facts["allowed"])
     if problem["retryable"]:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(error.facts.get("retry_after_s", RETRY_AFTER_S))
     return headers
 
 
@@ -186,6 +188,7 @@ def _answer(error: CloudError, errors: list[dict[str, str]], request: HttpReques
     return Response(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)
 
 
-def _plain(error: CloudError, request: HttpRequest) -> JsonResponse:
+def plain(error: CloudError, request: HttpRequest) -> JsonResponse:
+    """For what no view answers."""
     problem = _problem(error, [], request)
     return JsonResponse(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)

@@ -38,6 +38,7 @@ MIDDLEWARE = [
     "controlplane.api.middleware.RequestIdMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "controlplane.api.limits.LimitsMiddleware",
 ]
 ROOT_URLCONF = "controlplane.config.urls"
 WSGI_APPLICATION = "controlplane.config.wsgi.application"
@@ -181,6 +182,13 @@ IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)
 IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
 # Hosts that images may be imported from although they resolve to private or local addresses.
 IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
+
+# How many requests a minute a credential may make, and whoever shows no good one, by address; 0: any number.
+RATE_READS_PER_MIN = env.integer("RATE_READS_PER_MIN", 3000, minimum=0)
+RATE_WRITES_PER_MIN = env.integer("RATE_WRITES_PER_MIN", 600, minimum=0)
+RATE_ANONYMOUS_PER_MIN = env.integer("RATE_ANONYMOUS_PER_MIN", 300, minimum=0)
+# The header in which a proxy in front says who called it, such as X-Forwarded-For; empty: there is none.
+CLIENT_ADDRESS_HEADER = env.text("CLIENT_ADDRESS_HEADER", "")
 
 QUOTA_DEFAULTS = {
     "instances": env.integer("QUOTA_INSTANCES", 50),

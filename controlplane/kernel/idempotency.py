@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import connection
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from controlplane.kernel import clock
@@ -88,9 +88,10 @@ def claim(request: Request) -> Claim | None:
         IdempotencyKeyReused: what was asked for under the key is not this.
         IdempotencyKeyInUse: somebody is at it.
     """
-    key, secret = request.headers.get(HEADER), _presented(request)
-    if request.method != "POST" or key is None or secret is None:
+    key, shown = request.headers.get(HEADER), presented(request) if request.user else None
+    if request.method != "POST" or key is None or shown is None:
         return None
+    secret = shown.encode()
     if not KEY.fullmatch(key):
         raise IdempotencyKeyInvalid()
     names, seal = _derived(secret, b"names"), _derived(secret, b"answers")
@@ -115,14 +116,10 @@ def purge() -> int:
     return count
 
 
-def _presented(request: Request) -> bytes | None:
-    """The secret with which the caller has shown who they are."""
-    if not request.user:
-        return None
-    secret = request.headers.get("Authorization", "").partition(" ")[2] or request.COOKIES.get(
-        settings.SESSION_COOKIE_NAME
-    )
-    return secret.encode() if secret else None
+def presented(request: Request | HttpRequest) -> str | None:
+    """The secret with which the caller says who they are; whether it is good, others know."""
+    shown = request.headers.get("Authorization", "").partition(" ")[2]
+    return shown or request.COOKIES.get(settings.SESSION_COOKIE_NAME) or None
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:
