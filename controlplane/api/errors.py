@@ -9,6 +9,12 @@ class RouteNotFound(NotFound):
     detail = "There is nothing at {path!r}. GET /v1/openapi.json lists all routes."
 
 
+class ProblemNotFound(NotFound):
+    code = "problem_not_found"
+    title = "No such error code"
+    detail = "There is no error code {name!r}. docs/reference/errors.md lists them."
+
+
 class MethodNotAllowed(CloudError):
     code = "method_not_allowed"
     title = "Method not allowed"

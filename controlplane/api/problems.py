@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+TYPE = "/v1/problems/"  # and the code: the page about it
 STATUS: Mapping[type[CloudError], int] = {
     CloudError: 500,
     InvalidRequest: 400,
@@ -164,7 +165,7 @@ def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpReque
         log.warning("request %s: %s %s %s", request_id_of(request), error.code, error, error.facts)
     described = describe(type(error), error.facts)
     return {
-        "type": f"urn:andromede:problem:{error.code}",
+        "type": f"{TYPE}{error.code}",
         **described,
         "status": status,
         "request_id": request_id_of(request),

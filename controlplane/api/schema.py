@@ -178,6 +178,7 @@ class Schema(AutoSchema):
         return {
             **({(200, route.media_type): answer} if is_tried else {}),
             (route.status, route.media_type): answer,
+            **({(route.status, "text/plain"): OpenApiTypes.STR} if route.is_text_too else {}),
             **{(status, route.media_type): other for status, other in route.answers.items()},
             **{status: None for status in route.also},
             ("default", problems.MEDIA_TYPE): ProblemOut,

