@@ -18,7 +18,7 @@ from rest_framework import serializers
 from controlplane.api import problems
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.kernel import idempotency
-from controlplane.kernel.fields import In, Out, ResourceOut
+from controlplane.kernel.fields import In, Out, ResourceOut, StillOut
 from controlplane.kernel.rest import Route, View
 
 SETTINGS: dict[str, Any] = {
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 }
 # What is answered without a serializer, by its media type; the rest is bytes.
 ANSWERS = {"application/json": OpenApiTypes.OBJECT, "text/plain": OpenApiTypes.STR}
-OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
+OURS = (In, Out, ResourceOut, StillOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = ("token", "operation", "decision", "proposal", "classification", "resource", "record", "export")
 
 

@@ -19,6 +19,7 @@ from controlplane.kernel.fields import (
     Out,
     Reference,
     ResourceOut,
+    StillOut,
     Text,
     classified,
     references,
@@ -52,15 +53,9 @@ class SshKeyPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class SshKeyOut(Out):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
+class SshKeyOut(StillOut):
     public_key = serializers.CharField()
     fingerprint = serializers.CharField()
-    generation = serializers.IntegerField()
-    labels = serializers.DictField(child=serializers.CharField())
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
 
 class AffinityGroupIn(In):
@@ -81,15 +76,9 @@ class AffinityGroupPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class AffinityGroupOut(Out):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
+class AffinityGroupOut(StillOut):
     rule = serializers.ChoiceField(["affinity", "anti-affinity"])
     is_strict = serializers.BooleanField()
-    generation = serializers.IntegerField()
-    labels = serializers.DictField(child=serializers.CharField())
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
 
 TWICE = _("Give user_data or user_data_base64, not both.")

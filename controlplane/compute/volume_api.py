@@ -37,7 +37,7 @@ VOLUMES = Listing(
         "labels": labelled(),
     }
 )
-ATTACHMENTS = Listing({}, sorts=("created_at", "-created_at"))
+ATTACHMENTS = Listing({"created_after": created_after()}, sorts=("created_at", "-created_at"))
 VolumeWithOperation = with_operation(VolumeOut)
 AttachmentWithOperation = with_operation(AttachmentOut)
 

@@ -52,13 +52,17 @@ def in_one_transaction(view: APIView, request: Request, work: Handler) -> HttpRe
 
 def _tried(view: APIView, request: Request, work: Handler) -> HttpResponse:
     """What would be, with 200 where a document says it; raises what the work raises."""
-    with trial():
-        answer = work()
-        if isinstance(answer, Response) and answer.status_code < FAILURES and answer.data is not None:
-            answer.status_code = 200
-            for header in ("Location", "Retry-After"):
-                answer.headers.pop(header, None)
-        return _rendered(view, request, answer)
+    try:
+        with trial():
+            answer = work()
+            if isinstance(answer, Response) and answer.status_code < FAILURES and answer.data is not None:
+                answer.status_code = 200
+                for header in ("Location", "Retry-After"):
+                    answer.headers.pop(header, None)
+            return _rendered(view, request, answer)
+    except CloudError as exc:
+        exc.forget()
+        raise
 
 
 def _rendered(view: APIView, request: Request, answer: Any) -> HttpResponse:

@@ -10,7 +10,7 @@ from controlplane.identity import selectors as identity
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.kernel.db import by_id
-from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.listing import Listing, among, created_after, exactly
 from controlplane.kernel.rest import Body, created, etag, found, route, version_to_replace
 from controlplane.kernel.writes import is_dry_run
 from controlplane.placement import classifications, effective, policies, proposals, selectors
@@ -24,6 +24,7 @@ PROPOSALS = Listing(
     {
         "state": among("state", PROPOSAL.moves),
         "level": exactly("level", "platform, organization, project or classification."),
+        "created_after": created_after(),
     },
     sorts=("-created_at", "created_at"),
 )
