@@ -10,6 +10,7 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 
+Documents = dict[str, str]  # file in the reference → its text
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
 
@@ -22,26 +23,27 @@ def main() -> int:
     django.setup()
     old = []
     for name in arguments.documents:
-        file_name, make = DOCUMENTS[name]
-        path, text = REFERENCE / file_name, make()
-        if not path.exists() or path.read_text() != text:
-            old.append(file_name)
-        if not arguments.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+        made = DOCUMENTS[name]()
+        for file_name, text in made.items():
+            path = REFERENCE / file_name
+            if not path.exists() or path.read_text() != text:
+                old.append(file_name)
+            if not arguments.check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
     if arguments.check and old:
         print(f"Not as the code says: {', '.join(old)}. Run `make openapi docs` and look at the difference.")
         return 1
     return 0
 
 
-def openapi() -> str:
+def openapi() -> Documents:
     out = io.StringIO()
     call_command("openapi", stdout=out)
-    return out.getvalue()
+    return {"openapi.json": out.getvalue()}
 
 
-def states() -> str:
+def states() -> Documents:
     """The tables of all state machines."""
     from controlplane.catalog.models import IMAGE
     from controlplane.compute.models import INSTANCE
@@ -58,31 +60,33 @@ def states() -> str:
                 f"| `{state}` | {', '.join(f'`{to}`' for to in sorted(following)) or 'nothing: it is the end'} |"
             )
         lines.append("")
-    return "\n".join(lines)
+    return {"states.md": "\n".join(lines)}
 
 
-def errors() -> str:
-    """All codes, with their HTTP status and meaning."""
+def errors() -> Documents:
+    """All codes, with their HTTP status and meaning, and a page for each."""
     import controlplane.api.v1  # noqa: F401 - every app's errors are known once its routes are
-    from controlplane.api.problems import status_of
-    from controlplane.kernel.errors import REGISTRY
+    from controlplane.api import pages
 
     lines = [
         "# Errors",
         "",
         "Made from the code by `make docs`. A code is never renamed and never reused. Words in braces are facts.",
+        "The API answers each page too: `GET /v1/problems/{code}`, in English or French.",
         "",
         "| code | HTTP | again? | meaning |",
         "|---|---|---|---|",
     ]
-    for code, error in sorted(REGISTRY.items()):
-        if error.__module__.startswith("controlplane."):
-            again = "yes" if error.retryable else "no"
-            lines.append(f"| `{code}` | {status_of(error)} | {again} | {error.detail} |")
-    return "\n".join([*lines, ""])
+    made = {}
+    for code in pages.codes():
+        said = pages.page(code)
+        again = "yes" if said["retryable"] else "no"
+        lines.append(f"| [`{code}`](errors/{code}.md) | {said['status']} | {again} | {said['detail']} |")
+        made[f"errors/{code}.md"] = pages.text(code)
+    return {"errors.md": "\n".join([*lines, ""]), **made}
 
 
-def authorization() -> str:
+def authorization() -> Documents:
     """Who may do what."""
     from controlplane.identity.authorization import TABLE
     from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN, VERBS
@@ -120,14 +124,14 @@ def authorization() -> str:
                 marks = ["●" if everybody or role in rule.roles else own for role in roles]
                 note = " (no credential needed)" if rule.roles == PUBLIC else "¹" * rule.is_of_organization
                 lines.append(f"| `{name}`{note} | {rule.verb} | {' | '.join(marks)} |")
-    return "\n".join([*lines, ""])
+    return {"authorization.md": "\n".join([*lines, ""])}
 
 
-DOCUMENTS: dict[str, tuple[str, Callable[[], str]]] = {
-    "openapi": ("openapi.json", openapi),
-    "states": ("states.md", states),
-    "errors": ("errors.md", errors),
-    "authorization": ("authorization.md", authorization),
+DOCUMENTS: dict[str, Callable[[], Documents]] = {
+    "openapi": openapi,
+    "states": states,
+    "errors": errors,
+    "authorization": authorization,
 }
 
 if __name__ == "__main__":

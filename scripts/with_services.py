@@ -19,6 +19,8 @@ VAR = ROOT / "var"
 TEST_CLOUD = VAR / "test-cloud"
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 END_LIMIT_S = 90
+# Tests of limits set their own.
+UNLIMITED = ("ANDROMEDE_RATE_READS_PER_MIN", "ANDROMEDE_RATE_WRITES_PER_MIN", "ANDROMEDE_RATE_ANONYMOUS_PER_MIN")
 
 
 def main(command: list[str]) -> int:
@@ -65,6 +67,7 @@ def _environment() -> dict[str, str]:
         **os.environ,
         "ANDROMEDE_VAR_DIR": str(VAR / "test"),
         "ANDROMEDE_SECRET_KEY": "only-for-tests",
+        **dict.fromkeys(UNLIMITED, "0"),
         "DJANGO_SETTINGS_MODULE": "controlplane.config.settings",
     }
 

@@ -1,12 +1,18 @@
 """What is wrong with a request before it reaches any app."""
 
-from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound
+from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound, TooMany
 
 
 class RouteNotFound(NotFound):
     code = "route_not_found"
     title = "No such route"
     detail = "There is nothing at {path!r}. GET /v1/openapi.json lists all routes."
+
+
+class ProblemNotFound(NotFound):
+    code = "problem_not_found"
+    title = "No such error code"
+    detail = "There is no error code {name!r}. docs/reference/errors.md lists them."
 
 
 class MethodNotAllowed(CloudError):
@@ -31,3 +37,10 @@ class RequestMalformed(InvalidRequest):
     code = "request_malformed"
     title = "Malformed request"
     detail = "The request is malformed, or addressed to a host that is not this one."
+
+
+class TooManyRequests(TooMany):
+    code = "too_many_requests"
+    title = "Too many requests"
+    detail = "There were more than {limit} requests of this kind in a minute. Go on in {retry_after_s} seconds."
+    retryable = True

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+TYPE = "/v1/problems/"  # and the code: the page about it
 STATUS: Mapping[type[CloudError], int] = {
     CloudError: 500,
     InvalidRequest: 400,
@@ -97,22 +98,17 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's hook for a URL that is no route."""
-    return _plain(RouteNotFound(path=request.path[:200]), request)
+    return plain(RouteNotFound(path=request.path[:200]), request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's hook for what it refuses by itself, such as an unknown Host."""
-    return _plain(RequestMalformed(), request)
+    return plain(RequestMalformed(), request)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's hook for a bug of ours; it has logged the traceback."""
-    return _plain(CloudError(), request)
-
-
-def answer(error: CloudError, request: HttpRequest) -> JsonResponse:
-    """For what is no view."""
-    return _plain(error, request)
+    return plain(CloudError(), request)
 
 
 def _translated(exc: Exception, request: Request) -> CloudError | None:
@@ -173,7 +169,7 @@ def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpReque
         log.warning("request %s: %s %s %s", request_id_of(request), error.code, error, error.facts)
     described = describe(type(error), error.facts)
     return {
-        "type": f"urn:andromede:problem:{error.code}",
+        "type": f"{TYPE}{error.code}",
         **described,
         **error.members,
         "status": status,
@@ -189,7 +185,7 @@ def _headers(error: CloudError, problem: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = str(error.facts["allowed"])
     if problem["retryable"]:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(error.facts.get("retry_after_s", RETRY_AFTER_S))
     return headers
 
 
@@ -198,6 +194,7 @@ def _answer(error: CloudError, errors: list[dict[str, str]], request: HttpReques
     return Response(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)
 
 
-def _plain(error: CloudError, request: HttpRequest) -> JsonResponse:
+def plain(error: CloudError, request: HttpRequest) -> JsonResponse:
+    """For what no view answers."""
     problem = _problem(error, [], request)
     return JsonResponse(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)

@@ -17,7 +17,8 @@ from rest_framework import serializers
 
 from controlplane.api import problems
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
-from controlplane.kernel.fields import In, Out, ResourceOut
+from controlplane.kernel import idempotency
+from controlplane.kernel.fields import In, Out, ResourceOut, StillOut
 from controlplane.kernel.rest import Route, View
 
 SETTINGS: dict[str, Any] = {
@@ -43,7 +44,7 @@ ANSWERS = {
     "text/plain": OpenApiTypes.STR,
     "text/event-stream": OpenApiTypes.STR,
 }
-OURS = (In, Out, ResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
+OURS = (In, Out, ResourceOut, StillOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 BY_ID_ALONE = (
     "token",
     "operation",
@@ -134,6 +135,19 @@ IF_MATCH = OpenApiParameter(
     description="The ETag of the version that this replaces, as GET answers it; * for any.",
 )
 
+IF_MATCH_OPTIONAL = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The ETag that was read: when it is another one by now, nothing is done (412).",
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    idempotency.HEADER,
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key again within a day: nothing is done twice, and the answer is the first one.",
+)
+
 
 class Schema(AutoSchema):
     @property
@@ -161,7 +175,16 @@ class Schema(AutoSchema):
             OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.QUERY, description=description)
             for name, description in self.route.parameters.items()
         ]
-        return [*path, *query, *([IF_MATCH] if self.route.is_versioned else [])]
+        return [*path, *query, *self._headers()]
+
+    def _headers(self) -> list[Any]:
+        keyed = [IDEMPOTENCY_KEY] if self.method == "POST" else []
+        is_versioned = self.route.is_write and getattr(type(self.view), "versioned", None) is not View.versioned
+        versions = [IF_MATCH] if self.route.is_versioned else [IF_MATCH_OPTIONAL] if is_versioned else []
+        return [*keyed, *versions]
+
+    def is_deprecated(self) -> bool:
+        return self.route.going is not None
 
     def get_request_serializer(self) -> Any:
         if self.route.upload:
@@ -178,7 +201,9 @@ class Schema(AutoSchema):
         answer: Any = page_of(cast(type[Out], route.answer)) if route.listing else route.answer
         if answer is None and route.status != 204:
             answer = ANSWERS.get(route.media_type, OpenApiTypes.BINARY)
+        is_tried = route.is_write and route.answer is not None
         return {
+            **({(200, route.media_type): answer} if is_tried else {}),
             (route.status, route.media_type): answer,
             **{(route.status, other): OpenApiTypes.STR for other in route.media_types},
             **{(status, route.media_type): other for status, other in route.answers.items()},

@@ -108,7 +108,7 @@ class Streams:
         try:
             self._need_room(first)
         except CloudError as exc:
-            await _send_whole(send, problems.answer(exc, ASGIRequest(dict(scope), io.BytesIO())))
+            await _send_whole(send, problems.plain(exc, ASGIRequest(dict(scope), io.BytesIO())))
             return
         async with self._reading(first, receive) as reader:
             await _send_start(send, first)

@@ -7,6 +7,7 @@ from controlplane.api import views
 urlpatterns = [
     path("healthz", views.Health.as_view()),
     path("openapi.json", views.OpenApi.as_view()),
+    path("problems/<str:code>", views.Problem.as_view()),
     path("", include("controlplane.signin.urls")),
     path("", include("controlplane.compute.urls")),
     path("", include("controlplane.compliance.urls")),

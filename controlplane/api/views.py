@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controlplane.api import pages
 from controlplane.identity.api import PublicView
 from controlplane.kernel.fields import Out
 from controlplane.kernel.rest import route
@@ -28,6 +29,35 @@ class Health(PublicView):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return Response({"status": "ok"})
+
+
+class ProblemPageOut(Out):
+    """About an error code. `detail` is the sentence, with its facts in braces; `facts` are those that come as data."""
+
+    type = serializers.CharField()
+    code = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    retryable = serializers.BooleanField()
+    detail = serializers.CharField()
+    why = serializers.CharField()
+    remedy = serializers.CharField()
+    facts = serializers.ListField(child=serializers.CharField())
+    example = serializers.DictField()
+
+
+class Problem(PublicView):
+    """Where the `type` of a problem leads. Open to everybody: who is not let in has to know why. In English or French;
+    as text for whoever accepts text rather than JSON."""
+
+    authentication_classes = []
+
+    @route("problem_get", ProblemPageOut, media_types=("text/plain",))
+    def get(self, request: Request) -> HttpResponse:
+        code = self.kwargs["code"]
+        if request.headers.get("Accept", "").startswith("text/"):
+            return HttpResponse(pages.text(code), content_type="text/plain; charset=utf-8")
+        return Response(ProblemPageOut(pages.page(code)).data)
 
 
 class OpenApi(PublicView):

@@ -30,7 +30,7 @@ from controlplane.catalog.models import Zone
 from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
 from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
-from controlplane.kernel.listing import Filter, Listing, Page, among, exactly
+from controlplane.kernel.listing import Filter, Listing, Page, among, created_after, exactly
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, route
 from controlplane.placement.core.attributes import ABOUT
@@ -52,7 +52,8 @@ ZONES = Listing({"region": exactly("region_id", "The zones of this region.")}, s
 PARTIES = Listing({"name": exactly("name", "The party of this name.")}, sorts=BY_ID)
 SETS = Listing({"kind": among("subject_kind", NAMED_SETS)}, sorts=("name", "-name"))
 OFFICER_KEYS = Listing(
-    {"officer": exactly("officer", "The keys of this officer.")}, sorts=("created_at", "-created_at")
+    {"officer": exactly("officer", "The keys of this officer."), "created_after": created_after()},
+    sorts=("created_at", "-created_at"),
 )
 FACTS = Listing(
     {
@@ -60,6 +61,7 @@ FACTS = Listing(
         "subject_id": exactly("subject_id", "What is stated of this zone, party, set and so on."),
         "attribute": exactly("attribute", "What is stated of this attribute."),
         "key_id": exactly("key_id", "What was signed with this key."),
+        "created_after": created_after(),
         "at": Filter(
             lambda text: selectors.holding(_moment(text)), "What holds in the world at this moment (RFC 3339)."
         ),

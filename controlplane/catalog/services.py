@@ -80,8 +80,7 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
         ImageHasContent: it does not await any, or another upload was faster.
         ImageTooLarge, ImageDigestMismatch, ImageStoreFull, ImageNotOwned.
     """
-    _may_change(actor, image)
-    _need_awaiting(image)
+    image_check_upload(actor, image)
     name = str(new_id())
     received = image_store.receive(chunks, name, sha256=image.sha256)
     try:
@@ -89,6 +88,12 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
     except BaseException:
         image_store.discard(name)
         raise
+
+
+def image_check_upload(actor: Actor, image: Image) -> None:
+    """Raises ImageNotOwned, ImageHasContent: what is known to be wrong before any byte has come."""
+    _may_change(actor, image)
+    _need_awaiting(image)
 
 
 def _need_awaiting(image: Image) -> None:

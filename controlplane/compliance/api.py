@@ -15,7 +15,7 @@ from controlplane.identity.api import ActorView, ProjectView
 from controlplane.identity.selectors import projects
 from controlplane.kernel import clock
 from controlplane.kernel.fields import In, Out, Text
-from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.listing import Listing, among, created_after, exactly
 from controlplane.kernel.rest import Body, route
 from controlplane.placement.models import DRIFT_ACTIONS
 from controlplane.placement.serializers import ClauseOut
@@ -32,7 +32,9 @@ DRIFT = Listing(
 IMAGE_DRIFT = Listing(
     {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "What is in this zone.")}, sorts=("id", "-id")
 )
-PLANS = Listing({"state": among("state", PLAN.moves)}, sorts=("-created_at", "created_at"))
+PLANS = Listing(
+    {"state": among("state", PLAN.moves), "created_after": created_after()}, sorts=("-created_at", "created_at")
+)
 
 
 class ComplianceOut(Out):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import Model
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +20,8 @@ from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
 from controlplane.kernel.reasons import Reason
-from controlplane.kernel.rest import ASKS_ONLY, Body, created, is_dry_run, is_gone, route
+from controlplane.kernel.rest import Body, created, is_gone, route
+from controlplane.kernel.writes import is_dry_run
 from controlplane.network.selectors import network_get
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
@@ -46,6 +48,9 @@ class InstanceView(ProjectView):
     def instance(self) -> Instance:
         return selectors.instance_get(self.actor, self.project, self.kwargs["instance"])
 
+    def versioned(self) -> Model:
+        return self.instance()
+
     def changed(self, change: Callable[[Actor, Instance], Operation]) -> Response:
         """What a service that begins an operation on the instance has made of it."""
         instance = self.instance()
@@ -65,7 +70,6 @@ class InstanceList(ProjectView):
         InstanceWithOperation,
         body=InstanceIn,
         status=201,
-        query=ASKS_ONLY,
         answers={200: PlacementSimulationOut},
     )
     def post(self, request: Request, body: Body) -> Response:

@@ -1,6 +1,7 @@
 """SSH keys and affinity groups: rows that no node knows of."""
 
 import base64
+from collections.abc import Mapping
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -17,8 +18,10 @@ from controlplane.compute.errors import (
 from controlplane.compute.models import AffinityGroup, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
+from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
-from controlplane.kernel.names import check_name
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
 
 KEY_MAX_CHARACTERS = 8192
@@ -26,16 +29,21 @@ KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp3
 
 
 @transaction.atomic
-def ssh_key_create(actor: Actor, project: Project, *, name: str, public_key: str) -> SshKey:
+def ssh_key_create(
+    actor: Actor, project: Project, *, name: str, public_key: str, labels: Mapping[str, str] | None = None
+) -> SshKey:
     """Keep a public key. Its comment is dropped: it would reach guests, and says who and where people are.
 
     Raises:
-        SshKeyInvalid, SshKeyNameTaken.
+        SshKeyInvalid, SshKeyNameTaken, InvalidLabels.
     """
     actor.may_write()
+    kept = check_labels(dict(labels or {}))
     key, fingerprint = parse_ssh_key(public_key)
     with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
-        row = SshKey.objects.create(project=project, name=check_name(name), public_key=key, fingerprint=fingerprint)
+        row = SshKey.objects.create(
+            project=project, name=check_name(name), labels=kept, public_key=key, fingerprint=fingerprint
+        )
     record(actor, "ssh_key.create", row.pk, project_id=project.pk, name=name, fingerprint=fingerprint)
     return row
 
@@ -60,6 +68,21 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
 
 
 @transaction.atomic
+def ssh_key_update(actor: Actor, key: SshKey, *, name: str, labels: dict[str, str]) -> SshKey:
+    """Raises SshKeyNameTaken, InvalidName, InvalidLabels."""
+    actor.may_write()
+    _edit(key, name, labels, SshKeyNameTaken(field="name", name=name), "compute_ssh_key_name_taken")
+    record(actor, "ssh_key.update", key.pk, project_id=key.project_id, name=name)
+    return key
+
+
+def _edit(row: SshKey | AffinityGroup, name: str, labels: dict[str, str], taken: CloudError, constraint: str) -> None:
+    row.name, row.labels, row.updated_at = check_name(name), check_labels(labels), clock.now()
+    with refusing(constraint, taken):
+        row.save(update_fields=["name", "labels", "updated_at"])
+
+
+@transaction.atomic
 def ssh_key_delete(actor: Actor, key: SshKey) -> None:
     """Instances that were made with it keep letting it in."""
     actor.may_write()
@@ -68,11 +91,26 @@ def ssh_key_delete(actor: Actor, key: SshKey) -> None:
 
 
 @transaction.atomic
-def affinity_group_create(actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool) -> AffinityGroup:
+def affinity_group_create(
+    actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool, labels: Mapping[str, str] | None = None
+) -> AffinityGroup:
+    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels."""
     actor.may_write()
+    kept = check_labels(dict(labels or {}))
     with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
-        group = AffinityGroup.objects.create(project=project, name=check_name(name), rule=rule, is_strict=is_strict)
+        group = AffinityGroup.objects.create(
+            project=project, name=check_name(name), labels=kept, rule=rule, is_strict=is_strict
+        )
     record(actor, "affinity_group.create", group.pk, project_id=project.pk, name=name, rule=rule)
+    return group
+
+
+@transaction.atomic
+def affinity_group_update(actor: Actor, group: AffinityGroup, *, name: str, labels: dict[str, str]) -> AffinityGroup:
+    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels."""
+    actor.may_write()
+    _edit(group, name, labels, AffinityGroupNameTaken(field="name", name=name), "compute_affinity_group_name_taken")
+    record(actor, "affinity_group.update", group.pk, project_id=group.project_id, name=name)
     return group
 
 

@@ -6,13 +6,25 @@ from rest_framework.response import Response
 from controlplane.compute import keys_and_groups as services
 from controlplane.compute import selectors
 from controlplane.compute.models import AffinityGroup, SshKey
-from controlplane.compute.serializers import AffinityGroupIn, AffinityGroupOut, SshKeyIn, SshKeyOut
+from controlplane.compute.serializers import (
+    AffinityGroupIn,
+    AffinityGroupOut,
+    AffinityGroupPatch,
+    SshKeyIn,
+    SshKeyOut,
+    SshKeyPatch,
+)
 from controlplane.identity.api import ProjectView
-from controlplane.kernel.listing import Listing, created_after, exactly
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.rest import Body, created, route
 
-SSH_KEYS = Listing({"name": exactly("name", "The key of this name."), "created_after": created_after()})
-AFFINITY_GROUPS = Listing({"name": exactly("name", "The group of this name."), "created_after": created_after()})
+SSH_KEYS = Listing(
+    {"name": exactly("name", "The key of this name."), "created_after": created_after(), "labels": labelled()}
+)
+AFFINITY_GROUPS = Listing(
+    {"name": exactly("name", "The group of this name."), "created_after": created_after(), "labels": labelled()}
+)
 
 
 class SshKeyList(ProjectView):
@@ -30,9 +42,19 @@ class SshKeyDetail(ProjectView):
     def ssh_key(self) -> SshKey:
         return selectors.ssh_key_get(self.actor, self.project, self.kwargs["ssh_key"])
 
+    def versioned(self) -> SshKey:
+        return self.ssh_key()
+
     @route("ssh_key_get", SshKeyOut)
     def get(self, request: Request) -> Response:
         return Response(SshKeyOut(self.ssh_key()).data)
+
+    @route("ssh_key_update", SshKeyOut, body=SshKeyPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        key = self.ssh_key()
+        labels = merged(key.labels, body.get("labels", {}))
+        services.ssh_key_update(self.actor, key, name=body.get("name", key.name), labels=labels)
+        return Response(SshKeyOut(key).data)
 
     @route("ssh_key_delete", status=204)
     def delete(self, request: Request) -> Response:
@@ -56,9 +78,19 @@ class AffinityGroupDetail(ProjectView):
     def group(self) -> AffinityGroup:
         return selectors.affinity_group_get(self.actor, self.project, self.kwargs["affinity_group"])
 
+    def versioned(self) -> AffinityGroup:
+        return self.group()
+
     @route("affinity_group_get", AffinityGroupOut)
     def get(self, request: Request) -> Response:
         return Response(AffinityGroupOut(self.group()).data)
+
+    @route("affinity_group_update", AffinityGroupOut, body=AffinityGroupPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        group = self.group()
+        labels = merged(group.labels, body.get("labels", {}))
+        services.affinity_group_update(self.actor, group, name=body.get("name", group.name), labels=labels)
+        return Response(AffinityGroupOut(group).data)
 
     @route("affinity_group_delete", status=204)
     def delete(self, request: Request) -> Response:

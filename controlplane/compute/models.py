@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 
 from controlplane.catalog.models import Image
-from controlplane.identity.models import Project, ProjectResource
+from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node
@@ -21,11 +21,9 @@ INSTANCE = machine(
 )
 
 
-class SshKey(BaseModel):
+class SshKey(ProjectResource):
     """A public key that guests let in."""
 
-    project = models.ForeignKey(Project, models.PROTECT)
-    name = models.CharField(max_length=63)
     public_key = models.TextField(max_length=8192)
     fingerprint = models.CharField(max_length=64)
 
@@ -33,14 +31,12 @@ class SshKey(BaseModel):
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="compute_ssh_key_name_taken")]
 
 
-class AffinityGroup(BaseModel):
+class AffinityGroup(ProjectResource):
     """Instances that are to be on one node (affinity) or each on its own (anti-affinity).
 
     `is_strict`: an instance that cannot keep the rule is refused; else the rule is a preference.
     """
 
-    project = models.ForeignKey(Project, models.PROTECT)
-    name = models.CharField(max_length=63)
     rule = models.CharField(max_length=16)
     is_strict = models.BooleanField(default=True)
 

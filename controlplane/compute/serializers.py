@@ -19,6 +19,7 @@ from controlplane.kernel.fields import (
     Out,
     Reference,
     ResourceOut,
+    StillOut,
     Text,
     classified,
     references,
@@ -37,38 +38,47 @@ class SshKeyIn(In):
     example = {
         "name": "laptop",
         "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+        "labels": {"owner": "ada"},
     }
 
     name = Name()
     public_key = Text(max_length=16_384, is_multiline=True)
+    labels = Labels(default=dict)
 
 
-class SshKeyOut(Out):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
+class SshKeyPatch(In):
+    example = {"name": "old-laptop", "labels": {"owner": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class SshKeyOut(StillOut):
     public_key = serializers.CharField()
     fingerprint = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
 
 class AffinityGroupIn(In):
     """`is_strict` false: a wish, not a condition."""
 
-    example = {"name": "replicas", "rule": "anti-affinity", "is_strict": True}
+    example = {"name": "replicas", "rule": "anti-affinity", "is_strict": True, "labels": {"env": "prod"}}
 
     name = Name()
     rule = Choice(["affinity", "anti-affinity"])
     is_strict = Flag(default=True)
+    labels = Labels(default=dict)
 
 
-class AffinityGroupOut(Out):
-    id = serializers.UUIDField()
-    name = serializers.CharField()
+class AffinityGroupPatch(In):
+    example = {"name": "replicas-2", "labels": {"env": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class AffinityGroupOut(StillOut):
     rule = serializers.ChoiceField(["affinity", "anti-affinity"])
     is_strict = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
 
 
 TWICE = _("Give user_data or user_data_base64, not both.")
@@ -173,6 +183,7 @@ class AttachmentOut(Out):
     size_gib = serializers.IntegerField(source="volume.size_gib")
     is_read_only = serializers.BooleanField()
     is_plugged = serializers.BooleanField()
+    generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 
 

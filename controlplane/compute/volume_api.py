@@ -3,6 +3,7 @@ instance has them."""
 
 from typing import Any
 
+from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +15,8 @@ from controlplane.compute.serializers import AttachmentIn, AttachmentOut, Volume
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
-from controlplane.kernel.rest import ASKS_ONLY, Body, created, is_dry_run, is_gone, route
+from controlplane.kernel.rest import Body, created, is_gone, route
+from controlplane.kernel.writes import is_dry_run
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
 from controlplane.placement import classifications
@@ -35,7 +37,7 @@ VOLUMES = Listing(
         "labels": labelled(),
     }
 )
-ATTACHMENTS = Listing({}, sorts=("created_at", "-created_at"))
+ATTACHMENTS = Listing({"created_after": created_after()}, sorts=("created_at", "-created_at"))
 VolumeWithOperation = with_operation(VolumeOut)
 AttachmentWithOperation = with_operation(AttachmentOut)
 
@@ -51,7 +53,6 @@ class VolumeList(ProjectView):
         VolumeWithOperation,
         body=VolumeIn,
         status=201,
-        query=ASKS_ONLY,
         answers={200: PlacementSimulationOut},
     )
     def post(self, request: Request, body: Body) -> Response:
@@ -84,6 +85,9 @@ class VolumeList(ProjectView):
 class VolumeView(ProjectView):
     def volume(self) -> Volume:
         return volume_get(self.actor, self.project, self.kwargs["volume"])
+
+    def versioned(self) -> Volume:
+        return self.volume()
 
 
 class VolumeDetail(VolumeView):
@@ -132,6 +136,9 @@ class AttachmentList(InstanceView):
 class AttachmentDetail(InstanceView):
     def attachment(self) -> Attachment:
         return selectors.attachment_get(self.actor, self.instance(), self.kwargs["attachment"])
+
+    def versioned(self) -> Model:
+        return self.attachment()
 
     @route("attachment_get", AttachmentOut)
     def get(self, request: Request) -> Response:

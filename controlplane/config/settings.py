@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "controlplane.api.journal.JournalMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "controlplane.api.limits.LimitsMiddleware",
 ]
 ROOT_URLCONF = "controlplane.config.urls"
 WSGI_APPLICATION = "controlplane.config.wsgi.application"
@@ -126,6 +127,7 @@ CELERY_BEAT_SCHEDULE = {
     "webhooks": {"task": "controlplane.webhooks.tasks.dispatch", "schedule": 2, "options": {"expires": 2}},
     "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
     "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
+    "idempotency-records": {"task": "controlplane.reconcilers.tasks.idempotency_records", "schedule": 3600},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
     "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
 }
@@ -227,6 +229,11 @@ STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
 WEBHOOK_TIMEOUT_S = env.integer("WEBHOOK_TIMEOUT_S", 10, minimum=1)
 WEBHOOK_PRIVATE_HOSTS = env.words("WEBHOOK_PRIVATE_HOSTS", "")
 IS_WEBHOOK_HTTP_ALLOWED = env.boolean("IS_WEBHOOK_HTTP_ALLOWED", False)
+
+# How many requests a minute a credential may make, and whoever shows no good one, by address; 0: any number.
+RATE_READS_PER_MIN = env.integer("RATE_READS_PER_MIN", 3000, minimum=0)
+RATE_WRITES_PER_MIN = env.integer("RATE_WRITES_PER_MIN", 600, minimum=0)
+RATE_ANONYMOUS_PER_MIN = env.integer("RATE_ANONYMOUS_PER_MIN", 300, minimum=0)
 
 QUOTA_DEFAULTS = {
     "instances": env.integer("QUOTA_INSTANCES", 50),

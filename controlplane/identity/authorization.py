@@ -78,6 +78,7 @@ def _usual(kind: str, noun: str, *verbs: str) -> dict[str, Rule]:
 PLATFORMS = {
     **_of("health", {"health_get": (READ, PUBLIC)}),
     **_of("openapi", {"openapi_get": (READ, PUBLIC)}),
+    **_of("problems", {"problem_get": (READ, PUBLIC)}),
     **_of("me", {"me_get": (READ, SIGNED_IN)}),
     **_of("regions", {"region_list": (READ, SIGNED_IN)}),
     **_of("zones", {"zone_list": (READ, SIGNED_IN), "zone_get": (READ, SIGNED_IN)}),
@@ -342,8 +343,8 @@ RESOURCES = {
         },
     ),
     **_usual("networks", "network", "list", "get", "create", "update", "delete"),
-    **_usual("ssh-keys", "ssh_key", "list", "get", "create", "delete"),
-    **_usual("affinity-groups", "affinity_group", "list", "get", "create", "delete"),
+    **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
+    **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **_usual("operations", "operation", "list", "get"),
     **_of("operations", {"operation_cancel": (ACT, MEMBERS)}),
 }

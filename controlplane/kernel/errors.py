@@ -49,6 +49,10 @@ class CloudError(Exception):
         if self.kept is not None:
             self.kept()
 
+    def forget(self) -> None:
+        """Nothing is written of it: it does not refer to a decision that nobody will find."""
+        self.facts.pop("placement_decision", None)
+
     @property
     def reason(self) -> Reason:
         """Its sentence, to stand in another error's."""

@@ -211,3 +211,21 @@ class ResourceOut(Out):
     def get_current_operation(self, row: Any) -> UUID | None:
         operation_id: UUID | None = self.context["current_operations"].get(row.pk)
         return operation_id
+
+
+class StillOut(ResourceOut):
+    """The same of what is there as soon as it is created: no operation ever works on it, and nothing can fail."""
+
+    state = serializers.SerializerMethodField()
+    last_error = serializers.SerializerMethodField()  # type: ignore[assignment]
+
+    @extend_schema_field(serializers.ChoiceField(["ready"]))
+    def get_state(self, row: Any) -> str:
+        return "ready"
+
+    @extend_schema_field(ErrorOut(allow_null=True))
+    def get_last_error(self, row: Any) -> None:
+        return None
+
+    def get_current_operation(self, row: Any) -> UUID | None:
+        return None

@@ -8,10 +8,13 @@ or selector, and answers.
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.http import http_date
+from rest_framework import status
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import SAFE_METHODS
@@ -20,19 +23,18 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from controlplane.kernel import versions
 from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import CONTROL, In
-from controlplane.kernel.listing import Listing, flag, invalid
+from controlplane.kernel.listing import Listing, invalid
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.reasons import Reason
-from controlplane.kernel.writes import in_one_transaction
+from controlplane.kernel.writes import ASKS_ONLY, in_one_transaction
 
 NO_VERSION = -1
 OCTET_STREAM = "application/octet-stream"
 JSON = "application/json"
 CHUNK_BYTES = 2**20
-DRY_RUN = "dry_run"
-ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
 Body = dict[str, Any]
 Handler = Callable[..., Any]
 M = TypeVar("M", bound=Model)
@@ -57,13 +59,32 @@ class NamedTwice(InvalidRequest):
 
 
 @dataclass(frozen=True)
+class Going:
+    """A route that is to go: deprecated since, gone from `sunset` on at the earliest. `instead`: the page (a URL) that
+    says what to use in its place."""
+
+    since: datetime
+    instead: str
+    sunset: datetime | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Deprecation (RFC 9745), Sunset (RFC 8594) and the link."""
+        headers = {
+            "Deprecation": f"@{int(self.since.timestamp())}",
+            "Link": f'<{self.instead}>; rel="deprecation"; type="text/html"',
+        }
+        return headers | ({"Sunset": http_date(self.sunset.timestamp())} if self.sunset else {})
+
+
+@dataclass(frozen=True)
 class Route:
-    """`answer` None: an empty answer, or one that is no JSON (`media_type`). `also`: statuses of empty answers that may
-    come instead; `answers`: other statuses with other answers; `problems`: statuses of problems with members of their
-    own. `media_types`: in which it may answer besides `media_type`. `query`: parameter → what it means. `upload`: the
-    media type of a body that is taken as bytes. `is_versioned`: it needs If-Match. `is_sensitive`: a read that is
-    recorded as writes are. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its
-    services has its own."""
+    """What a method takes and answers. `answer` None: an empty answer, or one that is no JSON (`media_type`). `also`:
+    statuses of empty answers that may come instead; `answers`: other statuses with other answers; `problems`: statuses
+    of problems with members of their own. `media_types`: in which it may answer besides `media_type`. `query`: what the
+    parameters mean. `upload`: the media type of a body that is taken as bytes. `is_versioned`: it needs If-Match.
+    `is_sensitive`: a read that is recorded as writes are. `apart`: why a write does not run in one transaction
+    (kernel/writes.py); then each of its services has its own. `going`: it is to go. `is_write` is route()'s to say."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -72,35 +93,50 @@ class Route:
     listing: Listing | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    is_write: bool = False
     upload: str | None = None
     is_versioned: bool = False
     apart: str = ""
     is_sensitive: bool = False
     media_types: tuple[str, ...] = ()
+    going: Going | None = None
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
     problems: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
 
     @property
+    def going_headers(self) -> Mapping[str, str]:
+        return self.going.headers if self.going else {}
+
+    @property
     def parameters(self) -> Mapping[str, str]:
         """All query parameters that are known."""
-        return {**(self.listing.parameters if self.listing else {}), **self.query}
+        asks_only = ASKS_ONLY if self.is_write else {}
+        return {**(self.listing.parameters if self.listing else {}), **self.query, **asks_only}
 
 
 def route(
     operation_id: str, answer: type[BaseSerializer[Any]] | None = None, **more: Any
 ) -> Callable[[Handler], Handler]:
     """Make a method of a View a Route; `more` are Route's other fields."""
-    described = Route(operation_id, answer, **more)
 
     def decorate(method: Handler) -> Handler:
+        is_write = method.__name__.upper() not in SAFE_METHODS
+        described = Route(operation_id, answer, is_write=is_write, **more)
+
         @functools.wraps(method)
         def handle(view: "View", request: Request, **path: str) -> Any:
             _refuse_unknown(request, described.parameters)
-            handler = functools.partial(method, view, request, *_bodies(described, request))
-            if request.method in SAFE_METHODS or described.apart:
-                return handler()
-            return in_one_transaction(view, request, handler)
+            bodies = _bodies(described, request)
+            if not described.is_write or described.apart:
+                return method(view, request, *bodies)
+
+            def work() -> Any:
+                if versions.is_conditional(request) and not described.is_versioned:
+                    versions.check(request, view.versioned())
+                return method(view, request, *bodies)
+
+            return in_one_transaction(view, request, work)
 
         handle.route = described  # type: ignore[attr-defined]
         return _recorded(handle, described)
@@ -188,11 +224,6 @@ class UploadInterrupted(InvalidRequest):
     detail = "Of {expected_bytes} bytes {received_bytes} arrived. Send the file again."
 
 
-def is_dry_run(request: Request) -> bool:
-    """Whether nothing is to be written. Raises InvalidParameter."""
-    return flag(request.query_params, DRY_RUN)
-
-
 def etag(version: int) -> dict[str, str]:
     """The header that names the version of what is answered."""
     return {"ETag": f'"{version}"'}
@@ -251,6 +282,20 @@ class View(APIView):
         """Before anything of the path or query is looked for."""
         super().initial(request, *args, **kwargs)
         _refuse_control_characters(request, self.kwargs)
+
+    def versioned(self) -> Model | None:
+        """What the path names and If-Match is about, if it has a generation."""
+        return None
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """With what all answers say in headers. Twice is as good as once: writes are rendered early."""
+        described: Route | None = getattr(getattr(self, str(request.method).lower(), None), "route", None)
+        if described is not None:
+            for name, text in described.going_headers.items():
+                response.headers.setdefault(name, text)
+        if isinstance(response, Response) and status.is_success(response.status_code):
+            versions.add_tag(response)
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 def found(get: Callable[[str], M], ref: str, *, at: str) -> M:

@@ -1,7 +1,8 @@
 """The write transaction: whatever a request changes, and what it is answered, is one transaction.
 
-It is opened around the handler of every POST, PUT, PATCH and DELETE, and the answer is rendered in it. An error rolls
-all of it back. Messages leave after the commit (`transaction.on_commit`), so that nobody hears of what was not done.
+It is opened around the handler of every POST, PUT, PATCH and DELETE, and the answer is rendered in it and, under an
+idempotency key, stored in it. An error rolls all of it back. Messages leave after the commit (`transaction.on_commit`),
+so that nobody hears of what was not done. A dry run is the same, rolled back at its end.
 """
 
 from collections.abc import Callable
@@ -13,25 +14,58 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from controlplane.kernel import idempotency
+from controlplane.kernel.db import trial
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.listing import flag
 
 FAILURES = 400
+DRY_RUN = "dry_run"
+ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
+Handler = Callable[[], Any]
 
 
-def in_one_transaction(view: APIView, request: Request, handler: Callable[[], HttpResponse]) -> HttpResponse:
-    """What the handler answers, committed; raises what it raises, with nothing written but what the error keeps."""
+def is_dry_run(request: Request) -> bool:
+    """Whether nothing is to be written. Raises InvalidParameter."""
+    return flag(request.query_params, DRY_RUN)
+
+
+def in_one_transaction(view: APIView, request: Request, work: Handler) -> HttpResponse:
+    """What the work answers, committed; raises what it raises, with nothing written but what the error keeps."""
+    if is_dry_run(request):
+        return _tried(view, request, work)
     try:
         with transaction.atomic(durable=True):
-            answer = rendered(view, request, handler())
+            claim = idempotency.claim(request)
+            if claim is not None and claim.answer is not None:
+                return claim.answer
+            answer = _rendered(view, request, work())
             if answer.status_code >= FAILURES:
                 transaction.set_rollback(True)
+            elif claim is not None:
+                claim.keep(answer)
             return answer
     except CloudError as exc:
         exc.keep()
         raise
 
 
-def rendered(view: APIView, request: Request, answer: Any) -> HttpResponse:
+def _tried(view: APIView, request: Request, work: Handler) -> HttpResponse:
+    """What would be, with 200 where a document says it; raises what the work raises."""
+    try:
+        with trial():
+            answer = work()
+            if isinstance(answer, Response) and answer.status_code < FAILURES and answer.data is not None:
+                answer.status_code = 200
+                for header in ("Location", "Retry-After"):
+                    answer.headers.pop(header, None)
+            return _rendered(view, request, answer)
+    except CloudError as exc:
+        exc.forget()
+        raise
+
+
+def _rendered(view: APIView, request: Request, answer: Any) -> HttpResponse:
     """The answer as bytes, now and not after the commit: what it reads belongs to the transaction."""
     if isinstance(answer, Response):
         view.finalize_response(request, answer)

@@ -35,6 +35,9 @@ class NetworkDetail(ProjectView):
     def network(self) -> Network:
         return selectors.network_get(self.actor, self.project, self.kwargs["network"])
 
+    def versioned(self) -> Network:
+        return self.network()
+
     @route("network_get", NetworkOut)
     def get(self, request: Request) -> Response:
         return Response(NetworkOut(self.network()).data)

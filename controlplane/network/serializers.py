@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, Out, Text
+from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, StillOut, Text
 
 DNS_SERVERS_MAX = 3
 
@@ -23,16 +23,10 @@ class NetworkPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class NetworkOut(Out):
-    """It has no state: it is there, and nodes learn of it with the first instance on it."""
+class NetworkOut(StillOut):
+    """It is there at once, and nodes learn of it with the first instance on it."""
 
-    id = serializers.UUIDField()
-    name = serializers.CharField()
     cidr = serializers.CharField(source="subnet.cidr")
     gateway_ip = serializers.IPAddressField(source="subnet.gateway_ip")
     dns_servers = serializers.ListField(child=serializers.IPAddressField(), source="subnet.dns_servers")
     mtu = serializers.IntegerField()
-    generation = serializers.IntegerField()
-    labels = serializers.DictField(child=serializers.CharField())
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()

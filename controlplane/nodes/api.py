@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView
 from controlplane.kernel.fields import In, Out, Text
-from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.listing import Listing, among, created_after, exactly
 from controlplane.kernel.rest import Body, route
 from controlplane.nodes import selectors, services
 from controlplane.nodes.models import NODE, Inventory, Node
@@ -18,12 +18,14 @@ NODES = Listing(
         "name": exactly("name", "The node of this name."),
         "state": among("state", NODE.moves),
         "zone": exactly("zone_id", "The nodes of this zone."),
+        "created_after": created_after(),
     },
     sorts=("name", "-name", "created_at", "-created_at"),
 )
 INCIDENTS = Listing(
     {
         "kind": exactly("kind", "The incidents of this kind."),
+        "created_after": created_after(),
     },
     sorts=("-created_at", "created_at"),
 )

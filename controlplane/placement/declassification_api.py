@@ -4,13 +4,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import OrganizationView
-from controlplane.kernel.listing import Listing
+from controlplane.kernel.listing import Listing, created_after
 from controlplane.kernel.rest import Body, route
 from controlplane.placement import declassifications
 from controlplane.placement.declassifications import NewDeclassification
 from controlplane.placement.serializers import DeclassificationIn, LineageOut, ProposalOut
 
-LINEAGE = Listing({}, sorts=("created_at", "-created_at"))
+LINEAGE = Listing({"created_after": created_after()}, sorts=("created_at", "-created_at"))
 
 
 class ResourceLineage(OrganizationView):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text, Whole
-from controlplane.kernel.listing import Listing, exactly, invalid
+from controlplane.kernel.listing import Listing, created_after, exactly, invalid
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.placement import exemptions, selectors
@@ -23,7 +23,10 @@ from controlplane.placement.exemption_report import quarter_named, quarter_of, r
 from controlplane.placement.exemptions import NewExemption
 from controlplane.placement.models import Exemption
 
-EXEMPTIONS = Listing({"zone": exactly("zone", "Exemptions for this zone.")}, sorts=("-created_at", "created_at"))
+EXEMPTIONS = Listing(
+    {"zone": exactly("zone", "Exemptions for this zone."), "created_after": created_after()},
+    sorts=("-created_at", "created_at"),
+)
 HOUR = timedelta(hours=1)
 
 

@@ -14,6 +14,7 @@ from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
+from controlplane.kernel.writes import is_dry_run
 from controlplane.operations.selectors import current_operations
 from controlplane.operations.serializers import joined, with_operation
 from controlplane.placement import classifications, images
@@ -50,6 +51,9 @@ class ImageView(ProjectView):
     def image(self) -> Image:
         return selectors.image_get(self.actor, self.project, self.kwargs["image"])
 
+    def versioned(self) -> Image:
+        return self.image()
+
 
 class ImageDetail(ImageView):
     @route("image_get", ImageOut)
@@ -72,8 +76,11 @@ class ImageDetail(ImageView):
 class ImageFile(ImageView):
     @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE)
     def put(self, request: Request) -> Response:
-        image = self.image()
-        operation = services.image_upload(self.actor, image, uploaded(request))
+        image, chunks = self.image(), uploaded(request)
+        if is_dry_run(request):
+            services.image_check_upload(self.actor, image)
+            return Response(joined(_document(image), None))
+        operation = services.image_upload(self.actor, image, chunks)
         return Response(joined(_document(image), operation), status=202)
 
 

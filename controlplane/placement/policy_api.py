@@ -10,8 +10,9 @@ from controlplane.identity import selectors as identity
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.kernel.db import by_id
-from controlplane.kernel.listing import Listing, among, exactly
-from controlplane.kernel.rest import ASKS_ONLY, Body, created, etag, found, is_dry_run, route, version_to_replace
+from controlplane.kernel.listing import Listing, among, created_after, exactly
+from controlplane.kernel.rest import Body, created, etag, found, route, version_to_replace
+from controlplane.kernel.writes import is_dry_run
 from controlplane.placement import classifications, effective, policies, proposals, selectors
 from controlplane.placement.errors import NothingLoosened, ProposalNotFound
 from controlplane.placement.models import PROPOSAL, PolicyProposal
@@ -23,13 +24,14 @@ PROPOSALS = Listing(
     {
         "state": among("state", PROPOSAL.moves),
         "level": exactly("level", "platform, organization, project or classification."),
+        "created_after": created_after(),
     },
     sorts=("-created_at", "created_at"),
 )
 
 
 # What the routes that set a policy have in common.
-REPLACES: dict[str, Any] = {"query": ASKS_ONLY, "answers": {202: PolicySetOut}, "is_versioned": True}
+REPLACES: dict[str, Any] = {"answers": {202: PolicySetOut}, "is_versioned": True}
 
 
 class PolicyView(APIView):

@@ -8,6 +8,7 @@ from controlplane.reconcilers import capacity_drift as capacity
 from controlplane.reconcilers import drift as places
 from controlplane.reconcilers import evidence_log as evidence
 from controlplane.reconcilers import guest_power as power
+from controlplane.reconcilers import idempotency_records as answers
 from controlplane.reconcilers import image_files as images
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
@@ -68,6 +69,11 @@ def evidence_checkpoint() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.audit")
 def audit() -> None:
     trail.reconcile()
+
+
+@shared_task(name="controlplane.reconcilers.tasks.idempotency_records")
+def idempotency_records() -> None:
+    answers.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.retention")

@@ -33,6 +33,7 @@ STATE = "v1/projects/<str:project>/terraform-states/<str:terraform_state>"
 OPEN = {
     ("GET", "v1/healthz"),
     ("GET", "v1/openapi.json"),
+    ("GET", "v1/problems/<str:code>"),
     ("GET", ".well-known/terraform.json"),
     ("GET", f"{PROVIDER}/versions"),
     ("GET", f"{PROVIDER}/<str:version>/download/<str:os>/<str:arch>"),

@@ -23,7 +23,7 @@ def test_the_form(api: Caller, cloud: Cloud) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-Request-Id"] == "from-the-caller"
     assert answer.body == {
-        "type": "urn:andromede:problem:compute.instance.not_found",
+        "type": "/v1/problems/compute.instance.not_found",
         "title": "Not found",
         "status": 404,
         "detail": "There is no instance 'nobody' here.",

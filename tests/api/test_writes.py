@@ -16,6 +16,7 @@ from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import View, route
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision
+from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.api.test_isolation import routes
 from tests.api.test_policy import HOME
@@ -136,6 +137,14 @@ def test_all_writes_are_one_transaction() -> None:
     apart = {each.operation_id: each.apart for each in routes() if each.apart}
     assert apart.keys() == APART
     assert all(len(reason) > 20 for reason in apart.values())
+
+
+def test_a_refusal_in_a_dry_run_refers_to_nothing(api: Caller, volume: Volume) -> None:
+    for query, is_kept in (("?dry_run=true", False), ("", True)):
+        answer = api.post(f"volumes/data/actions/grow{query}", {"size_gib": 5000})
+        assert answer.problem[:2] == (409, "insufficient_capacity")
+        assert ("placement_decision" in answer.body) == is_kept
+        assert Decision.objects.filter(is_admitted=False).exists() == is_kept
 
 
 def test_a_refusal_of_placement_is_kept_although_nothing_else_is(api: Caller, cloud: Cloud, broker: Broker) -> None:

@@ -1,0 +1,79 @@
+"""What holds for every list, every resource and every GET, found in the URL table itself."""
+
+import re
+from typing import Any
+
+from django.urls import resolve
+
+from controlplane.kernel.fields import ResourceOut
+from controlplane.kernel.listing import Listing
+from tests.api.client import Caller
+from tests.api.test_isolation import ALL, OF_PROJECTS, Route, names  # noqa: F401 - a fixture
+
+CONVENTIONS = {
+    "id",
+    "state",
+    "conditions",
+    "current_operation",
+    "last_error",
+    "generation",
+    "labels",
+    "created_at",
+    "updated_at",
+}
+# What lives in a project, by the path of its collection.
+RESOURCES = ("instances", "volumes", "images", "networks", "ssh-keys", "affinity-groups")
+# Lists that say when their rows were created, and cannot be filtered by it. This list may only shrink.
+NOT_BY_AGE = {"project_list", "token_list"}
+
+
+def described(route: Route) -> Any:
+    """The kernel's Route, which the table only summarizes."""
+    view: Any = resolve("/" + re.sub(r"<str:\w+>", "x", route.path)).func
+    return getattr(view.view_class, route.method.lower()).route
+
+
+LISTS = {each.operation_id: described(each).listing for each in ALL if described(each).listing is not None}
+
+
+def test_what_has_an_age_can_be_listed_by_it() -> None:
+    assert len(LISTS) > 25
+    aged: dict[str, Listing] = {name: each for name, each in LISTS.items() if "created_at" in each.sorts}
+    assert {name for name, each in aged.items() if "created_after" not in each.filters} == NOT_BY_AGE
+    for each in LISTS.values():
+        assert {"sort", "limit", "page_token", "count"} <= each.parameters.keys()
+
+
+def test_every_resource_of_a_project_says_the_same(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+    for kind in RESOURCES:
+        listed = api.get(kind).body["items"]
+        assert listed, kind
+        one = api.get(f"{kind}/{listed[0]['id']}").body
+        assert one == listed[0]
+        assert CONVENTIONS | {"name"} <= one.keys(), kind
+        filters = LISTS[f"{kind.removesuffix('s').replace('-', '_')}_list"].filters
+        assert {"name", "created_after", "labels"} <= filters.keys(), kind
+    patched = {each.path.rpartition("/")[0].rpartition("/")[2] for each in ALL if each.method == "PATCH"}
+    assert patched == set(RESOURCES)
+
+
+def test_resources_derive_from_one_class() -> None:
+    kinds = [each for each in OF_PROJECTS if each.path.rpartition("/")[2] in RESOURCES and each.method == "GET"]
+    assert len(kinds) == len(RESOURCES)
+    assert all(issubclass(described(each).answer, ResourceOut) for each in kinds)
+
+
+def test_a_list_right_after_a_create_has_the_new(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+    made = api.post("networks", {"name": "new", "cidr": "10.30.0.0/24"}).body
+    assert api.get("networks?sort=-created_at&limit=1").body["items"] == [made]
+    assert api.get("networks?name=new&count=true").body["total_count"] == 1
+    assert api.get(f"networks?created_after={made['created_at']}").body["items"] == []
+
+
+def test_head_is_get_without_its_body(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+    for route in OF_PROJECTS:
+        if route.method == "GET":
+            url = route.url(names)
+            got, headed = api.get(url), api.http.head(url, headers={"Authorization": "Bearer alpha"})
+            assert (headed.status_code, headed.content) == (got.status, b""), route
+            assert headed.headers.get("ETag") == got.headers.get("ETag"), route

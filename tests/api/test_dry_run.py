@@ -1,0 +1,127 @@
+"""dry_run=true on every write there is: everything is checked, and nothing is written."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from tests.api.client import Answer, Caller
+from tests.api.conftest import finish
+from tests.api.test_instances import KEY
+from tests.api.test_isolation import ALL, Route, names  # noqa: F401 - a fixture
+from tests.api.tokens import make_token
+from tests.world import IMAGE_BYTES, Broker, Cloud, make_flavor
+
+WRITES = [route for route in ALL if route.method != "GET"]
+WEB = {"flavor": "tiny", "image": "tiny"}
+# Bodies that are right in this cloud, where the example of the route is about another one.
+BODIES: dict[str, Any] = {
+    "instance_create": WEB | {"name": "new", "networks": ["lan"]},
+    "instance_resize": {"flavor": "large"},
+    "instance_rebuild": {"image": "tiny"},
+    "attachment_create": {"volume": "spare"},
+    "network_create": {"name": "new", "cidr": "10.30.0.0/24"},
+    "policy_simulate": {},
+    "ssh_key_create": {"name": "new", "public_key": KEY},
+    "volume_create": {"name": "new", "size_gib": 1},
+    "volume_grow": {"size_gib": 3},
+}
+# Writes that need signatures or a history that this cloud has not: a dry run of them only fails, here. Each is the same
+# mechanism. This list may only shrink.
+UNREACHED = {
+    "declassification_propose",
+    "evidence_cosign",
+    "exemption_approve",
+    "exemption_request",
+    "fact_state",
+    "policy_proposal_create",
+}
+# What changes nothing for real either: questions, and the key that is registered already.
+EFFECTLESS = {"officer_key_create", "placement_simulate", "policy_simulate"}
+# What is kept of a refusal of placement.
+OF_REFUSALS = {"placement_decision", "placement_policydocument", "audit_evidencerecord"}
+
+
+@pytest.fixture
+def others(api: Caller, operator: Caller, names: dict[str, str]) -> dict[str, dict[str, str]]:  # noqa: F811
+    """What some routes are better tried on than on what `names` has."""
+    make_flavor("large", vcpus=2)
+    finish(api.post("instances", WEB | {"name": "idle"}))
+    finish(api.post("instances/idle/actions/power-off"))
+    finish(api.post("volumes", {"name": "spare", "size_gib": 1}))
+    api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
+    begun = api.post("volumes", {"name": "begun", "size_gib": 1}).operation["id"]
+    key = next(route for route in WRITES if route.operation_id == "officer_key_create")
+    registered = operator.send("POST", f"/{key.path}", (key.body or "").encode(), content_type="application/json")
+    return {
+        "instance_resize": {"instance": "idle"},
+        "instance_start": {"instance": "idle"},
+        "officer_key_revoke": {"officer_key": registered.body["id"]},
+        "network_delete": {"network": "spare"},
+        "operation_cancel": {"operation": begun},
+        "volume_delete": {"volume": "spare"},
+    }
+
+
+def rows() -> dict[str, str]:
+    """A digest of the rows of every table."""
+    with connection.cursor() as cursor:
+        found = {}
+        for table in sorted(connection.introspection.table_names(cursor)):
+            cursor.execute(f'SELECT t::text FROM "{table}" AS t ORDER BY 1')
+            found[table] = hashlib.sha256(json.dumps(cursor.fetchall()).encode()).hexdigest()
+    return found
+
+
+def ask(caller: Caller, route: Route, of: dict[str, str], query: str) -> Answer:
+    url = route.url(of) + query
+    if route.apart:
+        return caller.upload(url, IMAGE_BYTES)
+    data = json.dumps(BODIES[route.operation_id]) if route.operation_id in BODIES else route.body or ""
+    headers = {"If_Match": "*"} if route.method == "PUT" else {}
+    return caller.send(route.method, url, data.encode(), content_type="application/json", **headers)
+
+
+def really(caller: Caller, route: Route, of: dict[str, str]) -> tuple[Answer, dict[str, str]]:
+    """What is answered without dry_run, and the rows that there are then; undone afterwards."""
+    mark = transaction.savepoint()
+    answer, after = ask(caller, route, of, ""), rows()
+    transaction.savepoint_rollback(mark)
+    return answer, after
+
+
+def test_nothing_is_written(
+    api: Caller,
+    operator: Caller,
+    cloud: Cloud,
+    broker: Broker,
+    names: dict[str, str],  # noqa: F811
+    others: dict[str, dict[str, str]],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    officer = Caller(token=make_token(cloud.tenant.project, role="sovereignty_officer"), project="alpha")
+    callers = (api, officer, operator)
+    for caller in callers:
+        caller.get("/v1/projects")  # that its token was used is noted now
+    before, reached, without_effect = rows(), set(), set()
+    for route in WRITES:
+        of = names | others.get(route.operation_id, {})
+        for caller in callers:
+            with django_capture_on_commit_callbacks() as messages:
+                tried = ask(caller, route, of, "?dry_run=true")
+            assert (messages, broker.sent) == ([], []), route
+            assert rows() == before, route
+            done, after = really(caller, route, of)
+            changed = {table for table in after if after[table] != before[table]}
+            if done.status < 400:
+                assert tried.status == (200 if done.data else 204), (route, tried.data)
+                assert "Location" not in tried.headers
+                reached.add(route.operation_id)
+                without_effect |= set() if changed else {route.operation_id}
+                break
+            assert (tried.status, tried.body["code"]) == (done.status, done.body["code"]), route
+            assert changed <= OF_REFUSALS, route
+    assert sorted({route.operation_id for route in WRITES} - reached) == sorted(UNREACHED)
+    assert without_effect == EFFECTLESS
