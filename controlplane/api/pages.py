@@ -9,7 +9,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.api.errors import (
-    BodyTooLarge,
     MediaTypeNotSupported,
     MethodNotAllowed,
     ProblemNotFound,
@@ -18,6 +17,7 @@ from controlplane.api.errors import (
 from controlplane.api.problems import TYPE, status_of
 from controlplane.kernel.errors import (
     REGISTRY,
+    BodyTooLarge,
     CloudError,
     Conflict,
     Forbidden,

@@ -9,6 +9,7 @@ database, serve all. That there is news comes by Redis, or, when that is away, b
 import asyncio
 import io
 import logging
+import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 PATHS = ("/v1/events/stream", "/v1/healthz")
 POLL_S = 1.0
 LOOK_AGAIN_S = 1.0  # for Redis
+JITTER = (0.8, 1.0)  # so that streams that begin together do not look together for ever
+SEND_LIMIT_S = 60  # who reads nothing for so long is gone
 WAITING = b": waiting\n\n"
 TOO_MANY_REQUESTS = 429
 
@@ -63,7 +66,7 @@ class Reader:
     async def pause(self) -> None:
         """Until there may be something, or it is time to look whether the credential is still good."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), settings.STREAM_CHECK_S)
+            await asyncio.wait_for(self.wake.wait(), settings.STREAM_CHECK_S * random.uniform(*JITTER))
         if not self.is_gone:
             self.wake.clear()
 
@@ -110,6 +113,11 @@ class Streams:
         except CloudError as exc:
             await _send_whole(send, problems.plain(exc, ASGIRequest(dict(scope), io.BytesIO())))
             return
+        with suppress(TimeoutError):
+            await self._stream(first, scope, receive, send)
+
+    async def _stream(self, first: Lines, scope: Scope, receive: Receive, send: Send) -> None:
+        """Until one of both goes. Raises TimeoutError when nobody reads."""
         async with self._reading(first, receive) as reader:
             await _send_start(send, first)
             await _send_piece(send, first.content)
@@ -209,7 +217,8 @@ async def _send_start(send: Send, answer: Any) -> None:
 
 
 async def _send_piece(send: Send, piece: bytes, *, is_last: bool = False) -> None:
-    await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+    async with asyncio.timeout(SEND_LIMIT_S):
+        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
 
 async def _send_whole(send: Send, answer: Any) -> None:

@@ -103,12 +103,14 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
 
-@transaction.atomic
 def _notice(node_id: UUID) -> None:
     """It is ready, and that is told when it was not."""
     node = Node.objects.filter(~Q(state="ready"), pk=node_id).first()
-    if node is not None and Node.objects.filter(pk=node_id, state=node.state).update(state="ready"):
-        emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
+    if node is None:
+        return
+    with transaction.atomic():
+        if Node.objects.filter(pk=node_id, state=node.state).update(state="ready"):
+            emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
 
 
 def _watch_hook(node_id: UUID, problem: str) -> None:

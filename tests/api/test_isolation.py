@@ -239,7 +239,6 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     attachment = finish(api.post("instances/web/attachments", {"volume": "data"}))
-    group = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body
     api.post(f"terraform-states/{LEDGER}", {"version": 4, "serial": 1})
     organization = cloud.tenant.project.organization
     secret = Classification.objects.create(id="alpha-org.secret", organization=organization)
@@ -264,7 +263,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "volume": attachment["volume"]["id"],
         "attachment": attachment["id"],
         "network": str(cloud.network.pk),
-        "affinity_group": group["id"],
+        "affinity_group": api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"}).body["id"],
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),

@@ -11,6 +11,7 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete, instance_power_off, power_settle
 from controlplane.events import hints, kinds, services
 from controlplane.events.models import Event
+from controlplane.events.selectors import Wanted, read
 from controlplane.events.services import emit
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -81,6 +82,34 @@ def test_deeds_are_told_and_others_of_the_trail_are_not() -> None:
     assert (event.kind, event.resource_name, event.data) == ("network.created", "lan", {"cidr": "10.0.0.0/24"})
     network_delete(tenant.actor, network)
     assert told() == ["network.created", "network.deleted"]
+
+
+@pytest.mark.django_db
+def test_what_an_organization_demands_is_told_to_all_its_projects_and_a_projects_to_itself() -> None:
+    tenant, other = make_tenant(), make_tenant("beta")
+    organization = tenant.project.organization
+    for level, owner in (("organization", organization), ("project", tenant.project)):
+        record(tenant.actor, "policy.set", new_id(), level=level, owner=str(owner.pk), version=1, change="tighter")
+    told_to = [
+        [event.data["level"] for event in read(each.actor, Wanted(), after=0, limit=9).events]
+        for each in (tenant, other)
+    ]
+    assert told_to == [["organization", "project"], []]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("drifted", "drift.found"),
+        ("at-risk", "drift.found"),
+        ("remediating", "drift.found"),
+        ("evicted", "drift.ended"),
+    ],
+)
+def test_drift(state: str, kind: str) -> None:
+    record(SYSTEM, "drift", new_id(), was="compliant", state=state, zone="z", failing=[], warned_days=None)
+    assert told() == [kind]
 
 
 @pytest.mark.django_db

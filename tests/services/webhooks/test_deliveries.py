@@ -15,7 +15,7 @@ from pytest_django import Settings
 from standardwebhooks import WebhookVerificationError
 
 from controlplane.events.models import Event
-from controlplane.events.services import emit
+from controlplane.events.services import emit, forget_old
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock, outbound
@@ -302,6 +302,17 @@ def test_what_arrived_can_be_sent_again(tenant: Tenant, receiver: Receiver) -> N
     assert first.id == again.id
     assert first.verified(secret) == again.verified(secret)
     assert log_of(webhook) == [("succeeded", [(204, ""), (204, "")])]
+
+
+def test_the_log_is_kept_as_long_as_the_events(tenant: Tenant, receiver: Receiver) -> None:
+    make_webhook(tenant, receiver.url, kinds=KINDS)
+    happen(tenant, "old")
+    send_all()
+    Event.objects.update(created_at=clock.now() - timedelta(days=31))
+    happen(tenant, "new")
+    send_all()
+    forget_old()
+    assert list(Delivery.objects.values_list("event__resource_name", flat=True)) == ["new"]
 
 
 class Killed(BaseException):
