@@ -1,5 +1,6 @@
 """`make check`: every check, all of them even when one fails, with one line each."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,22 +8,28 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
+CLIENTS = ("clients/sdk/andromede_sdk",)
+PATHS = ("clients/sdk",)
 CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.lengths"],
-    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench"],
+    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench", *CLIENTS],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors"],
 }
 
 
 def main() -> int:
     failed = []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}  # for the linter of layers, which imports them
     for name, command in CHECKS.items():
         started = time.monotonic()
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        result = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         verdict = "ok" if result.returncode == 0 else "FAILED"
         print(f"check: {name:<11} {verdict:<7} {time.monotonic() - started:5.1f} s", flush=True)
         if result.returncode != 0:

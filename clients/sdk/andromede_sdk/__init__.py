@@ -1,0 +1,67 @@
+"""The Python client of Andromède."""
+
+from andromede_sdk import models
+from andromede_sdk.client import Client
+from andromede_sdk.errors import (
+    AndromedeError,
+    ApiError,
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    InsufficientCapacity,
+    MalformedAnswer,
+    NameTaken,
+    NotFound,
+    OperationCancelled,
+    OperationFailed,
+    PolicyUnsatisfiable,
+    PreconditionFailed,
+    PreconditionRequired,
+    QuotaExceeded,
+    ResourceBusy,
+    ServerError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+    Unreachable,
+    WaitTimeout,
+)
+from andromede_sdk.resource import Ask, Listing, Scope
+from andromede_sdk.transport import VERSION as __version__
+from andromede_sdk.transport import Retry
+
+__all__ = [
+    "AndromedeError",
+    "ApiError",
+    "Ask",
+    "BadRequest",
+    "Client",
+    "Conflict",
+    "FieldError",
+    "Forbidden",
+    "InsufficientCapacity",
+    "Listing",
+    "MalformedAnswer",
+    "NameTaken",
+    "NotFound",
+    "OperationCancelled",
+    "OperationFailed",
+    "PolicyUnsatisfiable",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "QuotaExceeded",
+    "ResourceBusy",
+    "Retry",
+    "Scope",
+    "ServerError",
+    "TooManyRequests",
+    "Unauthenticated",
+    "Unavailable",
+    "Unprocessable",
+    "Unreachable",
+    "WaitTimeout",
+    "__version__",
+    "models",
+]
