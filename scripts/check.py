@@ -8,8 +8,8 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
-CLIENTS = ("clients/sdk/andromede_sdk",)
-PATHS = ("clients/sdk",)
+CLIENTS = ("clients/sdk/andromede_sdk", "clients/cli/andromede_cli")
+PATHS = ("clients/sdk", "clients/cli")
 CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],

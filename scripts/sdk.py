@@ -247,10 +247,14 @@ def resources() -> str:
 def method_lines(route: Route) -> Iterator[str]:
     dry = dry_answer(route)
     if dry is not None:
-        for literal, answer in (("False", return_type(route)), ("True", f"models.{dry}")):
-            default = " = False" if literal == "False" else ""
+        usual, would = return_type(route), f"models.{dry}"
+        for hint, answer in (
+            ("Literal[False] = False", usual),
+            ("Literal[True]", would),
+            ("bool", f"{usual} | {would}"),
+        ):
             yield "    @overload"
-            yield f"    def {route.name}({parameters(route, dry_run=f'Literal[{literal}]{default}')}) -> {answer}: ..."
+            yield f"    def {route.name}({parameters(route, dry_run=hint)}) -> {answer}: ..."
         answer = f"{return_type(route)} | models.{dry}"
     else:
         answer = return_type(route)

@@ -5,6 +5,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from andromede_sdk import Client, Retry
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
+from tests.clients import installed
 
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1"}
 PORT = 8170
@@ -69,6 +71,12 @@ def _ready(cloud: Cloud) -> Live:
     with made.client() as client:
         client.networks.create(name="lan", cidr="10.10.0.0/24")
     return made
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the commands of an environment that has the clients and what they ask for, and nothing else."""
+    return installed.install(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture

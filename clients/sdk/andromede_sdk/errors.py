@@ -27,6 +27,10 @@ class MalformedAnswer(AndromedeError):
     """What answered does not speak this API: a proxy, or another server."""
 
 
+class ProjectNeeded(AndromedeError, ValueError):
+    """The call is within a project, and the client is for none."""
+
+
 @dataclass(frozen=True)
 class FieldError:
     """`place` is a JSON pointer into the body, or the name of a query parameter; empty when it is neither."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from andromede_sdk.errors import MalformedAnswer
+from andromede_sdk.errors import MalformedAnswer, ProjectNeeded
 from andromede_sdk.model import Model
 from andromede_sdk.transport import Call, Transport, new_key
 
@@ -72,7 +72,7 @@ class Scope:
         names = dict(ask.names)
         if "{project}" in ask.path and "project" not in names:
             if self.project is None:
-                raise ValueError("Which project? Client(…, project=…), or client.within(…).")
+                raise ProjectNeeded("Which project? Client(…, project=…), or client.within(…).")
             names["project"] = self.project
         query = {name.rstrip("_"): _text(value) for name, value in ask.query.items() if value is not None}
         body = (

@@ -698,6 +698,28 @@ class Instances(Resource):
         labels: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> models.PlacementSimulation: ...
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        flavor: str,
+        image: str,
+        dry_run: bool,
+        networks: Sequence[str] | None = None,
+        ssh_keys: Sequence[str] | None = None,
+        volumes: Sequence[str] | None = None,
+        user_data: str | None = None,
+        user_data_base64: str | None = None,
+        zones: Sequence[str] | None = None,
+        affinity_group: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation | models.PlacementSimulation: ...
     def create(
         self,
         *,
@@ -1834,6 +1856,24 @@ class Volumes(Resource):
         labels: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> models.PlacementSimulation: ...
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        dry_run: bool,
+        volume_type: str | None = None,
+        image: str | None = None,
+        zones: Sequence[str] | None = None,
+        near_instance: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation | models.PlacementSimulation: ...
     def create(
         self,
         *,
