@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts import sdk
+from scripts import client_pages, sdk
 
 ROOT = Path(__file__).resolve().parent.parent
 RUFF = str(Path(sys.executable).parent / "ruff")
@@ -44,6 +44,8 @@ def formatted(text: str, path: Path) -> str:
 FILES: dict[str, Callable[[], str]] = {
     f"{PACKAGE}/models.py": sdk.models,
     f"{PACKAGE}/resources.py": sdk.resources,
+    "docs/reference/cli.md": client_pages.cli,
+    "docs/reference/sdk.md": client_pages.sdk_page,
 }
 
 if __name__ == "__main__":

@@ -60,6 +60,18 @@ def make() -> typer.Typer:
     return app
 
 
+def program() -> Any:
+    """The command itself. Two of its options are of Typer's own making."""
+    words = {
+        "install_completion": _("Install completion for the shell in use."),
+        "show_completion": _("Print the completion script of the shell in use."),
+    }
+    made: Any = get_command(make())
+    for option in made.params:
+        option.help = words.get(option.name, option.help)
+    return made
+
+
 def root(
     ctx: typer.Context,
     profile: ProfileOption = None,
@@ -78,9 +90,7 @@ def root(
 def run(arguments: Sequence[str]) -> int:
     """The exit code. Whatever goes wrong is told in words; where it came from only with --debug."""
     try:
-        program = get_command(make())
-        _translate(program)
-        result = program.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        result = program().main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except (AndromedeError, Misuse) as exc:
         return _told(exc, exit_code(exc))
@@ -97,16 +107,6 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as exc:  # noqa: BLE001 - the last resort: no traceback for people
         return _unexpected(exc, arguments)
     return result if isinstance(result, int) else Exit.OK
-
-
-def _translate(program: Any) -> None:
-    """Two options are of Typer's own making."""
-    words = {
-        "install_completion": _("Install completion for the shell in use."),
-        "show_completion": _("Print the completion script of the shell in use."),
-    }
-    for option in program.params:
-        option.help = words.get(option.name, option.help)
 
 
 def _told(error: BaseException, code: int) -> int:
