@@ -16,8 +16,8 @@ CHECKS = {
     "lengths": [PYTHON, "-m", "scripts.lengths"],
     "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench", *CLIENTS],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
-    "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "clients": [PYTHON, "-m", "scripts.clients", "--check"],
+    "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors"],
 }
 

@@ -2,13 +2,10 @@
 
 import inspect
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from scripts import sdk
-
-sys.path[:0] = [str(sdk.ROOT / "clients" / name) for name in ("sdk", "cli")]
 
 CLI_HEAD = """# The command line
 
@@ -165,7 +162,7 @@ def sdk_page() -> str:
 
 def _call(route: sdk.Route) -> str:
     """With what must be given; dots stand for what may be."""
-    files = ["file"] if route.is_upload else ["to"] if "application/x-tar" in route.answers.values() else []
+    files = ["file"] if route.is_upload else ["to"] if route.media == "file" else []
     named = [*sdk.body_parameters(route), *sdk.query_parameters(route)]
     if route.version is not None:
         named.append("if_match: str" if route.version.get("required") else "if_match: str = ''")

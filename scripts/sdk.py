@@ -26,6 +26,7 @@ QUERY_TYPES = {
 }
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 MOMENT = "date-time"
+EVENT_STREAM = "text/event-stream"
 
 Schema = Mapping[str, Any]
 
@@ -48,7 +49,7 @@ def models() -> str:
     for name in sorted(schemas):
         if name in nested:
             lines += input_lines(name, schemas[name])
-        elif not name.endswith(("Input", "Patch", "Page")):
+        elif not name.endswith(("Input", "Patch")) and "next_page_token" not in schemas[name].get("properties", {}):
             lines += model_lines(name, schemas[name])
     return "\n".join(lines) + "\n"
 
@@ -60,17 +61,19 @@ def nested_inputs(schemas: Mapping[str, Schema]) -> set[str]:
 
 
 def model_lines(name: str, schema: Schema) -> Iterator[str]:
+    """Members whose names no attribute can have are in `raw` alone."""
     base = "Waitable" if name in WAITABLE else "Model"
     yield from ("", "", "@dataclass(frozen=True, kw_only=True, eq=False)", f"class {name}({base}):")
     yield from docstring(schema.get("description", ""), indent=4)
     required = set(schema.get("required", []))
-    for member, details in schema.get("properties", {}).items():
+    members = {name: each for name, each in schema.get("properties", {}).items() if name.isidentifier()}
+    for member, details in members.items():
         hint = answer_type(details)
         if member not in required and not hint.endswith("| None") and hint != "Any":
             hint += " | None"
         hidden = " = field(repr=False)" if SECRET.search(member) else ""
         yield f"    {attribute(member)}: {hint}{hidden}{words_of(details)}"
-    if not schema.get("properties"):
+    if not members:
         yield "    pass"
 
 
@@ -183,6 +186,24 @@ class Route:
         return "application/octet-stream" in self.operation.get("requestBody", {}).get("content", {})
 
     @property
+    def is_possible(self) -> bool:
+        """Whether Python values can say what it takes: nothing, the members of an object, or a file."""
+        return "requestBody" not in self.operation or self.body is not None or self.is_upload
+
+    @property
+    def media(self) -> str:
+        """How what is answered reaches the caller: as models (or nothing), a JSON object, text, a stream or a file."""
+        kinds = set(self.answers.values())
+        if "object" in kinds:
+            return "object"
+        types = {kind for kind in kinds if kind is not None and "/" in kind}
+        if EVENT_STREAM in types:
+            return "stream"
+        if any(each.startswith("text/") for each in types):
+            return "text"
+        return "file" if types else "models"
+
+    @property
     def answers(self) -> dict[int, str | None]:
         """Status → model, None for an empty answer; other media types as themselves."""
         found: dict[int, str | None] = {}
@@ -214,7 +235,7 @@ def routes() -> list[Route]:
         for method, operation in methods.items()
         if method in METHODS
     ]
-    return [each for each in found if each.id not in LEFT_OUT]
+    return [each for each in found if each.id not in LEFT_OUT and each.is_possible]
 
 
 def managers() -> dict[str, list[Route]]:
@@ -230,7 +251,7 @@ def class_name(manager: str) -> str:
 
 def resources() -> str:
     lines = [HEADER, '"""The managers: one class per kind of things, one method per operation of the API."""', ""]
-    lines += ["from __future__ import annotations", "", "from collections.abc import Mapping, Sequence"]
+    lines += ["from __future__ import annotations", "", "from collections.abc import Iterator, Mapping, Sequence"]
     lines += ["from typing import Any, BinaryIO, Literal, cast, overload", "", "from andromede_sdk import models"]
     lines += ["from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource, Scope", ""]
     found = managers()
@@ -285,7 +306,7 @@ def parameters(route: Route, *, dry_run: str = "bool = False") -> str:
     positional = ["self", *(f"{part}: str" for part in route.names)]
     if route.is_upload:
         positional.append("file: BinaryIO")
-    if "application/x-tar" in route.answers.values():
+    if route.media == "file":
         positional.append("to: BinaryIO")
     named = [*body_parameters(route), *query_parameters(route)]
     named = [f"dry_run: {dry_run}" if each.startswith("dry_run:") else each for each in named]
@@ -344,15 +365,16 @@ def body_type(details: Schema, *, prefix: str = "") -> str:
     return PLAIN.get(str(kind), "Any")
 
 
+RETURNED = {"object": "dict[str, Any]", "text": "str", "stream": "Iterator[dict[str, Any]]", "file": "int"}
+
+
 def return_type(route: Route) -> str:
-    kinds = set(route.answers.values()) - {dry_answer(route)}
     if route.is_listing:
         return f"Listing[models.{item_model(route)}]"
-    if "text/plain" in kinds:
-        return "str"
-    if "application/x-tar" in kinds:
-        return "int"
-    hints = [f"models.{each}" if each != "object" else "dict[str, Any]" for each in sorted(filter(None, kinds))]
+    if route.media in RETURNED:
+        return RETURNED[route.media]
+    kinds = set(route.answers.values()) - {dry_answer(route)}
+    hints = [f"models.{each}" for each in sorted(filter(None, kinds))]
     empty = None in route.answers.values()
     return " | ".join([*hints, *(["None"] if empty else [])])
 
@@ -366,14 +388,15 @@ def expression(route: Route, answer: str) -> str:
     ask = ask_of(route)
     if route.is_listing:
         return f"Listing(self._scope, models.{item_model(route)}, {ask})"
-    kinds = route.answers
-    if "text/plain" in kinds.values():
-        return f"self._scope.text({ask})"
-    if "application/x-tar" in kinds.values():
-        return f"self._scope.download({ask}, to)"
-    if "object" in kinds.values():
-        return f"cast('{answer}', self._scope.document({ask}))"
-    models_of = {status: model for status, model in kinds.items()}
+    by_media = {
+        "object": f"cast('{answer}', self._scope.document({ask}))",
+        "text": f"self._scope.text({ask})",
+        "stream": f"self._scope.events({ask})",
+        "file": f"self._scope.download({ask}, to)",
+    }
+    if route.media in by_media:
+        return by_media[route.media]
+    models_of = route.answers
     if set(models_of.values()) == {None}:
         return f"cast('None', self._scope.document({ask}))"
     if len(set(models_of.values())) == 1:

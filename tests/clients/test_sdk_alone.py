@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from andromede_sdk import Client, MalformedAnswer, NameTaken, ServerError, models
+from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, models
 from andromede_sdk.errors import ApiError, Conflict, error_of
 from andromede_sdk.resource import Scope
 from andromede_sdk.transport import Retry
+from scripts import sdk
 
 SCOPE: Any = Scope(None)  # type: ignore[arg-type]
 KEY = {"id": "1", "name": "laptop", "public_key": "ssh-ed25519 A", "fingerprint": "SHA256:x"}
@@ -51,8 +52,6 @@ def test_no_name_leads_elsewhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a/../../nodes", "a?b", "a#b", "a b", "é", "%2e%2e"])
 def test_a_name_is_one_segment_of_the_path(name: str) -> None:
-    from andromede_sdk import Ask
-
     with Client("http://127.0.0.1:1", project="demo") as client:
         ask = Ask("GET", "/v1/projects/{project}/instances/{instance}", {"instance": name})
         call = client.scope.call(ask)
@@ -74,6 +73,31 @@ def test_a_token_with_other_characters_is_refused_without_being_said() -> None:
         with pytest.raises(ValueError, match="no token has") as refused:
             Client("http://127.0.0.1:1", token)
         assert token not in str(refused.value)
+
+
+def test_every_route_is_a_call_of_its_own() -> None:
+    with Client("http://127.0.0.1:1", project="demo") as client:
+        for manager, routes in sdk.managers().items():
+            names = [route.name for route in routes]
+            assert len(set(names)) == len(names), manager
+            assert all(callable(getattr(getattr(client, manager), name)) for name in names)
+
+
+def test_what_python_cannot_name_or_say_is_left_to_the_raw_json() -> None:
+    stream = {"operationId": "thing_stream", "responses": {"200": {"content": {"text/event-stream": {"schema": {}}}}}}
+    route = sdk.Route("GET", "/v1/things/stream", stream, {})
+    assert (route.manager, route.name, sdk.return_type(route)) == ("things", "stream", "Iterator[dict[str, Any]]")
+    odd = {"operationId": "thing_put", "responses": {}, "requestBody": {"content": {"text/yaml": {"schema": {}}}}}
+    assert not sdk.Route("PUT", "/v1/things", odd, {}).is_possible
+    schema = {"properties": {"providers.v1": {"type": "string"}, "from": {"type": "string"}, "secret": {}}}
+    lines = list(sdk.model_lines("Thing", schema))
+    assert [line.strip() for line in lines[4:]] == ["from_: str | None", "secret: Any = field(repr=False)"]
+
+
+def test_bodies_are_in_no_repr() -> None:
+    ask = Ask("POST", "/v1/sessions", body={"password": "three small green doors"})
+    with Client("http://127.0.0.1:1") as client:
+        assert "doors" not in repr(ask) + repr(client.scope.call(ask))
 
 
 def test_without_a_project_the_way_out_is_said() -> None:

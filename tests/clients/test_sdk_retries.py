@@ -7,6 +7,7 @@ import pytest
 
 from andromede_sdk import (
     ApiError,
+    Ask,
     BadRequest,
     Client,
     MalformedAnswer,
@@ -146,6 +147,12 @@ def test_an_upload_begins_anew(shaky: Client, proxy: Proxy, client: Client) -> N
     assert shaky.images.upload("twice", file).operation.wait().state == "succeeded"
     assert client.images.get("twice").size_bytes == 2**20
     shaky.images.delete("twice")
+
+
+def test_a_stream_of_events_is_read_as_it_comes(shaky: Client, proxy: Proxy) -> None:
+    text = b'id: 1\ndata: {"a": 1}\n\n: nothing new\n\nid: 2\ndata: {"a":\ndata: 2}\n\ndata: {"half'
+    proxy.faults = [(200, {"Content-Type": "text/event-stream"}, text)]
+    assert list(shaky.scope.events(Ask("GET", "/v1/events/stream"))) == [{"a": 1}, {"a": 2}]
 
 
 def test_the_token_is_in_no_error_and_no_repr(shaky: Client, proxy: Proxy, live: Live) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +28,7 @@ class Ask:
     path: str
     names: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may have secrets
     key: str | None = None
     if_match: str | int | None = None
 
@@ -59,6 +60,17 @@ class Scope:
         """Write the body into `to`. Returns how many bytes it has."""
         with self.transport.stream(self.call(ask)) as answer:
             return sum(to.write(piece) for piece in answer.iter_bytes())
+
+    def events(self, ask: Ask) -> Iterator[dict[str, Any]]:
+        """The JSON of each server-sent event, as it comes, until the connection ends."""
+        with self.transport.stream(self.call(ask)) as answer:
+            data: list[str] = []
+            for line in answer.iter_lines():
+                if line.startswith("data:"):
+                    data.append(line.removeprefix("data:").strip())
+                elif not line and data:
+                    yield json.loads("\n".join(data))
+                    data.clear()
 
     def upload(self, model: type[M], ask: Ask, file: BinaryIO) -> M:
         call = self.call(ask)

@@ -52,7 +52,7 @@ class Call:
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may have secrets
     file: BinaryIO | None = None
     key: str | None = None
     if_match: str | None = None

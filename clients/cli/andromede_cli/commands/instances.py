@@ -126,7 +126,7 @@ def create(
     me.finish(answer, lambda: me.client.instances.get(answer.id))
 
 
-def _user_data(file: Path | None) -> dict[str, str]:
+def _user_data(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     return {"user_data_base64": base64.b64encode(file.read_bytes()).decode()}
