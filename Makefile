@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup requirements protocol fmt check test test-fast mutate demo demo-down bench openapi docs
+.PHONY: help setup requirements protocol fmt check test test-fast mutate demo demo-down bench openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -41,6 +41,9 @@ openapi: setup  ## Write docs/reference/openapi.json
 
 docs: setup  ## Write the documents that are made from the code: states and errors
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate states errors authorization
+
+clients: setup  ## Write the parts of the clients that are made from the OpenAPI document
+	@$(VENV)/python -m scripts.clients
 
 protocol: setup  ## Make the stubs of agents/protocol/agent.proto
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto

@@ -1,70 +1,57 @@
-"""The few calls of the public API that the demo, the benchmarks and the tests of faults need."""
+"""The SDK for the demo, the benchmarks and the tests of faults, which think in paths and JSON rather than in models."""
 
 from typing import Any
-from urllib.parse import quote
 
-import httpx
+from andromede_sdk import Ask, Client, NotFound, OperationFailed, WaitTimeout
+from andromede_sdk.models import Operation
 
 OPERATION_LIMIT_S = 180
 
 
-class Refused(Exception):
-    """The API answered with a problem (RFC 9457)."""
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(f"{problem.get('status')} {problem.get('code')}: {problem.get('detail')}")
-        self.problem = problem
-
-
 class Api:
-    """Paths without a leading slash are below the project."""
+    """Paths without a leading slash are below the project. Refusals are ApiError."""
 
     def __init__(self, url: str, token: str, *, project: str = "") -> None:
-        self.project = f"/v1/projects/{quote(project)}/" if project else ""
-        headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=60)
+        self.client = Client(url, token, project=project or None)
 
     def close(self) -> None:
-        self.http.close()
+        self.client.close()
 
     def get(self, path: str, **query: str) -> Any:
-        return self._call("GET", path, params=query).json()
+        return self.client.scope.document(_ask("GET", path, query=query))
 
     def text(self, path: str) -> str:
-        return self._call("GET", path).text
+        return self.client.scope.text(_ask("GET", path))
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        return self._call("POST", path, json=body or {}).json()
+        return self.client.scope.document(_ask("POST", path, body=body or {}))
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
         """In place of whichever version is there."""
-        return self._call("PUT", path, json=body, headers={"If-Match": "*"}).json()
+        return self.client.scope.document(_ask("PUT", path, body=body, if_match="*"))
 
     def delete(self, path: str) -> Any:
-        answer = self._call("DELETE", path)
-        return answer.json() if answer.content else None
+        return self.client.scope.document(_ask("DELETE", path))
 
     def delete_if_there(self, path: str) -> None:
         """Delete, and wait until it is gone."""
         try:
             answer = self.delete(path)
-        except Refused as refused:
-            if refused.problem["status"] != httpx.codes.NOT_FOUND:
-                raise
-        else:
-            if answer is not None:
-                self.wait(answer["operation"])
+        except NotFound:
+            return
+        if answer is not None:
+            self.wait(answer["operation"])
 
     def wait(self, operation: dict[str, Any]) -> dict[str, Any]:
-        """The operation when it has ended."""
-        for _ in range(OPERATION_LIMIT_S // 10):
-            current: dict[str, Any] = self.get(f"operations/{operation['id']}", wait="10s")
-            if current["finished_at"] is not None:
-                return current
-        raise SystemExit(f"The operation {operation['id']} does not end: {current}")
+        """The operation when it has ended, however that was."""
+        try:
+            ended = Operation.read(operation, self.client.scope).wait(timeout_s=OPERATION_LIMIT_S)
+        except OperationFailed as failed:
+            ended = failed.operation
+        except WaitTimeout as late:
+            raise SystemExit(str(late)) from late
+        return dict(ended.raw)
 
-    def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        answer = self.http.request(method, path if path.startswith("/") else self.project + path, **request)
-        if answer.is_error:
-            raise Refused(answer.json())
-        return answer
+
+def _ask(method: str, path: str, **more: Any) -> Ask:
+    return Ask(method, path if path.startswith("/") else f"/v1/projects/{{project}}/{path}", **more)

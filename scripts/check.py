@@ -1,5 +1,6 @@
 """`make check`: every check, all of them even when one fails, with one line each."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,12 +8,15 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
+CLIENTS = ("clients/sdk/andromede_sdk", "clients/cli/andromede_cli")
+PATHS = ("clients/sdk", "clients/cli")
 CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.lengths"],
-    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench"],
+    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench", *CLIENTS],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
+    "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors", "authorization"],
 }
@@ -20,9 +24,12 @@ CHECKS = {
 
 def main() -> int:
     failed = []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}  # for the linter of layers, which imports them
     for name, command in CHECKS.items():
         started = time.monotonic()
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        result = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         verdict = "ok" if result.returncode == 0 else "FAILED"
         print(f"check: {name:<11} {verdict:<7} {time.monotonic() - started:5.1f} s", flush=True)
         if result.returncode != 0:

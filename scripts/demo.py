@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scripts.api import Api, Refused
+from andromede_sdk import ApiError
+from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 
@@ -133,9 +134,9 @@ def show_refusal(api: Api) -> None:
     say("one request that placement refuses: an instance in us-va-1, which the project's policy does not admit")
     try:
         api.post("instances", {"name": "abroad", "flavor": "tiny", "image": "tiny", "zones": ["us-va-1"]})
-    except Refused as refused:
-        print(f"          | {refused.problem['status']} {refused.problem['code']}")
-        print(f"          | {refused.problem['detail']}")
+    except ApiError as refused:
+        print(f"          | {refused.status} {refused.code}")
+        print(f"          | {refused.detail}")
     else:
         raise SystemExit("It was not refused.")
 

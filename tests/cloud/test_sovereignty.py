@@ -18,8 +18,9 @@ from agents.lab import LabNode
 from agents.node.adapters.base import guest_name
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from andromede_sdk import ApiError
 from controlplane.placement.core.canonical import dumps
-from scripts.api import Api, Refused
+from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.waiting import wait_until
 from tests.agents.test_hook_on_libvirt import STRANGER
@@ -75,9 +76,9 @@ def act(tenant: Tenant, name: str, action: str) -> None:
 
 
 def refusal(tenant: Tenant, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as refused:
         tenant.api.post(path, body)
-    return refused.value.problem
+    return dict(refused.value.raw)
 
 
 def create_body(name: str, **more: object) -> dict[str, Any]:

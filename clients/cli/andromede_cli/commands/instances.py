@@ -1,0 +1,154 @@
+"""Instances."""
+
+from __future__ import annotations
+
+import base64
+from gettext import gettext as _
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from andromede_cli.command import (
+    DRY_RUN,
+    SURE,
+    WAIT,
+    Instance,
+    LabelsOption,
+    Name,
+    action_command,
+    command,
+    delete_command,
+    group,
+    labels_of,
+    list_command,
+    show_command,
+)
+from andromede_cli.commands import console, ssh
+from andromede_cli.commands.placement import show_answer
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+
+COLUMNS = [
+    Column(_("name"), "name"),
+    Column(_("state"), "state"),
+    Column(_("power"), "power_state"),
+    Column(_("zone"), "zone"),
+    Column(_("addresses"), "addresses.*.ip"),
+    Column(_("flavor"), "flavor"),
+    Column(_("image"), "image", is_wide=True),
+    Column(_("labels"), "labels", is_wide=True),
+    Column(_("classifications"), "classifications", is_wide=True),
+    Column(_("created"), "created_at", is_wide=True),
+    Column("id", "id", is_wide=True),
+]
+FlavorOption = Annotated[str, typer.Option("--flavor", help=_("Its size; see flavor list."))]
+ImageOption = Annotated[str, typer.Option("--image", help=_("What its disk begins with, by name or id."))]
+Networks = Annotated[list[str] | None, typer.Option("--network", help=_("A network; may be said several times."))]
+SshKeys = Annotated[list[str] | None, typer.Option("--ssh-key", help=_("An SSH key; may be said several times."))]
+Volumes = Annotated[
+    list[str] | None, typer.Option("--volume", help=_("A volume to attach; may be said several times."))
+]
+Zones = Annotated[list[str] | None, typer.Option("--zone", help=_("A zone that will do; may be said several times."))]
+Classifications = Annotated[
+    list[str] | None,
+    typer.Option("--classification", help=_("What its data is, for good; may be said several times.")),
+]
+UserData = Annotated[
+    Path | None,
+    typer.Option("--user-data", help=_("A file for its first boot."), exists=True, dir_okay=False, readable=True),
+]
+GroupOption = Annotated[str | None, typer.Option("--affinity-group", help=_("The group it belongs to."))]
+Host = Annotated[str | None, typer.Option("--host", help=_("This node and no other; for operators."))]
+Exemption = Annotated[
+    str | None, typer.Option("--exemption", help=_("The exemption that allows it although a policy refuses."))
+]
+
+
+def register(app: typer.Typer) -> None:
+    instances = group(_("Instances: virtual machines."))
+    filters = ("name", "state", "zone", "labels", "created_after")
+    list_command(instances, _("The instances of the project."), "instances", COLUMNS, *filters)
+    show_command(instances, _("An instance."), "instances", "INSTANCE")
+    command(instances, "create", _("Make an instance and start it."), WAIT, DRY_RUN)(create)
+    command(instances, "update", _("Change its name or labels."))(update)
+    question = _("Delete {names}? The root disk is lost with all that is on it; volumes are kept.")
+    delete_command(instances, _("Delete instances."), "instances", "INSTANCE...", question, WAIT)
+    for name, help in (
+        ("start", _("Start instances.")),
+        ("shutdown", _("Ask the guests to shut down.")),
+        ("power-off", _("Switch instances off, as by pulling the plug.")),
+        ("reboot", _("Ask the guests to boot again.")),
+        ("reset", _("Boot instances again, as by the button.")),
+    ):
+        action_command(instances, name, help, "instances", "INSTANCE...")
+    command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT)(resize)
+    command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE)(rebuild)
+    console.register(instances)
+    ssh.register(instances)
+    app.add_typer(instances, name="instance")
+
+
+def create(
+    me: Session,
+    name: Name,
+    flavor: FlavorOption,
+    image: ImageOption,
+    network: Networks = None,
+    ssh_key: SshKeys = None,
+    volume: Volumes = None,
+    zone: Zones = None,
+    label: LabelsOption = None,
+    user_data: UserData = None,
+    affinity_group: GroupOption = None,
+    classification: Classifications = None,
+    host: Host = None,
+    exemption: Exemption = None,
+) -> None:
+    body: dict[str, Any] = {
+        "flavor": flavor,
+        "image": image,
+        "networks": network,
+        "ssh_keys": ssh_key,
+        "volumes": volume,
+        "zones": zone,
+        "labels": labels_of(label),
+        "affinity_group": affinity_group,
+        "classifications": classification,
+        "host": host,
+        "exemption": exemption,
+        **_user_data(user_data),
+    }
+    if me.is_dry_run:
+        show_answer(me, me.client.instances.create(name=name, **body, dry_run=True))
+        return
+    answer = me.client.instances.create(name=name, **body)
+    me.finish(answer, lambda: me.client.instances.get(answer.id))
+
+
+def _user_data(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    return {"user_data_base64": base64.b64encode(file.read_bytes()).decode()}
+
+
+def update(
+    me: Session,
+    name: Instance,
+    new_name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
+    label: LabelsOption = None,
+) -> None:
+    me.show(me.client.instances.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
+
+
+def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
+    answer = me.client.instances.resize(name, flavor=flavor)
+    me.finish(answer, lambda: me.client.instances.get(answer.id))
+
+
+def rebuild(
+    me: Session, name: Instance, image: ImageOption, ssh_key: SshKeys = None, user_data: UserData = None
+) -> None:
+    me.confirm(_("Rebuild {name}? All that is on its root disk is lost; volumes are kept.").format(name=name))
+    answer = me.client.instances.rebuild(name, image=image, ssh_keys=ssh_key, **_user_data(user_data))
+    me.finish(answer, lambda: me.client.instances.get(answer.id))

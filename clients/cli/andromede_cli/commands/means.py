@@ -1,0 +1,179 @@
+"""What instances are made of: images, networks, SSH keys, affinity groups; and what is on offer."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from andromede_cli.command import (
+    WAIT,
+    LabelsOption,
+    Name,
+    command,
+    delete_command,
+    group,
+    labels_of,
+    list_command,
+    show_command,
+)
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+
+NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
+CREATED = Column(_("created"), "created_at", is_wide=True)
+LABELS = Column(_("labels"), "labels", is_wide=True)
+NewName = Annotated[str | None, typer.Option("--name", help=_("The new name."))]
+ImageFormat = Annotated[str, typer.Option("--format", help=_("qcow2 or raw."))]
+ImageFile = Annotated[
+    Path | None, typer.Option("--file", help=_("The file to upload."), exists=True, dir_okay=False, readable=True)
+]
+GivenFile = Annotated[
+    Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True, show_default=False)
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(_images(), name="image")
+    app.add_typer(_networks(), name="network")
+    app.add_typer(_ssh_keys(), name="ssh-key")
+    app.add_typer(_affinity_groups(), name="affinity-group")
+    flavors = group(_("Sizes of instances."))
+    sizes = [Column("id", "id"), Column("vCPU", "vcpus"), Column("MiB", "memory_mib"), Column("GiB", "disk_gib")]
+    list_command(flavors, _("All flavors."), "flavors", sizes)
+    app.add_typer(flavors, name="flavor")
+    types = group(_("Kinds of volumes."))
+    list_command(
+        types, _("All volume types."), "volume_types", [Column("id", "id"), Column(_("description"), "description")]
+    )
+    app.add_typer(types, name="volume-type")
+
+
+def _images() -> typer.Typer:
+    images = group(_("Images: what disks begin with."))
+    columns = [
+        NAME,
+        Column(_("state"), "state"),
+        Column(_("format"), "format"),
+        Column(_("firmware"), "firmware"),
+        Column(_("public"), "is_public"),
+        Column(_("bytes"), "size_bytes"),
+        Column("sha256", "sha256", is_wide=True),
+        LABELS,
+        ID,
+    ]
+    list_command(images, _("The images of the project, and public ones."), "images", columns, "name", "state", "labels")
+    show_command(images, _("An image."), "images", "IMAGE")
+    command(images, "create", _("Make an image from a file or an address."), WAIT)(image_create)
+    command(images, "upload", _("Send the bytes of an image that waits for them."), WAIT)(image_upload)
+    command(images, "update", _("Change its name or labels."))(image_update)
+    question = _("Delete {names}? Instances that were made from it stay.")
+    delete_command(images, _("Delete images."), "images", "IMAGE...", question)
+    return images
+
+
+def image_create(
+    me: Session,
+    name: Name,
+    format: ImageFormat = "qcow2",
+    file: ImageFile = None,
+    url: Annotated[str | None, typer.Option("--source-url", help=_("Where the control plane fetches it."))] = None,
+    firmware: Annotated[str | None, typer.Option(help=_("bios or uefi."))] = None,
+    sha256: Annotated[str | None, typer.Option(help=_("What the bytes must add up to."))] = None,
+    classification: Annotated[list[str] | None, typer.Option(help=_("What its data is, for good."))] = None,
+    label: LabelsOption = None,
+) -> None:
+    made = me.client.images.create(
+        name=name,
+        format=format,
+        source_url=url,
+        firmware=firmware,
+        sha256=sha256,
+        classifications=classification,
+        labels=labels_of(label),
+    )
+    if file is not None:
+        image_upload(me, made.id, file)
+    elif url is not None:
+        me.finish(made, lambda: me.client.images.get(made.id))
+    else:
+        me.show(me.client.images.get(made.id))
+
+
+def image_upload(me: Session, name: Name, file: GivenFile) -> None:
+    with file.open("rb") as data:
+        answer = me.client.images.upload(name, data)
+    me.finish(answer, lambda: me.client.images.get(answer.id))
+
+
+def image_update(me: Session, name: Name, new_name: NewName = None, label: LabelsOption = None) -> None:
+    me.show(me.client.images.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
+
+
+def _networks() -> typer.Typer:
+    networks = group(_("Networks of the project."))
+    columns = [
+        NAME,
+        Column("CIDR", "cidr"),
+        Column(_("gateway"), "gateway_ip"),
+        Column("DNS", "dns_servers"),
+        LABELS,
+        CREATED,
+        ID,
+    ]
+    list_command(networks, _("The networks of the project."), "networks", columns, "name", "labels", "created_after")
+    show_command(networks, _("A network."), "networks", "NETWORK")
+    command(networks, "create", _("Make a network."))(network_create)
+    command(networks, "update", _("Change its name or labels."))(network_update)
+    delete_command(networks, _("Delete networks."), "networks", "NETWORK...", _("Delete {names}?"))
+    return networks
+
+
+def network_create(
+    me: Session,
+    name: Name,
+    cidr: Annotated[str, typer.Option("--cidr", help=_("Its addresses, such as 10.0.0.0/24."))],
+    dns: Annotated[list[str] | None, typer.Option("--dns", help=_("A name server; may be said several times."))] = None,
+    label: LabelsOption = None,
+) -> None:
+    me.show(me.client.networks.create(name=name, cidr=cidr, dns_servers=dns, labels=labels_of(label)))
+
+
+def network_update(me: Session, name: Name, new_name: NewName = None, label: LabelsOption = None) -> None:
+    me.show(me.client.networks.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
+
+
+def _ssh_keys() -> typer.Typer:
+    keys = group(_("SSH keys for the first boot of instances."))
+    columns = [NAME, Column(_("fingerprint"), "fingerprint"), CREATED, ID]
+    list_command(keys, _("The SSH keys of the project."), "ssh_keys", columns, "name")
+    show_command(keys, _("An SSH key."), "ssh_keys", "KEY")
+    command(keys, "create", _("Add the public half of a key."))(ssh_key_create)
+    question = _("Delete {names}? Instances that have it keep it.")
+    delete_command(keys, _("Delete SSH keys."), "ssh_keys", "KEY...", question)
+    return keys
+
+
+def ssh_key_create(me: Session, name: Name, file: GivenFile) -> None:
+    me.show(me.client.ssh_keys.create(name=name, public_key=file.read_text().strip()))
+
+
+def _affinity_groups() -> typer.Typer:
+    groups = group(_("Affinity groups: instances that are to be together, or apart."))
+    columns = [NAME, Column(_("rule"), "rule"), Column(_("strict"), "is_strict"), CREATED, ID]
+    list_command(groups, _("The affinity groups of the project."), "affinity_groups", columns, "name")
+    show_command(groups, _("An affinity group."), "affinity_groups", "GROUP")
+    command(groups, "create", _("Make an affinity group."))(affinity_group_create)
+    delete_command(groups, _("Delete affinity groups."), "affinity_groups", "GROUP...", _("Delete {names}?"))
+    return groups
+
+
+def affinity_group_create(
+    me: Session,
+    name: Name,
+    rule: Annotated[str, typer.Option(help=_("affinity or anti-affinity."))] = "anti-affinity",
+    strict: Annotated[bool, typer.Option("--strict/--wish", help=_("A condition, or only a wish."))] = True,
+) -> None:
+    me.show(me.client.affinity_groups.create(name=name, rule=rule, is_strict=strict))

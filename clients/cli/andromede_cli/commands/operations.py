@@ -1,0 +1,58 @@
+"""Operations, and what is used of what may be used."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from typing import Annotated
+
+import typer
+
+from andromede_cli import progress
+from andromede_cli.command import Id, TimeoutOption, command, group, list_command
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+
+COLUMNS = [
+    Column("id", "id"),
+    Column(_("kind"), "kind"),
+    Column(_("state"), "state"),
+    Column("%", "progress"),
+    Column(_("created"), "created_at"),
+    Column(_("finished"), "finished_at"),
+    Column(_("error"), "error.code", is_wide=True),
+    Column(_("resources"), "resources", is_wide=True),
+]
+LIMITS = [Column(_("dimension"), "dimension"), Column(_("used"), "used"), Column(_("limit"), "limit")]
+Subject = Annotated[
+    str,
+    typer.Argument(
+        metavar="OPERATION|RESOURCE", help=_("The id of an operation, or of what it changes: its last one.")
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    operations = group(_("Operations: changes that take time."))
+    filters = ("state", "kind", "resource", "created_after")
+    list_command(operations, _("The operations of the project."), "operations", COLUMNS, *filters)
+    command(operations, "show", _("An operation, with its steps."))(show)
+    command(operations, "wait", _("Wait until an operation has ended, and watch it."))(wait)
+    command(operations, "cancel", _("Have an operation undone."))(cancel)
+    app.add_typer(operations, name="operation")
+    command(app, "limits", _("What the project uses, and may use."))(limits)
+
+
+def show(me: Session, subject: Subject) -> None:
+    me.show(me.operation(subject))
+
+
+def wait(me: Session, subject: Subject, timeout: TimeoutOption = 600.0) -> None:
+    me.show(progress.wait(me.operation(subject), timeout_s=timeout))
+
+
+def cancel(me: Session, id: Id) -> None:
+    me.show(me.client.operations.cancel(id))
+
+
+def limits(me: Session) -> None:
+    me.list(me.client.limits.get().items, LIMITS)

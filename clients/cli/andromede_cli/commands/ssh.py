@@ -1,0 +1,76 @@
+"""A shell in a guest, by the ssh of the machine. Address and user come from the API, where others write: they are
+checked before ssh sees them, and no shell of this machine sees them at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from gettext import gettext as _
+from ipaddress import ip_address
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from andromede_cli.command import Instance, command
+from andromede_cli.failures import Misuse
+from andromede_cli.session import Session
+from andromede_sdk.models import Instance as Found
+
+USER_LABEL = "ssh-user"
+USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+User = Annotated[
+    str | None,
+    typer.Option("--user", "-u", help=_("The user there; else the label ssh-user of the instance or its image.")),
+]
+Network = Annotated[str | None, typer.Option("--network", help=_("By the address in this network."))]
+Jump = Annotated[str | None, typer.Option("--jump", "-J", help=_("By way of this machine."))]
+Identity = Annotated[str | None, typer.Option("--identity", "-i", help=_("The file of the private key."))]
+Command = Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help=_("What to run there."))]
+
+
+def register(instances: typer.Typer) -> None:
+    command(instances, "ssh", _("Open a shell in the guest, or run a command there."))(ssh)
+
+
+def ssh(
+    me: Session,
+    name: Instance,
+    line: Command = None,
+    user: User = None,
+    network: Network = None,
+    jump: Jump = None,
+    identity: Identity = None,
+) -> None:
+    found = me.client.instances.get(name)
+    program = shutil.which("ssh")
+    if program is None:
+        raise Misuse(_("There is no ssh on this machine."))
+    words = arguments(found, user=user or _user_by_label(me, found), network=network)
+    options = [*(["-J", jump] if jump else []), *(["-i", identity] if identity else [])]
+    os.execv(program, ["ssh", *options, *words, *(line or [])])
+
+
+def arguments(instance: Found, *, user: str | None, network: str | None) -> list[str]:
+    """Addresses are used again by other instances, in one network as in another: the host key is kept by the id.
+
+    Raises:
+        Misuse: there is no such address, or what the API says is none.
+    """
+    addresses = [each.ip for each in instance.addresses if network in (None, each.network.name, each.network.id)]
+    if not addresses:
+        raise Misuse(_("{name} has no address there.").format(name=instance.name))
+    try:
+        address, alias = str(ip_address(addresses[0])), f"andromede-{UUID(instance.id)}"
+    except ValueError as exc:
+        raise Misuse(_("The address of {name} is not valid.").format(name=instance.name)) from exc
+    if user is not None and not USER.fullmatch(user):
+        raise Misuse(_("{user!r} is not a user's name.").format(user=user))
+    return ["-o", f"HostKeyAlias={alias}", *(["-l", user] if user else []), "--", address]
+
+
+def _user_by_label(me: Session, instance: Found) -> str | None:
+    if USER_LABEL in instance.labels:
+        return instance.labels[USER_LABEL]
+    return me.client.images.get(instance.image.id).labels.get(USER_LABEL)

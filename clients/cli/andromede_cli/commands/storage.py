@@ -1,0 +1,134 @@
+"""Volumes and what they are attached to."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from typing import Annotated, Any
+
+import typer
+
+from andromede_cli.command import (
+    DRY_RUN,
+    SURE,
+    WAIT,
+    Instance,
+    LabelsOption,
+    Name,
+    Volume,
+    command,
+    delete_command,
+    group,
+    labels_of,
+    list_command,
+    show_command,
+)
+from andromede_cli.commands.instances import Classifications, Exemption, Host, Zones
+from andromede_cli.commands.placement import show_answer
+from andromede_cli.failures import Misuse
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+
+COLUMNS = [
+    Column(_("name"), "name"),
+    Column(_("state"), "state"),
+    Column("GiB", "size_gib"),
+    Column(_("zone"), "zone"),
+    Column(_("instance"), "instance"),
+    Column(_("type"), "volume_type", is_wide=True),
+    Column(_("labels"), "labels", is_wide=True),
+    Column(_("classifications"), "classifications", is_wide=True),
+    Column("id", "id", is_wide=True),
+]
+ATTACHMENT_COLUMNS = [
+    Column(_("volume"), "volume"),
+    Column("GiB", "size_gib"),
+    Column(_("read only"), "is_read_only"),
+    Column(_("plugged"), "is_plugged"),
+    Column("id", "id"),
+]
+Size = Annotated[int, typer.Option("--size", help=_("In GiB."), min=1)]
+TypeOption = Annotated[str | None, typer.Option("--type", help=_("See volume-type list."))]
+From = Annotated[str | None, typer.Option("--image", help=_("What it begins with, by name or id."))]
+Near = Annotated[str | None, typer.Option("--near", help=_("On the node of this instance."))]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help=_("The guest may not write to it."))]
+
+
+def register(app: typer.Typer) -> None:
+    volumes = group(_("Volumes: disks that outlive instances."))
+    filters = ("name", "state", "zone", "labels", "created_after")
+    list_command(volumes, _("The volumes of the project."), "volumes", COLUMNS, *filters)
+    show_command(volumes, _("A volume."), "volumes", "VOLUME")
+    command(volumes, "create", _("Make a volume."), WAIT, DRY_RUN)(create)
+    command(volumes, "update", _("Change its name or labels."))(update)
+    command(volumes, "grow", _("Make it larger."), WAIT)(grow)
+    command(volumes, "attach", _("Give a volume to an instance."), WAIT)(attach)
+    command(volumes, "detach", _("Take a volume from its instance."), WAIT, SURE)(detach)
+    command(volumes, "attachments", _("The volumes that an instance has."))(attachments)
+    question = _("Delete {names}? All data on it is lost.")
+    delete_command(volumes, _("Delete volumes."), "volumes", "VOLUME...", question, WAIT)
+    app.add_typer(volumes, name="volume")
+
+
+def create(
+    me: Session,
+    name: Name,
+    size: Size,
+    type: TypeOption = None,
+    image: From = None,
+    zone: Zones = None,
+    near: Near = None,
+    label: LabelsOption = None,
+    classification: Classifications = None,
+    host: Host = None,
+    exemption: Exemption = None,
+) -> None:
+    body: dict[str, Any] = {
+        "size_gib": size,
+        "volume_type": type,
+        "image": image,
+        "zones": zone,
+        "near_instance": near,
+        "labels": labels_of(label),
+        "classifications": classification,
+        "host": host,
+        "exemption": exemption,
+    }
+    if me.is_dry_run:
+        show_answer(me, me.client.volumes.create(name=name, **body, dry_run=True))
+        return
+    answer = me.client.volumes.create(name=name, **body)
+    me.finish(answer, lambda: me.client.volumes.get(answer.id))
+
+
+def update(
+    me: Session,
+    name: Volume,
+    new_name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
+    label: LabelsOption = None,
+) -> None:
+    me.show(me.client.volumes.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
+
+
+def grow(me: Session, name: Volume, size: Size) -> None:
+    answer = me.client.volumes.grow(name, size_gib=size)
+    me.finish(answer, lambda: me.client.volumes.get(answer.id))
+
+
+def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly = False) -> None:
+    answer = me.client.attachments.create(instance, volume=volume, is_read_only=read_only)
+    me.finish(answer, lambda: me.client.attachments.get(instance, answer.id))
+
+
+def detach(me: Session, volume: Volume) -> None:
+    found = me.client.volumes.get(volume)
+    if found.instance is None:
+        raise Misuse(_("{name} is attached to nothing.").format(name=found.name))
+    me.confirm(_("Detach {name} from {instance}?").format(name=found.name, instance=found.instance.name))
+    attached = me.client.attachments.list(found.instance.id)
+    wanted = next(each for each in attached if each.volume.id == found.id)
+    answer = me.client.attachments.delete(found.instance.id, wanted.id)
+    me.finish(answer, lambda: me.client.volumes.get(found.id))
+
+
+def attachments(me: Session, instance: Instance) -> None:
+    me.list(me.client.attachments.list(instance), ATTACHMENT_COLUMNS)

@@ -1,0 +1,110 @@
+"""How it is said that something went wrong, and with which exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from gettext import gettext as _
+
+from andromede_sdk import (
+    AndromedeError,
+    ApiError,
+    Forbidden,
+    InsufficientCapacity,
+    NotFound,
+    OperationFailed,
+    PolicyUnsatisfiable,
+    ProjectNeeded,
+    QuotaExceeded,
+    ResourceBusy,
+    ServerError,
+    Unauthenticated,
+    Unreachable,
+    WaitTimeout,
+)
+
+
+class Exit(IntEnum):
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    TIMED_OUT = 4
+    FAILED = 5
+    UNREACHABLE = 6
+    NOT_ALLOWED = 7
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+class Misuse(Exception):
+    """The command line, or the configuration, is not right. The message says what to do."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with something to say."""
+
+
+def exit_code(error: BaseException) -> Exit:
+    codes: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Exit], ...] = (
+        ((Misuse, ProjectNeeded), Exit.USAGE),
+        (NotFound, Exit.NOT_FOUND),
+        (WaitTimeout, Exit.TIMED_OUT),
+        (OperationFailed, Exit.FAILED),
+        (Unreachable, Exit.UNREACHABLE),
+        ((Unauthenticated, Forbidden), Exit.NOT_ALLOWED),
+        (AndromedeError, Exit.REFUSED),
+    )
+    return next((code for kinds, code in codes if isinstance(error, kinds)), Exit.INTERNAL)
+
+
+def lines_of(error: BaseException) -> Iterator[str]:
+    """What to tell of it: what is wrong, where, what to do next, and what to quote to the operators."""
+    if isinstance(error, ApiError):
+        yield from _api_error(error)
+    elif isinstance(error, OperationFailed):
+        yield from _operation_failed(error)
+    elif isinstance(error, WaitTimeout):
+        yield str(error)
+        yield _("Wait for it with: andromede operation wait {id}").format(id=error.operation.id)
+    elif isinstance(error, Unreachable):
+        yield _("The control plane does not answer: {reason}").format(reason=error)
+        yield _("Check the address: andromede profile show")
+    elif isinstance(error, ProjectNeeded):
+        yield _("Which project? Say --project, or set ANDROMEDE_PROJECT.")
+    else:
+        yield str(error) or type(error).__name__
+
+
+def _api_error(error: ApiError) -> Iterator[str]:
+    yield _("{title}: {detail}").format(title=error.title, detail=error.detail) if error.detail else error.title
+    for each in error.errors:
+        if each.detail != error.detail:
+            yield f"  {each.place.lstrip('/') or '-'}: {each.detail}"
+    yield from _what_next(error)
+    facts = [("code", error.code), (_("request"), error.request_id)]
+    yield "  " + ", ".join(f"{name} {text}" for name, text in facts if text)
+
+
+def _what_next(error: ApiError) -> Iterator[str]:
+    if isinstance(error, Unauthenticated):
+        yield _("Sign in with: andromede login")
+    elif isinstance(error, QuotaExceeded):
+        yield _("See what is used with: andromede limits")
+    elif isinstance(error, InsufficientCapacity | PolicyUnsatisfiable) and error.placement_decision:
+        yield _("See why with: andromede placement explain {id}").format(id=error.placement_decision)
+    elif isinstance(error, ResourceBusy) and error.blocking_operation:
+        yield _("Wait for it with: andromede operation wait {id}").format(id=error.blocking_operation)
+    elif isinstance(error, ServerError):
+        yield _("This is a fault of the control plane. Tell its operators the request below.")
+
+
+def _operation_failed(failed: OperationFailed) -> Iterator[str]:
+    operation, error = failed.operation, failed.error
+    if error is None:
+        yield _("{kind} has ended as {state}.").format(kind=operation.kind, state=operation.state)
+    else:
+        yield f"{operation.kind}: {error.title}: {error.detail}"
+        if error.placement_decision:
+            yield _("See why with: andromede placement explain {id}").format(id=error.placement_decision)
+    yield _("  code {code}, operation {id}").format(code=failed.code, id=operation.id)

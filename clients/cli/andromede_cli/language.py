@@ -1,0 +1,39 @@
+"""The language of all that is said: by --language, else as gettext finds it in the environment. Chosen before any text
+is made, since the texts of help are made when the commands are imported."""
+
+import gettext
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+DOMAIN = "andromede"
+FOLDER = Path(__file__).parent / "locale"
+KNOWN = ("en", "fr")
+VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+OPTION = "--language"
+
+
+def choose(arguments: Sequence[str]) -> None:
+    """Typer takes its own words from the same catalogue."""
+    if (asked := _asked(arguments)) in KNOWN:
+        os.environ["LANGUAGE"] = asked
+    gettext.bindtextdomain(DOMAIN, FOLDER)
+    gettext.textdomain(DOMAIN)
+
+
+def _asked(arguments: Sequence[str]) -> str:
+    for number, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == OPTION:
+            return next(iter(arguments[number + 1 : number + 2]), "")
+        if argument.startswith(f"{OPTION}="):
+            return argument.partition("=")[2]
+    return ""
+
+
+def current() -> str:
+    """For the API: the first that is known of what the environment asks for."""
+    texts = next((os.environ[name] for name in VARIABLES if os.environ.get(name)), "")
+    languages = [text[:2].lower() for text in texts.split(":")]
+    return next((each for each in languages if each in KNOWN), "en")

@@ -1,0 +1,101 @@
+"""Where the control planes and tokens of a person are kept: profiles.yaml in the folder for configuration of the
+operating system, for its owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from gettext import gettext as _
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+
+from andromede_cli.failures import Misuse
+
+FILE = "profiles.yaml"
+DEFAULT = "default"
+OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`ca_file`: the certificate of the authority of one's own that has signed the control plane's."""
+
+    url: str = ""
+    token: str = field(default="", repr=False)
+    project: str = ""
+    ca_file: str = ""
+
+    def overlaid(self, **others: str | None) -> Profile:
+        """With what is given in place of what is kept."""
+        return replace(self, **{name: text for name, text in others.items() if text})
+
+
+@dataclass
+class Profiles:
+    current: str = DEFAULT
+    known: dict[str, Profile] = field(default_factory=dict)
+
+    def get(self, name: str) -> Profile:
+        """Raises Misuse."""
+        if name not in self.known:
+            known = ", ".join(sorted(self.known)) or "-"
+            raise Misuse(_("There is no profile {name!r}. There are: {known}.").format(name=name, known=known))
+        return self.known[name]
+
+
+def path() -> Path:
+    return Path(platformdirs.user_config_dir("andromede", appauthor=False)) / FILE
+
+
+def load() -> Profiles:
+    """Raises Misuse: the file is not what it should be, or others may read it."""
+    file = path()
+    try:
+        mode = file.stat().st_mode
+        document = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        return Profiles()
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise Misuse(_("Others may read the tokens in {file}. Say: chmod 600 {file}").format(file=file))
+    return _read(document or {}, file)
+
+
+def _read(document: Any, file: Path) -> Profiles:
+    try:
+        known = {str(name): Profile(**_texts(members)) for name, members in document.get("profiles", {}).items()}
+        return Profiles(str(document.get("current", DEFAULT)), known)
+    except (AttributeError, TypeError) as exc:
+        raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
+
+
+def _texts(members: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(members[name]) for name in Profile.__dataclass_fields__ if members.get(name)}
+
+
+def save(profiles: Profiles) -> None:
+    """In one step: a reader finds the old file or the new one, and nobody else can read either."""
+    document = {
+        "current": profiles.current,
+        "profiles": {
+            name: {member: text for member, text in asdict(profile).items() if text}
+            for name, profile in sorted(profiles.known.items())
+        },
+    }
+    file = path()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, made = tempfile.mkstemp(dir=file.parent, prefix=f".{FILE}.")  # with mode 0600
+    try:
+        with os.fdopen(handle, "w") as out:
+            yaml.safe_dump(document, out, allow_unicode=True, sort_keys=False)
+        Path(made).replace(file)
+    except BaseException:
+        Path(made).unlink(missing_ok=True)
+        raise

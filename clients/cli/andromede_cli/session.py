@@ -1,0 +1,144 @@
+"""What a command has to work with: the profile, the client, and how the result is wanted."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from gettext import gettext as _
+from typing import Any
+
+import httpx
+
+from andromede_cli import language, output, progress
+from andromede_cli.failures import Misuse
+from andromede_cli.output import Column, Format
+from andromede_cli.profiles import Profile, Profiles, load
+from andromede_cli.terminal import say
+from andromede_sdk import Client, NotFound
+from andromede_sdk.model import Model
+from andromede_sdk.models import Operation
+
+
+@dataclass(frozen=True)
+class Root:
+    """What stands before the command."""
+
+    profile: str | None = None
+    url: str | None = None
+    project: str | None = None
+    is_debug: bool = False
+
+    def profile_name(self, profiles: Profiles) -> str:
+        return self.profile or os.environ.get("ANDROMEDE_PROFILE") or profiles.current
+
+    def resolve(self) -> Profile:
+        """Options stand above the environment, and that above what is kept. A profile that is asked for must be there.
+        A token is for one control plane: with another address the one that is kept is not used."""
+        profiles = load()
+        name = self.profile_name(profiles)
+        is_asked = bool(self.profile or os.environ.get("ANDROMEDE_PROFILE"))
+        kept = profiles.get(name) if is_asked or name in profiles.known else Profile()
+        url = self.url or os.environ.get("ANDROMEDE_URL")
+        if url and kept.url and url.rstrip("/") != kept.url.rstrip("/"):
+            kept = Profile()
+        return kept.overlaid(
+            url=url,
+            token=os.environ.get("ANDROMEDE_TOKEN"),
+            project=self.project or os.environ.get("ANDROMEDE_PROJECT"),
+            ca_file=os.environ.get("ANDROMEDE_CA_FILE"),
+        )
+
+
+@dataclass
+class Session:
+    root: Root = field(default_factory=Root)
+    form: Format = Format.TABLE
+    project: str | None = None
+    is_waiting: bool = True
+    timeout_s: float = 600.0
+    is_sure: bool = False
+    is_dry_run: bool = False
+
+    @cached_property
+    def profile(self) -> Profile:
+        return self.root.resolve().overlaid(project=self.project)
+
+    @cached_property
+    def client(self) -> Client:
+        if not self.profile.url:
+            raise Misuse(_("Which control plane? Say: andromede login https://…"))
+        return open_client(self.profile, is_debug=self.root.is_debug)
+
+    # -- results
+
+    def list(self, items: Iterable[Model], columns: Sequence[Column]) -> None:
+        output.listed(items, columns, form=self.form)
+
+    def show(self, item: Model | dict[str, Any]) -> None:
+        output.shown(item, form=self.form)
+
+    def finish(self, answer: Any, reload: Callable[[], Model] | None = None) -> None:
+        """Wait for the operation of the answer, unless that is not wanted, and show what has become of it; with
+        `reload` None: that it is done."""
+        operation = getattr(answer, "operation", None)
+        if isinstance(operation, Operation) and self.is_waiting:
+            progress.wait(operation, timeout_s=self.timeout_s)
+        elif isinstance(operation, Operation):
+            say(_("{kind} has begun: andromede operation wait {id}").format(kind=operation.kind, id=operation.id))
+        if not isinstance(operation, Operation) or not self.is_waiting or reload is None:
+            shown = None if reload is None else answer
+        else:
+            shown = reload()
+        if shown is not None:
+            self.show(shown)
+
+    # -- questions
+
+    def confirm(self, question: str) -> None:
+        """Raises Misuse: there is nobody to ask, or the answer is no."""
+        if self.is_sure:
+            return
+        if not sys.stdin.isatty():
+            raise Misuse(
+                _("{question} There is nobody to answer; if you are sure, say --yes.").format(question=question)
+            )
+        sys.stderr.write(f"{question} {_('[y/N]')} ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in (_("y"), _("yes")):
+            raise Misuse(_("Nothing was done."))
+
+    def operation(self, ref: str) -> Operation:
+        """By the id of the operation, or of what it changes: the last one."""
+        with suppress(NotFound):
+            return self.client.operations.get(ref)
+        found = self.client.operations.list(resource=ref, sort="-created_at").first()
+        return found or self.client.operations.get(ref)
+
+
+def open_client(profile: Profile, *, is_debug: bool = False) -> Client:
+    """Raises Misuse: the address or the certificate file is not right."""
+    try:
+        verify = ssl.create_default_context(cafile=profile.ca_file) if profile.ca_file else True
+        client = Client(
+            profile.url,
+            profile.token,
+            project=profile.project or None,
+            language=language.current(),
+            verify=verify,
+        )
+    except (ValueError, OSError) as exc:
+        raise Misuse(str(exc)) from exc
+    if is_debug:
+        client.scope.transport.http.event_hooks = {"response": [_trace]}
+    return client
+
+
+def _trace(answer: httpx.Response) -> None:
+    """No header and no body: they have secrets."""
+    request = answer.headers.get("X-Request-ID", "-")
+    say(f"{answer.request.method} {answer.request.url.raw_path.decode()} → {answer.status_code} ({request})")

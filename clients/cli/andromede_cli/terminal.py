@@ -1,0 +1,38 @@
+"""What is written to the terminal. Names, console logs and details are written by others: none of them may steer the
+terminal or look like something else."""
+
+from __future__ import annotations
+
+import re
+import sys
+from gettext import gettext as _
+
+from rich.console import Console
+from rich.text import Text
+
+# Control characters but the line feed and the tab, and the marks that turn the direction of writing.
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def console(*, error: bool = False) -> Console:
+    """In a pipe: no colours and no width."""
+    stream = sys.stderr if error else sys.stdout
+    is_terminal = stream.isatty()
+    width = None if is_terminal else 100_000
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=not is_terminal, width=width)
+
+
+def say(line: str) -> None:
+    """A remark, which is no part of the result."""
+    console(error=True).print(Text(harmless(line)), soft_wrap=True)
+
+
+def complain(line: str, *, is_first: bool) -> None:
+    text = Text(harmless(line))
+    if is_first:
+        text = Text.assemble((_("error: "), "bold red"), text)
+    console(error=True).print(text, soft_wrap=True)

@@ -1,0 +1,245 @@
+"""One HTTP request after another until there is an answer that stands, or no try is left.
+
+Every call is safe to repeat: a POST carries an idempotency key, and the API answers the same key with what it answered
+the first time. What is repeated: no connection or a lost answer, 429, 502, 503, 504, and a 409 that the API calls
+retryable (a busy resource).
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Any, BinaryIO
+
+import httpx
+
+from andromede_sdk.errors import ApiError, MalformedAnswer, Unreachable, error_of
+
+CHUNK_BYTES = 2**20
+CONNECT_LIMIT_S = 10.0
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """At most `tries` of one call, within `limit_s` seconds. Before each new one a pause, which doubles from
+    `first_pause_s` to `longest_pause_s`, less a random part; longer where the API says Retry-After."""
+
+    tries: int = 6
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 20.0
+    limit_s: float = 120.0
+
+    def pause_s(self, number: int, asked_s: float | None) -> float:
+        """After try `number`, counted from 0."""
+        longest = min(self.longest_pause_s, self.first_pause_s * 2.0**number)
+        own = longest * random.uniform(0.5, 1.0)
+        return max(own, asked_s or 0.0)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request. `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may have secrets
+    file: BinaryIO | None = None
+    key: str | None = None
+    if_match: str | None = None
+    timeout_s: float | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Also when nobody knows whether the first try arrived: not so when it replaces a version, since the second
+        would find another, and not when the file cannot be read again."""
+        names_a_version = self.if_match not in (None, "*")
+        return not names_a_version and (self.file is None or self.file.seekable())
+
+
+def new_key() -> str:
+    return str(uuid.uuid4())
+
+
+class Transport:
+    """The connection to one control plane with one token."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout_s: float,
+        retry: Retry,
+        language: str | None,
+        verify: bool | ssl.SSLContext,
+    ) -> None:
+        self.url = url
+        self.retry = retry
+        headers = {"User-Agent": f"andromede-sdk/{VERSION}"}
+        if token:
+            headers["Authorization"] = f"Bearer {_checked_token(token)}"
+        if language:
+            headers["Accept-Language"] = language
+        limits = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_LIMIT_S))
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=limits, verify=verify)
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r})"
+
+    def close(self) -> None:
+        self.http.close()
+
+    def send(self, call: Call) -> httpx.Response:
+        """The answer, read whole. Raises ApiError, Unreachable, MalformedAnswer."""
+        with self.stream(call) as answer:
+            answer.read()
+        return answer
+
+    @contextmanager
+    def stream(self, call: Call) -> Iterator[httpx.Response]:
+        """The same, but the body is left to be read."""
+        answer = self._answer(call)
+        try:
+            yield answer
+        except httpx.TransportError as exc:
+            raise Unreachable(f"{call.method} {self.url}{call.path}: the answer broke off ({_said(exc)}).") from exc
+        finally:
+            answer.close()
+
+    def _answer(self, call: Call) -> httpx.Response:
+        deadline = time.monotonic() + self.retry.limit_s
+        start = call.file.tell() if call.file is not None and call.file.seekable() else 0
+        for number in range(self.retry.tries):
+            if call.file is not None and number > 0:
+                call.file.seek(start)
+            failure, may_repeat, asked_s = self._try(call)
+            if isinstance(failure, httpx.Response):
+                return failure
+            pause_s = self.retry.pause_s(number, asked_s)
+            is_last = number + 1 == self.retry.tries
+            if not may_repeat or is_last or time.monotonic() + pause_s > deadline:
+                raise failure
+            time.sleep(pause_s)
+        raise AssertionError("tries is at least 1")
+
+    def _try(self, call: Call) -> tuple[httpx.Response | ApiError | Unreachable, bool, float | None]:
+        """An answer, or a failure, whether another try may help, and after how many seconds the API wants it."""
+        try:
+            answer = self.http.send(self._request(call), stream=True)
+            if answer.is_success:
+                return answer, False, None
+            answer.read()
+        except httpx.TransportError as exc:
+            failure = Unreachable(f"{call.method} {self.url}{call.path}: {_said(exc)}")
+            failure.__cause__ = exc
+            never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+            return failure, not _is_hopeless(exc) and (never_sent or call.is_repeatable), None
+        error = _error(answer)
+        return error, _is_worth_repeating(error, call), error.retry_after_s
+
+    def _request(self, call: Call) -> httpx.Request:
+        headers = {}
+        if call.key is not None:
+            headers["Idempotency-Key"] = call.key
+        if call.if_match is not None:
+            headers["If-Match"] = call.if_match
+        more: dict[str, Any] = {}
+        if call.timeout_s is not None:
+            more["timeout"] = httpx.Timeout(call.timeout_s, connect=CONNECT_LIMIT_S)
+        if call.file is not None:
+            headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(_length(call.file))}
+            more["content"] = iter(lambda: call.file.read(CHUNK_BYTES), b"")  # type: ignore[union-attr]
+        elif call.body is not None:
+            more["json"] = call.body
+        return self.http.build_request(call.method, call.path, params=call.query, headers=headers, **more)
+
+
+def checked_url(url: str, *, allow_http: bool) -> str:
+    """Without a slash at its end. The token would go in the clear over http, so that is for this machine alone, unless
+    it is allowed."""
+    parsed = httpx.URL(url)
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.query:
+        raise ValueError(f"{url!r} is not the address of a control plane, such as https://cloud.example.org.")
+    if parsed.scheme == "http" and not allow_http and not _is_this_machine(parsed.host):
+        raise ValueError(f"{url!r}: the token would travel in the clear. Use https, or allow_http for tests.")
+    return url.rstrip("/")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _checked_token(token: str) -> str:
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("The token has characters that no token has.")
+    return token
+
+
+def _length(file: BinaryIO) -> int:
+    """Of what is left to read."""
+    if not file.seekable():
+        raise ValueError("The file must be seekable: its length is announced before it is sent.")
+    here = file.tell()
+    end = file.seek(0, 2)
+    file.seek(here)
+    return end - here
+
+
+def _error(answer: httpx.Response) -> ApiError:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        if answer.status_code < 400:
+            raise MalformedAnswer(f"{answer.url.path} answered {answer.status_code}, which is no answer of this API.")
+        problem = {"request_id": answer.headers.get("X-Request-ID", "")}
+    return error_of(answer.status_code, problem, retry_after_s=_retry_after_s(answer))
+
+
+def _retry_after_s(answer: httpx.Response) -> float | None:
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _is_worth_repeating(error: ApiError, call: Call) -> bool:
+    """A 502 or 504 of a proxy says nothing of whether the request arrived; a 429, 503 or 409 says that it was not
+    carried out. A problem that says of itself that another try is of no use is believed."""
+    if call.file is not None and not call.file.seekable():
+        return False
+    if error.status in (502, 504):
+        return call.is_repeatable
+    if error.status == 503:
+        return error.retryable or not error.code
+    return error.status == 429 or (error.status == 409 and error.retryable)
+
+
+def _is_hopeless(exc: BaseException | None) -> bool:
+    """A certificate that is not trusted stays so, and a request that cannot be sent too."""
+    if isinstance(exc, httpx.LocalProtocolError | httpx.UnsupportedProtocol | ssl.SSLCertVerificationError):
+        return True
+    return exc is not None and _is_hopeless(exc.__cause__ or exc.__context__)
+
+
+def _said(exc: Exception) -> str:
+    return str(exc) or type(exc).__name__

@@ -1,0 +1,63 @@
+"""How to wait for an operation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from andromede_sdk.errors import OperationCancelled, OperationFailed, WaitTimeout
+from andromede_sdk.model import Model
+from andromede_sdk.resource import Ask
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Operation
+
+POLL_S = 30
+WATCHED_POLL_S = 1
+ANSWER_MARGIN_S = 30.0
+PATH = "/v1/projects/{project}/operations/{operation}"
+
+
+class Waitable(Model):
+    """An operation: something that takes time."""
+
+    @property
+    def has_ended(self) -> bool:
+        return cast("Operation", self).finished_at is not None
+
+    def wait(self, *, timeout_s: float = 600.0, on_progress: Callable[[Operation], Any] | None = None) -> Operation:
+        """The operation when it has succeeded. `on_progress` gets it now and whenever it has gone on.
+
+        Raises:
+            OperationFailed: it ended otherwise; OperationCancelled when somebody wanted that.
+            WaitTimeout: it goes on.
+        """
+        deadline = time.monotonic() + timeout_s
+        current, told = cast("Operation", self), None
+        while True:
+            if on_progress is not None and current.raw != told:
+                told = current.raw
+                on_progress(current)
+            if current.has_ended:
+                return _succeeded(current)
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise WaitTimeout(current, timeout_s)
+            current = self._look(wait_s=max(1, min(POLL_S if on_progress is None else WATCHED_POLL_S, int(left_s))))
+
+    def reload(self) -> Operation:
+        """As it is now."""
+        return self._look(wait_s=0)
+
+    def _look(self, *, wait_s: int) -> Operation:
+        this = cast("Operation", self)
+        ask = Ask("GET", PATH, {"operation": this.id}, {"wait": f"{wait_s}s"})
+        answer = self._scope.send(ask, timeout_s=wait_s + ANSWER_MARGIN_S)
+        return type(this).read(answer.json(), self._scope)
+
+
+def _succeeded(operation: Operation) -> Operation:
+    if operation.state == "succeeded":
+        return operation
+    raise (OperationCancelled if operation.state == "cancelled" else OperationFailed)(operation)

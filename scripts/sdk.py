@@ -1,0 +1,427 @@
+"""The models and managers of the Python SDK, from the OpenAPI document."""
+
+import json
+import keyword
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+OPENAPI = ROOT / "docs" / "reference" / "openapi.json"
+HEADER = "# Made from docs/reference/openapi.json by `make clients`."
+METHODS = ("get", "post", "put", "patch", "delete")
+# evidence_exports.create does the same; this one answers by redirection.
+LEFT_OUT = frozenset({"evidence_export"})
+WAITABLE = frozenset({"Operation"})
+SECRET = re.compile(r"secret|password|passphrase|recovery")
+PAGING = frozenset({"limit", "page_token", "count"})
+QUERY_TYPES = {
+    **dict.fromkeys(("dry_run",), "bool"),
+    **dict.fromkeys(("limit", "max_bytes", "old"), "int"),
+    **dict.fromkeys(("created_after", "created_before", "from", "to", "at", "believed_at"), "Moment"),
+    "labels": "Labels",
+}
+PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+MOMENT = "date-time"
+EVENT_STREAM = "text/event-stream"
+
+Schema = Mapping[str, Any]
+
+
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(OPENAPI.read_text())
+    return found
+
+
+# -- models
+
+
+def models() -> str:
+    schemas = document()["components"]["schemas"]
+    lines = [HEADER, '"""The things that the API answers, and the ones inside bodies that are not plain values."""', ""]
+    lines += ["from __future__ import annotations", "", "from dataclasses import dataclass, field"]
+    lines += ["from datetime import datetime", "from typing import Any, NotRequired, TypedDict", ""]
+    lines += ["from andromede_sdk.model import Model", "from andromede_sdk.waiting import Waitable", ""]
+    nested = nested_inputs(schemas)
+    for name in sorted(schemas):
+        if name in nested:
+            lines += input_lines(name, schemas[name])
+        elif not name.endswith(("Input", "Patch")) and "next_page_token" not in schemas[name].get("properties", {}):
+            lines += model_lines(name, schemas[name])
+    return "\n".join(lines) + "\n"
+
+
+def nested_inputs(schemas: Mapping[str, Schema]) -> set[str]:
+    """Inputs that stand within others."""
+    texts = [json.dumps(schema) for name, schema in schemas.items() if name.endswith(("Input", "Patch"))]
+    return {found for text in texts for found in re.findall(r'schemas/(\w+)"', text)}
+
+
+def model_lines(name: str, schema: Schema) -> Iterator[str]:
+    """Members whose names no attribute can have are in `raw` alone."""
+    base = "Waitable" if name in WAITABLE else "Model"
+    yield from ("", "", "@dataclass(frozen=True, kw_only=True, eq=False)", f"class {name}({base}):")
+    yield from docstring(schema.get("description", ""), indent=4)
+    required = set(schema.get("required", []))
+    members = {name: each for name, each in schema.get("properties", {}).items() if name.isidentifier()}
+    for member, details in members.items():
+        hint = answer_type(details)
+        if member not in required and not hint.endswith("| None") and hint != "Any":
+            hint += " | None"
+        hidden = " = field(repr=False)" if SECRET.search(member) else ""
+        yield f"    {attribute(member)}: {hint}{hidden}{words_of(details)}"
+    if not members:
+        yield "    pass"
+
+
+def input_lines(name: str, schema: Schema) -> Iterator[str]:
+    yield from ("", "", f"class {name}(TypedDict):")
+    yield from docstring(schema.get("description", ""), indent=4)
+    for member, details in schema["properties"].items():
+        hint = body_type(details)
+        yield f"    {member}: {hint if member in schema.get('required', []) else f'NotRequired[{hint}]'}"
+
+
+def words_of(details: Schema) -> str:
+    """What an open set of words has today, as a remark."""
+    return f"  # {', '.join(details['enum'])}"[:100] if "enum" in details else ""
+
+
+def answer_type(details: Schema) -> str:
+    if "$ref" in details:
+        return str(details["$ref"].rpartition("/")[2])
+    if "oneOf" in details:
+        kinds = [answer_type(each) for each in details["oneOf"] if each.get("type") != "null"]
+        return f"{kinds[0]} | None" if kinds[0] != "Any" else "Any"
+    kind = details.get("type")
+    if isinstance(kind, list):
+        plain = next(each for each in kind if each != "null")
+        return f"{answer_type({**details, 'type': plain})} | None"
+    if kind == "array":
+        return f"list[{answer_type(details['items'])}]"
+    if kind == "object":
+        return f"dict[str, {answer_type(details.get('additionalProperties') or {})}]"
+    return "datetime" if details.get("format") == MOMENT else PLAIN.get(str(kind), "Any")
+
+
+def attribute(member: str) -> str:
+    return f"{member}_" if keyword.iskeyword(member) else member
+
+
+def docstring(text: str, *, indent: int) -> Iterator[str]:
+    if text:
+        blank = " " * indent
+        quoted = text.replace("\\", "\\\\").replace('"""', "'''")
+        yield from f'{blank}"""{quoted}"""'.replace("\n", f"\n{blank}").split("\n")
+
+
+# -- managers
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation of the API, as a method of a manager."""
+
+    http_method: str
+    path: str
+    operation: Schema
+    schemas: Mapping[str, Schema]
+
+    @property
+    def id(self) -> str:
+        return str(self.operation["operationId"])
+
+    @cached_property
+    def kind_and_manager(self) -> tuple[str, str]:
+        """The kind is what begins the operation's id: a collection of the path, in the singular, or the first word."""
+        for segment in reversed(self.path.split("/")):
+            plural = segment.replace("-", "_")
+            if segment and "{" not in segment and self.id.startswith(f"{singular(plural)}_"):
+                return singular(plural), plural
+        kind = self.id.partition("_")[0]
+        return kind, kind
+
+    @property
+    def manager(self) -> str:
+        return self.kind_and_manager[1]
+
+    @property
+    def name(self) -> str:
+        verb = self.id.removeprefix(f"{self.kind_and_manager[0]}_")
+        if "_" in verb:
+            verb = verb.removesuffix("_get")
+        return attribute(verb)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the path; the project is the client's, unless the call is about a project."""
+        parts = re.findall(r"{(\w+)}", self.path)
+        return [part for part in parts if part != "project" or self.manager == "projects"]
+
+    @property
+    def query(self) -> list[Schema]:
+        return [each for each in self.operation.get("parameters", []) if each["in"] == "query"]
+
+    @property
+    def is_listing(self) -> bool:
+        return "page_token" in {each["name"] for each in self.query}
+
+    @property
+    def version(self) -> Schema | None:
+        """The parameter If-Match."""
+        headers = [each for each in self.operation.get("parameters", []) if each["in"] == "header"]
+        return next((each for each in headers if each["name"].lower() == "if-match"), None)
+
+    @property
+    def body(self) -> Schema | None:
+        content = self.operation.get("requestBody", {}).get("content", {})
+        named = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+        return self.schemas[named.rpartition("/")[2]] if named else None
+
+    @property
+    def is_upload(self) -> bool:
+        return "application/octet-stream" in self.operation.get("requestBody", {}).get("content", {})
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether Python values can say what it takes: nothing, the members of an object, or a file."""
+        return "requestBody" not in self.operation or self.body is not None or self.is_upload
+
+    @property
+    def media(self) -> str:
+        """How what is answered reaches the caller: as models (or nothing), a JSON object, text, a stream or a file."""
+        kinds = set(self.answers.values())
+        if "object" in kinds:
+            return "object"
+        types = {kind for kind in kinds if kind is not None and "/" in kind}
+        if EVENT_STREAM in types:
+            return "stream"
+        if any(each.startswith("text/") for each in types):
+            return "text"
+        return "file" if types else "models"
+
+    @property
+    def answers(self) -> dict[int, str | None]:
+        """Status → model, None for an empty answer; other media types as themselves."""
+        found: dict[int, str | None] = {}
+        for status, response in self.operation["responses"].items():
+            if status.startswith("2"):
+                content = response.get("content", {})
+                found[int(status)] = next((_answer(kind, each) for kind, each in content.items()), None)
+        return found
+
+
+def _answer(media_type: str, content: Schema) -> str:
+    if media_type != "application/json":
+        return media_type
+    return answer_type(content["schema"]) if "$ref" in content["schema"] else "object"
+
+
+def singular(plural: str) -> str:
+    if plural.endswith("ies"):
+        return f"{plural[:-3]}y"
+    return plural if plural.endswith(("ss", "us")) else plural.removesuffix("s")
+
+
+def routes() -> list[Route]:
+    whole = document()
+    schemas = whole["components"]["schemas"]
+    found = [
+        Route(method.upper(), path, operation, schemas)
+        for path, methods in whole["paths"].items()
+        for method, operation in methods.items()
+        if method in METHODS
+    ]
+    return [each for each in found if each.id not in LEFT_OUT and each.is_possible]
+
+
+def managers() -> dict[str, list[Route]]:
+    found: dict[str, list[Route]] = {}
+    for each in routes():
+        found.setdefault(each.manager, []).append(each)
+    return dict(sorted(found.items()))
+
+
+def class_name(manager: str) -> str:
+    return "".join(word.title() for word in manager.split("_"))
+
+
+def resources() -> str:
+    lines = [HEADER, '"""The managers: one class per kind of things, one method per operation of the API."""', ""]
+    lines += ["from __future__ import annotations", "", "from collections.abc import Iterator, Mapping, Sequence"]
+    lines += ["from typing import Any, BinaryIO, Literal, cast, overload", "", "from andromede_sdk import models"]
+    lines += ["from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource, Scope", ""]
+    found = managers()
+    for manager, its_routes in found.items():
+        lines += ["", "", f"class {class_name(manager)}(Resource):"]
+        for each in its_routes:
+            lines += [*method_lines(each), ""]
+    lines += ["", "", "class Managers:", '    """All managers, for one control plane and project."""', ""]
+    lines += ["    def __init__(self, scope: Scope) -> None:", "        self.scope = scope"]
+    lines += [f"        self.{manager} = {class_name(manager)}(scope)" for manager in found]
+    return "\n".join(lines) + "\n"
+
+
+def method_lines(route: Route) -> Iterator[str]:
+    dry = dry_answer(route)
+    if dry is not None:
+        usual, would = return_type(route), f"models.{dry}"
+        for hint, answer in (
+            ("Literal[False] = False", usual),
+            ("Literal[True]", would),
+            ("bool", f"{usual} | {would}"),
+        ):
+            yield "    @overload"
+            yield f"    def {route.name}({parameters(route, dry_run=hint)}) -> {answer}: ..."
+        answer = f"{return_type(route)} | models.{dry}"
+    else:
+        answer = return_type(route)
+    yield f"    def {route.name}({parameters(route)}) -> {answer}:"
+    yield from docstring(words(route), indent=8)
+    yield f"        return {expression(route, answer)}"
+
+
+def words(route: Route) -> str:
+    """What the API says of the call: of the body, and of its parameters."""
+    said = [f"{route.http_method} {route.path}"]
+    if route.body is not None and route.body.get("description"):
+        said.append(str(route.body["description"]))
+    known = [each for each in route.query if each["name"] not in PAGING and each.get("description")]
+    said += [f"`{attribute(each['name'])}`: {each['description']}" for each in known]
+    return said[0] if len(said) == 1 else "\n\n".join([said[0], "\n".join(said[1:])]) + "\n"
+
+
+def dry_answer(route: Route) -> str | None:
+    """The model of a dry run, where it is another."""
+    names = {each["name"] for each in route.query}
+    others = {model for status, model in route.answers.items() if status == 200}
+    usual = {model for status, model in route.answers.items() if status != 200}
+    return next(iter(others - usual), None) if "dry_run" in names and usual else None
+
+
+def parameters(route: Route, *, dry_run: str = "bool = False") -> str:
+    positional = ["self", *(f"{part}: str" for part in route.names)]
+    if route.is_upload:
+        positional.append("file: BinaryIO")
+    if route.media == "file":
+        positional.append("to: BinaryIO")
+    named = [*body_parameters(route), *query_parameters(route)]
+    named = [f"dry_run: {dry_run}" if each.startswith("dry_run:") else each for each in named]
+    if route.version is not None:
+        named.append("if_match: str | int" + ("" if route.version.get("required") else " | None = None"))
+    if route.http_method == "POST":
+        named.append("idempotency_key: str | None = None")
+    named.sort(key=lambda each: "=" in each)
+    return ", ".join([*positional, *(["*", *named] if named else [])])
+
+
+def body_parameters(route: Route) -> Iterator[str]:
+    if route.body is None:
+        return
+    required = set(route.body.get("required", []))
+    for member, details in sorted(route.body["properties"].items(), key=lambda each: each[0] not in required):
+        hint = body_type(details, prefix="models.")
+        yield f"{attribute(member)}: {hint}" + ("" if member in required else f"{optional(hint)} = None")
+
+
+def query_parameters(route: Route) -> Iterator[str]:
+    for each in route.query:
+        if each["name"] not in PAGING:
+            hint = QUERY_TYPES.get(each["name"], "str")
+            default = " = False" if hint == "bool" else f"{optional(hint)} = None"
+            yield f"{attribute(each['name'])}: {hint}" + ("" if each.get("required") else default)
+    if route.is_listing:
+        yield "page_size: int | None = None"
+
+
+def optional(hint: str) -> str:
+    return "" if hint == "Any" or hint.endswith("| None") else " | None"
+
+
+def body_type(details: Schema, *, prefix: str = "") -> str:
+    if "$ref" in details:
+        return prefix + str(details["$ref"].rpartition("/")[2])
+    if "oneOf" in details:
+        inner = body_type(next(each for each in details["oneOf"] if each.get("type") != "null"), prefix=prefix)
+        return inner if inner == "Any" else f"{inner} | None"
+    kind = details.get("type")
+    if isinstance(kind, list):
+        plain = next(each for each in kind if each != "null")
+        return f"{body_type({**details, 'type': plain}, prefix=prefix)} | None"
+    if kind == "array":
+        return (
+            f"Sequence[{body_type(details['items'], prefix=prefix)}]"
+            if prefix
+            else f"list[{body_type(details['items'])}]"
+        )
+    if kind == "object":
+        outer = "Mapping" if prefix else "dict"
+        return f"{outer}[str, {body_type(details.get('additionalProperties') or {}, prefix=prefix)}]"
+    if details.get("format") == MOMENT:
+        return "Moment" if prefix else "str"
+    return PLAIN.get(str(kind), "Any")
+
+
+RETURNED = {"object": "dict[str, Any]", "text": "str", "stream": "Iterator[dict[str, Any]]", "file": "int"}
+
+
+def return_type(route: Route) -> str:
+    if route.is_listing:
+        return f"Listing[models.{item_model(route)}]"
+    if route.media in RETURNED:
+        return RETURNED[route.media]
+    kinds = set(route.answers.values()) - {dry_answer(route)}
+    hints = [f"models.{each}" for each in sorted(filter(None, kinds))]
+    empty = None in route.answers.values()
+    return " | ".join([*hints, *(["None"] if empty else [])])
+
+
+def item_model(route: Route) -> str:
+    page = route.schemas[next(filter(None, route.answers.values()))]
+    return answer_type(page["properties"]["items"]["items"])
+
+
+def expression(route: Route, answer: str) -> str:
+    ask = ask_of(route)
+    if route.is_listing:
+        return f"Listing(self._scope, models.{item_model(route)}, {ask})"
+    by_media = {
+        "object": f"cast('{answer}', self._scope.document({ask}))",
+        "text": f"self._scope.text({ask})",
+        "stream": f"self._scope.events({ask})",
+        "file": f"self._scope.download({ask}, to)",
+    }
+    if route.media in by_media:
+        return by_media[route.media]
+    models_of = route.answers
+    if set(models_of.values()) == {None}:
+        return f"cast('None', self._scope.document({ask}))"
+    if len(set(models_of.values())) == 1:
+        model = f"models.{next(iter(models_of.values()))}"
+        return f"self._scope.upload({model}, {ask}, file)" if route.is_upload else f"self._scope.one({model}, {ask})"
+    table = ", ".join(f"{status}: {model and 'models.' + model}" for status, model in models_of.items())
+    return f"cast('{answer}', self._scope.either({{{table}}}, {ask}))"
+
+
+def ask_of(route: Route) -> str:
+    more = [f'"{route.http_method}"', f'"{route.path}"']
+    if route.names:
+        more.append(_pairs("names", route.names))
+    asked = [each["name"] for each in route.query if each["name"] not in PAGING]
+    if asked or route.is_listing:
+        pairs = [f'"{name}": {attribute(name)}' + (" or None" if name == "dry_run" else "") for name in asked]
+        more.append("query={" + ", ".join([*pairs, *(['"limit": page_size'] if route.is_listing else [])]) + "}")
+    if route.body is not None:
+        more.append(_pairs("body", route.body["properties"]))
+    if route.http_method == "POST":
+        more.append("key=idempotency_key")
+    if route.version is not None:
+        more.append("if_match=if_match")
+    return f"Ask({', '.join(more)})"
+
+
+def _pairs(name: str, members: Any) -> str:
+    return f"{name}={{" + ", ".join(f'"{member}": {attribute(member)}' for member in members) + "}"

@@ -1,0 +1,127 @@
+"""The installed command as people and scripts run it: in a process of its own, in a pipe or on a terminal."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.clients.conftest import Live
+
+END_LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def yaml_free_lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+@dataclass
+class Cli:
+    """`home` has the configuration; nothing of the environment of the tests is passed on but the PATH."""
+
+    program: Path
+    home: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config")}
+        return {**own, "LANG": "C.UTF-8", **self.variables, **(more or {})}
+
+    def __call__(self, *words: str, stdin: str = "", **more: str) -> Said:
+        result = subprocess.run(
+            [self.program, *words],
+            input=stdin,
+            env=self.environment(more),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=END_LIMIT_S,
+        )
+        assert "Traceback" not in result.stderr, result.stderr
+        return Said(result.returncode, result.stdout, result.stderr)
+
+    def ok(self, *words: str, **options: str) -> Said:
+        said = self(*words, **options)
+        assert said.code == 0, said.err
+        return said
+
+
+def signed_in(program: Path, home: Path, live: Live, *, token: str | None = None) -> Cli:
+    known = {"ANDROMEDE_URL": live.url, "ANDROMEDE_TOKEN": token or live.token, "ANDROMEDE_PROJECT": "demo"}
+    return Cli(program, home, known)
+
+
+@dataclass
+class Terminal:
+    """A command on a terminal of its own, whose screen and keyboard are here."""
+
+    process: subprocess.Popen[bytes]
+    end: int
+    seen: bytes = b""
+
+    def wait_for(self, text: str) -> None:
+        while text.encode() not in self.seen:
+            assert self._read(), f"It ended without {text!r}: {self.seen!r}"
+
+    def type(self, text: str) -> None:
+        os.write(self.end, text.encode())
+
+    def finish(self) -> int:
+        while self._read():
+            pass
+        return self.process.wait(END_LIMIT_S)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.end)
+
+    def _read(self) -> bool:
+        """False at the end."""
+        ready, _, _ = select.select([self.end], [], [], END_LIMIT_S)
+        assert ready, f"Nothing more came: {self.seen!r}"
+        try:
+            piece = os.read(self.end, 65536)
+        except OSError:  # that is how the end of a terminal reads
+            return False
+        self.seen += piece
+        return bool(piece)
+
+
+def on_terminal(cli: Cli, *words: str, **more: str) -> Terminal:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [cli.program, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=cli.environment({"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40", **more}),
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    return Terminal(process, ours)
+
+
+def _take_terminal() -> None:
+    """So that Ctrl-C reaches it."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -1,0 +1,93 @@
+"""A control plane in processes of its own, with two nodes over the fake adapter, for what speaks its API over HTTP."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from andromede_sdk import Client, Retry
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+from tests.clients import installed
+
+ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1"}
+PORT = 8170
+QUOTAS = {"QUOTA_IMAGES": "3"}
+# Processes of one test run that are at work at once have clouds of their own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+QUICK = Retry(first_pause_s=0.01, longest_pause_s=0.05)
+
+
+@dataclass(frozen=True)
+class Live:
+    """`token` is an owner's of the project demo, `operator` an operator's."""
+
+    cloud: Cloud
+    token: str
+    operator: str
+
+    @property
+    def url(self) -> str:
+        return self.cloud.stack.url
+
+    def client(self, **options: object) -> Client:
+        return Client(self.url, self.token, project="demo", retry=QUICK, **options)  # type: ignore[arg-type]
+
+    def new_client(self) -> Client:
+        """An owner of a project of its own, whose policies are nobody else's."""
+        name = f"project-{secrets.token_hex(4)}"
+        token, _ = self.cloud.make_project(name)
+        return Client(self.url, token, project=name, retry=QUICK)
+
+
+@pytest.fixture(scope="session")
+def live() -> Iterator[Live]:
+    var = ROOT / "var" / f"test-clients-{WORKER}"
+    port = PORT + 5 * WORKER
+    cloud = Cloud(Stack(var, port=port, is_durable=False, settings=QUOTAS), ZONES, is_fake=True, fake_port=port + 1)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.stack.prepare()
+        image = var / "tiny.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "16M"], check=True)
+        options = ["--format", "qcow2", "--min-memory-mib", "128"]
+        cloud.stack.manage("import_image", "tiny", str(image), *options)
+        cloud.up()
+        yield _ready(cloud)
+    finally:
+        cloud.down()
+
+
+def _ready(cloud: Cloud) -> Live:
+    made = Live(cloud, *cloud.make_project("demo"))
+    with Client(made.url, made.operator) as operator:
+        wait_until(lambda: {node.state for node in operator.nodes.list()} == {"ready"}, limit_s=60)
+    with made.client() as client:
+        client.networks.create(name="lan", cidr="10.10.0.0/24")
+    return made
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the commands of an environment that has the clients and what they ask for, and nothing else."""
+    return installed.install(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture
+def client(live: Live) -> Iterator[Client]:
+    """An owner of the project demo; what a test leaves in it goes."""
+    with live.client() as client:
+        yield client
+        ended = [client.instances.delete(each.id) for each in client.instances.list()]
+        for each in ended:
+            if each is not None:
+                each.operation.wait()
+        for volume in client.volumes.list():
+            if (gone := client.volumes.delete(volume.id)) is not None:
+                gone.operation.wait()

@@ -1,0 +1,23 @@
+"""What the demo, the benchmarks and the tests of faults call."""
+
+import pytest
+
+from andromede_sdk import ApiError
+from scripts.api import Api
+from tests.clients.conftest import Live
+
+pytestmark = pytest.mark.slow
+
+
+def test_paths_and_json_over_the_sdk(live: Live) -> None:
+    api = Api(live.url, live.token, project="demo")
+    made = api.post("volumes", {"name": "data", "size_gib": 1})
+    assert api.wait(made["operation"])["state"] == "succeeded"
+    assert [each["id"] for each in api.get("volumes", limit="1")["items"]] == [made["id"]]
+    with pytest.raises(ApiError) as refused:
+        api.post("volumes", {"name": "data", "size_gib": 1})
+    assert (refused.value.status, refused.value.raw["code"]) == (409, "storage.volume.name_taken")
+    api.delete_if_there("volumes/data")
+    api.delete_if_there("volumes/data")
+    assert api.get("/v1/healthz") == {"status": "ok"}
+    api.close()

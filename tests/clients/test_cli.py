@@ -1,0 +1,268 @@
+"""The command line against a control plane that runs: what it does, and how it says what went wrong."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from andromede_sdk import Client
+from tests.clients.cli import Cli, signed_in
+from tests.clients.conftest import Live
+
+pytestmark = pytest.mark.slow
+
+CREATE = ("--flavor", "tiny", "--image", "tiny")
+
+
+@pytest.fixture
+def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
+    return signed_in(commands / "andromede", tmp_path, live)
+
+
+@pytest.fixture
+def operator(commands: Path, tmp_path: Path, live: Live) -> Cli:
+    return signed_in(commands / "andromede", tmp_path, live, token=live.operator)
+
+
+@pytest.fixture
+def node_b_is_down(live: Live) -> Iterator[None]:
+    live.cloud.stack.kill("agent-node-b")
+    yield
+    live.cloud.start_agent("node-b")
+
+
+def test_an_instance_from_its_creation_to_its_end(cli: Cli, client: Client) -> None:
+    made = cli.ok("instance", "create", "web", *CREATE, "--network", "lan", "--label", "env=prod", "-o", "json")
+    assert (made.json["state"], made.json["labels"], made.err) == ("active", {"env": "prod"}, "")
+    assert cli.ok("instance", "list", "-o", "name").out == "web\n"
+    header, row = cli.ok("instance", "list").out.splitlines()
+    assert header.split() == ["NAME", "STATE", "POWER", "ZONE", "ADDRESSES", "FLAVOR"]
+    assert row.split()[:3] == ["web", "active", "running"]
+    assert made.json["id"] in cli.ok("instance", "list", "-o", "wide", "-l", "env=prod").out
+    assert cli.ok("instance", "list", "-l", "env!=prod", "-o", "json").json == []
+    assert yaml.safe_load(cli.ok("instance", "show", "web", "-o", "yaml").out)["id"] == made.json["id"]
+    cli.ok("instance", "update", "web", "--label", "tier=front", "--label", "env-")
+    assert client.instances.get("web").labels == {"tier": "front"}
+    cli.ok("instance", "power-off", "web")
+    assert cli.ok("instance", "resize", "web", "--flavor", "small", "-o", "json").json["flavor"] == "small"
+    cli.ok("instance", "start", "web")
+    cli.ok("instance", "rebuild", "web", "--image", "tiny", "--yes")
+    assert cli.ok("instance", "delete", "web", "--yes").err == "web: gone\n"
+    assert cli("instance", "show", "web").code == 3
+
+
+def test_a_volume_and_what_it_is_attached_to(cli: Cli, client: Client) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
+    cli.ok("volume", "grow", "data", "--size", "2")
+    cli.ok("volume", "attach", "data", "web", "--read-only")
+    assert cli.ok("volume", "attachments", "web", "-o", "json").json[0]["is_read_only"] is True
+    assert cli.ok("volume", "list").out.splitlines()[1].split()[:2] == ["data", "in-use"]
+    detached = cli.ok("volume", "detach", "data", "--yes", "-o", "json")
+    assert (detached.json["state"], detached.json["size_gib"]) == ("available", 2)
+    assert "is attached to nothing" in cli("volume", "detach", "data", "--yes").err
+    cli.ok("volume", "delete", "data", "-y")
+
+
+def test_the_other_kinds_of_things(cli: Cli, tmp_path: Path) -> None:
+    key = tmp_path / "key.pub"
+    key.write_text(f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n")
+    assert cli.ok("ssh-key", "create", "laptop", str(key), "-o", "json").json["fingerprint"].startswith("SHA256:")
+    cli.ok("ssh-key", "delete", "laptop", "-y")
+    cli.ok("network", "create", "back", "--cidr", "10.50.0.0/24", "--dns", "192.0.2.53", "--label", "a=b")
+    assert cli.ok("network", "show", "back", "-o", "json").json["dns_servers"] == ["192.0.2.53"]
+    cli.ok("network", "update", "back", "--name", "rear")
+    cli.ok("network", "delete", "rear", "-y")
+    cli.ok("affinity-group", "create", "apart", "--wish")
+    assert cli.ok("affinity-group", "list", "-o", "json").json[0]["is_strict"] is False
+    cli.ok("affinity-group", "delete", "apart", "-y")
+    file = tmp_path / "disk.raw"
+    file.write_bytes(bytes(2**20))
+    image = cli.ok("image", "create", "blank", "--format", "raw", "--file", str(file), "-o", "json").json
+    assert (image["state"], image["size_bytes"]) == ("available", 2**20)
+    cli.ok("image", "delete", "blank", "-y")
+    secret = cli.ok("token", "create", "ci", "--role", "viewer", "--days", "1", "-o", "name").out.strip()
+    assert cli("network", "create", "no", "--cidr", "10.51.0.0/24", ANDROMEDE_TOKEN=secret).code == 7
+    token = next(each for each in cli.ok("token", "list", "-o", "json").json if each["name"] == "ci")
+    cli.ok("token", "revoke", token["id"], "-y")
+    assert cli("network", "list", ANDROMEDE_TOKEN=secret).code == 7
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "limits",
+        "flavor list",
+        "volume-type list",
+        "region list",
+        "zone list",
+        "zone show fr-idf-1",
+        "zone capacity fr-idf-1 --flavor tiny",
+        "project list",
+        "project show demo",
+        "token list",
+        "classification list",
+        "policy show",
+        "proposal list",
+        "operation list --limit 2",
+        "drift list",
+        "plan list",
+        "exemption list",
+        "evidence list --limit 2",
+        "profile list",
+        "profile show",
+    ],
+)
+def test_what_there_is_to_look_at(cli: Cli, words: str) -> None:
+    said = cli.ok(*words.split())
+    assert said.err == ""
+    assert "\x1b" not in said.out
+
+
+def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
+    assert {row.split()[0] for row in operator.ok("node", "list").out.splitlines()[1:]} == {"node-a", "node-b"}
+    assert operator.ok("node", "cordon", "node-a", "--reason", "a test", "-o", "json").json["is_cordoned"] is True
+    assert operator.ok("node", "uncordon", "node-a", "-o", "json").json["is_cordoned"] is False
+    operator.ok("node", "incidents", "node-a")
+    assert cli("node", "list").code == 7
+
+
+def test_a_dry_run_makes_nothing(cli: Cli) -> None:
+    said = cli.ok("instance", "create", "maybe", *CREATE, "--dry-run")
+    assert said.out
+    assert cli.ok("instance", "list", "-o", "name").out == ""
+
+
+def test_without_waiting_the_operation_is_named_and_can_be_waited_for(cli: Cli) -> None:
+    begun = cli.ok("instance", "create", "web", *CREATE, "--no-wait", "-o", "json")
+    operation = begun.json["operation"]["id"]
+    assert begun.err == f"instance.create has begun: andromede operation wait {operation}\n"
+    assert cli.ok("operation", "wait", operation, "-o", "json").json["state"] == "succeeded"
+    by_resource = cli.ok("operation", "show", begun.json["id"], "-o", "json").json
+    assert by_resource["id"] == operation and by_resource["steps"]
+
+
+def test_what_destroys_asks(cli: Cli, client: Client) -> None:
+    cli.ok("volume", "create", "data", "--size", "1")
+    asked = cli("volume", "delete", "data")
+    assert asked.code == 2
+    assert "All data on it is lost" in asked.err and "--yes" in asked.err
+    assert client.volumes.get("data").state == "available"
+
+
+def test_a_refusal_leads_to_its_explanation(cli: Cli, client: Client) -> None:
+    refused = cli("volume", "create", "huge", "--size", "9000")
+    assert (refused.code, refused.out) == (1, "")
+    first, *rest = refused.err.splitlines()
+    assert first.startswith("error: Not enough room: ")
+    assert "code insufficient_capacity, request " in rest[-1]
+    hint = next(line for line in rest if line.startswith("See why with: andromede "))
+    tree = cli.ok(*hint.removeprefix("See why with: andromede ").split()).out
+    assert tree.startswith("refused  volume.create\n")
+    assert "Nodes that were left out" in tree and "capacity.disk_gib" in tree
+
+
+def test_a_placement_is_a_tree(cli: Cli) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    tree = cli.ok("placement", "explain", "web").out
+    assert tree.startswith("admitted  instance.create\n") and "✓ fr-idf-1" in tree
+    simulated = cli.ok("placement", "simulate", "--flavor", "small", "--zone", "de-rhein-1").out
+    assert "✓ de-rhein-1" in simulated and "memory_mib=512" in simulated
+    assert cli.ok("placement", "explain", "web", "-o", "json").json["is_admitted"] is True
+
+
+def test_policies_from_a_file(commands: Path, tmp_path: Path, live: Live) -> None:
+    with live.new_client() as client:
+        cli = Cli(
+            commands / "andromede",
+            tmp_path,
+            {
+                "ANDROMEDE_URL": live.url,
+                "ANDROMEDE_TOKEN": client.scope.transport.http.headers["Authorization"].removeprefix("Bearer "),
+                "ANDROMEDE_PROJECT": str(client.project),
+            },
+        )
+        policy = tmp_path / "policy.yaml"
+        policy.write_text("atoms:\n- {id: fr, attr: zone.id, op: in, value: [fr-idf-1]}\n")
+        assert cli.ok("policy", "set", str(policy), "--dry-run", "-o", "json").json["change"] == "tighter"
+        assert client.policy.get().version == 0
+        cli.ok("policy", "set", str(policy))
+        assert client.policy.get().atoms[0].id == "fr"
+        refused = cli("volume", "create", "data", "--size", "1", "--zone", "de-rhein-1")
+        assert refused.code == 1 and "policy_unsatisfiable" in refused.err
+        decision = refused.err.partition("placement explain ")[2].split()[0]
+        assert "✗ de-rhein-1" in cli.ok("placement", "explain", decision).out
+        looser = cli("policy", "set", "-", "--reason", "a test", stdin="[]")
+        assert looser.code == 0 and "waits for a second person" in looser.err
+        proposal = cli.ok("proposal", "list", "-o", "json").json[0]
+        assert cli("proposal", "approve", proposal["id"]).code in (1, 7)
+        cli.ok("proposal", "withdraw", proposal["id"])
+        assert cli("policy", "set", str(policy), "--if-version", "77").code == 1
+        assert cli("policy", "set", "-", stdin="no: atoms").code == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (2, "instance"),
+        (2, "instance create"),
+        (2, "instance list --stat"),
+        (2, "instance create web --flavor tiny --image tiny --label nonsense"),
+        (2, "instance show .."),
+        (1, "network create lan --cidr 10.60.0.0/24"),
+        (3, "volume show nothing"),
+        (3, "operation wait 01a210bb-0000-7000-8000-000000000000"),
+        (1, "instance create web --flavor gigantic --image tiny"),
+        (2, "--profile nowhere instance list"),
+        (2, "--url http://cloud.example.org instance list"),
+    ],
+)
+def test_failures_have_codes_and_words(cli: Cli, code: int, words: str) -> None:
+    said = cli(*words.split())
+    assert (said.code, said.out) == (code, "")
+    assert said.err.strip()
+
+
+def test_more_failures(cli: Cli, tmp_path: Path, live: Live) -> None:
+    assert cli("instance", "list", ANDROMEDE_TOKEN="andromede_nobody").code == 7
+    assert "andromede login" in cli("instance", "list", ANDROMEDE_TOKEN="andromede_nobody").err
+    wrong = tmp_path / "wrong.qcow2"
+    wrong.write_bytes(b"nothing of the kind" * 100)
+    failed = cli("image", "create", "wrong", "--file", str(wrong))
+    assert failed.code == 5 and "catalog.image.refused" in failed.err
+    cli.ok("image", "delete", "wrong", "-y")
+    debugged = cli("--debug", "flavor", "list")
+    assert "GET /v1/flavors?limit=200 → 200" in debugged.err and live.token not in debugged.err
+    silent = cli("instance", "list", ANDROMEDE_URL="https://127.0.0.1:9", ANDROMEDE_TOKEN="andromede_x")
+    assert (silent.code, silent.out) == (6, "") and "does not answer" in silent.err
+
+
+def test_without_a_project_the_option_is_named(cli: Cli) -> None:
+    said = cli("network", "list", ANDROMEDE_PROJECT="")
+    assert (said.code, "--project" in said.err) == (2, True)
+    assert cli.ok("network", "list", "--project", "demo", "-o", "name", ANDROMEDE_PROJECT="").out == "lan\n"
+
+
+def test_a_wait_that_is_over_says_how_to_go_on(cli: Cli, node_b_is_down: None) -> None:
+    said = cli("instance", "create", "web", *CREATE, "--zone", "de-rhein-1", "--timeout", "0.2")
+    assert said.code == 4
+    assert "andromede operation wait " in said.err
+
+
+def test_it_speaks_french(cli: Cli) -> None:
+    for spoken in (
+        cli("instance", "show", "rien", LANG="fr_FR.UTF-8"),
+        cli("--language", "fr", "instance", "show", "rien"),
+    ):
+        assert spoken.err.startswith("erreur\N{NO-BREAK SPACE}: Introuvable")
+    assert "Les instances du projet." in cli.ok("instance", "--help", LC_ALL="fr_FR.UTF-8").out
+    assert "NOM" in cli.ok("network", "list", LANGUAGE="fr").out
+    assert "NAME" in cli.ok("--language", "en", "network", "list", LANG="fr_FR.UTF-8").out
+
+
+def test_a_reader_that_goes_away_is_no_failure(cli: Cli) -> None:
+    line = f"'{cli.program}' zone list -o json | head -n 1"
+    result = subprocess.run(["sh", "-c", line], env=cli.environment(), capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("[\n", "")

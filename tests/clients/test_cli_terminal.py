@@ -1,0 +1,201 @@
+"""The command line on a terminal, with a person before it; and what is kept of them."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from andromede_cli.commands.console import added
+from andromede_cli.terminal import harmless
+from andromede_sdk import Client
+from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
+from tests.clients.conftest import Live
+from tests.clients.proxy import proxy_to
+
+pytestmark = pytest.mark.slow
+
+CREATE = ("--flavor", "tiny", "--image", "tiny", "--network", "lan")
+CTRL_C = "\x03"
+
+
+@pytest.fixture
+def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
+    return signed_in(commands / "andromede", tmp_path, live)
+
+
+@pytest.fixture
+def stranger(commands: Path, tmp_path: Path) -> Cli:
+    """Who has no configuration yet."""
+    return Cli(commands / "andromede", tmp_path)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for each in opened:
+        each.close()
+
+
+def test_progress_is_seen_on_a_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+    terminal = on_terminal(cli, "instance", "create", "web", *CREATE)
+    terminals.append(terminal)
+    terminal.wait_for("instance.create")
+    terminal.wait_for("root-disk")
+    assert terminal.finish() == 0
+    assert b"active" in terminal.seen
+
+
+def test_a_pipe_gets_no_colours_and_no_spinner(cli: Cli) -> None:
+    said = cli.ok("instance", "create", "web", *CREATE)
+    assert said.err == ""
+    assert "\x1b" not in said.out and "\r" not in said.out
+
+
+def test_ctrl_c_leaves_the_operation_and_says_how_to_go_on(cli: Cli, live: Live, terminals: list[Terminal]) -> None:
+    live.cloud.stack.kill("agent-node-b")
+    try:
+        terminal = on_terminal(cli, "instance", "create", "web", *CREATE, "--zone", "de-rhein-1")
+        terminals.append(terminal)
+        terminal.wait_for("instance.create")
+        terminal.type(CTRL_C)
+        terminal.wait_for("goes on. Wait for it with")
+        assert terminal.finish() == 130
+    finally:
+        live.cloud.start_agent("node-b")
+    operation = terminal.seen.decode().rpartition("andromede operation wait ")[2].split()[0]
+    assert cli.ok("operation", "wait", operation, "-o", "json").json["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
+def test_a_person_is_asked(cli: Cli, client: Client, terminals: list[Terminal], answer: str, is_gone: bool) -> None:
+    cli.ok("volume", "create", "data", "--size", "1")
+    terminal = on_terminal(cli, "volume", "delete", "data")
+    terminals.append(terminal)
+    terminal.wait_for("All data on it is lost. [y/N] ")
+    terminal.type(f"{answer}\n")
+    assert terminal.finish() == (0 if is_gone else 2)
+    assert (client.volumes.list().first() is None) == is_gone
+
+
+def test_a_token_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+    terminal = on_terminal(stranger, "login", live.url)
+    terminals.append(terminal)
+    terminal.wait_for("Token: ")
+    terminal.type(f"{live.token}\n")
+    assert terminal.finish() == 0
+    assert live.token.encode() not in terminal.seen
+    assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
+
+
+def test_who_signs_in_is_remembered_and_nobody_else_can_read_it(stranger: Cli, live: Live) -> None:
+    said = stranger.ok("login", live.url, "--token", stdin=f"{live.token}\n")
+    assert live.token not in said.out + said.err
+    file = stranger.home / "config" / "andromede" / "profiles.yaml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert yaml.safe_load(file.read_text())["profiles"]["default"]["project"] == "demo"
+    assert stranger.ok("profile", "show", "-o", "json").json["has_token"] is True
+    assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
+    operator = stranger.ok("--profile", "ops", "login", live.url, "--token", stdin=live.operator)
+    assert "profile ops" in operator.err
+    assert stranger.ok("node", "list", "-o", "name").out.split() == ["node-a", "node-b"]
+    stranger.ok("profile", "use", "default")
+    assert stranger("node", "list").code == 7
+    assert stranger.ok("node", "list", ANDROMEDE_PROFILE="ops").out
+    assert stranger.ok("profile", "list", "-o", "name").out.split() == ["default", "ops"]
+    stranger.ok("logout")
+    assert live.token not in file.read_text()
+    assert stranger("network", "list").code == 7
+    stranger.ok("profile", "delete", "ops")
+    assert live.operator not in file.read_text()
+
+
+def test_a_token_is_sent_to_its_control_plane_alone(stranger: Cli, live: Live) -> None:
+    stranger.ok("login", live.url, "--token", stdin=live.token)
+    with proxy_to(live.url) as proxy:
+        assert stranger("--url", proxy.url, "--project", "demo", "network", "list").code == 7
+        assert proxy.headers("authorization") == [None]
+    wrong = stranger("login", live.url, "--token", stdin="andromede_wrong")
+    assert wrong.code == 7
+    assert stranger.ok("network", "list", "-o", "name").out == "lan\n"
+
+
+def test_a_file_that_others_can_read_or_nobody_can_is_refused(stranger: Cli, live: Live) -> None:
+    stranger.ok("login", live.url, "--token", stdin=live.token)
+    file = stranger.home / "config" / "andromede" / "profiles.yaml"
+    file.chmod(0o644)
+    assert "chmod 600" in stranger("network", "list").err
+    file.chmod(0o600)
+    for text in ("profiles: [", "[]", "profiles: {default: 7}"):
+        file.write_text(text)
+        assert stranger("network", "list").code == 2
+
+
+def test_completion_knows_commands_and_options(stranger: Cli) -> None:
+    script = stranger.ok("instance", _ANDROMEDE_COMPLETE="source_bash").out
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance re", "COMP_CWORD": "2"}
+    assert set(stranger(**words).out.split()) == {"reboot", "reset", "resize", "rebuild"}
+    words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": "andromede instance list --out", "COMP_CWORD": "3"}
+    assert stranger(**words).out.split() == ["--output"]
+
+
+@pytest.fixture
+def fake_ssh(tmp_path: Path) -> tuple[str, Path]:
+    """A PATH whose ssh only writes down how it was called."""
+    folder, log = tmp_path / "bin", tmp_path / "ssh.log"
+    folder.mkdir()
+    program = folder / "ssh"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > '{log}'\n")
+    program.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}", log
+
+
+def test_ssh_gets_address_user_and_command_without_a_shell(
+    cli: Cli, client: Client, fake_ssh: tuple[str, Path]
+) -> None:
+    path, log = fake_ssh
+    made = cli.ok("instance", "create", "web", *CREATE, "--label", "ssh-user=debian", "-o", "json").json
+    cli.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
+    address = made["addresses"][0]["ip"]
+    options = ["-o", f"HostKeyAlias=andromede-{made['id']}"]
+    assert log.read_text().splitlines() == [*options, "-l", "debian", "--", address, "echo", "$(id); rm -rf /"]
+    cli.ok("instance", "ssh", "web", "-u", "root", "-J", "gate", "-i", "key", PATH=path)
+    assert log.read_text().splitlines() == ["-J", "gate", "-i", "key", *options, "-l", "root", "--", address]
+    log.unlink()
+    for user in ("-oProxyCommand=id", "a b", "x;id"):
+        assert cli("instance", "ssh", "web", f"--user={user}", PATH=path).code == 2
+    assert cli("instance", "ssh", "web", "--network", "other", PATH=path).code == 2
+    assert not log.exists()
+
+
+def test_the_console_is_followed_until_ctrl_c(cli: Cli, live: Live, terminals: list[Terminal]) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    assert cli.ok("instance", "console", "web", "--no-follow").out == "The fake guest has booted.\n"
+    with proxy_to(live.url) as proxy:
+        proxy.faults = [(200, {}, text) for text in (b"one\n", b"one\ntwo \x1b[2J\n")]
+        terminal = on_terminal(cli, "--url", proxy.url, "instance", "console", "web")
+        terminals.append(terminal)
+        terminal.wait_for("Ctrl-C ends it.")
+        terminal.wait_for("has booted.")  # which is what the API says after the two
+        terminal.type(CTRL_C)
+        assert terminal.finish() == 0
+    text = terminal.seen.decode()
+    assert text.count("one") == text.count("two") == 1
+    assert "\x1b[2J" not in text
+
+
+def test_of_a_log_that_moves_only_what_is_new_is_written() -> None:
+    assert added("", "abc") == "abc"
+    assert added("abc", "abcdef") == "def"
+    assert added("abc", "abc") == ""
+    assert added("0123456789" * 500, ("0123456789" * 500 + "new")[-4000:]) == "new"
+    assert added("of the boot before", "a new boot") == "a new boot"
+
+
+def test_nothing_steers_the_terminal() -> None:
+    assert harmless("a\x1b[2Jb\x9b31mc\u202ed\te\nf") == "a\ufffd[2Jb\ufffd31mc\ufffdd\te\nf"

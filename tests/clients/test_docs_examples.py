@@ -1,0 +1,105 @@
+"""Every example in the guides to the clients runs, in the order of its page, as a reader would run it."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from andromede_sdk import Client
+from scripts.stack import ROOT
+from tests.clients.conftest import Live
+
+pytestmark = pytest.mark.slow
+
+GUIDES = ROOT / "docs" / "how-to"
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INSTALL = re.compile(r"^```\n(pip install .*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLE_URL = "https://cloud.example.org"
+KEY = f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n"
+POLICY = "atoms:\n- {id: fr, attr: zone.id, op: in, value: [fr-idf-1, fr-idf-2]}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, live: Live) -> Path:
+    """What a reader has before they begin."""
+    token = tmp_path / "token-file"
+    token.touch(mode=0o600)
+    token.write_text(f"{live.token}\n")
+    (tmp_path / "key.pub").write_text(KEY)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "disk.raw").write_bytes(bytes(2**20))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, line in (
+        ("ssh", 'echo "ssh $*"'),
+        ("jq", "python3 -c \"import json, sys; print(json.load(sys.stdin)['id'])\""),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    return tmp_path
+
+
+def test_the_command_line(commands: Path, folder: Path, live: Live, client: Client) -> None:
+    page = (GUIDES / "use-the-cli.md").read_text()
+    lines = [line for block in CONSOLE.findall(page) for line in block.splitlines()]
+    assert lines and all(line.startswith("$ ") for line in lines)
+    script = "\n".join(f"echo '>>>' {number}\n{line[2:]}" for number, line in enumerate(lines))
+    environment = {
+        "PATH": os.pathsep.join([str(folder / "bin"), str(commands), os.environ["PATH"]]),
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+    }
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace(EXAMPLE_URL, live.url)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    reached = lines[int(result.stdout.rpartition(">>> ")[2].split()[0])]
+    assert result.returncode == 0, f"{reached}\n{result.stderr}"
+    said = result.stdout
+    for expected in ("exit code 3", "there is web", "admitted  instance.create", "The fake guest has booted."):
+        assert expected in said
+    assert "ssh -o HostKeyAlias=andromede-" in said
+    assert client.instances.list().first() is None
+
+
+def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
+    blocks = PYTHON.findall((GUIDES / "use-the-sdk.md").read_text())
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block.replace(EXAMPLE_URL, live.url), "use-the-sdk.md", "exec"), names)
+    assert client.instances.list().first() is None
+    assert getattr(names["simulated"], "is_admitted") is True  # noqa: B009 - its type is nobody's here
+    assert getattr(names["change"], "change") == "tighter"  # noqa: B009
+
+
+@pytest.mark.parametrize("readme", ["clients/sdk/README.md", "clients/cli/README.md"])
+def test_what_a_readme_names_is_there(readme: str, commands: Path) -> None:
+    """Their examples are those of the guides in short; they are not run, but what they call exists."""
+    text = (ROOT / readme).read_text()
+    for line in re.findall(r"^andromede (\w+) (\w+)?", text, re.MULTILINE):
+        words = [word for word in line if word and not word.startswith("http")]
+        help_of = subprocess.run(
+            [commands / "andromede", *words, "--help"], capture_output=True, text=True, check=False
+        )
+        assert help_of.returncode == 0, words
+    with Client("http://127.0.0.1:1", project="demo") as client:
+        for manager, call in re.findall(r"client\.(\w+)\.(\w+)\(", text):
+            assert callable(getattr(getattr(client, manager), call))
+
+
+@pytest.mark.parametrize("page", ["use-the-cli.md", "use-the-sdk.md"])
+def test_what_is_to_be_installed_is_there(page: str) -> None:
+    lines = INSTALL.findall((GUIDES / page).read_text())
+    assert lines
+    for path in re.findall(r"\./(\S+)", "".join(lines)):
+        assert (ROOT / path / "pyproject.toml").is_file()
