@@ -42,8 +42,10 @@ openapi: setup  ## Write docs/reference/openapi.json
 docs: setup  ## Write the documents that are made from the code: states and errors
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate states errors
 
-protocol: setup  ## Make the stubs of agents/protocol/agent.proto
+protocol: setup  ## Make the stubs of agents/protocol/agent.proto, and of Terraform's plugin protocol
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto
+	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
+		clients/terraform/runtime/protocol/tfplugin6.proto
 
 requirements: setup  ## Pin the newest versions that pyproject.toml allows
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \

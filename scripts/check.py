@@ -11,7 +11,7 @@ CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.lengths"],
-    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench"],
+    "types": [str(BIN / "mypy"), "controlplane", "agents", "clients", "scripts", "bench"],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors"],
