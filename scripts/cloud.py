@@ -33,12 +33,13 @@ Say = Callable[[str], None]
 @dataclass
 class Cloud:
     """`zones` maps the names of the nodes to their zones. `agent_options` are what all agents are started with besides
-    what they need. `say` is told what takes long."""
+    what they need. `fake_port`: where the first agent with the fake adapter listens. `say` is told what takes long."""
 
     stack: Stack
     zones: Mapping[str, str]
     is_fake: bool = False
     agent_options: Sequence[str] = ()
+    fake_port: int = FAKE_PORT
     say: Say = field(default=lambda line: None)
     agents: dict[str, NodeProcess] = field(default_factory=dict)
 
@@ -124,7 +125,7 @@ class Cloud:
 
     def agent_address(self, name: str) -> str:
         if self.is_fake:
-            return f"127.0.0.1:{FAKE_PORT + list(self.zones).index(name)}"
+            return f"127.0.0.1:{self.fake_port + list(self.zones).index(name)}"
         return f"{self.lab.node(name).address}:{AGENT_PORT}"
 
     def enrol(self, name: str) -> None:

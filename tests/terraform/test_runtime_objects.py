@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts.stack import ROOT
+from scripts.terraform import CHANGES, Workspace, interrupt, output_until
 from tests.terraform.test_runtime_plans import thing
-from tests.terraform.workspace import CHANGES, Workspace, interrupt, output_until
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:

@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
-from tests.terraform.workspace import Workspace
+import pytest
+
+from scripts.terraform import Workspace
+
+pytestmark = pytest.mark.slow
 
 THING = 'resource "toy_thing" "a" {\n  name = "a"\n%s\n}\n'
 
