@@ -15,6 +15,7 @@ CHECKS = {
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors"],
+    "provider": [PYTHON, "-m", "clients.terraform.docs", "--check"],
 }
 
 
