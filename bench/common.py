@@ -36,7 +36,12 @@ def bench_cloud(name: str, *, is_fake: bool, nodes: int = 3) -> Iterator[tuple[C
         cloud.down()
 
 
-QUOTAS = {"QUOTA_INSTANCES": "100000", "QUOTA_VCPUS": "1000000", "QUOTA_MEMORY_MIB": str(10**9)}
+QUOTAS = {
+    "QUOTA_INSTANCES": "100000",
+    "QUOTA_VOLUMES": "1000",
+    "QUOTA_VCPUS": "1000000",
+    "QUOTA_MEMORY_MIB": str(10**9),
+}
 
 
 def prepare(cloud: Cloud) -> Api:
