@@ -4,6 +4,7 @@ import os
 import ssl
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from clients.terraform import resources
 from clients.terraform.api import Api
@@ -15,6 +16,7 @@ from clients.terraform.runtime.server import serve
 from clients.terraform.runtime.values import UNKNOWN, Values
 
 VERSION = "0.1.0"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class AndromedeProvider(Provider):
@@ -67,6 +69,9 @@ class AndromedeProvider(Provider):
                 report.error(f"The provider has no {name}", text, path=(name,))
         if report.has_errors:
             return
+        address = urlsplit(given["url"])
+        if address.scheme == "http" and address.hostname not in LOOPBACK:
+            report.warn("The token goes over the network in clear", "Use https.", path=("url",))
         try:
             api = Api(
                 given["url"],

@@ -63,7 +63,7 @@ def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
 
 
 def test_after_an_import_unreadable_attributes_replace_nothing(tf: Workspace) -> None:
-    text = KEY + WEB % 'ssh_keys = ["key"]'
+    text = KEY + WEB % "ssh_keys = [andromede_ssh_key.key.name]"
     tf.write(text).apply()
     tf.forget()
     tf.run("import", ADDRESS, "web")
@@ -90,7 +90,7 @@ def test_secret_user_data_is_in_no_state(tf: Workspace) -> None:
     assert "hush-hush" not in (tf.folder / "terraform.tfstate").read_text()
     assert "A version is needed" in tf.write(WEB % 'user_data_wo = "x"').refused()
     assert "Two user data" in tf.write(WEB % 'user_data_wo = "x"\nuser_data = "y"').refused()
-    tf.destroy()
+    tf.write(WEB % secret).destroy()
 
 
 def test_volumes_of_an_instance_change_in_place_and_outlive_it(tf: Workspace, api: Api) -> None:
@@ -116,13 +116,13 @@ def test_a_volume_grows_in_place_and_never_shrinks(tf: Workspace) -> None:
     refused = tf.write(DATA % "").refused()
     assert "A volume cannot shrink" in refused
     assert "main.tf line 3" in refused
-    tf.destroy()
+    tf.write(grown).destroy()
 
 
 def test_each_wrong_field_is_named_where_it_stands(tf: Workspace) -> None:
     refused = tf.write(WEB % 'networks = [\n    "missing",\n  ]').refused()
     assert "network.not_found" in refused
-    assert "main.tf line 5" in refused
+    assert "main.tf line 6" in refused
 
 
 def test_no_place_is_foreseen_in_the_plan(tf: Workspace) -> None:

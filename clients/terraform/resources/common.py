@@ -45,6 +45,8 @@ PROJECT = Attribute(
     computed=True,
     replace=True,
 )
+WHERE = Attribute(type=STRING, description="The project; the provider's when not given.", optional=True)
+SELECTOR = Attribute(type=STRING, description="A selector, such as `env=prod,tier!=web`.", optional=True)
 LABELS = Attribute(type=map_of(STRING), description="Labels, which selectors find it by.", optional=True)
 
 
@@ -104,12 +106,7 @@ class ProjectResource(Resource):
         "project": IdentityAttribute("The project; the provider's when not given.", is_required=False),
     }
     is_listed = True
-    list_schema = Schema(
-        {
-            "project": Attribute(type=STRING, description="The project; the provider's when not given.", optional=True),
-            "labels": Attribute(type=STRING, description="A selector, such as `env=prod,tier!=web`.", optional=True),
-        }
-    )
+    list_schema = Schema({"project": WHERE, "labels": SELECTOR})
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud

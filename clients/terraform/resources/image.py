@@ -92,7 +92,7 @@ class ImageResource(ProjectResource):
             return
         digest = _sha256(Path(source))
         if plan.prior is not None and plan.prior["sha256"] not in ("", None, digest):
-            plan.replace.append(("source_file",))
+            plan.replace.append(("sha256",))
         plan.planned["sha256"] = digest
 
     def after_create(self, work: Work) -> None:

@@ -138,13 +138,11 @@ class InstanceResource(ProjectResource):
             "affinity_group": refer(like.get("affinity_group"), document["affinity_group"]),
             "addresses": addresses,
         }
-        volumes = like.get("volumes")
-        if volumes not in (None, UNKNOWN):
-            found["volumes"] = refer_all(volumes, [each["volume"] for each in document["attachments"]])
-        return found
+        attached = [each["volume"] for each in document["attachments"]]
+        return found | {"volumes": refer_all(like.get("volumes"), attached) or []}
 
     def change(self, work: Work) -> None:
-        if work.changed("volumes") and work.planned["volumes"] is not None:
+        if work.changed("volumes"):
             self._change_volumes(work)
         if work.changed("flavor"):
             self._resize(work)
@@ -152,15 +150,17 @@ class InstanceResource(ProjectResource):
             self._rebuild(work)
 
     def _resize(self, work: Work) -> None:
-        """Shut down, resize, start again if it was on. What a broken-off run has done of this is not done again."""
+        """Shut down, resize, and start again if it was on, also when it keeps its size after all."""
         api, path = self.cloud.api, self.path(work.state, work.state["id"])
         was_on = api.get(path)["state"] == "active"
         if was_on:
             self.act(work, "actions", "shutdown")
-        self.act(work, "actions", "resize", body={"flavor": work.planned["flavor"]})
-        work.save({"flavor": work.planned["flavor"]})
-        if was_on:
-            self.act(work, "actions", "start")
+        try:
+            self.act(work, "actions", "resize", body={"flavor": work.planned["flavor"]})
+            work.save({"flavor": work.planned["flavor"]})
+        finally:
+            if was_on:
+                self.act(work, "actions", "start")
 
     def _rebuild(self, work: Work) -> None:
         body: Document = {"image": work.planned["image"]}

@@ -77,6 +77,7 @@ CHOSEN = {
         "attached and detached as this changes. They decide its node, so that a new instance finds them again. If it "
         "is not given, attachments are left alone, and `andromede_volume_attachment` can make them.",
         optional=True,
+        computed=True,
     ),
     "zones": ZONES,
     "affinity_group": Attribute(

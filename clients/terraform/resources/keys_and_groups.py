@@ -1,7 +1,7 @@
 """andromede_ssh_key and andromede_affinity_group: both are what they were made as."""
 
 from clients.terraform.api import Document
-from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, ProjectResource, name_attribute, one_of
+from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, ProjectResource, name_attribute, one_of
 from clients.terraform.runtime.provider import Plan
 from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
 from clients.terraform.runtime.values import Value, Values
@@ -11,6 +11,7 @@ class SshKeyResource(ProjectResource):
     name, kind, noun = "ssh_key", "ssh-keys", "ssh key"
     sent = ("name", "public_key")
     patched = ()
+    list_schema = Schema({"project": WHERE})
     schema = Schema(
         {
             "id": ID,
@@ -47,6 +48,7 @@ class AffinityGroupResource(ProjectResource):
     name, kind, noun = "affinity_group", "affinity-groups", "affinity group"
     sent = ("name", "rule", "is_strict")
     patched = ()
+    list_schema = Schema({"project": WHERE})
     schema = Schema(
         {
             "id": ID,

@@ -16,7 +16,7 @@ from clients.terraform.runtime.schema import (
     IdentityAttribute,
     Nested,
     Schema,
-    list_of,
+    set_of,
 )
 from clients.terraform.runtime.values import UNKNOWN, Value, Values, is_known
 
@@ -47,8 +47,8 @@ ATOM = {
     "level": _optional("For `holds`: the level."),
     "scope": _optional("For `holds`: the scope."),
     "min_remaining_days": _optional("For `holds`: for so many more days.", NUMBER),
-    "roles": _optional("Asked only for these reasons of holding data.", list_of(STRING)),
-    "party_roles": _optional("Asked of parties with one of these parts.", list_of(STRING)),
+    "roles": _optional("Asked only for these reasons of holding data.", set_of(STRING)),
+    "party_roles": _optional("Asked of parties with one of these parts.", set_of(STRING)),
     "only_with_technical_access": _optional("Asked of parties that can reach data.", BOOL),
     "assertion_min": _optional("How well a statement has to be attested at least."),
     "waivable": _optional("Two people may exempt from it for some hours.", BOOL),
@@ -87,6 +87,8 @@ class PolicyResource(Resource):
         with explained(self.schema.attributes):
             if plan.planned["project"] is UNKNOWN and plan.config["project"] is None and self.cloud.is_connected:
                 plan.planned["project"] = self.cloud.api.project()
+            if plan.prior is not None and isinstance(plan.planned["atoms"], dict):
+                _keep_same_values(plan.planned["atoms"], plan.prior["atoms"])
             changes = plan.prior is None or "atoms" in plan.differing()
             if changes and self.cloud.is_connected and is_known([plan.planned["project"], plan.planned["atoms"]]):
                 self._foresee(plan)
@@ -179,6 +181,15 @@ class PolicyResource(Resource):
 
     def _path(self, values: Values) -> str:
         return below(self._project(values), "policy")
+
+
+def _keep_same_values(atoms: Values, were: Values) -> None:
+    """Lists in another order mean the same."""
+    for name, atom in atoms.items():
+        was = (were.get(name) or {}).get("value")
+        to = atom["value"] if isinstance(atom, dict) else None
+        if was and isinstance(to, str) and _sorted(json.loads(to)) == _sorted(json.loads(was)):
+            atom["value"] = was
 
 
 def _body(wanted: Values) -> Document:

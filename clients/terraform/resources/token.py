@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from clients.terraform.api import Call, Document, Problem, below, soon
 from clients.terraform.cloud import Cloud, explained, is_gone
-from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, ProjectResource, name_attribute
+from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, ProjectResource, name_attribute
 from clients.terraform.runtime.provider import EphemeralResource, Private
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema
 from clients.terraform.runtime.values import Values
@@ -31,6 +31,7 @@ class TokenResource(ProjectResource):
     name, kind, noun = "token", "tokens", "token"
     sent = ("name", "role", "lifetime_days")
     patched = ()
+    list_schema = Schema({"project": WHERE})
     schema = Schema(
         {
             "id": ID,

@@ -55,6 +55,7 @@ class VolumeResource(ProjectResource):
                 description="The id or name of an instance: the volume is made on its node, so that it can be attached "
                 "there. Only read when the volume is made.",
                 optional=True,
+                computed=True,
             ),
             "classifications": CLASSIFICATIONS,
             "policy_atoms": POLICY_ATOMS,
@@ -68,6 +69,7 @@ class VolumeResource(ProjectResource):
 
     def refine(self, plan: Plan) -> None:
         self.keep_same(plan, "image", "images")
+        self.keep_same(plan, "near_instance", "instances")
         self.keep_in_zone(plan)
         if plan.prior is None or not is_known(plan.planned["size_gib"]):
             return
@@ -87,6 +89,13 @@ class VolumeResource(ProjectResource):
         found = super().values(document, like)
         del found["classifications"]  # they are more than what was asked for
         return found | {"image": refer(like.get("image"), document["image"]), "zones": zones_of(like, document)}
+
+    def _imported(self, where: Values, reference: str) -> Values:
+        """Where it is attached, it was meant to be near."""
+        found = super()._imported(where, reference)
+        with explained({}):
+            holder = self.cloud.api.get(self.path(found, found["id"]))["instance"]
+        return found | {"near_instance": holder["id"] if holder else None}
 
     def change(self, work: Work) -> None:
         if work.changed("size_gib"):
