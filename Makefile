@@ -4,7 +4,8 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup requirements protocol fmt check test test-fast mutate demo demo-down bench openapi docs clients
+.PHONY: help setup requirements protocol fmt check test test-fast mutate terraform terraform-package \
+	terraform-docs demo demo-down bench openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -27,13 +28,22 @@ test-fast: setup  ## Unit and service tests, without root
 mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
 
+terraform: setup  ## The Terraform provider with real Terraform, against fake and real nodes; needs root
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/terraform tests/cloud/test_terraform.py $(ARGS)
+
+terraform-package: setup  ## The package of the Terraform provider, in var/terraform
+	@$(VENV)/python -m clients.terraform.package $(ARGS)
+
+terraform-docs: setup  ## Write docs/reference/terraform from the provider's schemas and examples
+	@$(VENV)/python -m clients.terraform.docs
+
 demo: setup  ## A cloud of three nodes on this machine, and a first guest in it; needs root
 	@$(VENV)/python -m scripts.demo up
 
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=audit, boot, create, evidence, footprint, permits or placement; prints JSON
+bench: setup  ## Measure: NAME=audit, boot, create, evidence, footprint, permits, placement or terraform; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 openapi: setup  ## Write docs/reference/openapi.json
@@ -45,8 +55,10 @@ docs: setup  ## Write the documents that are made from the code: states and erro
 clients: setup  ## Write the parts of the clients that are made from the OpenAPI document
 	@$(VENV)/python -m scripts.clients
 
-protocol: setup  ## Make the stubs of agents/protocol/agent.proto
+protocol: setup  ## Make the stubs of agents/protocol/agent.proto, and of Terraform's plugin protocol
 	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. agents/protocol/agent.proto
+	@$(VENV)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
+		clients/terraform/runtime/protocol/tfplugin6.proto
 
 requirements: setup  ## Pin the newest versions that pyproject.toml allows
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \

@@ -38,6 +38,7 @@ def bench_cloud(name: str, *, is_fake: bool, nodes: int = 3) -> Iterator[tuple[C
 
 QUOTAS = {
     "QUOTA_INSTANCES": "100000",
+    "QUOTA_VOLUMES": "1000",
     "QUOTA_VCPUS": "1000000",
     "QUOTA_MEMORY_MIB": str(10**9),
     "QUOTA_ADDRESSES": "100000",

@@ -14,11 +14,12 @@ CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.lengths"],
-    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench", *CLIENTS],
+    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench", *CLIENTS, "clients/terraform"],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors", "authorization"],
+    "provider": [PYTHON, "-m", "clients.terraform.docs", "--check"],
 }
 
 

@@ -1,0 +1,7 @@
+data "andromede_zones" "paris" {
+  region = "fr-idf"
+}
+
+output "zones" {
+  value = data.andromede_zones.paris.ids
+}

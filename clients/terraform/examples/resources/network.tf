@@ -1,0 +1,6 @@
+resource "andromede_network" "lan" {
+  name        = "lan"
+  cidr        = "10.10.0.0/24"
+  dns_servers = ["9.9.9.9"]
+  labels      = { env = "prod" }
+}

@@ -1,0 +1,39 @@
+"""The resources, data sources and actions of the provider: what is in these lists is there."""
+
+from clients.terraform.cloud import Cloud
+from clients.terraform.resources import data_sources
+from clients.terraform.resources.actions import InstanceReboot
+from clients.terraform.resources.image import ImageResource
+from clients.terraform.resources.instance import InstanceResource
+from clients.terraform.resources.keys_and_groups import AffinityGroupResource, SshKeyResource
+from clients.terraform.resources.network import NetworkResource
+from clients.terraform.resources.policy import PolicyResource
+from clients.terraform.resources.token import EphemeralToken, TokenResource
+from clients.terraform.resources.volume import VolumeAttachmentResource, VolumeResource
+from clients.terraform.runtime.provider import Action, DataSource, EphemeralResource, Resource
+
+
+def resources(cloud: Cloud) -> list[Resource]:
+    return [
+        AffinityGroupResource(cloud),
+        ImageResource(cloud),
+        InstanceResource(cloud),
+        NetworkResource(cloud),
+        PolicyResource(cloud),
+        SshKeyResource(cloud),
+        TokenResource(cloud),
+        VolumeResource(cloud),
+        VolumeAttachmentResource(cloud),
+    ]
+
+
+def all_data_sources(cloud: Cloud) -> list[DataSource]:
+    return [make(cloud) for make in data_sources.ALL]
+
+
+def actions(cloud: Cloud) -> list[Action]:
+    return [InstanceReboot(cloud)]
+
+
+def ephemeral_resources(cloud: Cloud) -> list[EphemeralResource]:
+    return [EphemeralToken(cloud)]

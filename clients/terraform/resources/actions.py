@@ -1,0 +1,40 @@
+"""Actions: what is done to an instance without changing what it is."""
+
+import secrets
+from collections.abc import Iterator
+
+from clients.terraform.api import Call, below, soon
+from clients.terraform.cloud import Cloud, explained
+from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.provider import Action
+from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
+from clients.terraform.runtime.values import Values
+
+
+class InstanceReboot(Action):
+    name = "instance_reboot"
+    schema = Schema(
+        {
+            "project": Attribute(type=STRING, description="The project; the provider's when not given.", optional=True),
+            "instance": Attribute(type=STRING, description="The id or name of the instance.", required=True),
+            "is_hard": Attribute(
+                type=BOOL, description="Reset it, without asking its system to shut down.", default=False
+            ),
+        },
+        "Reboots an instance: `terraform apply -invoke=action.andromede_instance_reboot.NAME`, or as a trigger.",
+    )
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def invoke(self, config: Values, report: Report) -> Iterator[str]:
+        api = self.cloud.api
+        with explained(self.schema.attributes):
+            project, instance = config["project"] or api.project(), config["instance"]
+            verb = "reset" if config["is_hard"] else "reboot"
+            path = below(project, "instances", instance, "actions", verb)
+            operation = api.call(Call("POST", path, soon(), body={}, key=secrets.token_hex(16))).document["operation"]
+            yield f"{instance}: {operation['kind']} is asked for, operation {operation['id']}"
+            ended = api.ended(project, operation, deadline=soon() + 300)
+            for step in ended["steps"]:
+                yield f"{instance}: {step['name']} {step['state']}"

@@ -1,0 +1,201 @@
+"""andromede_zones, _flavors, _images, _capacity and _placement_simulation."""
+
+import json
+from collections.abc import Callable
+
+from clients.terraform.api import Call, Document, below, soon
+from clients.terraform.cloud import Cloud, explained
+from clients.terraform.resources.common import POLICY_ATOMS
+from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.provider import DataSource
+from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, Type, list_of, set_of
+from clients.terraform.runtime.values import Values
+
+PROJECT = Attribute(type=STRING, description="The project; the provider's when not given.", optional=True)
+
+
+def _found(text: str, of: Type = STRING) -> Attribute:
+    return Attribute(type=of, description=text, computed=True)
+
+
+def _asked(text: str, of: Type = STRING) -> Attribute:
+    return Attribute(type=of, description=text, optional=True)
+
+
+def _several(text: str, **attributes: Attribute) -> Attribute:
+    return Attribute(type=Nested("list", attributes), description=text, computed=True)
+
+
+def _picked(document: Document, like: Attribute) -> Values:
+    assert isinstance(like.type, Nested)
+    return {name: document.get(name) for name in like.type.attributes}
+
+
+class CloudData(DataSource):
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def read(self, config: Values, report: Report) -> Values:
+        with explained(self.schema.attributes):
+            return self.fetch(config)
+
+    def fetch(self, config: Values) -> Values:
+        raise NotImplementedError
+
+    def project(self, config: Values) -> str:
+        return str(config["project"] or self.cloud.api.project())
+
+
+class Zones(CloudData):
+    name = "zones"
+    ZONES = _several(
+        "The zones.",
+        id=_found("The id."),
+        region=_found("The region."),
+        status=_found("`open`, `draining` or `closed`."),
+    )
+    schema = Schema(
+        {
+            "region": _asked("Only those of this region."),
+            "admissible_for": _asked("Only those that the policies of this project admit."),
+            "ids": _found("Their ids.", list_of(STRING)),
+            "zones": ZONES,
+        },
+        "The zones of the cloud.",
+    )
+
+    def fetch(self, config: Values) -> Values:
+        query = {name: config[name] for name in ("region", "admissible_for") if config[name]}
+        found = [_picked(zone, self.ZONES) for zone in self.cloud.api.items("zones", **query)]
+        return {"zones": found, "ids": [zone["id"] for zone in found]}
+
+
+class Flavors(CloudData):
+    name = "flavors"
+    FLAVORS = _several(
+        "The flavors, the smallest first.",
+        id=_found("The id."),
+        vcpus=_found("Virtual processors.", NUMBER),
+        memory_mib=_found("Memory in MiB.", NUMBER),
+        disk_gib=_found("The disk in GiB.", NUMBER),
+    )
+    schema = Schema(
+        {
+            "min_vcpus": _asked("Only those with at least so many virtual processors.", NUMBER),
+            "min_memory_mib": _asked("Only those with at least so much memory.", NUMBER),
+            "min_disk_gib": _asked("Only those with at least such a disk.", NUMBER),
+            "ids": _found("Their ids, the smallest first.", list_of(STRING)),
+            "flavors": FLAVORS,
+        },
+        "The flavors of instances.",
+    )
+
+    def fetch(self, config: Values) -> Values:
+        found = [_picked(flavor, self.FLAVORS) for flavor in self.cloud.api.items("flavors")]
+        sizes = ("vcpus", "memory_mib", "disk_gib")
+        found = [each for each in found if all(each[size] >= (config[f"min_{size}"] or 0) for size in sizes)]
+        found.sort(key=lambda each: (each["memory_mib"], each["vcpus"], each["disk_gib"]))
+        return {"flavors": found, "ids": [each["id"] for each in found]}
+
+
+class Images(CloudData):
+    name = "images"
+    IMAGES = _several(
+        "The images that can be used, the newest first.",
+        id=_found("The id."),
+        name=_found("The name."),
+        is_public=_found("It is there for all projects.", BOOL),
+        format=_found("`qcow2` or `raw`."),
+        firmware=_found("`bios` or `uefi`."),
+        sha256=_found("The SHA-256 of its file."),
+        min_memory_mib=_found("The memory that a guest needs at least.", NUMBER),
+        min_disk_gib=_found("The disk that a guest needs at least.", NUMBER),
+        created_at=_found("When it was made (RFC 3339)."),
+    )
+    schema = Schema(
+        {
+            "project": PROJECT,
+            "name": _asked("The one of this name."),
+            "labels": _asked("A selector, such as `os=debian`."),
+            "ids": _found("Their ids, the newest first.", list_of(STRING)),
+            "images": IMAGES,
+        },
+        "The images of a project, and those for everybody.",
+    )
+
+    def fetch(self, config: Values) -> Values:
+        query = {name: config[name] for name in ("name", "labels") if config[name]}
+        path = below(self.project(config), "images")
+        found = self.cloud.api.items(path, state="available", sort="-created_at", **query)
+        images = [_picked(image, self.IMAGES) for image in found]
+        return {"images": images, "ids": [image["id"] for image in images]}
+
+
+class CapacityData(CloudData):
+    name = "capacity"
+    schema = Schema(
+        {
+            "zone": Attribute(type=STRING, description="The zone.", required=True),
+            "flavor": Attribute(type=STRING, description="The flavor.", required=True),
+            "fits": _found("So many more could be placed there now.", NUMBER),
+            "largest": Attribute(
+                type=Nested(
+                    "single",
+                    {
+                        "vcpus": _found("Virtual processors.", NUMBER),
+                        "memory_mib": _found("Memory in MiB.", NUMBER),
+                        "disk_gib": _found("The disk in GiB.", NUMBER),
+                    },
+                ),
+                description="The most that one instance could get there; null: nothing.",
+                computed=True,
+            ),
+        },
+        "How much there is room for in a zone, now.",
+    )
+
+    def fetch(self, config: Values) -> Values:
+        found = self.cloud.api.get(f"zones/{config['zone']}/capacity", flavor=config["flavor"])
+        return {"fits": found["fits"], "largest": found["largest"]}
+
+
+class PlacementSimulation(CloudData):
+    name = "placement_simulation"
+    schema = Schema(
+        {
+            "project": PROJECT,
+            "operation": Attribute(
+                type=STRING,
+                description="What would be done, such as `instance.create` or `volume.create`.",
+                default="instance.create",
+            ),
+            "vcpus": _asked("Virtual processors.", NUMBER),
+            "memory_mib": _asked("Memory in MiB.", NUMBER),
+            "disk_gib": _asked("Disk in GiB.", NUMBER),
+            "zones": _asked("Only in these zones.", set_of(STRING)),
+            "classifications": _asked("With data of these classifications.", set_of(STRING)),
+            "policy_atoms": Attribute(
+                type=STRING,
+                description="Clauses on top of the policies in force, as a JSON list.",
+                optional=True,
+                checks=POLICY_ATOMS.checks,
+            ),
+            "is_admitted": _found("There would be a place.", BOOL),
+            "admitted_zones": _found("The zones that the policies admit and that have room.", list_of(STRING)),
+            "explanation": _found("Why, in sentences.", list_of(STRING)),
+            "valid_until": _found("When an answer about facts may change (RFC 3339)."),
+        },
+        "What placement would decide now. Nothing is written, and nothing is kept free.",
+    )
+    _SENT = ("operation", "vcpus", "memory_mib", "disk_gib", "zones", "classifications")
+
+    def fetch(self, config: Values) -> Values:
+        body = {name: config[name] for name in self._SENT if config[name] is not None}
+        body["project"] = self.project(config)
+        if config["policy_atoms"]:
+            body["policy_atoms"] = json.loads(config["policy_atoms"])
+        answer = self.cloud.api.call(Call("POST", "placement/simulations", soon(), body=body)).document
+        return {name: answer[name] for name in ("is_admitted", "admitted_zones", "explanation", "valid_until")}
+
+
+ALL: tuple[Callable[[Cloud], CloudData], ...] = (Zones, Flavors, Images, CapacityData, PlacementSimulation)

@@ -1,0 +1,193 @@
+"""andromede_instance."""
+
+import json
+import secrets
+from collections.abc import Sequence
+
+from clients.terraform.api import Call, Document, Problem, below, soon
+from clients.terraform.resources.common import ProjectResource, refer, refer_all, zones_of
+from clients.terraform.resources.instance_schema import SCHEMA
+from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.durations import Timeouts
+from clients.terraform.runtime.provider import Plan, Work
+from clients.terraform.runtime.values import UNKNOWN, Values, is_known
+
+# Whatever changes of these, a first boot has to read it.
+FIRST_BOOT = ("image", "ssh_keys", "user_data", "user_data_wo_version")
+OF_FLAVOR = ("vcpus", "memory_mib", "disk_gib")
+
+
+class InstanceResource(ProjectResource):
+    name, kind, noun = "instance", "instances", "instance"
+    sent = (
+        *("name", "flavor", "image", "networks", "ssh_keys", "volumes", "user_data", "zones", "affinity_group"),
+        *("classifications", "labels"),
+    )
+    unreadable = ("ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms")
+    timeouts = Timeouts(create=1200, update=1200, delete=1200)
+    schema = SCHEMA
+
+    def validate(self, config: Values, report: Report) -> None:
+        if config["user_data"] is not None and config["user_data_wo"] is not None:
+            report.error("Two user data", "Give user_data or user_data_wo, not both.", path=("user_data_wo",))
+        if config["user_data_wo"] is not None and config["user_data_wo_version"] is None:
+            text = "Without a version nobody can see that user_data_wo has changed: user_data_wo_version = 1."
+            report.error("A version is needed", text, path=("user_data_wo",))
+
+    # Planning.
+
+    def refine(self, plan: Plan) -> None:
+        if plan.prior is None:
+            self._weigh(plan)
+            return
+        self._keep_same_image(plan)
+        for attribute, kind in (
+            *(("networks", "networks"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
+            ("affinity_group", "affinity-groups"),
+        ):
+            self.keep_same(plan, attribute, kind)
+        self.keep_in_zone(plan)
+        self._refine_first_boot(plan)
+        if "flavor" in plan.differing():
+            self._refine_flavor(plan)
+
+    def _keep_same_image(self, plan: Plan) -> None:
+        """Against the very image that it was made from, whose name another one may have now."""
+        assert plan.prior is not None
+        to = plan.planned["image"]
+        if "image" not in plan.differing() or not is_known(to) or not self.cloud.is_connected:
+            return
+        if self.cloud.ids(self.project_of(plan.prior), "images", [to]) == [plan.prior["image_id"]]:
+            plan.keep("image")
+
+    def _refine_first_boot(self, plan: Plan) -> None:
+        changed = [name for name in FIRST_BOOT if plan.replaces(name)]
+        if not changed:
+            return
+        if not plan.planned["rebuild_on_image_change"]:
+            text = "The new one has another id, other addresses and an empty disk. With rebuild_on_image_change = true "
+            text += "the instance is rebuilt instead: id and addresses stay, its disk is made anew."
+            plan.report.warn(f"{' and '.join(changed)}: a new instance", text, path=(changed[0],))
+            return
+        for name in changed:
+            plan.update_in_place(name)
+        if "image" in changed:
+            plan.planned["image_id"] = UNKNOWN
+        text = "All that is on its disk is erased. Volumes, addresses and the id stay."
+        plan.report.warn(f"{' and '.join(changed)}: the instance is rebuilt", text, path=(changed[0],))
+
+    def _refine_flavor(self, plan: Plan) -> None:
+        assert plan.prior is not None
+        was, to = plan.prior["flavor"], plan.planned["flavor"]
+        for name in OF_FLAVOR:
+            plan.planned[name] = UNKNOWN
+        if plan.replace or plan.prior["state"] == "stopped":
+            return
+        text = f"From {'one' if to is UNKNOWN else was} to {'another' if to is UNKNOWN else to} the instance is shut "
+        text += "down, and started again: it is away for a minute or so."
+        if plan.planned["allow_stop_for_update"] is True:
+            plan.report.warn("Another flavor stops the instance", text, path=("flavor",))
+        else:
+            text += " Say allow_stop_for_update = true if it may be."
+            plan.report.error("Another flavor stops the instance", text, path=("flavor",))
+
+    def _weigh(self, plan: Plan) -> None:
+        """Ask whether there would be a place, as things stand; only a warning, since things may change until then."""
+        planned = plan.planned
+        body = {name: planned[name] for name in ("flavor", "image", "zones", "classifications") if planned[name]}
+        if not self.cloud.is_connected or not is_known(body) or not is_known(planned["name"]):
+            return
+        path = below(self.project_of(planned), self.kind)
+        call = Call("POST", path, soon(), body={"name": planned["name"], **body}, query={"dry_run": "true"})
+        try:
+            answer = self.cloud.api.call(call).document
+        except Problem:
+            return  # what is named may be made in the same run
+        if not answer.get("is_admitted", True):
+            plan.report.warn("As things stand, there is no place for it", "\n".join(answer["explanation"]))
+
+    # Doing.
+
+    def body(self, work: Work) -> Document:
+        body = super().body(work)
+        if work.config.get("user_data_wo") is not None:
+            body["user_data"] = work.config["user_data_wo"]
+        if atoms := work.planned["policy_atoms"]:
+            body["policy_atoms"] = json.loads(atoms)
+        return body
+
+    def values(self, document: Document, like: Values) -> Values:
+        found = super().values(document, like)
+        del found["classifications"]  # they are more than what was asked for
+        named = [address["network"] for address in document["addresses"]]
+        networks = refer_all(like.get("networks"), named)
+        addresses = [
+            {
+                "network_id": each["network"]["id"],
+                "network": each["network"]["name"],
+                "ip": each["ip"],
+                "mac": each["mac"],
+            }
+            for each in _in_order(networks or [], document["addresses"])
+        ]
+        found |= {
+            "image": refer(like.get("image"), document["image"]) if like.get("image") else document["image"]["name"],
+            "image_id": document["image"]["id"],
+            "zones": zones_of(like, document),
+            "networks": networks,
+            "affinity_group": refer(like.get("affinity_group"), document["affinity_group"]),
+            "addresses": addresses,
+        }
+        attached = [each["volume"] for each in document["attachments"]]
+        return found | {"volumes": refer_all(like.get("volumes"), attached) or []}
+
+    def change(self, work: Work) -> None:
+        if work.changed("volumes"):
+            self._change_volumes(work)
+        if work.changed("flavor"):
+            self._resize(work)
+        if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
+            self._rebuild(work)
+
+    def _resize(self, work: Work) -> None:
+        """Shut down, resize, and start again if it was on, also when it keeps its size after all."""
+        api, path = self.cloud.api, self.path(work.state, work.state["id"])
+        was_on = api.get(path)["state"] == "active"
+        if was_on:
+            self.act(work, "actions", "shutdown")
+        try:
+            self.act(work, "actions", "resize", body={"flavor": work.planned["flavor"]})
+            work.save({"flavor": work.planned["flavor"]})
+        finally:
+            if was_on:
+                self.act(work, "actions", "start")
+
+    def _rebuild(self, work: Work) -> None:
+        body: Document = {"image": work.planned["image"]}
+        if work.changed("ssh_keys"):
+            body["ssh_keys"] = work.planned["ssh_keys"] or []
+        if work.changed("user_data", "user_data_wo_version"):
+            body["user_data"] = work.config.get("user_data_wo") or work.planned["user_data"] or ""
+        self.act(work, "actions", "rebuild", body=body)
+        work.save({name: work.planned[name] for name in FIRST_BOOT})
+
+    def _change_volumes(self, work: Work) -> None:
+        api, project, path = self.cloud.api, self.project_of(work.state), self.path(work.state, work.state["id"])
+        has = {each["volume"]["id"]: each["id"] for each in api.get(path)["attachments"]}
+        wanted: Sequence[str] = work.planned["volumes"]
+        ids = dict(zip(self.cloud.ids(project, "volumes", list(wanted)), wanted, strict=True))
+        for volume in has.keys() - ids.keys():
+            answer = api.call(Call("DELETE", f"{path}/attachments/{has[volume]}", work.deadline))
+            self.wait(project, answer.document, work)
+        for volume in ids.keys() - has.keys():
+            body = {"volume": ids[volume]}
+            call = Call("POST", f"{path}/attachments", work.deadline, body=body, key=secrets.token_hex(16))
+            self.wait(project, api.call(call).document, work)
+
+
+def _in_order(networks: list[str], addresses: list[Document]) -> list[Document]:
+    def place(address: Document) -> int:
+        names = (address["network"]["id"], address["network"]["name"])
+        return next((number for number, text in enumerate(networks) if text in names), len(networks))
+
+    return sorted(addresses, key=place)

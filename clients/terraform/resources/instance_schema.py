@@ -1,0 +1,110 @@
+"""The attributes of andromede_instance."""
+
+from clients.terraform.resources.common import (
+    CLASSIFICATIONS,
+    CREATED_AT,
+    ID,
+    LABELS,
+    POLICY_ATOMS,
+    PROJECT,
+    ZONES,
+    name_attribute,
+)
+from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, list_of, set_of
+
+ANEW = "A change makes a new instance, or rebuilds it with `rebuild_on_image_change`; either erases its disk."
+ADDRESS = {
+    "network_id": Attribute(type=STRING, description="The id of the network.", computed=True),
+    "network": Attribute(type=STRING, description="Its name.", computed=True),
+    "ip": Attribute(type=STRING, description="The address there.", computed=True),
+    "mac": Attribute(type=STRING, description="The hardware address there.", computed=True),
+}
+CHOSEN = {
+    "id": ID,
+    "project": PROJECT,
+    "name": name_attribute(),
+    "flavor": Attribute(
+        type=STRING,
+        description="The id of the flavor. A change stops the instance, gives it the other flavor and starts it again, "
+        "if `allow_stop_for_update` lets it. Its disk never shrinks.",
+        required=True,
+    ),
+    "allow_stop_for_update": Attribute(
+        type=BOOL, description="Changes may stop the instance for a while.", default=False
+    ),
+    "image": Attribute(
+        type=STRING, description=f"The id or name of the image that it boots from. {ANEW}", required=True, replace=True
+    ),
+    "rebuild_on_image_change": Attribute(
+        type=BOOL,
+        description="Another image, other keys or other user data rebuild the instance: its disk is made anew, its id, "
+        "addresses and volumes stay. Otherwise they make a new instance.",
+        default=False,
+    ),
+    "networks": Attribute(
+        type=list_of(STRING),
+        description="The ids or names of the networks that it is on. A change makes a new instance.",
+        optional=True,
+        replace=True,
+    ),
+    "ssh_keys": Attribute(
+        type=set_of(STRING),
+        description=f"The ids or names of the ssh keys that its first boot installs. Cannot be read back. {ANEW}",
+        optional=True,
+        replace=True,
+    ),
+    "user_data": Attribute(
+        type=STRING,
+        description="What cloud-init reads at the first boot, at most 64 KiB. Stands in the state; `user_data_wo` does "
+        f"not. Cannot be read back. {ANEW}",
+        optional=True,
+        sensitive=True,
+        replace=True,
+    ),
+    "user_data_wo": Attribute(
+        type=STRING,
+        description="The same, kept out of plans and states. Only `user_data_wo_version` says that it has changed.",
+        optional=True,
+        sensitive=True,
+        write_only=True,
+    ),
+    "user_data_wo_version": Attribute(
+        type=NUMBER, description=f"Raise it when `user_data_wo` has changed. {ANEW}", optional=True, replace=True
+    ),
+    "volumes": Attribute(
+        type=set_of(STRING),
+        description="The ids or names of the volumes that it has: all of them, attached before its first boot, and "
+        "attached and detached as this changes. They decide its node, so that a new instance finds them again. If it "
+        "is not given, attachments are left alone, and `andromede_volume_attachment` can make them.",
+        optional=True,
+        computed=True,
+    ),
+    "zones": ZONES,
+    "affinity_group": Attribute(
+        type=STRING,
+        description="The id or name of its affinity group. A change makes a new instance.",
+        optional=True,
+        replace=True,
+    ),
+    "classifications": CLASSIFICATIONS,
+    "policy_atoms": POLICY_ATOMS,
+    "labels": LABELS,
+}
+COMPUTED = {
+    "state": Attribute(type=STRING, description="What is meant to be: `active`, `stopped` …", computed=True),
+    "power_state": Attribute(type=STRING, description="What its node said last.", computed=True, volatile=True),
+    "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
+    "image_id": Attribute(type=STRING, description="The id of its image.", computed=True),
+    "vcpus": Attribute(type=NUMBER, description="Of its flavor.", computed=True),
+    "memory_mib": Attribute(type=NUMBER, description="Of its flavor.", computed=True),
+    "disk_gib": Attribute(type=NUMBER, description="The size of its disk.", computed=True),
+    "addresses": Attribute(
+        type=Nested("list", ADDRESS), description="Its addresses, in the order of `networks`.", computed=True
+    ),
+    "created_at": CREATED_AT,
+}
+SCHEMA = Schema(
+    CHOSEN | COMPUTED,
+    "A virtual machine. Names, labels, the flavor and volumes change in place; what makes a new one is said at each "
+    "attribute, and in the plan.",
+)

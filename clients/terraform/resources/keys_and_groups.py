@@ -1,0 +1,74 @@
+"""andromede_ssh_key and andromede_affinity_group: both are what they were made as."""
+
+from clients.terraform.api import Document
+from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, ProjectResource, name_attribute, one_of
+from clients.terraform.runtime.provider import Plan
+from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
+from clients.terraform.runtime.values import Value, Values
+
+
+class SshKeyResource(ProjectResource):
+    name, kind, noun = "ssh_key", "ssh-keys", "ssh key"
+    sent = ("name", "public_key")
+    patched = ()
+    list_schema = Schema({"project": WHERE})
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "name": name_attribute(is_fixed=True),
+            "public_key": Attribute(
+                type=STRING,
+                description="The public key, as it stands in a `.pub` file. A change makes a new key.",
+                required=True,
+                replace=True,
+            ),
+            "fingerprint": Attribute(type=STRING, description="Its SHA-256 fingerprint.", computed=True),
+            "created_at": CREATED_AT,
+        },
+        "A public key that instances can be given. Instances that have it keep it when it is deleted.",
+    )
+
+    def refine(self, plan: Plan) -> None:
+        if plan.prior is not None and _is_same(plan.planned["public_key"], plan.prior["public_key"]):
+            plan.keep("public_key")
+
+    def values(self, document: Document, like: Values) -> Values:
+        given = like.get("public_key")
+        kept = {"public_key": given} if _is_same(given, document["public_key"]) else {}
+        return super().values(document, like) | kept
+
+
+def _is_same(one: Value, other: Value) -> bool:
+    """White space and the comment say nothing; the API keeps neither."""
+    return isinstance(one, str) and isinstance(other, str) and one.split()[:2] == other.split()[:2]
+
+
+class AffinityGroupResource(ProjectResource):
+    name, kind, noun = "affinity_group", "affinity-groups", "affinity group"
+    sent = ("name", "rule", "is_strict")
+    patched = ()
+    list_schema = Schema({"project": WHERE})
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "name": name_attribute(is_fixed=True),
+            "rule": Attribute(
+                type=STRING,
+                description="`affinity`: its instances are on one node. `anti-affinity`: no two of them are. "
+                "A change makes a new group.",
+                required=True,
+                replace=True,
+                checks=(one_of("affinity", "anti-affinity"),),
+            ),
+            "is_strict": Attribute(
+                type=BOOL,
+                description="false: a wish, not a condition. A change makes a new group.",
+                default=True,
+                replace=True,
+            ),
+            "created_at": CREATED_AT,
+        },
+        "Which instances are to be on one node, or are not. It can be deleted once no instance is in it.",
+    )

@@ -1,0 +1,171 @@
+"""andromede_volume and andromede_volume_attachment."""
+
+import json
+
+from clients.terraform.api import Document, below
+from clients.terraform.cloud import explained
+from clients.terraform.resources.common import (
+    CLASSIFICATIONS,
+    CREATED_AT,
+    ID,
+    LABELS,
+    POLICY_ATOMS,
+    PROJECT,
+    ZONES,
+    ProjectResource,
+    name_attribute,
+    refer,
+    zones_of,
+)
+from clients.terraform.runtime.diagnostics import Failure
+from clients.terraform.runtime.durations import Timeouts
+from clients.terraform.runtime.provider import Plan, Work
+from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, IdentityAttribute, Schema
+from clients.terraform.runtime.values import Values, is_known
+
+
+class VolumeResource(ProjectResource):
+    name, kind, noun = "volume", "volumes", "volume"
+    sent = ("name", "size_gib", "volume_type", "image", "zones", "near_instance", "classifications", "labels")
+    unreadable = ("near_instance", "classifications", "policy_atoms")
+    timeouts = Timeouts(create=1800, update=1800, delete=1800)
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "name": name_attribute(),
+            "size_gib": Attribute(
+                type=NUMBER,
+                description="Its size in GiB. It grows in place, and never shrinks.",
+                required=True,
+                checks=(lambda size: None if size >= 1 and size == int(size) else "It is a whole number above 0.",),
+            ),
+            "volume_type": Attribute(
+                type=STRING, description="The volume type. A change makes a new volume.", default="local", replace=True
+            ),
+            "image": Attribute(
+                type=STRING,
+                description="The id or name of the image that it begins with. A change makes a new volume.",
+                optional=True,
+                replace=True,
+            ),
+            "zones": ZONES,
+            "near_instance": Attribute(
+                type=STRING,
+                description="The id or name of an instance: the volume is made on its node, so that it can be attached "
+                "there. Only read when the volume is made.",
+                optional=True,
+                computed=True,
+            ),
+            "classifications": CLASSIFICATIONS,
+            "policy_atoms": POLICY_ATOMS,
+            "labels": LABELS,
+            "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
+            "created_at": CREATED_AT,
+        },
+        "A disk that outlives instances. A volume of the type `local` lies on one node, and can be attached "
+        "to instances of that node: make it with `near_instance`, or name it in the `volumes` of an instance.",
+    )
+
+    def refine(self, plan: Plan) -> None:
+        self.keep_same(plan, "image", "images")
+        self.keep_same(plan, "near_instance", "instances")
+        self.keep_in_zone(plan)
+        if plan.prior is None or not is_known(plan.planned["size_gib"]):
+            return
+        was, to = plan.prior["size_gib"], plan.planned["size_gib"]
+        if to < was:
+            plan.report.error(
+                "A volume cannot shrink",
+                f"It has {was} GiB; the configuration says {to}. Make a smaller one beside it, and copy the data.",
+                path=("size_gib",),
+            )
+
+    def body(self, work: Work) -> Document:
+        atoms = work.planned["policy_atoms"]
+        return super().body(work) | ({"policy_atoms": json.loads(atoms)} if atoms else {})
+
+    def values(self, document: Document, like: Values) -> Values:
+        found = super().values(document, like)
+        del found["classifications"]  # they are more than what was asked for
+        return found | {"image": refer(like.get("image"), document["image"]), "zones": zones_of(like, document)}
+
+    def _imported(self, where: Values, reference: str) -> Values:
+        """Where it is attached, it was meant to be near."""
+        found = super()._imported(where, reference)
+        with explained({}):
+            holder = self.cloud.api.get(self.path(found, found["id"]))["instance"]
+        return found | {"near_instance": holder["id"] if holder else None}
+
+    def change(self, work: Work) -> None:
+        if work.changed("size_gib"):
+            self.act(work, "actions", "grow", body={"size_gib": work.planned["size_gib"]})
+
+
+class VolumeAttachmentResource(ProjectResource):
+    name, kind, noun = "volume_attachment", "attachments", "attachment"
+    sent = ("volume", "is_read_only")
+    patched = ()
+    timeouts = Timeouts(create=600, delete=600)
+    is_listed = False
+    identity = {
+        "id": IdentityAttribute("The id."),
+        "instance": IdentityAttribute("The id of the instance."),
+        "project": IdentityAttribute("The project; the provider's when not given.", is_required=False),
+    }
+    schema = Schema(
+        {
+            "id": ID,
+            "project": PROJECT,
+            "instance": Attribute(
+                type=STRING,
+                description="The id or name of the instance. A change makes a new attachment.",
+                required=True,
+                replace=True,
+            ),
+            "volume": Attribute(
+                type=STRING,
+                description="The id or name of the volume. A change makes a new attachment.",
+                required=True,
+                replace=True,
+            ),
+            "is_read_only": Attribute(
+                type=BOOL,
+                description="The guest cannot write to it. A change makes a new attachment.",
+                default=False,
+                replace=True,
+            ),
+            "size_gib": Attribute(type=NUMBER, description="The size of the volume.", computed=True),
+            "created_at": CREATED_AT,
+        },
+        "A volume in an instance, also while it runs. Do not use it for an instance that has `volumes`.",
+    )
+
+    def path(self, values: Values, *more: str) -> str:
+        return below(self.project_of(values), "instances", values["instance"], "attachments", *more)
+
+    def refine(self, plan: Plan) -> None:
+        self.keep_same(plan, "instance", "instances")
+        self.keep_same(plan, "volume", "volumes")
+
+    def values(self, document: Document, like: Values) -> Values:
+        return super().values(document, like) | {"volume": refer(like.get("volume"), document["volume"])}
+
+    def import_by_id(self, text: str) -> Values:
+        """`instance/attachment` or `instance/volume`, after the project if it is not the provider's."""
+        *project, instance, reference = text.split("/")
+        if len(project) > 1 or not instance:
+            raise Failure("This names no attachment", "Write instance/volume or project/instance/volume.")
+        return self._imported({"project": project[0] if project else None, "instance": instance}, reference)
+
+    def import_by_identity(self, identity: Values) -> Values:
+        return self._imported(dict(identity), identity["id"])
+
+    def _imported(self, where: Values, reference: str) -> Values:
+        with explained({}):
+            project = self.project_of(where)
+            instance = self.cloud.api.get(below(project, "instances", where["instance"]))
+            for document in instance["attachments"]:
+                if reference in (document["id"], document["volume"]["id"], document["volume"]["name"]):
+                    return {"project": project, "instance": instance["id"], **self.values(document, {})}
+        raise Failure(f"The instance {where['instance']} has no volume {reference}")

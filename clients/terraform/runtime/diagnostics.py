@@ -1,0 +1,76 @@
+"""Errors and warnings, and the attribute that each is about."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from clients.terraform.runtime.protocol import tfplugin6_pb2 as pb
+
+
+class Key(str):
+    """A key of a map in a path, where a plain string is the name of an attribute."""
+
+
+# An attribute's name, an index of a list, or a key of a map. Members of sets have no address: the path ends at the set.
+Step = str | int
+Path = Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Remark:
+    summary: str
+    detail: str = ""
+    path: tuple[Step, ...] = ()
+    is_warning: bool = False
+
+
+class Failure(Exception):
+    """What a provider raises: the user sees the remarks, and no traceback."""
+
+    def __init__(self, summary: str, detail: str = "", *, path: Path = (), more: Iterable[Remark] = ()) -> None:
+        super().__init__(summary)
+        self.remarks = (Remark(summary, detail, tuple(path)), *more)
+
+    @classmethod
+    def of(cls, remarks: Sequence[Remark]) -> "Failure":
+        first = remarks[0]
+        return cls(first.summary, first.detail, path=first.path, more=remarks[1:])
+
+
+@dataclass
+class Report:
+    """Collects remarks during one call."""
+
+    remarks: list[Remark] = field(default_factory=list)
+
+    def error(self, summary: str, detail: str = "", *, path: Path = ()) -> None:
+        self.remarks.append(Remark(summary, detail, tuple(path)))
+
+    def warn(self, summary: str, detail: str = "", *, path: Path = ()) -> None:
+        self.remarks.append(Remark(summary, detail, tuple(path), is_warning=True))
+
+    @property
+    def has_errors(self) -> bool:
+        return any(not remark.is_warning for remark in self.remarks)
+
+    def messages(self) -> list[pb.Diagnostic]:
+        return [_message(remark) for remark in self.remarks]
+
+
+def _message(remark: Remark) -> pb.Diagnostic:
+    severity = pb.Diagnostic.WARNING if remark.is_warning else pb.Diagnostic.ERROR
+    message = pb.Diagnostic(severity=severity, summary=remark.summary, detail=remark.detail)
+    if remark.path:
+        message.attribute.CopyFrom(path_message(remark.path))
+    return message
+
+
+def path_message(path: Path) -> pb.AttributePath:
+    return pb.AttributePath(steps=[_step(step) for step in path])
+
+
+def _step(step: Step) -> pb.AttributePath.Step:
+    if isinstance(step, int):
+        return pb.AttributePath.Step(element_key_int=step)
+    if isinstance(step, Key):
+        return pb.AttributePath.Step(element_key_string=step)
+    return pb.AttributePath.Step(attribute_name=step)

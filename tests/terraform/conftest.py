@@ -1,0 +1,87 @@
+"""Real Terraform, with the toy provider or ours."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.terraform import Installation, Workspace
+from tests.terraform.fake_cloud import fake_cloud
+
+
+@pytest.fixture(scope="session")
+def toy_installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("toy"), "toy", "tests.terraform.toy.provider").make()
+
+
+@pytest.fixture
+def toy(tmp_path: Path, toy_installation: Installation) -> Workspace:
+    """The toy's cloud is the folder `cloud`."""
+    (tmp_path / "cloud").mkdir()
+    (tmp_path / "tf").mkdir()
+    return Workspace(tmp_path / "tf", toy_installation, {"TOY_DIR": str(tmp_path / "cloud")})
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Path:
+    return tmp_path / "cloud"
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("andromede"), "andromede", "clients.terraform.main").make()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[tuple[Cloud, Api]]:
+    with fake_cloud() as made:
+        yield made
+
+
+@pytest.fixture
+def whole(stack: tuple[Cloud, Api]) -> Iterator[Cloud]:
+    """The processes, all of which run again when the test is over."""
+    yield stack[0]
+    stack[0].stack.start()
+
+
+@pytest.fixture
+def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
+    """The project `test`, in which nothing is left when the test is over."""
+    yield stack[1]
+    for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys", "images"):
+        for item in stack[1].get(kind, limit="200")["items"]:
+            if not item.get("is_public"):
+                stack[1].delete_if_there(f"{kind}/{item['id']}")
+
+
+@pytest.fixture
+def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api: Api) -> Workspace:
+    """Terraform with the provider, for the project `test`."""
+    (tmp_path / "tf").mkdir()
+    token = api.http.headers["Authorization"].removeprefix("Bearer ")
+    variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": token, "ANDROMEDE_PROJECT": "test"}
+    return Workspace(tmp_path / "tf", installation, variables)
+
+
+# Of a project of this name, which is made first.
+InProject = Callable[[str], tuple[Workspace, Api]]
+
+
+@pytest.fixture
+def in_project(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api]) -> Iterator[InProject]:
+    """Where a policy of a project is in nobody's way."""
+    opened = []
+
+    def make(name: str) -> tuple[Workspace, Api]:
+        token, _ = stack[0].make_project(name)
+        (tmp_path / name).mkdir()
+        opened.append(Api(stack[0].stack.url, token, project=name))
+        variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": token}
+        return Workspace(tmp_path / name, installation, variables), opened[-1]
+
+    yield make
+    for api in opened:
+        api.close()

@@ -1,0 +1,53 @@
+"""A control plane in processes of its own, with nodes whose adapters are fake, for tests of the provider."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+
+# One for each worker of pytest-xdist.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+VAR = ROOT / "var" / f"test-terraform-{WORKER}"
+ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}
+PORT = 8180 + 3 * WORKER
+IMAGES = ("tiny", "other", "debian-13")
+SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
+
+
+@contextmanager
+def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
+    """With the project `test`, a token for it, and images in whose bytes nothing is."""
+    cloud = Cloud(Stack(VAR, port=PORT, is_durable=False, settings=SETTINGS), ZONES, is_fake=True, fake_port=PORT + 1)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.up()
+        add_images(cloud)
+        token, operator = cloud.make_project("test")
+        nodes = Api(cloud.stack.url, operator)
+        wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
+        nodes.close()
+        api = Api(cloud.stack.url, token, project="test")
+        yield cloud, api
+        api.close()
+    finally:
+        cloud.down()
+
+
+def add_images(cloud: Cloud) -> None:
+    for name in IMAGES:
+        file = make_image(cloud.stack.var / f"{name}.qcow2")
+        cloud.stack.manage("import_image", name, str(file), "--format", "qcow2")
+
+
+def make_image(path: Path) -> Path:
+    """Another one each time: qemu-img gives each a size of its own name."""
+    size_kib = 1024 + sum(path.name.encode())
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{size_kib}K"], check=True)
+    return path

@@ -1,0 +1,51 @@
+"""Every example of the documents is run."""
+
+from pathlib import Path
+
+import pytest
+
+from clients.terraform.docs import EXAMPLES, PAGES, documents
+from scripts.terraform import Workspace
+from tests.terraform.conftest import InProject
+from tests.terraform.fake_cloud import make_image
+
+SINGLE = sorted([*EXAMPLES.glob("*/*.tf")])
+APPLICATION = EXAMPLES / "application" / "main.tf"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "example",
+    [path for path in SINGLE if path not in (APPLICATION, EXAMPLES / "resources" / "policy.tf")],
+    ids=lambda path: str(path.relative_to(EXAMPLES)),
+)
+def test_an_example_is_applied_and_changes_nothing_afterwards(tf: Workspace, example: Path, tmp_path: Path) -> None:
+    tf.variables["TF_VAR_file"] = str(make_image(tmp_path / "mine.qcow2"))
+    tf.write(example.read_text()).apply()
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+@pytest.mark.slow
+def test_the_example_of_a_policy(in_project: InProject) -> None:
+    tf, api = in_project("example")
+    tf.write((EXAMPLES / "resources" / "policy.tf").read_text()).apply()
+    tf.assert_no_changes()
+    assert {atom["id"] for atom in api.get("policy")["atoms"]} == {"home", "land"}
+
+
+@pytest.mark.slow
+def test_the_application_and_its_end(in_project: InProject) -> None:
+    tf, api = in_project("application")
+    tf.write(APPLICATION.read_text()).apply()
+    tf.assert_no_changes()
+    assert sorted(tf.outputs()["zones"]) == ["fr-idf-1", "fr-idf-2"]
+    assert [volume["instance"]["name"] for volume in api.get("volumes", sort="name")["items"]] == ["web-0", "web-1"]
+    assert "The policy stays in force" in tf.destroy()
+    for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys"):
+        assert api.get(kind)["items"] == []
+
+
+def test_the_pages_are_as_the_code_says() -> None:
+    for path, text in documents():
+        assert (PAGES / path).read_text() == text, "run make terraform-docs"

@@ -1,0 +1,153 @@
+"""What goes wrong while Terraform works, and what is in the state and in the cloud afterwards."""
+
+import pytest
+
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.terraform import Workspace, interrupt, output_until
+from scripts.waiting import wait_until
+from tests.terraform.test_instances import plain
+from tests.terraform.test_resources import DATA, LAN, WEB, block
+
+pytestmark = pytest.mark.slow
+
+MANY = 'resource "andromede_volume" "many" {\n  count    = 5\n  name     = "many-${count.index}"\n  size_gib = 1\n}\n'
+
+
+def ids(api: Api, kind: str) -> set[str]:
+    return {item["id"] for item in api.get(kind, limit="200")["items"]}
+
+
+def test_an_interrupt_in_the_middle_of_creates_loses_nothing(tf: Workspace, api: Api, whole: Cloud) -> None:
+    """No worker runs, so that none of the creates can end before the interrupt."""
+    tf.write(MANY)
+    whole.stack.kill("worker")
+    process = tf.start("apply", "-auto-approve")
+    wait_until(lambda: len(ids(api, "volumes")) == 5)
+    interrupt(process)
+    output_until(process, "Interrupt received")
+    whole.stack.start_process("worker")
+    process.communicate()
+    assert {values["id"] for values in tf.state().values()} == ids(api, "volumes")
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+def test_a_restart_of_the_api_is_not_noticed(tf: Workspace, api: Api, whole: Cloud) -> None:
+    """It is gone while operations run, and when the plan begins."""
+    tf.write(MANY)
+    whole.stack.kill("worker")
+    process = tf.start("apply", "-auto-approve")
+    wait_until(lambda: len(ids(api, "volumes")) == 5)
+    whole.stack.kill("web")
+    whole.stack.start()
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    whole.stack.kill("web")
+    process = tf.start("destroy", "-auto-approve")
+    output_until(process, "Refreshing state...")
+    whole.stack.start()
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    assert ids(api, "volumes") == set()
+
+
+def test_a_name_that_is_taken_stops_one_and_loses_none(tf: Workspace, api: Api) -> None:
+    taken = api.post("volumes", {"name": "many-3", "size_gib": 1})
+    refused = tf.write(MANY).refused()
+    assert "already has a volume named 'many-3'" in refused
+    assert "main.tf line 3" in refused
+    assert {values["name"] for values in tf.state().values()} == {f"many-{number}" for number in (0, 1, 2, 4)}
+    api.delete_if_there(f"volumes/{taken['id']}")
+    assert "1 added" in tf.apply()
+    tf.destroy()
+
+
+def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> None:
+    tf.write(DATA % "").apply()
+    volume = tf.state()["andromede_volume.data"]["id"]
+    whole.stack.kill("worker")
+    api.post(f"volumes/{volume}/actions/grow", {"size_gib": 2})
+    process = tf.write(DATA.replace("= 1", "= 3") % "").start("apply", "-auto-approve")
+    output_until(process, "Modifying...")
+    whole.stack.start_process("worker")
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    assert api.get(f"volumes/{volume}")["size_gib"] == 3
+    tf.destroy()
+
+
+def test_the_end_of_the_time_keeps_the_id(tf: Workspace, api: Api, whole: Cloud) -> None:
+    """What was created is tainted: the next run makes it anew."""
+    whole.stack.kill("worker")
+    refused = tf.write(DATA % 'timeouts = { create = "1s" }').refused()
+    assert "The time is over" in refused
+    assert {tf.state()["andromede_volume.data"]["id"]} == ids(api, "volumes")
+    assert tf.is_tainted("andromede_volume.data")
+    whole.stack.start_process("worker")
+    assert "1 added, 0 changed, 1 destroyed" in tf.write(DATA % "").apply()
+    tf.destroy()
+    assert ids(api, "volumes") == set()
+
+
+def test_drift_is_shown_and_mended(tf: Workspace, api: Api) -> None:
+    tf.write(LAN).apply()
+    path = f"networks/{tf.state()['andromede_network.lan']['id']}"
+    api.http.patch(f"{api.project}{path}", json={"name": "drifted", "labels": {"who": "somebody"}})
+    planned = plain(tf.plan())
+    assert 'name = "drifted" -> "lan"' in planned
+    assert '- "who" = "somebody"' in planned
+    tf.apply()
+    assert (api.get(path)["name"], api.get(path)["labels"]) == ("lan", {})
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+def test_what_was_deleted_outside_is_made_again(tf: Workspace, api: Api) -> None:
+    tf.write(WEB % "" + LAN).apply()
+    for kind in ("instances", "networks"):
+        for item in ids(api, kind):
+            api.delete_if_there(f"{kind}/{item}")
+    assert "2 to add, 0 to change, 0 to destroy" in tf.plan()
+    tf.destroy()
+
+
+def test_destroying_works_in_any_order(tf: Workspace, api: Api) -> None:
+    """Nothing says to Terraform that one needs the other, so it deletes all at once."""
+    group = block("affinity_group", 'name = "apart"', 'rule = "anti-affinity"')
+    tf.write(LAN + group + DATA % "").apply()
+    named = WEB % 'networks = ["lan"]\naffinity_group = "apart"\nvolumes = ["data"]'
+    tf.write(LAN + group + DATA % "" + named).apply()
+    tf.destroy()
+    for kind in ("instances", "networks", "affinity-groups", "volumes"):
+        assert ids(api, kind) == set()
+
+
+def test_without_a_token_the_provider_says_what_to_set(tf: Workspace) -> None:
+    del tf.variables["ANDROMEDE_TOKEN"]
+    refused = tf.write(LAN).refused()
+    assert "The provider has no token" in refused
+    assert "ANDROMEDE_TOKEN" in refused
+
+
+def test_a_wrong_token_is_refused_and_nothing_is_forgotten(tf: Workspace) -> None:
+    tf.write(LAN).apply()
+    right, tf.variables["ANDROMEDE_TOKEN"] = tf.variables["ANDROMEDE_TOKEN"], "wrong"
+    assert "unauthenticated" in plain(tf.run("plan", ok=(1,)))
+    tf.variables["ANDROMEDE_TOKEN"] = right
+    tf.variables["ANDROMEDE_PROJECT"] = "another"
+    assert "There is no project" in tf.write(LAN + DATA % "").refused()
+    tf.variables["ANDROMEDE_PROJECT"] = "test"
+    tf.write(LAN).assert_no_changes()
+    tf.destroy()
+
+
+def test_a_provider_that_is_configured_later_waits(tf: Workspace) -> None:
+    """Its token comes from a resource of the same run."""
+    token = block("token", 'name = "later"')
+    text = 'provider "andromede" {\n  alias = "later"\n  token = andromede_token.it.secret\n}\n'
+    network = LAN.replace("{\n", "{\n  provider = andromede.later\n", 1)
+    tf.write(token + text + network).apply()
+    tf.assert_no_changes()
+    tf.run("destroy", "-auto-approve", "-target", "andromede_network.lan")
+    tf.write(token).destroy()

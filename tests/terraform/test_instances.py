@@ -1,0 +1,130 @@
+"""What changes an instance in place, what makes a new one, and what the plan says of it."""
+
+import pytest
+
+from scripts.api import Api
+from scripts.terraform import Workspace
+from tests.terraform.test_resources import DATA, KEYS, LAN, WEB
+
+pytestmark = pytest.mark.slow
+
+KEY = f'resource "andromede_ssh_key" "key" {{\n  name = "key"\n  public_key = "{KEYS[0]}"\n}}\n'
+ADDRESS = "andromede_instance.web"
+
+
+def plain(text: str) -> str:
+    """Without the frames and line breaks of a terminal."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_another_flavor_needs_leave_to_stop_it(tf: Workspace, api: Api) -> None:
+    tf.write(WEB % "").apply()
+    bigger = WEB.replace('"tiny"', '"small"', 1)
+    refused = tf.write(bigger % "").refused()
+    assert "Another flavor stops the instance" in refused
+    assert "From tiny to small" in refused
+    assert "main.tf line 3" in refused
+    tf.write(bigger % "allow_stop_for_update = true")
+    assert "updated in-place" in tf.plan()
+    tf.apply()
+    kinds = [
+        each["kind"] for each in api.get("operations", resource=tf.state()[ADDRESS]["id"], sort="created_at")["items"]
+    ]
+    assert kinds == ["instance.create", "instance.shutdown", "instance.resize", "instance.start"]
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+def test_another_image_asks_for_a_new_instance_or_rebuilds(tf: Workspace) -> None:
+    tf.write(WEB % "").apply()
+    first = tf.state()[ADDRESS]
+    other = WEB.replace('image  = "tiny"', 'image  = "other"')
+    planned = tf.write(other % "").plan()
+    assert 'image = "tiny" -> "other" # forces replacement' in plain(planned)
+    assert "The new one has another id, other addresses and an empty disk." in plain(planned)
+    planned = tf.write(other % "rebuild_on_image_change = true").plan()
+    assert "updated in-place" in planned
+    assert "All that is on its disk is erased." in plain(planned)
+    tf.apply()
+    second = tf.state()[ADDRESS]
+    assert (second["id"], second["image"]) == (first["id"], "other")
+    assert second["image_id"] != first["image_id"]
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
+    tf.write(KEY + WEB % "ssh_keys = [andromede_ssh_key.key.id]").apply()
+    tf.write(KEY + WEB % 'ssh_keys = ["key"]').assert_no_changes()
+    planned = tf.write(KEY + WEB % "").plan()
+    assert "ssh_keys: a new instance" in planned
+    assert "must be replaced" in planned
+    tf.destroy()
+
+
+def test_after_an_import_unreadable_attributes_replace_nothing(tf: Workspace) -> None:
+    text = KEY + WEB % "ssh_keys = [andromede_ssh_key.key.name]"
+    tf.write(text).apply()
+    tf.forget()
+    tf.run("import", ADDRESS, "web")
+    tf.run("import", "andromede_ssh_key.key", "key")
+    planned = tf.plan()
+    assert "must be replaced" not in planned
+    assert "ssh_keys cannot be read" in planned
+    tf.apply()
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+def test_names_and_ids_of_the_same_things_are_no_change(tf: Workspace) -> None:
+    tf.write(LAN + WEB % "networks = [andromede_network.lan.id]").apply()
+    image = tf.state()[ADDRESS]["image_id"]
+    named = WEB.replace('image  = "tiny"', f'image  = "{image}"')
+    tf.write(LAN + named % 'networks = ["lan"]').assert_no_changes()
+    tf.destroy()
+
+
+def test_secret_user_data_is_in_no_state(tf: Workspace) -> None:
+    secret = 'user_data_wo = "#cloud-config\\n# hush-hush"\nuser_data_wo_version = 1'
+    assert "hush-hush" not in tf.write(WEB % secret).apply()
+    assert "hush-hush" not in (tf.folder / "terraform.tfstate").read_text()
+    assert "A version is needed" in tf.write(WEB % 'user_data_wo = "x"').refused()
+    assert "Two user data" in tf.write(WEB % 'user_data_wo = "x"\nuser_data = "y"').refused()
+    tf.write(WEB % secret).destroy()
+
+
+def test_volumes_of_an_instance_change_in_place_and_outlive_it(tf: Workspace, api: Api) -> None:
+    one = WEB % "volumes = [andromede_volume.data.id]"
+    tf.write(DATA % "" + one).apply()
+    volume = tf.state()["andromede_volume.data"]["id"]
+    assert api.get(f"volumes/{volume}")["instance"]["name"] == "web"
+    tf.write(DATA % "" + one.replace('"tiny"\n', '"other"\n')).apply()
+    assert api.get(f"volumes/{volume}")["instance"]["id"] == tf.state()[ADDRESS]["id"]
+    tf.write(DATA % "" + one.replace('"tiny"\n', '"other"\n').replace("[andromede_volume.data.id]", "[]"))
+    assert "updated in-place" in tf.plan()
+    tf.apply()
+    assert api.get(f"volumes/{volume}")["instance"] is None
+    tf.assert_no_changes()
+    tf.destroy()
+
+
+def test_a_volume_grows_in_place_and_never_shrinks(tf: Workspace) -> None:
+    tf.write(DATA % "").apply()
+    grown = DATA.replace("= 1", "= 2") % ""
+    assert "updated in-place" in tf.write(grown).plan()
+    tf.apply()
+    refused = tf.write(DATA % "").refused()
+    assert "A volume cannot shrink" in refused
+    assert "main.tf line 3" in refused
+    tf.write(grown).destroy()
+
+
+def test_each_wrong_field_is_named_where_it_stands(tf: Workspace) -> None:
+    refused = tf.write(WEB % 'networks = [\n    "missing",\n  ]').refused()
+    assert "network.not_found" in refused
+    assert "main.tf line 6" in refused
+
+
+def test_no_place_is_foreseen_in_the_plan(tf: Workspace) -> None:
+    planned = tf.write(WEB % 'zones = ["de-rhein-1"]').plan()
+    assert "As things stand, there is no place for it" in planned

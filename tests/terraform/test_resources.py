@@ -1,0 +1,246 @@
+"""Every resource, through its whole life: create, no changes, update in place, replace, import, destroy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scripts.api import Api
+from scripts.terraform import Workspace
+from tests.terraform.fake_cloud import make_image
+
+pytestmark = pytest.mark.slow
+
+KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} somebody" for letter in "AB"]
+LAN = 'resource "andromede_network" "lan" {\n  name = "lan"\n  cidr = "10.1.0.0/24"\n}\n'
+WEB = 'resource "andromede_instance" "web" {\n  name   = "web"\n  flavor = "tiny"\n  image  = "tiny"\n%s\n}\n'
+DATA = 'resource "andromede_volume" "data" {\n  name          = "data"\n  size_gib      = 1\n%s\n}\n'
+
+
+@dataclass(frozen=True)
+class Life:
+    """A configuration, the same after an update in place, and after a change that takes a new object. `kind`: what the
+    API calls it; empty: nothing there lists it. `before`: what stands beside it all the time."""
+
+    address: str
+    kind: str
+    first: str
+    updated: str
+    replaced: str
+    before: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.address
+
+
+def block(type_name: str, *lines: str) -> str:
+    return "\n".join([f'resource "andromede_{type_name}" "it" {{', *lines, "}", ""])
+
+
+NETWORK = ('cidr = "10.9.0.0/24"', 'name = "one"')
+GROUP = ('name = "apart"', 'rule = "anti-affinity"')
+ATTACHED = ("instance = andromede_instance.web.id", "volume = andromede_volume.data.id")
+BESIDE = WEB % "" + DATA % "near_instance = andromede_instance.web.id"
+LIVES = [
+    Life(
+        "andromede_network.it",
+        "networks",
+        block("network", *NETWORK, 'dns_servers = ["10.9.0.3"]', 'labels = { env = "test", tier = "web" }'),
+        block("network", NETWORK[0], 'name = "two"', 'dns_servers = ["10.9.0.3"]', 'labels = { env = "prod" }'),
+        block("network", 'cidr = "10.8.0.0/24"', 'name = "two"'),
+    ),
+    Life(
+        "andromede_ssh_key.it",
+        "ssh-keys",
+        block("ssh_key", 'name = "laptop"', f'public_key = "{KEYS[0]}\\n"'),
+        "",
+        block("ssh_key", 'name = "laptop"', f'public_key = "{KEYS[1]}"'),
+    ),
+    Life(
+        "andromede_affinity_group.it",
+        "affinity-groups",
+        block("affinity_group", *GROUP),
+        "",
+        block("affinity_group", *GROUP, "is_strict = false"),
+    ),
+    Life(
+        "andromede_token.it",
+        "",
+        block("token", 'name = "ci"', 'role = "viewer"', "lifetime_days = 7"),
+        "",
+        block("token", 'name = "ci"', 'role = "member"', "lifetime_days = 7"),
+    ),
+    Life(
+        "andromede_volume.it",
+        "volumes",
+        block("volume", 'name = "one"', "size_gib = 1", 'image = "tiny"', 'zones = ["fr-idf-1"]'),
+        block("volume", 'name = "two"', "size_gib = 2", 'image = "tiny"', 'zones = ["fr-idf-1", "fr-idf-2"]'),
+        block("volume", 'name = "two"', "size_gib = 2", 'image = "tiny"', 'zones = ["fr-idf-2"]'),
+    ),
+    Life(
+        "andromede_instance.it",
+        "instances",
+        block("instance", 'name = "one"', 'flavor = "tiny"', 'image = "tiny"', "networks = [andromede_network.lan.id]"),
+        block(
+            "instance",
+            *('name = "two"', 'flavor = "small"', 'image = "tiny"', "networks = [andromede_network.lan.id]"),
+            *("allow_stop_for_update = true", 'labels = { env = "prod" }'),
+        ),
+        block("instance", 'name = "two"', 'flavor = "small"', 'image = "tiny"'),
+        LAN,
+    ),
+    Life(
+        "andromede_volume_attachment.it",
+        "",
+        block("volume_attachment", *ATTACHED),
+        "",
+        block("volume_attachment", *ATTACHED, "is_read_only = true"),
+        BESIDE,
+    ),
+]
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.id)
+def test_a_whole_life(tf: Workspace, api: Api, life: Life) -> None:
+    tf.write(life.before + life.first).apply()
+    tf.assert_no_changes()
+    first = tf.state()[life.address]
+    if life.updated:
+        tf.write(life.before + life.updated)
+        assert "updated in-place" in (planned := tf.plan())
+        assert "must be replaced" not in planned
+        tf.apply()
+        tf.assert_no_changes()
+        assert tf.state()[life.address]["id"] == first["id"]
+    tf.write(life.before + life.replaced)
+    assert "must be replaced" in tf.plan()
+    tf.apply()
+    tf.assert_no_changes()
+    assert tf.state()[life.address]["id"] != first["id"]
+    import_into_nothing(tf)
+    tf.destroy()
+    assert life.kind == "" or api.get(life.kind)["items"] == []
+
+
+def import_into_nothing(tf: Workspace) -> None:
+    """All that there is, by id, into an empty state: then there is nothing to change."""
+    known = tf.state()
+    tf.forget()
+    for address, values in known.items():
+        ids = [values["project"], values["id"]]
+        if "volume_attachment" in address:
+            ids.insert(1, values["instance"])
+        tf.run("import", address, "/".join(ids))
+    tf.assert_no_changes()
+
+
+def test_import_by_name_and_by_identity(tf: Workspace) -> None:
+    tf.write(LAN + DATA % "").apply()
+    known = tf.state()
+    tf.forget()
+    tf.run("import", "andromede_network.lan", "test/lan")
+    identity = f'identity = {{ id = "{known["andromede_volume.data"]["id"]}" }}'
+    tf.write(f"import {{\n  to = andromede_volume.data\n  {identity}\n}}\n", name="import.tf")
+    assert "1 imported, 0 added, 0 changed, 0 destroyed" in tf.apply()
+    tf.write("", name="import.tf").assert_no_changes()
+
+
+def test_an_import_of_nothing_says_so(tf: Workspace) -> None:
+    tf.write(LAN)
+    assert "There is no network 'nothing' here" in " ".join(tf.run("import", LAN_ADDRESS, "nothing", ok=(1,)).split())
+
+
+LAN_ADDRESS = "andromede_network.lan"
+
+
+def test_an_image_is_uploaded_and_what_is_in_the_file_decides(tf: Workspace, api: Api, tmp_path: Path) -> None:
+    one, two = make_image(tmp_path / "one.qcow2"), make_image(tmp_path / "two.qcow2")
+    lines = ('name = "mine"', 'format = "qcow2"')
+    tf.write(block("image", *lines, f'source_file = "{one}"')).apply()
+    tf.assert_no_changes()
+    first = tf.state()["andromede_image.it"]
+    assert api.get(f"images/{first['id']}")["state"] == "available"
+    copied = tmp_path / "copied.qcow2"
+    copied.write_bytes(one.read_bytes())
+    tf.write(block("image", *lines, f'source_file = "{copied}"', 'labels = { os = "none" }'))
+    assert "must be replaced" not in tf.plan()
+    tf.apply()
+    tf.write(block("image", *lines, f'source_file = "{two}"'))
+    assert "must be replaced" in tf.plan()
+    tf.apply()
+    tf.assert_no_changes()
+    assert tf.state()["andromede_image.it"]["sha256"] != first["sha256"]
+    tf.destroy()
+
+
+def test_an_image_from_an_address_that_is_not_public_is_refused(tf: Workspace) -> None:
+    tf.write(block("image", 'name = "mine"', 'format = "qcow2"', 'source_url = "http://127.0.0.1:1/x.qcow2"'))
+    assert "cannot be fetched from there" in tf.refused()
+
+
+def test_an_image_has_one_source(tf: Workspace) -> None:
+    assert "No source" in tf.write(block("image", 'name = "mine"', 'format = "qcow2"')).refused()
+
+
+def test_a_token_opens_the_api_and_is_never_printed(tf: Workspace) -> None:
+    printed = tf.write(block("token", 'name = "ci"', 'role = "viewer"')).apply()
+    secret = tf.state()["andromede_token.it"]["secret"]
+    assert secret not in printed
+    own = Api(tf.variables["ANDROMEDE_URL"], secret, project="test")
+    assert own.get("networks")["items"] == []
+    own.close()
+    tf.destroy()
+
+
+def test_an_ephemeral_token_lives_for_one_run(tf: Workspace, api: Api) -> None:
+    tf.write(
+        'ephemeral "andromede_token" "run" {\n  name = "run"\n  role = "viewer"\n}\n'
+        'provider "andromede" {\n  alias = "run"\n  token = ephemeral.andromede_token.run.secret\n}\n'
+        'data "andromede_zones" "all" {\n  provider = andromede.run\n}\n'
+        'output "zones" {\n  value = data.andromede_zones.all.ids\n}\n'
+    ).apply()
+    assert "fr-idf-1" in tf.outputs()["zones"]
+    assert "run" not in [token["name"] for token in api.get("tokens")["items"]]
+
+
+def test_data_sources(tf: Workspace) -> None:
+    tf.write(
+        'data "andromede_flavors" "some" {\n  min_memory_mib = 2000\n}\n'
+        'data "andromede_images" "tiny" {\n  name = "tiny"\n}\n'
+        'data "andromede_zones" "all" {\n  region = "fr-idf"\n}\n'
+        'data "andromede_capacity" "here" {\n  zone   = "fr-idf-1"\n  flavor = "tiny"\n}\n'
+        'data "andromede_placement_simulation" "no" {\n  vcpus = 1\n  zones = ["fr-idf-1"]\n'
+        '  policy_atoms = jsonencode([{ id = "x", attr = "zone.id", op = "in", value = ["us-va-1"] }])\n}\n'
+        'output "flavors" {\n  value = data.andromede_flavors.some.ids\n}\n'
+        'output "images" {\n  value = data.andromede_images.tiny.images[*].name\n}\n'
+        'output "zones" {\n  value = data.andromede_zones.all.ids\n}\n'
+        'output "fits" {\n  value = data.andromede_capacity.here.fits\n}\n'
+        'output "simulation" {\n  value = data.andromede_placement_simulation.no\n}\n'
+    ).apply()
+    found = tf.outputs()
+    assert found["flavors"] == ["medium", "large", "xlarge"]
+    assert found["images"] == ["tiny"]
+    assert {"fr-idf-1", "fr-idf-2"} <= set(found["zones"])
+    assert found["fits"] > 0
+    assert found["simulation"]["is_admitted"] is False
+    assert found["simulation"]["explanation"]
+
+
+def test_a_query_finds_what_has_a_label(tf: Workspace) -> None:
+    tf.write(LAN + DATA % 'labels = { env = "prod" }' + block("volume", 'name = "other"', "size_gib = 1")).apply()
+    query = 'list "andromede_volume" "prod" {\n  provider = andromede\n  config {\n    labels = "env=prod"\n  }\n}\n'
+    printed = tf.write(query, name="all.tfquery.hcl").run("query")
+    assert tf.state()["andromede_volume.data"]["id"] in printed
+    assert tf.state()["andromede_volume.it"]["id"] not in printed
+    tf.destroy()
+
+
+def test_a_reboot_is_an_action_with_progress(tf: Workspace, api: Api) -> None:
+    tf.write(
+        WEB % "" + 'action "andromede_instance_reboot" "web" {\n  config {\n'
+        "    instance = andromede_instance.web.id\n  }\n}\n"
+    ).apply()
+    assert "instance.reboot is asked for" in tf.apply("-invoke=action.andromede_instance_reboot.web")
+    assert [each["state"] for each in api.get("operations", kind="instance.reboot")["items"]] == ["succeeded"]
+    tf.destroy()
