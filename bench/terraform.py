@@ -26,7 +26,7 @@ def main() -> None:
         say(f"{VOLUMES} volumes by plain calls")
         document: dict[str, Any] = {"volumes": VOLUMES, "plain_calls": by_plain_calls(api)}
         say(f"{VOLUMES} volumes by Terraform")
-        document["terraform"] = by_terraform(Path(folder), cloud.stack.url, api)
+        document["terraform"] = by_terraform(Path(folder), api)
         report(document)
 
 
@@ -44,11 +44,11 @@ def by_plain_calls(api: Api) -> dict[str, float]:
     return {"create_s": created_s, "read_s": read_s, "delete_s": deleted_s}
 
 
-def by_terraform(folder: Path, url: str, api: Api) -> dict[str, float]:
+def by_terraform(folder: Path, api: Api) -> dict[str, float]:
     installation = Installation(folder / "installation", "andromede", "clients.terraform.main").make()
     (folder / "tf").mkdir()
     token = api.http.headers["Authorization"].removeprefix("Bearer ")
-    tf = Workspace(folder / "tf", installation, {"ANDROMEDE_URL": url, "ANDROMEDE_TOKEN": token})
+    tf = Workspace(folder / "tf", installation, {"ANDROMEDE_URL": api.url, "ANDROMEDE_TOKEN": api.token})
     tf.write(CONFIGURATION)
     _, applied_s = timed(tf.apply)
     _, planned_s = timed(tf.assert_no_changes)

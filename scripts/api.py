@@ -12,6 +12,7 @@ class Api:
     """Paths without a leading slash are below the project. Refusals are ApiError."""
 
     def __init__(self, url: str, token: str, *, project: str = "") -> None:
+        self.url, self.token = url, token
         self.client = Client(url, token, project=project or None)
 
     def close(self) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
-CLIENTS = ("clients/sdk/andromede_sdk", "clients/cli/andromede_cli")
+TYPED = ["controlplane", "agents", "scripts", "bench", "andromede_sdk", "andromede_cli", "clients.terraform"]
 PATHS = ("clients/sdk", "clients/cli")
 CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
     "lengths": [PYTHON, "-m", "scripts.lengths"],
-    "types": [str(BIN / "mypy"), "controlplane", "agents", "scripts", "bench", *CLIENTS, "clients/terraform"],
+    "types": [str(BIN / "mypy"), *(word for package in TYPED for word in ("-p", package))],
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],

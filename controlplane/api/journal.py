@@ -22,7 +22,8 @@ from controlplane.identity.errors import OrganizationNotFound, ProjectNotFound
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.origin import address_of
-from controlplane.kernel.rest import DRY_RUN, Route
+from controlplane.kernel.rest import Route
+from controlplane.kernel.writes import DRY_RUN
 
 log = logging.getLogger(__name__)
 

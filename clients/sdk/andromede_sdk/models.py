@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from andromede_sdk.model import Model
 from andromede_sdk.waiting import Waitable
@@ -22,10 +22,16 @@ class Address(Model):
 class AffinityGroup(Model):
     id: str
     name: str
-    rule: str  # affinity, anti-affinity
-    is_strict: bool
+    state: str  # ready
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    rule: str  # affinity, anti-affinity
+    is_strict: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +74,7 @@ class Attachment(Model):
     size_gib: int
     is_read_only: bool
     is_plugged: bool
+    generation: int
     created_at: datetime
 
 
@@ -80,8 +87,30 @@ class AttachmentWithOperation(Model):
     size_gib: int
     is_read_only: bool
     is_plugged: bool
+    generation: int
     created_at: datetime
     operation: Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attempt(Model):
+    """`error`: empty; `status`: no 2xx; `timeout`; `unreachable`: no connection, or none that is safe; `refused`: it
+    leads where nothing is sent; `unsigned`: the secret cannot be read. The answer's body is not kept."""
+
+    at: datetime
+    status_code: int | None
+    duration_ms: int
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Begun(Model):
+    """Send the browser to `authorization_url`. Keep `binding` where only this sign-in reaches it: it is in this answer
+    alone, and completes it."""
+
+    authorization_url: str
+    binding: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,6 +148,16 @@ class Catalogue(Model):
     regions: list[dict[str, Any]]
     zones: list[dict[str, Any]]
     statements: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Challenge(Model):
+    """`options` go to the browser's navigator.credentials.create() or .get(); bytes in them are base64url. What it
+    answers is sent with `ceremony`."""
+
+    ceremony: str
+    options: dict[str, Any]
+    expires_at: datetime
 
 
 class ChangeInput(TypedDict):
@@ -203,6 +242,16 @@ class CreatedBy(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Credential(Model):
+    """`kind`: token or session."""
+
+    id: str
+    kind: str
+    name: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Decision(Model):
     """`explanation`: sentences in the caller's language. `document` is the decision itself, and names nodes to
     operators alone."""
@@ -215,6 +264,40 @@ class Decision(Model):
     created_at: datetime
     explanation: list[str]
     document: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Deed(Model):
+    """Something that was done. `actor` null: by the platform itself."""
+
+    verb: str
+    resource: str
+    project: str | None
+    actor: str | None
+    credential: str | None
+    request_id: str
+    facts: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeliveredEvent(Model):
+    id: str
+    kind: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Delivery(Model):
+    """`attempts`: the last ones, the newest at the end."""
+
+    id: str
+    event: DeliveredEvent
+    state: str  # pending, succeeded, failed
+    attempts: list[Attempt]
+    next_attempt_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -249,6 +332,46 @@ class Error(Model):
     blocking_operation: str | None
     placement_decision: str | None
     facts: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Event(Model):
+    """Something that has happened. `id` is the same wherever the event is told, so that it can be known again. `cursor`
+    is the place behind it. What `data` has, docs/reference/events.md says for each kind."""
+
+    id: str
+    kind: str
+    created_at: datetime
+    cursor: str
+    project: str | None
+    organization: str | None
+    resource: EventResource
+    operation: str | None
+    actor: EventActor
+    request_id: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EventActor(Model):
+    user: str | None
+    credential: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EventResource(Model):
+    kind: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Events(Model):
+    """`cursor`: where to go on, also when there are no items. `has_more`: there is more already."""
+
+    items: list[Event]
+    cursor: str
+    has_more: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -361,8 +484,32 @@ class Flavor(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Grant(Model):
+    project: Named | None
+    role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+
+
+class GrantInput(TypedDict):
+    """`project`: its id or name; without one, everywhere in the organization."""
+
+    project: NotRequired[str]
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Health(Model):
     status: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Identity(Model):
+    """Whom the provider `issuer` calls `subject` is you."""
+
+    id: str
+    issuer: str
+    subject: str
+    created_at: datetime
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -510,6 +657,31 @@ class Inventory(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Invitation(Model):
+    id: str
+    organization: Named
+    email: str
+    role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+    invited_by: User | None
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InvitationWithToken(Model):
+    """`token` is in this answer alone. No mail is sent: pass it on to whom you invite."""
+
+    id: str
+    organization: Named
+    email: str
+    role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+    invited_by: User | None
+    created_at: datetime
+    expires_at: datetime
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Jurisdiction(Model):
     """Under which law a zone stands. `statutes`: all foreign ones that reach a party of it."""
 
@@ -532,9 +704,14 @@ class Layer(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Limit(Model):
+    """`available`: how much more the project can have, with what its organization has left; `bound_by`: whose limit
+    that is."""
+
     dimension: str
     used: int
     limit: int
+    available: int
+    bound_by: str  # project, organization
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -559,6 +736,39 @@ class Lint(Model):
     atom: str
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lock(Model):
+    ID: str
+    Operation: str
+    Info: str
+    Who: str
+    Version: str
+    Created: str
+    Path: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LockProblem(Model):
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retryable: bool
+    request_id: str
+    errors: list[ProblemError]
+    facts: dict[str, Any] | None
+    blocking_operation: str | None
+    placement_decision: str | None
+    ID: str
+    Operation: str
+    Info: str
+    Who: str
+    Version: str
+    Created: str
+    Path: str
+
+
 class LostInput(TypedDict):
     zone: str
     number: str
@@ -568,6 +778,47 @@ class LostInput(TypedDict):
 class LostZones(Model):
     project: str
     zones: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Me(Model):
+    """What this credential is: a user's or a service account's. `duty`: for the platform. `project`: the one that it is
+    for; null: it is for all of `memberships` and `grants`."""
+
+    user: User | None
+    service_account: Named | None
+    duty: str
+    credential: Credential
+    project: Named | None
+    memberships: list[Membership]
+    grants: list[Grant]
+    scope: Scope
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Member(Model):
+    user: User
+    organization: Named
+    role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Membership(Model):
+    organization: Named
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Methods(Model):
+    """What one can prove oneself with. `is_second_factor_demanded`: by one's duties."""
+
+    has_password: bool = field(repr=False)
+    has_totp: bool
+    passkeys: int
+    recovery_codes_left: int = field(repr=False)
+    is_second_factor_demanded: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -592,18 +843,22 @@ class NamedSet(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network(Model):
-    """It has no state: it is there, and nodes learn of it with the first instance on it."""
+    """It is there at once, and nodes learn of it with the first instance on it."""
 
     id: str
     name: str
-    cidr: str
-    gateway_ip: str
-    dns_servers: list[str]
-    mtu: int
+    state: str  # ready
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
     generation: int
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    cidr: str
+    gateway_ip: str
+    dns_servers: list[str]
+    mtu: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -661,12 +916,45 @@ class Operation(Waitable):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Organization(Model):
+    id: str
+    name: str
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OrganizationLimit(Model):
+    """`used` is what all projects of the organization use, `projects` has those that the caller sees."""
+
+    dimension: str
+    used: int
+    limit: int
+    available: int
+    projects: list[ProjectPart]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OrganizationLimits(Model):
+    items: list[OrganizationLimit]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Owner(Model):
     """`officers`: the users who are sovereignty officers of the organization."""
 
     project: str
     organization: str
     officers: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part(Model):
+    """Who or with what: `name` is the email or the token's name, if it is still there."""
+
+    id: str
+    name: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -678,6 +966,32 @@ class Party(Model):
     overdue: list[str]
     id: str
     name: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Passkey(Model):
+    """`is_backed_up`: its maker keeps a copy, so that other devices of yours have it."""
+
+    id: str
+    name: str
+    is_backed_up: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class PasskeyAnswerInput(TypedDict):
+    """`credential` is what navigator.credentials has answered, as its toJSON() writes it."""
+
+    ceremony: str
+    credential: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PasswordLink(Model):
+    """`secret` is in this answer alone: it is not kept. Give it to the user, and to nobody else."""
+
+    secret: str = field(repr=False)
+    expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -723,6 +1037,12 @@ class PlanItem(Model):
     failing: list[Clause]
     targets: list[Target]
     deadline_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Platform(Model):
+    os: str
+    arch: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -787,12 +1107,36 @@ class ProblemError(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ProblemPage(Model):
+    """About an error code. `detail` is the sentence, with its facts in braces; `facts` are those that come as data."""
+
+    type: str
+    code: str
+    title: str
+    status: int
+    retryable: bool
+    detail: str
+    why: str
+    remedy: str
+    facts: list[str]
+    example: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Project(Model):
     id: str
     name: str
-    organization: Named
+    labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    organization: Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectPart(Model):
+    project: Named
+    used: int
+    limit: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -834,6 +1178,86 @@ class Proposal(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Provider(Model):
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProviderPackage(Model):
+    protocols: list[str]
+    os: str
+    arch: str
+    filename: str
+    download_url: str
+    shasums_url: str
+    shasums_signature_url: str
+    shasum: str
+    signing_keys: SigningKeys
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProviderVersion(Model):
+    version: str
+    protocols: list[str]
+    platforms: list[Platform]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProviderVersions(Model):
+    versions: list[ProviderVersion]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Providers(Model):
+    items: list[Provider]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PublicKey(Model):
+    key_id: str
+    ascii_armor: str
+
+
+class QuotaLimitsInput(TypedDict):
+    """A limit per dimension."""
+
+    instances: NotRequired[int]
+    vcpus: NotRequired[int]
+    memory_mib: NotRequired[int]
+    volumes: NotRequired[int]
+    storage_gib: NotRequired[int]
+    networks: NotRequired[int]
+    addresses: NotRequired[int]
+    images: NotRequired[int]
+    webhooks: NotRequired[int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuotaRequest(Model):
+    """`answer` says why it was approved or refused."""
+
+    id: str
+    dimension: str
+    limit: int
+    reason: str
+    state: str  # pending, approved, refused, withdrawn
+    requested_by: str | None
+    answer: str
+    decided_by: str | None
+    decided_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quotas(Model):
+    """The limits that were set. What is not among them has the default; the limits that apply are in `limits_get`."""
+
+    version: int
+    limits: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reach(Model):
     """A party of the zone: by which law it lives, and which foreign statutes reach it. null: not known."""
 
@@ -860,10 +1284,45 @@ class Record(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RecoveryCodes(Model):
+    """In this answer alone. Each is good once, in place of a code. Keep them where the phone is not."""
+
+    recovery_codes: list[str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Region(Model):
     id: str
     name: str
     kind: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RequestRecord(Model):
+    """`verb` is the operationId of the route; `outcome` unknown: whoever worked on it died. `deeds`: what was done, in
+    the words of those who did it. `is_in_evidence`: the evidence log covers it."""
+
+    id: str
+    opened_at: datetime
+    completed_at: datetime
+    actor: Part | None
+    credential: Part | None
+    organization: str | None
+    project: str | None
+    address: str | None
+    request_id: str
+    verb: str
+    method: str
+    path: str
+    is_dry_run: bool
+    outcome: str  # succeeded, refused, failed, unknown
+    status: int | None
+    error_code: str
+    operation: str | None
+    resources: list[str]
+    duration_ms: int | None
+    deeds: list[Deed]
+    is_in_evidence: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -882,6 +1341,67 @@ class ResidencyProblem(Model):
     end: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scope(Model):
+    """null: not limited in that."""
+
+    verbs: list[str] | None
+    kinds: list[str] | None
+    projects: list[str] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceAccount(Model):
+    id: str
+    name: str
+    organization: Named
+    is_disabled: bool
+    grants: list[Grant]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Services(Model):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Session(Model):
+    """`methods`: what it was proved with. `address` and `user_agent`: from where it began. `is_current`: the one that
+    asks. It ends at `expires_at`, and earlier when it is not used."""
+
+    id: str
+    is_current: bool
+    methods: list[str]
+    is_two_factor: bool
+    address: str | None
+    user_agent: str
+    created_at: datetime
+    proved_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SessionWithSecret(Model):
+    """`secret` is in this answer alone: it is not kept. `needs_second_factor`: the session is good for nothing but to
+    enrol or prove one."""
+
+    id: str
+    is_current: bool
+    methods: list[str]
+    is_two_factor: bool
+    address: str | None
+    user_agent: str
+    created_at: datetime
+    proved_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    secret: str = field(repr=False)
+    needs_second_factor: bool
+
+
 class SignedFactInput(TypedDict):
     """`p`: the statement; `kid`: the id of the officer's key; `sig`: its signature over `andromede/fact/v1`, a line
     feed and the canonical JSON (RFC 8785) of `p`."""
@@ -889,6 +1409,11 @@ class SignedFactInput(TypedDict):
     p: dict[str, Any]
     kid: str
     sig: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SigningKeys(Model):
+    gpg_public_keys: list[PublicKey]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -904,10 +1429,41 @@ class Simulation(Model):
 class SshKey(Model):
     id: str
     name: str
-    public_key: str
-    fingerprint: str
+    state: str  # ready
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    public_key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class State(Model):
+    """`version`: the number of the newest; null: it was locked and never written."""
+
+    id: str
+    name: str
+    version: int | None
+    lock: Lock | None
+    locked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StateVersion(Model):
+    """`serial` is Terraform's own count. `user_id` and `credential_id`: who wrote it."""
+
+    number: int
+    serial: int
+    size_bytes: int
+    user_id: str | None
+    credential_id: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -928,15 +1484,24 @@ class Target(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Token(Model):
-    """`prefix` is the visible head of the secret."""
+    """`prefix` is the visible head of the secret. `role` empty: whatever its owner has. `verbs`, `kinds`, `projects`
+    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role."""
 
     id: str
     name: str
-    role: str  # owner, admin, member, viewer, sovereignty_officer
+    user: User | None
+    service_account: Named | None
+    project: Named | None
+    role: str
+    is_platform: bool
+    verbs: list[str] | None
+    kinds: list[str] | None
+    projects: list[str] | None
     prefix: str
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+    last_used_from: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -945,12 +1510,28 @@ class TokenWithSecret(Model):
 
     id: str
     name: str
-    role: str  # owner, admin, member, viewer, sovereignty_officer
+    user: User | None
+    service_account: Named | None
+    project: Named | None
+    role: str
+    is_platform: bool
+    verbs: list[str] | None
+    kinds: list[str] | None
+    projects: list[str] | None
     prefix: str
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+    last_used_from: str | None
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Totp(Model):
+    """Both are in this answer alone. `secret` is in base32; `otpauth_uri` is what applications read from a QR code."""
+
+    secret: str = field(repr=False)
+    otpauth_uri: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -985,6 +1566,12 @@ class Trust(Model):
     hook_problem: str
     attested_at: datetime | None
     is_attested: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class User(Model):
+    id: str
+    email: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -1036,6 +1623,42 @@ class VolumeWithOperation(Model):
     zone: str | None
     instance: Named | None
     operation: Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Webhook(Model):
+    """`previous_secret_ends_at`: until then the secret before the last rotation signs too. The condition `delivering`
+    says why it gets nothing."""
+
+    id: str
+    name: str
+    url: str
+    kinds: list[str]
+    is_enabled: bool
+    conditions: list[Condition]
+    previous_secret_ends_at: datetime | None = field(repr=False)
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WebhookWithSecret(Model):
+    """`secret` is in this answer alone. It is what libraries of Standard Webhooks take."""
+
+    id: str
+    name: str
+    url: str
+    kinds: list[str]
+    is_enabled: bool
+    conditions: list[Condition]
+    previous_secret_ends_at: datetime | None = field(repr=False)
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
