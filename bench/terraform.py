@@ -22,7 +22,7 @@ CONFIGURATION = f"""resource "andromede_volume" "many" {{
 
 
 def main() -> None:
-    with bench_cloud("terraform", is_fake=True) as (cloud, api), tempfile.TemporaryDirectory() as folder:
+    with bench_cloud("terraform", is_fake=True) as (_, api), tempfile.TemporaryDirectory() as folder:
         say(f"{VOLUMES} volumes by plain calls")
         document: dict[str, Any] = {"volumes": VOLUMES, "plain_calls": by_plain_calls(api)}
         say(f"{VOLUMES} volumes by Terraform")
@@ -47,7 +47,6 @@ def by_plain_calls(api: Api) -> dict[str, float]:
 def by_terraform(folder: Path, api: Api) -> dict[str, float]:
     installation = Installation(folder / "installation", "andromede", "clients.terraform.main").make()
     (folder / "tf").mkdir()
-    token = api.http.headers["Authorization"].removeprefix("Bearer ")
     tf = Workspace(folder / "tf", installation, {"ANDROMEDE_URL": api.url, "ANDROMEDE_TOKEN": api.token})
     tf.write(CONFIGURATION)
     _, applied_s = timed(tf.apply)
