@@ -23,7 +23,7 @@ from agents.node.rpc.servicer import Servicer
 from agents.node.trust.admission import Admission
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.receipts import Receipts
-from bench.common import QUOTAS, report, say, spread
+from bench.common import UNLIMITED, report, say, spread
 from controlplane.placement.core.permit import LIFETIME
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -41,7 +41,7 @@ Seconds = list[float]
 
 def main() -> None:
     var = ROOT / "var" / "bench-permits"
-    cloud = Cloud(Stack(var, port=PORT, settings=QUOTAS), {NODE: ZONE}, is_fake=True, say=say)
+    cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), {NODE: ZONE}, is_fake=True, say=say)
     cloud.down()
     cloud.forget()
     try:

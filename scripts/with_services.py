@@ -73,8 +73,9 @@ def _environment() -> dict[str, str]:
 
 
 def _clean_up() -> None:
-    if (TEST_CLOUD / "run").exists():
-        Stack(TEST_CLOUD).stop()
+    for cloud in (TEST_CLOUD, *VAR.glob("test-terraform-*")):
+        if (cloud / "run").exists():
+            Stack(cloud).stop()
     for pattern in LAB_FOLDERS:
         for folder in VAR.glob(pattern):
             _remove_lab(folder)

@@ -35,6 +35,16 @@ def test_another_flavor_needs_leave_to_stop_it(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
+def test_a_flavor_that_is_refused_leaves_the_instance_running(tf: Workspace, api: Api) -> None:
+    bigger = WEB.replace('"tiny"', '"small"', 1)
+    tf.write(bigger % "").apply()
+    assert "compute.flavor_too_small" in tf.write(WEB % "allow_stop_for_update = true").refused()
+    assert api.get("instances/web")["state"] == "active"
+    assert tf.state()[ADDRESS]["flavor"] == "small"
+    tf.write(bigger % "").assert_no_changes()
+    tf.destroy()
+
+
 def test_another_image_asks_for_a_new_instance_or_rebuilds(tf: Workspace) -> None:
     tf.write(WEB % "").apply()
     first = tf.state()[ADDRESS]
@@ -98,9 +108,10 @@ def test_volumes_of_an_instance_change_in_place_and_outlive_it(tf: Workspace, ap
     tf.write(DATA % "" + one).apply()
     volume = tf.state()["andromede_volume.data"]["id"]
     assert api.get(f"volumes/{volume}")["instance"]["name"] == "web"
-    tf.write(DATA % "" + one.replace('"tiny"\n', '"other"\n')).apply()
+    other = one.replace('image  = "tiny"', 'image  = "other"')
+    tf.write(DATA % "" + other).apply()
     assert api.get(f"volumes/{volume}")["instance"]["id"] == tf.state()[ADDRESS]["id"]
-    tf.write(DATA % "" + one.replace('"tiny"\n', '"other"\n').replace("[andromede_volume.data.id]", "[]"))
+    tf.write(DATA % "" + other.replace("[andromede_volume.data.id]", "[]"))
     assert "updated in-place" in tf.plan()
     tf.apply()
     assert api.get(f"volumes/{volume}")["instance"] is None

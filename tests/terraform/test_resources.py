@@ -171,6 +171,8 @@ def test_an_image_is_uploaded_and_what_is_in_the_file_decides(tf: Workspace, api
     tf.apply()
     tf.assert_no_changes()
     assert tf.state()["andromede_image.it"]["sha256"] != first["sha256"]
+    two.write_bytes(one.read_bytes())
+    assert "must be replaced" in tf.plan()
     tf.destroy()
 
 

@@ -237,11 +237,11 @@ class ProjectResource(Resource):
         """What PATCH does not do."""
 
     def act(self, work: Work, *path: str, body: Document | None = None) -> None:
-        """POST below the object, and wait. Told apart from the same in another run by what the object is then."""
+        """POST below the object, and wait. All its tries have one key."""
         project = self.project_of(work.state)
         address = below(project, self.kind, work.state["id"], *path)
-        key = hashlib.sha256(f"{secrets.token_hex(16)}{address}".encode()).hexdigest()
-        answer = self.cloud.api.call(Call("POST", address, work.deadline, body=body or {}, key=key))
+        call = Call("POST", address, work.deadline, body=body or {}, key=secrets.token_hex(16))
+        answer = self.cloud.api.call(call)
         self.wait(project, answer.document, work)
 
     def delete(self, work: Work) -> None:
