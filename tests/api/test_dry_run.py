@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
-from tests.api.test_isolation import ALL, Route, names  # noqa: F401 - a fixture
+from tests.api.test_isolation import ALL, OPEN, Route, names  # noqa: F401 - a fixture
 from tests.api.tokens import make_token
 from tests.world import IMAGE_BYTES, Broker, Cloud, make_flavor
 
-WRITES = [route for route in ALL if route.method != "GET"]
+# Not those that are open: a guess at a password counts, dry or not.
+WRITES = [route for route in ALL if route.method != "GET" and route.key not in OPEN]
 WEB = {"flavor": "tiny", "image": "tiny"}
 # Bodies that are right in this cloud, where the example of the route is about another one.
 BODIES: dict[str, Any] = {
@@ -66,10 +67,10 @@ def others(api: Caller, operator: Caller, names: dict[str, str]) -> dict[str, di
 
 
 def rows() -> dict[str, str]:
-    """A digest of the rows of every table."""
+    """A digest of the rows of every table but the record of requests, in which a dry run is one too."""
     with connection.cursor() as cursor:
         found = {}
-        for table in sorted(connection.introspection.table_names(cursor)):
+        for table in sorted(set(connection.introspection.table_names(cursor)) - {"audit_requestrecord"}):
             cursor.execute(f'SELECT t::text FROM "{table}" AS t ORDER BY 1')
             found[table] = hashlib.sha256(json.dumps(cursor.fetchall()).encode()).hexdigest()
     return found

@@ -130,6 +130,7 @@ NAMES = {
     "os": "linux",
     "arch": "amd64",
     "file": "SHA256SUMS",
+    "code": "unauthenticated",
 }
 HOUR = timedelta(hours=1)
 # As long as an id, so that answers that name it are.

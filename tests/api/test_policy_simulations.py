@@ -17,10 +17,10 @@ SMALL = {"operation": "instance.create", "vcpus": 1, "memory_mib": 128, "disk_gi
 
 
 def rows() -> dict[str, int]:
-    """How many each table has."""
+    """How many each table has, but for the record of requests."""
     with connection.cursor() as cursor:
         counts = {}
-        for table in connection.introspection.table_names(cursor):
+        for table in set(connection.introspection.table_names(cursor)) - {"audit_requestrecord"}:
             cursor.execute(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")
             counts[table] = cursor.fetchone()[0]
     return counts

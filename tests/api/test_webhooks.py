@@ -111,7 +111,7 @@ def test_a_project_has_a_bounded_number(api: Caller, hook: Any, settings: Settin
     answer = api.post("webhooks", HOOK | {"name": "siem"})
     assert answer.problem[:2] == (409, "quota_exceeded")
     assert [each for each in api.get("limits").body["items"] if each["dimension"] == "webhooks"] == [
-        {"dimension": "webhooks", "used": 1, "limit": 1}
+        {"dimension": "webhooks", "used": 1, "limit": 1, "available": 0, "bound_by": "project"}
     ]
 
 
