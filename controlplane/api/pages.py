@@ -21,9 +21,11 @@ from controlplane.kernel.errors import (
     CloudError,
     Conflict,
     Forbidden,
+    Gone,
     InvalidRequest,
     NotFound,
     Outdated,
+    TooMany,
     Unauthenticated,
     Unavailable,
     Unprocessable,
@@ -34,6 +36,7 @@ from controlplane.kernel.wording import PROSE
 from controlplane.operations.errors import Busy
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
 from controlplane.quotas.errors import QuotaExceeded
+from controlplane.terraform.errors import StateLocked
 
 ANY_ID = "019abc00-0000-7000-8000-000000000000"
 # Why it comes to this, and what to do; of the nearest ancestor. What a code has to say beside that is its detail.
@@ -123,6 +126,18 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
     TooManyRequests: (
         _("Reads and writes are counted for each credential, so that one client cannot take the API from others."),
         _("Wait as Retry-After says. To wait for an operation, use ?wait=30s: that is one request."),
+    ),
+    Gone: (
+        _("It was there, and is kept for a limited time only."),
+        _("Begin again from what is there now: the detail says from where."),
+    ),
+    TooMany: (
+        _("So much at once is not served to one caller, so that there is enough for all."),
+        _("End some of what is open, or wait, and try again after Retry-After."),
+    ),
+    StateLocked: (
+        _("Two runs that write one state at the same time would lose each other's work."),
+        _("Wait until the other run has ended. If it has died, end its lock as the detail says."),
     ),
     Unavailable: (
         _("A part of the cloud does not answer at the moment. Nothing is lost."),

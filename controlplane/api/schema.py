@@ -201,7 +201,7 @@ class Schema(AutoSchema):
         answer: Any = page_of(cast(type[Out], route.answer)) if route.listing else route.answer
         if answer is None and route.status != 204:
             answer = ANSWERS.get(route.media_type, OpenApiTypes.BINARY)
-        is_tried = route.is_write and route.answer is not None
+        is_tried = route.is_write and route.is_tryable and route.answer is not None
         return {
             **({(200, route.media_type): answer} if is_tried else {}),
             (route.status, route.media_type): answer,

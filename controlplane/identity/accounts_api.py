@@ -20,10 +20,12 @@ from controlplane.identity.serializers import (
     TokenWithSecretOut,
     WideTokenIn,
 )
-from controlplane.kernel.listing import Listing, exactly
+from controlplane.kernel.listing import Listing, created_after, exactly
 from controlplane.kernel.rest import Body, NamedTwice, created, found, found_all, route
 
-SERVICE_ACCOUNTS = Listing({"name": exactly("name", "The service account of this name.")})
+SERVICE_ACCOUNTS = Listing(
+    {"created_after": created_after(), "name": exactly("name", "The service account of this name.")}
+)
 
 
 class AccountsView(OrganizationView):

@@ -18,19 +18,20 @@ from controlplane.identity.rights import PUBLIC
 from controlplane.identity.serializers import NamedPatch, ProjectOut, TokenIn, TokenOut, TokenWithSecretOut
 from controlplane.identity.tokens import NewToken
 from controlplane.kernel.fields import merged
-from controlplane.kernel.listing import Listing, exactly, labelled
+from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.rest import Body, View, created, found, found_all, route
 
 M = TypeVar("M", bound=Model)
 PROJECTS = Listing(
     {
+        "created_after": created_after(),
         "name": exactly("name", "The project of this name."),
         "organization": exactly("organization__name", "The projects of the organization of this name."),
         "labels": labelled(),
     }
 )
-TOKENS = Listing({"name": exactly("name", "The token of this name.")})
+TOKENS = Listing({"created_after": created_after(), "name": exactly("name", "The token of this name.")})
 
 
 def _operation(view: View, request: Request) -> str | None:

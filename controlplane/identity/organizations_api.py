@@ -24,19 +24,24 @@ from controlplane.identity.serializers import (
     ProjectOut,
 )
 from controlplane.kernel.fields import merged
-from controlplane.kernel.listing import Listing, among, exactly, labelled
+from controlplane.kernel.listing import Listing, among, created_after, exactly, labelled
 from controlplane.kernel.rest import Body, created, route
 
-ORGANIZATIONS = Listing({"name": exactly("name", "The organization of this name."), "labels": labelled()})
+ORGANIZATIONS = Listing(
+    {"created_after": created_after(), "name": exactly("name", "The organization of this name."), "labels": labelled()}
+)
 BY_TIME = ("created_at", "-created_at")
 MEMBERS = Listing(
     {
+        "created_after": created_after(),
         "role": among("role", Role.values),
         "email": exactly("user__email", "The member with this e-mail address."),
     },
     sorts=BY_TIME,
 )
-INVITATIONS = Listing({"email": exactly("email", "Those for this e-mail address.")}, sorts=BY_TIME)
+INVITATIONS = Listing(
+    {"created_after": created_after(), "email": exactly("email", "Those for this e-mail address.")}, sorts=BY_TIME
+)
 
 
 class OrganizationList(ActorView):

@@ -84,7 +84,8 @@ class Route:
     of problems with members of their own. `media_types`: in which it may answer besides `media_type`. `query`: what the
     parameters mean. `upload`: the media type of a body that is taken as bytes. `is_versioned`: it needs If-Match.
     `is_sensitive`: a read that is recorded as writes are. `apart`: why a write does not run in one transaction
-    (kernel/writes.py); then each of its services has its own. `going`: it is to go. `is_write` is route()'s to say."""
+    (kernel/writes.py); then each of its services has its own. `is_tryable`: it knows dry_run, if it is a write.
+    `going`: it is to go. `is_write` is route()'s to say."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -97,6 +98,7 @@ class Route:
     upload: str | None = None
     is_versioned: bool = False
     apart: str = ""
+    is_tryable: bool = True
     is_sensitive: bool = False
     media_types: tuple[str, ...] = ()
     going: Going | None = None
@@ -111,7 +113,7 @@ class Route:
     @property
     def parameters(self) -> Mapping[str, str]:
         """All query parameters that are known."""
-        asks_only = ASKS_ONLY if self.is_write else {}
+        asks_only = ASKS_ONLY if self.is_write and self.is_tryable else {}
         return {**(self.listing.parameters if self.listing else {}), **self.query, **asks_only}
 
 

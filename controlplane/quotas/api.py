@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import OrganizationView, ProjectView
 from controlplane.identity.selectors import projects
-from controlplane.kernel.listing import Listing, among
+from controlplane.kernel.listing import Listing, among, created_after
 from controlplane.kernel.rest import Body, created, etag, route, version_to_replace
 from controlplane.quotas import requests, selectors, services
 from controlplane.quotas.limits import Owner
@@ -24,7 +24,11 @@ from controlplane.quotas.serializers import (
 )
 
 REQUESTS = Listing(
-    {"state": among("state", QUOTA_REQUEST.moves), "dimension": among("dimension", DIMENSIONS)},
+    {
+        "created_after": created_after(),
+        "state": among("state", QUOTA_REQUEST.moves),
+        "dimension": among("dimension", DIMENSIONS),
+    },
     sorts=("-created_at", "created_at"),
 )
 

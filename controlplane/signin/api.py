@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView
-from controlplane.kernel.listing import Listing
+from controlplane.kernel.listing import Listing, created_after
 from controlplane.kernel.rest import Body, route
 from controlplane.signin import credentials, selectors, sessions
 from controlplane.signin.factors import Proof
@@ -21,7 +21,7 @@ from controlplane.signin.serializers import (
     VerifyIn,
 )
 
-SESSIONS = Listing({}, sorts=("-created_at", "created_at"))
+SESSIONS = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
 
 
 def proof_in(body: Body) -> Proof:

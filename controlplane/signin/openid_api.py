@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.kernel.fields import In, Out, Text
-from controlplane.kernel.listing import Listing
+from controlplane.kernel.listing import Listing, created_after
 from controlplane.kernel.rest import Body, route
 from controlplane.signin.models import Identity
 from controlplane.signin.openid import services
@@ -13,7 +13,7 @@ from controlplane.signin.openid.providers import Provider, all_providers, provid
 from controlplane.signin.rest import SECRET, SignInView
 from controlplane.signin.serializers import SessionWithSecretOut
 
-IDENTITIES = Listing({}, sorts=("-created_at", "created_at"))
+IDENTITIES = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
 URI_MAX = 500
 CODE_MAX = 4000
 ASKED = "The provider is asked between two transactions, and a sign-in is used up also when that fails."
@@ -84,7 +84,7 @@ class OfProvider(SignInView):
 class SignInList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201, apart=ASKED)
+    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201, apart=ASKED, is_tryable=False)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"])
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
@@ -93,20 +93,20 @@ class SignInList(OfProvider):
 class OpenIdSessionList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_session_create", SessionWithSecretOut, body=CompleteIn, status=201, apart=ASKED)
+    @route("openid_session_create", SessionWithSecretOut, body=CompleteIn, status=201, apart=ASKED, is_tryable=False)
     def post(self, request: Request, body: Body) -> Response:
         return self.begun(*services.session_create(self.provider, self.origin, services.Answer(**body)))
 
 
 class LinkList(OfProvider):
-    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, apart=ASKED)
+    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, apart=ASKED, is_tryable=False)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"], user=self.session.user)
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
 
 
 class LinkCompletion(OfProvider):
-    @route("identity_link", IdentityOut, body=CompleteIn, status=201, apart=ASKED)
+    @route("identity_link", IdentityOut, body=CompleteIn, status=201, apart=ASKED, is_tryable=False)
     def post(self, request: Request, body: Body) -> Response:
         identity = services.identity_link(self.actor, self.session, self.provider, services.Answer(**body))
         headers = {"Location": f"/v1/identities/{identity.pk}"}

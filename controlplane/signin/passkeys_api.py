@@ -5,14 +5,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.kernel.fields import Out, Text
-from controlplane.kernel.listing import Listing
+from controlplane.kernel.listing import Listing, created_after
 from controlplane.kernel.rest import Body, created, route
 from controlplane.signin import credentials, passkeys, sessions
 from controlplane.signin.models import Passkey
 from controlplane.signin.rest import SECRET, SignInView
 from controlplane.signin.serializers import NAME_MAX, PasskeyAnswerIn, SessionWithSecretOut
 
-PASSKEYS = Listing({}, sorts=("-created_at", "created_at"))
+PASSKEYS = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
 
 
 class ChallengeOut(Out):

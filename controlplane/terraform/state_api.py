@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import ProjectView
-from controlplane.kernel.listing import Listing, invalid
+from controlplane.kernel.listing import Listing, created_after, invalid
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import JSON, Body, route, uploaded
 from controlplane.terraform import states
@@ -17,7 +17,7 @@ from controlplane.terraform.models import TerraformState
 from controlplane.terraform.serializers import LockIn, LockOut, StateOut, StateVersionOut, UnlockIn
 
 STATES = Listing({}, sorts=("name", "-name"))
-VERSIONS = Listing({}, sorts=("-created_at", "created_at"))
+VERSIONS = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
 LOCK_ID_MAX = 80
 LOCKED = {423: LockOut}
 

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from controlplane.identity.services import organization_create, project_create
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
+from tests.api.test_authorization import of_alpha
 from tests.api.test_instances import KEY
-from tests.api.test_isolation import ALL, OPEN, Route, names  # noqa: F401 - a fixture
+from tests.api.test_isolation import ALL, OF_SESSIONS, OPEN, Route, names  # noqa: F401 - a fixture
 from tests.api.tokens import make_token
 from tests.world import IMAGE_BYTES, Broker, Cloud, make_flavor
 
-# Not those that are open: a guess at a password counts, dry or not.
-WRITES = [route for route in ALL if route.method != "GET" and route.key not in OPEN]
+# Not those of sign-in, which take no token; and a guess at a password counts, dry or not.
+WRITES = [route for route in ALL if route.method != "GET" and route.key not in OPEN | OF_SESSIONS]
 WEB = {"flavor": "tiny", "image": "tiny"}
 # Bodies that are right in this cloud, where the example of the route is about another one.
 BODIES: dict[str, Any] = {
@@ -28,6 +30,13 @@ BODIES: dict[str, Any] = {
     "ssh_key_create": {"name": "new", "public_key": KEY},
     "volume_create": {"name": "new", "size_gib": 1},
     "volume_grow": {"size_gib": 3},
+    "terraform_state_write": {"version": 4, "serial": 2},
+    "organization_create": {"name": "gamma", "owner": "alpha@example.org"},
+    "own_token_create": {"name": "new", "lifetime_days": 30, "projects": ["alpha"]},
+    "quota_request_create": {"dimension": "networks", "limit": 10**6, "reason": "load test"},
+    "service_account_create": {"name": "new", "grants": [{"project": "alpha", "role": "member"}]},
+    "service_account_token_create": {"name": "new", "lifetime_days": 30},
+    "webhook_create": {"name": "new", "url": "https://ops.example.org/", "kinds": ["*"]},
 }
 # Writes that need signatures or a history that this cloud has not: a dry run of them only fails, here. Each is the same
 # mechanism. This list may only shrink.
@@ -39,14 +48,14 @@ UNREACHED = {
     "fact_state",
     "policy_proposal_create",
 }
-# What changes nothing for real either: questions, and the key that is registered already.
-EFFECTLESS = {"officer_key_create", "placement_simulate", "policy_simulate"}
+# What changes nothing for real either: questions, the key that is registered already, the state that is not locked.
+EFFECTLESS = {"officer_key_create", "placement_simulate", "policy_simulate", "terraform_state_unlock"}
 # What is kept of a refusal of placement.
 OF_REFUSALS = {"placement_decision", "placement_policydocument", "audit_evidencerecord"}
 
 
 @pytest.fixture
-def others(api: Caller, operator: Caller, names: dict[str, str]) -> dict[str, dict[str, str]]:  # noqa: F811
+def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -> dict[str, dict[str, str]]:  # noqa: F811
     """What some routes are better tried on than on what `names` has."""
     make_flavor("large", vcpus=2)
     finish(api.post("instances", WEB | {"name": "idle"}))
@@ -61,6 +70,8 @@ def others(api: Caller, operator: Caller, names: dict[str, str]) -> dict[str, di
         "instance_start": {"instance": "idle"},
         "officer_key_revoke": {"officer_key": registered.body["id"]},
         "network_delete": {"network": "spare"},
+        "organization_delete": {"organization": str(organization_create(name="empty-org").pk)},
+        "project_delete": {"project": str(project_create(cloud.tenant.project.organization, name="empty").pk)},
         "operation_cancel": {"operation": begun},
         "volume_delete": {"volume": "spare"},
     }
@@ -103,7 +114,8 @@ def test_nothing_is_written(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     officer = Caller(token=make_token(cloud.tenant.project, role="sovereignty_officer"), project="alpha")
-    callers = (api, officer, operator)
+    owner = Caller(token=of_alpha("owner")(cloud), project="alpha")
+    callers = (api, officer, owner, operator)
     for caller in callers:
         caller.get("/v1/projects")  # that its token was used is noted now
     before, reached, without_effect = rows(), set(), set()

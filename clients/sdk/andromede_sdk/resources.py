@@ -783,13 +783,18 @@ class Health(Resource):
 
 
 class Identities(Resource):
-    def list(self, *, sort: str | None = None, page_size: int | None = None) -> Listing[models.Identity]:
+    def list(
+        self, *, created_after: Moment | None = None, sort: str | None = None, page_size: int | None = None
+    ) -> Listing[models.Identity]:
         """GET /v1/identities
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
-            self._scope, models.Identity, Ask("GET", "/v1/identities", query={"sort": sort, "limit": page_size})
+            self._scope,
+            models.Identity,
+            Ask("GET", "/v1/identities", query={"created_after": created_after, "sort": sort, "limit": page_size}),
         )
 
     def unlink(self, identity: str, *, dry_run: bool = False) -> None:
@@ -817,14 +822,12 @@ class Identities(Resource):
         code: str,
         binding: str,
         iss: str | None = None,
-        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> models.Identity:
         """POST /v1/openid-providers/{provider}/identities
 
         `state`, `code` and `iss` (if there is one, RFC 9207) are what the browser came back with, `binding` is that of
         the beginning.
-        `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
             models.Identity,
@@ -832,7 +835,6 @@ class Identities(Resource):
                 "POST",
                 "/v1/openid-providers/{provider}/identities",
                 names={"provider": provider},
-                query={"dry_run": dry_run or None},
                 body={"state": state, "code": code, "binding": binding, "iss": iss},
                 key=idempotency_key,
             ),
@@ -1441,10 +1443,17 @@ class Invitations(Resource):
         )
 
     def list(
-        self, organization: str, *, email: str | None = None, sort: str | None = None, page_size: int | None = None
+        self,
+        organization: str,
+        *,
+        created_after: Moment | None = None,
+        email: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.Invitation]:
         """GET /v1/organizations/{organization}/invitations
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `email`: Those for this e-mail address.
         `sort`: One of created_at, -created_at.
         """
@@ -1455,7 +1464,7 @@ class Invitations(Resource):
                 "GET",
                 "/v1/organizations/{organization}/invitations",
                 names={"organization": organization},
-                query={"email": email, "sort": sort, "limit": page_size},
+                query={"created_after": created_after, "email": email, "sort": sort, "limit": page_size},
             ),
         )
 
@@ -1536,6 +1545,7 @@ class Members(Resource):
         self,
         organization: str,
         *,
+        created_after: Moment | None = None,
         role: str | None = None,
         email: str | None = None,
         sort: str | None = None,
@@ -1543,6 +1553,7 @@ class Members(Resource):
     ) -> Listing[models.Member]:
         """GET /v1/organizations/{organization}/members
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `role`: One of owner, admin, member, viewer, billing, sovereignty_officer.
         `email`: The member with this e-mail address.
         `sort`: One of created_at, -created_at.
@@ -1554,7 +1565,7 @@ class Members(Resource):
                 "GET",
                 "/v1/organizations/{organization}/members",
                 names={"organization": organization},
-                query={"role": role, "email": email, "sort": sort, "limit": page_size},
+                query={"created_after": created_after, "role": role, "email": email, "sort": sort, "limit": page_size},
             ),
         )
 
@@ -1898,13 +1909,10 @@ class Openapi(Resource):
 
 
 class Openid(Resource):
-    def link_begin(
-        self, provider: str, *, redirect_uri: str, dry_run: bool = False, idempotency_key: str | None = None
-    ) -> models.Begun:
+    def link_begin(self, provider: str, *, redirect_uri: str, idempotency_key: str | None = None) -> models.Begun:
         """POST /v1/openid-providers/{provider}/links
 
         `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
-        `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
             models.Begun,
@@ -1912,7 +1920,6 @@ class Openid(Resource):
                 "POST",
                 "/v1/openid-providers/{provider}/links",
                 names={"provider": provider},
-                query={"dry_run": dry_run or None},
                 body={"redirect_uri": redirect_uri},
                 key=idempotency_key,
             ),
@@ -1926,14 +1933,12 @@ class Openid(Resource):
         code: str,
         binding: str,
         iss: str | None = None,
-        dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> models.SessionWithSecret:
         """POST /v1/openid-providers/{provider}/sessions
 
         `state`, `code` and `iss` (if there is one, RFC 9207) are what the browser came back with, `binding` is that of
         the beginning.
-        `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
             models.SessionWithSecret,
@@ -1941,19 +1946,15 @@ class Openid(Resource):
                 "POST",
                 "/v1/openid-providers/{provider}/sessions",
                 names={"provider": provider},
-                query={"dry_run": dry_run or None},
                 body={"state": state, "code": code, "binding": binding, "iss": iss},
                 key=idempotency_key,
             ),
         )
 
-    def sign_in_begin(
-        self, provider: str, *, redirect_uri: str, dry_run: bool = False, idempotency_key: str | None = None
-    ) -> models.Begun:
+    def sign_in_begin(self, provider: str, *, redirect_uri: str, idempotency_key: str | None = None) -> models.Begun:
         """POST /v1/openid-providers/{provider}/sign-ins
 
         `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
-        `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
             models.Begun,
@@ -1961,7 +1962,6 @@ class Openid(Resource):
                 "POST",
                 "/v1/openid-providers/{provider}/sign-ins",
                 names={"provider": provider},
-                query={"dry_run": dry_run or None},
                 body={"redirect_uri": redirect_uri},
                 key=idempotency_key,
             ),
@@ -2046,6 +2046,7 @@ class Organizations(Resource):
     def list(
         self,
         *,
+        created_after: Moment | None = None,
         name: str | None = None,
         labels: Labels | None = None,
         sort: str | None = None,
@@ -2053,6 +2054,7 @@ class Organizations(Resource):
     ) -> Listing[models.Organization]:
         """GET /v1/organizations
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The organization of this name.
         `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
         `sort`: One of created_at, -created_at, name, -name.
@@ -2060,7 +2062,17 @@ class Organizations(Resource):
         return Listing(
             self._scope,
             models.Organization,
-            Ask("GET", "/v1/organizations", query={"name": name, "labels": labels, "sort": sort, "limit": page_size}),
+            Ask(
+                "GET",
+                "/v1/organizations",
+                query={
+                    "created_after": created_after,
+                    "name": name,
+                    "labels": labels,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
         )
 
     def create(
@@ -2396,10 +2408,17 @@ class Organizations(Resource):
         )
 
     def token_list(
-        self, organization: str, *, name: str | None = None, sort: str | None = None, page_size: int | None = None
+        self,
+        organization: str,
+        *,
+        created_after: Moment | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.Token]:
         """GET /v1/organizations/{organization}/tokens
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -2410,7 +2429,7 @@ class Organizations(Resource):
                 "GET",
                 "/v1/organizations/{organization}/tokens",
                 names={"organization": organization},
-                query={"name": name, "sort": sort, "limit": page_size},
+                query={"created_after": created_after, "name": name, "sort": sort, "limit": page_size},
             ),
         )
 
@@ -2434,15 +2453,27 @@ class Organizations(Resource):
 
 class Own(Resource):
     def token_list(
-        self, *, name: str | None = None, sort: str | None = None, page_size: int | None = None
+        self,
+        *,
+        created_after: Moment | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.Token]:
         """GET /v1/tokens
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
-            self._scope, models.Token, Ask("GET", "/v1/tokens", query={"name": name, "sort": sort, "limit": page_size})
+            self._scope,
+            models.Token,
+            Ask(
+                "GET",
+                "/v1/tokens",
+                query={"created_after": created_after, "name": name, "sort": sort, "limit": page_size},
+            ),
         )
 
     def token_create(
@@ -2552,13 +2583,18 @@ class PasskeySessions(Resource):
 
 
 class Passkeys(Resource):
-    def list(self, *, sort: str | None = None, page_size: int | None = None) -> Listing[models.Passkey]:
+    def list(
+        self, *, created_after: Moment | None = None, sort: str | None = None, page_size: int | None = None
+    ) -> Listing[models.Passkey]:
         """GET /v1/passkeys
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
-            self._scope, models.Passkey, Ask("GET", "/v1/passkeys", query={"sort": sort, "limit": page_size})
+            self._scope,
+            models.Passkey,
+            Ask("GET", "/v1/passkeys", query={"created_after": created_after, "sort": sort, "limit": page_size}),
         )
 
     def register(
@@ -3076,6 +3112,7 @@ class Projects(Resource):
     def list(
         self,
         *,
+        created_after: Moment | None = None,
         name: str | None = None,
         organization: str | None = None,
         labels: Labels | None = None,
@@ -3084,6 +3121,7 @@ class Projects(Resource):
     ) -> Listing[models.Project]:
         """GET /v1/projects
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The project of this name.
         `organization`: The projects of the organization of this name.
         `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
@@ -3095,7 +3133,14 @@ class Projects(Resource):
             Ask(
                 "GET",
                 "/v1/projects",
-                query={"name": name, "organization": organization, "labels": labels, "sort": sort, "limit": page_size},
+                query={
+                    "created_after": created_after,
+                    "name": name,
+                    "organization": organization,
+                    "labels": labels,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )
 
@@ -3144,6 +3189,7 @@ class QuotaRequests(Resource):
         self,
         organization: str,
         *,
+        created_after: Moment | None = None,
         state: str | None = None,
         dimension: str | None = None,
         sort: str | None = None,
@@ -3151,6 +3197,7 @@ class QuotaRequests(Resource):
     ) -> Listing[models.QuotaRequest]:
         """GET /v1/organizations/{organization}/quota-requests
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `state`: One of pending, approved, refused, withdrawn.
         `dimension`: One of instances, vcpus, memory_mib, volumes, storage_gib, networks, addresses, images, webhooks.
         `sort`: One of -created_at, created_at.
@@ -3162,7 +3209,13 @@ class QuotaRequests(Resource):
                 "GET",
                 "/v1/organizations/{organization}/quota-requests",
                 names={"organization": organization},
-                query={"state": state, "dimension": dimension, "sort": sort, "limit": page_size},
+                query={
+                    "created_after": created_after,
+                    "state": state,
+                    "dimension": dimension,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )
 
@@ -3406,10 +3459,17 @@ class Resources(Resource):
 
 class ServiceAccounts(Resource):
     def list(
-        self, organization: str, *, name: str | None = None, sort: str | None = None, page_size: int | None = None
+        self,
+        organization: str,
+        *,
+        created_after: Moment | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.ServiceAccount]:
         """GET /v1/organizations/{organization}/service-accounts
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The service account of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -3420,7 +3480,7 @@ class ServiceAccounts(Resource):
                 "GET",
                 "/v1/organizations/{organization}/service-accounts",
                 names={"organization": organization},
-                query={"name": name, "sort": sort, "limit": page_size},
+                query={"created_after": created_after, "name": name, "sort": sort, "limit": page_size},
             ),
         )
 
@@ -3508,12 +3568,14 @@ class ServiceAccounts(Resource):
         organization: str,
         service_account: str,
         *,
+        created_after: Moment | None = None,
         name: str | None = None,
         sort: str | None = None,
         page_size: int | None = None,
     ) -> Listing[models.Token]:
         """GET /v1/organizations/{organization}/service-accounts/{service_account}/tokens
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -3524,7 +3586,7 @@ class ServiceAccounts(Resource):
                 "GET",
                 "/v1/organizations/{organization}/service-accounts/{service_account}/tokens",
                 names={"organization": organization, "service_account": service_account},
-                query={"name": name, "sort": sort, "limit": page_size},
+                query={"created_after": created_after, "name": name, "sort": sort, "limit": page_size},
             ),
         )
 
@@ -3568,13 +3630,18 @@ class ServiceAccounts(Resource):
 
 
 class Sessions(Resource):
-    def list(self, *, sort: str | None = None, page_size: int | None = None) -> Listing[models.Session]:
+    def list(
+        self, *, created_after: Moment | None = None, sort: str | None = None, page_size: int | None = None
+    ) -> Listing[models.Session]:
         """GET /v1/sessions
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
-            self._scope, models.Session, Ask("GET", "/v1/sessions", query={"sort": sort, "limit": page_size})
+            self._scope,
+            models.Session,
+            Ask("GET", "/v1/sessions", query={"created_after": created_after, "sort": sort, "limit": page_size}),
         )
 
     def create(
@@ -3965,10 +4032,16 @@ class TerraformStates(Resource):
         )
 
     def version_list(
-        self, terraform_state: str, *, sort: str | None = None, page_size: int | None = None
+        self,
+        terraform_state: str,
+        *,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.StateVersion]:
         """GET /v1/projects/{project}/terraform-states/{terraform_state}/versions
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -3978,7 +4051,7 @@ class TerraformStates(Resource):
                 "GET",
                 "/v1/projects/{project}/terraform-states/{terraform_state}/versions",
                 names={"terraform_state": terraform_state},
-                query={"sort": sort, "limit": page_size},
+                query={"created_after": created_after, "sort": sort, "limit": page_size},
             ),
         )
 
@@ -3998,17 +4071,27 @@ class TerraformStates(Resource):
 
 class Tokens(Resource):
     def list(
-        self, *, name: str | None = None, sort: str | None = None, page_size: int | None = None
+        self,
+        *,
+        created_after: Moment | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.Token]:
         """GET /v1/projects/{project}/tokens
 
+        `created_after`: Only what was created after this moment (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
             self._scope,
             models.Token,
-            Ask("GET", "/v1/projects/{project}/tokens", query={"name": name, "sort": sort, "limit": page_size}),
+            Ask(
+                "GET",
+                "/v1/projects/{project}/tokens",
+                query={"created_after": created_after, "name": name, "sort": sort, "limit": page_size},
+            ),
         )
 
     def create(
