@@ -16,6 +16,7 @@ from controlplane.events import hints, kinds
 from controlplane.events.models import Event, Head
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.fields import NAME_MAX
 from controlplane.kernel.states import Machine
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
         organization_id=facts.get("organization_id"),
         resource_kind=facts.get("resource_kind") or kind.partition(".")[0],
         resource_id=resource_id,
-        resource_name=facts.get("name") or "",
+        resource_name=str(facts.get("name") or "")[:NAME_MAX],  # a stranger on a node may have any
         operation_id=facts.get("operation_id") or cause.operation_id,
         user_id=actor.user_id if actor else cause.user_id,
         credential_id=actor.credential_id if actor else cause.credential_id,

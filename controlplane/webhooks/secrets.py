@@ -21,13 +21,19 @@ def create(webhook_id: UUID) -> tuple[str, bytes]:
 
 
 def signature(webhook: Webhook, *, message_id: str, at: datetime, body: str) -> str | None:
-    """What Standard Webhooks wants in webhook-signature: one for each secret that is good at that time. None: one
-    cannot be opened, because SECRET_KEY is another."""
-    sealed = [webhook.secret]
+    """What Standard Webhooks wants in webhook-signature: one for each secret that is good at that time. None: the
+    present one cannot be opened, because SECRET_KEY is another."""
+    secret, previous = _opened(webhook, webhook.secret), None
     if webhook.previous_secret and webhook.previous_ends_at is not None and webhook.previous_ends_at > at:
-        sealed.append(webhook.previous_secret)
+        previous = _opened(webhook, webhook.previous_secret)
+    if secret is None:
+        return None
+    good = [each for each in (secret, previous) if each is not None]
+    return " ".join(Signer(each).sign(msg_id=message_id, timestamp=at, data=body) for each in good)
+
+
+def _opened(webhook: Webhook, sealed: bytes) -> str | None:
     try:
-        opened = [unseal(bytes(each), purpose=PURPOSE, row_id=webhook.pk).decode() for each in sealed]
+        return unseal(bytes(sealed), purpose=PURPOSE, row_id=webhook.pk).decode()
     except Unreadable:
         return None
-    return " ".join(Signer(each).sign(msg_id=message_id, timestamp=at, data=body) for each in opened)

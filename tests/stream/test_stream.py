@@ -114,7 +114,7 @@ def test_a_revoked_token_ends_its_stream(stream: Process, tenant: Tenant) -> Non
         follower.is_ready()
         ApiToken.objects.update(revoked_at=clock.now())
         end = follower.event()
-        assert (end["event"], end["code"]) == ("end", "unauthenticated")
+        assert (end["event"], end["code"]) == ("end", "identity.token.revoked")
         assert follower.frame() is None
 
 
