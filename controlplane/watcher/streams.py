@@ -90,7 +90,8 @@ async def _listen(node_id: UUID, address: str, heard: asyncio.Event) -> None:
         )
         events = stub.Watch(request).__aiter__()
         while True:
-            event = await asyncio.wait_for(anext(events), _silence_limit_s())
+            async with asyncio.timeout(_silence_limit_s()):  # wait_for may swallow a cancellation (Python 3.11)
+                event = await anext(events)
             due = await _in_database(messages.write, node_id, event)
             if not heard.is_set():
                 log.info("node %s: its heartbeats arrive", node_id)
