@@ -67,6 +67,9 @@ class ServiceAccountList(AccountsView):
 
 
 class ServiceAccountDetail(AccountsView):
+    def versioned(self) -> ServiceAccount:
+        return self.account()
+
     @route("service_account_get", ServiceAccountOut)
     def get(self, request: Request) -> Response:
         return Response(ServiceAccountOut(self.account()).data)

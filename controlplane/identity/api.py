@@ -109,6 +109,9 @@ class ProjectList(ActorView):
 
 
 class ProjectDetail(ProjectView):
+    def versioned(self) -> Project:
+        return self.project
+
     @route("project_get", ProjectOut)
     def get(self, request: Request) -> Response:
         return Response(ProjectOut(self.project).data)

@@ -2,10 +2,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from controlplane.kernel.db import BaseModel
+from controlplane.kernel.db import BaseModel, Versioned
 
 
-class Organization(BaseModel):
+class Organization(Versioned):
     """The customer. Its projects share members, policy and bill. Deleted as a project is."""
 
     name = models.CharField(max_length=63)
@@ -20,7 +20,7 @@ class Organization(BaseModel):
         ]
 
 
-class Project(BaseModel):
+class Project(Versioned):
     """Where resources live, and the wall between tenants. The row of one that was deleted stays, since what is on
     record names it; `deleted_at` says so."""
 
@@ -77,7 +77,7 @@ class Role(models.TextChoices):
     SOVEREIGNTY_OFFICER = "sovereignty_officer"
 
 
-class Membership(BaseModel):
+class Membership(Versioned):
     organization = models.ForeignKey(Organization, models.CASCADE)
     user = models.ForeignKey(User, models.CASCADE)
     role = models.CharField(max_length=32, choices=Role)
@@ -103,7 +103,7 @@ class Invitation(BaseModel):
         constraints = [models.UniqueConstraint(fields=["sha256"], name="identity_invitation_sha256_once")]
 
 
-class ServiceAccount(BaseModel):
+class ServiceAccount(Versioned):
     """A program of an organization. What it may do, its grants say; while it is disabled its tokens are dead."""
 
     organization = models.ForeignKey(Organization, models.CASCADE)
@@ -183,17 +183,16 @@ class ApiToken(BaseModel):
         ]
 
 
-class ProjectResource(BaseModel):
+class ProjectResource(Versioned):
     """Base of everything that lives in a project: its name, labels, generation and last failure.
 
-    `generation` grows with every accepted change; agents refuse a generation older than one they have seen.
+    Agents refuse a generation older than one they have seen.
     `last_error` is the document of a CloudError (kernel.errors), or null.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)
     name = models.CharField(max_length=63)
     labels = models.JSONField(default=dict)
-    generation = models.PositiveBigIntegerField(default=1)
     last_error = models.JSONField(null=True)
 
     class Meta:

@@ -9,7 +9,7 @@ from controlplane.identity import invitations, selectors, services
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, PublicView
 from controlplane.identity.errors import UserNotFound
-from controlplane.identity.models import Role, User
+from controlplane.identity.models import Membership, Organization, Role, User
 from controlplane.identity.serializers import (
     AcceptIn,
     InvitationIn,
@@ -68,6 +68,9 @@ def _owner(body: Body) -> User | None:
 
 
 class OrganizationDetail(OrganizationView):
+    def versioned(self) -> Organization:
+        return self.organization
+
     @route("organization_get", OrganizationOut)
     def get(self, request: Request) -> Response:
         return Response(OrganizationOut(self.organization).data)
@@ -105,19 +108,24 @@ class MemberList(OrganizationView):
 class MemberDetail(OrganizationView):
     """A member is named by the user's id or e-mail address."""
 
+    def member(self) -> Membership:
+        return selectors.member_get(self.organization, self.kwargs["member"])
+
+    def versioned(self) -> Membership:
+        return self.member()
+
     @route("member_get", MemberOut)
     def get(self, request: Request) -> Response:
-        return Response(MemberOut(selectors.member_get(self.organization, self.kwargs["member"])).data)
+        return Response(MemberOut(self.member()).data)
 
     @route("member_update", MemberOut, body=MemberPatch)
     def patch(self, request: Request, body: Body) -> Response:
-        member = selectors.member_get(self.organization, self.kwargs["member"])
-        return Response(MemberOut(services.member_update(self.actor, member, role=body["role"])).data)
+        return Response(MemberOut(services.member_update(self.actor, self.member(), role=body["role"])).data)
 
     @route("member_remove", status=204)
     def delete(self, request: Request) -> Response:
         """Everybody may leave, but for the last owner."""
-        services.member_remove(self.actor, selectors.member_get(self.organization, self.kwargs["member"]))
+        services.member_remove(self.actor, self.member())
         return Response(status=204)
 
 

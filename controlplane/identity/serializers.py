@@ -54,6 +54,7 @@ class OrganizationOut(Out):
     id = serializers.UUIDField()
     name = serializers.CharField()
     labels = serializers.DictField(child=serializers.CharField())
+    generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -73,6 +74,7 @@ class MemberOut(Out):
     user = UserOut()
     organization = NamedOut()
     role = serializers.ChoiceField(Role.values)
+    generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -150,6 +152,7 @@ class ServiceAccountOut(Out):
     organization = NamedOut()
     is_disabled = serializers.SerializerMethodField()
     grants = GrantOut(many=True)
+    generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 

@@ -11,7 +11,7 @@ from controlplane.identity.models import Grant, Organization, Project, Role, Ser
 from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.selectors import service_account_get
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_name
 from controlplane.kernel.reasons import Reason
 
@@ -43,11 +43,9 @@ def service_account_update(
         PersonsRole, NameTaken
     """
     _may_have(actor, account)
-    account.name, account.updated_at = check_name(name), clock.now()
-    if is_disabled != (account.disabled_at is not None):
-        account.disabled_at = clock.now() if is_disabled else None
+    disabled_at = (account.disabled_at or clock.now()) if is_disabled else None
     with refusing("identity_service_account_name_taken", _taken(name)):
-        account.save(update_fields=["name", "disabled_at", "updated_at"])
+        write_version(account, name=check_name(name), disabled_at=disabled_at)
     if grants is not None:
         Grant.objects.filter(service_account=account).delete()
         _grant(actor, account, grants)

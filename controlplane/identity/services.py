@@ -22,7 +22,7 @@ from controlplane.identity.models import ApiToken, Membership, Organization, Pro
 from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
 
@@ -47,13 +47,8 @@ def organization_create(
 def organization_update(
     actor: Actor, organization: Organization, *, name: str, labels: Mapping[str, str]
 ) -> Organization:
-    organization.name, organization.labels, organization.updated_at = (
-        check_name(name),
-        check_labels(labels),
-        clock.now(),
-    )
     with _organization_named(name):
-        organization.save(update_fields=["name", "labels", "updated_at"])
+        write_version(organization, name=check_name(name), labels=check_labels(labels))
     _record(actor, "organization.update", organization, name=name)
     return organization
 
@@ -93,9 +88,8 @@ def project_create(
 
 @transaction.atomic
 def project_update(actor: Actor, project: Project, *, name: str, labels: Mapping[str, str]) -> Project:
-    project.name, project.labels, project.updated_at = check_name(name), check_labels(labels), clock.now()
     with _project_named(name):
-        project.save(update_fields=["name", "labels", "updated_at"])
+        write_version(project, name=check_name(name), labels=check_labels(labels))
     record(actor, "project.update", project.pk, project_id=project.pk, name=name)
     return project
 
@@ -178,9 +172,11 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
         raise DutiesMixed(email=user.email)
     if role != Role.OWNER:
         _need_another_owner(organization, user)
-    membership, is_new = Membership.objects.update_or_create(
-        organization=organization, user=user, defaults={"role": Role(role), "updated_at": clock.now()}
+    membership, is_new = Membership.objects.get_or_create(
+        organization=organization, user=user, defaults={"role": Role(role)}
     )
+    if not is_new:
+        write_version(membership, role=Role(role))
     verb = "member.create" if is_new else "member.update"
     _record(actor, verb, organization, user=str(user.pk), role=str(membership.role))
     return membership

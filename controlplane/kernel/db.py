@@ -30,6 +30,22 @@ class BaseModel(models.Model):
         return f"{type(self).__name__.lower()} {self.pk}"
 
 
+class Versioned(BaseModel):
+    """`generation` grows with every accepted change: with name and labels it names the version (kernel/versions.py)."""
+
+    generation = models.PositiveBigIntegerField(default=1)
+
+    class Meta:
+        abstract = True
+
+
+def write_version(row: Versioned, **fields: Any) -> None:
+    """Write a change that its owner asked for, as a new version; `row` is what the database has then."""
+    fields |= {"generation": models.F("generation") + 1, "updated_at": clock.now()}
+    type(row)._default_manager.filter(pk=row.pk).update(**fields)
+    row.refresh_from_db(fields=fields)
+
+
 def by_id(rows: models.QuerySet[M], ref: str) -> M | None:
     """The one with this id; a text that is no id is nobody's."""
     as_id = as_uuid(ref)

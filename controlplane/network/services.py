@@ -9,8 +9,7 @@ from django.db import connection, transaction
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
 from controlplane.network.errors import (
@@ -88,11 +87,8 @@ def network_delete(actor: Actor, network: Network) -> None:
 @transaction.atomic
 def network_update(actor: Actor, network: Network, *, name: str, labels: dict[str, str]) -> Network:
     actor.may_write()
-    network.name, network.labels = check_name(name), check_labels(labels)
-    network.updated_at = clock.now()
-    network.generation += 1
     with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
-        network.save(update_fields=["name", "labels", "updated_at", "generation"])
+        write_version(network, name=check_name(name), labels=check_labels(labels))
     return network
 
 

@@ -53,6 +53,9 @@ class WebhookView(ProjectView):
 
 
 class WebhookDetail(WebhookView):
+    def versioned(self) -> Webhook:
+        return self.webhook()
+
     @route("webhook_get", WebhookOut)
     def get(self, request: Request) -> Response:
         return Response(WebhookOut(self.webhook()).data)

@@ -18,7 +18,7 @@ from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock, outbound
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, told_by
@@ -92,15 +92,14 @@ def webhook_update(actor: Actor, webhook: Webhook, wish: Wish) -> Webhook:
     """One that is enabled again gets what happens from now on; what happened meanwhile is in the feed."""
     actor.may_write()
     wish.check()
-    columns = _columns(wish) | {"generation": F("generation") + 1, "updated_at": clock.now()}
+    columns = _columns(wish)
     if wish.is_enabled and not webhook.is_enabled:
         columns |= {"trouble": "", "trouble_at": None, "begins_after": feed.last_position()}
     with refusing("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=wish.name)):
-        Webhook.objects.filter(pk=webhook.pk).update(**columns)
+        write_version(webhook, **columns)
     if not wish.is_enabled:
         give_up_all(webhook.pk)
     record(actor, "webhook.update", webhook.pk, project_id=webhook.project_id, name=wish.name)
-    webhook.refresh_from_db()
     return webhook
 
 
@@ -118,17 +117,14 @@ def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tupl
     """A new secret, which is returned here alone. The one before signs too for so long; one before that no more."""
     actor.may_write()
     secret, sealed = secrets.create(webhook.pk)
-    now = clock.now()
     is_kept = overlap_hours > 0
-    Webhook.objects.filter(pk=webhook.pk).update(
+    write_version(
+        webhook,
         previous_secret=F("secret") if is_kept else None,
-        previous_ends_at=now + timedelta(hours=overlap_hours) if is_kept else None,
+        previous_ends_at=clock.now() + timedelta(hours=overlap_hours) if is_kept else None,
         secret=sealed,
-        generation=F("generation") + 1,
-        updated_at=now,
     )
     record(actor, "webhook.rotate", webhook.pk, project_id=webhook.project_id, name=webhook.name)
-    webhook.refresh_from_db()
     return webhook, secret
 
 
@@ -136,8 +132,7 @@ def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tupl
 def rotation_end(actor: Actor, webhook: Webhook) -> Webhook:
     """The previous secret signs no more. Without one nothing changes."""
     actor.may_write()
-    Webhook.objects.filter(pk=webhook.pk).update(previous_secret=None, previous_ends_at=None, updated_at=clock.now())
-    webhook.refresh_from_db()
+    write_version(webhook, previous_secret=None, previous_ends_at=None)
     return webhook
 
 

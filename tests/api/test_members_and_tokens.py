@@ -364,3 +364,27 @@ def test_support_sees_what_there_is_and_not_what_is_in_it(acme: Organization) ->
     for path in ("instances/web/console-log", f"{ACME}/invitations", f"{ACME}/tokens"):
         assert support.get(path).problem[:2] == (403, "identity.role_needed")
     assert support.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"}).status == 403
+
+
+# ---- versions
+
+
+def test_each_edit_of_who_may_what_can_be_for_the_version_that_was_read(owner: Caller) -> None:
+    member("viewer", name="bob")
+    assert owner.post(f"{ACME}/service-accounts", {"name": "ci"}).status == 201
+    edits = {
+        ACME: ({"labels": {"env": "prod"}}, {"labels": {"env": "test"}}),
+        "/v1/projects/web": ({"labels": {"env": "prod"}}, {"labels": {"env": "test"}}),
+        f"{ACME}/members/bob@acme.example": ({"role": "member"}, {"role": "admin"}),
+        f"{ACME}/service-accounts/ci": ({"is_disabled": True}, {"is_disabled": False}),
+    }
+    for path, (edit, late_edit) in edits.items():
+        read = owner.get(path)
+        changed = owner.patch(path, edit, If_Match=read.headers["ETag"])
+        assert changed.body["generation"] == read.body["generation"] + 1
+        assert owner.patch(path, late_edit, If_Match=read.headers["ETag"]).problem[:2] == (412, "outdated")
+        if path != ACME:  # that is an operator's to delete
+            assert owner.delete(path, If_Match=read.headers["ETag"]).problem[:2] == (412, "outdated")
+        now = owner.get(path)
+        assert now.body == changed.body
+        assert owner.patch(path, late_edit, If_Match=now.headers["ETag"]).status == 200

@@ -28,6 +28,7 @@ MADE: dict[str, Any] = {
     "networks": {"name": "web", "cidr": "10.20.0.0/24"},
     "ssh-keys": {"name": "web", "public_key": KEY},
     "affinity-groups": {"name": "web", "rule": "affinity"},
+    "webhooks": {"name": "web", "url": "https://hooks.example.org/", "kinds": ["instance.*"]},
 }
 
 

@@ -800,6 +800,7 @@ class Member(Model):
     user: User
     organization: Named
     role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+    generation: int
     created_at: datetime
     updated_at: datetime
 
@@ -920,6 +921,7 @@ class Organization(Model):
     id: str
     name: str
     labels: dict[str, str]
+    generation: int
     created_at: datetime
     updated_at: datetime
 
@@ -1127,6 +1129,7 @@ class Project(Model):
     id: str
     name: str
     labels: dict[str, str]
+    generation: int
     created_at: datetime
     updated_at: datetime
     organization: Named
@@ -1357,6 +1360,7 @@ class ServiceAccount(Model):
     organization: Named
     is_disabled: bool
     grants: list[Grant]
+    generation: int
     created_at: datetime
     updated_at: datetime
 

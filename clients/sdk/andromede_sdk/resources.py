@@ -1580,7 +1580,9 @@ class Members(Resource):
             ),
         )
 
-    def update(self, organization: str, member: str, *, role: str, dry_run: bool = False) -> models.Member:
+    def update(
+        self, organization: str, member: str, *, role: str, dry_run: bool = False, if_match: str | int | None = None
+    ) -> models.Member:
         """PATCH /v1/organizations/{organization}/members/{member}
 
         `dry_run`: true: say only what would be; nothing is written.
@@ -1593,10 +1595,13 @@ class Members(Resource):
                 names={"organization": organization, "member": member},
                 query={"dry_run": dry_run or None},
                 body={"role": role},
+                if_match=if_match,
             ),
         )
 
-    def remove(self, organization: str, member: str, *, dry_run: bool = False) -> None:
+    def remove(
+        self, organization: str, member: str, *, dry_run: bool = False, if_match: str | int | None = None
+    ) -> None:
         """DELETE /v1/organizations/{organization}/members/{member}
 
         `dry_run`: true: say only what would be; nothing is written.
@@ -1609,6 +1614,7 @@ class Members(Resource):
                     "/v1/organizations/{organization}/members/{member}",
                     names={"organization": organization, "member": member},
                     query={"dry_run": dry_run or None},
+                    if_match=if_match,
                 )
             ),
         )
@@ -2113,6 +2119,7 @@ class Organizations(Resource):
         name: str | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
+        if_match: str | int | None = None,
     ) -> models.Organization:
         """PATCH /v1/organizations/{organization}
 
@@ -2126,10 +2133,11 @@ class Organizations(Resource):
                 names={"organization": organization},
                 query={"dry_run": dry_run or None},
                 body={"name": name, "labels": labels},
+                if_match=if_match,
             ),
         )
 
-    def delete(self, organization: str, *, dry_run: bool = False) -> None:
+    def delete(self, organization: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/organizations/{organization}
 
         `dry_run`: true: say only what would be; nothing is written.
@@ -2142,6 +2150,7 @@ class Organizations(Resource):
                     "/v1/organizations/{organization}",
                     names={"organization": organization},
                     query={"dry_run": dry_run or None},
+                    if_match=if_match,
                 )
             ),
         )
@@ -3155,6 +3164,7 @@ class Projects(Resource):
         name: str | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
+        if_match: str | int | None = None,
     ) -> models.Project:
         """PATCH /v1/projects/{project}
 
@@ -3168,10 +3178,11 @@ class Projects(Resource):
                 names={"project": project},
                 query={"dry_run": dry_run or None},
                 body={"name": name, "labels": labels},
+                if_match=if_match,
             ),
         )
 
-    def delete(self, project: str, *, dry_run: bool = False) -> None:
+    def delete(self, project: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}
 
         `dry_run`: true: say only what would be; nothing is written.
@@ -3179,7 +3190,13 @@ class Projects(Resource):
         return cast(
             "None",
             self._scope.document(
-                Ask("DELETE", "/v1/projects/{project}", names={"project": project}, query={"dry_run": dry_run or None})
+                Ask(
+                    "DELETE",
+                    "/v1/projects/{project}",
+                    names={"project": project},
+                    query={"dry_run": dry_run or None},
+                    if_match=if_match,
+                )
             ),
         )
 
@@ -3530,6 +3547,7 @@ class ServiceAccounts(Resource):
         is_disabled: bool | None = None,
         grants: Sequence[models.GrantInput] | None = None,
         dry_run: bool = False,
+        if_match: str | int | None = None,
     ) -> models.ServiceAccount:
         """PATCH /v1/organizations/{organization}/service-accounts/{service_account}
 
@@ -3543,10 +3561,13 @@ class ServiceAccounts(Resource):
                 names={"organization": organization, "service_account": service_account},
                 query={"dry_run": dry_run or None},
                 body={"name": name, "is_disabled": is_disabled, "grants": grants},
+                if_match=if_match,
             ),
         )
 
-    def delete(self, organization: str, service_account: str, *, dry_run: bool = False) -> None:
+    def delete(
+        self, organization: str, service_account: str, *, dry_run: bool = False, if_match: str | int | None = None
+    ) -> None:
         """DELETE /v1/organizations/{organization}/service-accounts/{service_account}
 
         `dry_run`: true: say only what would be; nothing is written.
@@ -3559,6 +3580,7 @@ class ServiceAccounts(Resource):
                     "/v1/organizations/{organization}/service-accounts/{service_account}",
                     names={"organization": organization, "service_account": service_account},
                     query={"dry_run": dry_run or None},
+                    if_match=if_match,
                 )
             ),
         )
@@ -4511,6 +4533,7 @@ class Webhooks(Resource):
         is_enabled: bool | None = None,
         labels: Mapping[str, str | None] | None = None,
         dry_run: bool = False,
+        if_match: str | int | None = None,
     ) -> models.Webhook:
         """PATCH /v1/projects/{project}/webhooks/{webhook}
 
@@ -4524,10 +4547,11 @@ class Webhooks(Resource):
                 names={"webhook": webhook},
                 query={"dry_run": dry_run or None},
                 body={"name": name, "url": url, "kinds": kinds, "is_enabled": is_enabled, "labels": labels},
+                if_match=if_match,
             ),
         )
 
-    def delete(self, webhook: str, *, dry_run: bool = False) -> None:
+    def delete(self, webhook: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}/webhooks/{webhook}
 
         `dry_run`: true: say only what would be; nothing is written.
@@ -4540,6 +4564,7 @@ class Webhooks(Resource):
                     "/v1/projects/{project}/webhooks/{webhook}",
                     names={"webhook": webhook},
                     query={"dry_run": dry_run or None},
+                    if_match=if_match,
                 )
             ),
         )
