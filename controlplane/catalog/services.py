@@ -20,7 +20,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
 from controlplane.identity.roles import OPERATOR
 from controlplane.kernel import clock
-from controlplane.kernel.db import move, refusing
+from controlplane.kernel.db import edit, move, refusing
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
@@ -160,10 +160,9 @@ def _write_import(actor: Actor, image: Image, *, instead_of: Image | None) -> No
 @transaction.atomic
 def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str]) -> Image:
     _may_change(actor, image)
-    image.name, image.labels = check_name(name), check_labels(labels)
-    image.updated_at = clock.now()
     with refusing("catalog_image_name_taken", ImageNameTaken(field="name", name=name)):
-        image.save(update_fields=["name", "labels", "updated_at"])
+        edit(image, name=name, labels=labels)
+    record(actor, "image.update", image.pk, project_id=image.project_id, name=name)
     return image
 
 

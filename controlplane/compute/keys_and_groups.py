@@ -18,9 +18,7 @@ from controlplane.compute.errors import (
 from controlplane.compute.models import AffinityGroup, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
-from controlplane.kernel.errors import CloudError
+from controlplane.kernel.db import edit, refusing
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
 
@@ -71,15 +69,10 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
 def ssh_key_update(actor: Actor, key: SshKey, *, name: str, labels: dict[str, str]) -> SshKey:
     """Raises SshKeyNameTaken, InvalidName, InvalidLabels."""
     actor.may_write()
-    _edit(key, name, labels, SshKeyNameTaken(field="name", name=name), "compute_ssh_key_name_taken")
+    with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
+        edit(key, name=name, labels=labels)
     record(actor, "ssh_key.update", key.pk, project_id=key.project_id, name=name)
     return key
-
-
-def _edit(row: SshKey | AffinityGroup, name: str, labels: dict[str, str], taken: CloudError, constraint: str) -> None:
-    row.name, row.labels, row.updated_at = check_name(name), check_labels(labels), clock.now()
-    with refusing(constraint, taken):
-        row.save(update_fields=["name", "labels", "updated_at"])
 
 
 @transaction.atomic
@@ -109,7 +102,8 @@ def affinity_group_create(
 def affinity_group_update(actor: Actor, group: AffinityGroup, *, name: str, labels: dict[str, str]) -> AffinityGroup:
     """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels."""
     actor.may_write()
-    _edit(group, name, labels, AffinityGroupNameTaken(field="name", name=name), "compute_affinity_group_name_taken")
+    with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
+        edit(group, name=name, labels=labels)
     record(actor, "affinity_group.update", group.pk, project_id=group.project_id, name=name)
     return group
 

@@ -24,7 +24,7 @@ from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing, trial
+from controlplane.kernel.db import edit, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, either
@@ -255,10 +255,9 @@ def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict
     instance_lock(instance)
     if name != instance.name:
         operations.need_free(instance.pk)
-    instance.name, instance.labels = check_name(name), check_labels(labels)
-    instance.updated_at = clock.now()
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
-        instance.save(update_fields=["name", "labels", "updated_at"])
+        edit(instance, name=name, labels=labels)
+    record(actor, "instance.update", instance.pk, project_id=instance.project_id, name=name)
     return instance
 
 

@@ -1,7 +1,7 @@
 """Base model; rows by what a caller calls them; and the guarded writes: a state moves only by compare-and-set, a
 constraint speaks through its error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.names import as_uuid
+from controlplane.kernel.names import as_uuid, check_labels, check_name
 from controlplane.kernel.states import Machine
 
 M = TypeVar("M", bound=models.Model)
@@ -44,6 +44,18 @@ def write_version(row: Versioned, **fields: Any) -> None:
     fields |= {"generation": models.F("generation") + 1, "updated_at": clock.now()}
     type(row)._default_manager.filter(pk=row.pk).update(**fields)
     row.refresh_from_db(fields=fields)
+
+
+def edit(row: models.Model, *, name: str, labels: Mapping[str, str]) -> None:
+    """Give it this name and these labels: an edit that nobody has to carry out.
+
+    Raises:
+        InvalidName, InvalidLabels
+    """
+    fields = {"name": check_name(name), "labels": check_labels(labels), "updated_at": clock.now()}
+    for field, value in fields.items():
+        setattr(row, field, value)
+    row.save(update_fields=list(fields))
 
 
 def by_id(rows: models.QuerySet[M], ref: str) -> M | None:

@@ -89,6 +89,7 @@ def network_update(actor: Actor, network: Network, *, name: str, labels: dict[st
     actor.may_write()
     with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         write_version(network, name=check_name(name), labels=check_labels(labels))
+    record(actor, "network.update", network.pk, project_id=network.project_id, name=name)
     return network
 
 

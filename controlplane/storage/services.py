@@ -14,7 +14,7 @@ from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import move, refusing, trial
+from controlplane.kernel.db import edit, move, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, either
@@ -168,10 +168,9 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
 @transaction.atomic
 def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, str]) -> Volume:
     actor.may_write()
-    volume.name, volume.labels = check_name(name), check_labels(labels)
-    volume.updated_at = clock.now()
     with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=name)):
-        volume.save(update_fields=["name", "labels", "updated_at"])
+        edit(volume, name=name, labels=labels)
+    record(actor, "volume.update", volume.pk, project_id=volume.project_id, name=name)
     return volume
 
 

@@ -9,6 +9,7 @@ from controlplane.events.services import emit
 from controlplane.kernel.ids import new_id
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.api.test_versions import MADE
 from tests.world import Cloud
 
 NETWORK = {"name": "office", "cidr": "10.1.0.0/24"}
@@ -43,6 +44,18 @@ def test_a_change_can_be_followed_to_its_end(api: Caller) -> None:
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))
     kinds = [each["kind"] for each in api.get(f"/v1/events?after={answer['cursor']}").body["items"]]
     assert kinds == ["volume.created", "operation.pending", "volume.available", "operation.succeeded"]
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_another_name_is_told_with_it(api: Caller, kind: str) -> None:
+    made = api.post(kind, MADE[kind])
+    if "operation" in made.body:
+        finish(made)
+    cursor = now(api)
+    assert api.patch(f"{kind}/web", {"name": "site", "labels": {"env": "prod"}}).status == 200
+    (event,) = api.get(f"/v1/events?after={cursor}").body["items"]
+    noun = kind.removesuffix("s").replace("-", "_")
+    assert (event["kind"], event["resource"]["name"]) == (f"{noun}.updated", "site")
 
 
 def test_pages_follow_one_another(api: Caller) -> None:
