@@ -9,21 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.command import (
-    DRY_RUN,
-    SURE,
-    WAIT,
-    Instance,
-    LabelsOption,
-    Name,
-    action_command,
-    command,
-    delete_command,
-    group,
-    labels_of,
-    list_command,
-    show_command,
-)
+from andromede_cli.calls import action_command, delete_command, list_command, show_command
+from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, command, group, labels_of
 from andromede_cli.commands import console, ssh
 from andromede_cli.commands.placement import show_answer
 from andromede_cli.output import Column
@@ -68,20 +55,20 @@ Exemption = Annotated[
 def register(app: typer.Typer) -> None:
     instances = group(_("Instances: virtual machines."))
     filters = ("name", "state", "zone", "labels", "created_after")
-    list_command(instances, _("The instances of the project."), "instances", COLUMNS, *filters)
-    show_command(instances, _("An instance."), "instances", "INSTANCE")
+    list_command(instances, _("The instances of the project."), "instances.list", COLUMNS, *filters)
+    show_command(instances, _("An instance."), "instances.get", "INSTANCE")
     command(instances, "create", _("Make an instance and start it."), WAIT, DRY_RUN)(create)
     command(instances, "update", _("Change its name or labels."))(update)
     question = _("Delete {names}? The root disk is lost with all that is on it; volumes are kept.")
-    delete_command(instances, _("Delete instances."), "instances", "INSTANCE...", question, WAIT)
-    for name, help in (
-        ("start", _("Start instances.")),
-        ("shutdown", _("Ask the guests to shut down.")),
-        ("power-off", _("Switch instances off, as by pulling the plug.")),
-        ("reboot", _("Ask the guests to boot again.")),
-        ("reset", _("Boot instances again, as by the button.")),
+    delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
+    for name, call, help in (
+        ("start", "instances.start", _("Start instances.")),
+        ("shutdown", "instances.shutdown", _("Ask the guests to shut down.")),
+        ("power-off", "instances.power_off", _("Switch instances off, as by pulling the plug.")),
+        ("reboot", "instances.reboot", _("Ask the guests to boot again.")),
+        ("reset", "instances.reset", _("Boot instances again, as by the button.")),
     ):
-        action_command(instances, name, help, "instances", "INSTANCE...")
+        action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE)(rebuild)
     console.register(instances)
