@@ -172,7 +172,25 @@ def call_command(
             say(_("Nothing was changed: this is what would be."))
 
     more = [each for each in _follows(levels, known) if each.name not in {parameter.name for parameter in own}]
+    _check(name, levels, [*own, *more])
     register(app, name, help, run, [*own, *more, *(EXTRA[SURE] if question else [])], {})
+
+
+def _check(name: str, levels: Levels, parameters: Sequence[Parameter]) -> None:
+    """Raises TypeError: a call needs what the command does not take, or takes nothing of that name."""
+    have = {"project" if each.name == PROJECT_ARGUMENT else each.name for each in parameters}
+    for call in levels.values():
+        needed = {each.name for each in takes(call).values() if each.default is Parameter.empty}
+        if needed - have:
+            raise TypeError(f"{name}: {call} needs {', '.join(sorted(needed - have))}")
+    if (
+        strange := have
+        - {each for call in levels.values() for each in takes(call)}
+        - {"limit"}
+        - levels.keys()
+        - {"sure"}
+    ):
+        raise TypeError(f"{name}: no call takes {', '.join(sorted(strange))}")
 
 
 def _follows(levels: Levels, known: set[str]) -> list[Parameter]:

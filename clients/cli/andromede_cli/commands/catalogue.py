@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, document, given, list_command, option, show_command
+from andromede_cli.calls import call_command, delete_command, document, given, list_command, option, rows, show_command
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.failures import Misuse
 from andromede_cli.files import read_document
 from andromede_cli.output import Column
 from andromede_cli.session import Session
+from andromede_sdk.models import SignedFactInput
 
 FACTS = [
     Column(_("of"), "subject_kind"),
@@ -100,7 +101,7 @@ def _facts() -> typer.Typer:
         option("key_id", "--key", _("Signed with this key."), default=None),
         option("at", "--at", _("What held at this moment (RFC 3339)."), default=None),
         option("believed_at", "--believed-at", _("What was believed at this moment (RFC 3339)."), default=None),
-        show=lambda me, answer: me.list(answer, FACTS),
+        show=rows(FACTS),
     )
     command(facts, "state", _("State facts that officers have signed."), DRY_RUN)(state)
     return facts
@@ -110,7 +111,7 @@ def state(me: Session, file: FactsFile) -> None:
     found = read_document(file, "facts")
     if not found:
         raise Misuse(_("{file} has no signed facts.").format(file=file))
-    me.show(me.client.facts.state(facts=found, dry_run=me.is_dry_run))
+    me.show(me.client.facts.state(facts=cast("list[SignedFactInput]", found), dry_run=me.is_dry_run))
 
 
 def _officer_keys() -> typer.Typer:
