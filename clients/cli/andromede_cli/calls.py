@@ -24,6 +24,7 @@ from andromede_cli.failures import Misuse
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
 from andromede_cli.terminal import say
+from andromede_sdk.model import Model
 from andromede_sdk.resource import Listing
 
 Parameter = inspect.Parameter
@@ -133,7 +134,8 @@ def rows(columns: Sequence[Column], member: str = "") -> Show:
 
 def document(me: Session, answer: Any) -> None:
     """As it is, for the program that it is made for."""
-    output.structured(answer, form=Format.YAML if me.form is Format.YAML else Format.JSON)
+    whole = answer.raw if isinstance(answer, Model) else answer
+    output.structured(whole, form=Format.YAML if me.form is Format.YAML else Format.JSON)
 
 
 def secret(member: str) -> Show:
@@ -157,16 +159,18 @@ def call_command(
     """`question` may have the names of parameters; then it is asked before."""
     levels = {PROJECT: call} if isinstance(call, str) else call
     known = {parameter for each in levels.values() for parameter in takes(each)}
+    is_list = "page_size" in known
 
     def run(me: Session, **words: Any) -> None:
-        limit, file = words.pop("limit", None), words.pop("to", None)
+        limit = words.pop("limit", None) if is_list else None
+        file = words.pop("to", None)
         made = _ready(me, levels, words)
         if question and not me.is_dry_run:
             me.confirm(question.format(**words))
         if file is not None:
             download(lambda to: made(to=to), file)
             return
-        answer = made(page_size=min(limit or 200, 200)) if "page_size" in known else made()
+        answer = made(page_size=min(limit or 200, 200)) if is_list else made()
         show(me, itertools.islice(answer, limit) if isinstance(answer, Listing) else answer)
         if me.is_dry_run:
             say(_("Nothing was changed: this is what would be."))

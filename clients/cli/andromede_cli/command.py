@@ -102,7 +102,8 @@ def register(
             is_dry_run=given.pop("dry_run", False),
             maker=_maker(ctx),
         )
-        function(me, **given)
+        with me:
+            function(me, **given)
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [context, *own, *COMMON]

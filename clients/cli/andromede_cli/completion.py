@@ -40,8 +40,7 @@ def names(call: str) -> Callable[[typer.Context, str], list[str]]:
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         found: list[str] = []
-        with suppress(Exception):
-            me = _session(ctx)
+        with suppress(Exception), _session(ctx) as me:
             words = {"organization": me.organization(ctx.params.get("organization"))} if _is_owned(call) else {}
             listing = method_of(me.client, call)(**words)
             found = [output.name_of(each.raw) for each in islice(listing, AT_MOST)]

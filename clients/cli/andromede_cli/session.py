@@ -76,6 +76,13 @@ class Session:
             raise Misuse(_("Which control plane? Say: andromede login https://…"))
         return open_client(self.profile, is_debug=self.root.is_debug)
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
     # -- results
 
     def list(self, items: Iterable[Model], columns: Sequence[Column]) -> None:

@@ -60,7 +60,7 @@ Lost = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Option(
-        "--change", help=_("A fact that is another, as zone/fr-idf-1/operator=value; may be said several times.")
+        "--change", help=_("A fact that is another, as zone/fr-idf-1/network_class=1; may be said several times.")
     ),
 ]
 At = Annotated[str | None, typer.Option("--at", help=_("At this moment (RFC 3339), not now."))]
@@ -206,7 +206,7 @@ def _change(text: str) -> ChangeInput:
     path, equals, value = text.partition("=")
     parts = path.split("/")
     if not equals or len(parts) != PARTS:
-        raise typer.BadParameter(_("{text!r} is no change; say zone/fr-idf-1/operator=value.").format(text=text))
+        raise typer.BadParameter(_("{text!r} is no change; say zone/fr-idf-1/network_class=1.").format(text=text))
     kind, subject, attribute = parts
     return {"subject_kind": kind, "subject_id": subject, "attribute": attribute, "value": yaml.safe_load(value)}
 

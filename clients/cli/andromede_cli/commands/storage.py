@@ -11,6 +11,7 @@ from andromede_cli.calls import delete_command, list_command, show_command
 from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, Volume, command, group, labels_of
 from andromede_cli.commands.instances import Classifications, Exemption, Host, Zones
 from andromede_cli.commands.placement import show_answer
+from andromede_cli.completion import names
 from andromede_cli.failures import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -34,9 +35,16 @@ ATTACHMENT_COLUMNS = [
     Column("id", "id"),
 ]
 Size = Annotated[int, typer.Option("--size", help=_("In GiB."), min=1)]
-TypeOption = Annotated[str | None, typer.Option("--type", help=_("See volume-type list."))]
-From = Annotated[str | None, typer.Option("--image", help=_("What it begins with, by name or id."))]
-Near = Annotated[str | None, typer.Option("--near", help=_("On the node of this instance."))]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", help=_("See volume-type list."), autocompletion=names("volume_types.list"))
+]
+From = Annotated[
+    str | None,
+    typer.Option("--image", help=_("What it begins with, by name or id."), autocompletion=names("images.list")),
+]
+Near = Annotated[
+    str | None, typer.Option("--near", help=_("On the node of this instance."), autocompletion=names("instances.list"))
+]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help=_("The guest may not write to it."))]
 
 
