@@ -19,7 +19,9 @@ def inside(home: Path, live: Live, token: str, **more: str) -> Inside:
 @pytest.fixture(scope="module")
 def token(live: Live) -> str:
     """An owner's, for all of the organization demo."""
-    return live.cloud.stack.manage("create_token", "demo@example.org", "--name", "everywhere", "--days", "1")
+    return live.cloud.stack.manage(
+        "create_token", "demo@example.org", "--name", "everywhere", "--days", "1", "--replace"
+    )
 
 
 @pytest.fixture
@@ -113,15 +115,16 @@ def test_quotas_and_requests_for_more(owner: Inside, operator: Inside) -> None:
     assert owner.ok("quota", "set", "webhooks=default", "-o", "json").json["limits"] == {"images": 2}
     owner.ok("quota", "set", "images=default")
     assert owner("quota", "set", "images=many").code == 2
-    for answer, state in (("approve", "approved"), ("refuse", "refused")):
-        asked = owner.ok("quota-request", "create", "vcpus", "--to", "4000", "--reason", "A test.", "-o", "json").json
+    most = max(each["limit"] for each in owner.ok("limits", "--organization", "demo", "-o", "json").json)
+    for answer, state, number in (("approve", "approved", str(most * 2)), ("refuse", "refused", str(most * 3))):
+        asked = owner.ok("quota-request", "create", "vcpus", "--to", number, "--reason", "A test.", "-o", "json").json
         decide = ("--organization", "demo", "--reason", "As agreed.", "-o", "json")
         assert operator.ok("quota-request", answer, asked["id"], *decide).json["state"] == state
     asked = owner.ok("quota-request", "create", "images", "--to", "40", "--reason", "A test.", "-o", "json").json
     assert owner.ok("quota-request", "show", asked["id"], "-o", "json").json["state"] == "pending"
     owner.ok("quota-request", "withdraw", asked["id"])
     assert owner.ok("quota-request", "list", "--state", "withdrawn", "-o", "name").out.strip() == asked["id"]
-    assert operator.ok("quota", "show", "--organization", "demo", "-o", "json").json["limits"]["vcpus"] == 4000
+    assert operator.ok("quota", "show", "--organization", "demo", "-o", "json").json["limits"]["vcpus"] == most * 2
 
 
 def test_the_audit_is_searched_and_taken_along(owner: Inside, operator: Inside, tmp_path: Path) -> None:

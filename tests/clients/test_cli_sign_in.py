@@ -103,7 +103,7 @@ def staff(live: Live, tmp_path: Path, port: int) -> Iterator[str]:
     finally:
         live.providers.write_text('{"providers": []}')
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_at_an_openid_provider(commands: Path, tmp_path: Path, live: Live, staff: str, port: int) -> None:
