@@ -26,6 +26,7 @@ Made from the code by `make clients`. How to begin: [Use the command line](../ho
 | `ANDROMEDE_URL` | the address of the profile |
 | `ANDROMEDE_TOKEN` | its token |
 | `ANDROMEDE_PROJECT` | its project |
+| `ANDROMEDE_ORGANIZATION` | `--organization`: of what concerns one; else that of the project, or the only one you see |
 | `ANDROMEDE_CA_FILE` | its certificate of an authority |
 | `ANDROMEDE_PROFILE` | the profile in use |
 | `LANGUAGE`, `LC_ALL`, `LANG` | the language: English or French |
@@ -68,6 +69,9 @@ Made from the code by `make clients`. How to begin: [Use the SDK](../how-to/use-
 
 A call is tried again after a lost connection, a 429, 502, 503 or 504, and a 409 that is retryable. Every POST has an
 `Idempotency-Key`, of its own or the `idempotency_key` that you give: the API carries the same key out once.
+
+`client.events.stream()` goes on for ever: where a connection breaks off it is made again with `Last-Event-ID`, so that
+nothing is missed. What ends the stream for good is raised.
 
 Calls that list return a `Listing`: iterate over it, or call `pages()`, `first()` or `count()`. Models have the members
 of the [OpenAPI document](openapi.json) as attributes, and all of the JSON in `raw`. Times are `datetime`. Members that

@@ -1,15 +1,20 @@
 """The installed command as people and scripts run it: in a process of its own, in a pipe or on a terminal."""
 
+import io
 import json
 import os
 import pty
 import select
 import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from andromede_cli import app
 from tests.clients.conftest import Live
 
 END_LIMIT_S = 120
@@ -125,3 +130,20 @@ def _take_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@dataclass
+class Inside(Cli):
+    """The same in the process of the tests, which is quicker: for what does not depend on processes and terminals."""
+
+    def __call__(self, *words: str, stdin: str = "", **more: str) -> Said:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment(more), clear=True),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = app.run(words)
+        assert "This should not happen" not in err.getvalue(), err.getvalue()
+        return Said(int(code), out.getvalue(), err.getvalue())

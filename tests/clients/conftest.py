@@ -18,6 +18,7 @@ from tests.clients import installed
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1"}
 PORT = 8170
 QUOTAS = {"QUOTA_IMAGES": "3"}
+PROVIDERS = "openid-providers.json"
 # Processes of one test run that are at work at once have clouds of their own.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 QUICK = Retry(first_pause_s=0.01, longest_pause_s=0.05)
@@ -35,6 +36,11 @@ class Live:
     def url(self) -> str:
         return self.cloud.stack.url
 
+    @property
+    def providers(self) -> Path:
+        """The file of OpenID providers, which is read at each sign-in."""
+        return self.cloud.stack.var / PROVIDERS
+
     def client(self, **options: object) -> Client:
         return Client(self.url, self.token, project="demo", retry=QUICK, **options)  # type: ignore[arg-type]
 
@@ -49,11 +55,14 @@ class Live:
 def live() -> Iterator[Live]:
     var = ROOT / "var" / f"test-clients-{WORKER}"
     port = PORT + 5 * WORKER
-    cloud = Cloud(Stack(var, port=port, is_durable=False, settings=QUOTAS), ZONES, is_fake=True, fake_port=port + 1)
+    settings = {**QUOTAS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
+    # One port for the API, the next for its streams, and those behind them for the agents.
+    cloud = Cloud(Stack(var, port=port, is_durable=False, settings=settings), ZONES, is_fake=True, fake_port=port + 2)
     cloud.down()
     cloud.forget()
     try:
         cloud.stack.prepare()
+        (var / PROVIDERS).write_text('{"providers": []}')
         image = var / "tiny.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "16M"], check=True)
         options = ["--format", "qcow2", "--min-memory-mib", "128"]

@@ -144,6 +144,21 @@ def test_completion_knows_commands_and_options(stranger: Cli) -> None:
     assert stranger(**words).out.split() == ["--output"]
 
 
+def test_completion_knows_the_names_of_things(cli: Cli, client: Client) -> None:
+    client.networks.create(name="back", cidr="10.73.0.0/24")
+    for line, number, names in (
+        ("andromede network show ", 3, {"lan", "back"}),
+        ("andromede network delete b", 3, {"back"}),
+        ("andromede instance create web --image ti", 5, {"tiny"}),
+        ("andromede --project demo instance list --zone fr", 6, {"fr-idf-1"}),
+    ):
+        words = {"_ANDROMEDE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(number)}
+        assert set(cli(**words).out.split()) >= names, line
+    client.networks.delete("back")
+    lost = cli(**{**words, "ANDROMEDE_URL": "https://127.0.0.1:9"})
+    assert (lost.code, lost.out.strip()) == (0, "")
+
+
 @pytest.fixture
 def fake_ssh(tmp_path: Path) -> tuple[str, Path]:
     """A PATH whose ssh only writes down how it was called."""
@@ -187,6 +202,36 @@ def test_the_console_is_followed_until_ctrl_c(cli: Cli, live: Live, terminals: l
     text = terminal.seen.decode()
     assert text.count("one") == text.count("two") == 1
     assert "\x1b[2J" not in text
+
+
+def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, terminals: list[Terminal]) -> None:
+    """By the process that streams them."""
+    start = client.events.list(after="now").cursor
+    words = ("--url", live.cloud.stack.stream_url, "event", "follow", "--after", start, "--kind", "network.*")
+    terminal = on_terminal(cli, *words)
+    terminals.append(terminal)
+    for name in ("first", "second"):
+        client.networks.create(name=name, cidr="10.72.0.0/24")
+        terminal.wait_for(f"network.created  {name}")
+        client.networks.delete(name)
+    terminal.type(CTRL_C)
+    assert terminal.finish() == 0
+
+
+def test_a_password_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+    terminal = on_terminal(stranger, "login", live.url, "--email", "nobody@example.org")
+    terminals.append(terminal)
+    terminal.wait_for("Password: ")
+    terminal.type("four large blue windows\n")
+    assert terminal.finish() == 7
+    assert b"windows" not in terminal.seen
+
+
+def test_who_has_nothing_yet_is_told_how_to_begin(cli: Cli, terminals: list[Terminal]) -> None:
+    terminal = on_terminal(cli, "volume", "list")
+    terminals.append(terminal)
+    terminal.wait_for("Make the first with: andromede volume create")
+    assert terminal.finish() == 0
 
 
 def test_of_a_log_that_moves_only_what_is_new_is_written() -> None:

@@ -17,6 +17,7 @@ GUIDES = ROOT / "docs" / "how-to"
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INSTALL = re.compile(r"^```\n(pip install .*?)^```", re.MULTILINE | re.DOTALL)
+PROMPT = re.compile(r"(bob)?\$ ")
 EXAMPLE_URL = "https://cloud.example.org"
 KEY = f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n"
 POLICY = "atoms:\n- {id: fr, attr: zone.id, op: in, value: [fr-idf-1, fr-idf-2]}\n"
@@ -42,11 +43,12 @@ def folder(tmp_path: Path, live: Live) -> Path:
     return tmp_path
 
 
-def test_the_command_line(commands: Path, folder: Path, live: Live, client: Client) -> None:
-    page = (GUIDES / "use-the-cli.md").read_text()
-    lines = [line for block in CONSOLE.findall(page) for line in block.splitlines()]
-    assert lines and all(line.startswith("$ ") for line in lines)
-    script = "\n".join(f"echo '>>>' {number}\n{line[2:]}" for number, line in enumerate(lines))
+def run(page: str, folder: Path, commands: Path, live: Live) -> str:
+    """What the lines of a page say. Those of bob$ are typed by somebody else, who has no configuration."""
+    lines = [line for block in CONSOLE.findall((GUIDES / page).read_text()) for line in block.splitlines()]
+    assert lines and all(PROMPT.match(line) for line in lines)
+    typed = [line.replace("bob$ ", "HOME=$PWD/bob ", 1).removeprefix("$ ") for line in lines]
+    script = "\n".join(f"echo '>>>' {number}\n{line}" for number, line in enumerate(typed))
     environment = {
         "PATH": os.pathsep.join([str(folder / "bin"), str(commands), os.environ["PATH"]]),
         "HOME": str(folder),
@@ -62,11 +64,36 @@ def test_the_command_line(commands: Path, folder: Path, live: Live, client: Clie
     )
     reached = lines[int(result.stdout.rpartition(">>> ")[2].split()[0])]
     assert result.returncode == 0, f"{reached}\n{result.stderr}"
-    said = result.stdout
+    return result.stdout
+
+
+def test_the_command_line(commands: Path, folder: Path, live: Live, client: Client) -> None:
+    said = run("use-the-cli.md", folder, commands, live)
     for expected in ("exit code 3", "there is web", "admitted  instance.create", "The fake guest has booted."):
         assert expected in said
     assert "ssh -o HostKeyAlias=andromede-" in said
     assert client.instances.list().first() is None
+
+
+@pytest.fixture(scope="module")
+def ada(live: Live) -> str:
+    """The token of an owner of acme, made as the page about members says."""
+    page = (GUIDES / "manage-members-and-tokens.md").read_text()
+    lines = [line.split()[1:] for line in page.splitlines() if line.startswith("manage.py ")]
+    assert [line[0] for line in lines][-1] == "create_token"
+    return [live.cloud.stack.manage(*line) for line in lines][-1]
+
+
+def test_members_tokens_audit_and_webhooks(commands: Path, folder: Path, live: Live, ada: str) -> None:
+    """Three pages, in this order: the second looks at what the first has done."""
+    (folder / "token-file").write_text(f"{ada}\n")
+    said = run("manage-members-and-tokens.md", folder, commands, live)
+    assert "ada@acme.example" in said and "runner-1" in said
+    assert (folder / "secret").read_text().startswith("andromede_")
+    assert "project.create" in run("read-the-audit.md", folder, commands, live)
+    assert (folder / "audit.jsonl").is_file()
+    said = run("receive-webhooks.md", folder, commands, live)
+    assert said.count("whsec_") == 2 and "webhook.pinged" in said
 
 
 def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

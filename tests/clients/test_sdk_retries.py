@@ -149,10 +149,18 @@ def test_an_upload_begins_anew(shaky: Client, proxy: Proxy, client: Client) -> N
     shaky.images.delete("twice")
 
 
-def test_a_stream_of_events_is_read_as_it_comes(shaky: Client, proxy: Proxy) -> None:
-    text = b'id: 1\ndata: {"a": 1}\n\n: nothing new\n\nid: 2\ndata: {"a":\ndata: 2}\n\ndata: {"half'
-    proxy.faults = [(200, {"Content-Type": "text/event-stream"}, text)]
-    assert list(shaky.scope.events(Ask("GET", "/v1/events/stream"))) == [{"a": 1}, {"a": 2}]
+def test_a_stream_of_events_goes_on_where_it_broke_off(shaky: Client, proxy: Proxy) -> None:
+    """Until the API ends it, and says why."""
+    kind = {"Content-Type": "text/event-stream"}
+    first = b'retry: 10\n\nid: 1\ndata: {"a": 1}\n\n: alive\nid: 2\n\ndata: {"half'
+    second = b'id: 3\nevent: x\ndata: {"a":\ndata: 3}\n\nevent: end\ndata: {"status": 410, "code": "over"}\n\n'
+    proxy.faults = [(200, kind, first), (200, kind, second)]
+    stream = shaky.scope.events(Ask("GET", "/v1/events/stream"))
+    assert [next(stream), next(stream)] == [{"a": 1}, {"a": 3}]
+    with pytest.raises(ApiError) as over:
+        next(stream)
+    assert (over.value.status, over.value.code) == (410, "over")
+    assert proxy.headers("last-event-id") == [None, "2"]
 
 
 def test_the_token_is_in_no_error_and_no_repr(shaky: Client, proxy: Proxy, live: Live) -> None:

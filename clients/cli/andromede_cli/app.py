@@ -13,16 +13,27 @@ import typer
 from typer.main import get_command
 
 from andromede_cli import language
+from andromede_cli.command import ProjectOption
 from andromede_cli.commands import (
     account,
+    audit,
+    catalogue,
     compliance,
+    events,
     instances,
     means,
     operations,
+    organizations,
     placement,
+    platform,
     policies,
+    quotas,
+    security,
     sites,
     storage,
+    terraform_states,
+    tokens,
+    webhooks,
 )
 from andromede_cli.failures import Exit, Interrupted, Misuse, exit_code, lines_of
 from andromede_cli.session import Root
@@ -31,14 +42,33 @@ from andromede_sdk import AndromedeError, __version__
 
 PROGRAM = "andromede"
 DEBUG = "--debug"
+# In the order of the help.
+PARTS = (
+    account,
+    organizations,
+    tokens,
+    security,
+    quotas,
+    instances,
+    storage,
+    means,
+    placement,
+    policies,
+    compliance,
+    operations,
+    events,
+    webhooks,
+    audit,
+    sites,
+    catalogue,
+    terraform_states,
+    platform,
+)
 
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", "-p", help=_("The profile to use."), show_default=False)
 ]
 UrlOption = Annotated[str | None, typer.Option("--url", help=_("The control plane."), show_default=False)]
-ProjectOption = Annotated[
-    str | None, typer.Option("--project", help=_("The project, by name or id."), show_default=False)
-]
 LanguageOption = Annotated[
     str | None, typer.Option(language.OPTION, help=_("en or fr; else by LANG."), show_default=False)
 ]
@@ -55,7 +85,7 @@ def make() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(root)
-    for part in (account, instances, storage, means, placement, policies, operations, sites, compliance):
+    for part in PARTS:
         part.register(app)
     return app
 

@@ -87,10 +87,17 @@ def _api_error(error: ApiError) -> Iterator[str]:
 
 
 def _what_next(error: ApiError) -> Iterator[str]:
-    if isinstance(error, Unauthenticated):
+    by_code = {
+        "signin.second_factor_demanded": _("Enrol one with: andromede totp enrol"),
+        "signin.proof_too_old": _("Prove again that it is you with: andromede session verify"),
+        "signin.session_needed": _("Sign in as yourself with: andromede login --email"),
+    }
+    if error.code in by_code:
+        yield by_code[error.code]
+    elif isinstance(error, Unauthenticated):
         yield _("Sign in with: andromede login")
     elif isinstance(error, QuotaExceeded):
-        yield _("See what is used with: andromede limits")
+        yield _("See what is used with: andromede limits. Ask for more with: andromede quota-request create")
     elif isinstance(error, InsufficientCapacity | PolicyUnsatisfiable) and error.placement_decision:
         yield _("See why with: andromede placement explain {id}").format(id=error.placement_decision)
     elif isinstance(error, ResourceBusy) and error.blocking_operation:

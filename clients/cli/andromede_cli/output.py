@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,10 +17,11 @@ from rich.text import Text
 from andromede_cli.terminal import STEERING, console, harmless
 from andromede_sdk.model import Model
 
+NAMES = ("name", "id", "user.email", "zone", "dimension", "number")
 GAP = (0, 2, 0, 0)
 COLOURS = {
-    **dict.fromkeys(("active", "available", "in-use", "ready", "succeeded", "open", "compliant"), "green"),
-    **dict.fromkeys(("error", "failed", "unreachable", "drifted", "closed"), "red"),
+    **dict.fromkeys(("active", "available", "in-use", "ready", "succeeded", "open", "compliant", "approved"), "green"),
+    **dict.fromkeys(("error", "failed", "unreachable", "drifted", "closed", "refused"), "red"),
     **dict.fromkeys(("building", "running", "pending", "undoing", "importing", "verifying", "at-risk"), "yellow"),
 }
 
@@ -42,8 +44,7 @@ class Column:
     is_wide: bool = False
 
 
-def listed(items: Iterable[Model], columns: Sequence[Column], *, form: Format) -> None:
-    documents = [item.raw for item in items]
+def listed(documents: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, form: Format) -> None:
     if form in (Format.JSON, Format.YAML):
         structured(documents, form=form)
     elif form is Format.NAME:
@@ -68,12 +69,32 @@ def shown(item: Model | Mapping[str, Any], *, form: Format) -> None:
         table(None, rows)
 
 
+def line(document: Mapping[str, Any], columns: Sequence[Column], *, form: Format) -> None:
+    """One of those that come one after the other and without end: one line each, and JSON Lines for programs."""
+    if form is Format.JSON:
+        text = json.dumps(document, ensure_ascii=False)
+        sys.stdout.write(STEERING.sub(_escaped, text) + "\n")
+    elif form is Format.YAML:
+        sys.stdout.write("---\n")
+        structured(document, form=form)
+    elif form is Format.NAME:
+        plain(name_of(document))
+    else:
+        shown = [column for column in columns if form is Format.WIDE or not column.is_wide]
+        plain("  ".join(found(document, column.path) or "-" for column in shown))
+    sys.stdout.flush()
+
+
 def structured(document: Any, *, form: Format) -> None:
     if form is Format.YAML:
         text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     else:
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    sys.stdout.write(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    sys.stdout.write(STEERING.sub(_escaped, text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def plain(text: str) -> None:
@@ -95,7 +116,9 @@ def table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
 
 
 def name_of(document: Mapping[str, Any]) -> str:
-    return str(document.get("name") or document.get("id") or "")
+    """What the API takes for it."""
+    known = (found(document, path) for path in NAMES)
+    return next(filter(None, known), "")
 
 
 def found(document: Any, path: str) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from gettext import gettext as _
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -63,6 +64,7 @@ class Session:
     timeout_s: float = 600.0
     is_sure: bool = False
     is_dry_run: bool = False
+    maker: str = ""  # the command that makes what is listed
 
     @cached_property
     def profile(self) -> Profile:
@@ -74,10 +76,21 @@ class Session:
             raise Misuse(_("Which control plane? Say: andromede login https://…"))
         return open_client(self.profile, is_debug=self.root.is_debug)
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
     # -- results
 
     def list(self, items: Iterable[Model], columns: Sequence[Column]) -> None:
-        output.listed(items, columns, form=self.form)
+        found = [item.raw for item in items]
+        output.listed(found, columns, form=self.form)
+        if not found and sys.stdout.isatty():
+            said = _("There is nothing yet. Make the first with: {command}") if self.maker else _("There is nothing.")
+            say(said.format(command=self.maker))
 
     def show(self, item: Model | dict[str, Any]) -> None:
         output.shown(item, form=self.form)
@@ -112,6 +125,23 @@ class Session:
         if sys.stdin.readline().strip().lower() not in (_("y"), _("yes")):
             raise Misuse(_("Nothing was done."))
 
+    # -- what is meant
+
+    def organization(self, name: str | None = None) -> str:
+        """The one that is named, here or in the environment; else that of the project in use, or the only one.
+
+        Raises:
+            Misuse: it is not clear which.
+        """
+        if known := name or os.environ.get("ANDROMEDE_ORGANIZATION"):
+            return known
+        if self.profile.project:
+            return self.client.projects.get(self.profile.project).organization.id
+        found = [each.id for each in islice(self.client.organizations.list(), 2)]
+        if len(found) != 1:
+            raise Misuse(_("Which organization? Say --organization, or set ANDROMEDE_ORGANIZATION."))
+        return found[0]
+
     def operation(self, ref: str) -> Operation:
         """By the id of the operation, or of what it changes: the last one."""
         with suppress(NotFound):
@@ -120,7 +150,7 @@ class Session:
         return found or self.client.operations.get(ref)
 
 
-def open_client(profile: Profile, *, is_debug: bool = False) -> Client:
+def open_client(profile: Profile, *, is_debug: bool = False, **options: Any) -> Client:
     """Raises Misuse: the address or the certificate file is not right."""
     try:
         verify = ssl.create_default_context(cafile=profile.ca_file) if profile.ca_file else True
@@ -130,6 +160,7 @@ def open_client(profile: Profile, *, is_debug: bool = False) -> Client:
             project=profile.project or None,
             language=language.current(),
             verify=verify,
+            **options,
         )
     except (ValueError, OSError) as exc:
         raise Misuse(str(exc)) from exc

@@ -3,12 +3,15 @@ terminal or look like something else."""
 
 from __future__ import annotations
 
+import getpass
 import re
 import sys
 from gettext import gettext as _
 
 from rich.console import Console
 from rich.text import Text
+
+from andromede_cli.failures import Misuse
 
 # Control characters but the line feed and the tab, and the marks that turn the direction of writing.
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -36,3 +39,20 @@ def complain(line: str, *, is_first: bool) -> None:
     if is_first:
         text = Text.assemble((_("error: "), "bold red"), text)
     console(error=True).print(text, soft_wrap=True)
+
+
+def ask_secret(prompt: str) -> str:
+    """Typed unseen, or a line of standard input where that is no terminal. Never from the command line, which others
+    can see. Raises Misuse: there is none."""
+    given = (getpass.getpass(f"{prompt} ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not given:
+        raise Misuse(_("{prompt} nothing was given; it is typed, or read from standard input.").format(prompt=prompt))
+    return given
+
+
+def ask_new_password() -> str:
+    """Typed twice where it is typed. Raises Misuse: the two are not the same."""
+    wanted = ask_secret(_("New password:"))
+    if sys.stdin.isatty() and ask_secret(_("The same again:")) != wanted:
+        raise Misuse(_("The two are not the same."))
+    return wanted

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
 
-from andromede_sdk.errors import MalformedAnswer, ProjectNeeded
+from andromede_sdk.errors import MalformedAnswer, ProjectNeeded, Unreachable, error_of
 from andromede_sdk.model import Model
+from andromede_sdk.stream import END, Event, events_of
 from andromede_sdk.transport import Call, Transport, new_key
 
 M = TypeVar("M", bound=Model)
+FIRST_PAUSE_S = 3.0  # before a stream is read again, unless the API says another
 Moment = str | datetime
 Labels = str | Mapping[str, str]
 
@@ -62,15 +65,35 @@ class Scope:
             return sum(to.write(piece) for piece in answer.iter_bytes())
 
     def events(self, ask: Ask) -> Iterator[dict[str, Any]]:
-        """The JSON of each server-sent event, as it comes, until the connection ends."""
-        with self.transport.stream(self.call(ask)) as answer:
-            data: list[str] = []
-            for line in answer.iter_lines():
-                if line.startswith("data:"):
-                    data.append(line.removeprefix("data:").strip())
-                elif not line and data:
-                    yield json.loads("\n".join(data))
-                    data.clear()
+        """The JSON of each server-sent event, as it comes, without end: where a connection breaks off it is made again
+        behind what came last, so that nothing is missed.
+
+        Raises:
+            ApiError: the stream is over: the credential is no longer good, or what was missed is kept no more.
+            Unreachable: no new connection could be made.
+        """
+        call, pause_s = self.call(ask), FIRST_PAUSE_S
+        while True:
+            for event in self._connected(call):
+                pause_s = pause_s if event.retry_s is None else event.retry_s
+                call = replace(call, last_event_id=event.id or call.last_event_id)
+                if event.kind == END:
+                    problem = json.loads(event.data)
+                    raise error_of(int(problem.get("status", 0)), problem)
+                if event.data:
+                    yield json.loads(event.data)
+            time.sleep(pause_s)
+
+    def _connected(self, call: Call) -> Iterator[Event]:
+        """Until the connection ends or breaks off. Raises Unreachable: it was not made."""
+        is_open = False
+        try:
+            with self.transport.stream(call) as answer:
+                is_open = True
+                yield from events_of(answer.iter_lines())
+        except Unreachable:
+            if not is_open:
+                raise
 
     def upload(self, model: type[M], ask: Ask, file: BinaryIO) -> M:
         call = self.call(ask)

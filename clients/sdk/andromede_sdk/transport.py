@@ -47,7 +47,8 @@ class Retry:
 
 @dataclass(frozen=True)
 class Call:
-    """A request. `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *."""
+    """A request. `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *;
+    `last_event_id`: behind which a stream goes on."""
 
     method: str
     path: str
@@ -56,6 +57,7 @@ class Call:
     file: BinaryIO | None = None
     key: str | None = None
     if_match: str | None = None
+    last_event_id: str | None = None
     timeout_s: float | None = None
 
     @property
@@ -148,11 +150,8 @@ class Transport:
         return error, _is_worth_repeating(error, call), error.retry_after_s
 
     def _request(self, call: Call) -> httpx.Request:
-        headers = {}
-        if call.key is not None:
-            headers["Idempotency-Key"] = call.key
-        if call.if_match is not None:
-            headers["If-Match"] = call.if_match
+        told = {"Idempotency-Key": call.key, "If-Match": call.if_match, "Last-Event-ID": call.last_event_id}
+        headers = {name: text for name, text in told.items() if text is not None}
         more: dict[str, Any] = {}
         if call.timeout_s is not None:
             more["timeout"] = httpx.Timeout(call.timeout_s, connect=CONNECT_LIMIT_S)

@@ -1,28 +1,35 @@
-"""Who one is, and where: login, logout, profiles, projects, tokens."""
+"""Who one is, and where: login, logout, profiles."""
 
 from __future__ import annotations
 
-import getpass
-import sys
+from contextlib import suppress
 from gettext import gettext as _
 from typing import Annotated
 
 import typer
 
 from andromede_cli import output
-from andromede_cli.command import Name, command, delete_command, group, list_command, show_command
+from andromede_cli.calls import call_command
+from andromede_cli.command import Name, command, group
 from andromede_cli.failures import Misuse
-from andromede_cli.output import Column
 from andromede_cli.profiles import Profile, load, path, save
 from andromede_cli.session import Session, open_client
-from andromede_cli.terminal import say
-from andromede_sdk import Ask, Client
+from andromede_cli.sign_in import SESSION, with_password, with_provider
+from andromede_cli.terminal import ask_secret, say
+from andromede_sdk import Unauthenticated
 
-SESSIONS = "/v1/sessions"
 Url = Annotated[str | None, typer.Argument(metavar="URL", help=_("The control plane."), show_default=False)]
-ReadToken = Annotated[bool, typer.Option("--token", help=_("Read the token from standard input."))]
+ReadToken = Annotated[
+    bool, typer.Option("--token", help=_("Sign in with a token: it is typed, or read from standard input."))
+]
 Email = Annotated[
     str | None, typer.Option("--email", help=_("Sign in with a password instead of a token."), show_default=False)
+]
+OpenId = Annotated[
+    str | None, typer.Option("--openid", help=_("Sign in at this OpenID provider, in a browser."), show_default=False)
+]
+Port = Annotated[
+    int, typer.Option("--port", help=_("Where the browser comes back to: http://127.0.0.1:PORT/signed-in."))
 ]
 CaFile = Annotated[
     str | None, typer.Option("--ca-file", help=_("The certificate of the authority to trust."), show_default=False)
@@ -30,78 +37,76 @@ CaFile = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "login", _("Keep the address of a control plane and a token for it."))(login)
-    command(app, "logout", _("Forget the token of the profile."))(logout)
+    command(app, "login", _("Sign in, and keep the address of the control plane and what opens it."))(login)
+    command(app, "logout", _("End the session of the profile, or forget its token."))(logout)
     profiles = group(_("Profiles: control planes and projects that are kept."))
     command(profiles, "list", _("All profiles; * marks the one in use."))(profile_list)
     command(profiles, "show", _("What is used now, from options, environment and profile."))(profile_show)
     command(profiles, "use", _("Use this profile from now on."))(profile_use)
     command(profiles, "delete", _("Forget a profile and its token."))(profile_delete)
     app.add_typer(profiles, name="profile")
-    projects = group(_("Projects."))
-    columns = [Column(_("name"), "name"), Column(_("organization"), "organization"), Column("id", "id")]
-    list_command(projects, _("The projects that you see."), "projects", columns, "name")
-    show_command(projects, _("A project."), "projects", "PROJECT")
-    app.add_typer(projects, name="project")
-    app.add_typer(_tokens(), name="token")
+    call_command(app, "whoami", _("Who you are here, and what you may do."), "me.get")
 
 
-def login(me: Session, url: Url = None, token: ReadToken = False, email: Email = None, ca_file: CaFile = None) -> None:
+def login(
+    me: Session,
+    url: Url = None,
+    token: ReadToken = False,
+    email: Email = None,
+    openid: OpenId = None,
+    port: Port = 8400,
+    ca_file: CaFile = None,
+) -> None:
     profiles = load()
     name = me.root.profile_name(profiles)
     kept = profiles.known.get(name, Profile())
     wanted = kept.overlaid(url=url or me.root.url, ca_file=ca_file, project=me.project or me.root.project)
     if not wanted.url:
         raise Misuse(_("Which control plane? Say: andromede login https://…"))
-    if email:
-        secret = _sign_in(open_client(Profile(wanted.url, ca_file=wanted.ca_file)), email)
+    if sum(map(bool, (token, email, openid))) > 1:
+        raise Misuse(_("One of --token, --email and --openid, and no more."))
+    is_limited = False
+    if email or openid:
+        with open_client(Profile(wanted.url, ca_file=wanted.ca_file), is_debug=me.root.is_debug) as client:
+            made = with_password(client, email) if email else with_provider(client, str(openid), port)
+        wanted, is_limited = wanted.overlaid(token=made.secret), made.needs_second_factor
     else:
-        secret = _read_secret(_("Token: "), from_stdin=token)
-    wanted = wanted.overlaid(token=secret)
-    with open_client(Profile(wanted.url, wanted.token, ca_file=wanted.ca_file)) as client:
-        visible = [project.name for project, _number in zip(client.projects.list(), range(2), strict=False)]
-    if not wanted.project and len(visible) == 1:
-        wanted = wanted.overlaid(project=visible[0])
+        wanted = wanted.overlaid(token=ask_secret(_("Token:")))
+    if not is_limited:
+        wanted = _with_project(wanted)
     profiles.known[name] = wanted
     profiles.current = name
     save(profiles)
     said = _("Signed in to {url}, project {project}; profile {name}, kept in {file}.")
     say(said.format(url=wanted.url, project=wanted.project or "-", name=name, file=path()))
+    if is_limited:
+        say(_("Your account needs a second factor first: andromede totp enrol"))
 
 
-def _read_secret(prompt: str, *, from_stdin: bool) -> str:
-    """Never from the command line, which others can see."""
-    is_asked = sys.stdin.isatty() and not from_stdin
-    secret = (getpass.getpass(prompt) if is_asked else sys.stdin.readline()).strip()
-    if not secret:
-        raise Misuse(_("There was no token on standard input."))
-    return secret
-
-
-def _sign_in(client: Client, email: str) -> str:
-    """The secret of a new session."""
-    if SESSIONS not in client.openapi.get()["paths"]:
-        raise Misuse(_("This control plane knows no passwords. Sign in with a token."))
-    password = _read_secret(_("Password: "), from_stdin=False)
-    made = client.scope.document(Ask("POST", SESSIONS, body={"email": email, "password": password}))
-    if not made.get("needs_second_factor"):
-        return str(made["secret"])
-    code = _read_secret(_("Code of the application (six digits): "), from_stdin=False)
-    again = {"email": email, "password": password, "totp": code}
-    return str(client.scope.document(Ask("POST", SESSIONS, body=again))["secret"])
+def _with_project(profile: Profile) -> Profile:
+    """The token is tried; the project is the only one there is, if none is named."""
+    with open_client(Profile(profile.url, profile.token, ca_file=profile.ca_file)) as client:
+        visible = [project.name for project, _number in zip(client.projects.list(), range(2), strict=False)]
+    return profile.overlaid(project=visible[0]) if not profile.project and len(visible) == 1 else profile
 
 
 def logout(me: Session) -> None:
     profiles = load()
     name = me.root.profile_name(profiles)
     kept = profiles.get(name)
+    is_session = kept.token.startswith(SESSION)
+    if is_session:
+        with open_client(kept) as client, suppress(Unauthenticated):  # it has ended by itself
+            client.sessions.end("current")
     profiles.known[name] = Profile(kept.url, project=kept.project, ca_file=kept.ca_file)
     save(profiles)
-    say(
-        _(
+    if is_session:
+        said = _("The session of the profile {name} has ended.")
+    else:
+        said = _(
             "The token of the profile {name} is forgotten here. It stays valid: revoke it with andromede token revoke."
-        ).format(name=name)
-    )
+        )
+    say(said.format(name=name))
 
 
 def profile_list(me: Session) -> None:
@@ -142,33 +147,3 @@ def profile_delete(me: Session, name: Name) -> None:
     profiles.get(name)
     del profiles.known[name]
     save(profiles)
-
-
-def _tokens() -> typer.Typer:
-    tokens = group(_("Tokens of the project, for programs."))
-    columns = [
-        Column(_("name"), "name"),
-        Column(_("role"), "role"),
-        Column(_("begins with"), "prefix"),
-        Column(_("expires"), "expires_at"),
-        Column(_("last used"), "last_used_at"),
-        Column("id", "id"),
-    ]
-    list_command(tokens, _("Your tokens for the project."), "tokens", columns, "name")
-    command(tokens, "create", _("Make a token. Its secret is shown once."))(token_create)
-    question = _("Revoke {names}? Whatever uses it stops working.")
-    delete_command(tokens, _("Revoke tokens, by id."), "tokens", "TOKEN...", question, verb="revoke")
-    return tokens
-
-
-def token_create(
-    me: Session,
-    name: Name,
-    role: Annotated[str, typer.Option(help=_("What it may do."))] = "member",
-    days: Annotated[int, typer.Option(help=_("For how long it is valid."))] = 90,
-) -> None:
-    made = me.client.tokens.create(name=name, role=role, lifetime_days=days)
-    if me.form == "name":
-        output.plain(made.secret)
-    else:
-        me.show(made)

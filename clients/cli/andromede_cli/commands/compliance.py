@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from andromede_cli import output
-from andromede_cli.command import Id, command, group, list_command, show_command
+from andromede_cli.calls import call_command, download, given, list_command, option, rows, show_command
+from andromede_cli.command import DRY_RUN, Id, OrganizationOption, command, group
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
 from andromede_cli.terminal import say
@@ -55,36 +55,79 @@ INTERVALS = [
     Column(_("state"), "state"),
     Column(_("compliant"), "is_compliant"),
 ]
+LINEAGE = [
+    Column(_("made from"), "source_id"),
+    Column(_("classifications"), "classifications"),
+    Column(_("created"), "created_at"),
+    Column("id", "id", is_wide=True),
+]
 Day = Annotated[str, typer.Argument(metavar="DAY", help=_("As 2026-12-31."), show_default=False)]
-Organization = Annotated[str, typer.Argument(metavar="ORGANIZATION", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
     drift = group(_("What may not be where it is, or soon may not."))
-    list_command(drift, _("All of it that you see."), "drift", DRIFT, "state", "zone", "kind")
+    list_command(drift, _("All of it that you see."), "drift.list", DRIFT, "state", "zone", "kind")
+    help = _("The same of images in the caches of nodes.")
+    list_command(drift, help, "images.drift_list", DRIFT, "state", "zone", name="images")
     app.add_typer(drift, name="drift")
     plans = group(_("Plans to remedy drift."))
-    list_command(plans, _("The plans of the project."), "remediation_plans", PLANS, "state")
-    command(plans, "approve", _("Approve a plan."))(plan_approve)
+    list_command(plans, _("The plans of the project."), "remediation_plans.list", PLANS, "state")
+    help = _("Approve a plan.")
+    call_command(plans, "approve", help, "remediation_plans.approve", given("plan", "PLAN"))
     app.add_typer(plans, name="plan")
     exemptions = group(_("Exemptions from policies, for emergencies."))
-    list_command(exemptions, _("All exemptions that you see."), "exemptions", EXEMPTIONS, "zone")
-    show_command(exemptions, _("An exemption."), "exemptions", "EXEMPTION")
+    list_command(exemptions, _("All exemptions that you see."), "exemptions.list", EXEMPTIONS, "zone")
+    show_command(exemptions, _("An exemption."), "exemptions.get", "EXEMPTION")
     command(exemptions, "request", _("Ask for one, for a decision that has refused."))(exemption_request)
+    call_command(
+        exemptions,
+        "approve",
+        _("Approve an exemption with a signature; two people of different duties must."),
+        "exemptions.approve",
+        given("exemption", "EXEMPTION", completes="exemptions.list"),
+        option("duty", "--duty", _("sovereignty_officer or duty_operator.")),
+        option("key_id", "--key-id", _("The key that has signed.")),
+        option("signature", "--signature", _("The signature, in base64.")),
+    )
+    quarter = option("quarter", "--quarter", _("Such as 2026Q3; else the one that is now."), default=None)
+    help = _("How often exemptions were asked for and used in a quarter.")
+    call_command(exemptions, "report", help, "exemptions.report", quarter)
     app.add_typer(exemptions, name="exemption")
+    app.add_typer(_evidence(), name="evidence")
+
+
+def _evidence() -> typer.Typer:
     evidence = group(_("Evidence of what was decided and done."))
-    list_command(evidence, _("The records of the log."), "evidence", RECORDS, "kind", "resource", "created_after")
-    command(evidence, "proof", _("That a record is in the log."))(evidence_proof)
-    command(evidence, "checkpoint", _("The signed state of the log."))(evidence_checkpoint)
+    list_command(evidence, _("The records of the log."), "evidence.list", RECORDS, "kind", "resource", "created_after")
+    record = given("record", "RECORD", completes="evidence.list")
+    call_command(evidence, "proof", _("That a record is in the log."), "evidence.proof", record)
+    call_command(evidence, "checkpoint", _("The signed state of the log."), "evidence.checkpoint")
     command(evidence, "residency", _("Where the data of a resource was, and when."))(residency)
-    command(evidence, "export", _("Have the evidence of an organization put into a file."))(export_create)
-    command(evidence, "export-show", _("How an export stands."))(export_show)
+    call_command(
+        evidence,
+        "lineage",
+        _("What a resource was made from, with its classifications."),
+        "resources.lineage_list",
+        given("resource", "RESOURCE", _("By id.")),
+        show=rows(LINEAGE),
+    )
+    help = _("Have the evidence of an organization put into a file.")
+    command(evidence, "export", help, DRY_RUN)(export_create)
+    export = given("export", "EXPORT")
+    call_command(evidence, "export-show", _("How an export stands."), "evidence_exports.get", export)
     command(evidence, "export-download", _("Fetch an export that is ready."))(export_download)
-    app.add_typer(evidence, name="evidence")
-
-
-def plan_approve(me: Session, id: Id) -> None:
-    me.show(me.client.remediation_plans.approve(id))
+    old = option("old", "--old", _("The size that the witness has seen."), int, None)
+    help = _("What a witness is asked to sign.")
+    call_command(evidence, "witness-request", help, "evidence.witness_request", old)
+    call_command(
+        evidence,
+        "cosign",
+        _("Bring the signature of a witness."),
+        "evidence.cosign",
+        option("tree_size", "--size", _("The size of the log that is signed."), int),
+        option("line", "--line", _("The line of the signature.")),
+    )
+    return evidence
 
 
 def exemption_request(
@@ -98,14 +141,6 @@ def exemption_request(
     me.show(me.client.exemptions.request(decision=decision, zone=zone, reason=reason, hours=hours, max_uses=max_uses))
 
 
-def evidence_proof(me: Session, id: Id) -> None:
-    me.show(me.client.evidence.proof(id))
-
-
-def evidence_checkpoint(me: Session) -> None:
-    output.plain(me.client.evidence.checkpoint().rstrip("\n"))
-
-
 def residency(me: Session, resource: Annotated[str, typer.Argument(metavar="RESOURCE", show_default=False)]) -> None:
     found = me.client.resources.residency(resource)
     if me.form in (Format.JSON, Format.YAML):
@@ -116,8 +151,10 @@ def residency(me: Session, resource: Annotated[str, typer.Argument(metavar="RESO
         say(_("{code} of {role} from {start}").format(code=problem.code, role=problem.role, start=problem.start))
 
 
-def export_create(me: Session, organization: Organization, first: Day, end: Day) -> None:
-    me.show(me.client.evidence_exports.create(organization, from_=_begin(first), to=_begin(end)))
+def export_create(me: Session, first: Day, end: Day, organization: OrganizationOption = None) -> None:
+    owner = me.organization(organization)
+    exports = me.client.evidence_exports
+    me.show(exports.create(owner, from_=_begin(first), to=_begin(end), dry_run=me.is_dry_run))
 
 
 def _begin(day: str) -> datetime:
@@ -128,15 +165,10 @@ def _begin(day: str) -> datetime:
         raise typer.BadParameter(_("{day!r} is no day; days are like 2026-12-31.").format(day=day)) from exc
 
 
-def export_show(me: Session, id: Id) -> None:
-    me.show(me.client.evidence_exports.get(id))
-
-
 def export_download(
     me: Session,
     id: Id,
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_("It must not be there yet."), show_default=False)],
 ) -> None:
-    with file.open("xb") as out:
-        count = me.client.evidence_exports.file(id, out)
-    say(_("{count} bytes in {file}").format(count=count, file=file))
+    download(lambda to: me.client.evidence_exports.file(id, to), file)
+    say(_("Check it with the verifier, which needs no control plane: docs/how-to/verify-an-export.md"))

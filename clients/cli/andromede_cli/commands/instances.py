@@ -9,23 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.command import (
-    DRY_RUN,
-    SURE,
-    WAIT,
-    Instance,
-    LabelsOption,
-    Name,
-    action_command,
-    command,
-    delete_command,
-    group,
-    labels_of,
-    list_command,
-    show_command,
-)
+from andromede_cli.calls import action_command, delete_command, list_command, show_command
+from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, command, group, labels_of
 from andromede_cli.commands import console, ssh
 from andromede_cli.commands.placement import show_answer
+from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
@@ -42,24 +30,53 @@ COLUMNS = [
     Column(_("created"), "created_at", is_wide=True),
     Column("id", "id", is_wide=True),
 ]
-FlavorOption = Annotated[str, typer.Option("--flavor", help=_("Its size; see flavor list."))]
-ImageOption = Annotated[str, typer.Option("--image", help=_("What its disk begins with, by name or id."))]
-Networks = Annotated[list[str] | None, typer.Option("--network", help=_("A network; may be said several times."))]
-SshKeys = Annotated[list[str] | None, typer.Option("--ssh-key", help=_("An SSH key; may be said several times."))]
-Volumes = Annotated[
-    list[str] | None, typer.Option("--volume", help=_("A volume to attach; may be said several times."))
+FlavorOption = Annotated[
+    str, typer.Option("--flavor", help=_("Its size; see flavor list."), autocompletion=names("flavors.list"))
 ]
-Zones = Annotated[list[str] | None, typer.Option("--zone", help=_("A zone that will do; may be said several times."))]
+ImageOption = Annotated[
+    str,
+    typer.Option("--image", help=_("What its disk begins with, by name or id."), autocompletion=names("images.list")),
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", help=_("A network; may be said several times."), autocompletion=names("networks.list")),
+]
+SshKeys = Annotated[
+    list[str] | None,
+    typer.Option("--ssh-key", help=_("An SSH key; may be said several times."), autocompletion=names("ssh_keys.list")),
+]
+Volumes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--volume", help=_("A volume to attach; may be said several times."), autocompletion=names("volumes.list")
+    ),
+]
+Zones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zone", help=_("A zone that will do; may be said several times."), autocompletion=names("zones.list")
+    ),
+]
 Classifications = Annotated[
     list[str] | None,
-    typer.Option("--classification", help=_("What its data is, for good; may be said several times.")),
+    typer.Option(
+        "--classification",
+        help=_("What its data is, for good; may be said several times."),
+        autocompletion=names("classifications.list"),
+    ),
 ]
 UserData = Annotated[
     Path | None,
     typer.Option("--user-data", help=_("A file for its first boot."), exists=True, dir_okay=False, readable=True),
 ]
-GroupOption = Annotated[str | None, typer.Option("--affinity-group", help=_("The group it belongs to."))]
-Host = Annotated[str | None, typer.Option("--host", help=_("This node and no other; for operators."))]
+GroupOption = Annotated[
+    str | None,
+    typer.Option("--affinity-group", help=_("The group it belongs to."), autocompletion=names("affinity_groups.list")),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help=_("This node and no other; for operators."), autocompletion=names("nodes.list")),
+]
 Exemption = Annotated[
     str | None, typer.Option("--exemption", help=_("The exemption that allows it although a policy refuses."))
 ]
@@ -68,20 +85,20 @@ Exemption = Annotated[
 def register(app: typer.Typer) -> None:
     instances = group(_("Instances: virtual machines."))
     filters = ("name", "state", "zone", "labels", "created_after")
-    list_command(instances, _("The instances of the project."), "instances", COLUMNS, *filters)
-    show_command(instances, _("An instance."), "instances", "INSTANCE")
+    list_command(instances, _("The instances of the project."), "instances.list", COLUMNS, *filters)
+    show_command(instances, _("An instance."), "instances.get", "INSTANCE")
     command(instances, "create", _("Make an instance and start it."), WAIT, DRY_RUN)(create)
     command(instances, "update", _("Change its name or labels."))(update)
     question = _("Delete {names}? The root disk is lost with all that is on it; volumes are kept.")
-    delete_command(instances, _("Delete instances."), "instances", "INSTANCE...", question, WAIT)
-    for name, help in (
-        ("start", _("Start instances.")),
-        ("shutdown", _("Ask the guests to shut down.")),
-        ("power-off", _("Switch instances off, as by pulling the plug.")),
-        ("reboot", _("Ask the guests to boot again.")),
-        ("reset", _("Boot instances again, as by the button.")),
+    delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
+    for name, call, help in (
+        ("start", "instances.start", _("Start instances.")),
+        ("shutdown", "instances.shutdown", _("Ask the guests to shut down.")),
+        ("power-off", "instances.power_off", _("Switch instances off, as by pulling the plug.")),
+        ("reboot", "instances.reboot", _("Ask the guests to boot again.")),
+        ("reset", "instances.reset", _("Boot instances again, as by the button.")),
     ):
-        action_command(instances, name, help, "instances", "INSTANCE...")
+        action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE)(rebuild)
     console.register(instances)

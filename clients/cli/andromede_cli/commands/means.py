@@ -8,24 +8,16 @@ from typing import Annotated
 
 import typer
 
-from andromede_cli.command import (
-    WAIT,
-    LabelsOption,
-    Name,
-    command,
-    delete_command,
-    group,
-    labels_of,
-    list_command,
-    show_command,
-)
+from andromede_cli.calls import call_command, delete_command, given, list_command, option, show_command
+from andromede_cli.command import WAIT, LabelsOption, Name, command, group, labels_of, parameter
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
 CREATED = Column(_("created"), "created_at", is_wide=True)
+NEW_NAME = option("name", "--name", _("The new name."), default=None)
+LABEL = parameter("labels", LabelsOption, None)
 LABELS = Column(_("labels"), "labels", is_wide=True)
-NewName = Annotated[str | None, typer.Option("--name", help=_("The new name."))]
 ImageFormat = Annotated[str, typer.Option("--format", help=_("qcow2 or raw."))]
 ImageFile = Annotated[
     Path | None, typer.Option("--file", help=_("The file to upload."), exists=True, dir_okay=False, readable=True)
@@ -42,11 +34,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(_affinity_groups(), name="affinity-group")
     flavors = group(_("Sizes of instances."))
     sizes = [Column("id", "id"), Column("vCPU", "vcpus"), Column("MiB", "memory_mib"), Column("GiB", "disk_gib")]
-    list_command(flavors, _("All flavors."), "flavors", sizes)
+    list_command(flavors, _("All flavors."), "flavors.list", sizes)
     app.add_typer(flavors, name="flavor")
     types = group(_("Kinds of volumes."))
     list_command(
-        types, _("All volume types."), "volume_types", [Column("id", "id"), Column(_("description"), "description")]
+        types,
+        _("All volume types."),
+        "volume_types.list",
+        [Column("id", "id"), Column(_("description"), "description")],
     )
     app.add_typer(types, name="volume-type")
 
@@ -64,13 +59,16 @@ def _images() -> typer.Typer:
         LABELS,
         ID,
     ]
-    list_command(images, _("The images of the project, and public ones."), "images", columns, "name", "state", "labels")
-    show_command(images, _("An image."), "images", "IMAGE")
+    list_command(
+        images, _("The images of the project, and public ones."), "images.list", columns, "name", "state", "labels"
+    )
+    show_command(images, _("An image."), "images.get", "IMAGE")
     command(images, "create", _("Make an image from a file or an address."), WAIT)(image_create)
     command(images, "upload", _("Send the bytes of an image that waits for them."), WAIT)(image_upload)
-    command(images, "update", _("Change its name or labels."))(image_update)
+    subject = given("image", "IMAGE", completes="images.list")
+    call_command(images, "update", _("Change its name or labels."), "images.update", subject, NEW_NAME, LABEL)
     question = _("Delete {names}? Instances that were made from it stay.")
-    delete_command(images, _("Delete images."), "images", "IMAGE...", question)
+    delete_command(images, _("Delete images."), "images.delete", "IMAGE...", question)
     return images
 
 
@@ -108,10 +106,6 @@ def image_upload(me: Session, name: Name, file: GivenFile) -> None:
     me.finish(answer, lambda: me.client.images.get(answer.id))
 
 
-def image_update(me: Session, name: Name, new_name: NewName = None, label: LabelsOption = None) -> None:
-    me.show(me.client.images.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
-
-
 def _networks() -> typer.Typer:
     networks = group(_("Networks of the project."))
     columns = [
@@ -123,11 +117,14 @@ def _networks() -> typer.Typer:
         CREATED,
         ID,
     ]
-    list_command(networks, _("The networks of the project."), "networks", columns, "name", "labels", "created_after")
-    show_command(networks, _("A network."), "networks", "NETWORK")
+    list_command(
+        networks, _("The networks of the project."), "networks.list", columns, "name", "labels", "created_after"
+    )
+    show_command(networks, _("A network."), "networks.get", "NETWORK")
     command(networks, "create", _("Make a network."))(network_create)
-    command(networks, "update", _("Change its name or labels."))(network_update)
-    delete_command(networks, _("Delete networks."), "networks", "NETWORK...", _("Delete {names}?"))
+    subject = given("network", "NETWORK", completes="networks.list")
+    call_command(networks, "update", _("Change its name or labels."), "networks.update", subject, NEW_NAME, LABEL)
+    delete_command(networks, _("Delete networks."), "networks.delete", "NETWORK...", _("Delete {names}?"))
     return networks
 
 
@@ -141,18 +138,16 @@ def network_create(
     me.show(me.client.networks.create(name=name, cidr=cidr, dns_servers=dns, labels=labels_of(label)))
 
 
-def network_update(me: Session, name: Name, new_name: NewName = None, label: LabelsOption = None) -> None:
-    me.show(me.client.networks.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
-
-
 def _ssh_keys() -> typer.Typer:
     keys = group(_("SSH keys for the first boot of instances."))
     columns = [NAME, Column(_("fingerprint"), "fingerprint"), CREATED, ID]
-    list_command(keys, _("The SSH keys of the project."), "ssh_keys", columns, "name")
-    show_command(keys, _("An SSH key."), "ssh_keys", "KEY")
+    list_command(keys, _("The SSH keys of the project."), "ssh_keys.list", columns, "name")
+    show_command(keys, _("An SSH key."), "ssh_keys.get", "KEY")
     command(keys, "create", _("Add the public half of a key."))(ssh_key_create)
+    subject = given("ssh_key", "KEY", completes="ssh_keys.list")
+    call_command(keys, "update", _("Change its name or labels."), "ssh_keys.update", subject, NEW_NAME, LABEL)
     question = _("Delete {names}? Instances that have it keep it.")
-    delete_command(keys, _("Delete SSH keys."), "ssh_keys", "KEY...", question)
+    delete_command(keys, _("Delete SSH keys."), "ssh_keys.delete", "KEY...", question)
     return keys
 
 
@@ -163,10 +158,13 @@ def ssh_key_create(me: Session, name: Name, file: GivenFile) -> None:
 def _affinity_groups() -> typer.Typer:
     groups = group(_("Affinity groups: instances that are to be together, or apart."))
     columns = [NAME, Column(_("rule"), "rule"), Column(_("strict"), "is_strict"), CREATED, ID]
-    list_command(groups, _("The affinity groups of the project."), "affinity_groups", columns, "name")
-    show_command(groups, _("An affinity group."), "affinity_groups", "GROUP")
+    list_command(groups, _("The affinity groups of the project."), "affinity_groups.list", columns, "name")
+    show_command(groups, _("An affinity group."), "affinity_groups.get", "GROUP")
     command(groups, "create", _("Make an affinity group."))(affinity_group_create)
-    delete_command(groups, _("Delete affinity groups."), "affinity_groups", "GROUP...", _("Delete {names}?"))
+    subject = given("affinity_group", "GROUP", completes="affinity_groups.list")
+    help = _("Change its name or labels.")
+    call_command(groups, "update", help, "affinity_groups.update", subject, NEW_NAME, LABEL)
+    delete_command(groups, _("Delete affinity groups."), "affinity_groups.delete", "GROUP...", _("Delete {names}?"))
     return groups
 
 

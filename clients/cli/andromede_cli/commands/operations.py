@@ -1,4 +1,4 @@
-"""Operations, and what is used of what may be used."""
+"""Operations: changes that take time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from andromede_cli import progress
-from andromede_cli.command import Id, TimeoutOption, command, group, list_command
+from andromede_cli.calls import call_command, given, list_command
+from andromede_cli.command import TimeoutOption, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
@@ -22,7 +23,6 @@ COLUMNS = [
     Column(_("error"), "error.code", is_wide=True),
     Column(_("resources"), "resources", is_wide=True),
 ]
-LIMITS = [Column(_("dimension"), "dimension"), Column(_("used"), "used"), Column(_("limit"), "limit")]
 Subject = Annotated[
     str,
     typer.Argument(
@@ -34,12 +34,12 @@ Subject = Annotated[
 def register(app: typer.Typer) -> None:
     operations = group(_("Operations: changes that take time."))
     filters = ("state", "kind", "resource", "created_after")
-    list_command(operations, _("The operations of the project."), "operations", COLUMNS, *filters)
+    list_command(operations, _("The operations of the project."), "operations.list", COLUMNS, *filters)
     command(operations, "show", _("An operation, with its steps."))(show)
     command(operations, "wait", _("Wait until an operation has ended, and watch it."))(wait)
-    command(operations, "cancel", _("Have an operation undone."))(cancel)
+    subject = given("operation", "OPERATION", completes="operations.list")
+    call_command(operations, "cancel", _("Have an operation undone."), "operations.cancel", subject)
     app.add_typer(operations, name="operation")
-    command(app, "limits", _("What the project uses, and may use."))(limits)
 
 
 def show(me: Session, subject: Subject) -> None:
@@ -48,11 +48,3 @@ def show(me: Session, subject: Subject) -> None:
 
 def wait(me: Session, subject: Subject, timeout: TimeoutOption = 600.0) -> None:
     me.show(progress.wait(me.operation(subject), timeout_s=timeout))
-
-
-def cancel(me: Session, id: Id) -> None:
-    me.show(me.client.operations.cancel(id))
-
-
-def limits(me: Session) -> None:
-    me.list(me.client.limits.get().items, LIMITS)

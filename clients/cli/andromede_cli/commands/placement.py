@@ -14,6 +14,7 @@ from rich.tree import Tree
 
 from andromede_cli import output
 from andromede_cli.command import command, group
+from andromede_cli.completion import names
 from andromede_cli.output import Format
 from andromede_cli.session import Session
 from andromede_cli.terminal import console, harmless, say
@@ -30,10 +31,22 @@ OperationOption = Annotated[str, typer.Option("--operation", help=_("What is to 
 Vcpus = Annotated[int | None, typer.Option(help=_("Virtual CPUs."), min=0)]
 Memory = Annotated[int | None, typer.Option(help=_("Memory in MiB."), min=0)]
 Disk = Annotated[int | None, typer.Option(help=_("Disk in GiB."), min=0)]
-FlavorOption = Annotated[str | None, typer.Option("--flavor", help=_("The size of this flavor."))]
-Zones = Annotated[list[str] | None, typer.Option("--zone", help=_("A zone that will do; may be said several times."))]
+FlavorOption = Annotated[
+    str | None, typer.Option("--flavor", help=_("The size of this flavor."), autocompletion=names("flavors.list"))
+]
+Zones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zone", help=_("A zone that will do; may be said several times."), autocompletion=names("zones.list")
+    ),
+]
 Classifications = Annotated[
-    list[str] | None, typer.Option("--classification", help=_("What the data is; may be said several times."))
+    list[str] | None,
+    typer.Option(
+        "--classification",
+        help=_("What the data is; may be said several times."),
+        autocompletion=names("classifications.list"),
+    ),
 ]
 
 

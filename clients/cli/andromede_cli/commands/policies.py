@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
 
-from andromede_cli.command import (
-    DRY_RUN,
-    Id,
-    command,
-    group,
-    list_command,
-    show_command,
-)
+from andromede_cli.calls import PROJECT, call_command, given, list_command, option, show_command
+from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
 from andromede_cli.failures import Misuse
+from andromede_cli.files import read_document
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_cli.terminal import say
-from andromede_sdk.models import Policy, PolicySet
+from andromede_sdk.models import ChangeInput, LostInput, Policy, PolicySet
 
-STDIN = Path("-")
 PROPOSALS = [
     Column("id", "id"),
     Column(_("level"), "level"),
@@ -60,22 +53,70 @@ Version = Annotated[
     typer.Option("--if-version", help=_("Only if this version is in force; * for any. Else: the one that is now.")),
 ]
 
+Lost = Annotated[
+    list[str] | None,
+    typer.Option("--lost", help=_("A certificate that is lost, as zone/number; may be said several times.")),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--change", help=_("A fact that is another, as zone/fr-idf-1/network_class=1; may be said several times.")
+    ),
+]
+At = Annotated[str | None, typer.Option("--at", help=_("At this moment (RFC 3339), not now."))]
+PARTS = 3  # kind, subject and attribute
+
 
 def register(app: typer.Typer) -> None:
     policies = group(_("Policies: where data may be."))
     command(policies, "show", _("The policy of the project, or of what is named."))(show)
     command(policies, "set", _("Put another policy in its place."), DRY_RUN)(replace)
+    help = _("What would break if certificates were lost, or facts were others. Nothing is changed.")
+    command(policies, "simulate", help)(simulate)
     app.add_typer(policies, name="policy")
     proposals = group(_("Policies that demand less, and wait for a second person."))
-    list_command(proposals, _("All proposals."), "policy_proposals", PROPOSALS, "state")
-    show_command(proposals, _("A proposal."), "policy_proposals", "PROPOSAL")
-    command(proposals, "approve", _("Approve a proposal, as the second person."))(approve)
-    command(proposals, "withdraw", _("Take a proposal back."))(withdraw)
+    list_command(proposals, _("All proposals."), "policy_proposals.list", PROPOSALS, "state")
+    show_command(proposals, _("A proposal."), "policy_proposals.get", "PROPOSAL")
+    command(proposals, "create", _("Propose a policy that demands less than the one in force."), DRY_RUN)(propose)
+    subject = given("proposal", "PROPOSAL", completes="policy_proposals.list")
+    approve = _("Approve a proposal, as the second person.")
+    call_command(proposals, "approve", approve, "policy_proposals.approve", subject)
+    call_command(proposals, "withdraw", _("Take a proposal back."), "policy_proposals.withdraw", subject)
+    help = _("Propose that what a resource holds is classified less.")
+    call_command(
+        proposals,
+        "declassify",
+        help,
+        "declassifications.propose",
+        given("resource", "RESOURCE", _("By id.")),
+        option(
+            "classifications",
+            "--keep",
+            _("A classification that it keeps; may be said several times."),
+            list[str],
+            None,
+        ),
+        option(
+            "lineage",
+            "--lineage",
+            _("An origin that counts no more, by id; may be said several times."),
+            list[str],
+            None,
+        ),
+        option("reason", "--reason", _("Why it may be.")),
+    )
     app.add_typer(proposals, name="proposal")
+    app.add_typer(_classifications(), name="classification")
+
+
+def _classifications() -> typer.Typer:
     classifications = group(_("Classifications of data."))
-    list_command(classifications, _("All classifications."), "classifications", CLASSIFICATIONS)
-    show_command(classifications, _("A classification."), "classifications", "CLASSIFICATION")
-    app.add_typer(classifications, name="classification")
+    levels = {PROJECT: "classifications.list", "organization": "organizations.classification_list"}
+    list_command(classifications, _("All classifications."), levels, CLASSIFICATIONS)
+    show_command(classifications, _("A classification."), "classifications.get", "CLASSIFICATION")
+    help = _("Make a classification of an organization.")
+    command(classifications, "create", help, DRY_RUN)(classification_create)
+    return classifications
 
 
 def _level(
@@ -110,7 +151,7 @@ def replace(
     classification: Classification = None,
     platform: Platform = False,
 ) -> None:
-    atoms = _atoms(file)
+    atoms = read_document(file, "atoms")
     read, write = _level(me, organization, classification, platform)
     version: str | int = read().version if if_version is None else if_version
     if isinstance(version, str) and version.isdecimal():
@@ -124,20 +165,72 @@ def replace(
         say(waiting.format(id=answer.proposal.id))
 
 
-def _atoms(file: Path) -> list[dict[str, Any]]:
-    try:
-        document = yaml.safe_load(sys.stdin.read() if file == STDIN else file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as exc:
-        raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
-    atoms = document.get("atoms") if isinstance(document, dict) else document
-    if not isinstance(atoms, list) or not all(isinstance(each, dict) for each in atoms):
-        raise Misuse(_("{file} has no list of clauses.").format(file=file))
-    return atoms
+def propose(
+    me: Session,
+    file: PolicyFile,
+    reason: Annotated[str, typer.Option("--reason", help=_("Why it may demand less."))],
+    organization: Organization = None,
+    classification: Classification = None,
+) -> None:
+    """For the project in use, unless something else is named."""
+    project = None if organization or classification else me.client.project
+    made = me.client.policy_proposals.create(
+        atoms=read_document(file, "atoms"),
+        reason=reason,
+        organization=organization,
+        classification=classification,
+        project=project,
+        dry_run=me.is_dry_run,
+    )
+    me.show(made)
 
 
-def approve(me: Session, id: Id) -> None:
-    me.show(me.client.policy_proposals.approve(id))
+def simulate(me: Session, lost: Lost = None, change: Changes = None, at: At = None) -> None:
+    found = me.client.policy.simulate(
+        lost_certificates=[_lost(each) for each in lost or []],
+        changes=[_change(each) for each in change or []],
+        at=at,
+    )
+    me.show(found)
 
 
-def withdraw(me: Session, id: Id) -> None:
-    me.show(me.client.policy_proposals.withdraw(id))
+def _lost(text: str) -> LostInput:
+    zone, slash, number = text.partition("/")
+    if not slash:
+        raise typer.BadParameter(_("{text!r} names no certificate; say zone/number.").format(text=text))
+    return {"zone": zone, "number": number}
+
+
+def _change(text: str) -> ChangeInput:
+    """The value is YAML: a text, a number, true, null or a list."""
+    path, equals, value = text.partition("=")
+    parts = path.split("/")
+    if not equals or len(parts) != PARTS:
+        raise typer.BadParameter(_("{text!r} is no change; say zone/fr-idf-1/network_class=1.").format(text=text))
+    kind, subject, attribute = parts
+    return {"subject_kind": kind, "subject_id": subject, "attribute": attribute, "value": yaml.safe_load(value)}
+
+
+def classification_create(
+    me: Session,
+    name: Name,
+    file: PolicyFile,
+    title: Annotated[str, typer.Option("--title", help=_("Its title in English."))],
+    title_fr: Annotated[str, typer.Option("--title-fr", help=_("Its title in French."))],
+    description: Annotated[str | None, typer.Option("--description", help=_("What it means, in English."))] = None,
+    description_fr: Annotated[str | None, typer.Option("--description-fr", help=_("The same in French."))] = None,
+    on_drift: Annotated[str | None, typer.Option("--on-drift", help=_("flag, freeze, evacuate or stop."))] = None,
+    organization: OrganizationOption = None,
+) -> None:
+    made = me.client.organizations.classification_create(
+        me.organization(organization),
+        name=name,
+        title=title,
+        title_fr=title_fr,
+        description=description,
+        description_fr=description_fr,
+        drift_action=on_drift,
+        atoms=read_document(file, "atoms"),
+        dry_run=me.is_dry_run,
+    )
+    me.show(made)

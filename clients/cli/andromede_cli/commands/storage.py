@@ -7,23 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.command import (
-    DRY_RUN,
-    SURE,
-    WAIT,
-    Instance,
-    LabelsOption,
-    Name,
-    Volume,
-    command,
-    delete_command,
-    group,
-    labels_of,
-    list_command,
-    show_command,
-)
+from andromede_cli.calls import delete_command, list_command, show_command
+from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, Volume, command, group, labels_of
 from andromede_cli.commands.instances import Classifications, Exemption, Host, Zones
 from andromede_cli.commands.placement import show_answer
+from andromede_cli.completion import names
 from andromede_cli.failures import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -47,17 +35,24 @@ ATTACHMENT_COLUMNS = [
     Column("id", "id"),
 ]
 Size = Annotated[int, typer.Option("--size", help=_("In GiB."), min=1)]
-TypeOption = Annotated[str | None, typer.Option("--type", help=_("See volume-type list."))]
-From = Annotated[str | None, typer.Option("--image", help=_("What it begins with, by name or id."))]
-Near = Annotated[str | None, typer.Option("--near", help=_("On the node of this instance."))]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", help=_("See volume-type list."), autocompletion=names("volume_types.list"))
+]
+From = Annotated[
+    str | None,
+    typer.Option("--image", help=_("What it begins with, by name or id."), autocompletion=names("images.list")),
+]
+Near = Annotated[
+    str | None, typer.Option("--near", help=_("On the node of this instance."), autocompletion=names("instances.list"))
+]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help=_("The guest may not write to it."))]
 
 
 def register(app: typer.Typer) -> None:
     volumes = group(_("Volumes: disks that outlive instances."))
     filters = ("name", "state", "zone", "labels", "created_after")
-    list_command(volumes, _("The volumes of the project."), "volumes", COLUMNS, *filters)
-    show_command(volumes, _("A volume."), "volumes", "VOLUME")
+    list_command(volumes, _("The volumes of the project."), "volumes.list", COLUMNS, *filters)
+    show_command(volumes, _("A volume."), "volumes.get", "VOLUME")
     command(volumes, "create", _("Make a volume."), WAIT, DRY_RUN)(create)
     command(volumes, "update", _("Change its name or labels."))(update)
     command(volumes, "grow", _("Make it larger."), WAIT)(grow)
@@ -65,7 +60,7 @@ def register(app: typer.Typer) -> None:
     command(volumes, "detach", _("Take a volume from its instance."), WAIT, SURE)(detach)
     command(volumes, "attachments", _("The volumes that an instance has."))(attachments)
     question = _("Delete {names}? All data on it is lost.")
-    delete_command(volumes, _("Delete volumes."), "volumes", "VOLUME...", question, WAIT)
+    delete_command(volumes, _("Delete volumes."), "volumes.delete", "VOLUME...", question, WAIT)
     app.add_typer(volumes, name="volume")
 
 

@@ -1,0 +1,18 @@
+"""Whether the control plane answers, and what its errors mean."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+
+import typer
+
+from andromede_cli.calls import call_command, given
+from andromede_cli.command import group
+
+
+def register(app: typer.Typer) -> None:
+    call_command(app, "health", _("Whether the control plane answers."), "health.get")
+    problems = group(_("What errors mean."))
+    help = _("What an error with this code means, and what to do.")
+    call_command(problems, "show", help, "problems.get", given("code", "CODE"))
+    app.add_typer(problems, name="problem")

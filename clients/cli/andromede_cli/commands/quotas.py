@@ -1,0 +1,93 @@
+"""What is used, what may be used, and who asks for more."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from typing import Annotated, Any, cast
+
+import typer
+
+from andromede_cli.calls import PROJECT, call_command, given, list_command, option, rows, show_command
+from andromede_cli.command import DRY_RUN, OrganizationOption, command, group
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_sdk.models import QuotaLimitsInput
+
+LIMITS = [Column(_("dimension"), "dimension"), Column(_("used"), "used"), Column(_("limit"), "limit")]
+REQUESTS = [
+    Column(_("dimension"), "dimension"),
+    Column(_("limit"), "limit"),
+    Column(_("state"), "state"),
+    Column(_("reason"), "reason"),
+    Column(_("answer"), "answer"),
+    Column(_("created"), "created_at", is_wide=True),
+    Column("id", "id"),
+]
+Limits = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DIMENSION=NUMBER...",
+        help=_("The limit, such as vcpus=40; vcpus=default takes it away."),
+        show_default=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    limits = {PROJECT: "limits.get", "organization": "organizations.limits"}
+    call_command(app, "limits", _("What the project uses, and may use."), limits, show=rows(LIMITS, "items"))
+    quotas = group(_("Quotas: limits that were set."))
+    levels = {PROJECT: "quotas.get", "organization": "organizations.quotas"}
+    call_command(quotas, "show", _("The limits that were set; what is not among them has the default."), levels)
+    command(quotas, "set", _("Set limits. Those that are not named stay."), DRY_RUN)(replace)
+    app.add_typer(quotas, name="quota")
+    app.add_typer(_requests(), name="quota-request")
+
+
+def replace(me: Session, limits: Limits, organization: OrganizationOption = None) -> None:
+    """The API replaces all at once: what is in force is read before, and must still be so."""
+    client, dry = me.client, me.is_dry_run
+    now = client.organizations.quotas(organization) if organization else client.quotas.get()
+    wanted = cast("QuotaLimitsInput", changed(now.limits, limits))
+    if organization:
+        me.show(client.organizations.quotas_set(organization, limits=wanted, if_match=now.version, dry_run=dry))
+    else:
+        me.show(client.quotas.set(limits=wanted, if_match=now.version, dry_run=dry))
+
+
+def changed(limits: dict[str, Any], texts: list[str]) -> dict[str, Any]:
+    """Raises BadParameter."""
+    found = dict(limits)
+    for text in texts:
+        dimension, _equals, number = text.partition("=")
+        if number == "default":
+            found.pop(dimension, None)
+        elif number.isdecimal():
+            found[dimension] = int(number)
+        else:
+            raise typer.BadParameter(_("{text!r} is no limit; limits are like vcpus=40.").format(text=text))
+    return found
+
+
+def _requests() -> typer.Typer:
+    requests = group(_("Requests for more than the quota of an organization."))
+    list_command(requests, _("All requests."), "quota_requests.list", REQUESTS, "state", "dimension")
+    show_command(requests, _("A request."), "quota_requests.get", "REQUEST")
+    call_command(
+        requests,
+        "create",
+        _("Ask for more."),
+        "quota_requests.create",
+        given("dimension", "DIMENSION", _("Such as vcpus; see andromede limits.")),
+        option("limit", "--to", _("The limit that is asked for."), int),
+        option("reason", "--reason", _("Why it is needed.")),
+    )
+    subject = given("quota_request", "REQUEST", completes="quota_requests.list")
+    answer = option("reason", "--reason", _("What the organization is told."))
+    for name, call, help in (
+        ("approve", "quota_requests.approve", _("Grant a request; for operators.")),
+        ("refuse", "quota_requests.refuse", _("Refuse a request; for operators.")),
+    ):
+        call_command(requests, name, help, call, subject, answer)
+    call_command(requests, "withdraw", _("Take a request back."), "quota_requests.withdraw", subject)
+    return requests

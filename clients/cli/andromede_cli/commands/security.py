@@ -1,0 +1,125 @@
+"""What people sign in with, and the sessions that come of it."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+
+import typer
+
+from andromede_cli.calls import call_command, delete_command, given, list_command, rows, show_command
+from andromede_cli.command import DRY_RUN, command, group
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_cli.sign_in import ask_code
+from andromede_cli.terminal import ask_new_password, ask_secret, say
+
+SESSIONS = [
+    Column(_("current"), "is_current"),
+    Column(_("from"), "address"),
+    Column(_("with"), "user_agent"),
+    Column(_("last used"), "last_used_at"),
+    Column(_("expires"), "expires_at"),
+    Column(_("proved with"), "methods", is_wide=True),
+    Column("id", "id"),
+]
+PASSKEYS = [
+    Column(_("name"), "name"),
+    Column(_("created"), "created_at"),
+    Column(_("last used"), "last_used_at"),
+    Column("id", "id"),
+]
+IDENTITIES = [
+    Column(_("issuer"), "issuer"),
+    Column(_("subject"), "subject"),
+    Column(_("last used"), "last_used_at"),
+    Column("id", "id"),
+]
+PROVIDERS = [Column(_("name"), "name"), Column(_("title"), "title")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(_sessions(), name="session")
+    app.add_typer(_passwords(), name="password")
+    app.add_typer(_totp(), name="totp")
+    app.add_typer(_passkeys(), name="passkey")
+    identities = group(_("OpenID identities that open your account."))
+    list_command(identities, _("All of them."), "identities.list", IDENTITIES)
+    question = _("Unlink {names}?")
+    delete_command(identities, _("Unlink them from your account."), "identities.unlink", "IDENTITY...", question)
+    help = _("The OpenID providers of this control plane; see login --openid.")
+    call_command(identities, "providers", help, "openid_providers.list", show=rows(PROVIDERS, "items"))
+    app.add_typer(identities, name="identity")
+    users = group(_("Users; for operators."))
+    user = given("user", "USER", _("By id or email."))
+    question = _("End all sessions of {user}?")
+    help = _("End all sessions of a user.")
+    call_command(users, "end-sessions", help, "users.sessions_end", user, question=question)
+    help = _("Make the secret of a link with which a user sets a password. It is shown once.")
+    call_command(users, "password-link", help, "password_links.create", user)
+    app.add_typer(users, name="user")
+
+
+def _sessions() -> typer.Typer:
+    sessions = group(_("Your sessions."))
+    list_command(sessions, _("All of them, and from where they began."), "sessions.list", SESSIONS)
+    show_command(sessions, _("A session, by id; current is this one."), "sessions.get", "SESSION")
+    delete_command(sessions, _("End sessions."), "sessions.end", "SESSION...", _("End {names}?"))
+    question = _("End all sessions but this one?")
+    help = _("End all but this one.")
+    call_command(sessions, "end-others", help, "sessions.end_others", question=question)
+    help = _("Prove again that it is you, before a sensitive change.")
+    command(sessions, "verify", help, DRY_RUN)(verify)
+    call_command(sessions, "methods", _("What your account can be opened with."), "sign.in_methods")
+    return sessions
+
+
+def verify(me: Session) -> None:
+    methods = me.client.sign.in_methods()
+    proof = ask_code() if methods.has_totp else {"password": ask_secret(_("Password:"))}
+    me.show(me.client.sessions.verify(**proof, dry_run=me.is_dry_run))
+
+
+def _passwords() -> typer.Typer:
+    passwords = group(_("Your password. It is typed unseen, or read from standard input."))
+    command(passwords, "change", _("Change it. Your other sessions end."))(password_change)
+    help = _("Set one with the secret of a link that an operator has made for you.")
+    command(passwords, "set", help)(password_set)
+    return passwords
+
+
+def password_change(me: Session) -> None:
+    old = ask_secret(_("Password:")) if me.client.sign.in_methods().has_password else None
+    me.client.password.change(old_password=old, new_password=ask_new_password())
+    say(_("Done."))
+
+
+def password_set(me: Session) -> None:
+    secret = ask_secret(_("Secret of the link:"))
+    me.client.password.set(secret=secret, new_password=ask_new_password())
+    say(_("Done. Sign in with: andromede login --email"))
+
+
+def _totp() -> typer.Typer:
+    totp = group(_("Codes of an application, as a second factor."))
+    help = _("Begin: the secret, and its address for a QR code. Type it into the application, then confirm.")
+    call_command(totp, "enrol", help, "totp.enrol")
+    command(totp, "confirm", _("Confirm with a code. Prints recovery codes: keep them."), DRY_RUN)(confirm)
+    help = _("Sign in without codes from now on.")
+    question = _("Remove the second factor of your account?")
+    call_command(totp, "remove", help, "totp.remove", question=question)
+    question = _("Make new recovery codes? The old ones end.")
+    help = _("Make new recovery codes.")
+    call_command(totp, "recovery-codes", help, "recovery.codes_replace", question=question)
+    return totp
+
+
+def confirm(me: Session) -> None:
+    me.show(me.client.totp.confirm(code=ask_secret(_("Code of the application:")), dry_run=me.is_dry_run))
+
+
+def _passkeys() -> typer.Typer:
+    passkeys = group(_("Passkeys. They are made and used in a browser."))
+    list_command(passkeys, _("All of them."), "passkeys.list", PASSKEYS)
+    question = _("Remove {names}?")
+    delete_command(passkeys, _("Remove passkeys."), "passkeys.remove", "PASSKEY...", question)
+    return passkeys

@@ -1,0 +1,63 @@
+"""Tokens for programs: of the project, one's own, those of service accounts, and all that an organization sees."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+
+import typer
+
+from andromede_cli.calls import PROJECT, call_command, delete_command, given, list_command, option, secret
+from andromede_cli.command import group
+from andromede_cli.commands.organizations import DAYS
+from andromede_cli.output import Column
+
+TOKENS = [
+    Column(_("name"), "name"),
+    Column(_("role"), "role"),
+    Column(_("begins with"), "prefix"),
+    Column(_("expires"), "expires_at"),
+    Column(_("last used"), "last_used_at"),
+    Column(_("from"), "last_used_from", is_wide=True),
+    Column(_("user"), "user.email", is_wide=True),
+    Column(_("service account"), "service_account", is_wide=True),
+    Column(_("verbs"), "verbs", is_wide=True),
+    Column(_("kinds"), "kinds", is_wide=True),
+    Column(_("projects"), "projects", is_wide=True),
+    Column("id", "id"),
+]
+LIST = {
+    PROJECT: "tokens.list",
+    "organization": "organizations.token_list",
+    "own": "own.token_list",
+    "service_account": "service_accounts.token_list",
+}
+CREATE = {PROJECT: "tokens.create", "own": "own.token_create", "service_account": "service_accounts.token_create"}
+REVOKE = {PROJECT: "tokens.revoke", "organization": "organizations.token_revoke", "own": "own.token_revoke"}
+
+
+def register(app: typer.Typer) -> None:
+    tokens = group(_("Tokens, for programs."))
+    list_command(tokens, _("Your tokens for the project, or others."), LIST, TOKENS, "name")
+    call_command(
+        tokens,
+        "create",
+        _("Make a token. Its secret is shown once."),
+        CREATE,
+        given("name", "NAME"),
+        option("role", "--role", _("What it may do."), default=None),
+        DAYS,
+        option("verbs", "--verb", _("Only this, such as read; may be said several times."), list[str], None),
+        option(
+            "kinds",
+            "--kind",
+            _("Only with these things, such as instances; may be said several times."),
+            list[str],
+            None,
+        ),
+        option("projects", "--in-project", _("Only in this project; may be said several times."), list[str], None),
+        option("is_platform", "--for-platform", _("For the platform; for operators."), bool, False),
+        show=secret("secret"),
+    )
+    question = _("Revoke {names}? Whatever uses it stops working.")
+    delete_command(tokens, _("Revoke tokens, by id."), REVOKE, "TOKEN...", question)
+    app.add_typer(tokens, name="token")

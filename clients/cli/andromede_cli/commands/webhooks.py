@@ -1,0 +1,95 @@
+"""Webhooks, and what came of what they sent."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+
+import typer
+
+from andromede_cli.calls import (
+    call_command,
+    delete_command,
+    filters,
+    given,
+    list_command,
+    option,
+    rows,
+    secret,
+    show_command,
+)
+from andromede_cli.command import LabelsOption, group, parameter
+from andromede_cli.output import Column
+
+WEBHOOKS = [
+    Column(_("name"), "name"),
+    Column("url", "url"),
+    Column(_("kinds"), "kinds"),
+    Column(_("enabled"), "is_enabled"),
+    Column(_("old secret until"), "previous_secret_ends_at", is_wide=True),
+    Column(_("labels"), "labels", is_wide=True),
+    Column("id", "id", is_wide=True),
+]
+DELIVERIES = [
+    Column("id", "id"),
+    Column(_("kind"), "event.kind"),
+    Column(_("state"), "state"),
+    Column(_("tries"), "attempts.*.status"),
+    Column(_("error"), "attempts.*.error"),
+    Column(_("created"), "created_at"),
+    Column(_("next try"), "next_attempt_at", is_wide=True),
+]
+KINDS = _("What it is told, such as instance.* or operation.failed; may be said several times.")
+SUBJECT = given("webhook", "WEBHOOK", _("By name or id."), completes="webhooks.list")
+DELIVERY = given("delivery", "DELIVERY")
+LABEL = parameter("labels", LabelsOption, None)
+
+
+def register(app: typer.Typer) -> None:
+    webhooks = group(_("Webhooks: events that are sent to a server of yours."))
+    list_command(webhooks, _("The webhooks of the project."), "webhooks.list", WEBHOOKS, "name", "labels")
+    show_command(webhooks, _("A webhook."), "webhooks.get", "WEBHOOK")
+    call_command(
+        webhooks,
+        "create",
+        _("Make a webhook. Its secret is shown once."),
+        "webhooks.create",
+        given("name", "NAME"),
+        option("url", "--to", _("The https address that is called.")),
+        option("kinds", "--kind", KINDS, list[str]),
+        LABEL,
+        show=secret("secret"),
+    )
+    call_command(
+        webhooks,
+        "update",
+        _("Change it, disable or enable it."),
+        "webhooks.update",
+        SUBJECT,
+        option("name", "--name", _("The new name."), default=None),
+        option("url", "--to", _("The https address that is called."), default=None),
+        option("kinds", "--kind", KINDS, list[str], None),
+        option("is_enabled", "--enable/--disable", _("Whether it is told anything."), bool, None),
+        LABEL,
+    )
+    question = _("Delete {names}? What it was not told yet is lost to it.")
+    delete_command(webhooks, _("Delete webhooks."), "webhooks.delete", "WEBHOOK...", question)
+    call_command(webhooks, "ping", _("Send it a trial."), "webhooks.ping", SUBJECT)
+    _rotation(webhooks)
+    _deliveries(webhooks)
+    app.add_typer(webhooks, name="webhook")
+
+
+def _rotation(webhooks: typer.Typer) -> None:
+    hours = option("overlap_hours", "--overlap-hours", _("For how long the old secret signs too."), int, None)
+    help = _("Make a new secret, which is shown once.")
+    call_command(webhooks, "rotate-secret", help, "webhooks.rotate_secret", SUBJECT, hours, show=secret("secret"))
+    call_command(webhooks, "end-rotation", _("End the old secret now."), "webhooks.end_rotation", SUBJECT)
+
+
+def _deliveries(webhooks: typer.Typer) -> None:
+    wanted = filters("state", "kind", "created_after")
+    help = _("What was sent, and what came of it; the newest first.")
+    call_command(webhooks, "deliveries", help, "webhooks.delivery_list", SUBJECT, *wanted, show=rows(DELIVERIES))
+    call_command(webhooks, "delivery", _("A delivery, with its tries."), "webhooks.delivery", SUBJECT, DELIVERY)
+    help = _("Send an event again.")
+    call_command(webhooks, "redeliver", help, "webhooks.delivery_redeliver", SUBJECT, DELIVERY)

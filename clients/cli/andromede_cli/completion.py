@@ -1,0 +1,63 @@
+"""The names that a shell offers at the Tab key, from the API. Whatever goes wrong there, nothing is offered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+import typer
+
+from andromede_cli import language, output
+from andromede_cli.session import Root, Session, open_client
+from andromede_sdk import Retry, resources
+
+QUICK = Retry(tries=1)
+PATIENCE_S = 3.0
+AT_MOST = 200
+
+
+def method_of(managers: Any, call: str) -> Callable[..., Any]:
+    """Of `manager.method`: of a client, the call; of the class, what it takes."""
+    manager, _dot, name = call.partition(".")
+    found: Callable[..., Any] = getattr(getattr(managers, manager), name)
+    return found
+
+
+def takes(call: str) -> dict[str, inspect.Parameter]:
+    """The parameters of a call of the SDK, by name."""
+    manager, _dot, name = call.partition(".")
+    kind = getattr(resources, "".join(word.title() for word in manager.split("_")))
+    found = dict(inspect.signature(getattr(kind, name)).parameters)
+    del found["self"]
+    return found
+
+
+def names(call: str) -> Callable[[typer.Context, str], list[str]]:
+    """What completes an argument with the names that a list has."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        found: list[str] = []
+        with suppress(Exception), _session(ctx) as me:
+            words = {"organization": me.organization(ctx.params.get("organization"))} if _is_owned(call) else {}
+            listing = method_of(me.client, call)(**words)
+            found = [output.name_of(each.raw) for each in islice(listing, AT_MOST)]
+        return [name for name in found if name.startswith(incomplete)]
+
+    return complete
+
+
+def _is_owned(call: str) -> bool:
+    return "organization" in {name for name, each in takes(call).items() if each.default is inspect.Parameter.empty}
+
+
+def _session(ctx: typer.Context) -> Session:
+    """No command has run: what stands before it is read from the line."""
+    before = ctx.find_root().params
+    root = Root(before.get("profile"), before.get("url"), before.get("project"))
+    language.choose([])
+    me = Session(root, project=ctx.params.get("project"))
+    me.client = open_client(me.profile, retry=QUICK, timeout_s=PATIENCE_S)
+    return me

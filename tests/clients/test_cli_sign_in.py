@@ -1,0 +1,128 @@
+"""People sign in from the command line, with all that the control plane has for it."""
+
+import html
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.api.people import code
+from tests.clients.cli import END_LIMIT_S, Cli, Inside
+from tests.clients.conftest import Live
+
+pytestmark = pytest.mark.slow
+
+EMAIL, PASSWORD = "ada@people.example", "four large blue windows"
+CLIENT_SECRET = "a-secret-of-thirty-two-bytes-or-more"
+
+
+@pytest.fixture
+def ada(tmp_path: Path) -> Inside:
+    """Who has no configuration yet."""
+    return Inside(Path("andromede"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def known(live: Live) -> None:
+    manage = live.cloud.stack.manage
+    manage("create_user", EMAIL)
+    manage("add_member", "demo", EMAIL, "owner")
+    manage("set_password", EMAIL, stdin=f"{PASSWORD}\n")
+
+
+def kept(home: Path) -> str:
+    file = home / "config" / "andromede" / "profiles.yaml"
+    return str(yaml.safe_load(file.read_text())["profiles"]["default"].get("token", ""))
+
+
+def test_with_password_and_second_factor(ada: Inside, live: Live, known: None) -> None:
+    assert ada("login", live.url, "--email", EMAIL, stdin="three small green doors\n").code == 7
+    first = ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n")
+    assert "andromede totp enrol" in first.err and PASSWORD not in first.err  # an owner cannot do without
+    assert ada("project", "list").code == 7
+    secret = ada.ok("totp", "enrol", "-o", "json").json["secret"]
+    codes = ada.ok("totp", "confirm", "-o", "json", stdin=f"{code(secret, steps=-1)}\n").json["recovery_codes"]
+    assert ada.ok("session", "methods", "-o", "json").json["has_totp"] is True
+    again = ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n{code(secret)}\n")
+    assert "project demo" in again.err
+    assert ada.ok("whoami", "-o", "json").json["user"]["email"] == EMAIL
+    ada.ok("session", "verify", stdin=f"{codes[0]}\n")
+    assert len(ada.ok("session", "list", "-o", "json").json) == 2
+    ada.ok("session", "end-others", "-y")
+    session = kept(ada.home)
+    assert "has ended" in ada.ok("logout").err
+    assert kept(ada.home) == ""
+    assert ada("whoami", ANDROMEDE_TOKEN=session).code == 7
+    ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n{codes[1]}\n")
+    changed = "five long yellow roads"
+    ada.ok("password", "change", stdin=f"{PASSWORD}\n{changed}\n")
+    link = ada.ok("user", "password-link", EMAIL, "-o", "json", ANDROMEDE_TOKEN=live.operator).json
+    ada.ok("password", "set", stdin=f"{link['secret']}\n{PASSWORD}\n")
+    assert ada("session", "list").code == 7  # a new password ends all sessions
+
+
+def test_one_way_at_a_time(ada: Inside, live: Live) -> None:
+    assert ada("login", live.url, "--email", EMAIL, "--openid", "staff").code == 2
+    assert ada("login", live.url, "--token").code == 2  # there is nothing on standard input
+    unknown = ada("login", live.url, "--openid", "nobody")
+    assert unknown.code == 3 and "signin.provider.not_found" in unknown.err
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def staff(live: Live, tmp_path: Path, port: int) -> Iterator[str]:
+    """A provider as a process of its own, which the control plane trusts."""
+    back = f"http://127.0.0.1:{port}/signed-in"
+    claims = {"email": "grace@people.example", "email_verified": True, "groups": ["cloud"]}
+    client = {"client_id": "andromede", "client_secret": CLIENT_SECRET, "redirect_uri": back}
+    config = tmp_path / "provider.json"
+    config.write_text(json.dumps({**client, "users": {"grace": {"password": "pw", "claims": claims}}}))
+    script = Path(__file__).parents[1] / "openid" / "provider.py"
+    process = subprocess.Popen([sys.executable, str(script), str(config)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        issuer = process.stdout.readline().strip()
+        secret = tmp_path / "secret"
+        secret.write_text(CLIENT_SECRET)
+        known = {"name": "staff", "issuer": issuer, "client_id": "andromede", "client_secret_file": str(secret)}
+        groups = {"cloud": {"organization": "demo", "role": "viewer"}}
+        live.providers.write_text(json.dumps({"providers": [{**known, "redirect_uris": [back], "groups": groups}]}))
+        yield issuer
+    finally:
+        live.providers.write_text('{"providers": []}')
+        process.kill()
+        process.communicate()
+
+
+def test_at_an_openid_provider(commands: Path, tmp_path: Path, live: Live, staff: str, port: int) -> None:
+    cli = Cli(commands / "andromede", tmp_path)
+    words = [cli.program, "login", live.url, "--openid", "staff", "--port", str(port)]
+    process = subprocess.Popen(words, env=cli.environment(), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    url = process.stderr.readline().partition("Sign in here: ")[2].strip()
+    assert url.startswith(staff)
+    assert httpx.get(f"http://127.0.0.1:{port}/signed-in?code=x&state=y").status_code == 404  # not the one it waits for
+    field = re.search(r'name="token" value="([^"]+)"', httpx.get(url).text)
+    assert field is not None
+    form = {"token": html.unescape(field[1]), "username": "grace", "password": "pw"}
+    back = httpx.post(f"{staff}/verify", data=form).headers["Location"]
+    assert "Signed in" in httpx.get(back).text
+    _out, said = process.communicate(timeout=END_LIMIT_S)
+    assert process.returncode == 0, said
+    me = Inside(Path("andromede"), tmp_path)
+    assert me.ok("whoami", "-o", "json").json["user"]["email"] == "grace@people.example"
+    assert me.ok("identity", "list", "-o", "json").json[0]["issuer"] == staff
+    me.ok("logout")
+    assert me("whoami").code == 7
