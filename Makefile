@@ -5,7 +5,7 @@ VENV := .venv/bin
 NAME ?= create
 
 .PHONY: help setup requirements protocol fmt check test test-fast mutate terraform terraform-package \
-	terraform-docs demo demo-down bench openapi docs clients
+	terraform-docs demo demo-down bench fuzz openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -27,6 +27,9 @@ test-fast: setup  ## Unit and service tests, without root
 
 mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
+
+fuzz: setup  ## Let Schemathesis at the whole API, as three kinds of callers; prints JSON; an hour
+	@$(VENV)/python -m scripts.fuzz $(ARGS)
 
 terraform: setup  ## The Terraform provider with real Terraform, against fake and real nodes; needs root
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/terraform tests/cloud/test_terraform.py $(ARGS)

@@ -18,12 +18,7 @@ LEFT_OUT = frozenset({"evidence_export"})
 WAITABLE = frozenset({"Operation"})
 SECRET = re.compile(r"secret|password|passphrase|recovery")
 PAGING = frozenset({"limit", "page_token", "count"})
-QUERY_TYPES = {
-    **dict.fromkeys(("dry_run",), "bool"),
-    **dict.fromkeys(("limit", "max_bytes", "old"), "int"),
-    **dict.fromkeys(("created_after", "created_before", "from", "to", "at", "believed_at"), "Moment"),
-    "labels": "Labels",
-}
+LABELS = "labels"
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 MOMENT = "date-time"
 EVENT_STREAM = "text/event-stream"
@@ -330,7 +325,7 @@ def body_parameters(route: Route) -> Iterator[str]:
 def query_parameters(route: Route) -> Iterator[str]:
     for each in route.query:
         if each["name"] not in PAGING:
-            hint = QUERY_TYPES.get(each["name"], "str")
+            hint = "Labels" if each["name"] == LABELS else body_type(each["schema"], prefix="models.")
             default = " = False" if hint == "bool" else f"{optional(hint)} = None"
             yield f"{attribute(each['name'])}: {hint}" + ("" if each.get("required") else default)
     if route.is_listing:

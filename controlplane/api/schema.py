@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the routes of the views (kernel.rest.Route) and their serializers."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -15,10 +16,15 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import serializers
 
-from controlplane.api import problems
+from controlplane.api import problems, responses
+from controlplane.api.refusals import refusals
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
+from controlplane.identity.authorization import rule_of
+from controlplane.identity.rights import PUBLIC
 from controlplane.kernel import idempotency
-from controlplane.kernel.fields import In, Out, ResourceOut, StillOut
+from controlplane.kernel.fields import In, Labels, Out, ResourceOut, StillOut, Text
+from controlplane.kernel.names import LABEL_KEY, LABELS_MAX
+from controlplane.kernel.parameters import CONTROL_CLASS, ID
 from controlplane.kernel.rest import Route, View
 
 SETTINGS: dict[str, Any] = {
@@ -45,6 +51,7 @@ ANSWERS = {
     "text/event-stream": OpenApiTypes.STR,
 }
 OURS = (In, Out, ResourceOut, StillOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
+IN_PATH = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^[^/{CONTROL_CLASS}]+$"}
 BY_ID_ALONE = (
     "token",
     "operation",
@@ -67,6 +74,7 @@ def document() -> str:
     """The document as it is committed."""
     with translation.override("en"), patched_settings(SETTINGS):
         schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    schema["components"] |= {"responses": responses.PROBLEMS, "headers": responses.HEADERS}
     return json.dumps(schema, indent=2, ensure_ascii=False)
 
 
@@ -143,7 +151,7 @@ IF_MATCH_OPTIONAL = OpenApiParameter(
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$"},
     OpenApiParameter.HEADER,
     description="The same key again within a day: nothing is done twice, and the answer is the first one.",
 )
@@ -168,20 +176,25 @@ class Schema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         path = [
-            OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.PATH, description=_identified(name))
+            OpenApiParameter(name, dict(_named(name)), OpenApiParameter.PATH, description=_identified(name))
             for name in uritemplate.variables(self.path)
         ]
         query = [
-            OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.QUERY, description=description)
-            for name, description in self.route.parameters.items()
+            OpenApiParameter(
+                name, dict(each.schema), OpenApiParameter.QUERY, required=each.is_required, description=each.description
+            )
+            for name, each in self.route.parameters.items()
         ]
         return [*path, *query, *self._headers()]
 
     def _headers(self) -> list[Any]:
         keyed = [IDEMPOTENCY_KEY] if self.method == "POST" else []
-        is_versioned = self.route.is_write and getattr(type(self.view), "versioned", None) is not View.versioned
-        versions = [IF_MATCH] if self.route.is_versioned else [IF_MATCH_OPTIONAL] if is_versioned else []
+        is_optional = self.route.is_write and self._has_versions()
+        versions = [IF_MATCH] if self.route.is_versioned else [IF_MATCH_OPTIONAL] if is_optional else []
         return [*keyed, *versions]
+
+    def _has_versions(self) -> bool:
+        return getattr(type(self.view), "versioned", None) is not View.versioned
 
     def is_deprecated(self) -> bool:
         return self.route.going is not None
@@ -212,8 +225,16 @@ class Schema(AutoSchema):
                 (status, problems.MEDIA_TYPE): problem_with(cast(type[Out], more))
                 for status, more in route.problems.items()
             },
-            ("default", problems.MEDIA_TYPE): ProblemOut,
         }
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        """With all that they may have in headers, and all that may be refused."""
+        made = super()._get_response_bodies(direction)
+        self.resolve_serializer(ProblemOut, direction)
+        for status, each in made.items():
+            each["headers"] = responses.headers(self.route, int(status), self.method, has_version=self._has_versions())
+        refused = refusals(self.route, self.view, self.method, self.path)
+        return made | {str(status): responses.reference(status) for status in refused if str(status) not in made}
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         name = type(serializer).__name__
@@ -226,9 +247,41 @@ class Schema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
 
+    def get_auth(self) -> list[Any]:
+        """What is open to everybody may be asked with a credential too."""
+        known: list[Any] = super().get_auth()
+        is_public = rule_of(self.route.operation_id).roles == PUBLIC
+        return [*known, {}] if known and is_public else known
+
+    def _get_serializer_field_meta(self, field: Any, direction: Any) -> Any:
+        """Any JSON may be null without saying so."""
+        meta = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
+        if isinstance(field, serializers.JSONField):
+            meta.pop("nullable", None)
+        return meta
+
+    def _insert_field_validators(self, field: Any, schema: Any) -> None:
+        """And what our own fields check. Of a list's or a dictionary's items this is asked twice."""
+        if "pattern" in schema:
+            return
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        if isinstance(field, Text):
+            schema["pattern"] = field.pattern
+            if not field.allow_blank:
+                schema["minLength"] = 1
+                if schema.get("default") == "":  # as good as none, and cannot be written
+                    del schema["default"]
+        elif isinstance(field, Labels):
+            keys = {"type": "string", "pattern": f"^{LABEL_KEY.pattern}$"}
+            schema |= {"propertyNames": keys, "maxProperties": LABELS_MAX}
+
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: Any) -> Any:
         done = super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]
         return done | {"additionalProperties": False} if isinstance(serializer, In) else done
+
+
+def _named(name: str) -> Mapping[str, Any]:
+    return ID if name in BY_ID_ALONE else IN_PATH
 
 
 def _identified(name: str) -> str:

@@ -20,6 +20,7 @@ from controlplane.kernel.db import by_id
 from controlplane.kernel.fields import In, Out, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.parameters import MOMENT, Parameter, one_of, whole
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, route
 
@@ -33,11 +34,15 @@ RECORDS = Listing(
 )
 ROLES = tuple(dict.fromkeys(ROLE_OF_KIND.values()))
 PERIOD = {
-    "from": "From this moment on (RFC 3339).",
-    "to": "Up to this moment (RFC 3339).",
-    "role": f"Only this reason of holding data: one of {', '.join(ROLES)}.",
+    "from": Parameter("From this moment on (RFC 3339).", MOMENT),
+    "to": Parameter("Up to this moment (RFC 3339).", MOMENT),
+    "role": Parameter(f"Only this reason of holding data: one of {', '.join(ROLES)}.", one_of(ROLES)),
 }
-SINCE = {"old": "The size of the checkpoint that the witness has signed last; 0, if it has signed none."}
+SINCE = {
+    "old": Parameter(
+        "The size of the checkpoint that the witness has signed last; 0, if it has signed none.", whole(0, 10**15 - 1)
+    )
+}
 
 
 class IntervalOut(Out):
@@ -153,7 +158,7 @@ class RecordList(Residency):
 
 
 class RecordProof(Residency):
-    @route("evidence_proof", ProofOut)
+    @route("evidence_proof", ProofOut, refusals=(409,))
     def get(self, request: Request) -> Response:
         ref = self.kwargs["record"]
         record = by_id(self.records(), ref)
@@ -181,7 +186,7 @@ def _newest() -> Checkpoint:
 class CheckpointNewest(ActorView):
     """The newest checkpoint as a signed note (C2SP tlog-checkpoint), with the lines of witnesses."""
 
-    @route("evidence_checkpoint", media_type="text/plain")
+    @route("evidence_checkpoint", media_type="text/plain", refusals=(404,))
     def get(self, request: Request) -> HttpResponse:
         return HttpResponse(str(selectors.checkpoint_note(_newest())), content_type="text/plain; charset=utf-8")
 
@@ -190,7 +195,7 @@ class WitnessRequested(ActorView):
     """What a witness is asked (C2SP tlog-witness): to sign the newest checkpoint, with the proof that it goes on from
     the one that it signed last."""
 
-    @route("evidence_witness_request", media_type="text/plain", query=SINCE)
+    @route("evidence_witness_request", media_type="text/plain", query=SINCE, refusals=(404,))
     def get(self, request: Request) -> HttpResponse:
         text = request.query_params.get("old", "0")
         if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:

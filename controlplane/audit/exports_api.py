@@ -16,15 +16,16 @@ from controlplane.identity.api import ActorView, OrganizationView
 from controlplane.identity.selectors import organization_get
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out
 from controlplane.kernel.listing import invalid, moment
+from controlplane.kernel.parameters import MOMENT, Parameter
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, route
 
 TAR = "application/x-tar"
 RETRY_AFTER_S = 5
 WINDOW = {
-    "organization": "The organization by id or name.",
-    "from": "Its evidence from this moment on (RFC 3339).",
-    "to": "Up to, and without, this moment (RFC 3339), which has passed.",
+    "organization": Parameter("The organization by id or name.", is_required=True),
+    "from": Parameter("Its evidence from this moment on (RFC 3339).", MOMENT, is_required=True),
+    "to": Parameter("Up to, and without, this moment (RFC 3339), which has passed.", MOMENT, is_required=True),
 }
 
 
@@ -90,7 +91,7 @@ class ExportDetail(ActorView):
 class ExportFile(ExportDetail):
     """The export itself, a tar; how-to/verify-an-export.md says what to do with it."""
 
-    @route("evidence_export_file", media_type=TAR, is_sensitive=True)
+    @route("evidence_export_file", media_type=TAR, is_sensitive=True, refusals=(409,))
     def get(self, request: Request) -> FileResponse:
         asked = self.asked()
         file = exports.export_file(self.actor, asked)
@@ -101,7 +102,7 @@ class ExportFile(ExportDetail):
 class Export(ActorView):
     """The file of just this time, if there is one (303); else it is made, and the answer says where to look (202)."""
 
-    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,), is_sensitive=True)
+    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,), is_sensitive=True, refusals=(404, 409))
     def get(self, request: Request) -> Response:
         organization = organization_get(self.actor, _needed(request, "organization"))
         start, end = (_moment(request, name) for name in ("from", "to"))

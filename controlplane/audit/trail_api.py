@@ -19,16 +19,16 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.kernel.fields import Out
 from controlplane.kernel.listing import (
-    Filter,
     Listing,
     among,
+    at_moment,
     contains_id,
     created_after,
     exactly,
     has_id,
     invalid,
-    moment,
 )
+from controlplane.kernel.parameters import Parameter, one_of
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import route
 
@@ -42,10 +42,8 @@ FILTERS = {
     "operation": has_id("operation_id", "What began this operation."),
     "request_id": exactly("request_id", "The request with this X-Request-Id."),
     "outcome": among("outcome", Outcome.values),
-    "completed_after": Filter(lambda text: Q(completed_at__gt=moment(text)), "Completed after this moment (RFC 3339)."),
-    "completed_before": Filter(
-        lambda text: Q(completed_at__lt=moment(text)), "Completed before this moment (RFC 3339)."
-    ),
+    "completed_after": at_moment(lambda at: Q(completed_at__gt=at), "Completed after this moment (RFC 3339)."),
+    "completed_before": at_moment(lambda at: Q(completed_at__lt=at), "Completed before this moment (RFC 3339)."),
 }
 REQUESTS = Listing(FILTERS, sorts=("-completed_at", "completed_at"))
 DEEDS = Listing(
@@ -61,9 +59,13 @@ EXPORT: dict[str, Any] = {
     "media_type": JSON_LINES,
     "media_types": (CSV,),
     "is_sensitive": True,
+    "refusals": (422,),
     "query": {
-        **{name: each.description for name, each in FILTERS.items()},
-        "format": "jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.",
+        **{name: each.parameter for name, each in FILTERS.items()},
+        "format": Parameter(
+            "jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.",
+            one_of(FORMATS),
+        ),
     },
 }
 

@@ -3,7 +3,6 @@ states something needs the key of an officer, and brings it as an operator. The 
 placement/zone_api.py."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -30,21 +29,11 @@ from controlplane.catalog.models import Zone
 from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
 from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
-from controlplane.kernel.listing import Filter, Listing, Page, among, created_after, exactly
-from controlplane.kernel.reasons import Reason
+from controlplane.kernel.listing import Listing, Page, among, at_moment, created_after, exactly
 from controlplane.kernel.rest import Body, created, route
 from controlplane.placement.core.attributes import ABOUT
 from controlplane.placement.core.catalogue import NAMED_SETS
-from controlplane.placement.core.reading import instant
 from controlplane.placement.core.signed import Signed
-
-
-def _moment(text: str) -> datetime:
-    moment = instant(text)
-    if moment is None:
-        raise ValueError(Reason("it must be a moment with its offset, such as 2026-05-01T12:00:00Z."))
-    return moment
-
 
 BY_ID = ("id", "-id")
 REGIONS = Listing({}, sorts=BY_ID)
@@ -62,12 +51,9 @@ FACTS = Listing(
         "attribute": exactly("attribute", "What is stated of this attribute."),
         "key_id": exactly("key_id", "What was signed with this key."),
         "created_after": created_after(),
-        "at": Filter(
-            lambda text: selectors.holding(_moment(text)), "What holds in the world at this moment (RFC 3339)."
-        ),
-        "believed_at": Filter(
-            lambda text: selectors.believed(_moment(text)),
-            "What was believed at this moment (RFC 3339); now when not given.",
+        "at": at_moment(selectors.holding, "What holds in the world at this moment (RFC 3339)."),
+        "believed_at": at_moment(
+            selectors.believed, "What was believed at this moment (RFC 3339); now when not given."
         ),
     },
     sorts=("created_at", "-created_at"),

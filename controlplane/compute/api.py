@@ -19,6 +19,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
+from controlplane.kernel.parameters import Parameter, whole
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, is_gone, route
 from controlplane.kernel.writes import is_dry_run
@@ -41,6 +42,11 @@ INSTANCES = Listing(
         "labels": labelled(),
     }
 )
+TAIL = {
+    "max_bytes": Parameter(
+        f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given.", whole(1, 10**10 - 1)
+    )
+}
 InstanceWithOperation = with_operation(InstanceOut)
 
 
@@ -179,7 +185,8 @@ class InstanceConsole(InstanceView):
         "instance_console_log",
         media_type="text/plain",
         is_sensitive=True,
-        query={"max_bytes": f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given."},
+        query=TAIL,
+        refusals=(409,),
     )
     def get(self, request: Request) -> HttpResponse:
         self.actor.may_look_inside()

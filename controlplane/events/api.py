@@ -13,6 +13,7 @@ from controlplane.identity.api import ActorView
 from controlplane.identity.selectors import project_get
 from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.parameters import ID, WAIT, Parameter
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import found, route
 from controlplane.kernel.waiting import wait_s, wait_until
@@ -20,9 +21,9 @@ from controlplane.kernel.waiting import wait_s, wait_until
 SSE = "text/event-stream"
 RETRY_MS = 3000
 QUERY = {
-    "project": "Only what concerns this project (id or name).",
-    "kind": "Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun.",
-    "resource": "Only what happened to the resource with this id; its operations too.",
+    "project": Parameter("Only what concerns this project (id or name)."),
+    "kind": Parameter("Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun."),
+    "resource": Parameter("Only what happened to the resource with this id; its operations too.", ID),
     "limit": LIMIT_PARAMETER,
 }
 
@@ -43,10 +44,15 @@ class EventList(EventsView):
         "event_list",
         EventsOut,
         query={
-            "after": "The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept.",
+            "after": Parameter(
+                "The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept."
+            ),
             **QUERY,
-            "wait": "When there is nothing yet, answer once there is, or after so many seconds (1s to 60s).",
+            "wait": Parameter(
+                "When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).", WAIT
+            ),
         },
+        refusals=(410, 422),
     )
     def get(self, request: Request) -> Response:
         wanted, limit, limit_s = self.wanted(request), limit_of(request), wait_s(request)
@@ -85,7 +91,11 @@ class EventStream(EventsView):
     @route(
         "event_stream",
         media_type=SSE,
-        query={"after": "As for the list, but without it: `now`. The header Last-Event-ID goes before it.", **QUERY},
+        query={
+            "after": Parameter("As for the list, but without it: `now`. The header Last-Event-ID goes before it."),
+            **QUERY,
+        },
+        refusals=(410, 422),
     )
     def get(self, request: Request) -> HttpResponse:
         wanted, limit = self.wanted(request), limit_of(request)

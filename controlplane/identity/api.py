@@ -20,7 +20,7 @@ from controlplane.identity.tokens import NewToken
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.rest import Body, View, created, found, found_all, route
+from controlplane.kernel.rest import Body, Route, View, created, found, found_all, route
 
 M = TypeVar("M", bound=Model)
 PROJECTS = Listing(
@@ -34,22 +34,14 @@ PROJECTS = Listing(
 TOKENS = Listing({"created_after": created_after(), "name": exactly("name", "The token of this name.")})
 
 
-def _operation(view: View, request: Request) -> str | None:
-    """The operation's id; None: there is no such method, which is what the answer will say."""
-    method = str(request.method).lower()
-    handler = getattr(view, method, None) if method in view.http_method_names else None
-    return None if handler is None else cast(str, handler.route.operation_id)
-
-
 class ActorView(View):
     """Asked by somebody known, who may do this by the table (authorization.py)."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        operation_id = _operation(self, request)
-        if operation_id is not None:
-            self.find_place()
-            self.actor = admitted(self.actor, operation_id)
+        asked = cast(Route, self.route_of(request))
+        self.find_place()
+        self.actor = admitted(self.actor, asked.operation_id)
 
     def find_place(self) -> None:
         """Look for the project or organization in the path; where one is nobody, it is not there."""
@@ -70,9 +62,9 @@ class PublicView(View):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        operation_id = _operation(self, request)
-        if operation_id is not None and rule_of(operation_id).roles != PUBLIC:
-            raise NobodyMay(operation=operation_id)
+        asked = cast(Route, self.route_of(request))
+        if rule_of(asked.operation_id).roles != PUBLIC:
+            raise NobodyMay(operation=asked.operation_id)
 
 
 class ProjectView(ActorView):

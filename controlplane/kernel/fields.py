@@ -12,12 +12,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from controlplane.kernel.names import LABEL_VALUE, NAME
+from controlplane.kernel.parameters import CONTROL_CLASS, MANY_LINES, ONE_LINE
 from controlplane.kernel.wording import describe_document
 
 NAME_MAX = 63
 REFERENCE_MAX = 80
-# C0, DEL, C1, line and paragraph separators, and the marks that turn the direction of writing.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(f"[{CONTROL_CLASS}]")
 
 
 class In(serializers.Serializer[Any]):
@@ -47,7 +48,12 @@ class Out(serializers.Serializer[Any]):
 
 
 class Text(serializers.CharField):
-    """One line of text without control characters; `is_multiline`: all that the parser lets through."""
+    """One line of text without control characters; `is_multiline`: all that the parser lets through.
+
+    `pattern`: what is accepted, for the OpenAPI document.
+    """
+
+    pattern = ONE_LINE
 
     default_error_messages = {
         "invalid": _("Must be a text."),
@@ -56,6 +62,8 @@ class Text(serializers.CharField):
 
     def __init__(self, *, is_multiline: bool = False, **kwargs: Any) -> None:
         self.is_multiline = is_multiline
+        if is_multiline:
+            self.pattern = MANY_LINES
         super().__init__(**({"trim_whitespace": False, "max_length": 255} | kwargs))
 
     def to_internal_value(self, data: Any) -> str:
@@ -68,6 +76,8 @@ class Text(serializers.CharField):
 
 class Name(Text):
     """A new name. Its letters are checked by the service that takes it."""
+
+    pattern = f"^{NAME.pattern}$"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**({"max_length": NAME_MAX} | kwargs))
@@ -115,6 +125,7 @@ class Choice(serializers.ChoiceField):
 class Base64(Text):
     """Bytes, written in base64 (RFC 4648 §4)."""
 
+    pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
     default_error_messages = {"not_base64": _("Must be bytes in base64.")}
 
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
@@ -124,18 +135,25 @@ class Base64(Text):
             self.fail("not_base64")
 
 
+class LabelValue(Text):
+    pattern = f"^{LABEL_VALUE.pattern}$"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=NAME_MAX, allow_blank=True, **kwargs)
+
+
 class LabelsPatch(serializers.DictField):
     """Labels to set; null removes one (JSON Merge Patch, RFC 7396). The service checks keys and values."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(child=Text(max_length=NAME_MAX, allow_blank=True, allow_null=True), **kwargs)
+        super().__init__(child=LabelValue(allow_null=True), **kwargs)
 
 
 class Labels(serializers.DictField):
     """All labels. The service checks keys and values."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(child=Text(max_length=NAME_MAX, allow_blank=True), **kwargs)
+        super().__init__(child=LabelValue(), **kwargs)
 
 
 def merged(labels: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:

@@ -79,11 +79,17 @@ class Claim:
         return HttpResponse(document["body"], status=document["status"], headers=headers)
 
 
+def check_key(request: Request) -> None:
+    """Also where no answer is stored under it, in a dry run for example. Raises IdempotencyKeyInvalid."""
+    key = request.headers.get(HEADER)
+    if request.method == "POST" and key is not None and not KEY.fullmatch(key):
+        raise IdempotencyKeyInvalid()
+
+
 def claim(request: Request) -> Claim | None:
     """None for what is no POST, or has no key or credential.
 
     Raises:
-        IdempotencyKeyInvalid
         IdempotencyKeyReused: what was asked for under the key is not this.
         IdempotencyKeyInUse: somebody is at it.
     """
@@ -91,8 +97,6 @@ def claim(request: Request) -> Claim | None:
     if request.method != "POST" or key is None or shown is None:
         return None
     secret = shown.encode()
-    if not KEY.fullmatch(key):
-        raise IdempotencyKeyInvalid()
     names, seal = _derived(secret, b"names"), _derived(secret, b"answers")
     scope = _digest(names, ["scope", request.method, request.path, key])
     mine = Claim(scope, _digest(names, ["request", dict(request.query_params.lists()), request.data]), seal)

@@ -6,28 +6,31 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
-from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import CONTROL, Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
+from controlplane.kernel.parameters import FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
-LIMIT_PARAMETER = f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given."
+LIMIT_PARAMETER = Parameter(f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given.", whole(1, LIMIT_MAX))
 SELECTOR_MAX = 32
+RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 M = TypeVar("M", bound=Model)
 
 
@@ -47,6 +50,11 @@ class Filter:
 
     condition: Callable[[str], Q]
     description: str
+    schema: Schema = field(default_factory=lambda: TEXT)
+
+    @property
+    def parameter(self) -> Parameter:
+        return Parameter(self.description, self.schema)
 
 
 def exactly(lookup: str, description: str) -> Filter:
@@ -61,7 +69,7 @@ def among(lookup: str, values: Iterable[str]) -> Filter:
             raise ValueError(Reason("it must be one of {known}.", known=", ".join(known)))
         return Q(**{lookup: text})
 
-    return Filter(condition, f"One of {', '.join(known)}.")
+    return Filter(condition, f"One of {', '.join(known)}.", one_of(known))
 
 
 def in_state(machine: Machine) -> Filter:
@@ -70,30 +78,31 @@ def in_state(machine: Machine) -> Filter:
 
 
 def created_after(lookup: str = "created_at") -> Filter:
-    return Filter(
-        lambda text: Q(**{f"{lookup}__gt": moment(text)}), "Only what was created after this moment (RFC 3339)."
-    )
+    return at_moment(lambda at: Q(**{f"{lookup}__gt": at}), "Only what was created after this moment (RFC 3339).")
+
+
+def at_moment(condition: Callable[[datetime], Q], description: str) -> Filter:
+    return Filter(lambda text: condition(moment(text)), description, MOMENT)
 
 
 def moment(text: str) -> datetime:
-    """Raises ValueError unless it is an RFC 3339 moment with its offset."""
+    """In UTC. Raises ValueError unless it is an RFC 3339 moment with its offset."""
     try:
-        parsed = parse_datetime(text)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise ValueError(Reason("it must be a moment with its offset, such as 2026-05-01T12:00:00Z."))
-    return parsed
+        if RFC3339.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(Reason("it must be a moment with its offset, such as 2026-05-01T12:00:00Z."))
 
 
 def contains_id(lookup: str, description: str) -> Filter:
     """The rows whose list of ids has this one."""
-    return Filter(lambda text: Q(**{f"{lookup}__contains": [_id(text)]}), description)
+    return Filter(lambda text: Q(**{f"{lookup}__contains": [_id(text)]}), description, ID)
 
 
 def has_id(lookup: str, description: str) -> Filter:
     """The rows that have this id there."""
-    return Filter(lambda text: Q(**{lookup: _id(text)}), description)
+    return Filter(lambda text: Q(**{lookup: _id(text)}), description, ID)
 
 
 def _id(text: str) -> UUID:
@@ -156,14 +165,13 @@ class Listing:
     sorts: tuple[str, ...] = ("created_at", "-created_at", "name", "-name")
 
     @property
-    def parameters(self) -> Mapping[str, str]:
-        """Parameter → what it means."""
+    def parameters(self) -> Parameters:
         return {
-            **{name: each.description for name, each in self.filters.items()},
-            "sort": f"One of {', '.join(self.sorts)}.",
+            **{name: each.parameter for name, each in self.filters.items()},
+            "sort": Parameter(f"One of {', '.join(self.sorts)}.", one_of(self.sorts)),
             "limit": LIMIT_PARAMETER,
-            "page_token": "The next_page_token of the page before.",
-            "count": "true: say also how many there are in all.",
+            "page_token": Parameter("The next_page_token of the page before."),
+            "count": Parameter("true: say also how many there are in all.", FLAG),
         }
 
     def page(self, request: Request, rows: QuerySet[M]) -> Page[M]:

@@ -15,7 +15,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.http import http_date
 from rest_framework import status
-from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -23,11 +23,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from controlplane.kernel import versions
+from controlplane.kernel import idempotency, versions
 from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import CONTROL, In
 from controlplane.kernel.listing import Listing, invalid
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.parameters import Parameters
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.writes import ASKS_ONLY, in_one_transaction
 
@@ -81,7 +82,8 @@ class Going:
 class Route:
     """What a method takes and answers. `answer` None: an empty answer, or one that is no JSON (`media_type`). `also`:
     statuses of empty answers that may come instead; `answers`: other statuses with other answers; `problems`: statuses
-    of problems with members of their own. `media_types`: in which it may answer besides `media_type`. `query`: what the
+    of problems with members of their own; `refusals`: statuses of other problems, besides those that follow from the
+    rest of it (api/refusals.py). `media_types`: in which it may answer besides `media_type`. `query`: what the
     parameters mean. `upload`: the media type of a body that is taken as bytes. `is_versioned`: it needs If-Match.
     `is_sensitive`: a read that is recorded as writes are. `apart`: why a write does not run in one transaction
     (kernel/writes.py); then each of its services has its own. `is_tryable`: it knows dry_run, if it is a write.
@@ -92,7 +94,7 @@ class Route:
     status: int = 200
     body: type[In] | None = None
     listing: Listing | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Parameters = field(default_factory=dict)
     media_type: str = JSON
     is_write: bool = False
     upload: str | None = None
@@ -105,13 +107,14 @@ class Route:
     also: tuple[int, ...] = ()
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
     problems: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
+    refusals: tuple[int, ...] = ()
 
     @property
     def going_headers(self) -> Mapping[str, str]:
         return self.going.headers if self.going else {}
 
     @property
-    def parameters(self) -> Mapping[str, str]:
+    def parameters(self) -> Parameters:
         """All query parameters that are known."""
         asks_only = ASKS_ONLY if self.is_write and self.is_tryable else {}
         return {**(self.listing.parameters if self.listing else {}), **self.query, **asks_only}
@@ -129,6 +132,7 @@ def route(
         @functools.wraps(method)
         def handle(view: "View", request: Request, **path: str) -> Any:
             _refuse_unknown(request, described.parameters)
+            idempotency.check_key(request)
             bodies = _bodies(described, request)
             if not described.is_write or described.apart:
                 return method(view, request, *bodies)
@@ -186,10 +190,13 @@ def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> Non
             raise invalid(name[:80], Reason("it has a control character."))
 
 
-def _refuse_unknown(request: Request, known: Mapping[str, str]) -> None:
-    for name in request.query_params:
+def _refuse_unknown(request: Request, known: Parameters) -> None:
+    """And what is there twice: which of both is meant, nobody can know."""
+    for name, texts in request.query_params.lists():
         if name not in known:
             raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(known) or "-")
+        if len(texts) > 1:
+            raise invalid(name, Reason("it is there more than once."))
 
 
 def _media_type(request: Request) -> str:
@@ -281,9 +288,17 @@ class View(APIView):
     content_negotiation_class = JsonAlways
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Before anything of the path or query is looked for."""
+        """A method that is not here is refused whoever asks; then, before anything of the path or query is looked for,
+        what no text in them may have."""
+        if self.route_of(request) is None:
+            raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
         _refuse_control_characters(request, self.kwargs)
+
+    def route_of(self, request: Request) -> Route | None:
+        method = str(request.method).lower()
+        handler = getattr(self, method, None) if method in self.http_method_names else None
+        return getattr(handler, "route", None)
 
     def versioned(self) -> Model | None:
         """What the path names and If-Match is about, if it has a generation."""
@@ -291,7 +306,7 @@ class View(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """With what all answers say in headers. Twice is as good as once: writes are rendered early."""
-        described: Route | None = getattr(getattr(self, str(request.method).lower(), None), "route", None)
+        described = self.route_of(request)
         if described is not None:
             for name, text in described.going_headers.items():
                 response.headers.setdefault(name, text)

@@ -18,10 +18,11 @@ from controlplane.kernel import idempotency
 from controlplane.kernel.db import trial
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.listing import flag
+from controlplane.kernel.parameters import FLAG, Parameter
 
 FAILURES = 400
 DRY_RUN = "dry_run"
-ASKS_ONLY = {DRY_RUN: "true: say only what would be; nothing is written."}
+ASKS_ONLY = {DRY_RUN: Parameter("true: say only what would be; nothing is written.", FLAG)}
 Handler = Callable[[], Any]
 
 

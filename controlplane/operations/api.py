@@ -5,6 +5,7 @@ from rest_framework.response import Response
 
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.listing import Listing, among, contains_id, created_after, exactly
+from controlplane.kernel.parameters import WAIT, Parameter
 from controlplane.kernel.rest import route
 from controlplane.kernel.waiting import wait_s, wait_until
 from controlplane.operations import selectors, services
@@ -37,7 +38,7 @@ class OperationDetail(OperationView):
     @route(
         "operation_get",
         OperationOut,
-        query={"wait": "Answer when the operation has ended, or after so many seconds (1s to 60s)."},
+        query={"wait": Parameter("Answer when the operation has ended, or after so many seconds (0s to 60s).", WAIT)},
     )
     def get(self, request: Request) -> Response:
         limit_s = wait_s(request)

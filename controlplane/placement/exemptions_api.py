@@ -13,13 +13,14 @@ from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text, Whole
 from controlplane.kernel.listing import Listing, created_after, exactly, invalid
+from controlplane.kernel.parameters import Parameter, like
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.placement import exemptions, selectors
 from controlplane.placement.core.exemption import KIND, LONGEST, USUAL
 from controlplane.placement.core.signed import message
 from controlplane.placement.core.trust import DUTIES
-from controlplane.placement.exemption_report import quarter_named, quarter_of, report
+from controlplane.placement.exemption_report import QUARTER, quarter_named, quarter_of, report
 from controlplane.placement.exemptions import NewExemption
 from controlplane.placement.models import Exemption
 
@@ -132,8 +133,13 @@ class ExemptionReportOut(Out):
     clauses = ExemptedClauseOut(many=True)
 
 
+OF_QUARTER = {
+    "quarter": Parameter("Such as 2026-Q4; the present one if not given.", like(QUARTER.pattern)),
+}
+
+
 class ExemptionReport(ActorView):
-    @route("exemption_report", ExemptionReportOut, query={"quarter": "Such as 2026-Q4; the present one if not given."})
+    @route("exemption_report", ExemptionReportOut, query=OF_QUARTER)
     def get(self, request: Request) -> Response:
         name = request.query_params.get("quarter")
         quarter = quarter_of(clock.now()) if name is None else quarter_named(name)

@@ -12,6 +12,7 @@ from controlplane.identity.api import ActorView
 from controlplane.identity.errors import ProjectNotFound
 from controlplane.identity.models import Project
 from controlplane.kernel.listing import invalid
+from controlplane.kernel.parameters import Parameter
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, found, found_all, route
 from controlplane.placement import classifications, effective, policies, simulations
@@ -27,8 +28,10 @@ from controlplane.placement.serializers import (
 from controlplane.placement.simulations import What
 
 ADMISSIBLE_FOR = {
-    "admissible_for": "The open zones in which an instance and a volume can be made under all that is demanded for "
-    "this classification or project. Clauses about other roles (backup, console) are not asked."
+    "admissible_for": Parameter(
+        "The open zones in which an instance and a volume can be made under all that is demanded for "
+        "this classification or project. Clauses about other roles (backup, console) are not asked."
+    )
 }
 
 
@@ -59,16 +62,20 @@ class ZoneCapacity(ActorView):
         "zone_capacity_get",
         CapacityOut,
         query={
-            "flavor": "How many instances of this flavor fit, under the policies of the credential's project, or "
-            "without one the platform's."
+            "flavor": Parameter(
+                "How many instances of this flavor fit, under the policies of the credential's project, or without one "
+                "the platform's.",
+                is_required=True,
+            )
         },
+        refusals=(422,),
     )
     def get(self, request: Request) -> Response:
         zone = catalog.zone_get(self.kwargs["zone"])
         ref = request.query_params.get("flavor")
         if ref is None:
             raise invalid("flavor", Reason("it must be given."))
-        flavor = catalog.flavor_get(ref)
+        flavor = found(catalog.flavor_get, ref, at="?flavor")
         project = identity.projects(self.actor).filter(Q(pk=self.actor.project_id)).first()
         return Response(CapacityOut(simulations.capacity(zone, flavor, project)).data)
 

@@ -37,7 +37,7 @@ class SessionList(SignInView):
         page = SESSIONS.page(request, selectors.sessions_of(self.session.user_id))
         return page.answer(SessionOut, context={"current": self.session})
 
-    @route("session_create", SessionWithSecretOut, body=SignInIn, status=201)
+    @route("session_create", SessionWithSecretOut, body=SignInIn, status=201, refusals=(403,))
     def post(self, request: Request, body: Body) -> Response:
         session, secret = sessions.session_create(
             self.origin, email=body["email"], password=body["password"], proof=proof_in(body)
@@ -99,7 +99,7 @@ class PasswordChange(SignInView):
 class PasswordSet(SignInView):
     open_methods = ("POST",)
 
-    @route("password_set", body=PasswordSetIn, status=204)
+    @route("password_set", body=PasswordSetIn, status=204, refusals=(403,))
     def post(self, request: Request, body: Body) -> Response:
         user = credentials.password_set(self.origin, link_secret=body["secret"], new_password=body["new_password"])
         self.is_about(user.pk)

@@ -93,7 +93,15 @@ class SignInList(OfProvider):
 class OpenIdSessionList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_session_create", SessionWithSecretOut, body=CompleteIn, status=201, apart=ASKED, is_tryable=False)
+    @route(
+        "openid_session_create",
+        SessionWithSecretOut,
+        body=CompleteIn,
+        status=201,
+        apart=ASKED,
+        is_tryable=False,
+        refusals=(403,),
+    )
     def post(self, request: Request, body: Body) -> Response:
         return self.begun(*services.session_create(self.provider, self.origin, services.Answer(**body)))
 

@@ -91,6 +91,6 @@ class SignInChallenge(SignInView):
 class PasskeySessionList(SignInView):
     open_methods = ("POST",)
 
-    @route("passkey_session_create", SessionWithSecretOut, body=PasskeyAnswerIn, status=201)
+    @route("passkey_session_create", SessionWithSecretOut, body=PasskeyAnswerIn, status=201, refusals=(403,))
     def post(self, request: Request, body: Body) -> Response:
         return self.begun(*sessions.session_create_by_passkey(self.origin, answer_in(body)))

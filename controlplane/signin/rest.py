@@ -13,7 +13,7 @@ from controlplane.identity.authorization import rule_of
 from controlplane.identity.errors import NobodyMay
 from controlplane.identity.rights import PUBLIC
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.rest import View
+from controlplane.kernel.rest import Route, View
 from controlplane.signin import factors, sessions
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
@@ -45,7 +45,7 @@ class SignInView(ActorView):
     def _admit_anybody(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Nobody is known who could be asked for a right; as the table has to say."""
         View.initial(self, request, *args, **kwargs)
-        operation = getattr(self, str(request.method).lower()).route.operation_id
+        operation = cast(Route, self.route_of(request)).operation_id
         if rule_of(operation).roles != PUBLIC:
             raise NobodyMay(operation=operation)
 

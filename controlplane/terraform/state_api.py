@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.listing import Listing, created_after, invalid
+from controlplane.kernel.parameters import TEXT, Parameter
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import JSON, Body, route, uploaded
 from controlplane.terraform import states
@@ -19,6 +20,11 @@ from controlplane.terraform.serializers import LockIn, LockOut, StateOut, StateV
 STATES = Listing({}, sorts=("name", "-name"))
 VERSIONS = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
 LOCK_ID_MAX = 80
+UNDER_LOCK = {
+    "ID": Parameter(
+        "The lock under which it is written, if there is one.", {**TEXT, "minLength": 1, "maxLength": LOCK_ID_MAX}
+    )
+}
 LOCKED = {423: LockOut}
 
 
@@ -47,7 +53,7 @@ class StateDetail(StateView):
         "terraform_state_write",
         StateVersionOut,
         upload=JSON,
-        query={"ID": "The lock under which it is written, if there is one."},
+        query=UNDER_LOCK,
         problems=LOCKED,
     )
     def post(self, request: Request) -> Response:

@@ -14,6 +14,8 @@ from referencing.jsonschema import DRAFT202012
 from controlplane.api.schema import document
 
 ROOT = "urn:openapi"
+METHOD_NOT_ALLOWED = 405
+FAULT_OF_OURS = 500
 
 
 @cache
@@ -35,10 +37,12 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _validator(path: str, method: str, status: str, media_type: str) -> Draft202012Validator:
-    escaped = [part.replace("~", "~0").replace("/", "~1") for part in (path, media_type)]
-    place = f"{ROOT}#/paths/{escaped[0]}/{method}/responses/{status}/content/{escaped[1]}/schema"
-    return Draft202012Validator({"$ref": place}, registry=_registry(), format_checker=FormatChecker())
+def _validator(place: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"{ROOT}#{place}"}, registry=_registry(), format_checker=FormatChecker())
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
 
 
 def template_of(path: str) -> str:
@@ -49,12 +53,38 @@ def template_of(path: str) -> str:
 def check(method: str, path: str, response: HttpResponse) -> None:
     """The answer of a route is one that the document has."""
     template, method = template_of(path), method.lower()
-    responses = contract()["paths"][template][method]["responses"] if method in contract()["paths"][template] else {}
-    status = str(response.status_code) if str(response.status_code) in responses else "default"
-    if not responses or "content" not in responses[status]:
-        assert not responses or not response.content, f"{method} {template} {status} has no body in the document"
+    if method not in contract()["paths"][template]:
+        assert response.status_code == METHOD_NOT_ALLOWED or method == "head"
+        return
+    responses, status = contract()["paths"][template][method]["responses"], str(response.status_code)
+    if response.status_code == FAULT_OF_OURS:  # promised nowhere
+        _validator("/components/schemas/Problem").validate(json.loads(response.content))
+        return
+    assert status in responses, f"{method} {template} {status} is not in the document: {response.content[:500]!r}"
+    described, place = _found(responses[status], f"/paths/{_escaped(template)}/{method}/responses/{status}")
+    _check_headers(described, response)
+    if "content" not in described:
+        assert not response.content, f"{method} {template} {status} has no body in the document"
         return
     media_type = response.headers["Content-Type"].split(";")[0]
-    assert media_type in responses[status]["content"], (method, template, status, media_type)
+    assert media_type in described["content"], (method, template, status, media_type)
     if media_type.endswith("json"):
-        _validator(template, method, status, media_type).validate(json.loads(response.content))
+        _validator(f"{place}/content/{_escaped(media_type)}/schema").validate(json.loads(response.content))
+
+
+def _found(described: Any, place: str) -> tuple[Any, str]:
+    """What a reference refers to, and where it stands."""
+    if "$ref" not in described:
+        return described, place
+    place = described["$ref"].removeprefix("#")
+    found = contract()
+    for part in place.split("/")[1:]:
+        found = found[part]
+    return found, place
+
+
+def _check_headers(described: Any, response: HttpResponse) -> None:
+    """Those that it must have are there."""
+    for name, each in described["headers"].items():
+        header, _ = _found(each, "")
+        assert name in response.headers or not header.get("required"), f"{name} is not there"

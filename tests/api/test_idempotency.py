@@ -88,7 +88,8 @@ def test_a_dry_run_uses_no_key_up(alpha: Caller) -> None:
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
 def test_a_key_is_visible_ascii(alpha: Caller, key: str) -> None:
-    assert post(alpha, "networks", LAN, key).problem[:2] == (400, "idempotency_key_invalid")
+    for path in ("networks", "networks?dry_run=true"):
+        assert post(alpha, path, LAN, key).problem[:2] == (400, "idempotency_key_invalid")
 
 
 def test_whoever_may_not_any_more_gets_no_stored_answer(alpha: Caller) -> None:

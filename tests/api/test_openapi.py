@@ -1,6 +1,7 @@
 """The OpenAPI document: what the code makes, what is committed, and that it is one."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -33,6 +34,40 @@ def test_every_route_is_in_it_with_an_operation_id_of_its_own() -> None:
     assert described == set(ALL)
     ids = Counter(each["operationId"] for methods in contract()["paths"].values() for each in methods.values())
     assert max(ids.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("get", "/v1/healthz", "200 400 429 503"),
+        ("get", "/v1/projects", "200 400 401 403 429 503"),
+        ("get", "/v1/projects/{project}", "200 400 401 403 404 429 503"),
+        ("delete", "/v1/projects/{project}", "204 400 401 403 404 409 412 429 503"),
+        ("patch", "/v1/projects/{project}", "200 400 401 403 404 409 412 413 415 422 429 503"),
+        ("get", "/v1/events", "200 400 401 403 410 422 429 503"),
+        ("put", "/v1/projects/{project}/policy", "200 202 400 401 403 404 409 412 413 415 422 428 429 503"),
+        (
+            "post",
+            "/v1/projects/{project}/terraform-states/{terraform_state}",
+            "200 400 401 403 404 409 411 412 413 415 422 423 429 503",
+        ),
+    ],
+)
+def test_the_statuses_of_a_route(method: str, path: str, statuses: str) -> None:
+    assert sorted(contract()["paths"][path][method]["responses"]) == statuses.split()
+
+
+def test_parameters_and_fields_say_what_is_accepted() -> None:
+    listing = contract()["paths"]["/v1/projects/{project}/instances"]["get"]["parameters"]
+    schemas = {each["name"]: each["schema"] for each in listing}
+    assert schemas["limit"] == {"type": "integer", "minimum": 1, "maximum": 200}
+    assert schemas["count"] == {"type": "boolean"}
+    assert "active" in schemas["state"]["enum"]
+    assert schemas["created_after"]["format"] == "date-time"
+    fields = contract()["components"]["schemas"]["VolumeInput"]["properties"]
+    assert re.fullmatch(fields["name"]["pattern"], "web-1")
+    assert not re.fullmatch(fields["name"]["pattern"], "Web")
+    assert (fields["size_gib"]["minimum"], fields["labels"]["maxProperties"]) == (1, 64)
 
 
 def test_every_body_has_an_example_that_is_right() -> None:

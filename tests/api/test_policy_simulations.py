@@ -162,4 +162,4 @@ def test_how_much_fits_into_a_zone(api: Caller, operator: Caller, cloud: Cloud) 
     assert (operator.get(path).body["fits"], operator.get(path).body["largest"]) == (0, None)
     assert api.get("/v1/zones/us-va-1/capacity").problem == (400, "invalid_parameter", "flavor")
     assert api.get("/v1/zones/mars-1/capacity?flavor=tiny").problem[0] == 404
-    assert api.get("/v1/zones/us-va-1/capacity?flavor=huge").problem[1] == "catalog.flavor.not_found"
+    assert api.get("/v1/zones/us-va-1/capacity?flavor=huge").problem == (422, "catalog.flavor.not_found", "flavor")

@@ -129,6 +129,11 @@ def test_no_such_method(api: Caller, cloud: Cloud) -> None:
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/openid-providers", "/v1/projects"])
+def test_no_such_method_whoever_asks(db: None, path: str) -> None:
+    assert Caller(token=None).call("TRACE", path).problem == (405, "method_not_allowed", None)
+
+
 def test_another_host(api: Caller, cloud: Cloud) -> None:
     assert api.get("instances", Host="evil.example").problem == (400, "request_malformed", None)
 

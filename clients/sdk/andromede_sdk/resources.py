@@ -217,8 +217,8 @@ class Audit(Resource):
         operation: str | None = None,
         request_id: str | None = None,
         outcome: str | None = None,
-        completed_after: str | None = None,
-        completed_before: str | None = None,
+        completed_after: Moment | None = None,
+        completed_before: Moment | None = None,
         sort: str | None = None,
         page_size: int | None = None,
     ) -> Listing[models.RequestRecord]:
@@ -303,8 +303,8 @@ class Audit(Resource):
         operation: str | None = None,
         request_id: str | None = None,
         outcome: str | None = None,
-        completed_after: str | None = None,
-        completed_before: str | None = None,
+        completed_after: Moment | None = None,
+        completed_before: Moment | None = None,
         format: str | None = None,
     ) -> int:
         """GET /v1/projects/{project}/audit/export
@@ -480,7 +480,7 @@ class Events(Resource):
         `project`: Only what concerns this project (id or name).
         `kind`: Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun.
         `resource`: Only what happened to the resource with this id; its operations too.
-        `wait`: When there is nothing yet, answer once there is, or after so many seconds (1s to 60s).
+        `wait`: When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).
         """
         return self._scope.one(
             models.Events,
@@ -2019,7 +2019,7 @@ class Operations(Resource):
     def get(self, operation: str, *, wait: str | None = None) -> models.Operation:
         """GET /v1/projects/{project}/operations/{operation}
 
-        `wait`: Answer when the operation has ended, or after so many seconds (1s to 60s).
+        `wait`: Answer when the operation has ended, or after so many seconds (0s to 60s).
         """
         return self._scope.one(
             models.Operation,
@@ -2166,8 +2166,8 @@ class Organizations(Resource):
         operation: str | None = None,
         request_id: str | None = None,
         outcome: str | None = None,
-        completed_after: str | None = None,
-        completed_before: str | None = None,
+        completed_after: Moment | None = None,
+        completed_before: Moment | None = None,
         sort: str | None = None,
         page_size: int | None = None,
     ) -> Listing[models.RequestRecord]:
@@ -2256,8 +2256,8 @@ class Organizations(Resource):
         operation: str | None = None,
         request_id: str | None = None,
         outcome: str | None = None,
-        completed_after: str | None = None,
-        completed_before: str | None = None,
+        completed_after: Moment | None = None,
+        completed_before: Moment | None = None,
         format: str | None = None,
     ) -> int:
         """GET /v1/organizations/{organization}/audit/export
@@ -2774,8 +2774,8 @@ class Platform(Resource):
         operation: str | None = None,
         request_id: str | None = None,
         outcome: str | None = None,
-        completed_after: str | None = None,
-        completed_before: str | None = None,
+        completed_after: Moment | None = None,
+        completed_before: Moment | None = None,
         sort: str | None = None,
         page_size: int | None = None,
     ) -> Listing[models.RequestRecord]:
@@ -2860,8 +2860,8 @@ class Platform(Resource):
         operation: str | None = None,
         request_id: str | None = None,
         outcome: str | None = None,
-        completed_after: str | None = None,
-        completed_before: str | None = None,
+        completed_after: Moment | None = None,
+        completed_before: Moment | None = None,
         format: str | None = None,
     ) -> int:
         """GET /v1/audit/export
@@ -4714,7 +4714,7 @@ class Zones(Resource):
         """GET /v1/zones/{zone}"""
         return self._scope.one(models.Zone, Ask("GET", "/v1/zones/{zone}", names={"zone": zone}))
 
-    def capacity(self, zone: str, *, flavor: str | None = None) -> models.Capacity:
+    def capacity(self, zone: str, *, flavor: str) -> models.Capacity:
         """GET /v1/zones/{zone}/capacity
 
         `flavor`: How many instances of this flavor fit, under the policies of the credential's project, or without one the platform's.
