@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
@@ -9,7 +11,10 @@ from django.core.management import call_command
 from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import validate
 
+from controlplane.api.schema import document
+from controlplane.api.views import Health
 from controlplane.kernel.fields import In
+from controlplane.kernel.rest import Going
 from tests.api.contract import contract
 from tests.api.test_isolation import ALL, Route
 
@@ -33,6 +38,16 @@ def test_every_route_is_in_it_with_an_operation_id_of_its_own() -> None:
     assert described == set(ALL)
     ids = Counter(each["operationId"] for methods in contract()["paths"].values() for each in methods.values())
     assert max(ids.values()) == 1
+
+
+def test_a_route_that_is_to_go_says_so_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    since, sunset = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 5, 1, tzinfo=UTC)
+    assert not any("deprecated" in each for methods in contract()["paths"].values() for each in methods.values())
+    for end, said in ((sunset, "2027-05-01T00:00:00+00:00"), (None, None)):
+        going = replace(Health.get.route, going=Going(since, "https://example.org/moved", end))
+        monkeypatch.setattr(Health.get, "route", going)
+        operation = json.loads(document())["paths"]["/v1/healthz"]["get"]
+        assert (operation["deprecated"], operation.get("x-sunset")) == (True, said)
 
 
 def test_every_body_has_an_example_that_is_right() -> None:
