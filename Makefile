@@ -5,7 +5,7 @@ VENV := .venv/bin
 NAME ?= create
 
 .PHONY: help setup requirements protocol fmt check test test-fast mutate terraform terraform-package \
-	terraform-docs demo demo-down bench fuzz openapi docs clients
+	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -49,11 +49,17 @@ demo-down: setup  ## Remove every trace of the demo
 bench: setup  ## Measure: NAME=audit, boot, create, evidence, footprint, permits, placement or terraform; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
+examples: setup  ## Write docs/reference/examples: what a small cloud answers on every route
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -q tests/api/examples -k every_route --write
+
 openapi: setup  ## Write docs/reference/openapi.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate openapi
 
-docs: setup  ## Write the documents that are made from the code: states and errors
-	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate states errors authorization
+publish-openapi: setup  ## Keep docs/reference/openapi.json as a published version: VERSION=1.1
+	@$(VENV)/python -m scripts.compatibility --publish $(VERSION)
+
+docs: setup  ## Write the documents that are made from the code: the API route by route, states, errors, authorization
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate reference states errors authorization
 
 clients: setup  ## Write the parts of the clients that are made from the OpenAPI document
 	@$(VENV)/python -m scripts.clients

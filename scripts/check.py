@@ -10,6 +10,7 @@ BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
 TYPED = ["controlplane", "agents", "scripts", "bench", "andromede_sdk", "andromede_cli", "clients.terraform"]
 PATHS = ("clients/sdk", "clients/cli")
+DOCUMENTS = ["openapi", "reference", "states", "errors", "authorization"]
 CHECKS = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--no-cache", "."],
@@ -18,7 +19,8 @@ CHECKS = {
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
-    "documents": [PYTHON, "-m", "scripts.generate", "--check", "openapi", "states", "errors", "authorization"],
+    "documents": [PYTHON, "-m", "scripts.generate", "--check", *DOCUMENTS],
+    "compatible": [PYTHON, "-m", "scripts.compatibility"],
     "provider": [PYTHON, "-m", "clients.terraform.docs", "--check"],
 }
 

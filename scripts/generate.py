@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import django
 from django.core.management import call_command
+
+from scripts.api_pages import Reference
 
 Documents = dict[str, str]  # file in the reference → its text
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -24,6 +27,10 @@ def main() -> int:
     old = []
     for name in arguments.documents:
         made = DOCUMENTS[name]()
+        for path in strange(made):
+            old.append(str(path.relative_to(REFERENCE)))
+            if not arguments.check:
+                path.unlink()
         for file_name, text in made.items():
             path = REFERENCE / file_name
             if not path.exists() or path.read_text() != text:
@@ -37,10 +44,28 @@ def main() -> int:
     return 0
 
 
+def strange(made: Documents) -> list[Path]:
+    """Pages in the folders of these documents that are none of them any more."""
+    folders = {(REFERENCE / name).parent for name in made} - {REFERENCE}
+    known = {REFERENCE / name for name in made}
+    return sorted(path for folder in folders for path in folder.glob("*.md") if path not in known)
+
+
 def openapi() -> Documents:
     out = io.StringIO()
     call_command("openapi", stdout=out)
     return {"openapi.json": out.getvalue()}
+
+
+def reference() -> Documents:
+    """A page for each tag of the OpenAPI document, with examples."""
+    from controlplane.api import examples, pages
+    from controlplane.identity.authorization import TABLE
+
+    document = json.loads(openapi()["openapi.json"])
+    kinds = {operation_id: rule.kind for operation_id, rule in TABLE.items()}
+    errors = {code: pages.page(code) for code in pages.codes()}
+    return Reference(document, examples=examples.recorded(), kinds=kinds, errors=errors).pages()
 
 
 def states() -> Documents:
@@ -129,6 +154,7 @@ def authorization() -> Documents:
 
 DOCUMENTS: dict[str, Callable[[], Documents]] = {
     "openapi": openapi,
+    "reference": reference,
     "states": states,
     "errors": errors,
     "authorization": authorization,

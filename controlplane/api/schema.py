@@ -13,11 +13,12 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from controlplane.api import problems, responses
+from controlplane.api import examples, problems, responses
 from controlplane.api.refusals import refusals
+from controlplane.api.summaries import summary
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.identity.authorization import rule_of
 from controlplane.identity.rights import PUBLIC
@@ -43,8 +44,8 @@ SETTINGS: dict[str, Any] = {
     "SORT_OPERATION_PARAMETERS": False,
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
-# What is answered without a serializer, by its media type; the rest is bytes.
-ANSWERS = {
+# What is taken or answered without a serializer, by its media type; the rest is bytes.
+BARE = {
     "application/json": OpenApiTypes.OBJECT,
     "application/jsonl": OpenApiTypes.STR,
     "text/plain": OpenApiTypes.STR,
@@ -75,6 +76,7 @@ def document() -> str:
     with translation.override("en"), patched_settings(SETTINGS):
         schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     schema["components"] |= {"responses": responses.PROBLEMS, "headers": responses.HEADERS}
+    examples.add(schema)
     return json.dumps(schema, indent=2, ensure_ascii=False)
 
 
@@ -166,13 +168,17 @@ class Schema(AutoSchema):
     def get_operation_id(self) -> str:
         return self.route.operation_id
 
+    def get_summary(self) -> str:
+        return summary(self.route.operation_id)
+
     def get_description(self) -> str:  # type: ignore[override]
         return getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__dict__.get("__doc__") or ""
 
     def get_tags(self) -> list[str]:
-        """The last noun of the path that has resources of its own."""
-        nouns = [part for part in self.path.removeprefix("/v1/").split("/") if not part.startswith("{")]
-        return [nouns[1] if nouns[0] == "projects" and len(nouns) > 1 else nouns[0]]
+        """The first noun of the path, or what of a project or an organization it is about."""
+        nouns = [part for part in self.path.removeprefix("/v1").split("/") if part and not part.startswith((".", "{"))]
+        is_within = nouns[0] in ("projects", "organizations") and len(nouns) > 1
+        return [nouns[is_within].removesuffix(".json")]
 
     def get_override_parameters(self) -> list[Any]:
         path = [
@@ -199,21 +205,23 @@ class Schema(AutoSchema):
     def is_deprecated(self) -> bool:
         return self.route.going is not None
 
+    def get_operation(self, *given: Any) -> Any:
+        """OpenAPI has no word for when a route goes: `x-sunset` is ours, the moment that the header Sunset says."""
+        operation, going = super().get_operation(*given), self.route.going
+        if operation is None or going is None or going.sunset is None:
+            return operation
+        return operation | {"x-sunset": going.sunset.isoformat()}
+
     def get_request_serializer(self) -> Any:
         if self.route.upload:
-            return {self.route.upload: OpenApiTypes.BINARY}
+            return {self.route.upload: BARE.get(self.route.upload, OpenApiTypes.BINARY)}
         return self.route.body
-
-    def get_examples(self) -> list[OpenApiExample]:
-        if self.route.body is None:
-            return []
-        return [OpenApiExample(self.route.operation_id, value=dict(self.route.body.example), request_only=True)]
 
     def get_response_serializers(self) -> Any:
         route = self.route
         answer: Any = page_of(cast(type[Out], route.answer)) if route.listing else route.answer
         if answer is None and route.status != 204:
-            answer = ANSWERS.get(route.media_type, OpenApiTypes.BINARY)
+            answer = BARE.get(route.media_type, OpenApiTypes.BINARY)
         is_tried = route.is_write and route.is_tryable and route.answer is not None
         return {
             **({(200, route.media_type): answer} if is_tried else {}),

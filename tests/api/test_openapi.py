@@ -3,6 +3,8 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
@@ -10,7 +12,10 @@ from django.core.management import call_command
 from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import validate
 
+from controlplane.api.schema import document
+from controlplane.api.views import Health
 from controlplane.kernel.fields import In
+from controlplane.kernel.rest import Going
 from tests.api.contract import contract
 from tests.api.test_isolation import ALL, Route
 
@@ -68,6 +73,16 @@ def test_parameters_and_fields_say_what_is_accepted() -> None:
     assert re.fullmatch(fields["name"]["pattern"], "web-1")
     assert not re.fullmatch(fields["name"]["pattern"], "Web")
     assert (fields["size_gib"]["minimum"], fields["labels"]["maxProperties"]) == (1, 64)
+
+
+def test_a_route_that_is_to_go_says_so_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    since, sunset = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 5, 1, tzinfo=UTC)
+    assert not any("deprecated" in each for methods in contract()["paths"].values() for each in methods.values())
+    for end, said in ((sunset, "2027-05-01T00:00:00+00:00"), (None, None)):
+        going = replace(Health.get.route, going=Going(since, "https://example.org/moved", end))
+        monkeypatch.setattr(Health.get, "route", going)
+        operation = json.loads(document())["paths"]["/v1/healthz"]["get"]
+        assert (operation["deprecated"], operation.get("x-sunset")) == (True, said)
 
 
 def test_every_body_has_an_example_that_is_right() -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -82,14 +83,15 @@ class Staff:
         self.tell("claims", user=name, claims={"groups": groups})
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["claims-in-token", "claims-in-userinfo"])
-def issuer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    config = tmp_path_factory.mktemp("op") / "config.json"
+@contextmanager
+def provider(folder: Path, *, is_in_id_token: bool) -> Iterator[str]:
+    """The address of one that runs meanwhile."""
+    config = folder / "config.json"
     document = {
         "client_id": "andromede",
         "client_secret": SECRET,
         "redirect_uri": BACK,
-        "is_in_id_token": request.param,
+        "is_in_id_token": is_in_id_token,
         "users": {name: {"password": "pw", "claims": said} for name, said in PEOPLE.items()},
     }
     config.write_text(json.dumps(document))
@@ -104,8 +106,19 @@ def issuer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         process.stdout.close()
 
 
+@pytest.fixture(scope="module", params=[True, False], ids=["claims-in-token", "claims-in-userinfo"])
+def issuer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with provider(tmp_path_factory.mktemp("op"), is_in_id_token=request.param) as address:
+        yield address
+
+
 @pytest.fixture
 def file(issuer: str, settings: Settings, tmp_path: Path) -> Path:
+    return known(issuer, settings, tmp_path)
+
+
+def known(issuer: str, settings: Settings, tmp_path: Path) -> Path:
+    """The file of the settings that names it."""
     secret, file = tmp_path / "secret", tmp_path / "providers.json"
     secret.write_text(SECRET + "\n")
     settings.OPENID_PROVIDERS_FILE, settings.OPENID_PRIVATE_HOSTS = str(file), ["127.0.0.1"]

@@ -1,0 +1,122 @@
+"""Instances and what they need: images, keys, networks, volumes; operations; nodes."""
+
+from uuid import UUID
+
+from controlplane.kernel.ids import new_id
+from controlplane.nodes import incidents
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from tests.api.examples.story import Story
+from tests.services.catalog.disks import qcow2
+from tests.world import run
+
+CONSOLE = (
+    b"[    0.000000] Linux version 6.12.48+deb13-amd64\r\n\r\nDebian GNU/Linux 13 web-1 ttyS0\r\n\r\nweb-1 login: "
+)
+
+
+def choice(story: Story) -> None:
+    """What there is to choose from."""
+    book, ada = story.book, story.ada
+    for operation_id in ("flavor_list", "volume_type_list", "region_list"):
+        book.show(ada, operation_id)
+    book.show(ada, "zone_list", query={"region": "fr-idf"})
+    book.show(ada, "zone_get")
+    book.show(ada, "zone_capacity_get", query={"flavor": "small"})
+
+
+def images(story: Story) -> None:
+    book, ada = story.book, story.ada
+    disk = qcow2(story.folder, content=b"boot").read_bytes()
+    book.show(ada, "image_create")
+    uploaded = book.show(ada, "image_upload", image="debian-13", upload=("debian-13.qcow2", disk))
+    story.done(uploaded)
+    book.show(ada, "image_list", query={"state": "available"})
+    book.show(ada, "image_get", image="debian-13")
+    book.show(ada, "image_update", image="debian-13")
+    book.do(ada, "image_create", {"name": "debian-12", "format": "qcow2"})
+    book.show(ada, "image_delete", image="debian-12")
+
+
+def keys_and_groups(story: Story) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "ssh_key_create")
+    book.show(ada, "ssh_key_list")
+    book.show(ada, "ssh_key_get", ssh_key="laptop")
+    book.show(ada, "affinity_group_create")
+    book.show(ada, "affinity_group_list")
+    book.show(ada, "affinity_group_get", affinity_group="replicas")
+    book.show(ada, "affinity_group_update", affinity_group="replicas")
+    book.show(ada, "affinity_group_delete", affinity_group="replicas-2")
+
+
+def networks(story: Story) -> None:
+    book, ada = story.book, story.ada
+    book.show(ada, "network_create")
+    book.show(ada, "network_list")
+    book.show(ada, "network_get", network="lan")
+    book.do(ada, "network_create", {"name": "test", "cidr": "10.20.0.0/24"})
+    book.show(ada, "network_update", network="test")
+    book.show(ada, "network_delete", network="office")
+
+
+def volumes(story: Story) -> None:
+    book, ada = story.book, story.ada
+    story.done(book.show(ada, "volume_create"))
+    book.show(ada, "volume_list", query={"state": "available"})
+    book.show(ada, "volume_get", volume="data")
+    story.done(book.show(ada, "volume_grow", volume="data"))
+    story.done(book.do(ada, "volume_create", {"name": "old", "size_gib": 5}))
+    book.show(ada, "volume_update", volume="old")
+    story.done(book.show(ada, "volume_delete", volume="archive"))
+
+
+def instances(story: Story) -> None:
+    book, ada = story.book, story.ada
+    made = book.show(ada, "instance_create")
+    story.done(made)
+    story.machine.fake.consoles[UUID(made.body["id"])] = CONSOLE
+    book.show(ada, "instance_list", query={"labels": "env=prod", "limit": 50})
+    book.show(ada, "instance_get")
+    book.show(ada, "instance_console_log", query={"max_bytes": 4096})
+    decision = book.show(ada, "instance_placement").body["id"]
+    book.show(ada, "decision_get", decision=decision)
+    book.show(ada, "operation_list", query={"resource": made.body["id"]})
+    book.show(ada, "operation_get", operation=made.operation["id"], query={"wait": "30s"})
+    for verb in ("reboot", "reset", "shutdown", "start", "power_off"):
+        story.done(book.show(ada, f"instance_{verb}"))
+    story.done(book.show(ada, "instance_resize"))
+    story.done(book.show(ada, "instance_rebuild"))
+    story.done(book.do(ada, "instance_start"))
+    attachments(story)
+
+
+def attachments(story: Story) -> None:
+    book, ada = story.book, story.ada
+    attached = story.done(book.show(ada, "attachment_create"))
+    book.show(ada, "attachment_list")
+    book.show(ada, "attachment_get", attachment=attached["id"])
+    story.done(book.show(ada, "attachment_delete", attachment=attached["id"]))
+
+
+def ends(story: Story) -> None:
+    """After everything that needs web-1."""
+    book, ada = story.book, story.ada
+    begun = book.do(ada, "instance_reboot").operation["id"]
+    book.show(ada, "operation_cancel", operation=begun)
+    run(Operation.objects.get(pk=begun))
+    book.show(ada, "instance_update")
+    story.done(book.show(ada, "instance_delete", instance="web-2"))
+    book.show(ada, "ssh_key_update", ssh_key="laptop")
+    book.show(ada, "ssh_key_delete", ssh_key="old-laptop")
+
+
+def nodes(story: Story) -> None:
+    book, oscar = story.book, story.oscar
+    Node.objects.update(cpu_model="EPYC-Milan")
+    book.show(oscar, "node_list", query={"zone": "fr-idf-1"})
+    book.show(oscar, "node_get")
+    book.show(oscar, "node_cordon")
+    book.show(oscar, "node_uncordon")
+    incidents.report(story.machine.row, "unknown_domain", "test-vm", uuid=str(new_id()))
+    book.show(oscar, "node_incident_list")

@@ -1,0 +1,60 @@
+"""What is kept of everything: events, audit, evidence."""
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from controlplane.audit import evidence, exports, log_key
+from controlplane.audit.core import witness
+from controlplane.audit.core.checkpoints import parse_request
+from controlplane.audit.witnesses import witness_add
+from controlplane.kernel import clock
+from tests.api.examples.story import Story
+from tests.services.audit.receipts import hear_receipts
+
+
+def events(story: Story) -> None:
+    book, ada = story.book, story.ada
+    listed = {"kind": "instance.*", "project": "web"}
+    cursor = book.show(ada, "event_list", query=listed).body["items"][0]["cursor"]
+    book.show(ada, "event_stream", query={"after": cursor, "kind": "instance.*"})
+
+
+def audits(story: Story) -> None:
+    """In the project, in the organization, and for the platform."""
+    book, ada, olga, oscar = story.book, story.ada, story.olga, story.oscar
+    asked, done = {"verb": "instance_create"}, {"verb": "instance.create"}
+    for caller, prefix in ((ada, ""), (olga, "organization_"), (oscar, "platform_")):
+        book.show(caller, f"{prefix}audit_list", query=asked)
+        book.show(caller, f"{prefix}audit_deed_list", query=done)
+        book.show(caller, f"{prefix}audit_export", query=asked | {"format": "jsonl"})
+
+
+def evidences(story: Story) -> None:
+    book, ada = story.book, story.ada
+    hear_receipts(story.machine)
+    log_key.create_log_key(settings.PKI_DIR)
+    evidence.sequence()
+    made = evidence.checkpoint()
+    assert made is not None
+    instance = book.do(ada, "instance_get").body["id"]
+    book.show(ada, "resource_residency", resource=instance, query={"role": "compute"})
+    record = book.show(ada, "evidence_list", query={"kind": "permit", "resource": instance}).body["items"][0]
+    book.show(ada, "evidence_proof", record=record["id"])
+    book.show(ada, "evidence_checkpoint")
+    asked = book.show(ada, "evidence_witness_request", query={"old": 0})
+    auditor = witness.create(story.folder / "witness", "witness.auditor.example")
+    witness_add(str(auditor.key))
+    line = auditor.sign(parse_request(asked.text), log_key.load().public, now=int(clock.now().timestamp()))
+    book.show(ada, "evidence_cosign", {"tree_size": made.tree_size, "line": str(line)})
+
+
+def evidence_exports(story: Story) -> None:
+    book, olga, now = story.book, story.olga, clock.now()
+    window = {"from": (now - timedelta(hours=1)).isoformat(), "to": now.isoformat()}
+    asked = book.show(olga, "evidence_export_create", window).body["id"]
+    exports.make_all()
+    book.show(olga, "evidence_export_get", export=asked)
+    book.show(olga, "evidence_export_file", export=asked)
+    earlier = {"from": (now - timedelta(hours=2)).isoformat(), "to": (now - timedelta(hours=1)).isoformat()}
+    book.show(olga, "evidence_export", query={"organization": "acme", **earlier})

@@ -1,0 +1,70 @@
+"""Signing in: passwords, codes, passkeys, OpenID providers, sessions."""
+
+from controlplane.identity.models import User
+from controlplane.signin import passwords
+from tests.api.authenticator import Authenticator
+from tests.api.client import Caller
+from tests.api.examples.story import Story
+from tests.api.people import PASSWORD, code
+from tests.api.test_openid import BACK, Staff
+
+NEW_PASSWORD = "four large blue windows"
+
+
+def by_password(story: Story) -> Caller:
+    """Ada, in a session of a browser."""
+    book = story.book
+    passwords.put(User.objects.get(email="ada@acme.example"), PASSWORD)
+    signed = book.show(story.nobody, "session_create").body
+    book.do(story.nobody, "session_create")
+    browser = Caller(token=signed["secret"])
+    book.show(browser, "sign_in_methods_get")
+    book.show(browser, "session_get", session="current")
+    book.show(browser, "session_list")
+    book.show(browser, "password_change")
+    return browser
+
+
+def by_code(story: Story, browser: Caller) -> None:
+    book = story.book
+    secret = book.show(browser, "totp_enrol").body["secret"]
+    book.show(browser, "totp_confirm", {"code": code(secret, steps=-1)})
+    book.show(browser, "session_verify", {"totp": code(secret)})
+    book.show(browser, "recovery_codes_replace")
+
+
+def by_passkey(story: Story, browser: Caller) -> None:
+    book, device = story.book, Authenticator()
+    asked = book.show(browser, "passkey_challenge").body
+    credential = device.create(asked["options"])
+    body = {"ceremony": asked["ceremony"], "credential": credential, "name": "the key on my ring"}
+    passkey = book.show(browser, "passkey_register", body).body
+    book.show(browser, "passkey_list")
+    asked = book.show(story.nobody, "passkey_sign_in_challenge").body
+    body = {"ceremony": asked["ceremony"], "credential": device.get(asked["options"])}
+    book.show(story.nobody, "passkey_session_create", body)
+    book.show(browser, "passkey_remove", passkey=passkey["id"])
+    book.show(browser, "totp_remove")
+
+
+def by_openid(story: Story, staff: Staff, browser: Caller) -> None:
+    book, staff_names = story.book, {"provider": "staff"}
+    book.show(story.nobody, "openid_provider_list")
+    begun = book.show(browser, "openid_link_begin", {"redirect_uri": BACK}, **staff_names).body
+    back = staff.browse(begun["authorization_url"], "ada") | {"binding": begun["binding"]}
+    book.show(browser, "identity_link", back, **staff_names)
+    begun = book.show(story.nobody, "openid_sign_in_begin", {"redirect_uri": BACK}, **staff_names).body
+    back = staff.browse(begun["authorization_url"], "ada") | {"binding": begun["binding"]}
+    book.show(story.nobody, "openid_session_create", back, **staff_names)
+    linked = book.show(browser, "identity_list").body["items"][0]
+    book.show(browser, "identity_unlink", identity=linked["id"])
+
+
+def out(story: Story, browser: Caller) -> None:
+    book, ada = story.book, str(User.objects.get(email="ada@acme.example").pk)
+    others = book.do(browser, "session_list").body["items"]
+    book.show(browser, "session_end", session=next(each["id"] for each in others if not each["is_current"]))
+    book.show(browser, "session_end_others")
+    link = book.show(story.oscar, "password_link_create", user=ada).body["secret"]
+    book.show(story.nobody, "password_set", {"secret": link, "new_password": "six quiet yellow boats"})
+    book.show(story.oscar, "user_sessions_end", user=ada)

@@ -1,0 +1,128 @@
+"""The examples of the OpenAPI document and of the reference are what the API really answers, and every route has one.
+
+`make examples` writes them anew.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from jsonschema import Draft202012Validator, FormatChecker
+from pytest_django import Settings
+
+from controlplane.kernel import clock
+from controlplane.webhooks import hints
+from tests.api import contract, people
+from tests.api.client import Caller
+from tests.api.examples import compute, records, signin, sovereignty, tenants, tools
+from tests.api.examples.book import ROUTES, Book
+from tests.api.examples.story import Story, begin
+from tests.api.test_openid import Staff, known, provider
+from tests.services.webhooks.conftest import Queue
+from tests.terraform.test_registry import keyring, release  # noqa: F401 - fixtures
+from tests.world import world
+
+KEPT = Path(django_settings.BASE_DIR) / "docs" / "reference" / "examples"
+CHAPTERS = (
+    tools.open_to_all,
+    tenants.organizations,
+    tenants.members,
+    tenants.service_accounts,
+    tenants.tokens,
+    tenants.quotas,
+    compute.choice,
+    sovereignty.catalogue,
+    compute.images,
+    compute.keys_and_groups,
+    compute.networks,
+    compute.volumes,
+    compute.instances,
+    compute.nodes,
+    tenants.limits,
+    tools.webhooks,
+    tools.terraform_states,
+    sovereignty.policies,
+    sovereignty.classifications,
+    sovereignty.drifts,
+    sovereignty.exemptions,
+    records.events,
+    records.audits,
+    records.evidences,
+    records.evidence_exports,
+    compute.ends,
+)
+
+
+@pytest.fixture
+def issuer(tmp_path: Path, settings: Settings) -> Iterator[str]:
+    with provider(tmp_path, is_in_id_token=True) as address:
+        known(address, settings, tmp_path)
+        yield address
+
+
+@pytest.fixture
+def story(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+    settings.PKI_DIR, settings.IMAGES_DIR = tmp_path / "pki", tmp_path / "images"
+    settings.EXPORTS_DIR, settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "exports", tmp_path / "providers"
+    settings.PASSKEY_ORIGINS, settings.PASSWORD_HASHERS = ["https://console.example"], [people.QUICK]
+    settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
+    settings.SECOND_FACTOR_DUTIES = []
+    monkeypatch.setattr(hints, "current_app", Queue())
+    began = clock.now()
+    with world(tmp_path) as made:
+        yield begin(made, tmp_path, began=began)
+
+
+@pytest.fixture
+def book(
+    story: Story,
+    issuer: str,
+    release: Path,  # noqa: F811
+    keyring: dict[str, str],  # noqa: F811
+) -> Book:
+    for chapter in CHAPTERS:
+        chapter(story)
+    tools.terraform_provider(story, release, keyring)
+    browser = signin.by_password(story)
+    signin.by_code(story, browser)
+    signin.by_passkey(story, browser)
+    signin.by_openid(story, Staff(issuer, Caller(token=None)), browser)
+    signin.out(story, browser)
+    return story.book
+
+
+def test_every_route_has_an_example_and_it_is_so(book: Book, request: pytest.FixtureRequest) -> None:
+    assert book.shown.keys() == ROUTES.keys(), "a route needs an example: tests/api/examples"
+    pages = book.pages()
+    if request.config.getoption("--write", default=False):
+        for file in KEPT.glob("*.json"):
+            file.unlink()
+        for name, text in pages.items():
+            (KEPT / name).write_text(text)
+    kept = {file.name: file.read_text() for file in KEPT.glob("*.json")}
+    assert kept.keys() == pages.keys(), "run `make examples`"
+    for name, text in pages.items():
+        assert json.loads(kept[name]) == json.loads(text), f"{name}: run `make examples` and look at the difference"
+
+
+def operations() -> Iterator[tuple[str, Any]]:
+    for methods in contract.contract()["paths"].values():
+        for operation in methods.values():
+            yield operation["operationId"], operation
+
+
+@pytest.mark.parametrize(("operation_id", "operation"), [pytest.param(*each, id=each[0]) for each in operations()])
+def test_what_the_document_has_as_example_is_as_it_says(operation_id: str, operation: Any) -> None:
+    """Both ways: of the request, and of one of the answers, wherever they are JSON."""
+    parts = [operation.get("requestBody", {})]
+    parts += [each for status, each in operation["responses"].items() if status in ("200", "201", "202")]
+    found = [part["content"]["application/json"] for part in parts if "application/json" in part.get("content", {})]
+    shown = [content for content in found if "example" in content]
+    for content in shown:
+        assert content["example"].get("items") != [], "a list is shown with something in it"
+        schema = {**content["schema"], "components": contract.contract()["components"]}
+        Draft202012Validator(schema, format_checker=FormatChecker()).validate(content["example"])
+    assert shown or not found
