@@ -1,131 +1,119 @@
-"""The few calls of Andromède's API that the provider needs, with what makes them safe: keys that make repeated creates
-one, retries while the API restarts or is busy, long polls, and problems as exceptions."""
+"""The API as the provider uses it: the SDK's transport, with documents as they are and deadlines of Terraform's."""
 
-import random
 import ssl
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
-from urllib.parse import quote
 
-import httpx
+from andromede_sdk.resource import json_of
+from andromede_sdk.transport import Call, Retry, Transport, new_key
+from clients.terraform.cloud import Document, Late, NotDone, below
 
 WAIT_S = 30
-CONNECT_LIMIT_S = 10
 READ_LIMIT_S = WAIT_S + 30
-BACKOFF_S = (0.25, 8.0)
-TRY_AGAIN = (429, 502, 503, 504)
 PAGE = 200
-READ_DEADLINE_S = 60
-CHUNK_BYTES = 1024 * 1024
-
-Document = dict[str, Any]
-
-
-class Problem(Exception):
-    """The API's answer to what it does not do (RFC 9457), or why an operation failed."""
-
-    def __init__(self, document: Document, *, retry_after_s: float | None = None) -> None:
-        super().__init__(f"{document.get('title')}: {document.get('detail')}")
-        self.document = document
-        self.retry_after_s = retry_after_s
-
-    @property
-    def code(self) -> str:
-        return str(self.document.get("code", ""))
-
-    @property
-    def status(self) -> int:
-        return int(self.document.get("status", 0))
-
-
-class Unreachable(Exception):
-    """No answer until the deadline."""
+# For what nobody said how long it may take.
+LIMIT_S = 60
 
 
 @dataclass(frozen=True)
 class Answer:
     document: Document
-    etag: str = ""
-
-
-@dataclass(frozen=True)
-class Call:
-    """`key` makes a repeated POST one. `version` is an ETag, or *."""
-
-    method: str
-    path: str
-    deadline: float
-    body: Document | None = None
-    query: dict[str, str] = field(default_factory=dict)
-    key: str = ""
-    version: str = ""
-    file: Path | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        given = {"Idempotency-Key": self.key, "If-Match": self.version}
-        if self.file is not None:
-            given |= {"Content-Type": "application/octet-stream", "Content-Length": str(self.file.stat().st_size)}
-        return {name: value for name, value in given.items() if value}
-
-
-def soon() -> float:
-    """A deadline for a read of which nobody said how long it may take."""
-    return time.monotonic() + READ_DEADLINE_S
+    etag: str
 
 
 class Api:
-    """Paths are below /v1. Used by many threads at once."""
+    """Paths are below /v1. Used by many threads at once. What may be repeated is, until the deadline, which is one of
+    time.monotonic(). All methods raise ApiError, Unreachable."""
 
     def __init__(self, url: str, token: str, *, project: str = "", ca_file: str = "", stopping: Event) -> None:
-        verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
-        self._http = httpx.Client(
-            base_url=f"{url.rstrip('/')}/v1/",
-            headers={"Authorization": f"Bearer {token}", "User-Agent": "terraform-provider-andromede"},
-            timeout=httpx.Timeout(READ_LIMIT_S, connect=CONNECT_LIMIT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
-            verify=verify,
-        )
         self._stopping = stopping
-        self._project = project
+        self._project, self._organization = project, ""
         self._lock = Lock()
+        self._transport = Transport(
+            url.rstrip("/"),
+            token,
+            timeout_s=READ_LIMIT_S,
+            retry=Retry(tries=sys.maxsize, first_pause_s=0.25, longest_pause_s=8.0, pause=self._pause),
+            language=None,
+            verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
+        )
+        self._transport.http.headers["User-Agent"] = "terraform-provider-andromede"
 
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
     def project(self) -> str:
-        """The one that was configured, or the only one that the token is for."""
+        """The one that was configured, or the only one that the token is for.
+
+        Raises:
+            NotDone: there is not just one.
+        """
         with self._lock:
-            if not self._project:
-                found = self.get("projects", limit="2")["items"]
-                if len(found) != 1:
-                    raise Problem({"title": "No project", "detail": "Say which: `project`, or ANDROMEDE_PROJECT."})
-                self._project = found[0]["name"]
+            self._project = self._project or self._only("projects", "`project`, or ANDROMEDE_PROJECT")
             return self._project
 
-    def get(self, path: str, *, deadline: float = 0, **query: str) -> Document:
-        return self.call(Call("GET", path, deadline or soon(), query=query)).document
+    def organization(self) -> str:
+        """The only one that the token sees.
+
+        Raises:
+            NotDone: there is not just one.
+        """
+        with self._lock:
+            self._organization = self._organization or self._only("organizations", "`organization`")
+            return self._organization
+
+    def _only(self, collection: str, way: str) -> str:
+        found = self.get(collection, limit="2")["items"]
+        if len(found) != 1:
+            raise NotDone({"title": f"Which of the {collection}?", "detail": f"Say it with {way}."})
+        return str(found[0]["name"])
+
+    def get(self, path: str, *, deadline: float | None = None, **query: str) -> Document:
+        return self.read(path, deadline=deadline, **query).document
+
+    def read(self, path: str, *, deadline: float | None = None, **query: str) -> Answer:
+        return self._call("GET", path, deadline, query=query)
 
     def items(self, path: str, **query: str) -> Iterator[Document]:
         """Of all pages."""
         token: str | None = ""
         while token is not None:
             more = {"page_token": token} if token else {}
-            call = Call("GET", path, soon(), query={"limit": str(PAGE), **query, **more})
-            page = self.call(call).document
+            page = self._call("GET", path, None, query={"limit": str(PAGE), **query, **more}).document
             yield from page["items"]
             token = page["next_page_token"]
+
+    def post(
+        self, path: str, body: Document, *, deadline: float | None = None, key: str = "", **query: str
+    ) -> Document:
+        """The same key makes the same thing once."""
+        return self._call("POST", path, deadline, query=query, body=body, key=key or new_key()).document
+
+    def patch(self, path: str, body: Document, *, deadline: float | None = None) -> Document:
+        return self._call("PATCH", path, deadline, body=body).document
+
+    def put(self, path: str, body: Document, *, version: str, deadline: float | None = None, **query: str) -> Answer:
+        """`version`: the ETag of what it replaces, or *."""
+        return self._call("PUT", path, deadline, query=query, body=body, if_match=version)
+
+    def upload(self, path: str, file: Path, *, deadline: float) -> Document:
+        with file.open("rb") as opened:
+            return self._call("PUT", path, deadline, file=opened).document
+
+    def delete(self, path: str, *, deadline: float | None = None) -> Document:
+        return self._call("DELETE", path, deadline).document
 
     def ended(self, project: str, operation: Document, *, deadline: float) -> Document:
         """The operation, when it has succeeded. Also after an interrupt: what was begun has to reach the state.
 
         Raises:
-            Problem: it failed, and why.
-            Unreachable: the deadline came first.
+            NotDone: it failed, and why.
+            Late: the deadline came first.
         """
         path = below(project, "operations", operation["id"])
         while operation["finished_at"] is None:
@@ -133,77 +121,21 @@ class Api:
             if wait_s <= 0:
                 steps = [step["name"] for step in operation["steps"] if step["state"] == "running"]
                 at = f", in the step {steps[0]}" if steps else ""
-                raise Unreachable(f"The operation {operation['kind']} ({operation['id']}) still runs{at}.")
+                raise Late(f"The operation {operation['kind']} ({operation['id']}) still runs{at}.")
             operation = self.get(path, deadline=deadline, wait=f"{wait_s}s")
         if operation["state"] != "succeeded":
             error = operation["error"] or {"title": f"The operation was {operation['state']}", "detail": ""}
-            raise Problem({**error, "operation": operation["id"]})
+            raise NotDone({**error, "operation": operation["id"]})
         return operation
 
-    def call(self, call: Call) -> Answer:
-        """Once, as the API sees it: what may be repeated is, until the deadline.
+    def _call(self, method: str, path: str, deadline: float | None, **more: Any) -> Answer:
+        limit_s = LIMIT_S if deadline is None else deadline - time.monotonic()
+        answer = self._transport.send(Call(method, f"/v1/{path}", limit_s=limit_s, **more))
+        return Answer(json_of(answer) or {}, answer.headers.get("ETag", ""))
 
-        Raises:
-            Problem, Unreachable.
-        """
-        delay_s = BACKOFF_S[0]
-        while True:
-            try:
-                return self._once(call)
-            except httpx.TransportError as error:
-                self._pause(call, delay_s, because=error)
-            except Problem as problem:
-                if not _may_repeat(problem):
-                    raise
-                self._pause(call, problem.retry_after_s or delay_s, because=problem)
-            delay_s = min(delay_s * 2, BACKOFF_S[1])
-
-    def _once(self, call: Call) -> Answer:
-        body: dict[str, Any] = {"json": call.body} if call.body is not None else {}
-        if call.file is not None:
-            body = {"content": _chunks(call.file)}
-        answer = self._http.request(call.method, call.path, params=call.query, headers=call.headers, **body)
-        if answer.is_error:
-            raise Problem(_problem(answer), retry_after_s=_seconds(answer.headers.get("Retry-After", "")))
-        return Answer(answer.json() if answer.content else {}, answer.headers.get("ETag", ""))
-
-    def _pause(self, call: Call, delay_s: float, *, because: Exception) -> None:
-        """Before the next try; none after the deadline, nor after an interrupt for what was not begun."""
-        delay_s *= random.uniform(0.8, 1.2)
-        is_late = time.monotonic() + delay_s > call.deadline
-        if not is_late and call.method == "GET":
-            time.sleep(delay_s)
-        elif is_late or self._stopping.wait(delay_s):
-            if isinstance(because, Problem):
-                raise because
-            raise Unreachable(f"{self._http.base_url} does not answer: {because}") from because
-
-
-def below(project: str, *parts: str) -> str:
-    return "/".join(["projects", quote(project, safe=""), *(quote(part, safe="") for part in parts)])
-
-
-def _may_repeat(problem: Problem) -> bool:
-    is_busy = problem.status == httpx.codes.CONFLICT and problem.document.get("retryable") is True
-    return is_busy or problem.status in TRY_AGAIN
-
-
-def _problem(answer: httpx.Response) -> Document:
-    """Also of a proxy that knows no problems."""
-    try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    if isinstance(document, dict) and "title" in document:
-        return {"status": answer.status_code, **document}
-    return {"status": answer.status_code, "title": f"HTTP {answer.status_code}", "detail": answer.text[:500]}
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isdigit() else None
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        while chunk := opened.read(CHUNK_BYTES):
-            yield chunk
+    def _pause(self, call: Call, pause_s: float) -> bool:
+        """After an interrupt nothing is begun any more; what was begun is still waited for."""
+        if call.method == "GET":
+            time.sleep(pause_s)
+            return True
+        return not self._stopping.wait(pause_s)

@@ -4,10 +4,29 @@ attributes."""
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from clients.terraform.api import Api, Problem, Unreachable, below
+from andromede_sdk.errors import AndromedeError, ApiError, Unreachable
 from clients.terraform.runtime.diagnostics import Failure, Remark, Step
 from clients.terraform.runtime.schema import Attribute, Nested
+
+if TYPE_CHECKING:
+    from clients.terraform.api import Api
+
+Document = dict[str, Any]
+
+
+class NotDone(Exception):
+    """What did not succeed, said as the API says it (RFC 9457): why an operation failed."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document.get("title"))
+        self.document = document
+
+
+class Late(Exception):
+    """The deadline came, and the operation goes on."""
 
 
 class Cloud:
@@ -17,8 +36,16 @@ class Cloud:
         self.stopping = stopping
         self._api: Api | None = None
 
-    def connect(self, api: Api) -> None:
-        self._api = api
+    def connect(self, url: str, token: str, *, project: str, ca_file: str) -> None:
+        """Of the times that Terraform starts the provider in a run, only some come here, and only they load HTTP.
+
+        Raises:
+            OSError: `ca_file` cannot be read, or has no certificates.
+            ValueError: the address or the token cannot be one.
+        """
+        from clients.terraform.api import Api
+
+        self._api = Api(url, token, project=project, ca_file=ca_file, stopping=self.stopping)
 
     @property
     def is_connected(self) -> bool:
@@ -26,7 +53,7 @@ class Cloud:
         return self._api is not None
 
     @property
-    def api(self) -> Api:
+    def api(self) -> "Api":
         if self._api is None:
             raise Failure(
                 "The provider is not configured yet",
@@ -34,21 +61,30 @@ class Cloud:
             )
         return self._api
 
-    def ids(self, project: str, kind: str, references: list[str]) -> list[str | None]:
+    def ids(self, collection: str, references: list[str]) -> list[str | None]:
         """What names and ids stand for; None: nothing, at present."""
-        return [self._id(project, kind, reference) for reference in references]
+        return [self._id(f"{collection}/{quoted(reference)}") for reference in references]
 
-    def _id(self, project: str, kind: str, reference: str) -> str | None:
+    def _id(self, path: str) -> str | None:
         try:
-            found: str = self.api.get(below(project, kind, reference))["id"]
-        except Problem as problem:
+            found: str = self.api.get(path)["id"]
+        except ApiError as problem:
             if is_gone(problem):
                 return None
             raise
         return found
 
 
-def is_gone(problem: Problem) -> bool:
+def below(project: str, *parts: str) -> str:
+    """A path, below /v1."""
+    return quoted("projects", project, *parts)
+
+
+def quoted(*parts: str) -> str:
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def is_gone(problem: ApiError) -> bool:
     """A project that cannot be seen (any more) says nothing of what is in it."""
     return problem.status == 404 and problem.code != "identity.project.not_found"
 
@@ -58,28 +94,34 @@ def explained(attributes: Mapping[str, Attribute]) -> Iterator[None]:
     """Problems of the API become remarks at the attributes that they are about."""
     try:
         yield
-    except Problem as problem:
-        raise Failure.of(remarks_of(problem, attributes)) from problem
+    except ApiError as problem:
+        raise Failure.of(remarks_of({**problem.raw, "title": problem.title}, attributes)) from problem
+    except NotDone as failed:
+        raise Failure.of(remarks_of(failed.document, attributes)) from failed
+    except Late as late:
+        raise Failure("The time is over", f"{late}\n\nThe attribute `timeouts` gives it more.") from late
     except Unreachable as error:
-        raise Failure("The time is over", f"{error}\n\nThe attribute `timeouts` gives it more.") from error
+        raise Failure("The API does not answer", f"{error}\n\nApply again when it does.") from error
+    except AndromedeError as error:
+        raise Failure("What answers is not the API", str(error)) from error
 
 
-def remarks_of(problem: Problem, attributes: Mapping[str, Attribute]) -> list[Remark]:
-    document = problem.document
+def remarks_of(document: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> list[Remark]:
     title, detail = document.get("title", "The API refused"), document.get("detail", "")
+    small_print = _small_print(document)
     known = [(_path(error.get("pointer", ""), attributes), error["detail"]) for error in document.get("errors") or []]
-    located = [Remark(title, f"{text}{_small_print(problem)}", path) for path, text in known if path]
-    return located or [Remark(title, f"{detail}{_small_print(problem)}")]
+    located = [Remark(title, f"{text}{small_print}", path) for path, text in known if path]
+    return located or [Remark(title, f"{detail}{small_print}")]
 
 
-def _small_print(problem: Problem) -> str:
+def _small_print(document: Mapping[str, Any]) -> str:
     names = {
         "code": "code",
         "operation": "operation",
         "blocking_operation": "blocked by operation",
         "request_id": "request",
     }
-    words = [f"{word} {problem.document[name]}" for name, word in names.items() if problem.document.get(name)]
+    words = [f"{word} {document[name]}" for name, word in names.items() if document.get(name)]
     return f"\n\n({', '.join(words)})" if words else ""
 
 

@@ -18,6 +18,10 @@ PAGES = HERE.parent.parent / "docs" / "reference" / "terraform"
 GENERATED = "Made from the code by `make terraform-docs`."
 IMPORTS = {
     "policy": "PROJECT",
+    "project": "ID`, `NAME` or `ORGANIZATION/NAME",
+    "quota": "PROJECT",
+    "service_account": "ID`, `NAME` or `ORGANIZATION/NAME",
+    "service_account_token": "ACCOUNT/TOKEN` or `ORGANIZATION/ACCOUNT/TOKEN",
     "volume_attachment": "INSTANCE/VOLUME` or `PROJECT/INSTANCE/VOLUME",
 }
 

@@ -1,13 +1,11 @@
 """The provider: its configuration, and its process."""
 
 import os
-import ssl
 import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 from clients.terraform import resources
-from clients.terraform.api import Api
 from clients.terraform.cloud import Cloud
 from clients.terraform.runtime.diagnostics import Report
 from clients.terraform.runtime.provider import Provider
@@ -73,17 +71,11 @@ class AndromedeProvider(Provider):
         if address.scheme == "http" and address.hostname not in LOOPBACK:
             report.warn("The token goes over the network in clear", "Use https.", path=("url",))
         try:
-            api = Api(
-                given["url"],
-                given["token"],
-                project=given["project"],
-                ca_file=given["ca_file"],
-                stopping=self.stopping,
-            )
-        except (OSError, ssl.SSLError) as error:
+            self.cloud.connect(given["url"], given["token"], project=given["project"], ca_file=given["ca_file"])
+        except OSError as error:
             report.error("The certificates cannot be read", f"{given['ca_file']}: {error}", path=("ca_file",))
-        else:
-            self.cloud.connect(api)
+        except ValueError as error:
+            report.error("The provider cannot use its url or its token", str(error))
 
 
 def _given(value: Any, name: str) -> Any:

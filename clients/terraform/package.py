@@ -62,16 +62,14 @@ def build(out: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     name = f"{NAME}_v{VERSION}"
     command = [sys.executable, "-m", "PyInstaller", "--onedir", "--noconfirm", "--log-level", "WARN", "--name", name]
-    command += [
-        "--paths",
-        str(ROOT),
-        "--distpath",
-        str(work / "dist"),
-        "--workpath",
-        str(work),
-        "--specpath",
-        str(work),
-    ]
+    for option, folder in (
+        ("--paths", ROOT),
+        ("--paths", ROOT / "clients" / "sdk"),
+        ("--distpath", work / "dist"),
+        ("--workpath", work),
+        ("--specpath", work),
+    ):
+        command += [option, str(folder)]
     command += [word for module in EXCLUDED for word in ("--exclude-module", module)]
     subprocess.run([*command, str(HERE / "main.py")], check=True, cwd=ROOT)
     return work / "dist" / name

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, models
+import andromede_sdk
+from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, Unreachable, models
 from andromede_sdk.errors import ApiError, Conflict, error_of
 from andromede_sdk.resource import Scope
-from andromede_sdk.transport import Retry
+from andromede_sdk.transport import Call, Retry
 from scripts import sdk
 
 SCOPE: Any = Scope(None)  # type: ignore[arg-type]
@@ -110,3 +111,29 @@ def test_pauses_grow_to_a_limit_and_heed_the_api() -> None:
     for number, most in ((0, 1), (1, 2), (3, 8), (9, 8)):
         assert most / 2 <= retry.pause_s(number, None) <= most
     assert retry.pause_s(0, 30) == 30
+
+
+def test_who_pauses_may_end_the_tries() -> None:
+    asked: list[float] = []
+
+    def pause(call: Call, pause_s: float) -> bool:
+        asked.append(pause_s)
+        return len(asked) < 3
+
+    with Client("http://127.0.0.1:1", retry=Retry(tries=100, pause=pause)) as client, pytest.raises(Unreachable):
+        client.zones.list().first()
+    assert len(asked) == 3
+
+
+def test_a_call_may_have_a_limit_of_its_own() -> None:
+    def never(call: Call, pause_s: float) -> bool:
+        raise AssertionError("there was no time for it")
+
+    with Client("http://127.0.0.1:1", retry=Retry(pause=never)) as client, pytest.raises(Unreachable):
+        client.scope.transport.send(Call("GET", "/v1/zones", limit_s=0))
+
+
+def test_everything_public_is_there_although_it_loads_later() -> None:
+    assert all(getattr(andromede_sdk, name) is not None for name in andromede_sdk.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = andromede_sdk.nothing

@@ -51,7 +51,7 @@ def whole(stack: tuple[Cloud, Api]) -> Iterator[Cloud]:
 def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
     """The project `test`, in which nothing is left when the test is over."""
     yield stack[1]
-    for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys", "images"):
+    for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys", "images", "webhooks"):
         for item in stack[1].get(kind, limit="200")["items"]:
             if not item.get("is_public"):
                 stack[1].delete_if_there(f"{kind}/{item['id']}")
@@ -61,9 +61,22 @@ def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
 def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api: Api) -> Workspace:
     """Terraform with the provider, for the project `test`."""
     (tmp_path / "tf").mkdir()
-    token = api.http.headers["Authorization"].removeprefix("Bearer ")
-    variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": token, "ANDROMEDE_PROJECT": "test"}
+    variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": api.token, "ANDROMEDE_PROJECT": "test"}
     return Workspace(tmp_path / "tf", installation, variables)
+
+
+@pytest.fixture(scope="session")
+def wide_token(stack: tuple[Cloud, Api]) -> str:
+    """An owner's, good in the whole organization `test`."""
+    options = ("--name", "terraform", "--role", "owner", "--days", "30", "--replace")
+    return stack[0].stack.manage("create_token", "test@example.org", *options)
+
+
+@pytest.fixture
+def wide(tf: Workspace, wide_token: str) -> Workspace:
+    """Terraform for an organization; the project `test` is the one of resources that name none."""
+    tf.variables["ANDROMEDE_TOKEN"] = wide_token
+    return tf
 
 
 # Of a project of this name, which is made first.

@@ -19,7 +19,8 @@ APPLICATION = EXAMPLES / "application" / "main.tf"
     [path for path in SINGLE if path not in (APPLICATION, EXAMPLES / "resources" / "policy.tf")],
     ids=lambda path: str(path.relative_to(EXAMPLES)),
 )
-def test_an_example_is_applied_and_changes_nothing_afterwards(tf: Workspace, example: Path, tmp_path: Path) -> None:
+def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, example: Path, tmp_path: Path) -> None:
+    tf = wide
     tf.variables["TF_VAR_file"] = str(make_image(tmp_path / "mine.qcow2"))
     tf.write(example.read_text()).apply()
     tf.assert_no_changes()

@@ -92,8 +92,9 @@ def test_the_end_of_the_time_keeps_the_id(tf: Workspace, api: Api, whole: Cloud)
 
 def test_drift_is_shown_and_mended(tf: Workspace, api: Api) -> None:
     tf.write(LAN).apply()
-    path = f"networks/{tf.state()['andromede_network.lan']['id']}"
-    api.http.patch(f"{api.project}{path}", json={"name": "drifted", "labels": {"who": "somebody"}})
+    network = tf.state()["andromede_network.lan"]["id"]
+    path = f"networks/{network}"
+    api.client.networks.update(network, name="drifted", labels={"who": "somebody"})
     planned = plain(tf.plan())
     assert 'name = "drifted" -> "lan"' in planned
     assert '- "who" = "somebody"' in planned

@@ -72,8 +72,8 @@ def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
     tf.destroy()
 
 
-def test_after_an_import_unreadable_attributes_replace_nothing(tf: Workspace) -> None:
-    text = KEY + WEB % "ssh_keys = [andromede_ssh_key.key.name]"
+def test_after_an_import_unreadable_attributes_replace_and_rebuild_nothing(tf: Workspace, api: Api) -> None:
+    text = KEY + WEB % "ssh_keys = [andromede_ssh_key.key.name]\nrebuild_on_image_change = true"
     tf.write(text).apply()
     tf.forget()
     tf.run("import", ADDRESS, "web")
@@ -83,6 +83,8 @@ def test_after_an_import_unreadable_attributes_replace_nothing(tf: Workspace) ->
     assert "ssh_keys cannot be read" in planned
     tf.apply()
     tf.assert_no_changes()
+    operations = api.get("operations", resource=tf.state()[ADDRESS]["id"])["items"]
+    assert [each["kind"] for each in operations] == ["instance.create"]
     tf.destroy()
 
 

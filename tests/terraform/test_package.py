@@ -33,9 +33,11 @@ def test_terraform_installs_the_package_from_a_packed_mirror(
     own.mirror(tmp_path / "mirror")
     (tmp_path / "tf").mkdir()
     tf = Workspace(tmp_path / "tf", own, {"PATH": "/usr/bin:/bin", "ANDROMEDE_URL": "http://127.0.0.1:9"})
-    tf.write('data "andromede_zones" "all" {}\n')
+    tf.write('resource "andromede_network" "lan" {\n  project = "p"\n  name    = "lan"\n  cidr    = "10.0.0.0/24"\n}\n')
     assert "Success! The configuration is valid." in tf.run("validate")
     assert "The provider has no token" in tf.run("plan", ok=(1,))
+    tf.variables["ANDROMEDE_TOKEN"] = "anything"
+    assert "1 to add" in tf.plan()
 
 
 def test_the_sums_are_those_of_the_files(package: Path) -> None:

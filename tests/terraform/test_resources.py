@@ -1,13 +1,12 @@
 """Every resource, through its whole life: create, no changes, update in place, replace, import, destroy."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts.api import Api
 from scripts.terraform import Workspace
-from tests.terraform.fake_cloud import make_image
 
 pytestmark = pytest.mark.slow
 
@@ -19,14 +18,15 @@ DATA = 'resource "andromede_volume" "data" {\n  name          = "data"\n  size_g
 
 @dataclass(frozen=True)
 class Life:
-    """A configuration, the same after an update in place, and after a change that takes a new object. `kind`: what the
-    API calls it; empty: nothing there lists it. `before`: what stands beside it all the time."""
+    """A configuration, the same after an update in place, and after a change that takes a new object; empty: there is
+    no such change. `kind`: what the API calls it, if the project lists it. `before`: what stands beside it all the
+    time."""
 
     address: str
     kind: str
     first: str
     updated: str
-    replaced: str
+    replaced: str = ""
     before: str = ""
 
     @property
@@ -54,15 +54,57 @@ LIVES = [
         "andromede_ssh_key.it",
         "ssh-keys",
         block("ssh_key", 'name = "laptop"', f'public_key = "{KEYS[0]}\\n"'),
-        "",
-        block("ssh_key", 'name = "laptop"', f'public_key = "{KEYS[1]}"'),
+        block("ssh_key", 'name = "desktop"', f'public_key = "{KEYS[0]}"', 'labels = { of = "ada" }'),
+        block("ssh_key", 'name = "desktop"', f'public_key = "{KEYS[1]}"'),
     ),
     Life(
         "andromede_affinity_group.it",
         "affinity-groups",
         block("affinity_group", *GROUP),
-        "",
+        block("affinity_group", 'name = "away"', GROUP[1], 'labels = { env = "prod" }'),
         block("affinity_group", *GROUP, "is_strict = false"),
+    ),
+    Life(
+        "andromede_webhook.it",
+        "webhooks",
+        block("webhook", 'name = "ops"', 'url = "https://ops.example.org/a"', 'kinds = ["instance.*", "drift.found"]'),
+        block(
+            "webhook",
+            *('name = "tools"', 'url = "https://ops.example.org/b"', 'kinds = ["*"]'),
+            *("is_enabled = false", 'labels = { env = "prod" }'),
+        ),
+    ),
+    Life(
+        "andromede_project.it",
+        "",
+        block("project", 'name = "shop"', 'labels = { env = "test" }'),
+        block("project", 'name = "store"'),
+    ),
+    Life(
+        "andromede_quota.it",
+        "",
+        block("quota", "project = andromede_project.shop.id", "limits = { instances = 2 }"),
+        block("quota", 'project = "shop"', "limits = { instances = 3, volumes = 9 }"),
+        block("quota", "project = andromede_project.store.id", "limits = { instances = 3, volumes = 9 }"),
+        "".join(f'resource "andromede_project" "{name}" {{\n  name = "{name}"\n}}\n' for name in ("shop", "store")),
+    ),
+    Life(
+        "andromede_service_account.it",
+        "",
+        block("service_account", 'name = "ci"', 'grants = [{ project = "test", role = "member" }]'),
+        block("service_account", 'name = "cd"', 'grants = [{ role = "viewer" }]', "is_disabled = true"),
+    ),
+    Life(
+        "andromede_service_account_token.it",
+        "",
+        block("service_account_token", "service_account = andromede_service_account.ci.id", 'name = "a"'),
+        "",
+        block(
+            "service_account_token",
+            *("service_account = andromede_service_account.ci.name", 'name = "a"', 'role = "viewer"'),
+            *('verbs = ["read"]', 'kinds = ["volumes"]', "lifetime_days = 7"),
+        ),
+        'resource "andromede_service_account" "ci" {\n  name = "ci"\n}\n',
     ),
     Life(
         "andromede_token.it",
@@ -102,7 +144,8 @@ LIVES = [
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.id)
-def test_a_whole_life(tf: Workspace, api: Api, life: Life) -> None:
+def test_a_whole_life(wide: Workspace, api: Api, life: Life) -> None:
+    tf = wide
     tf.write(life.before + life.first).apply()
     tf.assert_no_changes()
     first = tf.state()[life.address]
@@ -112,27 +155,35 @@ def test_a_whole_life(tf: Workspace, api: Api, life: Life) -> None:
         assert "must be replaced" not in planned
         tf.apply()
         tf.assert_no_changes()
-        assert tf.state()[life.address]["id"] == first["id"]
-    tf.write(life.before + life.replaced)
-    assert "must be replaced" in tf.plan()
-    tf.apply()
-    tf.assert_no_changes()
-    assert tf.state()[life.address]["id"] != first["id"]
+        assert id_of(tf.state()[life.address]) == id_of(first)
+    if life.replaced:
+        tf.write(life.before + life.replaced)
+        assert "must be replaced" in tf.plan()
+        tf.apply()
+        tf.assert_no_changes()
+        assert id_of(tf.state()[life.address]) != id_of(first)
     import_into_nothing(tf)
     tf.destroy()
     assert life.kind == "" or api.get(life.kind)["items"] == []
+
+
+def id_of(values: dict[str, Any]) -> Any:
+    """What each project has one of goes by the project."""
+    return values.get("id") or values["project"]
 
 
 def import_into_nothing(tf: Workspace) -> None:
     """All that there is, by id, into an empty state: then there is nothing to change."""
     known = tf.state()
     tf.forget()
+    blocks = []
     for address, values in known.items():
-        ids = [values["project"], values["id"]]
-        if "volume_attachment" in address:
-            ids.insert(1, values["instance"])
-        tf.run("import", address, "/".join(ids))
-    tf.assert_no_changes()
+        names = ("project", "organization", "instance", "service_account", "id")
+        reference = "/".join(values[name] for name in names if values.get(name))
+        blocks.append(f'import {{\n  to = {address}\n  id = "{reference}"\n}}\n')
+    tf.write("".join(blocks), name="import.tf")
+    assert f"{len(known)} imported, 0 added, 0 changed, 0 destroyed" in tf.apply()
+    tf.write("", name="import.tf").assert_no_changes()
 
 
 def test_import_by_name_and_by_identity(tf: Workspace) -> None:
@@ -154,37 +205,6 @@ def test_an_import_of_nothing_says_so(tf: Workspace) -> None:
 LAN_ADDRESS = "andromede_network.lan"
 
 
-def test_an_image_is_uploaded_and_what_is_in_the_file_decides(tf: Workspace, api: Api, tmp_path: Path) -> None:
-    one, two = make_image(tmp_path / "one.qcow2"), make_image(tmp_path / "two.qcow2")
-    lines = ('name = "mine"', 'format = "qcow2"')
-    tf.write(block("image", *lines, f'source_file = "{one}"')).apply()
-    tf.assert_no_changes()
-    first = tf.state()["andromede_image.it"]
-    assert api.get(f"images/{first['id']}")["state"] == "available"
-    copied = tmp_path / "copied.qcow2"
-    copied.write_bytes(one.read_bytes())
-    tf.write(block("image", *lines, f'source_file = "{copied}"', 'labels = { os = "none" }'))
-    assert "must be replaced" not in tf.plan()
-    tf.apply()
-    tf.write(block("image", *lines, f'source_file = "{two}"'))
-    assert "must be replaced" in tf.plan()
-    tf.apply()
-    tf.assert_no_changes()
-    assert tf.state()["andromede_image.it"]["sha256"] != first["sha256"]
-    two.write_bytes(one.read_bytes())
-    assert "must be replaced" in tf.plan()
-    tf.destroy()
-
-
-def test_an_image_from_an_address_that_is_not_public_is_refused(tf: Workspace) -> None:
-    tf.write(block("image", 'name = "mine"', 'format = "qcow2"', 'source_url = "http://127.0.0.1:1/x.qcow2"'))
-    assert "cannot be fetched from there" in tf.refused()
-
-
-def test_an_image_has_one_source(tf: Workspace) -> None:
-    assert "No source" in tf.write(block("image", 'name = "mine"', 'format = "qcow2"')).refused()
-
-
 def test_a_token_opens_the_api_and_is_never_printed(tf: Workspace) -> None:
     printed = tf.write(block("token", 'name = "ci"', 'role = "viewer"')).apply()
     secret = tf.state()["andromede_token.it"]["secret"]
@@ -204,6 +224,25 @@ def test_an_ephemeral_token_lives_for_one_run(tf: Workspace, api: Api) -> None:
     ).apply()
     assert "fr-idf-1" in tf.outputs()["zones"]
     assert "run" not in [token["name"] for token in api.get("tokens")["items"]]
+
+
+def test_the_secret_of_a_webhook_is_rotated_and_never_by_an_import(tf: Workspace, api: Api) -> None:
+    text = block("webhook", 'name = "ops"', 'url = "https://ops.example.org/a"', 'kinds = ["*"]', "secret_version = %d")
+    printed = tf.write(text % 1).apply()
+    first = tf.state()["andromede_webhook.it"]["secret"]
+    assert first not in printed
+    tf.write(text % 2).apply()
+    tf.assert_no_changes()
+    second = tf.state()["andromede_webhook.it"]
+    assert second["secret"] not in (first, None)
+    ends_at = api.get("webhooks/ops")["previous_secret_ends_at"]
+    assert second["previous_secret_ends_at"] == ends_at
+    tf.forget()
+    tf.run("import", "andromede_webhook.it", "test/ops")
+    tf.apply()
+    assert api.get("webhooks/ops")["previous_secret_ends_at"] == ends_at
+    assert tf.state()["andromede_webhook.it"]["secret"] is None
+    tf.destroy()
 
 
 def test_data_sources(tf: Workspace) -> None:

@@ -11,7 +11,7 @@ import random
 import ssl
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,26 +29,10 @@ VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
-class Retry:
-    """At most `tries` of one call, within `limit_s` seconds. Before each new one a pause, which doubles from
-    `first_pause_s` to `longest_pause_s`, less a random part; longer where the API says Retry-After."""
-
-    tries: int = 6
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 20.0
-    limit_s: float = 120.0
-
-    def pause_s(self, number: int, asked_s: float | None) -> float:
-        """After try `number`, counted from 0."""
-        longest = min(self.longest_pause_s, self.first_pause_s * 2.0**number)
-        own = longest * random.uniform(0.5, 1.0)
-        return max(own, asked_s or 0.0)
-
-
-@dataclass(frozen=True)
 class Call:
     """A request. `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *;
-    `last_event_id`: behind which a stream goes on."""
+    `last_event_id`: behind which a stream goes on. `timeout_s`: of one try; `limit_s`: of all of them, where it is not
+    the Retry's."""
 
     method: str
     path: str
@@ -59,6 +43,7 @@ class Call:
     if_match: str | None = None
     last_event_id: str | None = None
     timeout_s: float | None = None
+    limit_s: float | None = None
 
     @property
     def is_repeatable(self) -> bool:
@@ -66,6 +51,30 @@ class Call:
         would find another, and not when the file cannot be read again."""
         names_a_version = self.if_match not in (None, "*")
         return not names_a_version and (self.file is None or self.file.seekable())
+
+
+def _sleep(call: Call, pause_s: float) -> bool:
+    time.sleep(pause_s)
+    return True
+
+
+@dataclass(frozen=True)
+class Retry:
+    """At most `tries` of one call, within `limit_s` seconds. Before each new one a pause, which doubles from
+    `first_pause_s` to `longest_pause_s`, less a random part; longer where the API says Retry-After. `pause` waits so
+    many seconds; when it answers False there is no further try."""
+
+    tries: int = 6
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 20.0
+    limit_s: float = 120.0
+    pause: Callable[[Call, float], bool] = _sleep
+
+    def pause_s(self, number: int, asked_s: float | None) -> float:
+        """After try `number`, counted from 0."""
+        longest = min(self.longest_pause_s, self.first_pause_s * 2.0 ** min(number, 16))
+        own = longest * random.uniform(0.5, 1.0)
+        return max(own, asked_s or 0.0)
 
 
 def new_key() -> str:
@@ -119,7 +128,7 @@ class Transport:
             answer.close()
 
     def _answer(self, call: Call) -> httpx.Response:
-        deadline = time.monotonic() + self.retry.limit_s
+        deadline = time.monotonic() + (self.retry.limit_s if call.limit_s is None else call.limit_s)
         start = call.file.tell() if call.file is not None and call.file.seekable() else 0
         for number in range(self.retry.tries):
             if call.file is not None and number > 0:
@@ -129,9 +138,9 @@ class Transport:
                 return failure
             pause_s = self.retry.pause_s(number, asked_s)
             is_last = number + 1 == self.retry.tries
-            if not may_repeat or is_last or time.monotonic() + pause_s > deadline:
+            is_late = time.monotonic() + pause_s > deadline
+            if not may_repeat or is_last or is_late or not self.retry.pause(call, pause_s):
                 raise failure
-            time.sleep(pause_s)
         raise AssertionError("tries is at least 1")
 
     def _try(self, call: Call) -> tuple[httpx.Response | ApiError | Unreachable, bool, float | None]:

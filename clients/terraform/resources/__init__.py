@@ -8,8 +8,11 @@ from clients.terraform.resources.instance import InstanceResource
 from clients.terraform.resources.keys_and_groups import AffinityGroupResource, SshKeyResource
 from clients.terraform.resources.network import NetworkResource
 from clients.terraform.resources.policy import PolicyResource
+from clients.terraform.resources.project import ProjectResource, QuotaResource
+from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
 from clients.terraform.resources.volume import VolumeAttachmentResource, VolumeResource
+from clients.terraform.resources.webhook import WebhookResource
 from clients.terraform.runtime.provider import Action, DataSource, EphemeralResource, Resource
 
 
@@ -20,10 +23,15 @@ def resources(cloud: Cloud) -> list[Resource]:
         InstanceResource(cloud),
         NetworkResource(cloud),
         PolicyResource(cloud),
+        ProjectResource(cloud),
+        QuotaResource(cloud),
+        ServiceAccountResource(cloud),
+        ServiceAccountTokenResource(cloud),
         SshKeyResource(cloud),
         TokenResource(cloud),
         VolumeResource(cloud),
         VolumeAttachmentResource(cloud),
+        WebhookResource(cloud),
     ]
 
 

@@ -1,14 +1,15 @@
 """Actions: what is done to an instance without changing what it is."""
 
-import secrets
+import time
 from collections.abc import Iterator
 
-from clients.terraform.api import Call, below, soon
-from clients.terraform.cloud import Cloud, explained
+from clients.terraform.cloud import Cloud, below, explained
 from clients.terraform.runtime.diagnostics import Report
 from clients.terraform.runtime.provider import Action
 from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
 from clients.terraform.runtime.values import Values
+
+LIMIT_S = 360
 
 
 class InstanceReboot(Action):
@@ -33,8 +34,8 @@ class InstanceReboot(Action):
             project, instance = config["project"] or api.project(), config["instance"]
             verb = "reset" if config["is_hard"] else "reboot"
             path = below(project, "instances", instance, "actions", verb)
-            operation = api.call(Call("POST", path, soon(), body={}, key=secrets.token_hex(16))).document["operation"]
+            operation = api.post(path, {})["operation"]
             yield f"{instance}: {operation['kind']} is asked for, operation {operation['id']}"
-            ended = api.ended(project, operation, deadline=soon() + 300)
+            ended = api.ended(project, operation, deadline=time.monotonic() + LIMIT_S)
             for step in ended["steps"]:
                 yield f"{instance}: {step['name']} {step['state']}"

@@ -3,8 +3,7 @@
 import json
 from collections.abc import Callable
 
-from clients.terraform.api import Call, Document, below, soon
-from clients.terraform.cloud import Cloud, explained
+from clients.terraform.cloud import Cloud, Document, below, explained
 from clients.terraform.resources.common import POLICY_ATOMS
 from clients.terraform.runtime.diagnostics import Report
 from clients.terraform.runtime.provider import DataSource
@@ -194,7 +193,7 @@ class PlacementSimulation(CloudData):
         body["project"] = self.project(config)
         if config["policy_atoms"]:
             body["policy_atoms"] = json.loads(config["policy_atoms"])
-        answer = self.cloud.api.call(Call("POST", "placement/simulations", soon(), body=body)).document
+        answer = self.cloud.api.post("placement/simulations", body)
         return {name: answer[name] for name in ("is_admitted", "admitted_zones", "explanation", "valid_until")}
 
 

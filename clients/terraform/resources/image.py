@@ -3,8 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from clients.terraform.api import Call
-from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, ProjectResource, name_attribute, one_of
+from clients.terraform.cloud import Document
+from clients.terraform.resources.base import ApiResource
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, one_of
 from clients.terraform.runtime.diagnostics import Report
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import Plan, Work
@@ -12,7 +13,7 @@ from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, 
 from clients.terraform.runtime.values import Values, is_known
 
 
-class ImageResource(ProjectResource):
+class ImageResource(ApiResource):
     name, kind, noun = "image", "images", "image"
     sent = ("name", "format", "firmware", "sha256", "min_memory_mib", "source_url", "classifications", "labels")
     unreadable = ("source_file", "classifications")
@@ -95,14 +96,13 @@ class ImageResource(ProjectResource):
             plan.replace.append(("sha256",))
         plan.planned["sha256"] = digest
 
-    def after_create(self, work: Work) -> None:
+    def finish(self, answer: Document, work: Work) -> bool:
         source = work.planned["source_file"]
         if source is not None:
-            path = self.path(work.state, work.state["id"], "file")
-            answer = self.cloud.api.call(Call("PUT", path, work.deadline, file=Path(source)))
-            self.wait(self.project_of(work.state), answer.document, work)
+            answer = self.cloud.api.upload(self.path(work.state, "file"), Path(source), deadline=work.deadline)
+        return self.wait(answer, work)
 
-    def values(self, document: dict[str, object], like: Values) -> Values:
+    def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
         del found["classifications"]  # they are more than what was asked for
         return found

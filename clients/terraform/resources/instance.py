@@ -1,11 +1,12 @@
 """andromede_instance."""
 
 import json
-import secrets
 from collections.abc import Sequence
 
-from clients.terraform.api import Call, Document, Problem, below, soon
-from clients.terraform.resources.common import ProjectResource, refer, refer_all, zones_of
+from andromede_sdk.errors import ApiError
+from clients.terraform.cloud import Document, below
+from clients.terraform.resources.base import ApiResource
+from clients.terraform.resources.common import refer, refer_all, zones_of
 from clients.terraform.resources.instance_schema import SCHEMA
 from clients.terraform.runtime.diagnostics import Report
 from clients.terraform.runtime.durations import Timeouts
@@ -17,7 +18,7 @@ FIRST_BOOT = ("image", "ssh_keys", "user_data", "user_data_wo_version")
 OF_FLAVOR = ("vcpus", "memory_mib", "disk_gib")
 
 
-class InstanceResource(ProjectResource):
+class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
         *("name", "flavor", "image", "networks", "ssh_keys", "volumes", "user_data", "zones", "affinity_group"),
@@ -45,7 +46,7 @@ class InstanceResource(ProjectResource):
             *(("networks", "networks"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
             ("affinity_group", "affinity-groups"),
         ):
-            self.keep_same(plan, attribute, kind)
+            self.keep_same(plan, attribute, below(self.parent_of(plan.prior), kind))
         self.keep_in_zone(plan)
         self._refine_first_boot(plan)
         if "flavor" in plan.differing():
@@ -57,7 +58,7 @@ class InstanceResource(ProjectResource):
         to = plan.planned["image"]
         if "image" not in plan.differing() or not is_known(to) or not self.cloud.is_connected:
             return
-        if self.cloud.ids(self.project_of(plan.prior), "images", [to]) == [plan.prior["image_id"]]:
+        if self.cloud.ids(below(self.parent_of(plan.prior), "images"), [to]) == [plan.prior["image_id"]]:
             plan.keep("image")
 
     def _refine_first_boot(self, plan: Plan) -> None:
@@ -97,11 +98,9 @@ class InstanceResource(ProjectResource):
         body = {name: planned[name] for name in ("flavor", "image", "zones", "classifications") if planned[name]}
         if not self.cloud.is_connected or not is_known(body) or not is_known(planned["name"]):
             return
-        path = below(self.project_of(planned), self.kind)
-        call = Call("POST", path, soon(), body={"name": planned["name"], **body}, query={"dry_run": "true"})
         try:
-            answer = self.cloud.api.call(call).document
-        except Problem:
+            answer = self.cloud.api.post(self.collection(planned), {"name": planned["name"], **body}, dry_run="true")
+        except ApiError:
             return  # what is named may be made in the same run
         if not answer.get("is_admitted", True):
             plan.report.warn("As things stand, there is no place for it", "\n".join(answer["explanation"]))
@@ -141,18 +140,18 @@ class InstanceResource(ProjectResource):
         attached = [each["volume"] for each in document["attachments"]]
         return found | {"volumes": refer_all(like.get("volumes"), attached) or []}
 
-    def change(self, work: Work) -> None:
+    def change(self, work: Work) -> bool:
         if work.changed("volumes"):
             self._change_volumes(work)
         if work.changed("flavor"):
             self._resize(work)
         if work.changed(*FIRST_BOOT) and work.planned["rebuild_on_image_change"]:
             self._rebuild(work)
+        return work.changed("volumes", "flavor", *FIRST_BOOT)
 
     def _resize(self, work: Work) -> None:
         """Shut down, resize, and start again if it was on, also when it keeps its size after all."""
-        api, path = self.cloud.api, self.path(work.state, work.state["id"])
-        was_on = api.get(path)["state"] == "active"
+        was_on = self.cloud.api.get(self.path(work.state))["state"] == "active"
         if was_on:
             self.act(work, "actions", "shutdown")
         try:
@@ -172,17 +171,15 @@ class InstanceResource(ProjectResource):
         work.save({name: work.planned[name] for name in FIRST_BOOT})
 
     def _change_volumes(self, work: Work) -> None:
-        api, project, path = self.cloud.api, self.project_of(work.state), self.path(work.state, work.state["id"])
+        api, path = self.cloud.api, self.path(work.state)
         has = {each["volume"]["id"]: each["id"] for each in api.get(path)["attachments"]}
         wanted: Sequence[str] = work.planned["volumes"]
-        ids = dict(zip(self.cloud.ids(project, "volumes", list(wanted)), wanted, strict=True))
+        found = self.cloud.ids(below(self.parent_of(work.state), "volumes"), list(wanted))
+        ids = dict(zip(found, wanted, strict=True))
         for volume in has.keys() - ids.keys():
-            answer = api.call(Call("DELETE", f"{path}/attachments/{has[volume]}", work.deadline))
-            self.wait(project, answer.document, work)
+            self.wait(api.delete(f"{path}/attachments/{has[volume]}", deadline=work.deadline), work)
         for volume in ids.keys() - has.keys():
-            body = {"volume": ids[volume]}
-            call = Call("POST", f"{path}/attachments", work.deadline, body=body, key=secrets.token_hex(16))
-            self.wait(project, api.call(call).document, work)
+            self.act(work, "attachments", body={"volume": ids[volume]})
 
 
 def _in_order(networks: list[str], addresses: list[Document]) -> list[Document]:

@@ -1,28 +1,28 @@
-"""andromede_ssh_key and andromede_affinity_group: both are what they were made as."""
+"""andromede_ssh_key and andromede_affinity_group: but for names and labels they stay what they were made as."""
 
-from clients.terraform.api import Document
-from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, ProjectResource, name_attribute, one_of
+from clients.terraform.cloud import Document
+from clients.terraform.resources.base import ApiResource
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, one_of
 from clients.terraform.runtime.provider import Plan
 from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
 from clients.terraform.runtime.values import Value, Values
 
 
-class SshKeyResource(ProjectResource):
+class SshKeyResource(ApiResource):
     name, kind, noun = "ssh_key", "ssh-keys", "ssh key"
-    sent = ("name", "public_key")
-    patched = ()
-    list_schema = Schema({"project": WHERE})
+    sent = ("name", "public_key", "labels")
     schema = Schema(
         {
             "id": ID,
             "project": PROJECT,
-            "name": name_attribute(is_fixed=True),
+            "name": name_attribute(),
             "public_key": Attribute(
                 type=STRING,
                 description="The public key, as it stands in a `.pub` file. A change makes a new key.",
                 required=True,
                 replace=True,
             ),
+            "labels": LABELS,
             "fingerprint": Attribute(type=STRING, description="Its SHA-256 fingerprint.", computed=True),
             "created_at": CREATED_AT,
         },
@@ -44,16 +44,14 @@ def _is_same(one: Value, other: Value) -> bool:
     return isinstance(one, str) and isinstance(other, str) and one.split()[:2] == other.split()[:2]
 
 
-class AffinityGroupResource(ProjectResource):
+class AffinityGroupResource(ApiResource):
     name, kind, noun = "affinity_group", "affinity-groups", "affinity group"
-    sent = ("name", "rule", "is_strict")
-    patched = ()
-    list_schema = Schema({"project": WHERE})
+    sent = ("name", "rule", "is_strict", "labels")
     schema = Schema(
         {
             "id": ID,
             "project": PROJECT,
-            "name": name_attribute(is_fixed=True),
+            "name": name_attribute(),
             "rule": Attribute(
                 type=STRING,
                 description="`affinity`: its instances are on one node. `anti-affinity`: no two of them are. "
@@ -68,6 +66,7 @@ class AffinityGroupResource(ProjectResource):
                 default=True,
                 replace=True,
             ),
+            "labels": LABELS,
             "created_at": CREATED_AT,
         },
         "Which instances are to be on one node, or are not. It can be deleted once no instance is in it.",

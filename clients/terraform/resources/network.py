@@ -2,7 +2,8 @@
 
 import ipaddress
 
-from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, ProjectResource, name_attribute
+from clients.terraform.resources.base import ApiResource
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, list_of
 
 
@@ -14,7 +15,7 @@ def _range_complaint(text: str) -> str | None:
     return None
 
 
-class NetworkResource(ProjectResource):
+class NetworkResource(ApiResource):
     name, kind, noun = "network", "networks", "network"
     sent = ("name", "cidr", "dns_servers", "labels")
     schema = Schema(

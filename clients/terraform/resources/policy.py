@@ -3,22 +3,14 @@
 import json
 from collections.abc import Iterator
 
-from clients.terraform.api import Answer, Call, Document, Problem, below, soon
-from clients.terraform.cloud import Cloud, explained, is_gone
+from andromede_sdk.errors import ApiError
+from clients.terraform.cloud import Document, explained
 from clients.terraform.resources.common import PROJECT
+from clients.terraform.resources.setting import ProjectSetting
 from clients.terraform.runtime.diagnostics import Failure
-from clients.terraform.runtime.provider import Plan, Private, Resource, Work
-from clients.terraform.runtime.schema import (
-    BOOL,
-    NUMBER,
-    STRING,
-    Attribute,
-    IdentityAttribute,
-    Nested,
-    Schema,
-    set_of,
-)
-from clients.terraform.runtime.values import UNKNOWN, Value, Values, is_known
+from clients.terraform.runtime.provider import Plan, Work
+from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, set_of
+from clients.terraform.runtime.values import Value, Values, is_known
 
 
 def _json_complaint(text: str) -> str | None:
@@ -55,11 +47,8 @@ ATOM = {
 }
 
 
-class PolicyResource(Resource):
-    """One per project, always there: to create it is to set the first atoms, to delete it is to demand nothing."""
-
-    name = "policy"
-    identity = {"project": IdentityAttribute("The project.")}
+class PolicyResource(ProjectSetting):
+    name, kind, noun, setting = "policy", "policy", "a policy", "atoms"
     schema = Schema(
         {
             "project": PROJECT,
@@ -76,17 +65,9 @@ class PolicyResource(Resource):
         "is still the one that was read.",
     )
 
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-
-    def _project(self, values: Values) -> str:
-        given = values.get("project")
-        return given if isinstance(given, str) else self.cloud.api.project()
-
     def plan(self, plan: Plan) -> None:
         with explained(self.schema.attributes):
-            if plan.planned["project"] is UNKNOWN and plan.config["project"] is None and self.cloud.is_connected:
-                plan.planned["project"] = self.cloud.api.project()
+            self.plan_parent(plan)
             if plan.prior is not None and isinstance(plan.planned["atoms"], dict):
                 _keep_same_values(plan.planned["atoms"], plan.prior["atoms"])
             changes = plan.prior is None or "atoms" in plan.differing()
@@ -95,15 +76,8 @@ class PolicyResource(Resource):
 
     def _foresee(self, plan: Plan) -> None:
         """What the change would do, from the API itself."""
-        call = Call(
-            "PUT",
-            self._path(plan.planned),
-            soon(),
-            body=_body(plan.planned),
-            query={"dry_run": "true"},
-            version="*",
-        )
-        answer = self.cloud.api.call(call).document
+        path, body = self.path(plan.planned), self.body(plan.planned)
+        answer = self.cloud.api.put(path, body, version="*", dry_run="true").document
         if answer["change"] in ("looser", "incomparable"):
             text = "It becomes a proposal, and the apply fails until a second person has approved it."
             plan.report.warn("This demands less than the policy in force", text, path=("atoms",))
@@ -113,74 +87,39 @@ class PolicyResource(Resource):
         for lint in answer["lint"]:
             plan.report.warn("A clause without effect", json.dumps(lint), path=("atoms",))
 
-    def create(self, work: Work) -> None:
-        with explained(self.schema.attributes):
-            found = self._get(work.planned, work.deadline)
-            if found.document["atoms"]:
-                raise Failure(
-                    "The project has a policy already",
-                    f"Import it first: terraform import ADDRESS {self._project(work.planned)}",
-                )
-            self._put(work, work.planned, version=found.etag)
-
-    def update(self, work: Work) -> None:
-        with explained(self.schema.attributes):
-            if work.changed("atoms"):
-                self._put(work, work.planned, version=work.private.get("etag") or "*")
+    def check(self, answer: Document) -> None:
+        proposal = answer.get("proposal")
+        if proposal:
+            text = f"Proposal {proposal['id']} demands less than the policy in force, which stays until a second "
+            text += "person has approved it. Apply again then."
+            raise Failure("The change waits for a second person", text, path=("atoms",))
 
     def delete(self, work: Work) -> None:
         """The project goes on, and so does the policy until it may demand less."""
         text = "To demand less takes a second person. Until then the policy stays in force; Terraform forgets it."
         with explained(self.schema.attributes):
+            path, body = self.path(work.state), self.body({**work.state, "atoms": {}})
             try:
-                answer = self._send({**work.state, "atoms": {}}, work.deadline, version="*").document
-            except Problem as problem:
+                answer = self.cloud.api.put(path, body, version="*", deadline=work.deadline).document
+            except ApiError as problem:
                 if problem.status != 403:
                     raise
-                work.report.warn("The policy stays in force", f"{text}\n\n{problem.document.get('detail')}")
+                work.report.warn("The policy stays in force", f"{text}\n\n{problem.detail}")
                 return
         if answer["proposal"]:
             work.report.warn("The policy stays in force", f"{text} Proposal {answer['proposal']['id']} waits for it.")
 
-    def read(self, state: Values, private: Private, deadline: float) -> Values | None:
-        with explained(self.schema.attributes):
-            try:
-                found = self._get(state, deadline)
-            except Problem as problem:
-                if is_gone(problem):
-                    return None
-                raise
-        private["etag"] = found.etag
-        if not found.document["atoms"]:
-            return None
-        return {"project": self._project(state), **_values(found.document, state)}
+    def body(self, values: Values) -> Document:
+        atoms = [
+            {"id": name, **{key: _parsed(key, value) for key, value in atom.items() if value is not None}}
+            for name, atom in values["atoms"].items()
+        ]
+        return {"atoms": atoms, **({"reason": values["reason"]} if values.get("reason") else {})}
 
-    def import_by_id(self, text: str) -> Values:
-        return {"project": text}
-
-    def import_by_identity(self, identity: Values) -> Values:
-        return {"project": identity["project"]}
-
-    def _put(self, work: Work, wanted: Values, *, version: str) -> None:
-        answer = self._send(wanted, work.deadline, version=version)
-        proposal = answer.document["proposal"]
-        if proposal:
-            text = (
-                f"Proposal {proposal['id']} demands less than the policy in force, which stays until a second person "
-            )
-            text += "has approved it. Apply again then."
-            raise Failure("The change waits for a second person", text, path=("atoms",))
-        work.private["etag"] = answer.etag
-        work.save({"project": self._project(wanted), **_values(answer.document, wanted)})
-
-    def _send(self, wanted: Values, deadline: float, *, version: str) -> Answer:
-        return self.cloud.api.call(Call("PUT", self._path(wanted), deadline, body=_body(wanted), version=version))
-
-    def _get(self, values: Values, deadline: float) -> Answer:
-        return self.cloud.api.call(Call("GET", self._path(values), deadline))
-
-    def _path(self, values: Values) -> str:
-        return below(self._project(values), "policy")
+    def values(self, document: Document, like: Values) -> Values:
+        known = like.get("atoms") if isinstance(like.get("atoms"), dict) else {}
+        atoms = {atom["id"]: dict(_members(atom, (known or {}).get(atom["id"]) or {})) for atom in document["atoms"]}
+        return {"atoms": atoms, "version": document["version"]}
 
 
 def _keep_same_values(atoms: Values, were: Values) -> None:
@@ -192,22 +131,8 @@ def _keep_same_values(atoms: Values, were: Values) -> None:
             atom["value"] = was
 
 
-def _body(wanted: Values) -> Document:
-    atoms = [
-        {"id": name, **{key: _parsed(key, value) for key, value in atom.items() if value is not None}}
-        for name, atom in wanted["atoms"].items()
-    ]
-    return {"atoms": atoms, **({"reason": wanted["reason"]} if wanted.get("reason") else {})}
-
-
 def _parsed(key: str, value: Value) -> Value:
     return json.loads(value) if key == "value" else value
-
-
-def _values(document: Document, like: Values) -> Values:
-    known = like.get("atoms") if isinstance(like.get("atoms"), dict) else {}
-    atoms = {atom["id"]: dict(_members(atom, (known or {}).get(atom["id"]) or {})) for atom in document["atoms"]}
-    return {"atoms": atoms, "version": document["version"]}
 
 
 def _members(atom: Document, like: Values) -> Iterator[tuple[str, Value]]:

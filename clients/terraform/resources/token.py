@@ -1,13 +1,13 @@
 """andromede_token, kept in the state or ephemeral."""
 
-import secrets
 from datetime import datetime, timedelta
 
-from clients.terraform.api import Call, Document, Problem, below, soon
-from clients.terraform.cloud import Cloud, explained, is_gone
-from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, ProjectResource, name_attribute
+from andromede_sdk.errors import ApiError
+from clients.terraform.cloud import Cloud, Document, NotDone, below, explained, is_gone
+from clients.terraform.resources.base import ApiResource
+from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, name_attribute
 from clients.terraform.runtime.provider import EphemeralResource, Private
-from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema
+from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, set_of
 from clients.terraform.runtime.values import Values
 
 ROLE = Attribute(
@@ -21,15 +21,30 @@ SECRET = Attribute(type=STRING, description="The token itself.", computed=True, 
 EXPIRES_AT = Attribute(type=STRING, description="When it ends (RFC 3339).", computed=True)
 
 
-def _lifetime(default: int) -> Attribute:
+PREFIX = Attribute(type=STRING, description="The visible head of the secret.", computed=True)
+VERBS = Attribute(
+    type=set_of(STRING),
+    description="Only these: `read`, `create`, `update`, `delete`, `act` … A change makes a new token.",
+    optional=True,
+    replace=True,
+)
+KINDS = Attribute(
+    type=set_of(STRING),
+    description="Only these kinds of resources, such as `instances`. A change makes a new token.",
+    optional=True,
+    replace=True,
+)
+
+
+def lifetime_attribute(default: int) -> Attribute:
     return Attribute(
         type=NUMBER, description="Days until it ends. A change makes a new token.", default=default, replace=True
     )
 
 
-class TokenResource(ProjectResource):
+class TokenResource(ApiResource):
     name, kind, noun = "token", "tokens", "token"
-    sent = ("name", "role", "lifetime_days")
+    sent = ("name", "role", "lifetime_days", "verbs", "kinds")
     patched = ()
     list_schema = Schema({"project": WHERE})
     schema = Schema(
@@ -38,9 +53,11 @@ class TokenResource(ProjectResource):
             "project": PROJECT,
             "name": name_attribute(is_fixed=True),
             "role": ROLE,
-            "lifetime_days": _lifetime(90),
+            "lifetime_days": lifetime_attribute(90),
+            "verbs": VERBS,
+            "kinds": KINDS,
             "secret": SECRET,
-            "prefix": Attribute(type=STRING, description="The visible head of the secret.", computed=True),
+            "prefix": PREFIX,
             "expires_at": EXPIRES_AT,
             "created_at": CREATED_AT,
         },
@@ -49,21 +66,21 @@ class TokenResource(ProjectResource):
     )
 
     def values(self, document: Document, like: Values) -> Values:
+        """One never outlives the token that made it: then it has fewer days than were asked for."""
         begins, ends = (datetime.fromisoformat(document[name]) for name in ("created_at", "expires_at"))
-        return super().values(document, like) | {"lifetime_days": round((ends - begins) / timedelta(days=1))}
+        days = like.get("lifetime_days") or round((ends - begins) / timedelta(days=1))
+        return super().values(document, like) | {"lifetime_days": days}
 
     def find(self, state: Values, deadline: float) -> Document | None:
         """There is no GET of one."""
-        tokens = self.cloud.api.items(below(self.project_of(state), "tokens"))
+        tokens = self.cloud.api.items(self.collection(state))
         return next((token for token in tokens if token["id"] == state["id"]), None)
 
-    def _imported(self, where: Values, reference: str) -> Values:
-        with explained({}):
-            project = self.project_of(where)
-            for token in self.cloud.api.items(below(project, "tokens")):
-                if reference in (token["id"], token["name"]):
-                    return {"project": project, **self.values(token, {})}
-            raise Problem({"title": "There is no such token", "detail": f"None of {project} is named {reference}."})
+    def sought(self, where: Values, reference: str) -> Document:
+        for token in self.cloud.api.items(self.collection(where)):
+            if reference in (token["id"], token["name"]):
+                return token
+        raise NotDone({"title": "There is no such token", "detail": f"None of the {self.parent} is named {reference}."})
 
 
 class EphemeralToken(EphemeralResource):
@@ -73,7 +90,9 @@ class EphemeralToken(EphemeralResource):
             "project": PROJECT,
             "name": name_attribute(),
             "role": ROLE,
-            "lifetime_days": _lifetime(1),
+            "lifetime_days": lifetime_attribute(1),
+            "verbs": VERBS,
+            "kinds": KINDS,
             "secret": SECRET,
             "expires_at": EXPIRES_AT,
         },
@@ -86,16 +105,15 @@ class EphemeralToken(EphemeralResource):
     def open(self, config: Values) -> tuple[Values, Private]:
         with explained(self.schema.attributes):
             project = config["project"] if isinstance(config["project"], str) else self.cloud.api.project()
-            body = {name: config[name] for name in TokenResource.sent}
-            call = Call("POST", below(project, "tokens"), soon(), body=body, key=secrets.token_hex(16))
-            made = self.cloud.api.call(call).document
+            body = {name: config[name] for name in TokenResource.sent if config[name] is not None}
+            made = self.cloud.api.post(below(project, "tokens"), body)
             result = {"project": project, "secret": made["secret"], "expires_at": made["expires_at"]}
             return result, {"path": below(project, "tokens", made["id"])}
 
     def close(self, private: Private) -> None:
         with explained({}):
             try:
-                self.cloud.api.call(Call("DELETE", private["path"], soon()))
-            except Problem as problem:
+                self.cloud.api.delete(private["path"])
+            except ApiError as problem:
                 if not is_gone(problem):
                     raise

@@ -2,8 +2,8 @@
 
 import json
 
-from clients.terraform.api import Document, below
-from clients.terraform.cloud import explained
+from clients.terraform.cloud import Document, below, explained
+from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import (
     CLASSIFICATIONS,
     CREATED_AT,
@@ -12,7 +12,6 @@ from clients.terraform.resources.common import (
     POLICY_ATOMS,
     PROJECT,
     ZONES,
-    ProjectResource,
     name_attribute,
     refer,
     zones_of,
@@ -24,7 +23,7 @@ from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Id
 from clients.terraform.runtime.values import Values, is_known
 
 
-class VolumeResource(ProjectResource):
+class VolumeResource(ApiResource):
     name, kind, noun = "volume", "volumes", "volume"
     sent = ("name", "size_gib", "volume_type", "image", "zones", "near_instance", "classifications", "labels")
     unreadable = ("near_instance", "classifications", "policy_atoms")
@@ -68,10 +67,13 @@ class VolumeResource(ProjectResource):
     )
 
     def refine(self, plan: Plan) -> None:
-        self.keep_same(plan, "image", "images")
-        self.keep_same(plan, "near_instance", "instances")
+        if plan.prior is None:
+            return
+        project = self.parent_of(plan.prior)
+        self.keep_same(plan, "image", below(project, "images"))
+        self.keep_same(plan, "near_instance", below(project, "instances"))
         self.keep_in_zone(plan)
-        if plan.prior is None or not is_known(plan.planned["size_gib"]):
+        if not is_known(plan.planned["size_gib"]):
             return
         was, to = plan.prior["size_gib"], plan.planned["size_gib"]
         if to < was:
@@ -94,15 +96,17 @@ class VolumeResource(ProjectResource):
         """Where it is attached, it was meant to be near."""
         found = super()._imported(where, reference)
         with explained({}):
-            holder = self.cloud.api.get(self.path(found, found["id"]))["instance"]
+            holder = self.cloud.api.get(self.path(found))["instance"]
         return found | {"near_instance": holder["id"] if holder else None}
 
-    def change(self, work: Work) -> None:
-        if work.changed("size_gib"):
-            self.act(work, "actions", "grow", body={"size_gib": work.planned["size_gib"]})
+    def change(self, work: Work) -> bool:
+        if not work.changed("size_gib"):
+            return False
+        self.act(work, "actions", "grow", body={"size_gib": work.planned["size_gib"]})
+        return True
 
 
-class VolumeAttachmentResource(ProjectResource):
+class VolumeAttachmentResource(ApiResource):
     name, kind, noun = "volume_attachment", "attachments", "attachment"
     sent = ("volume", "is_read_only")
     patched = ()
@@ -141,12 +145,14 @@ class VolumeAttachmentResource(ProjectResource):
         "A volume in an instance, also while it runs. Do not use it for an instance that has `volumes`.",
     )
 
-    def path(self, values: Values, *more: str) -> str:
-        return below(self.project_of(values), "instances", values["instance"], "attachments", *more)
+    def collection(self, values: Values) -> str:
+        return below(self.parent_of(values), "instances", values["instance"], "attachments")
 
     def refine(self, plan: Plan) -> None:
-        self.keep_same(plan, "instance", "instances")
-        self.keep_same(plan, "volume", "volumes")
+        if plan.prior is not None:
+            project = self.parent_of(plan.prior)
+            self.keep_same(plan, "instance", below(project, "instances"))
+            self.keep_same(plan, "volume", below(project, "volumes"))
 
     def values(self, document: Document, like: Values) -> Values:
         return super().values(document, like) | {"volume": refer(like.get("volume"), document["volume"])}
@@ -163,7 +169,7 @@ class VolumeAttachmentResource(ProjectResource):
 
     def _imported(self, where: Values, reference: str) -> Values:
         with explained({}):
-            project = self.project_of(where)
+            project = self.parent_of(where)
             instance = self.cloud.api.get(below(project, "instances", where["instance"]))
             for document in instance["attachments"]:
                 if reference in (document["id"], document["volume"]["id"], document["volume"]["name"]):

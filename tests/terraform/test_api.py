@@ -1,0 +1,92 @@
+"""Calls of the provider where nobody answers: when it tries again, and what it says when it gives up."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from andromede_sdk import Unreachable
+from clients.terraform.api import Api
+from clients.terraform.cloud import Cloud, explained
+from clients.terraform.resources.project import QuotaResource
+from clients.terraform.runtime.diagnostics import Failure, Report
+from clients.terraform.runtime.provider import Work
+from scripts.api import Api as ApiOfScripts
+from scripts.cloud import Cloud as WholeCloud
+from scripts.stack import ROOT
+from tests.clients.proxy import DROP, REFUSE, proxy_to
+
+NOBODY = "http://127.0.0.1:1"
+SOON_S = 1.0
+
+
+@pytest.fixture
+def stopping() -> Event:
+    return Event()
+
+
+@pytest.fixture
+def api(stopping: Event) -> Iterator[Api]:
+    made = Api(NOBODY, "token", stopping=stopping)
+    yield made
+    made.close()
+
+
+def test_after_an_interrupt_nothing_is_begun_and_what_was_begun_is_waited_for(
+    api: Api, stopping: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    stopping.set()
+    with pytest.raises(Unreachable):
+        api.post("projects/test/volumes", {}, deadline=time.monotonic() + 3600)
+    assert pauses == []
+    with pytest.raises(Unreachable):
+        api.get("projects/test/operations/1", deadline=time.monotonic() + SOON_S)
+    assert len(pauses) > 1
+
+
+def test_who_does_not_answer_is_named(api: Api) -> None:
+    with pytest.raises(Failure) as caught, explained({}):
+        api.get("zones", deadline=time.monotonic())
+    [remark] = caught.value.remarks
+    assert remark.summary == "The API does not answer"
+    assert NOBODY in remark.detail
+
+
+def test_a_token_that_cannot_be_one_is_refused_without_being_said(stopping: Event) -> None:
+    with pytest.raises(ValueError, match="characters") as caught:
+        Cloud(stopping).connect(NOBODY, "se\ncret", project="", ca_file="")
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [DROP, REFUSE], ids=["after it arrived", "before"])
+def test_an_answer_that_was_lost_leaves_no_doubt_of_what_was_set(
+    stack: tuple[WholeCloud, ApiOfScripts], wide_token: str, stopping: Event, fault: str
+) -> None:
+    """A PUT for one version is not repeated blindly: the second would be told that somebody else was there."""
+    api = stack[1]
+    limits = {"instances": 7}
+    with proxy_to(api.url) as proxy:
+        cloud = Cloud(stopping)
+        cloud.connect(proxy.url, wide_token, project="test", ca_file="")
+        deadline = time.monotonic() + 60
+        work = Work({}, None, {"project": "test", "limits": limits}, {}, deadline, Report())
+        quota = QuotaResource(cloud)
+        version = cloud.api.read("projects/test/quotas").etag
+        proxy.faults = [fault]
+        quota.put(work, version=version)
+        assert work.state["limits"] == api.get("quotas")["limits"] == limits
+        assert work.private["etag"] == cloud.api.read("projects/test/quotas").etag
+        quota.delete(work)
+        cloud.api.close()
+
+
+def test_who_only_asks_for_schemas_loads_no_http() -> None:
+    """Terraform starts the provider three times for a plan, and two of them only for that."""
+    code = "import sys, clients.terraform.main; sys.exit('httpx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
