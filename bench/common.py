@@ -47,6 +47,7 @@ UNLIMITED = {
     "QUOTA_VCPUS": "1000000",
     "QUOTA_MEMORY_MIB": str(10**9),
     "QUOTA_ADDRESSES": "100000",
+    "QUOTA_NETWORKS": "1000",
 }
 
 

@@ -1,5 +1,6 @@
 """CPU and memory of the processes of a cloud, each with its children."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -50,3 +51,17 @@ def _sum(family: list[psutil.Process]) -> Reading:
         cpu += times.user + times.system
         pss += process.memory_full_info().pss
     return Reading(cpu, pss / 2**20)
+
+
+def postgresql_cpu_s(stack: Stack) -> float:
+    """Of all its servers until now, those that have ended included."""
+    return family_cpu_s(psutil.Process(int((stack.var / "pg/postmaster.pid").read_text().split()[0])))
+
+
+def family_cpu_s(process: psutil.Process) -> float:
+    """Until now, with what it has from children that have ended."""
+    total = sum(process.cpu_times()[:4])
+    for child in process.children():
+        with suppress(psutil.NoSuchProcess):
+            total += sum(child.cpu_times()[:2])
+    return total

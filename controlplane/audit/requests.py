@@ -23,6 +23,7 @@ from controlplane.audit.models import PATH_MAX, Outcome, RequestRecord
 from controlplane.kernel import clock
 from controlplane.kernel.fields import CONTROL
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.inserts import insertion
 
 LAZILY = "RETURNING set_config('synchronous_commit', 'off', true)"
 COMPLETE = """
@@ -30,10 +31,6 @@ UPDATE audit_requestrecord SET completed_at = %s, outcome = %s, status = %s, err
 resource_ids = %s::uuid[], duration_ms = %s WHERE id = %s AND completed_at IS NULL
 """
 _FIELDS = RequestRecord._meta.concrete_fields
-INSERT = (
-    f"INSERT INTO audit_requestrecord ({', '.join(str(each.column) for each in _FIELDS)}) "
-    f"VALUES ({', '.join(['%s'] * len(_FIELDS))})"
-)
 ABANDONED = """
 UPDATE audit_requestrecord SET completed_at = %s, outcome = 'unknown' WHERE completed_at IS NULL AND opened_at < %s
 """
@@ -93,7 +90,7 @@ class End:
 def open_(origin: Origin, who: Who, *, is_waited_for: bool = False) -> RequestRecord:
     """One INSERT. `is_waited_for`: until it is on the disk."""
     record = _new(origin, who)
-    _execute(INSERT if is_waited_for else f"{INSERT} {LAZILY}", _values(record))
+    _insert(record, "" if is_waited_for else LAZILY)
     return record
 
 
@@ -104,7 +101,7 @@ def complete(record: RequestRecord, end: End) -> None:
     if _execute(f"{COMPLETE} {LAZILY}", [*columns.values(), record.pk]) == 0:
         late = RequestRecord(**{each.attname: getattr(record, each.attname) for each in _FIELDS} | columns)
         late.pk = new_id()
-        _execute(INSERT, _values(late))
+        _insert(late)
 
 
 def note(origin: Origin, who: Who, end: End, *, is_once_a_minute: bool = False) -> None:
@@ -117,7 +114,7 @@ def note(origin: Origin, who: Who, end: End, *, is_once_a_minute: bool = False) 
         minute = int(record.opened_at.timestamp()) // 60
         same = f"{who.credential_id}/{who.user_id}/{origin.verb}/{end.status}/{end.error_code}/{minute}"
         record.once = UUID(bytes=hashlib.sha256(same.encode()).digest()[:16])
-    _execute(f"{INSERT} ON CONFLICT DO NOTHING", _values(record))
+    _insert(record, "ON CONFLICT DO NOTHING")
 
 
 def close_abandoned() -> int:
@@ -164,8 +161,9 @@ def _new(origin: Origin, who: Who) -> RequestRecord:
     )
 
 
-def _values(record: RequestRecord) -> list[Any]:
-    return [each.get_db_prep_save(getattr(record, each.attname), connection) for each in _FIELDS]
+def _insert(record: RequestRecord, more: str = "") -> None:
+    statement, values = insertion(record)
+    _execute(f"{statement} {more}", values)
 
 
 def _execute(statement: str, values: list[Any]) -> int:

@@ -5,24 +5,24 @@ from uuid import UUID
 
 from controlplane.audit.models import AuditRecord
 from controlplane.audit.requests import touched
-from controlplane.events.services import tell_deed
+from controlplane.events.services import told_deed
 from controlplane.identity.actor import Actor
+from controlplane.kernel.inserts import insert
 
 
 def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> None:
     """`facts` are JSON values and hold no secret. Those who follow events hear of it."""
     place = project_id or actor.project_id
-    _record(actor, verb, resource_id, place, facts).save(force_insert=True)
-    tell_deed(actor, verb, resource_id, project_id=place, facts=facts)
+    deed = _record(actor, verb, resource_id, place, facts)
+    insert(deed, *told_deed(actor, verb, resource_id, project_id=place, facts=facts))
 
 
 def record_in_all(actor: Actor, verb: str, resource_id: UUID, *, project_ids: Iterable[UUID], **facts: object) -> None:
     """One deed that concerns several projects, told in each of them; if there is none, told once all the same."""
     places: list[UUID | None] = [*project_ids]
-    rows = [_record(actor, verb, resource_id, place, facts) for place in places or [None]]
-    AuditRecord.objects.bulk_create(rows)
     for place in places or [None]:
-        tell_deed(actor, verb, resource_id, project_id=place, facts=facts)
+        deed = _record(actor, verb, resource_id, place, facts)
+        insert(deed, *told_deed(actor, verb, resource_id, project_id=place, facts=facts))
 
 
 def _record(

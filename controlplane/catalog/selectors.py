@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
@@ -16,7 +17,7 @@ from controlplane.catalog.errors import (
 from controlplane.catalog.models import Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.db import by_ref
+from controlplane.kernel.prepared import Prepared, PreparedByRef
 from controlplane.placement.core import statements
 from controlplane.placement.core.catalogue import NAMED_SETS, STATUSES
 from controlplane.placement.core.facts import World, ZoneStatus
@@ -30,9 +31,17 @@ def images(actor: Actor, project: Project | None) -> QuerySet[Image]:
     return Image.objects.filter(mine | Q(project__isnull=True)).exclude(state="deleted")
 
 
+def _images(project: Any) -> QuerySet[Image]:
+    mine = Image.objects.filter(Q(project=project) | Q(project__isnull=True)).exclude(state="deleted")
+    return mine.order_by(F("project").asc(nulls_last=True))
+
+
+IMAGE = PreparedByRef(_images)
+
+
 def image_get(actor: Actor, project: Project | None, ref: str) -> Image:
     """By id or name; the project's own image comes before a public one of the same name."""
-    image = by_ref(images(actor, project).order_by(F("project").asc(nulls_last=True)), ref)
+    image = IMAGE.find(ref, project.pk if project is not None else None)
     if image is None:
         raise ImageNotFound(name=ref)
     return image
@@ -128,8 +137,11 @@ def flavors() -> QuerySet[Flavor]:
     return Flavor.objects.order_by("vcpus", "memory_mib", "disk_gib", "pk")
 
 
+FLAVOR = Prepared(lambda ref: Flavor.objects.filter(pk=ref))
+
+
 def flavor_get(ref: str) -> Flavor:
-    flavor = flavors().filter(pk=ref).first()
+    flavor = FLAVOR.first(ref)
     if flavor is None:
         raise FlavorNotFound(field="flavor", name=ref)
     return flavor

@@ -7,26 +7,60 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from controlplane.compute.models import Attachment, Instance
-from controlplane.network.selectors import ports_of
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import current_operations
 from controlplane.placement.selectors import classifications_of
 from controlplane.storage.models import Volume
 
+# One row for each instance, as JSON what there are several of.
+SURROUNDINGS = """
+SELECT instance.id,
+    (SELECT operation_id FROM operations_operationhold WHERE resource_id = instance.id),
+    (SELECT classifications FROM placement_binding WHERE resource_id = instance.id),
+    (
+        SELECT json_agg(
+            json_build_object(
+                'network', json_build_object('id', network.id, 'name', network.name),
+                'ip', host(port.ip),
+                'mac', port.mac
+            ) ORDER BY port.id
+        )
+        FROM network_port AS port JOIN network_network AS network ON network.id = port.network_id
+        WHERE port.instance_id = instance.id
+    ),
+    (
+        SELECT json_agg(
+            json_build_object(
+                'id', attachment.id,
+                'volume', json_build_object('id', volume.id, 'name', volume.name),
+                'size_gib', volume.size_gib,
+                'is_read_only', attachment.is_read_only,
+                'is_plugged', attachment.is_plugged,
+                'generation', attachment.generation,
+                'created_at', to_char(attachment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            ) ORDER BY attachment.id
+        )
+        FROM compute_attachment AS attachment JOIN storage_volume AS volume ON volume.id = attachment.volume_id
+        WHERE attachment.instance_id = instance.id
+    )
+FROM unnest(%s::uuid[]) AS instance (id)
+"""
+
 
 def instances(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
-    """The ports, attachments and current operations of the instances, by instance. `begun`: the operation that the
-    request has just begun on the only one of them."""
-    ids = [row.pk for row in rows]
-    attachments: dict[UUID, list[Attachment]] = {instance_id: [] for instance_id in ids}
-    for attachment in Attachment.objects.filter(instance_id__in=ids).select_related("volume").order_by("id"):
-        attachments[attachment.instance_id].append(attachment)
+    """The addresses and attachments (as AddressOut and AttachmentOut say them), current operations and classifications
+    of the instances, by instance. `begun`: the operation that the request has just begun on the only one of them."""
+    with cursor_that_prepares() as cursor:
+        cursor.execute(SURROUNDINGS, [[row.pk for row in rows]])
+        found = cursor.fetchall()
+    operations = {instance_id: operation_id for instance_id, operation_id, *_ in found}
     return {
-        "ports": ports_of(ids),
-        "attachments": attachments,
-        "current_operations": _current(ids, begun),
-        "classifications": classifications_of(ids),
+        "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
+        "classifications": {instance_id: names or [] for instance_id, _, names, *_ in found},
+        "addresses": {instance_id: addresses or [] for instance_id, *_, addresses, _ in found},
+        "attachments": {instance_id: attachments or [] for instance_id, *_, attachments in found},
     }
 
 

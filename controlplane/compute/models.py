@@ -97,6 +97,11 @@ class Instance(ProjectResource):
                 name="compute_instance_live_needs_node",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="compute_instance_by_age"
+            )
+        ]
 
 
 class Rebuild(BaseModel):

@@ -1,6 +1,6 @@
 """Which instances, keys, groups and attachments an actor sees."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
@@ -17,6 +17,7 @@ from controlplane.identity.models import Project
 from controlplane.kernel.db import by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.prepared import PreparedByRef
 
 M = TypeVar("M", bound=Model)
 
@@ -28,13 +29,31 @@ def _by_ref(rows: QuerySet[M], ref: str, error: type[NotFound]) -> M:
     return found
 
 
-def instances(actor: Actor, project: Project) -> QuerySet[Instance]:
+def _instances(project: Any) -> QuerySet[Instance]:
     rows = Instance.objects.filter(project=project).exclude(state="deleted")
     return rows.select_related("node", "image", "affinity_group").defer("user_data")
 
 
+INSTANCE = PreparedByRef(_instances)
+NOT_SHOWN = ("user_data", "ssh_public_keys", "power_reason", "root_volume_id", "restart_count")
+SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__updated_at")
+
+
+def instances(actor: Actor, project: Project) -> QuerySet[Instance]:
+    return _instances(project)
+
+
+def instances_shown(actor: Actor, project: Project) -> QuerySet[Instance]:
+    """With no more of each, its image and its node than an answer says: there may be many."""
+    own = [each.name for each in Instance._meta.concrete_fields if each.name not in NOT_SHOWN]
+    return _instances(project).only(*own, *SHOWN_OF_NODE, "image__name", "affinity_group__name")
+
+
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:
-    return _by_ref(instances(actor, project), ref, InstanceNotFound)
+    found = INSTANCE.find(ref, project.pk)
+    if found is None:
+        raise InstanceNotFound(name=ref)
+    return found
 
 
 def ssh_keys(actor: Actor, project: Project) -> QuerySet[SshKey]:

@@ -211,11 +211,11 @@ class InstanceOut(ResourceOut):
 
     @extend_schema_field(AddressOut(many=True))
     def get_addresses(self, row: Instance) -> Any:
-        return AddressOut(self.context["ports"][row.pk], many=True).data
+        return self.context["addresses"][row.pk]
 
     @extend_schema_field(AttachmentOut(many=True))
     def get_attachments(self, row: Instance) -> Any:
-        return AttachmentOut(self.context["attachments"][row.pk], many=True).data
+        return self.context["attachments"][row.pk]
 
 
 class VolumeOut(StoredVolumeOut):

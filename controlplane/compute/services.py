@@ -24,8 +24,9 @@ from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import edit, refusing, trial
+from controlplane.kernel.db import edit, joined, refusing, trial
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, either
 from controlplane.network.models import Network
@@ -104,7 +105,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)
-    with transaction.atomic():
+    with joined():
         return instance, _write(actor, instance, new)
 
 
@@ -207,8 +208,9 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
         once = refusing("compute_instance_pkey", _spent(instance.pk, new.exemption))
-    with once, refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=instance.name)):
-        instance.save(force_insert=True)
+    name_taken = InstanceNameTaken(field="name", name=instance.name)
+    with once, refusing("compute_instance_name_taken", name_taken, is_end=True):
+        insert(instance)
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     lineage.begin(data, _sources(new))
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):

@@ -64,6 +64,8 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
+        # For the cursors of kernel/prepared.py; Django's own prepare nothing.
+        "OPTIONS": {"prepare_threshold": 0},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

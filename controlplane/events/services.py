@@ -16,7 +16,9 @@ from controlplane.events import hints, kinds
 from controlplane.events.models import Event, Head
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.db import joined
 from controlplane.kernel.fields import NAME_MAX
+from controlplane.kernel.inserts import insert
 from controlplane.kernel.states import Machine
 
 log = logging.getLogger(__name__)
@@ -55,10 +57,20 @@ def caused_by(cause: Cause) -> Iterator[None]:
         _cause.reset(token)
 
 
-def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> Event:
-    """Tell of it, in the caller's transaction. Of the facts (JSON values) it carries those that the kind has; `name` is
-    the resource's, `organization_id` whose it is when there is no project, `resource_kind` what it is when the kind's
-    noun does not say.
+def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> None:
+    """Tell of it, in the caller's transaction.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    with joined():
+        insert(told(actor, kind, resource_id, project_id=project_id, **facts))
+
+
+def told(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> Event:
+    """The event that tells of it, for the caller to insert() with what it tells of. Of the facts (JSON values) it
+    carries those that the kind has; `name` is the resource's, `organization_id` whose it is when there is no project,
+    `resource_kind` what it is when the kind's noun does not say.
 
     Raises:
         ValueError: there is no such kind.
@@ -66,7 +78,8 @@ def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
     if kind not in kinds.KINDS:
         raise ValueError(f"There is no kind of events {kind!r}; kinds.py lists them.")
     cause = _cause.get() or Cause()
-    event = Event.objects.create(
+    _wake_later()
+    return Event(
         kind=kind,
         project_id=project_id,
         organization_id=facts.get("organization_id"),
@@ -79,8 +92,6 @@ def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
         request_id=actor.request_id if actor else cause.request_id,
         data={name: facts[name] for name in kinds.KINDS[kind].data if name in facts},
     )
-    _wake_later()
-    return event
 
 
 def _wake_later() -> None:
@@ -89,19 +100,19 @@ def _wake_later() -> None:
         transaction.on_commit(hints.wake, robust=True)
 
 
-def tell_deed(
+def told_deed(
     actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None, facts: Mapping[str, object]
-) -> None:
-    """For the audit trail, which knows every deed: tell of it, if it is one that is told."""
+) -> list[Event]:
+    """For the audit trail, which knows every deed: the event that tells of it, if it is one that is told."""
     kind = kinds.of_deed(verb, facts)
     if kind is None:
-        return
+        return []
     more: dict[str, object] = {}
     if kind == "incident.reported":
         more = {"incident": verb.partition(".")[2]}
     elif kind == "policy.changed" and facts["level"] == "organization":
         project_id, more = None, {"organization_id": UUID(str(facts["owner"]))}
-    emit(actor, kind, resource_id, project_id=project_id, **{**facts, **more})
+    return [told(actor, kind, resource_id, project_id=project_id, **{**facts, **more})]
 
 
 def tell_move(row: models.Model, machine: Machine, to: str) -> None:

@@ -40,7 +40,8 @@ UNLIMITED = Scope()
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`project_id` is the project that the credential is for, and `organization_id` that project's.
+    """`project_id` is the project that the credential is for, and `organization_id` that project's. `project`: its row,
+    as it was read with the credential, so that nobody has to look for it again.
 
     A credential that is for no project, such as a session, has `memberships` (organization → role) instead, and a
     service account's also `grants` (project → role). What it may do in one of them, within() and within_organization()
@@ -60,6 +61,7 @@ class Actor:
     grants: Mapping[UUID, str] = field(default_factory=dict, hash=False)
     service_account_id: UUID | None = None
     scope: Scope = UNLIMITED
+    project: Project | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_authenticated(self) -> bool:

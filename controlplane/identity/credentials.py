@@ -4,27 +4,35 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from controlplane.identity.actor import Actor, Scope
 from controlplane.identity.errors import ServiceAccountDisabled, TokenExpired, TokenRevoked
 from controlplane.identity.models import ApiToken, Grant, Membership, Organization, ServiceAccount, User
 from controlplane.identity.roles import AUDITOR, NO_ROLE, OPERATOR, SUPPORT, capped
 from controlplane.kernel import clock
+from controlplane.kernel.prepared import Prepared
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 OWNERS = ("user", "project__organization", "service_account__organization")
 
 
+def _tokens(digest: Any) -> QuerySet[ApiToken]:
+    member = Membership.objects.filter(user=OuterRef("user"), organization=OuterRef("project__organization"))
+    rows = ApiToken.objects.select_related(*OWNERS).annotate(member_role=Subquery(member.values("role")))
+    return rows.filter(sha256=digest)
+
+
+TOKENS = Prepared(_tokens)
+
+
 def token_of(secret: str) -> ApiToken | None:
     """With its owner, who has the role `member_role` in the project's organization; also one that is not good any
     more."""
-    digest = hashlib.sha256(secret.encode()).digest()
-    member = Membership.objects.filter(user=OuterRef("user"), organization=OuterRef("project__organization"))
-    rows = ApiToken.objects.select_related(*OWNERS).annotate(member_role=Subquery(member.values("role")))
-    return rows.filter(sha256=digest).first()
+    return TOKENS.first(hashlib.sha256(secret.encode()).digest())
 
 
 def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -> Actor | None:
@@ -118,6 +126,7 @@ def _of_project(token: ApiToken, request_id: str) -> Actor | None:
         request_id=request_id,
         organization_id=project.organization_id,
         scope=scope_of(token),
+        project=project,
     )
 
 

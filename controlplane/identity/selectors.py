@@ -51,6 +51,9 @@ def project_get(actor: Actor, ref: str) -> Project:
         ProjectAmbiguous: several of the organizations that the actor sees have a project of this name.
     """
     as_id = as_uuid(ref)
+    own = actor.project
+    if own is not None and own.pk == actor.project_id and (own.pk == as_id if as_id else own.name == ref):
+        return own
     found = list(projects(actor).filter(Q(pk=as_id) if as_id else Q(name=ref))[:2])
     if not found:
         raise ProjectNotFound(name=ref)

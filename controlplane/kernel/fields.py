@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,7 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.fields import SkipField
+from rest_framework.utils.serializer_helpers import BindingDict
 
+from controlplane.kernel import saying
 from controlplane.kernel.names import LABEL_VALUE, NAME
 from controlplane.kernel.parameters import CONTROL_CLASS, MANY_LINES, ONE_LINE
 from controlplane.kernel.wording import describe_document
@@ -29,6 +33,11 @@ class In(serializers.Serializer[Any]):
 
     example: Mapping[str, object] = {}
 
+    @cached_property
+    def fields(self) -> Any:
+        """All bodies of a kind share them: they take values and keep none, and to copy them takes longer than that."""
+        return _fields(type(self))
+
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
         errors = {
@@ -43,8 +52,26 @@ class In(serializers.Serializer[Any]):
         return value
 
 
+@cache
+def _fields(kind: type[In]) -> BindingDict:
+    body = kind()
+    fields = BindingDict(body)
+    for name, field in body.get_fields().items():
+        fields[name] = field
+    return fields
+
+
 class Out(serializers.Serializer[Any]):
     """What an answer says of something."""
+
+    def to_representation(self, instance: Any) -> Any:
+        said = {}
+        for name, member in saying.members(type(self)):
+            try:
+                said[name] = member(self, instance)
+            except SkipField:
+                continue
+        return said
 
 
 class Text(serializers.CharField):
@@ -170,8 +197,9 @@ class ClassificationsField(serializers.ListField):
     """What the data of a resource is classified as; none: public. The context has `classifications`: resource id →
     names."""
 
-    def get_attribute(self, instance: Any) -> Any:
-        return self.context["classifications"].get(instance.pk, [])
+    @staticmethod
+    def from_context(context: Mapping[str, Any], row: Any) -> Any:
+        return context["classifications"].get(row.pk, [])
 
 
 def classified() -> ClassificationsField:

@@ -1,23 +1,31 @@
 """Which networks an actor sees, and what a node must know of a port."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.db import by_ref
+from controlplane.kernel.prepared import PreparedByRef
 from controlplane.network.errors import NetworkNotFound
 from controlplane.network.models import Network, Port
 
 
-def networks(actor: Actor, project: Project) -> QuerySet[Network]:
+def _networks(project: Any) -> QuerySet[Network]:
     return Network.objects.filter(project=project).select_related("subnet")
 
 
+NETWORK = PreparedByRef(_networks)
+
+
+def networks(actor: Actor, project: Project) -> QuerySet[Network]:
+    return _networks(project)
+
+
 def network_get(actor: Actor, project: Project, ref: str) -> Network:
-    found = by_ref(networks(actor, project), ref)
+    found = NETWORK.find(ref, project.pk)
     if found is None:
         raise NetworkNotFound(name=ref)
     return found

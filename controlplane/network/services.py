@@ -10,7 +10,9 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import refusing, write_version
+from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.reasons import Reason
 from controlplane.network.errors import (
     AddressesExhausted,
@@ -119,7 +121,9 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
     if address is None:
         raise AddressesExhausted(cidr=subnet.cidr)
     ip = IPv4Address(str(address).split("/")[0])
-    return Port.objects.create(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(ip))
+    port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(ip))
+    insert(port)
+    return port
 
 
 def _mac(ip: IPv4Address) -> str:
@@ -127,9 +131,12 @@ def _mac(ip: IPv4Address) -> str:
     return "52:54:00:" + ip.packed[1:].hex(":")
 
 
+SUBNET_LOCKED = Prepared(lambda network: Subnet.objects.select_for_update().filter(network=network))
+
+
 def _lock_subnet(network: Network) -> Subnet:
     """Who adds a port and who deletes the network wait here for one another, until the transaction ends."""
-    subnet = Subnet.objects.select_for_update().filter(network=network).first()
+    subnet = SUBNET_LOCKED.first(network.pk)
     if subnet is None:
         raise NetworkNotFound(name=network.name)
     return subnet

@@ -6,12 +6,15 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Coalesce
 
 from controlplane.events import services as events
+from controlplane.events.models import Event
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.db import joined
+from controlplane.kernel.inserts import insert
 from controlplane.operations import hints
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import LIVE, Operation, OperationHold
@@ -34,7 +37,6 @@ class Wish:
     reason: str = ""
 
 
-@transaction.atomic
 def enqueue(actor: Actor, wish: Wish) -> Operation:
     """Write the operation into the caller's transaction; a worker hears of it after the commit.
 
@@ -47,7 +49,7 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
     """
     now = clock.now()
-    operation = Operation.objects.create(
+    operation = Operation(
         kind=wish.kind,
         project_id=wish.project_id,
         resource_id=wish.resource_ids[0],
@@ -63,12 +65,13 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         request_id=actor.request_id,
         reason=wish.reason,
     )
-    if wish.preempts:
-        cancel_holders(operation)
-    elif (blocking := hold_resources(operation)) is not None:
-        raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
-    tell(operation)
-    transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+    with joined():
+        insert(operation, told(operation))
+        if wish.preempts:
+            cancel_holders(operation)
+        elif (blocking := hold_resources(operation)) is not None:
+            raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
+        transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
     return operation
 
 
@@ -78,10 +81,15 @@ def cause_of(operation: Operation) -> events.Cause:
 
 
 def tell(operation: Operation) -> None:
-    """Of the state that it is in now, to those who follow events. The resource is the one that it is about."""
+    """Of the state that it is in now, to those who follow events."""
+    insert(told(operation))
+
+
+def told(operation: Operation) -> Event:
+    """The event of the state that it is in now. The resource is the one that it is about."""
     error = operation.error or {}
     with events.caused_by(cause_of(operation)):
-        events.emit(
+        return events.told(
             None,
             f"operation.{operation.state}",
             operation.resource_id,
@@ -92,18 +100,25 @@ def tell(operation: Operation) -> None:
         )
 
 
+# Whoever has one of the holds and has not committed yet is waited for.
+HOLD = """
+INSERT INTO operations_operationhold (resource_id, operation_id)
+SELECT resource_id, %s FROM unnest(%s::uuid[]) WITH ORDINALITY AS wanted (resource_id, place) ORDER BY place
+ON CONFLICT DO NOTHING
+"""
+
+
 def hold_resources(operation: Operation) -> Operation | None:
     """Take all holds of the operation, or none. Returns an operation that is in the way, if one is."""
-    wanted = sorted(operation.resource_ids)
-    with transaction.atomic():
-        OperationHold.objects.bulk_create(
-            [OperationHold(resource_id=resource_id, operation=operation) for resource_id in wanted],
-            ignore_conflicts=True,
-        )
-        others = OperationHold.objects.filter(resource_id__in=wanted).exclude(operation=operation)
-        other = others.select_related("operation").first()
-        if other is not None:
-            OperationHold.objects.filter(operation=operation).delete()
+    wanted = sorted(set(operation.resource_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [operation.pk, wanted])
+        if cursor.rowcount == len(wanted):
+            return None
+    others = OperationHold.objects.filter(resource_id__in=wanted).exclude(operation=operation)
+    other = others.select_related("operation").first()
+    if other is not None:
+        OperationHold.objects.filter(operation=operation).delete()
     return other.operation if other is not None else None
 
 

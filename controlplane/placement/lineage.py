@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from controlplane.identity.models import Project
+from controlplane.kernel.inserts import insert
 from controlplane.placement import effective
 from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core.policy import Policy
@@ -31,12 +32,8 @@ class NewData:
 
 def begin(new: NewData, sources: Iterable[Source] = ()) -> None:
     """Write down what the new resource's data is classified as, and that it will hold data of these sources."""
-    Binding.objects.create(
-        resource_id=new.resource_id,
-        kind=new.kind,
-        project=new.project,
-        classifications=sorted(set(new.classifications)),
-    )
+    classifications = sorted(set(new.classifications))
+    insert(Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications))
     if new.policy is not None:
         atoms = as_document(new.policy)["atoms"]
         PolicyVersion.objects.create(

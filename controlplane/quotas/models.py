@@ -54,12 +54,28 @@ class QuotaUse(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="quotas_use_is_positive"),
         ]
         indexes = [
-            # All that a claim adds up stands in the index.
+            # All that is added up stands in the index.
             models.Index(fields=["project", "dimension"], include=["resource_id", "amount"], name="quotas_use_sum")
         ]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.dimension} of {self.resource_id}"
+
+
+class QuotaPart(models.Model):
+    """A part of what a project uses: the parts of a dimension add up to its rows of QuotaUse. A trigger on these writes
+    one part for each statement that changes them (migration 0004), in the same transaction, so that whoever sees a
+    change sees its part; claims put parts together. Nobody ever waits for a part."""
+
+    project_id = models.UUIDField()
+    dimension = models.CharField(max_length=32)
+    amount = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["project_id", "dimension"], include=["amount"], name="quotas_part_sum")]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.dimension}"
 
 
 class QuotaRequest(BaseModel):

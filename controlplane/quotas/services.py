@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db import connection, transaction
+from django.db.models import F
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -13,6 +13,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Role
 from controlplane.identity.roles import includes
 from controlplane.kernel import clock
+from controlplane.kernel.db import joined
 from controlplane.kernel.errors import Outdated
 from controlplane.kernel.reasons import Reason
 from controlplane.quotas import limits as of
@@ -21,7 +22,6 @@ from controlplane.quotas.limits import Owner
 from controlplane.quotas.models import Quota, QuotaSet, QuotaUse
 
 
-@transaction.atomic
 def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
     """Let the resource use these amounts, in place of what it used of the same dimensions before.
 
@@ -32,44 +32,68 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
     Raises:
         QuotaExceeded: names the first dimension that does not suffice, and at which level; nothing was claimed.
     """
-    organization_id = of.lock_of(project_id)
-    _check(project_id, organization_id, resource_id, amounts)
-    nothing = [dimension for dimension, amount in amounts.items() if not amount]
-    if nothing:
-        QuotaUse.objects.filter(resource_id=resource_id, dimension__in=nothing).delete()
-    rows = [
-        QuotaUse(project_id=project_id, resource_id=resource_id, dimension=dimension, amount=amount)
-        for dimension, amount in amounts.items()
-        if amount
-    ]
-    QuotaUse.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["resource_id", "dimension"], update_fields=["amount"]
-    )
+    with joined():
+        organization_id = of.lock_of(project_id)
+        _check(project_id, organization_id, resource_id, amounts)
+        nothing = [dimension for dimension, amount in amounts.items() if not amount]
+        if nothing:
+            QuotaUse.objects.filter(resource_id=resource_id, dimension__in=nothing).delete()
+        uses = {dimension: amount for dimension, amount in amounts.items() if amount}
+        with connection.cursor() as cursor:
+            cursor.execute(USE, [project_id, resource_id, list(uses), list(uses.values())])
+
+
+# What is set for the project and its organization (level, dimension, limit, 0), what both use in all (level, dimension,
+# 0, amount), and of that the resource itself.
+STANDING = """
+SELECT CASE WHEN project_id IS NULL THEN 'organization' ELSE 'project' END, dimension, "limit", 0 FROM quotas_quota
+WHERE (project_id = %(project)s OR organization_id = %(organization)s) AND dimension = ANY(%(dimensions)s)
+UNION ALL SELECT 'project', dimension, NULL, amount FROM quotas_quotapart
+WHERE project_id = %(project)s AND dimension = ANY(%(dimensions)s)
+UNION ALL SELECT 'organization', dimension, NULL, amount FROM quotas_quotapart
+WHERE project_id IN (SELECT id FROM identity_project WHERE organization_id = %(organization)s)
+    AND dimension = ANY(%(dimensions)s)
+UNION ALL SELECT 'own', dimension, NULL, amount FROM quotas_quotause
+WHERE resource_id = %(resource)s AND dimension = ANY(%(dimensions)s)
+"""
+USE = """
+INSERT INTO quotas_quotause (project_id, resource_id, dimension, amount)
+SELECT %s, %s, * FROM unnest(%s::text[], %s::bigint[])
+ON CONFLICT (resource_id, dimension) DO UPDATE SET amount = excluded.amount
+"""
+# One part in place of many. What others add meanwhile is not seen, and stays; who puts together has the lock.
+PUT_TOGETHER = """
+WITH many AS (
+    DELETE FROM quotas_quotapart WHERE project_id = %(project)s AND dimension = ANY(%(dimensions)s) RETURNING *
+)
+INSERT INTO quotas_quotapart (project_id, dimension, amount)
+SELECT project_id, dimension, sum(amount) FROM many GROUP BY project_id, dimension
+"""
+PARTS_MAX = 100
 
 
 def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
-    """What others use, and the resource itself, is added up anew each time: there is no counter."""
+    """What others use, and the resource itself, is added up anew each time."""
     limits = {"project": of.project_defaults(), "organization": of.organization_defaults()}
-    set_for = Quota.objects.filter(Q(project_id=project_id) | Q(organization_id=organization_id))
-    for owner, dimension, limit in set_for.values_list("project_id", "dimension", "limit"):
-        limits["project" if owner else "organization"][dimension] = limit
-    is_own = Q(resource_id=resource_id)
-    uses = (
-        QuotaUse.objects.filter(project__organization_id=organization_id, dimension__in=amounts)
-        .values_list("dimension")
-        .annotate(
-            own=Sum("amount", filter=is_own, default=0),
-            project=Sum("amount", filter=~is_own & Q(project_id=project_id), default=0),
-            organization=Sum("amount", filter=~is_own, default=0),
-        )
-    )
-    known = {dimension: totals for dimension, *totals in uses}
-    for dimension, requested in amounts.items():
-        own, *others = known.get(dimension, (0, 0, 0))
-        for level, used in zip((Reason("project"), Reason("organization")), others, strict=True):
-            limit = limits[level][dimension]
-            if requested > own and used + requested > limit:
-                raise QuotaExceeded(level=level, dimension=dimension, used=used, requested=requested, limit=limit)
+    asked = {"project": project_id, "organization": organization_id, "resource": resource_id}
+    used: dict[str, dict[str, int]] = {"project": {}, "organization": {}, "own": {}}
+    parts = 0
+    with connection.cursor() as cursor:
+        cursor.execute(STANDING, asked | {"dimensions": list(amounts)})
+        for level, dimension, limit, amount in cursor.fetchall():
+            if limit is not None:
+                limits[level][dimension] = limit
+            else:
+                used[level][dimension] = used[level].get(dimension, 0) + int(amount)
+                parts += level == "project"
+        for dimension, requested in amounts.items():
+            own = used["own"].get(dimension, 0)
+            for level in (Reason("project"), Reason("organization")):
+                others, limit = used[str(level)].get(dimension, 0) - own, limits[str(level)][dimension]
+                if requested > own and others + requested > limit:
+                    raise QuotaExceeded(level=level, dimension=dimension, used=others, requested=requested, limit=limit)
+        if parts > PARTS_MAX:
+            cursor.execute(PUT_TOGETHER, asked | {"dimensions": list(amounts)})
 
 
 def release(resource_id: UUID) -> None:

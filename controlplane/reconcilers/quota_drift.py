@@ -38,12 +38,24 @@ AND coalesce(used.id, counted.resource_id) NOT IN (SELECT resource_id FROM opera
 ORDER BY 1, 2
 """
 
+# What claims add up (quotas.models.QuotaPart) must be what the rows add up to.
+PARTS = """
+SELECT project_id::text, dimension FROM (
+    SELECT project_id, dimension, amount FROM quotas_quotapart
+    UNION ALL SELECT project_id, dimension, -amount FROM quotas_quotause
+) AS parts
+GROUP BY project_id, dimension HAVING sum(amount) <> 0 ORDER BY 1, 2
+"""
+
 
 def reconcile() -> list[tuple[str, str]]:
-    """Resource and dimension of everything that is counted otherwise than it is."""
+    """Resource and dimension of everything that is counted otherwise than it is; project and dimension of sums that
+    are not those of their rows."""
+    drifted: list[tuple[str, str]] = []
     with connection.cursor() as cursor:
-        cursor.execute(DRIFT)
-        drifted = [(resource_id, dimension) for resource_id, dimension in cursor.fetchall()]
+        for statement in (DRIFT, PARTS):
+            cursor.execute(statement)
+            drifted += [(of, dimension) for of, dimension in cursor.fetchall()]
     if drifted:
         some = ", ".join(f"{dimension} of {resource_id}" for resource_id, dimension in drifted[:20])
         log.critical("%d quotas are not what their resources use: %s", len(drifted), some)

@@ -43,3 +43,8 @@ class Volume(ProjectResource):
                 name="storage_volume_usable_has_node",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="storage_volume_by_age"
+            )
+        ]

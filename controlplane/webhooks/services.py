@@ -14,7 +14,7 @@ from django.db.models import F
 from controlplane.audit.services import record
 from controlplane.events import kinds as known
 from controlplane.events import selectors as feed
-from controlplane.events.services import emit
+from controlplane.events.services import told
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock, outbound
@@ -141,7 +141,8 @@ def ping(actor: Actor, webhook: Webhook) -> Delivery:
     """Send it an event that says only that somebody asked for it. Raises WebhookDisabled."""
     actor.may_write()
     _need_enabled(webhook)
-    event = emit(actor, known.PING, webhook.pk, project_id=webhook.project_id, name=webhook.name)
+    event = told(actor, known.PING, webhook.pk, project_id=webhook.project_id, name=webhook.name)
+    event.save(force_insert=True)
     delivery = Delivery.objects.create(webhook=webhook, event=event, due_at=clock.now())
     transaction.on_commit(partial(hints.send, webhook.pk), robust=True)
     return delivery

@@ -2,11 +2,13 @@
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F, Sum
 from pytest_django import Settings
 
 from controlplane.kernel.ids import new_id
+from controlplane.quotas import services
 from controlplane.quotas.errors import QuotaExceeded
-from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.quotas.models import Quota, QuotaPart, QuotaUse
 from controlplane.quotas.selectors import usage
 from controlplane.quotas.services import claim, release
 from tests.world import Tenant, make_tenant
@@ -84,3 +86,21 @@ def test_the_database_knows_no_negative_or_double_use(tenant: Tenant) -> None:
             QuotaUse.objects.filter(resource_id=resource).update(amount=amount)
     with pytest.raises(IntegrityError, match="quotas_use_once"), transaction.atomic():
         QuotaUse.objects.create(project=tenant.project, resource_id=resource, dimension="vcpus", amount=1)
+
+
+def test_parts_add_up_to_what_is_used(tenant: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the rows came, changed and went, and when claims have put the parts together."""
+    settings.QUOTA_DEFAULTS = {"instances": 50, "vcpus": 50}
+    monkeypatch.setattr(services, "PARTS_MAX", 3)
+    resources = [new_id() for _ in range(4)]
+    for resource in resources:
+        claim(tenant.project.pk, resource, vcpus=1, instances=1)
+    claim(tenant.project.pk, resources[0], vcpus=3, instances=0)
+    QuotaUse.objects.filter(resource_id=resources[1]).update(amount=F("amount") + 1)
+    release(resources[2])
+    claim(tenant.project.pk, resources[3], vcpus=2)
+    parts = QuotaPart.objects.values_list("dimension").annotate(sum=Sum("amount"))
+    assert dict(parts) == {"instances": 3, "vcpus": 7}
+    assert QuotaPart.objects.filter(dimension="vcpus").count() < 8, "some were put together"
+    QuotaUse.objects.all().delete()
+    assert dict(parts.all()) == {"instances": 0, "vcpus": 0}

@@ -1,0 +1,191 @@
+"""The API: requests per second and latency with 1, 8 and 32 clients, each beside its floor, in turns: Django and REST
+framework alone (bench/floor.py), one row written, one read, a page of 50 read, among 10 000. Both under the same
+gunicorn and PostgreSQL, which flushes to disk.
+
+What a POST has accepted is not carried out: there are no workers here.
+
+`ARGS="--rounds 2 --seconds 1"` takes less time; `ARGS="--only get post --clients 8"` measures these alone.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import psutil
+
+from bench import processes
+from bench.common import UNLIMITED, report, say
+from bench.load import Bounds, Call, Run, run
+from scripts import services
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+
+PORT = 8030
+FLOOR_PORT = 8032
+ROWS = 10_000
+CLIENTS = (1, 8, 32)
+ROUTES = ("post", "get", "list")
+ROUNDS = 5
+SECONDS = 2.0
+REQUESTS = 4_000  # of one turn at most
+WARM_UP = Bounds(1.0, 200)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: a server, and what it is asked."""
+
+    process: psutil.Process
+    port: int
+    calls: Mapping[str, Call]
+    numbers: Iterator[int]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One run of the load generator, and the CPU that the server and PostgreSQL took for it."""
+
+    run: Run
+    web_cpu_s: float
+    postgresql_cpu_s: float
+
+    @property
+    def cpu_s(self) -> float:
+        """For each request. Says more than the rate does where others use the processors too."""
+        return (self.web_cpu_s + self.postgresql_cpu_s) / len(self.run.samples_s)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--only", nargs="+", choices=ROUTES, default=ROUTES)
+    parser.add_argument("--clients", nargs="+", type=int, default=CLIENTS)
+    arguments = parser.parse_args()
+    stack = Stack(ROOT / "var" / "bench-api", port=PORT, settings=UNLIMITED)
+    stack.stop()
+    shutil.rmtree(stack.var, ignore_errors=True)
+    stack.var.mkdir(parents=True)
+    (stack.var / "secret-key").write_text("of no use to anybody")
+    try:
+        services.start(stack.var, is_durable=True)
+        sides = {"ours": start_ours(stack), "floor": start_floor(stack)}
+        bounds = Bounds(arguments.seconds, REQUESTS)
+        found: dict[str, Any] = {"rows": ROWS, "rounds": arguments.rounds}
+        for route in arguments.only:
+            found[route] = {
+                str(each): measure(stack, sides, route, each, bounds, arguments.rounds) for each in arguments.clients
+            }
+        report(found)
+    finally:
+        stack.stop()
+
+
+def start_ours(stack: Stack) -> Side:
+    """The control plane's web process, with a project that is full."""
+    environment = stack.environment()
+    os.environ.clear()
+    os.environ.update(environment)
+    stack.manage("migrate", "--verbosity", "0")
+    import django
+
+    django.setup()
+    from bench import crowd
+
+    say(f"{ROWS} instances")
+    instance_id = crowd.fill(ROWS)
+    stack.start_process("web")
+    stack.wait_for_api()
+    path = "/v1/projects/bench/instances"
+    calls = {
+        "post": Call("POST", path, 201, crowd.TOKEN, lambda number: crowd.body(f"new-{number}")),
+        "get": Call("GET", f"{path}/{instance_id}", 200, crowd.TOKEN),
+        "list": Call("GET", f"{path}?limit=50", 200, crowd.TOKEN),
+    }
+    return Side(running(stack, "web"), PORT, calls, count(1))
+
+
+def start_floor(stack: Stack) -> Side:
+    """The same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
+    from bench import crowd
+
+    say(f"{ROWS} rows of the floor")
+    stack.manage(
+        "shell", "--command", "from django.db import connection as c; c.cursor().execute('CREATE DATABASE floor')"
+    )
+    fill = [sys.executable, "-m", "bench.floor", str(ROWS)]
+    made = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
+    *options, _ = stack.commands()["web"]
+    options[options.index("--bind") + 1] = f"127.0.0.1:{FLOOR_PORT}"
+    stack.spawn("floor", [*options, "bench.floor"])
+    machine = Call("GET", f"/machines/{made.stdout.strip()}", 200)
+    calls = {
+        "post": Call("POST", "/machines", 201, body=lambda number: crowd.body(f"new-{number}")),
+        "get": machine,
+        "list": Call("GET", "/machines", 200),
+    }
+    side = Side(running(stack, "floor"), FLOOR_PORT, calls, count(1))
+    wait_until(lambda: bool(side.process.net_connections()))
+    return side
+
+
+def running(stack: Stack, name: str) -> psutil.Process:
+    process = stack.process(name)
+    if process is None:
+        raise SystemExit(f"{name} has ended; see {stack.var}/log/{name}.log.")
+    return process
+
+
+def measure(
+    stack: Stack, sides: Mapping[str, Side], route: str, clients: int, bounds: Bounds, rounds: int
+) -> dict[str, Any]:
+    """The two in turns; who begins changes with each round."""
+    say(f"{route} with {clients} clients")
+    turns: dict[str, list[Turn]] = {name: [] for name in sides}
+    for number in range(-1, rounds):
+        for name in sorted(sides, reverse=bool(number % 2)):
+            turn = take(stack, sides[name], route, clients, bounds if number >= 0 else WARM_UP)
+            if number >= 0:
+                turns[name].append(turn)
+    pairs = list(zip(turns["ours"], turns["floor"], strict=True))
+    ratios = sorted(ours.run.per_s / floor.run.per_s for ours, floor in pairs)
+    return {
+        "ratio": round(statistics.median(ratios), 2),
+        "ratios": [round(ratio, 2) for ratio in ratios],
+        "cpu_ratio": round(statistics.median(floor.cpu_s / ours.cpu_s for ours, floor in pairs), 2),
+        **{name: described(taken) for name, taken in turns.items()},
+    }
+
+
+def take(stack: Stack, side: Side, route: str, clients: int, bounds: Bounds) -> Turn:
+    web, postgresql = processes.family_cpu_s(side.process), processes.postgresql_cpu_s(stack)
+    made = run(side.port, side.calls[route], clients, bounds, side.numbers)
+    return Turn(made, processes.family_cpu_s(side.process) - web, processes.postgresql_cpu_s(stack) - postgresql)
+
+
+def described(turns: Sequence[Turn]) -> dict[str, float]:
+    """`load_share`: the part of all CPU time of these three that the load generator took."""
+    samples = sorted(sample for turn in turns for sample in turn.run.samples_s)
+    count_, seconds = len(samples), sum(turn.run.seconds for turn in turns)
+    web, postgresql = sum(turn.web_cpu_s for turn in turns), sum(turn.postgresql_cpu_s for turn in turns)
+    load = sum(turn.run.cpu_s for turn in turns)
+    return {
+        "n": count_,
+        "per_s": round(count_ / seconds, 1),
+        "p50_ms": round(samples[count_ // 2] * 1000, 2),
+        "p99_ms": round(samples[min(count_ - 1, int(count_ * 0.99))] * 1000, 2),
+        "web_cpu_ms": round(web * 1000 / count_, 2),
+        "postgresql_cpu_ms": round(postgresql * 1000 / count_, 2),
+        "load_share": round(load / (load + web + postgresql), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Queries that are put together once. Django takes longer to write the SQL of a query than PostgreSQL to answer it, so
+those that every request makes are written when they are first needed, and from then on only filled in."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.db.models import Expression, Func, Model, QuerySet
+from django.db.models.query import get_related_populators
+from psycopg import Cursor
+
+from controlplane.kernel.names import as_uuid
+
+M = TypeVar("M", bound=Model)
+
+
+def cursor_that_prepares() -> Any:
+    """As connection.cursor(), but PostgreSQL keeps the plans of what is executed, for as long as the connection lives.
+    Django's own cursor writes the values into the statement, so that each is another one."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    return connection._prepare_cursor(Cursor(connection.connection))  # type: ignore[attr-defined]
+
+
+class Slot(Expression):
+    """Stands for a value that is not known yet."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", [self]
+
+    def _resolve_output_field(self) -> None:
+        return None
+
+
+class Any_(Func):
+    """The values of a list that is not known yet: `filter(pk=Any_(ids))`."""
+
+    template = "ANY(%(expressions)s)"
+
+
+class Prepared(Generic[M]):
+    """`build` makes the query from expressions that stand for the values; rows() is given these in the same order, as
+    the database has them. It may use all but prefetch_related and values.
+
+        OWN = Prepared(lambda project: Instance.objects.filter(project=project))
+        OWN.rows(project.pk)
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
+        self._build = build
+        self._statement: _Statement | None = None
+
+    def rows(self, *values: Any) -> list[M]:
+        statement = self._statement = self._statement or _Statement.of(self._build(*map(Slot, range(len(values)))))
+        with cursor_that_prepares() as cursor:
+            cursor.execute(statement.sql, statement.filled(values))
+            return [statement.row(each) for each in cursor.fetchall()]
+
+    def first(self, *values: Any) -> M | None:
+        found = self.rows(*values)
+        return found[0] if found else None
+
+
+class PreparedByRef(Generic[M]):
+    """kernel.db.by_ref, prepared: `build` makes the rows, from values that narrow them down."""
+
+    def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
+        self._by_id = Prepared(lambda ref, *values: build(*values).filter(pk=ref)[:1])
+        self._by_name = Prepared(lambda ref, *values: build(*values).filter(name=ref)[:1])
+
+    def find(self, ref: str, *values: Any) -> M | None:
+        as_id = as_uuid(ref)
+        return self._by_id.first(as_id, *values) if as_id else self._by_name.first(ref, *values)
+
+
+class _Statement:
+    def __init__(self, compiler: Any) -> None:
+        self.sql, self._parameters = compiler.as_sql()
+        self.row = _reader(compiler)
+
+    @classmethod
+    def of(cls, rows: QuerySet[Any]) -> "_Statement":
+        return cls(rows.query.get_compiler(connection=connection))
+
+    def filled(self, values: Sequence[Any]) -> list[Any]:
+        return [values[each.number] if isinstance(each, Slot) else each for each in self._parameters]
+
+
+def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:
+    """From a row of the database to one of the model, as django.db.models.query.ModelIterable does it."""
+    info, select, alias = compiler.klass_info, compiler.select, connection.alias
+    model, fields = info["model"], info["select_fields"]
+    names = [select[position][0].target.attname for position in fields]
+    populators = get_related_populators(info, select, alias)  # type: ignore[call-arg]
+    converters = list(compiler.get_converters([each[0] for each in select]).items())
+    annotations = list(compiler.annotation_col_map.items())
+
+    def read(row: Sequence[Any]) -> Any:
+        if converters:
+            row = list(row)
+            for position, (functions, expression) in converters:
+                for function in functions:
+                    row[position] = function(row[position], expression, connection)
+        made = model.from_db(alias, names, row[fields[0] : fields[-1] + 1])
+        for populator in populators:
+            populator.populate(row, made)
+        for name, position in annotations:
+            setattr(made, name, row[position])
+        return made
+
+    return read

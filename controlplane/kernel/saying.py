@@ -1,0 +1,94 @@
+"""How rows become answers. REST framework copies the fields of a serializer each time that one is made, and asks each
+field through several layers; here a serializer class is read once, and turned into one function for each member."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model
+from rest_framework import serializers
+from rest_framework.fields import Field, SkipField, empty, is_simple_callable
+
+# What a serializer says under a name of a row; raises SkipField when nothing is said.
+Member = Callable[[Any, Any], Any]
+
+
+@cache
+def members(kind: type[serializers.Serializer[Any]]) -> tuple[tuple[str, Member], ...]:
+    """By name, what serializers of this kind say."""
+    return tuple((name, _member(field)) for name, field in kind().fields.items() if not field.write_only)
+
+
+def _member(field: Any) -> Member:
+    """`from_context(context, row)` of a field says what stands in the context rather than in the row."""
+    if isinstance(field, serializers.SerializerMethodField):
+        name = field.method_name
+        return lambda serializer, row: getattr(serializer, name)(row)
+    if hasattr(field, "from_context"):
+        return lambda serializer, row: field.from_context(serializer.context, row)
+    if type(field).get_attribute is not Field.get_attribute:
+        raise TypeError(f"{type(field).__name__} reads rows in a way of its own, which nobody would call.")
+    convert, attributes = _converter(field), field.source_attrs
+
+    def member(serializer: Any, row: Any) -> Any:
+        value = row
+        try:
+            for attribute in attributes:
+                is_row = isinstance(value, Model) or not isinstance(value, Mapping)
+                value = getattr(value, attribute) if is_row else value[attribute]
+        except ObjectDoesNotExist:
+            return None
+        except (AttributeError, KeyError):
+            return _instead(field)
+        if callable(value) and is_simple_callable(value):
+            value = value()
+        return None if value is None else convert(serializer, value)
+
+    return member
+
+
+def _instead(field: Any) -> Any:
+    """Of what is not there; the error that is handled goes on where there has to be something."""
+    if field.default is not empty:
+        return field.get_default()
+    if field.allow_null:
+        return None
+    if not field.required:
+        raise SkipField
+    raise
+
+
+def _converter(field: Any) -> Callable[[Any, Any], Any]:
+    """From a value that is there to one of JSON."""
+    if isinstance(field, serializers.ListSerializer):
+        child: Any = type(field.child)
+        return lambda serializer, rows: _all_of(child(context=serializer.context), rows)
+    if isinstance(field, serializers.Serializer):
+        kind: Any = type(field)
+        return lambda serializer, row: kind(context=serializer.context).to_representation(row)
+    plain = PLAIN.get(type(field).to_representation)
+    if plain is not None:
+        return lambda serializer, value: value if type(value) is plain else plain(value)
+    if isinstance(field, serializers.DateTimeField):
+        return lambda serializer, value: _moment(field, value)
+    return lambda serializer, value: field.to_representation(value)
+
+
+def _all_of(child: Any, rows: Any) -> list[Any]:
+    return [child.to_representation(row) for row in (rows.all() if hasattr(rows, "all") else rows)]
+
+
+def _moment(field: Any, value: Any) -> Any:
+    """RFC 3339, with Z: what the framework says of a moment in UTC, which all of ours are."""
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value.isoformat()[: -len("+00:00")] + "Z"
+    return field.to_representation(value)
+
+
+PLAIN: Mapping[Any, type] = {
+    serializers.CharField.to_representation: str,
+    serializers.IntegerField.to_representation: int,
+    serializers.UUIDField.to_representation: str,
+}
