@@ -18,6 +18,7 @@ from controlplane.compute.errors import (
 from controlplane.compute.models import AffinityGroup, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
+from controlplane.identity.services import project_hold
 from controlplane.kernel.db import edit, refusing
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
@@ -33,9 +34,10 @@ def ssh_key_create(
     """Keep a public key. Its comment is dropped: it would reach guests, and says who and where people are.
 
     Raises:
-        SshKeyInvalid, SshKeyNameTaken, InvalidLabels.
+        SshKeyInvalid, SshKeyNameTaken, InvalidLabels, ProjectNotFound.
     """
     actor.may_write()
+    project_hold(project)
     kept = check_labels(dict(labels or {}))
     key, fingerprint = parse_ssh_key(public_key)
     with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
@@ -87,8 +89,9 @@ def ssh_key_delete(actor: Actor, key: SshKey) -> None:
 def affinity_group_create(
     actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool, labels: Mapping[str, str] | None = None
 ) -> AffinityGroup:
-    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels."""
+    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound."""
     actor.may_write()
+    project_hold(project)
     kept = check_labels(dict(labels or {}))
     with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
         group = AffinityGroup.objects.create(

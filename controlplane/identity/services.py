@@ -16,6 +16,7 @@ from controlplane.identity.errors import (
     NameTaken,
     OrganizationInUse,
     ProjectInUse,
+    ProjectNotFound,
     RoleNeeded,
 )
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
@@ -108,6 +109,12 @@ def project_delete(actor: Actor, project: Project) -> None:
     now = clock.now()
     Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=now, updated_at=now)
     record(actor, "project.delete", project.pk, project_id=project.pk, name=project.name)
+
+
+def project_hold(project: Project) -> None:
+    """Until the caller's transaction ends, nobody deletes the project. Raises ProjectNotFound: somebody has."""
+    if Project.objects.select_for_update(no_key=True).filter(pk=project.pk, deleted_at=None).first() is None:
+        raise ProjectNotFound(name=project.name)
 
 
 def _project_named(name: str) -> AbstractContextManager[None]:

@@ -7,13 +7,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from controlplane.identity.errors import ProjectNotFound
 from controlplane.identity.models import Organization, Project
 from controlplane.quotas.models import Quota, QuotaSet
 
 # Until the transaction ends. Who claims, and who changes limits, waits here for the others of the same organization.
+# Who claims also waits for whoever is deleting the project.
 LOCK = """
 SELECT organization_id, pg_advisory_xact_lock(hashtextextended('quota:' || organization_id, 0))
-FROM identity_project WHERE id = %s
+FROM identity_project WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE
 """
 LOCK_ORGANIZATION = "SELECT pg_advisory_xact_lock(hashtextextended('quota:' || %s, 0))"
 
@@ -58,10 +60,17 @@ def organization_defaults() -> dict[str, int]:
 
 
 def lock_of(project_id: UUID) -> UUID:
-    """Lock the quotas of the project's organization until the transaction ends, and say which one it is."""
+    """Lock the quotas of the project's organization until the transaction ends, and say which one it is.
+
+    Raises:
+        ProjectNotFound: it was deleted meanwhile.
+    """
     with connection.cursor() as cursor:
         cursor.execute(LOCK, [project_id])
-        organization_id: UUID = cursor.fetchone()[0]
+        row = cursor.fetchone()
+    if row is None:
+        raise ProjectNotFound(name=str(project_id))
+    organization_id: UUID = row[0]
     return organization_id
 
 

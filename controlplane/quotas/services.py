@@ -31,6 +31,7 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
 
     Raises:
         QuotaExceeded: names the first dimension that does not suffice, and at which level; nothing was claimed.
+        ProjectNotFound: it was deleted meanwhile.
     """
     with joined():
         organization_id = of.lock_of(project_id)

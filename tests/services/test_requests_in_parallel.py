@@ -1,11 +1,19 @@
 """Requests that want the same things at the same time: one gets them, the others are told, and no circle waits."""
 
+import threading
+import time
 from collections.abc import Callable
+
+import pytest
+from django.db import transaction
 
 from controlplane.compute import services as compute
 from controlplane.compute.errors import AffinityGroupInUse, AffinityGroupNotFound
 from controlplane.compute.keys_and_groups import affinity_group_create, affinity_group_delete
 from controlplane.compute.models import AffinityGroup, Attachment, Instance
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.errors import ProjectNotFound
+from controlplane.identity.services import project_delete
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.network.services import network_create
@@ -21,7 +29,7 @@ from tests.workflows.helpers import (
     make_stopped_instance,
     make_volume,
 )
-from tests.world import Cloud, make_flavor
+from tests.world import Cloud, Tenant, make_flavor, make_tenant
 
 Request = Callable[[], object]
 
@@ -49,6 +57,40 @@ def test_networks_in_any_order(shared_cloud: Cloud) -> None:
         first = Port.objects.filter(instance_id=instance.pk).order_by("pk").first()
         assert first is not None
         assert first.network == orders[int(instance.name[1:]) % 2][0], "the first card is on the first network"
+
+
+MAKERS: dict[str, Callable[[Tenant], object]] = {
+    "network": lambda to: network_create(
+        to.actor, to.project, name="late", cidr="10.30.0.0/24", dns_servers=[], labels={}
+    ),
+    "affinity_group": lambda to: affinity_group_create(
+        to.actor, to.project, name="late", rule="affinity", is_strict=False
+    ),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", MAKERS)
+def test_nothing_is_made_in_a_project_that_is_being_deleted(kind: str) -> None:
+    tenant = make_tenant()
+    is_deleted, has_begun = threading.Event(), threading.Event()
+
+    def delete() -> object:
+        with transaction.atomic():
+            project_delete(SYSTEM, tenant.project)
+            is_deleted.set()
+            assert has_begun.wait(30)
+            time.sleep(0.3)  # the other one waits for the lock by now
+        return "deleted"
+
+    def make() -> object:
+        assert is_deleted.wait(30)
+        has_begun.set()
+        return MAKERS[kind](tenant)
+
+    won, lost = split(at_once([delete, make]))
+    assert won == ["deleted"]
+    assert [type(exc) for exc in lost] == [ProjectNotFound]
 
 
 def rush_for(cloud: Cloud, volume: Volume, instance: Instance) -> list[Request]:
