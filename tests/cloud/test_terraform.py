@@ -1,4 +1,4 @@
-"""The example application, built by real Terraform out of real guests: its whole life, and nothing left at its end."""
+"""Real Terraform with real guests: the example application, and an own image. Nothing is left at their ends."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from clients.terraform.docs import EXAMPLES
 from scripts.api import Api
+from scripts.cloud import BUILT_IMAGES
 from scripts.terraform import Installation, Workspace
 from scripts.waiting import wait_until
 from tests.cloud.conftest import ZONES, Tenant
@@ -13,14 +14,54 @@ from tests.cloud.conftest import ZONES, Tenant
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 WEB = "andromede_instance.web"
+OWN = """
+variable "image" {}
+variable "flavor" {}
+variable "public_key" {}
+variable "file" {}
+
+resource "andromede_ssh_key" "own" {
+  name       = "own"
+  public_key = var.public_key
+}
+
+resource "andromede_network" "own" {
+  name = "application"
+  cidr = "10.40.0.0/24"
+}
+
+resource "andromede_image" "own" {
+  name        = "own"
+  format      = "qcow2"
+  source_file = var.file
+}
+
+resource "andromede_instance" "own" {
+  name     = "own-0"
+  flavor   = var.flavor
+  image    = andromede_image.own.id
+  networks = [andromede_network.own.id]
+  ssh_keys = [andromede_ssh_key.own.id]
+}
+
+resource "andromede_volume" "own" {
+  name          = "own"
+  size_gib      = 1
+  near_instance = andromede_instance.own.id
+}
+
+resource "andromede_volume_attachment" "own" {
+  instance = andromede_instance.own.id
+  volume   = andromede_volume.own.id
+}
+"""
 REBOOT = 'action "andromede_instance_reboot" "web" {\n  config {\n    instance = andromede_instance.web[0].id\n  }\n}\n'
 
 
 def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
-    stack = tenant.cloud.stack
     token, _ = tenant.cloud.make_project("terraform")
-    api = Api(stack.url, token, project="terraform")
-    tf = workspace(tmp_path, stack.url, token, tenant)
+    api = Api(tenant.cloud.stack.url, token, project="terraform")
+    tf = workspace(tmp_path, token, tenant)
     main = (EXAMPLES / "application" / "main.tf").read_text()
 
     tf.write(main).apply()
@@ -48,21 +89,45 @@ def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> Non
 
     import_all(tf)
     assert "The policy stays in force" in tf.destroy()
+    assert_nothing_left(api, tenant)
+
+
+def test_an_image_of_ones_own_and_a_volume_that_is_plugged_in(tenant: Tenant, tmp_path: Path) -> None:
+    token, _ = tenant.cloud.make_project("terraform-own")
+    api = Api(tenant.cloud.stack.url, token, project="terraform-own")
+    tf = workspace(tmp_path, token, tenant, TF_VAR_file=str(BUILT_IMAGES / "tiny.qcow2"))
+
+    tf.write(OWN).apply()
+    tf.assert_no_changes()
+    seen(tenant, api, "own-0", "vdb")
+
+    tf.apply("-replace=andromede_volume_attachment.own")
+    tf.assert_no_changes()
+    assert "vdb" in in_guest(tenant, api, "own-0", "cat /proc/partitions")
+
+    import_all(tf)
+    tf.destroy()
+    assert_nothing_left(api, tenant)
+
+
+def assert_nothing_left(api: Api, tenant: Tenant) -> None:
     for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys"):
         assert api.get(kind)["items"] == []
+    assert [image["name"] for image in api.get("images")["items"]] == ["tiny"]
     wait_until(lambda: not any(tenant.leftovers().values()), limit_s=60, or_else=lambda: str(tenant.leftovers()))
     api.close()
 
 
-def workspace(folder: Path, url: str, token: str, tenant: Tenant) -> Workspace:
+def workspace(folder: Path, token: str, tenant: Tenant, **more: str) -> Workspace:
     installation = Installation(folder / "installation", "andromede", "clients.terraform.main").make()
     (folder / "tf").mkdir()
     variables = {
-        "ANDROMEDE_URL": url,
+        "ANDROMEDE_URL": tenant.cloud.stack.url,
         "ANDROMEDE_TOKEN": token,
         "TF_VAR_image": "tiny",
         "TF_VAR_flavor": "tiny",
         "TF_VAR_public_key": tenant.key.with_suffix(".pub").read_text().strip(),
+        **more,
     }
     return Workspace(folder / "tf", installation, variables)
 
