@@ -28,6 +28,8 @@ def _of_route(route: Route, view: APIView, method: str, path: str) -> Iterator[i
         yield Http.FORBIDDEN
     if "{" in path:
         yield Http.NOT_FOUND
+    if "{project}" in path:
+        yield Http.CONFLICT  # several organizations have one of this name
     if route.is_write:
         yield from _of_write(route, method)
 

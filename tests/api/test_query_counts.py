@@ -136,8 +136,8 @@ WRITES = {
     "network_create": 15,
     "ssh_key_create": 11,
     "affinity_group_create": 11,
-    "instance_update": 14,
-    "network_update": 11,
+    "instance_update": 15,
+    "network_update": 13,
     "instance_power_off": 17,
     "instance_delete": 17,
 }

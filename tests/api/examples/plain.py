@@ -103,9 +103,9 @@ class Plain:
         return self.known[found]
 
     def _short(self, found: str, seeds: Iterator[str]) -> str:
-        """Keys, signatures and hashes in base64: who wants to see one asks the API."""
+        """Keys, signatures and hashes in base64, short and still base64: who wants to see one asks the API."""
         if found not in self.known:
-            self.known[found] = f"{hashlib.sha256(next(seeds).encode()).hexdigest()[:8].upper()}…"
+            self.known[found] = hashlib.sha256(next(seeds).encode()).hexdigest()[:12].upper()
         return self.known[found]
 
     def _moment(self, text: str) -> str:
