@@ -27,16 +27,14 @@ from controlplane.placement.core.statements import Statement
 
 def images(actor: Actor, project: Project | None) -> QuerySet[Image]:
     """The project's images and the public ones; without a project the public ones alone."""
-    mine = Q(project=project) if project is not None else Q()
-    return Image.objects.filter(mine | Q(project__isnull=True)).exclude(state="deleted")
+    return _images(project)
 
 
 def _images(project: Any) -> QuerySet[Image]:
-    mine = Image.objects.filter(Q(project=project) | Q(project__isnull=True)).exclude(state="deleted")
-    return mine.order_by(F("project").asc(nulls_last=True))
+    return Image.objects.filter(Q(project=project) | Q(project__isnull=True)).exclude(state="deleted")
 
 
-IMAGE = PreparedByRef(_images)
+IMAGE = PreparedByRef(lambda project: _images(project).order_by(F("project").asc(nulls_last=True)))
 
 
 def image_get(actor: Actor, project: Project | None, ref: str) -> Image:

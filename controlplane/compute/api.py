@@ -68,7 +68,7 @@ class InstanceView(ProjectView):
 class InstanceList(ProjectView):
     @route("instance_list", InstanceOut, listing=INSTANCES)
     def get(self, request: Request) -> Response:
-        page = INSTANCES.page(request, selectors.instances_shown(self.actor, self.project))
+        page = INSTANCES.page(request, selectors.instances(self.actor, self.project))
         return page.answer(InstanceOut, context=about.instances(page.rows))
 
     @route(

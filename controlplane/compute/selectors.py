@@ -40,10 +40,6 @@ SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__
 
 
 def instances(actor: Actor, project: Project) -> QuerySet[Instance]:
-    return _instances(project)
-
-
-def instances_shown(actor: Actor, project: Project) -> QuerySet[Instance]:
     """With no more of each, its image and its node than an answer says: there may be many."""
     own = [each.name for each in Instance._meta.concrete_fields if each.name not in NOT_SHOWN]
     return _instances(project).only(*own, *SHOWN_OF_NODE, "image__name", "affinity_group__name")

@@ -46,7 +46,7 @@ def test_every_route_is_in_it_with_an_operation_id_of_its_own() -> None:
     [
         ("get", "/v1/healthz", "200 400 429 503"),
         ("get", "/v1/projects", "200 400 401 403 429 503"),
-        ("get", "/v1/projects/{project}", "200 400 401 403 404 429 503"),
+        ("get", "/v1/projects/{project}", "200 400 401 403 404 409 429 503"),
         ("delete", "/v1/projects/{project}", "204 400 401 403 404 409 412 429 503"),
         ("patch", "/v1/projects/{project}", "200 400 401 403 404 409 412 413 415 422 429 503"),
         ("get", "/v1/events", "200 400 401 403 410 422 429 503"),

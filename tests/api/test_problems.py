@@ -148,7 +148,7 @@ def test_a_bug_tells_nothing_of_our_inside(
     def explode(*args: Any) -> None:
         raise RuntimeError("the password is 1234")
 
-    monkeypatch.setattr("controlplane.compute.selectors.instances_shown", explode)
+    monkeypatch.setattr("controlplane.compute.selectors.instances", explode)
     answer = unbroken.get("instances", X_Request_Id="find-me-again")
     assert answer.problem == (500, "internal", None)
     assert answer.body["request_id"] == "find-me-again"
@@ -160,7 +160,7 @@ def test_a_database_that_does_not_answer(api: Caller, cloud: Cloud, monkeypatch:
     def explode(*args: Any) -> None:
         raise OperationalError("connection to 10.1.2.3 refused")
 
-    monkeypatch.setattr("controlplane.compute.selectors.instances_shown", explode)
+    monkeypatch.setattr("controlplane.compute.selectors.instances", explode)
     answer = api.get("instances")
     assert answer.problem == (503, "unavailable", None)
     assert "Retry-After" in answer.headers

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
+
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import NewInstance, instance_create, instance_delete, instance_power_off
@@ -42,8 +44,14 @@ def done(operation: Operation) -> Operation:
 
 
 def ask_instance(cloud: Cloud, name: str = "web", **more: Any) -> tuple[Instance, Operation]:
+    """As a request does it: all or nothing, but for what a refusal leaves on record."""
     fields = {"flavor": cloud.flavor, "image": cloud.image, "networks": (cloud.network,), **more}
-    return instance_create(cloud.tenant.actor, cloud.tenant.project, NewInstance(name=name, **fields))
+    try:
+        with transaction.atomic():
+            return instance_create(cloud.tenant.actor, cloud.tenant.project, NewInstance(name=name, **fields))
+    except CloudError as exc:
+        exc.keep()
+        raise
 
 
 def make_instance(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
