@@ -50,7 +50,7 @@ class Listener:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--streams", type=int, nargs="+", default=[100, 1000, 2000])
+    parser.add_argument("--streams", type=int, nargs="+", default=[100, 400])
     counts = parser.parse_args().streams
     with bench_cloud("stream", is_fake=True, nodes=1) as (cloud, api):
         report({str(count): asyncio.run(measure(cloud, api, count)) for count in counts})
