@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from scripts.api_schemas import members, resolved, short, type_of
+from scripts.api_schemas import members, short, type_of
+from scripts.references import resolved
 
 GENERATED = "Made from the code by `make docs`; the examples were answered by a running cloud."
 METHODS = ("get", "post", "put", "patch", "delete")

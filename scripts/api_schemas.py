@@ -3,18 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scripts.references import resolved
+
 Schema = dict[str, Any]
 DEEPEST = 3
 FORMATS = {"date-time": "time", "uuid": "id", "uri": "URL", "email": "mail address", "binary": "bytes"}
-
-
-def resolved(part: Any, document: Any) -> Any:
-    while "$ref" in part:
-        found = document
-        for name in part["$ref"].removeprefix("#/").split("/"):
-            found = found[name]
-        part = {**found, **{name: each for name, each in part.items() if name != "$ref"}}
-    return part
 
 
 def short(text: str) -> str:

@@ -6,6 +6,8 @@ Enumerations of answers may grow: clients are told so. Both ways, what is not un
 from collections.abc import Iterator
 from typing import Any
 
+from scripts.references import resolved
+
 Schema = dict[str, Any]
 UP = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 DOWN = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
@@ -21,10 +23,10 @@ class Schemas:
         self._open: set[tuple[str, str, str]] = set()
 
     def before(self, node: Any) -> Any:
-        return _resolved(node, self.old)
+        return resolved(node, self.old)
 
     def after(self, node: Any) -> Any:
-        return _resolved(node, self.new)
+        return resolved(node, self.new)
 
     def taken(self, old: Schema, new: Schema) -> Iterator[str]:
         """What `old` allowed in a request and `new` does not: place and complaint."""
@@ -59,10 +61,10 @@ class Schemas:
 
     def _alternatives(self, schema: Schema, document: Any) -> list[Schema]:
         """The same without references, alternatives (oneOf, anyOf, several types) and allOf."""
-        schema = _resolved(schema, document)
+        schema = resolved(schema, document)
         for part in schema.get("allOf", []):
             whole = {name: each for name, each in schema.items() if name != "allOf"}
-            schema = _both(whole, _resolved(part, document)) | {"allOf": schema["allOf"]}
+            schema = _both(whole, resolved(part, document)) | {"allOf": schema["allOf"]}
         several = schema.get("oneOf") or schema.get("anyOf")
         if several:
             rest = {name: each for name, each in schema.items() if name not in ("oneOf", "anyOf")}
@@ -103,16 +105,6 @@ class Schemas:
             was, is_ = old.get(keyword), new.get(keyword)
             if isinstance(was, dict) and isinstance(is_, dict):
                 yield from (f"{place}{each}" for each in self._compared(way, was, is_))
-
-
-def _resolved(node: Any, document: Any) -> Any:
-    """With what a reference says besides."""
-    while isinstance(node, dict) and "$ref" in node:
-        found = document
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part.replace("~1", "/").replace("~0", "~")]
-        node = {**found, **{name: each for name, each in node.items() if name != "$ref"}}
-    return node
 
 
 def _both(one: Schema, other: Schema) -> Schema:
