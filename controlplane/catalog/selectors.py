@@ -34,15 +34,12 @@ def _images(project: Any) -> QuerySet[Image]:
     return Image.objects.filter(Q(project=project) | Q(project__isnull=True)).exclude(state="deleted")
 
 
-IMAGE = PreparedByRef(lambda project: _images(project).order_by(F("project").asc(nulls_last=True)))
+IMAGE = PreparedByRef(lambda project: _images(project).order_by(F("project").asc(nulls_last=True)), ImageNotFound)
 
 
 def image_get(actor: Actor, project: Project | None, ref: str) -> Image:
     """By id or name; the project's own image comes before a public one of the same name."""
-    image = IMAGE.find(ref, project.pk if project is not None else None)
-    if image is None:
-        raise ImageNotFound(name=ref)
-    return image
+    return IMAGE.get(ref, project.pk if project is not None else None)
 
 
 def usable_image(actor: Actor, project: Project, ref: str) -> Image:

@@ -34,7 +34,7 @@ def _instances(project: Any) -> QuerySet[Instance]:
     return rows.select_related("node", "image", "affinity_group").defer("user_data")
 
 
-INSTANCE = PreparedByRef(_instances)
+INSTANCE = PreparedByRef(_instances, InstanceNotFound)
 NOT_SHOWN = ("user_data", "ssh_public_keys", "power_reason", "root_volume_id", "restart_count")
 SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__updated_at")
 
@@ -46,10 +46,7 @@ def instances(actor: Actor, project: Project) -> QuerySet[Instance]:
 
 
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:
-    found = INSTANCE.find(ref, project.pk)
-    if found is None:
-        raise InstanceNotFound(name=ref)
-    return found
+    return INSTANCE.get(ref, project.pk)
 
 
 def ssh_keys(actor: Actor, project: Project) -> QuerySet[SshKey]:

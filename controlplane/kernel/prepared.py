@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Expression, Func, Model, QuerySet
+from django.db.models import Expression, Model, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg import Cursor
 
+from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 
 M = TypeVar("M", bound=Model)
@@ -36,12 +37,6 @@ class Slot(Expression):
         return None
 
 
-class Any_(Func):
-    """The values of a list that is not known yet: `filter(pk=Any_(ids))`."""
-
-    template = "ANY(%(expressions)s)"
-
-
 class Prepared(Generic[M]):
     """`build` makes the query from expressions that stand for the values; rows() is given these in the same order, as
     the database has them. It may use all but prefetch_related and values.
@@ -66,15 +61,20 @@ class Prepared(Generic[M]):
 
 
 class PreparedByRef(Generic[M]):
-    """kernel.db.by_ref, prepared: `build` makes the rows, from values that narrow them down."""
+    """kernel.db.by_ref, prepared: `build` makes the rows, from values that narrow them down. `error`: what get() raises
+    when none of them is meant."""
 
-    def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
+    def __init__(self, build: Callable[..., QuerySet[M]], error: type[NotFound]) -> None:
+        self._error = error
         self._by_id = Prepared(lambda ref, *values: build(*values).filter(pk=ref)[:1])
         self._by_name = Prepared(lambda ref, *values: build(*values).filter(name=ref)[:1])
 
-    def find(self, ref: str, *values: Any) -> M | None:
+    def get(self, ref: str, *values: Any) -> M:
         as_id = as_uuid(ref)
-        return self._by_id.first(as_id, *values) if as_id else self._by_name.first(ref, *values)
+        found = self._by_id.first(as_id, *values) if as_id else self._by_name.first(ref, *values)
+        if found is None:
+            raise self._error(name=ref)
+        return found
 
 
 class _Statement:
