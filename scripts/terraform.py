@@ -47,13 +47,15 @@ class Installation:
     def configuration(self) -> Path:
         return self.folder / "terraformrc"
 
+    @property
+    def provider(self) -> Path:
+        folder = self.folder / "mirror" / "registry.terraform.io" / "andromede" / self.name / "0.1.0" / "linux_amd64"
+        return folder / f"terraform-provider-{self.name}_v0.1.0"
+
     def make(self) -> "Installation":
         _executable(self.command, TERRAFORM.format(python=sys.executable))
         self.mirror(self.folder / "mirror")
-        target = self.folder / "mirror" / "registry.terraform.io" / "andromede" / self.name / "0.1.0" / "linux_amd64"
-        target.mkdir(parents=True)
-        script = PROVIDER.format(python=sys.executable, root=str(ROOT), module=self.module)
-        _executable(target / f"terraform-provider-{self.name}_v0.1.0", script)
+        _executable(self.provider, PROVIDER.format(python=sys.executable, root=str(ROOT), module=self.module))
         return self
 
     def mirror(self, folder: Path) -> None:
@@ -67,11 +69,33 @@ def _executable(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+class Debugged:
+    """A provider that serves all of Terraform's commands, so that none has to start one (some three times)."""
+
+    def __init__(self, program: Path, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self._process = subprocess.Popen(
+            [str(program), "-debug"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        name, _, value = self._process.stdout.readline().strip().partition("=")
+        self.variable = {name: value.strip("'")}
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+
 @dataclass
 class Workspace:
+    """With `is_debugged`, one process of the provider serves all commands until `close`: quicker, but interrupts reach
+    Terraform alone."""
+
     folder: Path
     installation: Installation
     variables: dict[str, str] = field(default_factory=dict)
+    is_debugged: bool = False
+    _debugged: Debugged | None = None
 
     def write(self, text: str, *, name: str = "main.tf") -> "Workspace":
         """The configuration; `terraform` and `provider` blocks are added."""
@@ -93,7 +117,20 @@ class Workspace:
             "TF_IN_AUTOMATION": "1",
             "TF_CLI_ARGS": "-no-color",
         }
-        return {**kept, **own, **self.variables}
+        environment = {**kept, **own, **self.variables}
+        return {**environment, **self._attached(environment).variable} if self.is_debugged else environment
+
+    def _attached(self, environment: dict[str, str]) -> Debugged:
+        """The provider, which knows these variables."""
+        if self._debugged is None or self._debugged.environment != environment:
+            self.close()
+            self._debugged = Debugged(self.installation.provider, environment)
+        return self._debugged
+
+    def close(self) -> None:
+        if self._debugged is not None:
+            self._debugged.end()
+            self._debugged = None
 
     def run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
         """What it printed, on both."""

@@ -1,5 +1,7 @@
-"""What the migrations put into the database is there in every test, also after one that has emptied all tables."""
+"""Which tests follow one another when several processes run them; and what the migrations put into the database, which
+is there in every test, also after one that has emptied all tables."""
 
+import gc
 from itertools import count
 
 import pytest
@@ -9,8 +11,31 @@ from pytest_django import DjangoDbBlocker
 from controlplane.catalog.models import FactsEpoch
 from controlplane.placement.models import PolicyHead
 
+# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group.
+GROUPS = {
+    "tests/agents": "lab",
+    "tests/lab": "lab",
+    "tests/cloud": "cloud",
+    "tests/clients": "clients",
+    "tests/terraform": "terraform",
+}
 NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `pytest -n N --dist loadgroup`."""
+    for item in items:
+        group = GROUPS.get("/".join(item.nodeid.split("/")[:2]))
+        if group is not None and (item.get_closest_marker("lab") or item.get_closest_marker("slow")):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of collected tests are made of is no garbage: it is not looked through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def fill() -> None:

@@ -19,6 +19,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 class AndromedeProvider(Provider):
     name = "andromede"
+    source = "registry.terraform.io/andromede/andromede"
     schema = Schema(
         {
             "url": Attribute(

@@ -1,6 +1,7 @@
 """A policy or a fact that changes while a place is taken: nothing is written under what was in force before, once the
 change is committed. Two real transactions, in as many interleavings as two connections make."""
 
+import os
 import random
 import threading
 from collections import Counter
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 STALE = {"AN001": "STALE_POLICY", "AN002": "STALE_FACTS"}
 LONGEST_PAUSE_S = 0.0015
+INTERLEAVINGS = int(os.environ.get("INTERLEAVINGS", "500"))  # of each kind; 10 000 take six minutes
 
 
 @pytest.fixture
@@ -102,14 +104,8 @@ def interleaved(tenant: Tenant, change: Callable[[Tenant], int], *, rounds: int)
 def test_nothing_is_written_under_what_was_in_force_before(
     tenant: Tenant, change: Callable[[Tenant], int], reason: str
 ) -> None:
-    outcomes = interleaved(tenant, change, rounds=200)
+    outcomes = interleaved(tenant, change, rounds=INTERLEAVINGS)
     assert set(outcomes) == {"written", reason}, "both orders happened, and nothing else"
-
-
-@pytest.mark.slow
-def test_nothing_is_written_in_ten_thousand_interleavings(tenant: Tenant) -> None:
-    outcomes = interleaved(tenant, tighten, rounds=10_000)
-    assert set(outcomes) == {"written", "STALE_POLICY"}
 
 
 def test_a_decision_of_somebody_else_is_no_reason_for_a_place(tenant: Tenant) -> None:

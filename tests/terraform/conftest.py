@@ -1,6 +1,11 @@
-"""Real Terraform, with the toy provider or ours."""
+"""Real Terraform, with the toy provider or ours.
+
+One process of the provider serves a whole test: to start one for each of Terraform's walks is most of what a command
+costs. Tests of processes and signals say `is_debugged = False`.
+"""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,12 +21,20 @@ def toy_installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("toy"), "toy", "tests.terraform.toy.provider").make()
 
 
+@contextmanager
+def workspace(folder: Path, installation: Installation, variables: dict[str, str]) -> Iterator[Workspace]:
+    folder.mkdir()
+    made = Workspace(folder, installation, variables, is_debugged=True)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def toy(tmp_path: Path, toy_installation: Installation) -> Workspace:
+def toy(tmp_path: Path, toy_installation: Installation) -> Iterator[Workspace]:
     """The toy's cloud is the folder `cloud`."""
     (tmp_path / "cloud").mkdir()
-    (tmp_path / "tf").mkdir()
-    return Workspace(tmp_path / "tf", toy_installation, {"TOY_DIR": str(tmp_path / "cloud")})
+    with workspace(tmp_path / "tf", toy_installation, {"TOY_DIR": str(tmp_path / "cloud")}) as made:
+        yield made
 
 
 @pytest.fixture
@@ -58,11 +71,11 @@ def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
 
 
 @pytest.fixture
-def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api: Api) -> Workspace:
+def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api: Api) -> Iterator[Workspace]:
     """Terraform with the provider, for the project `test`."""
-    (tmp_path / "tf").mkdir()
     variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": api.token, "ANDROMEDE_PROJECT": "test"}
-    return Workspace(tmp_path / "tf", installation, variables)
+    with workspace(tmp_path / "tf", installation, variables) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -86,15 +99,13 @@ InProject = Callable[[str], tuple[Workspace, Api]]
 @pytest.fixture
 def in_project(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api]) -> Iterator[InProject]:
     """Where a policy of a project is in nobody's way."""
-    opened = []
+    with ExitStack() as opened:
 
-    def make(name: str) -> tuple[Workspace, Api]:
-        token, _ = stack[0].make_project(name)
-        (tmp_path / name).mkdir()
-        opened.append(Api(stack[0].stack.url, token, project=name))
-        variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": token}
-        return Workspace(tmp_path / name, installation, variables), opened[-1]
+        def make(name: str) -> tuple[Workspace, Api]:
+            token, _ = stack[0].make_project(name)
+            api = Api(stack[0].stack.url, token, project=name)
+            opened.callback(api.close)
+            variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": token}
+            return opened.enter_context(workspace(tmp_path / name, installation, variables)), api
 
-    yield make
-    for api in opened:
-        api.close()
+        yield make

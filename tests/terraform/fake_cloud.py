@@ -15,7 +15,7 @@ from scripts.waiting import wait_until
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 VAR = ROOT / "var" / f"test-terraform-{WORKER}"
 ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}
-PORT = 8180 + 3 * WORKER
+PORT = 8210 + 3 * WORKER
 IMAGES = ("tiny", "other", "debian-13")
 SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 

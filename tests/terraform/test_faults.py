@@ -14,6 +14,11 @@ pytestmark = pytest.mark.slow
 MANY = 'resource "andromede_volume" "many" {\n  count    = 5\n  name     = "many-${count.index}"\n  size_gib = 1\n}\n'
 
 
+@pytest.fixture(autouse=True)
+def started_by_terraform(tf: Workspace) -> None:
+    tf.is_debugged = False
+
+
 def ids(api: Api, kind: str) -> set[str]:
     return {item["id"] for item in api.get(kind, limit="200")["items"]}
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
     """All of the creates are in the middle when Ctrl-C comes; what they made reaches the state."""
+    toy.is_debugged = False
     toy.write('resource "toy_thing" "slow" {\n  count = 3\n  name  = "slow-${count.index}"\n}\n')
     process = toy.start("apply", "-auto-approve")
     output_until(process, "Creating...")

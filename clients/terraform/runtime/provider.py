@@ -176,9 +176,11 @@ class Function:
 
 
 class Provider:
-    """`stopping` is set when the user interrupts: what waits to begin something ends, what has begun is finished."""
+    """`source` is its whole address, as in registry.terraform.io/hashicorp/aws. `stopping` is set when the user
+    interrupts: what waits to begin something ends, what has begun is finished."""
 
     name: str
+    source: str
     schema: Schema
     resources: Sequence[Resource] = ()
     data_sources: Sequence[DataSource] = ()

@@ -1,6 +1,10 @@
-"""A provider as a process: Terraform starts it, reads one line from its standard output, and calls it over a socket."""
+"""A provider as a process: Terraform starts it, reads one line from its standard output, and calls it over a socket.
+
+With -debug a person starts it, for any number of Terraform's commands.
+"""
 
 import base64
+import json
 import os
 import signal
 import sys
@@ -26,6 +30,7 @@ from clients.terraform.runtime.service import Service
 COOKIE = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 THREADS = 32
+DEBUG = "-debug"  # what other providers call it
 PARENT_INTERVAL_S = 1.0
 GRACE_S = 10.0
 
@@ -35,8 +40,10 @@ RpcMethod: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 def serve(provider: Provider) -> int:
     """Until Terraform says that it is done, or is no more. Returns the exit status."""
+    if DEBUG in sys.argv[1:]:
+        return _debug(provider)
     if os.environ.get(COOKIE[0]) != COOKIE[1]:
-        sys.stderr.write("This is a plugin: Terraform starts it, people do not.\n")
+        sys.stderr.write(f"This is a plugin: Terraform starts it, people do not, unless with {DEBUG}.\n")
         return 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; Terraform then calls StopProvider
     done = Event()
@@ -53,6 +60,31 @@ def serve(provider: Provider) -> int:
         _wait(done)
         server.stop(GRACE_S).wait()
     return 0
+
+
+def _debug(provider: Provider) -> int:
+    """Until Ctrl-C or SIGTERM, or the end of who started it. Prints the variable that has Terraform call this process
+    instead of one of its own."""
+    done = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with tempfile.TemporaryDirectory(prefix="tf-plugin-") as folder:
+        address = f"unix:{folder}/plugin.sock"
+        server = _server(provider, done)
+        server.add_insecure_port(address)  # the folder lets nobody else in
+        server.start()
+        sys.stdout.write(f"TF_REATTACH_PROVIDERS='{json.dumps(_reattachment(provider, address))}'\n")
+        sys.stdout.flush()
+        _wait(done)
+        server.stop(GRACE_S).wait()
+    return 0
+
+
+def _reattachment(provider: Provider, address: str) -> dict[str, object]:
+    """`Test`: Terraform does not end the process."""
+    network, _, path = address.partition(":")
+    found = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True}
+    return {provider.source: {**found, "Addr": {"Network": network, "String": path}}}
 
 
 def _shake_hands(socket: Path, certificate: x509.Certificate) -> None:

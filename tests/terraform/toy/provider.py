@@ -229,6 +229,7 @@ def _join(left: str, right: str) -> Any:
 
 class Toy(Provider):
     name = "toy"
+    source = "registry.terraform.io/andromede/toy"
     schema = Schema({"motto": Attribute(type=STRING, description="for nothing", optional=True)})
 
     def __init__(self) -> None:
