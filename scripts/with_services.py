@@ -16,7 +16,7 @@ from scripts import services
 from scripts.stack import ROOT, Stack
 
 VAR = ROOT / "var"
-TEST_CLOUD = VAR / "test-cloud"
+TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-clients", "test-terraform")]
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 END_LIMIT_S = 90
 # Tests of limits set their own.
@@ -73,7 +73,7 @@ def _environment() -> dict[str, str]:
 
 
 def _clean_up() -> None:
-    for cloud in (TEST_CLOUD, *VAR.glob("test-terraform-*")):
+    for cloud in TEST_CLOUDS:
         if (cloud / "run").exists():
             Stack(cloud).stop()
     for pattern in LAB_FOLDERS:

@@ -7,6 +7,8 @@ from itertools import count
 import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from controlplane.catalog.models import FactsEpoch
 from controlplane.placement.models import PolicyHead
@@ -23,13 +25,16 @@ NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n N --dist loadgroup`."""
-    for item in items:
-        group = GROUPS.get("/".join(item.nodeid.split("/")[:2]))
-        if group is not None and (item.get_closest_marker("lab") or item.get_closest_marker("slow")):
-            item.add_marker(pytest.mark.xdist_group(group))
+class ByGroup(LoadScopeScheduling):
+    """Largest groups first. A test of no group is one of its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return GROUPS.get("/".join(nodeid.split("/")[:2]), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    return ByGroup(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,5 @@
 """A control plane in processes of its own, with two nodes over the fake adapter, for what speaks its API over HTTP."""
 
-import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -19,8 +18,6 @@ ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1"}
 PORT = 8170
 QUOTAS = {"QUOTA_IMAGES": "3"}
 PROVIDERS = "openid-providers.json"
-# Processes of one test run that are at work at once have clouds of their own.
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 QUICK = Retry(first_pause_s=0.01, longest_pause_s=0.05)
 
 
@@ -53,11 +50,10 @@ class Live:
 
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
-    var = ROOT / "var" / f"test-clients-{WORKER}"
-    port = PORT + 5 * WORKER
+    var = ROOT / "var" / "test-clients"
     settings = {**QUOTAS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
     # One port for the API, the next for its streams, and those behind them for the agents.
-    cloud = Cloud(Stack(var, port=port, is_durable=False, settings=settings), ZONES, is_fake=True, fake_port=port + 2)
+    cloud = Cloud(Stack(var, port=PORT, is_durable=False, settings=settings), ZONES, is_fake=True, fake_port=PORT + 2)
     cloud.down()
     cloud.forget()
     try:

@@ -1,6 +1,5 @@
 """A control plane in processes of its own, with nodes whose adapters are fake, for tests of the provider."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +10,9 @@ from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
 
-# One for each worker of pytest-xdist.
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-VAR = ROOT / "var" / f"test-terraform-{WORKER}"
+VAR = ROOT / "var" / "test-terraform"
 ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}
-PORT = 8210 + 3 * WORKER
+PORT = 8180
 IMAGES = ("tiny", "other", "debian-13")
 SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 
