@@ -37,7 +37,7 @@ def auto(folder: Path, boot_id: str = "boot-1") -> Accelerator:
 
 
 def test_the_probe_guest_runs_under_tcg() -> None:
-    assert accelerator.runs_guests("tcg", cpu="max") == ""
+    assert accelerator.runs_guests("tcg", cpu="max", timeout_s=60) == ""
 
 
 def test_a_failing_probe_is_told() -> None:

@@ -1,7 +1,7 @@
 """Real Terraform, with the toy provider or ours.
 
 One process of the provider serves a whole test: to start one for each of Terraform's walks is most of what a command
-costs. Tests of processes and signals say `is_debugged = False`.
+costs. Tests of processes and signals say `is_debugged = False`, and so does who configures the provider twice.
 """
 
 from collections.abc import Callable, Iterator

@@ -216,6 +216,7 @@ def test_a_token_opens_the_api_and_is_never_printed(tf: Workspace) -> None:
 
 
 def test_an_ephemeral_token_lives_for_one_run(tf: Workspace, api: Api) -> None:
+    tf.is_debugged = False
     tf.write(
         'ephemeral "andromede_token" "run" {\n  name = "run"\n  role = "viewer"\n}\n'
         'provider "andromede" {\n  alias = "run"\n  token = ephemeral.andromede_token.run.secret\n}\n'

@@ -76,7 +76,7 @@ class Accelerator:
         log.info("accelerator", extra={"facts": facts})
 
 
-def runs_guests(accelerator: str, *, cpu: str) -> str:
+def runs_guests(accelerator: str, *, cpu: str, timeout_s: float = PROBE_TIMEOUT_S) -> str:
     """Empty when the probe guest ran to its end under "kvm" or "tcg"; else what went wrong."""
     with NamedTemporaryFile(suffix=".rom") as rom:
         rom.write(probe_rom.build())
@@ -85,7 +85,7 @@ def runs_guests(accelerator: str, *, cpu: str) -> str:
         silent = ["-display", "none", "-serial", "null", "-monitor", "none"]
         end = ["-bios", rom.name, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
         try:
-            done = process.run([QEMU, *machine, *silent, *end], timeout_s=PROBE_TIMEOUT_S, check=False)
+            done = process.run([QEMU, *machine, *silent, *end], timeout_s=timeout_s, check=False)
         except AdapterError as exc:
             return exc.message
     if done.returncode == probe_rom.EXIT_STATUS:
