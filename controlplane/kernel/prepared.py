@@ -2,6 +2,8 @@
 those that every request makes are written when they are first needed, and from then on only filled in."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
@@ -75,6 +77,27 @@ class PreparedByRef(Generic[M]):
         if found is None:
             raise self._error(name=ref)
         return found
+
+
+@dataclass(frozen=True)
+class Collection(Generic[M]):
+    """The rows of a collection that is often listed: `build` makes them from `values`, and is the same each time."""
+
+    build: Callable[..., QuerySet[M]]
+    values: tuple[Any, ...]
+
+    def all(self) -> QuerySet[M]:
+        """To be narrowed down."""
+        return self.build(*self.values)
+
+    def first(self, keys: tuple[str, ...], limit: int) -> list[M]:
+        """So many, in the order of these columns."""
+        return _first(self.build, keys, limit).rows(*self.values)
+
+
+@lru_cache(maxsize=100)
+def _first(build: Callable[..., QuerySet[M]], keys: tuple[str, ...], limit: int) -> Prepared[M]:
+    return Prepared(lambda *values: build(*values).order_by(*keys)[:limit])
 
 
 class _Statement:
