@@ -24,6 +24,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.fields import CONTROL
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.inserts import insertion
+from controlplane.kernel.prepared import cursor_that_prepares
 
 LAZILY = "RETURNING set_config('synchronous_commit', 'off', true)"
 COMPLETE = """
@@ -167,7 +168,7 @@ def _insert(record: RequestRecord, more: str = "") -> None:
 
 
 def _execute(statement: str, values: list[Any]) -> int:
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(statement, values)
         count: int = cursor.rowcount
     return count

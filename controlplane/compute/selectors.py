@@ -17,7 +17,7 @@ from controlplane.identity.models import Project
 from controlplane.kernel.db import by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.prepared import PreparedByRef
+from controlplane.kernel.prepared import Collection, PreparedByRef
 
 M = TypeVar("M", bound=Model)
 
@@ -39,10 +39,14 @@ NOT_SHOWN = ("user_data", "ssh_public_keys", "power_reason", "root_volume_id", "
 SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__updated_at")
 
 
-def instances(actor: Actor, project: Project) -> QuerySet[Instance]:
+def _shown(project: Any) -> QuerySet[Instance]:
     """With no more of each, its image and its node than an answer says: there may be many."""
     own = [each.name for each in Instance._meta.concrete_fields if each.name not in NOT_SHOWN]
     return _instances(project).only(*own, *SHOWN_OF_NODE, "image__name", "affinity_group__name")
+
+
+def instances(actor: Actor, project: Project) -> Collection[Instance]:
+    return Collection(_shown, (project.pk,))
 
 
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:

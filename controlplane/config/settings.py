@@ -55,7 +55,7 @@ APPEND_SLASH = False
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "controlplane.kernel.postgresql",
         "NAME": env.text("DB_NAME", "andromede"),
         "USER": env.text("DB_USER", "andromede"),
         "PASSWORD": env.secret("DB_PASSWORD") if env.boolean("DB_HAS_PASSWORD", False) else "",
@@ -64,8 +64,9 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
-        # For the cursors of kernel/prepared.py; Django's own prepare nothing.
-        "OPTIONS": {"prepare_threshold": 0},
+        # For the cursors of kernel/prepared.py; Django's own prepare nothing. One plan for all values: PostgreSQL takes
+        # longer to plan some of these statements for each than to carry them out.
+        "OPTIONS": {"prepare_threshold": 0, "options": "-c plan_cache_mode=force_generic_plan"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -7,12 +7,14 @@ from typing import Any
 from django.db import connection, connections
 from django.db.models import AutoField, Model
 
+from controlplane.kernel.prepared import cursor_that_prepares
+
 
 def insert(*rows: Model) -> None:
     """All of them, in one statement and so all or none. A row whose key the database gives does not learn it."""
     statements, values = zip(*(insertion(row) for row in rows), strict=True)
     first = ", ".join(f"insert_{number} AS ({each})" for number, each in enumerate(statements[:-1]))
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(f"WITH {first} {statements[-1]}" if first else statements[-1], sum(values, []))
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias

@@ -21,6 +21,7 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import CONTROL, Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
 from controlplane.kernel.parameters import FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
+from controlplane.kernel.prepared import Collection
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.states import Machine
 
@@ -174,23 +175,27 @@ class Listing:
             "count": Parameter("true: say also how many there are in all.", FLAG),
         }
 
-    def page(self, request: Request, rows: QuerySet[M]) -> Page[M]:
+    def page(self, request: Request, rows: QuerySet[M] | Collection[M]) -> Page[M]:
         """The page that the query asks for; raises InvalidParameter."""
-        query = request.query_params
-        rows = rows.filter(self.condition(query))
-        total = rows.count() if flag(query, "count") else None
-        limit = limit_of(request)
+        query, limit = request.query_params, limit_of(request)
+        total = self._narrowed(query, rows).count() if flag(query, "count") else None
         sort = query.get("sort", self.sorts[0])
         if sort not in self.sorts:
             raise invalid("sort", Reason("it must be one of {known}.", known=", ".join(self.sorts)))
-        keys = _keys(sort)
-        if "page_token" in query:
-            rows = rows.filter(_after(rows.model, sort, query["page_token"]))
-        found = list(rows.order_by(*keys)[: limit + 1])
+        if isinstance(rows, Collection) and not query.keys() & {"page_token", *self.filters}:
+            found = rows.first(_keys(sort), limit + 1)
+        else:
+            narrowed = self._narrowed(query, rows)
+            if "page_token" in query:
+                narrowed = narrowed.filter(_after(narrowed.model, sort, query["page_token"]))
+            found = list(narrowed.order_by(*_keys(sort))[: limit + 1])
         if len(found) <= limit:
             return Page(found, None, total, None)
         token = _token(sort, found[limit - 1])
         return Page(found[:limit], token, total, _next_link(request, token))
+
+    def _narrowed(self, query: QueryDict, rows: QuerySet[M] | Collection[M]) -> QuerySet[M]:
+        return (rows.all() if isinstance(rows, Collection) else rows).filter(self.condition(query))
 
     def condition(self, query: QueryDict) -> Q:
         """What the filters of the query demand; raises InvalidParameter."""
@@ -224,10 +229,10 @@ def limit_of(request: Request) -> int:
     return int(text)
 
 
-def _keys(sort: str) -> list[str]:
+def _keys(sort: str) -> tuple[str, ...]:
     """The columns to order by; the primary key tells equals apart."""
     sign = "-" if sort.startswith("-") else ""
-    return [sort] if sort.removeprefix("-") == "id" else [sort, f"{sign}pk"]
+    return (sort,) if sort.removeprefix("-") == "id" else (sort, f"{sign}pk")
 
 
 def _token(sort: str, last: Model) -> str:

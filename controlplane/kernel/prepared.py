@@ -1,26 +1,32 @@
 """Queries that are put together once. Django takes longer to write the SQL of a query than PostgreSQL to answer it, so
 those that every request makes are written when they are first needed, and from then on only filled in."""
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import Expression, Model, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg import Cursor
+from psycopg.sql import Literal
 
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 
 M = TypeVar("M", bound=Model)
+PLACE = re.compile("(?<!%)%s")
 
 
 def cursor_that_prepares() -> Any:
     """As connection.cursor(), but PostgreSQL keeps the plans of what is executed, for as long as the connection lives.
     Django's own cursor writes the values into the statement, so that each is another one."""
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    return connection._prepare_cursor(Cursor(connection.connection))  # type: ignore[attr-defined]
+    own: Any = connections[connection.alias]  # that of this thread, and not the proxy that looks for it each time
+    own.close_if_health_check_failed()
+    own.ensure_connection()
+    return own._prepare_cursor(Cursor(own.connection))
 
 
 class Slot(Expression):
@@ -50,8 +56,8 @@ class Prepared(Generic[M]):
         self._statement: _Statement | None = None
 
     def rows(self, *values: Any) -> list[M]:
-        statement = self._statement = self._statement or _Statement.of(self._build(*map(Slot, range(len(values)))))
         with cursor_that_prepares() as cursor:
+            statement = self._statement = self._statement or _Statement.of(self._build(*map(Slot, range(len(values)))))
             cursor.execute(statement.sql, statement.filled(values))
             return [statement.row(each) for each in cursor.fetchall()]
 
@@ -77,9 +83,30 @@ class PreparedByRef(Generic[M]):
         return found
 
 
+@dataclass(frozen=True)
+class Collection(Generic[M]):
+    """The rows of a collection that is often listed: `build` makes them from `values`, and is the same each time."""
+
+    build: Callable[..., QuerySet[M]]
+    values: tuple[Any, ...]
+
+    def all(self) -> QuerySet[M]:
+        """To be narrowed down."""
+        return self.build(*self.values)
+
+    def first(self, keys: tuple[str, ...], limit: int) -> list[M]:
+        """So many, in the order of these columns."""
+        return _first(self.build, keys, limit).rows(*self.values)
+
+
+@lru_cache(maxsize=100)
+def _first(build: Callable[..., QuerySet[M]], keys: tuple[str, ...], limit: int) -> Prepared[M]:
+    return Prepared(lambda *values: build(*values).order_by(*keys)[:limit])
+
+
 class _Statement:
     def __init__(self, compiler: Any) -> None:
-        self.sql, self._parameters = compiler.as_sql()
+        self.sql, self._places = _with_constants(*compiler.as_sql())
         self.row = _reader(compiler)
 
     @classmethod
@@ -87,7 +114,17 @@ class _Statement:
         return cls(rows.query.get_compiler(connection=connection))
 
     def filled(self, values: Sequence[Any]) -> list[Any]:
-        return [values[each.number] if isinstance(each, Slot) else each for each in self._parameters]
+        return [values[place] for place in self._places]
+
+
+def _with_constants(sql: str, parameters: Sequence[Any]) -> tuple[str, list[int]]:
+    """What is the same each time stands in the statement, so that its plan can rest on it: on an index that has some of
+    the rows, for example. Besides, which of the values is wanted where."""
+    first, *others = PLACE.split(sql)
+    for parameter, text in zip(parameters, others, strict=True):
+        is_known = not isinstance(parameter, Slot)
+        first += (Literal(parameter).as_string(connection.connection).replace("%", "%%") if is_known else "%s") + text
+    return first, [each.number for each in parameters if isinstance(each, Slot)]
 
 
 def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:

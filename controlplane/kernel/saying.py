@@ -64,16 +64,24 @@ def _converter(field: Any) -> Callable[[Any, Any], Any]:
     """From a value that is there to one of JSON."""
     if isinstance(field, serializers.ListSerializer):
         child: Any = type(field.child)
-        return lambda serializer, rows: _all_of(child(context=serializer.context), rows)
+        return lambda serializer, rows: _all_of(_inner(serializer, child), rows)
     if isinstance(field, serializers.Serializer):
         kind: Any = type(field)
-        return lambda serializer, row: kind(context=serializer.context).to_representation(row)
+        return lambda serializer, row: _inner(serializer, kind).to_representation(row)
     plain = PLAIN.get(type(field).to_representation)
     if plain is not None:
         return lambda serializer, value: value if type(value) is plain else plain(value)
     if isinstance(field, serializers.DateTimeField):
         return lambda serializer, value: _moment(field, value)
     return lambda serializer, value: field.to_representation(value)
+
+
+def _inner(serializer: Any, kind: Any) -> Any:
+    """One of the kind for all rows that the serializer is asked for: it keeps nothing of them."""
+    known = serializer.__dict__.setdefault("inner", {})
+    if kind not in known:
+        known[kind] = kind(context=serializer.context)
+    return known[kind]
 
 
 def _all_of(child: Any, rows: Any) -> list[Any]:

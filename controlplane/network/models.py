@@ -27,7 +27,7 @@ class Subnet(BaseModel):
 class Port(BaseModel):
     """A network card's place on a network, with the address that is its own as long as it lives."""
 
-    network = models.ForeignKey(Network, models.PROTECT)
+    network = models.ForeignKey(Network, models.PROTECT, db_index=False)  # the index of addresses begins with it
     instance_id = models.UUIDField()
     mac = models.CharField(max_length=17)
     ip = models.GenericIPAddressField(protocol="IPv4")

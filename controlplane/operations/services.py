@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from controlplane.events import services as events
@@ -15,6 +15,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import joined
 from controlplane.kernel.inserts import insert
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.operations import hints
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import LIVE, Operation, OperationHold
@@ -111,7 +112,7 @@ ON CONFLICT DO NOTHING
 def hold_resources(operation: Operation) -> Operation | None:
     """Take all holds of the operation, or none. Returns an operation that is in the way, if one is."""
     wanted = sorted(set(operation.resource_ids))
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(HOLD, [operation.pk, wanted])
         if cursor.rowcount == len(wanted):
             return None

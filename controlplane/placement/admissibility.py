@@ -14,9 +14,8 @@ from threading import Lock
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.db import connection
-
 from controlplane.catalog import selectors as catalog
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.placement import effective
 from controlplane.placement.core.assess import Assessment, assess
 from controlplane.placement.core.canonical import digest, dumps
@@ -97,7 +96,7 @@ class Sight:
 
 def look(organization_id: UUID, resource_id: UUID) -> Sight:
     """Before anything is read that it names, so that a change in between makes a decision stale, never too new."""
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(SIGHT, {"organization": organization_id, "resource": resource_id})
         epoch, platform, organization, scene, is_own, classifications, lineage, has_clauses = cursor.fetchone()
     return Sight(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from django.db import connection
-
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.request import Resources
 
@@ -76,7 +75,7 @@ class FleetCache:
 
 
 def _query(sql: str, parameters: dict[str, str]) -> tuple[Reading, list[NodeRow]]:
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(sql, parameters)
         found = cursor.fetchall()
     return Reading(*found[0][:3]), [_node(row[3:]) for row in found if row[3] is not None]

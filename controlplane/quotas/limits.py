@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
 from controlplane.identity.errors import ProjectNotFound
 from controlplane.identity.models import Organization, Project
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.quotas.models import Quota, QuotaSet
 
 # Until the transaction ends. Who claims, and who changes limits, waits here for the others of the same organization.
@@ -65,7 +65,7 @@ def lock_of(project_id: UUID) -> UUID:
     Raises:
         ProjectNotFound: it was deleted meanwhile.
     """
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(LOCK, [project_id])
         row = cursor.fetchone()
     if row is None:
@@ -76,5 +76,5 @@ def lock_of(project_id: UUID) -> UUID:
 
 def lock(organization_id: UUID) -> None:
     """The same, of the organization."""
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(LOCK_ORGANIZATION, [str(organization_id)])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from controlplane.audit.services import record
@@ -15,6 +15,7 @@ from controlplane.identity.roles import includes
 from controlplane.kernel import clock
 from controlplane.kernel.db import joined
 from controlplane.kernel.errors import Outdated
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.kernel.reasons import Reason
 from controlplane.quotas import limits as of
 from controlplane.quotas.errors import QuotaAboveOrganization, QuotaExceeded
@@ -40,7 +41,7 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
         if nothing:
             QuotaUse.objects.filter(resource_id=resource_id, dimension__in=nothing).delete()
         uses = {dimension: amount for dimension, amount in amounts.items() if amount}
-        with connection.cursor() as cursor:
+        with cursor_that_prepares() as cursor:
             cursor.execute(USE, [project_id, resource_id, list(uses), list(uses.values())])
 
 
@@ -79,7 +80,7 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
     asked = {"project": project_id, "organization": organization_id, "resource": resource_id}
     used: dict[str, dict[str, int]] = {"project": {}, "organization": {}, "own": {}}
     parts = 0
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(STANDING, asked | {"dimensions": list(amounts)})
         for level, dimension, limit, amount in cursor.fetchall():
             if limit is not None:

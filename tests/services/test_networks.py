@@ -43,13 +43,16 @@ def test_the_gateway_is_first_and_guests_follow(tenant: Tenant) -> None:
     assert [plug(network) for _ in range(3)] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 
-def test_the_lowest_address_that_is_free_is_given_again(tenant: Tenant) -> None:
-    network = make(tenant)
+def test_what_was_given_back_is_given_again_when_the_range_has_ended(tenant: Tenant) -> None:
+    network = make(tenant, "10.0.0.0/28")
     for _ in range(5):
         plug(network)
-    for ip in ("10.0.0.2", "10.0.0.4"):
+    for ip in ("10.0.0.2", "10.0.0.4", "10.0.0.5"):
         Port.objects.get(network=network, ip=ip).delete()
-    assert [plug(network) for _ in range(3)] == ["10.0.0.2", "10.0.0.4", "10.0.0.7"]
+    fresh = [f"10.0.0.{n}" for n in range(7, 15)]
+    assert [plug(network) for _ in range(11)] == [*fresh, "10.0.0.2", "10.0.0.4", "10.0.0.5"]
+    with pytest.raises(AddressesExhausted):
+        plug(network)
 
 
 def test_a_small_network_is_used_to_its_last_address(tenant: Tenant) -> None:
