@@ -35,6 +35,7 @@ from controlplane.audit.export import Window
 from controlplane.audit.models import EXPORT, UNMADE, EvidenceExport
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
+from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Organization, Role
 from controlplane.identity.roles import NO_ROLE
 from controlplane.kernel import clock
@@ -73,13 +74,12 @@ def export_ask(actor: Actor, organization: Organization, start: datetime, end: d
     """Have an export made. While one of the same time is waited for, that is the answer.
 
     Raises:
-        RoleNeeded, ExportWindowInvalid, ExportsMany
+        RoleNeeded, ExportWindowInvalid, ExportsMany, OrganizationNotFound
     """
     may_export(actor, organization)
     _check_window(start, end)
     with transaction.atomic():
-        # One at a time, so that the limit holds.
-        Organization.objects.select_for_update().get(pk=organization.pk)
+        organization_hold(organization)  # also so that the limit holds
         asked = EvidenceExport.objects.filter(organization=organization, start=start, end=end, state__in=UNMADE).first()
         if asked is None:
             asked = _create(actor, organization, start, end)

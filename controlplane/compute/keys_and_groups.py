@@ -17,8 +17,8 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import AffinityGroup, Instance, SshKey
 from controlplane.identity.actor import Actor
+from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
-from controlplane.identity.services import project_hold
 from controlplane.kernel.db import edit, refusing
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason

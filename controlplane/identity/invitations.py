@@ -9,7 +9,8 @@ from django.db.models import Q
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM, Actor
-from controlplane.identity.errors import AlreadyMember, InvitationForAnother, InvitationInvalid
+from controlplane.identity.errors import AlreadyMember, InvitationForAnother, InvitationInvalid, OrganizationNotFound
+from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Invitation, Membership, Organization, User
 from controlplane.identity.selectors import invitations
 from controlplane.identity.services import check_address, may_appoint, membership_set, user_create
@@ -27,11 +28,11 @@ def invitation_create(
 
     Raises:
         RoleNeeded: only an owner makes owners and officers.
-        AlreadyMember, AddressInvalid
+        AlreadyMember, AddressInvalid, OrganizationNotFound
     """
     may_appoint(actor, role)
     check_address(email)
-    Organization.objects.select_for_update().get(pk=organization.pk)
+    organization_hold(organization)
     if Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
         raise AlreadyMember(field="email", email=email)
     for earlier in invitations(organization).filter(email__iexact=email):
@@ -68,27 +69,29 @@ def invitation_accept(actor: Actor | None, secret: str) -> Membership:
         InvitationForAnother: there is a user of that address, and another one is signed in, or nobody.
         AlreadyMember, DutiesMixed
     """
-    invitation = (
-        Invitation.objects.select_for_update(of=("self",))
-        .select_related("organization")
-        .filter(sha256=_digest(secret), organization__deleted_at=None)
-        .first()
-    )
-    now = clock.now()
-    if (
-        invitation is None
-        or invitation.accepted_at is not None
-        or invitation.revoked_at is not None
-        or invitation.expires_at <= now
-    ):
-        raise InvitationInvalid(field="token")
+    invitation = _taken(secret)
     user = _invited(actor, invitation)
     if Membership.objects.filter(organization=invitation.organization, user=user).exists():
         raise AlreadyMember(email=user.email)
-    Invitation.objects.filter(pk=invitation.pk).update(accepted_at=now, updated_at=now)
     by = actor or SYSTEM
     record(by, "invitation.accept", invitation.pk, organization=str(invitation.organization_id), user=str(user.pk))
     return membership_set(invitation.organization, user=user, role=invitation.role, actor=by)
+
+
+def _taken(secret: str) -> Invitation:
+    """It waited, and does not any more. The organization is held first, as by whoever makes another one."""
+    invitation = Invitation.objects.select_related("organization").filter(sha256=_digest(secret)).first()
+    if invitation is None:
+        raise InvitationInvalid(field="token")
+    try:
+        organization_hold(invitation.organization)
+    except OrganizationNotFound as exc:
+        raise InvitationInvalid(field="token") from exc
+    now = clock.now()
+    waiting = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None, expires_at__gt=now)
+    if not waiting.update(accepted_at=now, updated_at=now):
+        raise InvitationInvalid(field="token")
+    return invitation
 
 
 def _invited(actor: Actor | None, invitation: Invitation) -> User:

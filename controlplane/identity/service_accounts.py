@@ -7,6 +7,7 @@ from django.db import transaction
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
+from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Grant, Organization, Project, Role, ServiceAccount
 from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.selectors import service_account_get
@@ -23,8 +24,9 @@ def service_account_create(actor: Actor, organization: Organization, *, name: st
     """
     Raises:
         RoleNeeded: a grant has more than the actor.
-        PersonsRole, NameTaken
+        PersonsRole, NameTaken, OrganizationNotFound
     """
+    organization_hold(organization)
     with refusing("identity_service_account_name_taken", _taken(name)):
         made = ServiceAccount.objects.create(organization=organization, name=check_name(name))
     _grant(actor, made, grants)

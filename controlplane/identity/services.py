@@ -16,9 +16,9 @@ from controlplane.identity.errors import (
     NameTaken,
     OrganizationInUse,
     ProjectInUse,
-    ProjectNotFound,
     RoleNeeded,
 )
+from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
 from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.tokens import token_issue
@@ -78,7 +78,8 @@ def _organization_named(name: str) -> AbstractContextManager[None]:
 def project_create(
     organization: Organization, *, name: str, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
 ) -> Project:
-    Organization.objects.select_for_update().get(pk=organization.pk)  # so that it is not deleted meanwhile
+    """Raises OrganizationNotFound, NameTaken."""
+    organization_hold(organization)
     with _project_named(name):
         made = Project.objects.create(
             organization=organization, name=check_name(name), labels=check_labels(labels or {})
@@ -109,12 +110,6 @@ def project_delete(actor: Actor, project: Project) -> None:
     now = clock.now()
     Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=now, updated_at=now)
     record(actor, "project.delete", project.pk, project_id=project.pk, name=project.name)
-
-
-def project_hold(project: Project) -> None:
-    """Until the caller's transaction ends, nobody deletes the project. Raises ProjectNotFound: somebody has."""
-    if Project.objects.select_for_update(no_key=True).filter(pk=project.pk, deleted_at=None).first() is None:
-        raise ProjectNotFound(name=project.name)
 
 
 def _project_named(name: str) -> AbstractContextManager[None]:
@@ -173,8 +168,9 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
     Raises:
         DutiesMixed: who has a duty for the platform does not decide what its customers demand of it.
         LastOwner: nobody would be left who owns the organization.
+        OrganizationNotFound: it was deleted meanwhile.
     """
-    Organization.objects.select_for_update().get(pk=organization.pk)  # so that two owners do not both step down
+    organization_hold(organization)  # also so that two owners do not both step down
     if role == OFFICER and user.duty:
         raise DutiesMixed(email=user.email)
     if role != Role.OWNER:
@@ -194,7 +190,7 @@ def member_update(actor: Actor, member: Membership, *, role: str) -> Membership:
     """
     Raises:
         RoleNeeded: only an owner makes, and unmakes, owners; and likewise above and below an admin.
-        DutiesMixed, LastOwner
+        DutiesMixed, LastOwner, OrganizationNotFound
     """
     may_appoint(actor, member.role)
     may_appoint(actor, role)
@@ -206,9 +202,9 @@ def member_remove(actor: Actor, member: Membership) -> None:
     """What was issued for the member there gives nothing any more. Everybody may leave.
 
     Raises:
-        RoleNeeded, LastOwner
+        RoleNeeded, LastOwner, OrganizationNotFound
     """
-    Organization.objects.select_for_update().get(pk=member.organization_id)
+    organization_hold(member.organization)
     if member.user_id != actor.user_id:
         may_appoint(actor, member.role)
     _need_another_owner(member.organization, member.user)

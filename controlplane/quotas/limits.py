@@ -12,7 +12,7 @@ from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.quotas.models import Quota, QuotaSet
 
 # Until the transaction ends. Who claims, and who changes limits, waits here for the others of the same organization.
-# Who claims also waits for whoever is deleting the project.
+# Who claims also waits for whoever is deleting the project: identity.holds in the statement that is needed anyway.
 LOCK = """
 SELECT organization_id, pg_advisory_xact_lock(hashtextextended('quota:' || organization_id, 0))
 FROM identity_project WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.holds import organization_hold
 from controlplane.kernel import clock
 from controlplane.kernel.db import move, refusing
 from controlplane.quotas.errors import QuotaNotMore, QuotaRequestDecided, QuotaRequestPending
@@ -17,10 +18,12 @@ def quota_request_create(actor: Actor, owner: Owner, *, dimension: str, limit: i
     """
     Raises:
         RoleNeeded: owners and admins ask.
+        OrganizationNotFound: it was deleted meanwhile.
         QuotaNotMore: the organization has that much.
         QuotaRequestPending: one about the same dimension waits for its answer.
     """
     may_administer(actor, owner)
+    organization_hold(owner.organization)
     present = owner.limits()[dimension]
     if limit <= present:
         raise QuotaNotMore(field="limit", dimension=dimension, limit=present)

@@ -9,6 +9,7 @@ from django.db.models import Max, QuerySet
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
+from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.names import check_name
@@ -164,6 +165,7 @@ def _locked_row(project: Project, name: str) -> TerraformState:
     if found is not None:
         return found
     check_name(name)
+    project_hold(project)
     if TerraformState.objects.filter(project=project).count() >= STATES_MAX:
         raise StatesExhausted(limit=STATES_MAX)
     TerraformState.objects.bulk_create([TerraformState(project=project, name=name)], ignore_conflicts=True)

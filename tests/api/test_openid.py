@@ -21,8 +21,15 @@ from joserfc.jwk import RSAKey
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord
-from controlplane.identity.models import Membership, Organization, User
-from controlplane.identity.services import membership_set, organization_create, project_create, user_create
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import Membership, Organization, Project, User
+from controlplane.identity.services import (
+    membership_set,
+    organization_create,
+    organization_delete,
+    project_create,
+    user_create,
+)
 from controlplane.kernel import clock
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.models import GivenMembership, Identity, OpenIdSignIn
@@ -420,6 +427,14 @@ def test_groups_neither_change_nor_take_what_was_given_by_hand(staff: Staff) -> 
     staff.groups("ada")
     staff.sign_in("ada")
     assert roles() == {"other": "admin"}
+
+
+def test_a_group_gives_nothing_in_an_organization_that_was_deleted(staff: Staff) -> None:
+    Project.objects.filter(organization__name="other").update(deleted_at=clock.now())
+    organization_delete(SYSTEM, Organization.objects.get(name="other"))
+    staff.groups("ada", "cloud", "lab")
+    assert staff.sign_in("ada").status == 201
+    assert roles() == {"acme": "member"}
 
 
 def test_duties_are_not_mixed(staff: Staff) -> None:

@@ -3,22 +3,40 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import transaction
 
+from controlplane.audit.exports import export_ask
 from controlplane.compute import services as compute
 from controlplane.compute.errors import AffinityGroupInUse, AffinityGroupNotFound
 from controlplane.compute.keys_and_groups import affinity_group_create, affinity_group_delete
 from controlplane.compute.models import AffinityGroup, Attachment, Instance
-from controlplane.identity.actor import SYSTEM
-from controlplane.identity.errors import ProjectNotFound
-from controlplane.identity.services import project_delete
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.errors import InvitationInvalid, OrganizationNotFound, ProjectNotFound
+from controlplane.identity.invitations import invitation_accept, invitation_create
+from controlplane.identity.models import Organization
+from controlplane.identity.selectors import acting
+from controlplane.identity.service_accounts import service_account_create
+from controlplane.identity.services import (
+    membership_set,
+    organization_create,
+    organization_delete,
+    project_create,
+    project_delete,
+    user_create,
+)
+from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.network.services import network_create
+from controlplane.placement.classifications import NewClassification, classification_create
+from controlplane.quotas.limits import Owner
+from controlplane.quotas.requests import quota_request_create
 from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_grow
+from controlplane.terraform.states import state_lock
 from tests.services.threads import at_once, split
 from tests.workflows.helpers import (
     ask_instance,
@@ -59,38 +77,84 @@ def test_networks_in_any_order(shared_cloud: Cloud) -> None:
         assert first.network == orders[int(instance.name[1:]) % 2][0], "the first card is on the first network"
 
 
-MAKERS: dict[str, Callable[[Tenant], object]] = {
+# What is made in a project and in an organization.
+IN_PROJECT: dict[str, Callable[[Tenant], object]] = {
     "network": lambda to: network_create(
         to.actor, to.project, name="late", cidr="10.30.0.0/24", dns_servers=[], labels={}
     ),
     "affinity_group": lambda to: affinity_group_create(
         to.actor, to.project, name="late", rule="affinity", is_strict=False
     ),
+    "terraform_state": lambda to: state_lock(to.actor, to.project, "late", {"ID": "1"}),
+}
+IN_ORGANIZATION: dict[str, Callable[[Actor, Organization], object]] = {
+    "project": lambda owner, to: project_create(to, name="late", actor=owner),
+    "member": lambda owner, to: membership_set(to, user=user_create(email="late@acme.example"), role="viewer"),
+    "invitation": lambda owner, to: invitation_create(
+        owner, to, email="late@acme.example", role="viewer", lifetime_days=1
+    ),
+    "service_account": lambda owner, to: service_account_create(owner, to, name="late", grants={}),
+    "classification": lambda owner, to: classification_create(
+        SYSTEM, to, NewClassification(name="late", title="Late", title_fr="Tard", atoms=[])
+    ),
+    "quota_request": lambda owner, to: quota_request_create(
+        owner, Owner(to), dimension="vcpus", limit=10**6, reason="more"
+    ),
+    "evidence_export": lambda owner, to: export_ask(owner, to, clock.now() - timedelta(days=2), clock.now()),
 }
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("kind", IN_PROJECT)
 def test_nothing_is_made_in_a_project_that_is_being_deleted(kind: str) -> None:
     tenant = make_tenant()
+    lost = while_it_is_deleted(lambda: project_delete(SYSTEM, tenant.project), lambda: IN_PROJECT[kind](tenant))
+    assert type(lost) is ProjectNotFound
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", IN_ORGANIZATION)
+def test_nothing_is_made_in_an_organization_that_is_being_deleted(kind: str) -> None:
+    acme, owner = make_empty_organization()
+    lost = while_it_is_deleted(lambda: organization_delete(SYSTEM, acme), lambda: IN_ORGANIZATION[kind](owner, acme))
+    assert type(lost) is OrganizationNotFound
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_joins_an_organization_that_is_being_deleted() -> None:
+    acme, owner = make_empty_organization()
+    _, secret = invitation_create(owner, acme, email="late@acme.example", role="viewer", lifetime_days=1)
+    lost = while_it_is_deleted(lambda: organization_delete(SYSTEM, acme), lambda: invitation_accept(None, secret))
+    assert type(lost) is InvitationInvalid
+
+
+def make_empty_organization() -> tuple[Organization, Actor]:
+    """And its owner."""
+    ada = user_create(email="ada@acme.example")
+    acme = organization_create(name="acme", owner=ada)
+    return acme, acting(ada.pk, organization=acme)
+
+
+def while_it_is_deleted(delete: Request, make: Request) -> BaseException:
+    """What whoever makes something is told."""
     is_deleted, has_begun = threading.Event(), threading.Event()
 
-    def delete() -> object:
+    def deleting() -> object:
         with transaction.atomic():
-            project_delete(SYSTEM, tenant.project)
+            delete()
             is_deleted.set()
             assert has_begun.wait(30)
             time.sleep(0.3)  # the other one waits for the lock by now
         return "deleted"
 
-    def make() -> object:
+    def making() -> object:
         assert is_deleted.wait(30)
         has_begun.set()
-        return MAKERS[kind](tenant)
+        return make()
 
-    won, lost = split(at_once([delete, make]))
+    won, lost = split(at_once([deleting, making]))
     assert won == ["deleted"]
-    assert [type(exc) for exc in lost] == [ProjectNotFound]
+    return lost[0]
 
 
 def rush_for(cloud: Cloud, volume: Volume, instance: Instance) -> list[Request]:

@@ -8,7 +8,7 @@ from controlplane.identity.selectors import projects
 
 
 def organization_named(name: str) -> Organization:
-    found = Organization.objects.filter(name=name).first()
+    found = Organization.objects.filter(name=name, deleted_at=None).first()
     if found is None:
         raise CommandError(f"There is no organization {name!r}. Make it with create_organization.")
     return found

@@ -44,7 +44,7 @@ def synchronise(actor: Actor, identity: Identity, roles: dict[str, str]) -> None
     """
     user = identity.user
     given = {each.membership.organization_id: each for each in _given(identity)}
-    for organization in Organization.objects.filter(name__in=roles):
+    for organization in Organization.objects.filter(name__in=roles, deleted_at=None):
         role = roles[organization.name]
         before = given.pop(organization.pk, None)
         if before is None and Membership.objects.filter(organization=organization, user=user).exists():

@@ -6,9 +6,11 @@ from uuid import UUID
 import pytest
 from django.core.management import CommandError, call_command
 
+from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import TokenRevoked
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.identity.selectors import actor_of, projects
+from controlplane.identity.services import organization_delete, project_delete
 from controlplane.kernel import clock
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,17 @@ def test_each_thing_is_made_once_and_its_id_printed(console: Console) -> None:
 def test_a_membership_is_replaced(acme: Console) -> None:
     acme("add_member", "acme", "ada@acme.example", "admin")
     assert Membership.objects.get().role == "admin"
+
+
+def test_what_was_deleted_is_made_anew(acme: Console) -> None:
+    project, organization = Project.objects.get(), Organization.objects.get()
+    project_delete(SYSTEM, project)
+    assert acme("create_project", "acme", "web") != str(project.pk)
+    project_delete(SYSTEM, Project.objects.get(deleted_at=None))
+    organization_delete(SYSTEM, organization)
+    with pytest.raises(CommandError, match="There is no organization 'acme'"):
+        acme("create_project", "acme", "web")
+    assert acme("create_organization", "acme") != str(organization.pk)
 
 
 @pytest.mark.parametrize("project", ["web", "acme/web"])

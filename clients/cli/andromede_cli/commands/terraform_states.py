@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, document, given, list_command, rows
+from andromede_cli.calls import call_command, delete_command, document, given, list_command, parameter, rows
 from andromede_cli.command import SURE, command, group
 from andromede_cli.completion import names
 from andromede_cli.output import Column, Format, plain
@@ -39,7 +39,7 @@ State = Annotated[
         metavar="STATE", help=_("By name or id."), show_default=False, autocompletion=names("terraform_states.list")
     ),
 ]
-SUBJECT = given("terraform_state", "STATE", _("By name or id."), completes="terraform_states.list")
+SUBJECT = parameter("terraform_state", State)
 Info = Annotated[str | None, typer.Option("--reason", help=_("What others are told who find it locked."))]
 LockId = Annotated[str | None, typer.Option("--lock", help=_("Only the lock with this ID."), show_default=False)]
 

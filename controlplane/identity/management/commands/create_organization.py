@@ -14,7 +14,7 @@ class Command(OperatorCommand):
         parser.add_argument("name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = Organization.objects.filter(name=options["name"]).first()
+        found = Organization.objects.filter(name=options["name"], deleted_at=None).first()
         organization = found or organization_create(name=options["name"])
         self.say(f"The organization {organization.name} {'was there already' if found else 'was made'}.")
         self.stdout.write(str(organization.pk))

@@ -17,7 +17,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = organization_named(options["organization"])
-        found = Project.objects.filter(organization=organization, name=options["name"]).first()
+        found = Project.objects.filter(organization=organization, name=options["name"], deleted_at=None).first()
         project = found or project_create(organization, name=options["name"])
         made = "was there already" if found else "was made"
         self.say(f"The project {organization.name}/{project.name} {made}.")
