@@ -21,11 +21,11 @@ from typing import Any, BinaryIO
 
 import httpx
 
+from andromede_sdk import __version__
 from andromede_sdk.errors import ApiError, MalformedAnswer, Unreachable, error_of
 
 CHUNK_BYTES = 2**20
 CONNECT_LIMIT_S = 10.0
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Transport:
     ) -> None:
         self.url = url
         self.retry = retry
-        headers = {"User-Agent": f"andromede-sdk/{VERSION}"}
+        headers = {"User-Agent": f"andromede-sdk/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {_checked_token(token)}"
         if language:
