@@ -6,9 +6,10 @@ import pytest
 
 import andromede_sdk
 from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, Unreachable, models
+from andromede_sdk.call import Call
 from andromede_sdk.errors import ApiError, Conflict, error_of
 from andromede_sdk.resource import Scope
-from andromede_sdk.transport import Call, Retry
+from andromede_sdk.transport import Retry
 from scripts import sdk
 
 SCOPE: Any = Scope(None)  # type: ignore[arg-type]
