@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import action_command, delete_command, list_command, show_command
+from andromede_cli.calls import action_command, delete_command, list_command, show_answer, show_command
 from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, command, group, labels_of
 from andromede_cli.commands import console, ssh
-from andromede_cli.commands.placement import show_answer
 from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session

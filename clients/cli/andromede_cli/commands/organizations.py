@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,9 @@ from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_cli.terminal import ask_secret, say
-from andromede_sdk.models import GrantInput
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import GrantInput
 
 LABELS = Column(_("labels"), "labels", is_wide=True)
 CREATED = Column(_("created"), "created_at", is_wide=True)
