@@ -116,6 +116,9 @@ def filters(*wanted: str) -> list[Parameter]:
     return [parameter(each, FILTERS[each], None) for each in wanted]
 
 
+DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
+
+
 # -- what is done with answers
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from andromede_cli.calls import (
+    DAYS,
     call_command,
     delete_command,
     given,
@@ -53,7 +54,6 @@ SERVICE_ACCOUNTS = [
 ROLES = _("owner, admin, member, viewer, billing or sovereignty_officer.")
 LABEL = parameter("labels", LabelsOption, None)
 NEW_NAME = option("name", "--name", _("The new name."), default=None)
-DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
 Grants = Annotated[
     list[str] | None,
     typer.Option("--grant", help=_("A role in all projects, or project=role; may be said several times.")),
