@@ -4,14 +4,16 @@
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from scripts import client_pages, sdk
+from scripts import client_pages, sdk, sdk_models
 
 ROOT = Path(__file__).resolve().parent.parent
 RUFF = str(Path(sys.executable).parent / "ruff")
 PACKAGE = "clients/sdk/andromede_sdk"
+MADE = ("models", "resources")  # packages of which all files are made
 
 
 def main() -> int:
@@ -19,34 +21,63 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     old = []
-    for name, make in FILES.items():
-        path, text = ROOT / name, make()
-        if name.endswith(".py"):
-            text = formatted(text, path)
-        if not path.exists() or path.read_text() != text:
-            old.append(name)
-            if not arguments.check:
-                path.write_text(text)
+    for make in (code, pages):  # the pages are made from the code
+        wanted = make()
+        old += [name for name, text in wanted.items() if text != content(name)]
+        if not arguments.check:
+            put(wanted)
     if arguments.check and old:
         print(f"Not as the API or the code says: {', '.join(old)}. Run `make clients` and look at the difference.")
         return 1
     return 0
 
 
-def formatted(text: str, path: Path) -> str:
+def content(name: str) -> str | None:
+    """None: there is no such file."""
+    path = ROOT / name
+    return path.read_text() if path.exists() else None
+
+
+def put(files: Mapping[str, str | None]) -> None:
+    for name, text in files.items():
+        path = ROOT / name
+        if text is None:
+            path.unlink(missing_ok=True)
+        elif text != content(name):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+
+def code() -> Mapping[str, str | None]:
+    """None for a file that nothing makes any more."""
+    there = {str(path.relative_to(ROOT)): None for each in MADE for path in (ROOT / PACKAGE / each).glob("*.py")}
+    packages = {"models": sdk_models.models(), "resources": sdk.resources()}
+    made = formatted(
+        {
+            f"{PACKAGE}/{package}/{module}.py": text
+            for package, modules in packages.items()
+            for module, text in modules.items()
+        }
+    )
+    return {**there, **made}
+
+
+def pages() -> Mapping[str, str | None]:
+    return {"docs/reference/cli.md": client_pages.cli(), "docs/reference/sdk.md": client_pages.sdk_page()}
+
+
+def formatted(code: Mapping[str, str]) -> dict[str, str]:
     """As ruff has it: without the imports that nothing needs."""
-    for command in (["check", "--quiet", "--select", "F401,I", "--fix"], ["format", "--quiet"]):
-        line = [RUFF, *command, "--stdin-filename", str(path), "-"]
-        text = subprocess.run(line, input=text, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return text
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in code.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        for command in (["check", "--no-cache", "--select", "F401,I", "--fix"], ["format", "--no-cache"]):
+            line = [RUFF, *command, "--quiet", "--config", str(ROOT / "pyproject.toml"), folder]
+            subprocess.run(line, check=True)
+        return {name: Path(folder, name).read_text() for name in code}
 
-
-FILES: dict[str, Callable[[], str]] = {
-    f"{PACKAGE}/models.py": sdk.models,
-    f"{PACKAGE}/resources.py": sdk.resources,
-    "docs/reference/cli.md": client_pages.cli,
-    "docs/reference/sdk.md": client_pages.sdk_page,
-}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,9 +1,9 @@
-"""The models and managers of the Python SDK, from the OpenAPI document."""
+"""The managers of the Python SDK, from the OpenAPI document."""
 
 import json
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,6 @@ HEADER = "# Made from docs/reference/openapi.json by `make clients`."
 METHODS = ("get", "post", "put", "patch", "delete")
 # evidence_exports.create does the same; this one answers by redirection.
 LEFT_OUT = frozenset({"evidence_export"})
-WAITABLE = frozenset({"Operation"})
-SECRET = re.compile(r"secret|password|passphrase|recovery")
 PAGING = frozenset({"limit", "page_token", "count"})
 LABELS = "labels"
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -29,91 +27,6 @@ Schema = Mapping[str, Any]
 def document() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(OPENAPI.read_text())
     return found
-
-
-# -- models
-
-
-def models() -> str:
-    schemas = document()["components"]["schemas"]
-    lines = [HEADER, '"""The things that the API answers, and the ones inside bodies that are not plain values."""', ""]
-    lines += ["from __future__ import annotations", "", "from dataclasses import dataclass, field"]
-    lines += ["from datetime import datetime", "from typing import Any, NotRequired, TypedDict", ""]
-    lines += ["from andromede_sdk.model import Model", "from andromede_sdk.waiting import Waitable", ""]
-    nested = nested_inputs(schemas)
-    for name in sorted(schemas):
-        if name in nested:
-            lines += input_lines(name, schemas[name])
-        elif not name.endswith(("Input", "Patch")) and "next_page_token" not in schemas[name].get("properties", {}):
-            lines += model_lines(name, schemas[name])
-    return "\n".join(lines) + "\n"
-
-
-def nested_inputs(schemas: Mapping[str, Schema]) -> set[str]:
-    """Inputs that stand within others."""
-    texts = [json.dumps(schema) for name, schema in schemas.items() if name.endswith(("Input", "Patch"))]
-    return {found for text in texts for found in re.findall(r'schemas/(\w+)"', text)}
-
-
-def model_lines(name: str, schema: Schema) -> Iterator[str]:
-    """Members whose names no attribute can have are in `raw` alone."""
-    base = "Waitable" if name in WAITABLE else "Model"
-    yield from ("", "", "@dataclass(frozen=True, kw_only=True, eq=False)", f"class {name}({base}):")
-    yield from docstring(schema.get("description", ""), indent=4)
-    required = set(schema.get("required", []))
-    members = {name: each for name, each in schema.get("properties", {}).items() if name.isidentifier()}
-    for member, details in members.items():
-        hint = answer_type(details)
-        if member not in required and not hint.endswith("| None") and hint != "Any":
-            hint += " | None"
-        hidden = " = field(repr=False)" if SECRET.search(member) else ""
-        yield f"    {attribute(member)}: {hint}{hidden}{words_of(details)}"
-    if not members:
-        yield "    pass"
-
-
-def input_lines(name: str, schema: Schema) -> Iterator[str]:
-    yield from ("", "", f"class {name}(TypedDict):")
-    yield from docstring(schema.get("description", ""), indent=4)
-    for member, details in schema["properties"].items():
-        hint = body_type(details)
-        yield f"    {member}: {hint if member in schema.get('required', []) else f'NotRequired[{hint}]'}"
-
-
-def words_of(details: Schema) -> str:
-    """What an open set of words has today, as a remark."""
-    return f"  # {', '.join(details['enum'])}"[:100] if "enum" in details else ""
-
-
-def answer_type(details: Schema) -> str:
-    if "$ref" in details:
-        return str(details["$ref"].rpartition("/")[2])
-    if "oneOf" in details:
-        kinds = [answer_type(each) for each in details["oneOf"] if each.get("type") != "null"]
-        return f"{kinds[0]} | None" if kinds[0] != "Any" else "Any"
-    kind = details.get("type")
-    if isinstance(kind, list):
-        plain = next(each for each in kind if each != "null")
-        return f"{answer_type({**details, 'type': plain})} | None"
-    if kind == "array":
-        return f"list[{answer_type(details['items'])}]"
-    if kind == "object":
-        return f"dict[str, {answer_type(details.get('additionalProperties') or {})}]"
-    return "datetime" if details.get("format") == MOMENT else PLAIN.get(str(kind), "Any")
-
-
-def attribute(member: str) -> str:
-    return f"{member}_" if keyword.iskeyword(member) else member
-
-
-def docstring(text: str, *, indent: int) -> Iterator[str]:
-    if text:
-        blank = " " * indent
-        quoted = text.replace("\\", "\\\\").replace('"""', "'''")
-        yield from f'{blank}"""{quoted}"""'.replace("\n", f"\n{blank}").split("\n")
-
-
-# -- managers
 
 
 @dataclass(frozen=True)
@@ -244,19 +157,58 @@ def class_name(manager: str) -> str:
     return "".join(word.title() for word in manager.split("_"))
 
 
-def resources() -> str:
-    lines = [HEADER, '"""The managers: one class per kind of things, one method per operation of the API."""', ""]
-    lines += ["from __future__ import annotations", "", "from collections.abc import Iterator, Mapping, Sequence"]
-    lines += ["from typing import Any, BinaryIO, Literal, cast, overload", "", "from andromede_sdk import models"]
-    lines += ["from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource, Scope", ""]
+def resources() -> dict[str, str]:
+    """The modules of the package `resources`, by name: one for each manager, and what finds them."""
     found = managers()
-    for manager, its_routes in found.items():
-        lines += ["", "", f"class {class_name(manager)}(Resource):"]
-        for each in its_routes:
-            lines += [*method_lines(each), ""]
+    return {"__init__": finder(found), **{manager: module(manager, routes) for manager, routes in found.items()}}
+
+
+def finder(found: Iterable[str]) -> str:
+    kinds = {manager: class_name(manager) for manager in found}
+    lines = [HEADER, '"""The managers: a module for each, which is loaded when it is first used."""', ""]
+    lines += ["from __future__ import annotations", "", "from typing import TYPE_CHECKING", ""]
+    lines += ["from andromede_sdk.later import loader", "", "if TYPE_CHECKING:"]
+    lines += ["    from andromede_sdk.resource import Scope"]
+    lines += [f"    from andromede_sdk.resources.{name} import {kind} as {kind}" for name, kind in kinds.items()]
     lines += ["", "", "class Managers:", '    """All managers, for one control plane and project."""', ""]
-    lines += ["    def __init__(self, scope: Scope) -> None:", "        self.scope = scope"]
-    lines += [f"        self.{manager} = {class_name(manager)}(scope)" for manager in found]
+    lines += [f"    {name}: {kind}" for name, kind in kinds.items()]
+    return "\n".join(lines) + MANAGERS_END
+
+
+MANAGERS_END = """
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name not in Managers.__annotations__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            made = load(Managers.__annotations__[name])(self.scope)
+            setattr(self, name, made)
+            return made
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *Managers.__annotations__]
+
+
+PLACES = {kind: f"{__name__}.{name}" for name, kind in Managers.__annotations__.items()}
+load = loader(__name__, PLACES)
+
+if not TYPE_CHECKING:
+    __getattr__ = load
+"""
+
+
+def module(manager: str, its_routes: Sequence[Route]) -> str:
+    lines = [HEADER, "from __future__ import annotations", ""]
+    lines += ["from collections.abc import Iterator, Mapping, Sequence"]
+    lines += ["from typing import Any, BinaryIO, Literal, cast, overload", "", "from andromede_sdk import models"]
+    lines += ["from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource", "", ""]
+    lines += [f"class {class_name(manager)}(Resource):"]
+    for each in its_routes:
+        lines += [*method_lines(each), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -420,3 +372,31 @@ def ask_of(route: Route) -> str:
 
 def _pairs(name: str, members: Any) -> str:
     return f"{name}={{" + ", ".join(f'"{member}": {attribute(member)}' for member in members) + "}"
+
+
+def answer_type(details: Schema) -> str:
+    if "$ref" in details:
+        return str(details["$ref"].rpartition("/")[2])
+    if "oneOf" in details:
+        kinds = [answer_type(each) for each in details["oneOf"] if each.get("type") != "null"]
+        return f"{kinds[0]} | None" if kinds[0] != "Any" else "Any"
+    kind = details.get("type")
+    if isinstance(kind, list):
+        plain = next(each for each in kind if each != "null")
+        return f"{answer_type({**details, 'type': plain})} | None"
+    if kind == "array":
+        return f"list[{answer_type(details['items'])}]"
+    if kind == "object":
+        return f"dict[str, {answer_type(details.get('additionalProperties') or {})}]"
+    return "datetime" if details.get("format") == MOMENT else PLAIN.get(str(kind), "Any")
+
+
+def attribute(member: str) -> str:
+    return f"{member}_" if keyword.iskeyword(member) else member
+
+
+def docstring(text: str, *, indent: int) -> Iterator[str]:
+    if text:
+        blank = " " * indent
+        quoted = text.replace("\\", "\\\\").replace('"""', "'''")
+        yield from f'{blank}"""{quoted}"""'.replace("\n", f"\n{blank}").split("\n")

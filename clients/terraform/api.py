@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+from andromede_sdk.call import Call, new_key
 from andromede_sdk.resource import json_of
-from andromede_sdk.transport import Call, Retry, Transport, new_key
+from andromede_sdk.transport import Retry, Transport
 from clients.terraform.cloud import Document, Late, NotDone, below
 
 WAIT_S = 30

@@ -10,7 +10,10 @@ STRANGERS = ["django", "libvirt", "grpc", "celery", "controlplane", "agents"]
 
 def test_they_are_imported_without_strangers(commands: Path) -> None:
     code = (
-        "import sys, importlib.util, andromede_sdk, andromede_cli.app\n"
+        "import sys, importlib.util, pkgutil, andromede_sdk, andromede_cli\n"
+        "for package in (andromede_sdk, andromede_cli):\n"
+        "    for each in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):\n"
+        "        if not each.name.endswith('__main__'): importlib.import_module(each.name)\n"
         f"strangers = {STRANGERS}\n"
         "assert not [name for name in strangers if importlib.util.find_spec(name)]\n"
         "assert not [name for name in sys.modules if name.split('.')[0] in strangers]\n"

@@ -6,10 +6,11 @@ import pytest
 
 import andromede_sdk
 from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, Unreachable, models
+from andromede_sdk.call import Call
 from andromede_sdk.errors import ApiError, Conflict, error_of
 from andromede_sdk.resource import Scope
-from andromede_sdk.transport import Call, Retry
-from scripts import sdk
+from andromede_sdk.transport import Retry
+from scripts import sdk, sdk_models
 
 SCOPE: Any = Scope(None)  # type: ignore[arg-type]
 KEY = {"id": "1", "name": "laptop", "public_key": "ssh-ed25519 A", "fingerprint": "SHA256:x"}
@@ -91,7 +92,7 @@ def test_what_python_cannot_name_or_say_is_left_to_the_raw_json() -> None:
     odd = {"operationId": "thing_put", "responses": {}, "requestBody": {"content": {"text/yaml": {"schema": {}}}}}
     assert not sdk.Route("PUT", "/v1/things", odd, {}).is_possible
     schema = {"properties": {"providers.v1": {"type": "string"}, "from": {"type": "string"}, "secret": {}}}
-    lines = list(sdk.model_lines("Thing", schema))
+    lines = list(sdk_models.model_lines("Thing", schema))
     assert [line.strip() for line in lines[4:]] == ["from_: str | None", "secret: Any = field(repr=False)"]
 
 

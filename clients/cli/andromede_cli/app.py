@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from gettext import gettext as _
 from typing import Annotated, Any
@@ -14,56 +13,14 @@ from typer.main import get_command
 
 from andromede_cli import language
 from andromede_cli.command import ProjectOption
-from andromede_cli.commands import (
-    account,
-    audit,
-    catalogue,
-    compliance,
-    events,
-    instances,
-    means,
-    operations,
-    organizations,
-    placement,
-    platform,
-    policies,
-    quotas,
-    security,
-    sites,
-    storage,
-    terraform_states,
-    tokens,
-    webhooks,
-)
 from andromede_cli.failures import Exit, Interrupted, Misuse, exit_code, lines_of
+from andromede_cli.parts import Commands
 from andromede_cli.session import Root
 from andromede_cli.terminal import complain
 from andromede_sdk import AndromedeError, __version__
 
 PROGRAM = "andromede"
 DEBUG = "--debug"
-# In the order of the help.
-PARTS = (
-    account,
-    organizations,
-    tokens,
-    security,
-    quotas,
-    instances,
-    storage,
-    means,
-    placement,
-    policies,
-    compliance,
-    operations,
-    events,
-    webhooks,
-    audit,
-    sites,
-    catalogue,
-    terraform_states,
-    platform,
-)
 
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", "-p", help=_("The profile to use."), show_default=False)
@@ -85,8 +42,6 @@ def make() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(invoke_without_command=True)(root)
-    for part in PARTS:
-        part.register(app)
     return app
 
 
@@ -97,6 +52,7 @@ def program() -> Any:
         "show_completion": _("Print the completion script of the shell in use."),
     }
     made: Any = get_command(make())
+    made.commands = Commands()
     for option in made.params:
         option.help = words.get(option.name, option.help)
     return made
@@ -154,6 +110,8 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     complain(_("This should not happen: {kind}: {text}").format(kind=type(error).__name__, text=error), is_first=True)
     complain(_("Say --debug to see where it came from, and tell the project."), is_first=False)
     if DEBUG in arguments:
+        import traceback
+
         traceback.print_exception(error)
     return Exit.INTERNAL
 

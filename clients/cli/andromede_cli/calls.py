@@ -23,7 +23,8 @@ from andromede_cli.completion import method_of, names, takes
 from andromede_cli.failures import Misuse
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import console, say
+from andromede_sdk import models
 from andromede_sdk.model import Model
 from andromede_sdk.resource import Listing
 
@@ -115,6 +116,9 @@ def filters(*wanted: str) -> list[Parameter]:
     return [parameter(each, FILTERS[each], None) for each in wanted]
 
 
+DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
+
+
 # -- what is done with answers
 
 
@@ -148,6 +152,23 @@ def secret(member: str) -> Show:
             output.plain(getattr(answer, member))
 
     return show
+
+
+def show_answer(me: Session, answer: Model) -> None:
+    """A decision as a tree; anything else that a dry run answers as what it is."""
+    is_decision = isinstance(answer, models.Decision | models.PlacementSimulation)
+    if me.form in (Format.JSON, Format.YAML) or not is_decision:
+        me.show(answer)
+        if not is_decision:
+            say(_("Nothing was made: this is what would be."))
+        return
+    from andromede_cli.decisions import tree
+
+    out = console()
+    with out.capture() as captured:
+        out.print(tree(answer))  # type: ignore[arg-type]
+    for line in captured.get().splitlines():
+        print(line.rstrip())  # noqa: T201 - the result
 
 
 # -- commands

@@ -55,6 +55,27 @@ Id = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 LabelsOption = Annotated[
     list[str] | None, typer.Option("--label", help=_("A label, as name=text; may be said several times."))
 ]
+Zones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zone", help=_("A zone that will do; may be said several times."), autocompletion=names("zones.list")
+    ),
+]
+Classifications = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--classification",
+        help=_("What its data is, for good; may be said several times."),
+        autocompletion=names("classifications.list"),
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help=_("This node and no other; for operators."), autocompletion=names("nodes.list")),
+]
+Exemption = Annotated[
+    str | None, typer.Option("--exemption", help=_("The exemption that allows it although a policy refuses."))
+]
 
 
 def group(help: str) -> typer.Typer:

@@ -12,9 +12,8 @@ import typer
 
 from andromede_cli import language, output
 from andromede_cli.session import Root, Session, open_client
-from andromede_sdk import Retry, resources
+from andromede_sdk import resources
 
-QUICK = Retry(tries=1)
 PATIENCE_S = 3.0
 AT_MOST = 200
 
@@ -55,9 +54,11 @@ def _is_owned(call: str) -> bool:
 
 def _session(ctx: typer.Context) -> Session:
     """No command has run: what stands before it is read from the line."""
+    from andromede_sdk import Retry
+
     before = ctx.find_root().params
     root = Root(before.get("profile"), before.get("url"), before.get("project"))
     language.choose([])
     me = Session(root, project=ctx.params.get("project"))
-    me.client = open_client(me.profile, retry=QUICK, timeout_s=PATIENCE_S)
+    me.client = open_client(me.profile, retry=Retry(tries=1), timeout_s=PATIENCE_S)
     return me

@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import yaml
-from rich.table import Table
-from rich.text import Text
-
 from andromede_cli.terminal import STEERING, console, harmless
 from andromede_sdk.model import Model
 
@@ -87,6 +83,8 @@ def line(document: Mapping[str, Any], columns: Sequence[Column], *, form: Format
 
 def structured(document: Any, *, form: Format) -> None:
     if form is Format.YAML:
+        import yaml
+
         text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     else:
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -103,6 +101,9 @@ def plain(text: str) -> None:
 
 def table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
     """Columns without lines; wider than the terminal they fold, and in a pipe they do not."""
+    from rich.table import Table
+    from rich.text import Text
+
     out = console()
     grid = Table(box=None, show_header=titles is not None, header_style="bold", padding=GAP, pad_edge=False)
     for number, title in enumerate(titles or [""] * max(map(len, rows), default=0)):

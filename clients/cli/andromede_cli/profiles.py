@@ -12,9 +12,6 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-import yaml
-
 from andromede_cli.failures import Misuse
 
 FILE = "profiles.yaml"
@@ -50,6 +47,8 @@ class Profiles:
 
 
 def path() -> Path:
+    import platformdirs
+
     return Path(platformdirs.user_config_dir("andromede", appauthor=False)) / FILE
 
 
@@ -57,22 +56,24 @@ def load() -> Profiles:
     """Raises Misuse: the file is not what it should be, or others may read it."""
     file = path()
     try:
-        mode = file.stat().st_mode
-        document = yaml.safe_load(file.read_text())
+        mode, text = file.stat().st_mode, file.read_text()
     except FileNotFoundError:
         return Profiles()
-    except (OSError, ValueError, yaml.YAMLError) as exc:
+    except (OSError, ValueError) as exc:
         raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise Misuse(_("Others may read the tokens in {file}. Say: chmod 600 {file}").format(file=file))
-    return _read(document or {}, file)
+    return _read(text, file)
 
 
-def _read(document: Any, file: Path) -> Profiles:
+def _read(text: str, file: Path) -> Profiles:
+    import yaml
+
     try:
+        document = yaml.safe_load(text) or {}
         known = {str(name): Profile(**_texts(members)) for name, members in document.get("profiles", {}).items()}
         return Profiles(str(document.get("current", DEFAULT)), known)
-    except (AttributeError, TypeError) as exc:
+    except (AttributeError, TypeError, yaml.YAMLError) as exc:
         raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
 
 
@@ -82,6 +83,8 @@ def _texts(members: Mapping[str, Any]) -> dict[str, str]:
 
 def save(profiles: Profiles) -> None:
     """In one step: a reader finds the old file or the new one, and nobody else can read either."""
+    import yaml
+
     document = {
         "current": profiles.current,
         "profiles": {

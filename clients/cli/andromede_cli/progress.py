@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from gettext import gettext as _
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
@@ -12,7 +13,9 @@ from rich.text import Text
 
 from andromede_cli.failures import Interrupted
 from andromede_cli.terminal import console, harmless
-from andromede_sdk.models import Operation, Step
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Operation, Step
 
 MARKS: Mapping[str, tuple[str, str]] = {"done": ("✓", "green"), "running": ("•", "yellow"), "failed": ("✗", "red")}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -11,18 +10,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from gettext import gettext as _
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from andromede_cli import language, output, progress
+from andromede_cli import language, output
 from andromede_cli.failures import Misuse
 from andromede_cli.output import Column, Format
 from andromede_cli.profiles import Profile, Profiles, load
 from andromede_cli.terminal import say
-from andromede_sdk import Client, NotFound
+from andromede_sdk import NotFound, models
 from andromede_sdk.model import Model
-from andromede_sdk.models import Operation
+
+if TYPE_CHECKING:
+    import httpx
+
+    from andromede_sdk import Client
+    from andromede_sdk.models import Operation
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,13 @@ class Session:
         """Wait for the operation of the answer, unless that is not wanted, and show what has become of it; with
         `reload` None: that it is done."""
         operation = getattr(answer, "operation", None)
-        if isinstance(operation, Operation) and self.is_waiting:
+        if isinstance(operation, models.Operation) and self.is_waiting:
+            from andromede_cli import progress
+
             progress.wait(operation, timeout_s=self.timeout_s)
-        elif isinstance(operation, Operation):
+        elif isinstance(operation, models.Operation):
             say(_("{kind} has begun: andromede operation wait {id}").format(kind=operation.kind, id=operation.id))
-        if not isinstance(operation, Operation) or not self.is_waiting or reload is None:
+        if not isinstance(operation, models.Operation) or not self.is_waiting or reload is None:
             shown = None if reload is None else answer
         else:
             shown = reload()
@@ -152,6 +156,10 @@ class Session:
 
 def open_client(profile: Profile, *, is_debug: bool = False, **options: Any) -> Client:
     """Raises Misuse: the address or the certificate file is not right."""
+    import ssl
+
+    from andromede_sdk import Client
+
     try:
         verify = ssl.create_default_context(cafile=profile.ca_file) if profile.ca_file else True
         client = Client(

@@ -10,13 +10,16 @@ from datetime import UTC, datetime
 from gettext import gettext as _
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from andromede_cli.failures import Misuse
 from andromede_cli.terminal import ask_secret, say
-from andromede_sdk import Client, Unauthenticated
-from andromede_sdk.models import SessionWithSecret
+from andromede_sdk import Unauthenticated
+
+if TYPE_CHECKING:
+    from andromede_sdk import Client
+    from andromede_sdk.models import SessionWithSecret
 
 SESSION = "andromede_session_"  # how the secrets of sessions begin
 CODE_NEEDED = "signin.code_needed"

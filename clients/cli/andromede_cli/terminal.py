@@ -7,11 +7,12 @@ import getpass
 import re
 import sys
 from gettext import gettext as _
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from andromede_cli.failures import Misuse
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Control characters but the line feed and the tab, and the marks that turn the direction of writing.
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -23,6 +24,8 @@ def harmless(text: str) -> str:
 
 def console(*, error: bool = False) -> Console:
     """In a pipe: no colours and no width."""
+    from rich.console import Console
+
     stream = sys.stderr if error else sys.stdout
     is_terminal = stream.isatty()
     width = None if is_terminal else 100_000
@@ -31,10 +34,14 @@ def console(*, error: bool = False) -> Console:
 
 def say(line: str) -> None:
     """A remark, which is no part of the result."""
+    from rich.text import Text
+
     console(error=True).print(Text(harmless(line)), soft_wrap=True)
 
 
 def complain(line: str, *, is_first: bool) -> None:
+    from rich.text import Text
+
     text = Text(harmless(line))
     if is_first:
         text = Text.assemble((_("error: "), "bold red"), text)

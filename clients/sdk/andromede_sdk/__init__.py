@@ -1,8 +1,8 @@
 """The Python client of Andromède."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from andromede_sdk import models
 from andromede_sdk.errors import (
     AndromedeError,
     ApiError,
@@ -30,13 +30,14 @@ from andromede_sdk.errors import (
     Unreachable,
     WaitTimeout,
 )
+from andromede_sdk.later import loader
 
 if TYPE_CHECKING:
-    from andromede_sdk import models
     from andromede_sdk.client import Client
     from andromede_sdk.resource import Ask, Listing, Scope
-    from andromede_sdk.transport import VERSION as __version__
     from andromede_sdk.transport import Retry
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AndromedeError",
@@ -73,21 +74,14 @@ __all__ = [
     "models",
 ]
 
-_LATER = {
-    "Ask": ("resource", "Ask"),
-    "Client": ("client", "Client"),
-    "Listing": ("resource", "Listing"),
-    "Retry": ("transport", "Retry"),
-    "Scope": ("resource", "Scope"),
-    "__version__": ("transport", "VERSION"),
+# httpx and the classes of all models take some tenths of a second to load: who needs them pays for them.
+PLACES = {
+    "Ask": "andromede_sdk.resource",
+    "Client": "andromede_sdk.client",
+    "Listing": "andromede_sdk.resource",
+    "Retry": "andromede_sdk.transport",
+    "Scope": "andromede_sdk.resource",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """httpx and the classes of all models take some tenths of a second to load: who needs them pays for them."""
-    if name == "models":
-        return import_module("andromede_sdk.models")
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _LATER[name]
-    return getattr(import_module(f"andromede_sdk.{module}"), attribute)
+if not TYPE_CHECKING:
+    __getattr__ = loader(__name__, PLACES)

@@ -7,6 +7,7 @@ Words such as states are plain strings, since more of them may come.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -14,19 +15,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from andromede_sdk import models
 from andromede_sdk.errors import MalformedAnswer
 
 if TYPE_CHECKING:
-    from andromede_sdk.resource import Scope
+    from andromede_sdk.resource import Scope as CallScope  # the API has another Scope, which is a model
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
     raw: Mapping[str, Any] = field(repr=False)
-    _scope: Scope = field(repr=False)
+    _scope: CallScope = field(repr=False)
 
     @classmethod
-    def read(cls, document: Any, scope: Scope) -> Self:
+    def read(cls, document: Any, scope: CallScope) -> Self:
         """Raises MalformedAnswer."""
         if not isinstance(document, dict):
             raise MalformedAnswer(f"Instead of a {cls.__name__} there came a {type(document).__name__}.")
@@ -56,14 +58,18 @@ def _readers(model: type[Model]) -> Mapping[str, tuple[str, Reader]]:
 
 
 def _make_readers(model: type[Model]) -> Mapping[str, tuple[str, Reader]]:
-    hints = typing.get_type_hints(model, None, {"Scope": Any})
+    """Classes of other modules are known here, where they are needed, and not where the annotations stand."""
+    words = {word for hint in model.__annotations__.values() for word in re.findall(r"\w+", hint)}
+    known = {word: getattr(models, word) for word in words & models.PLACES.keys()}
+    hints = typing.get_type_hints(model, None, {"CallScope": Any, **known})
     members = [each.name for each in dataclasses.fields(model) if each.name not in ("raw", "_scope")]
     return {name: (name.rstrip("_"), _reader(hints[name])) for name in members}
 
 
 def _reader(hint: Any) -> Reader:
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return _reader(next(each for each in typing.get_args(hint) if each is not type(None)))
+        known = _reader(next(each for each in typing.get_args(hint) if each is not type(None)))
+        return lambda value, scope: None if value is None else known(value, scope)
     if typing.get_origin(hint) is list:
         read = _reader(typing.get_args(hint)[0])
         return lambda value, scope: [read(each, scope) for each in value or []]

@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-import httpx
-
+from andromede_sdk.call import Call, new_key
 from andromede_sdk.errors import MalformedAnswer, ProjectNeeded, Unreachable, error_of
 from andromede_sdk.model import Model
 from andromede_sdk.stream import END, Event, events_of
-from andromede_sdk.transport import Call, Transport, new_key
+
+if TYPE_CHECKING:
+    import httpx
+
+    from andromede_sdk.transport import Transport
 
 M = TypeVar("M", bound=Model)
 FIRST_PAUSE_S = 3.0  # before a stream is read again, unless the API says another

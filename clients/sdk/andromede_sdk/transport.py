@@ -10,10 +10,9 @@ from __future__ import annotations
 import random
 import ssl
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -21,36 +20,12 @@ from typing import Any, BinaryIO
 
 import httpx
 
+from andromede_sdk import __version__
+from andromede_sdk.call import Call
 from andromede_sdk.errors import ApiError, MalformedAnswer, Unreachable, error_of
 
 CHUNK_BYTES = 2**20
 CONNECT_LIMIT_S = 10.0
-VERSION = "0.1.0"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request. `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *;
-    `last_event_id`: behind which a stream goes on. `timeout_s`: of one try; `limit_s`: of all of them, where it is not
-    the Retry's."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may have secrets
-    file: BinaryIO | None = None
-    key: str | None = None
-    if_match: str | None = None
-    last_event_id: str | None = None
-    timeout_s: float | None = None
-    limit_s: float | None = None
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Also when nobody knows whether the first try arrived: not so when it replaces a version, since the second
-        would find another, and not when the file cannot be read again."""
-        names_a_version = self.if_match not in (None, "*")
-        return not names_a_version and (self.file is None or self.file.seekable())
 
 
 def _sleep(call: Call, pause_s: float) -> bool:
@@ -77,10 +52,6 @@ class Retry:
         return max(own, asked_s or 0.0)
 
 
-def new_key() -> str:
-    return str(uuid.uuid4())
-
-
 class Transport:
     """The connection to one control plane with one token."""
 
@@ -96,7 +67,7 @@ class Transport:
     ) -> None:
         self.url = url
         self.retry = retry
-        headers = {"User-Agent": f"andromede-sdk/{VERSION}"}
+        headers = {"User-Agent": f"andromede-sdk/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {_checked_token(token)}"
         if language:

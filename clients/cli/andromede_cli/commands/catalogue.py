@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,7 +14,9 @@ from andromede_cli.failures import Misuse
 from andromede_cli.files import read_document
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_sdk.models import SignedFactInput
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import SignedFactInput
 
 FACTS = [
     Column(_("of"), "subject_kind"),

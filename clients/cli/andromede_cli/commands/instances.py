@@ -9,10 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import action_command, delete_command, list_command, show_command
-from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, command, group, labels_of
+from andromede_cli.calls import action_command, delete_command, list_command, show_answer, show_command
+from andromede_cli.command import (
+    DRY_RUN,
+    SURE,
+    WAIT,
+    Classifications,
+    Exemption,
+    Host,
+    Instance,
+    LabelsOption,
+    Name,
+    Zones,
+    command,
+    group,
+    labels_of,
+)
 from andromede_cli.commands import console, ssh
-from andromede_cli.commands.placement import show_answer
 from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -51,20 +64,6 @@ Volumes = Annotated[
         "--volume", help=_("A volume to attach; may be said several times."), autocompletion=names("volumes.list")
     ),
 ]
-Zones = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--zone", help=_("A zone that will do; may be said several times."), autocompletion=names("zones.list")
-    ),
-]
-Classifications = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--classification",
-        help=_("What its data is, for good; may be said several times."),
-        autocompletion=names("classifications.list"),
-    ),
-]
 UserData = Annotated[
     Path | None,
     typer.Option("--user-data", help=_("A file for its first boot."), exists=True, dir_okay=False, readable=True),
@@ -72,13 +71,6 @@ UserData = Annotated[
 GroupOption = Annotated[
     str | None,
     typer.Option("--affinity-group", help=_("The group it belongs to."), autocompletion=names("affinity_groups.list")),
-]
-Host = Annotated[
-    str | None,
-    typer.Option("--host", help=_("This node and no other; for operators."), autocompletion=names("nodes.list")),
-]
-Exemption = Annotated[
-    str | None, typer.Option("--exemption", help=_("The exemption that allows it although a policy refuses."))
 ]
 
 

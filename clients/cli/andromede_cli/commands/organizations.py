@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from andromede_cli.calls import (
+    DAYS,
     call_command,
     delete_command,
     given,
@@ -21,7 +22,9 @@ from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_cli.terminal import ask_secret, say
-from andromede_sdk.models import GrantInput
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import GrantInput
 
 LABELS = Column(_("labels"), "labels", is_wide=True)
 CREATED = Column(_("created"), "created_at", is_wide=True)
@@ -51,7 +54,6 @@ SERVICE_ACCOUNTS = [
 ROLES = _("owner, admin, member, viewer, billing or sovereignty_officer.")
 LABEL = parameter("labels", LabelsOption, None)
 NEW_NAME = option("name", "--name", _("The new name."), default=None)
-DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
 Grants = Annotated[
     list[str] | None,
     typer.Option("--grant", help=_("A role in all projects, or project=role; may be said several times.")),

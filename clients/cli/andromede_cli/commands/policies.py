@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -17,7 +17,9 @@ from andromede_cli.files import read_document
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_cli.terminal import say
-from andromede_sdk.models import ChangeInput, LostInput, Policy, PolicySet
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import ChangeInput, LostInput, Policy, PolicySet
 
 PROPOSALS = [
     Column("id", "id"),

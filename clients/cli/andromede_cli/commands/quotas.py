@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -11,7 +11,9 @@ from andromede_cli.calls import PROJECT, call_command, given, list_command, opti
 from andromede_cli.command import DRY_RUN, OrganizationOption, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_sdk.models import QuotaLimitsInput
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import QuotaLimitsInput
 
 LIMITS = [Column(_("dimension"), "dimension"), Column(_("used"), "used"), Column(_("limit"), "limit")]
 REQUESTS = [

@@ -8,7 +8,7 @@ import re
 import shutil
 from gettext import gettext as _
 from ipaddress import ip_address
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -16,7 +16,9 @@ import typer
 from andromede_cli.command import Instance, command
 from andromede_cli.failures import Misuse
 from andromede_cli.session import Session
-from andromede_sdk.models import Instance as Found
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Instance as Found
 
 USER_LABEL = "ssh-user"
 USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")

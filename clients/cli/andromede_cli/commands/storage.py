@@ -7,10 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import delete_command, list_command, show_command
-from andromede_cli.command import DRY_RUN, SURE, WAIT, Instance, LabelsOption, Name, Volume, command, group, labels_of
-from andromede_cli.commands.instances import Classifications, Exemption, Host, Zones
-from andromede_cli.commands.placement import show_answer
+from andromede_cli.calls import delete_command, list_command, show_answer, show_command
+from andromede_cli.command import (
+    DRY_RUN,
+    SURE,
+    WAIT,
+    Classifications,
+    Exemption,
+    Host,
+    Instance,
+    LabelsOption,
+    Name,
+    Volume,
+    Zones,
+    command,
+    group,
+    labels_of,
+)
 from andromede_cli.completion import names
 from andromede_cli.failures import Misuse
 from andromede_cli.output import Column

@@ -6,9 +6,8 @@ from gettext import gettext as _
 
 import typer
 
-from andromede_cli.calls import PROJECT, call_command, delete_command, given, list_command, option, secret
+from andromede_cli.calls import DAYS, PROJECT, call_command, delete_command, given, list_command, option, secret
 from andromede_cli.command import group
-from andromede_cli.commands.organizations import DAYS
 from andromede_cli.output import Column
 
 TOKENS = [

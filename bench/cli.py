@@ -1,0 +1,69 @@
+"""The seconds of processors that calls of the command `andromede` take, in turns with their floors: Python that does
+nothing, and Python that loads the libraries that every call of the API needs."""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.common import bench_cloud, report, say, spread
+from scripts.api import Api
+from scripts.stack import ROOT
+
+ROUNDS = 10
+PYTHON = sys.executable
+ANDROMEDE = [PYTHON, "-m", "andromede_cli"]
+FLOORS = {
+    "python": [PYTHON, "-c", "pass"],
+    "libraries": [PYTHON, "-c", "import httpx, typer"],
+}
+CALLS = {
+    "version": [*ANDROMEDE, "--version"],
+    "help": [*ANDROMEDE, "instance", "list", "--help"],
+    "list": [*ANDROMEDE, "instance", "list"],
+    "list_as_json": [*ANDROMEDE, "instance", "list", "-o", "json"],
+    "help_of_everything": [*ANDROMEDE, "--help"],
+}
+
+
+def main() -> None:
+    with bench_cloud("cli", is_fake=True, nodes=1) as (_, api):
+        report(measure(environment(api)))
+
+
+def environment(api: Api) -> dict[str, str]:
+    """No profile: all is said by variables."""
+    packages = os.pathsep.join(str(ROOT / "clients" / name) for name in ("sdk", "cli"))
+    home = str(Path(ROOT, "var", "bench-cli"))
+    own = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONPATH": packages, "LANG": "C.UTF-8"}
+    return {**own, "ANDROMEDE_URL": api.url, "ANDROMEDE_TOKEN": api.token, "ANDROMEDE_PROJECT": "bench"}
+
+
+def measure(variables: Mapping[str, str]) -> dict[str, Any]:
+    """The first round is left out: it writes what Python keeps of compiled modules."""
+    spent: dict[str, list[float]] = {name: [] for name in (*FLOORS, *CALLS)}
+    for number in range(ROUNDS + 1):
+        say(f"round {number} of {ROUNDS}")
+        for name, line in (FLOORS | CALLS).items():
+            seconds = processors_s(line, variables)
+            if number:
+                spent[name].append(seconds)
+    floor = statistics.median(spent["libraries"])
+    ratios = {name: round(statistics.median(spent[name]) / floor, 2) for name in CALLS}
+    return {"cpu": {name: spread(samples) for name, samples in spent.items()}, "ratio_to_libraries": ratios}
+
+
+def processors_s(line: Sequence[str], variables: Mapping[str, str]) -> float:
+    """Of user and system, in a process that must succeed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(line, env=dict(variables), check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Which module of `commands` has which commands: it is loaded when one of them is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.main import get_group
+
+# In the order of the help.
+PARTS = {
+    "account": ("login", "logout", "whoami", "profile"),
+    "organizations": ("organization", "project", "member", "invitation", "service-account"),
+    "tokens": ("token",),
+    "security": ("session", "password", "totp", "passkey", "identity", "user"),
+    "quotas": ("limits", "quota", "quota-request"),
+    "instances": ("instance",),
+    "storage": ("volume",),
+    "means": ("image", "network", "ssh-key", "affinity-group", "flavor", "volume-type"),
+    "placement": ("placement",),
+    "policies": ("policy", "proposal", "classification"),
+    "compliance": ("drift", "plan", "exemption", "evidence"),
+    "operations": ("operation",),
+    "events": ("event",),
+    "webhooks": ("webhook",),
+    "audit": ("audit",),
+    "sites": ("region", "zone", "node"),
+    "catalogue": ("fact", "party", "set", "transparency", "officer-key"),
+    "terraform_states": ("terraform-state",),
+    "platform": ("health", "problem"),
+}
+
+
+class Commands(Mapping[str, Any]):
+    """What a group of Typer has as its commands, each made when it is asked for. Help asks for all of them."""
+
+    def __init__(self) -> None:
+        self._parts = {name: part for part, names in PARTS.items() for name in names}
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made |= load(self._parts[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
+def load(part: str) -> dict[str, Any]:
+    """The commands of a module by name."""
+    app = typer.Typer(rich_markup_mode=None)
+    import_module(f"andromede_cli.commands.{part}").register(app)
+    return dict(get_group(app).commands)

@@ -1,0 +1,19 @@
+"""Names of a package whose modules are loaded when they are first used (PEP 562): a program pays for what it needs."""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def loader(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """What a package has as `__getattr__`. `places`: each name, and the module that has it."""
+
+    def load(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(import_module(places[name]), name)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return load

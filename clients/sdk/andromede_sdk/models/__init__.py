@@ -1,0 +1,295 @@
+# Made from docs/reference/openapi.json by `make clients`.
+"""The things that the API answers, and the ones inside bodies that are not plain values: a
+module for each kind of them, which is loaded when it is first used."""
+
+from typing import TYPE_CHECKING
+
+from andromede_sdk.later import loader
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.affinity_groups import AffinityGroup as AffinityGroup
+    from andromede_sdk.models.attachments import Attachment as Attachment
+    from andromede_sdk.models.attachments import AttachmentWithOperation as AttachmentWithOperation
+    from andromede_sdk.models.catalogue import Catalogue as Catalogue
+    from andromede_sdk.models.classifications import Classification as Classification
+    from andromede_sdk.models.common import Atom as Atom
+    from andromede_sdk.models.common import Challenge as Challenge
+    from andromede_sdk.models.common import Clause as Clause
+    from andromede_sdk.models.common import Compliance as Compliance
+    from andromede_sdk.models.common import Condition as Condition
+    from andromede_sdk.models.common import ConflictingAtom as ConflictingAtom
+    from andromede_sdk.models.common import Contradicted as Contradicted
+    from andromede_sdk.models.common import CreatedBy as CreatedBy
+    from andromede_sdk.models.common import Deed as Deed
+    from andromede_sdk.models.common import Drifted as Drifted
+    from andromede_sdk.models.common import Error as Error
+    from andromede_sdk.models.common import Grant as Grant
+    from andromede_sdk.models.common import Layer as Layer
+    from andromede_sdk.models.common import Lint as Lint
+    from andromede_sdk.models.common import Named as Named
+    from andromede_sdk.models.common import Part as Part
+    from andromede_sdk.models.common import PasskeyAnswerInput as PasskeyAnswerInput
+    from andromede_sdk.models.common import PlacementSimulation as PlacementSimulation
+    from andromede_sdk.models.common import PolicySet as PolicySet
+    from andromede_sdk.models.common import Proposal as Proposal
+    from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
+    from andromede_sdk.models.common import RecoveryCodes as RecoveryCodes
+    from andromede_sdk.models.common import RequestRecord as RequestRecord
+    from andromede_sdk.models.common import SessionWithSecret as SessionWithSecret
+    from andromede_sdk.models.common import Step as Step
+    from andromede_sdk.models.common import TokenWithSecret as TokenWithSecret
+    from andromede_sdk.models.decisions import Decision as Decision
+    from andromede_sdk.models.events import Event as Event
+    from andromede_sdk.models.events import EventActor as EventActor
+    from andromede_sdk.models.events import EventResource as EventResource
+    from andromede_sdk.models.events import Events as Events
+    from andromede_sdk.models.evidence import Entry as Entry
+    from andromede_sdk.models.evidence import Proof as Proof
+    from andromede_sdk.models.evidence import Record as Record
+    from andromede_sdk.models.evidence_exports import Export as Export
+    from andromede_sdk.models.exemptions import ExemptedClause as ExemptedClause
+    from andromede_sdk.models.exemptions import Exemption as Exemption
+    from andromede_sdk.models.exemptions import ExemptionApproval as ExemptionApproval
+    from andromede_sdk.models.exemptions import ExemptionReport as ExemptionReport
+    from andromede_sdk.models.facts import Fact as Fact
+    from andromede_sdk.models.facts import FactsStated as FactsStated
+    from andromede_sdk.models.facts import SignedFactInput as SignedFactInput
+    from andromede_sdk.models.flavors import Flavor as Flavor
+    from andromede_sdk.models.health import Health as Health
+    from andromede_sdk.models.identities import Identity as Identity
+    from andromede_sdk.models.images import Image as Image
+    from andromede_sdk.models.images import ImageWithOperation as ImageWithOperation
+    from andromede_sdk.models.instances import Address as Address
+    from andromede_sdk.models.instances import Instance as Instance
+    from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
+    from andromede_sdk.models.invitations import Invitation as Invitation
+    from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
+    from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
+    from andromede_sdk.models.jurisdictions import Reach as Reach
+    from andromede_sdk.models.limits import Limit as Limit
+    from andromede_sdk.models.limits import Limits as Limits
+    from andromede_sdk.models.me import Credential as Credential
+    from andromede_sdk.models.me import Me as Me
+    from andromede_sdk.models.me import Membership as Membership
+    from andromede_sdk.models.me import Scope as Scope
+    from andromede_sdk.models.members import Member as Member
+    from andromede_sdk.models.networks import Network as Network
+    from andromede_sdk.models.nodes import Amounts as Amounts
+    from andromede_sdk.models.nodes import Incident as Incident
+    from andromede_sdk.models.nodes import Inventory as Inventory
+    from andromede_sdk.models.nodes import Node as Node
+    from andromede_sdk.models.nodes import Trust as Trust
+    from andromede_sdk.models.officer_keys import OfficerKey as OfficerKey
+    from andromede_sdk.models.openid import Begun as Begun
+    from andromede_sdk.models.openid_providers import Provider as Provider
+    from andromede_sdk.models.openid_providers import Providers as Providers
+    from andromede_sdk.models.operations import Operation as Operation
+    from andromede_sdk.models.organizations import Organization as Organization
+    from andromede_sdk.models.organizations import OrganizationLimit as OrganizationLimit
+    from andromede_sdk.models.organizations import OrganizationLimits as OrganizationLimits
+    from andromede_sdk.models.organizations import ProjectPart as ProjectPart
+    from andromede_sdk.models.parties import Party as Party
+    from andromede_sdk.models.passkey import Passkey as Passkey
+    from andromede_sdk.models.password_links import PasswordLink as PasswordLink
+    from andromede_sdk.models.platform import Platform as Platform
+    from andromede_sdk.models.policy import Broken as Broken
+    from andromede_sdk.models.policy import ChangeInput as ChangeInput
+    from andromede_sdk.models.policy import LostInput as LostInput
+    from andromede_sdk.models.policy import LostZones as LostZones
+    from andromede_sdk.models.policy import Policy as Policy
+    from andromede_sdk.models.policy import Simulation as Simulation
+    from andromede_sdk.models.problems import Problem as Problem
+    from andromede_sdk.models.problems import ProblemPage as ProblemPage
+    from andromede_sdk.models.projects import Project as Project
+    from andromede_sdk.models.quota_requests import QuotaRequest as QuotaRequest
+    from andromede_sdk.models.quotas import Quotas as Quotas
+    from andromede_sdk.models.regions import Region as Region
+    from andromede_sdk.models.remediation_plans import Owner as Owner
+    from andromede_sdk.models.remediation_plans import Plan as Plan
+    from andromede_sdk.models.remediation_plans import PlanItem as PlanItem
+    from andromede_sdk.models.remediation_plans import Target as Target
+    from andromede_sdk.models.resources import Interval as Interval
+    from andromede_sdk.models.resources import Lineage as Lineage
+    from andromede_sdk.models.resources import Residency as Residency
+    from andromede_sdk.models.resources import ResidencyProblem as ResidencyProblem
+    from andromede_sdk.models.service_accounts import GrantInput as GrantInput
+    from andromede_sdk.models.service_accounts import ServiceAccount as ServiceAccount
+    from andromede_sdk.models.sessions import Session as Session
+    from andromede_sdk.models.sets import NamedSet as NamedSet
+    from andromede_sdk.models.sign import Methods as Methods
+    from andromede_sdk.models.ssh_keys import SshKey as SshKey
+    from andromede_sdk.models.terraform import ProviderPackage as ProviderPackage
+    from andromede_sdk.models.terraform import ProviderVersion as ProviderVersion
+    from andromede_sdk.models.terraform import ProviderVersions as ProviderVersions
+    from andromede_sdk.models.terraform import PublicKey as PublicKey
+    from andromede_sdk.models.terraform import Services as Services
+    from andromede_sdk.models.terraform import SigningKeys as SigningKeys
+    from andromede_sdk.models.terraform_states import Lock as Lock
+    from andromede_sdk.models.terraform_states import LockProblem as LockProblem
+    from andromede_sdk.models.terraform_states import ProblemError as ProblemError
+    from andromede_sdk.models.terraform_states import State as State
+    from andromede_sdk.models.terraform_states import StateVersion as StateVersion
+    from andromede_sdk.models.tokens import Token as Token
+    from andromede_sdk.models.totp import Totp as Totp
+    from andromede_sdk.models.transfers import Transfer as Transfer
+    from andromede_sdk.models.transfers import Transfers as Transfers
+    from andromede_sdk.models.users import User as User
+    from andromede_sdk.models.volume_types import VolumeType as VolumeType
+    from andromede_sdk.models.volumes import Volume as Volume
+    from andromede_sdk.models.volumes import VolumeWithOperation as VolumeWithOperation
+    from andromede_sdk.models.webhooks import Attempt as Attempt
+    from andromede_sdk.models.webhooks import DeliveredEvent as DeliveredEvent
+    from andromede_sdk.models.webhooks import Delivery as Delivery
+    from andromede_sdk.models.webhooks import Webhook as Webhook
+    from andromede_sdk.models.webhooks import WebhookWithSecret as WebhookWithSecret
+    from andromede_sdk.models.zones import Capacity as Capacity
+    from andromede_sdk.models.zones import Zone as Zone
+    from andromede_sdk.models.zones import ZoneParty as ZoneParty
+
+PLACES = {
+    "Address": "andromede_sdk.models.instances",
+    "AffinityGroup": "andromede_sdk.models.affinity_groups",
+    "Amounts": "andromede_sdk.models.nodes",
+    "Atom": "andromede_sdk.models.common",
+    "Attachment": "andromede_sdk.models.attachments",
+    "AttachmentWithOperation": "andromede_sdk.models.attachments",
+    "Attempt": "andromede_sdk.models.webhooks",
+    "Begun": "andromede_sdk.models.openid",
+    "Broken": "andromede_sdk.models.policy",
+    "Capacity": "andromede_sdk.models.zones",
+    "Catalogue": "andromede_sdk.models.catalogue",
+    "Challenge": "andromede_sdk.models.common",
+    "ChangeInput": "andromede_sdk.models.policy",
+    "Classification": "andromede_sdk.models.classifications",
+    "Clause": "andromede_sdk.models.common",
+    "Compliance": "andromede_sdk.models.common",
+    "Condition": "andromede_sdk.models.common",
+    "ConflictingAtom": "andromede_sdk.models.common",
+    "Contradicted": "andromede_sdk.models.common",
+    "CreatedBy": "andromede_sdk.models.common",
+    "Credential": "andromede_sdk.models.me",
+    "Decision": "andromede_sdk.models.decisions",
+    "Deed": "andromede_sdk.models.common",
+    "DeliveredEvent": "andromede_sdk.models.webhooks",
+    "Delivery": "andromede_sdk.models.webhooks",
+    "Drifted": "andromede_sdk.models.common",
+    "Entry": "andromede_sdk.models.evidence",
+    "Error": "andromede_sdk.models.common",
+    "Event": "andromede_sdk.models.events",
+    "EventActor": "andromede_sdk.models.events",
+    "EventResource": "andromede_sdk.models.events",
+    "Events": "andromede_sdk.models.events",
+    "ExemptedClause": "andromede_sdk.models.exemptions",
+    "Exemption": "andromede_sdk.models.exemptions",
+    "ExemptionApproval": "andromede_sdk.models.exemptions",
+    "ExemptionReport": "andromede_sdk.models.exemptions",
+    "Export": "andromede_sdk.models.evidence_exports",
+    "Fact": "andromede_sdk.models.facts",
+    "FactsStated": "andromede_sdk.models.facts",
+    "Flavor": "andromede_sdk.models.flavors",
+    "Grant": "andromede_sdk.models.common",
+    "GrantInput": "andromede_sdk.models.service_accounts",
+    "Health": "andromede_sdk.models.health",
+    "Identity": "andromede_sdk.models.identities",
+    "Image": "andromede_sdk.models.images",
+    "ImageWithOperation": "andromede_sdk.models.images",
+    "Incident": "andromede_sdk.models.nodes",
+    "Instance": "andromede_sdk.models.instances",
+    "InstanceWithOperation": "andromede_sdk.models.instances",
+    "Interval": "andromede_sdk.models.resources",
+    "Inventory": "andromede_sdk.models.nodes",
+    "Invitation": "andromede_sdk.models.invitations",
+    "InvitationWithToken": "andromede_sdk.models.invitations",
+    "Jurisdiction": "andromede_sdk.models.jurisdictions",
+    "Layer": "andromede_sdk.models.common",
+    "Limit": "andromede_sdk.models.limits",
+    "Limits": "andromede_sdk.models.limits",
+    "Lineage": "andromede_sdk.models.resources",
+    "Lint": "andromede_sdk.models.common",
+    "Lock": "andromede_sdk.models.terraform_states",
+    "LockProblem": "andromede_sdk.models.terraform_states",
+    "LostInput": "andromede_sdk.models.policy",
+    "LostZones": "andromede_sdk.models.policy",
+    "Me": "andromede_sdk.models.me",
+    "Member": "andromede_sdk.models.members",
+    "Membership": "andromede_sdk.models.me",
+    "Methods": "andromede_sdk.models.sign",
+    "Named": "andromede_sdk.models.common",
+    "NamedSet": "andromede_sdk.models.sets",
+    "Network": "andromede_sdk.models.networks",
+    "Node": "andromede_sdk.models.nodes",
+    "OfficerKey": "andromede_sdk.models.officer_keys",
+    "Operation": "andromede_sdk.models.operations",
+    "Organization": "andromede_sdk.models.organizations",
+    "OrganizationLimit": "andromede_sdk.models.organizations",
+    "OrganizationLimits": "andromede_sdk.models.organizations",
+    "Owner": "andromede_sdk.models.remediation_plans",
+    "Part": "andromede_sdk.models.common",
+    "Party": "andromede_sdk.models.parties",
+    "Passkey": "andromede_sdk.models.passkey",
+    "PasskeyAnswerInput": "andromede_sdk.models.common",
+    "PasswordLink": "andromede_sdk.models.password_links",
+    "PlacementSimulation": "andromede_sdk.models.common",
+    "Plan": "andromede_sdk.models.remediation_plans",
+    "PlanItem": "andromede_sdk.models.remediation_plans",
+    "Platform": "andromede_sdk.models.platform",
+    "Policy": "andromede_sdk.models.policy",
+    "PolicySet": "andromede_sdk.models.common",
+    "Problem": "andromede_sdk.models.problems",
+    "ProblemError": "andromede_sdk.models.terraform_states",
+    "ProblemPage": "andromede_sdk.models.problems",
+    "Project": "andromede_sdk.models.projects",
+    "ProjectPart": "andromede_sdk.models.organizations",
+    "Proof": "andromede_sdk.models.evidence",
+    "Proposal": "andromede_sdk.models.common",
+    "Provider": "andromede_sdk.models.openid_providers",
+    "ProviderPackage": "andromede_sdk.models.terraform",
+    "ProviderVersion": "andromede_sdk.models.terraform",
+    "ProviderVersions": "andromede_sdk.models.terraform",
+    "Providers": "andromede_sdk.models.openid_providers",
+    "PublicKey": "andromede_sdk.models.terraform",
+    "QuotaLimitsInput": "andromede_sdk.models.common",
+    "QuotaRequest": "andromede_sdk.models.quota_requests",
+    "Quotas": "andromede_sdk.models.quotas",
+    "Reach": "andromede_sdk.models.jurisdictions",
+    "Record": "andromede_sdk.models.evidence",
+    "RecoveryCodes": "andromede_sdk.models.common",
+    "Region": "andromede_sdk.models.regions",
+    "RequestRecord": "andromede_sdk.models.common",
+    "Residency": "andromede_sdk.models.resources",
+    "ResidencyProblem": "andromede_sdk.models.resources",
+    "Scope": "andromede_sdk.models.me",
+    "ServiceAccount": "andromede_sdk.models.service_accounts",
+    "Services": "andromede_sdk.models.terraform",
+    "Session": "andromede_sdk.models.sessions",
+    "SessionWithSecret": "andromede_sdk.models.common",
+    "SignedFactInput": "andromede_sdk.models.facts",
+    "SigningKeys": "andromede_sdk.models.terraform",
+    "Simulation": "andromede_sdk.models.policy",
+    "SshKey": "andromede_sdk.models.ssh_keys",
+    "State": "andromede_sdk.models.terraform_states",
+    "StateVersion": "andromede_sdk.models.terraform_states",
+    "Step": "andromede_sdk.models.common",
+    "Target": "andromede_sdk.models.remediation_plans",
+    "Token": "andromede_sdk.models.tokens",
+    "TokenWithSecret": "andromede_sdk.models.common",
+    "Totp": "andromede_sdk.models.totp",
+    "Transfer": "andromede_sdk.models.transfers",
+    "Transfers": "andromede_sdk.models.transfers",
+    "Trust": "andromede_sdk.models.nodes",
+    "User": "andromede_sdk.models.users",
+    "Volume": "andromede_sdk.models.volumes",
+    "VolumeType": "andromede_sdk.models.volume_types",
+    "VolumeWithOperation": "andromede_sdk.models.volumes",
+    "Webhook": "andromede_sdk.models.webhooks",
+    "WebhookWithSecret": "andromede_sdk.models.webhooks",
+    "Zone": "andromede_sdk.models.zones",
+    "ZoneParty": "andromede_sdk.models.zones",
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = loader(__name__, PLACES)
+
+
+def __dir__() -> list[str]:
+    return sorted(PLACES)

@@ -1,0 +1,39 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Named
+    from andromede_sdk.models.operations import Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attachment(Model):
+    """`is_plugged`: the guest has it."""
+
+    id: str
+    volume: Named
+    size_gib: int
+    is_read_only: bool
+    is_plugged: bool
+    generation: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttachmentWithOperation(Model):
+    """`is_plugged`: the guest has it."""
+
+    id: str
+    volume: Named
+    size_gib: int
+    is_read_only: bool
+    is_plugged: bool
+    generation: int
+    created_at: datetime
+    operation: Operation

@@ -1,0 +1,347 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.users import User
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Atom(Model):
+    """One clause; which members it has depends on `op`."""
+
+    id: str
+    op: str
+    attr: str | None
+    value: Any
+    scheme: str | None
+    min_version: str | None
+    level: str | None
+    scope: str | None
+    min_remaining_days: int | None
+    roles: list[str] | None
+    party_roles: list[str] | None
+    only_with_technical_access: bool | None
+    assertion_min: str | None
+    waivable: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Challenge(Model):
+    """`options` go to the browser's navigator.credentials.create() or .get(); bytes in them are base64url. What it
+    answers is sent with `ceremony`."""
+
+    ceremony: str
+    options: dict[str, Any]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clause(Model):
+    """A clause that does not hold, and why (`code` and what was found)."""
+
+    level: str
+    policy: str
+    atom: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compliance(Model):
+    """`fails_at`: from when it is not admissible any more. `failing`: the clauses, as of then. `warned_days`: the
+    shortest of 180, 90, 30 and 7 days before that has begun."""
+
+    resource_id: str
+    kind: str
+    project: str
+    zone: str
+    state: str  # compliant, at-risk, drifted, remediating, exempted
+    since: datetime
+    fails_at: datetime | None
+    failing: list[Clause]
+    warned_days: int | None
+    action: str  # flag, freeze, evacuate, stop
+    checked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Condition(Model):
+    type: str
+    status: str  # true, false, unknown
+    reason: str
+    message: str
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConflictingAtom(Model):
+    level: str
+    atom: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contradicted(Model):
+    """A policy, by its level and its owner's id, and the clauses that no zone can satisfy together."""
+
+    level: str
+    id: str
+    atoms: list[ConflictingAtom]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CreatedBy(Model):
+    user: str | None
+    credential: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Deed(Model):
+    """Something that was done. `actor` null: by the platform itself."""
+
+    verb: str
+    resource: str
+    project: str | None
+    actor: str | None
+    credential: str | None
+    request_id: str
+    facts: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drifted(Model):
+    """A resource that may be where it is by what was in force, and may not by this policy."""
+
+    resource_id: str
+    kind: str
+    project: str
+    zone: str
+    failing: list[Clause]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Error(Model):
+    """The failure that an operation ended with, in the caller's language."""
+
+    code: str
+    title: str
+    detail: str
+    retryable: bool
+    blocking_operation: str | None
+    placement_decision: str | None
+    facts: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Grant(Model):
+    project: Named | None
+    role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer(Model):
+    """The clauses of one policy, among those that hold together."""
+
+    id: str
+    level: str
+    atoms: list[Atom]
+    unsupported: bool | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lint(Model):
+    code: str
+    atom: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Named(Model):
+    """Which one: its id and its present name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part(Model):
+    """Who or with what: `name` is the email or the token's name, if it is still there."""
+
+    id: str
+    name: str | None
+
+
+class PasskeyAnswerInput(TypedDict):
+    """`credential` is what navigator.credentials has answered, as its toJSON() writes it."""
+
+    ceremony: str
+    credential: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacementSimulation(Model):
+    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked."""
+
+    operation: str
+    roles: list[str]
+    is_admitted: bool
+    explanation: list[str]
+    admitted_zones: list[str]
+    classifications: list[str]
+    policies: list[Layer]
+    facts_epoch: int
+    valid_until: datetime | None
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PolicySet(Model):
+    """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
+    `lint`, clauses without effect; `newly_refused_zones`, in which an instance or a volume could be made until now;
+    `contradicted`, policies that nothing can satisfy any more; `drifted`, resources that may not be where they are any
+    more; `proposal`, when it needs a second person."""
+
+    level: str
+    version: int
+    atoms: list[Atom]
+    inherited: list[Layer]
+    created_at: datetime | None
+    change: str  # same, tighter, looser, incomparable
+    atoms_added: list[Atom]
+    atoms_removed: list[Atom]
+    lint: list[Lint]
+    newly_refused_zones: list[str]
+    contradicted: list[Contradicted]
+    drifted: list[Drifted]
+    proposal: Proposal | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Proposal(Model):
+    """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
+    overtaken. `not_before`: when it comes into force, once it is approved. With a `resource_id` it is about no policy,
+    but about what the resource's data loses: `classifications` and entries of its `lineage`."""
+
+    id: str
+    level: str
+    organization: Named | None
+    project: Named | None
+    classification: str | None
+    resource_id: str | None
+    classifications: list[str]
+    lineage: list[str]
+    base_version: int
+    change: str  # same, tighter, looser, incomparable
+    atoms: list[Atom]
+    reason: str
+    state: str  # proposed, approved, applied, withdrawn
+    proposed_by: str
+    approved_by: str | None
+    not_before: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class QuotaLimitsInput(TypedDict):
+    """A limit per dimension."""
+
+    instances: NotRequired[int]
+    vcpus: NotRequired[int]
+    memory_mib: NotRequired[int]
+    volumes: NotRequired[int]
+    storage_gib: NotRequired[int]
+    networks: NotRequired[int]
+    addresses: NotRequired[int]
+    images: NotRequired[int]
+    webhooks: NotRequired[int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecoveryCodes(Model):
+    """In this answer alone. Each is good once, in place of a code. Keep them where the phone is not."""
+
+    recovery_codes: list[str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RequestRecord(Model):
+    """`verb` is the operationId of the route; `outcome` unknown: whoever worked on it died. `deeds`: what was done, in
+    the words of those who did it. `is_in_evidence`: the evidence log covers it."""
+
+    id: str
+    opened_at: datetime
+    completed_at: datetime
+    actor: Part | None
+    credential: Part | None
+    organization: str | None
+    project: str | None
+    address: str | None
+    request_id: str
+    verb: str
+    method: str
+    path: str
+    is_dry_run: bool
+    outcome: str  # succeeded, refused, failed, unknown
+    status: int | None
+    error_code: str
+    operation: str | None
+    resources: list[str]
+    duration_ms: int | None
+    deeds: list[Deed]
+    is_in_evidence: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SessionWithSecret(Model):
+    """`secret` is in this answer alone: it is not kept. `needs_second_factor`: the session is good for nothing but to
+    enrol or prove one."""
+
+    id: str
+    is_current: bool
+    methods: list[str]
+    is_two_factor: bool
+    address: str | None
+    user_agent: str
+    created_at: datetime
+    proved_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    secret: str = field(repr=False)
+    needs_second_factor: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step(Model):
+    name: str
+    state: str
+    attempts: int
+    message: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TokenWithSecret(Model):
+    """`secret` is in this answer alone: it is not kept."""
+
+    id: str
+    name: str
+    user: User | None
+    service_account: Named | None
+    project: Named | None
+    role: str
+    is_platform: bool
+    verbs: list[str] | None
+    kinds: list[str] | None
+    projects: list[str] | None
+    prefix: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    last_used_from: str | None
+    secret: str = field(repr=False)

@@ -1,0 +1,42 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entry(Model):
+    """Hashes in hex. `prev` is the leaf of the record before in its stream, and empty for the first."""
+
+    content: str
+    prev: str
+    seq: int
+    stream: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Proof(Model):
+    """RFC 6962 §2.1.1: hashes in base64, from the leaf up, to the root of the checkpoint. The leaf is SHA-256(0x00 ‖
+    canonical JSON of `entry`); `entry.content` is SHA-256("andromede/record/v1" line feed ‖ salt ‖ document)."""
+
+    leaf_index: int
+    leaf_hash: str
+    entry: Entry
+    hashes: list[str]
+    checkpoint: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Record(Model):
+    """`document` and `salt` (base64) are null once it was erased; `leaf_index` is null until it has its place."""
+
+    id: str
+    kind: str  # decision, permit, cosignature, receipt, fact, policy_version, policy_proposal, exemption, drift,
+    resource: str | None
+    created_at: datetime
+    document: str | None
+    salt: str | None
+    leaf_index: int | None

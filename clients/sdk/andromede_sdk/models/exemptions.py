@@ -1,0 +1,59 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExemptedClause(Model):
+    """`clause`: policy/atom, which would have refused."""
+
+    clause: str
+    approved: int
+    uses: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exemption(Model):
+    """`to_sign`: per duty the bytes that you would sign (base64), if you may approve it."""
+
+    id: str
+    project: str
+    resource_ids: list[str]
+    operation: str
+    zone: str
+    waived: list[str]
+    reason: str
+    requested_by: str
+    not_before: datetime
+    expires_at: datetime
+    max_uses: int
+    use_count: int
+    approvals: list[ExemptionApproval]
+    to_sign: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExemptionApproval(Model):
+    approver: str
+    duty: str  # sovereignty_officer, duty_operator
+    key_id: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExemptionReport(Model):
+    """Of the exemptions that you see. `approved`: that two people signed and that held at some time of the quarter;
+    `duration_s`: for how long, within it, all together. `used`: how many of them were, `uses`: how often."""
+
+    quarter: str
+    begins_at: datetime
+    ends_at: datetime
+    asked: int
+    approved: int
+    duration_s: int
+    used: int
+    uses: int
+    clauses: list[ExemptedClause]

@@ -1,0 +1,77 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.attachments import Attachment
+    from andromede_sdk.models.common import Condition, Error, Named
+    from andromede_sdk.models.operations import Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Address(Model):
+    network: Named
+    ip: str
+    mac: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Instance(Model):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+
+    id: str
+    name: str
+    state: str  # building, active, stopped, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    power_state: str  # unknown, running, off, paused, crashed
+    power_state_at: datetime | None
+    zone: str | None
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image: Named
+    affinity_group: Named | None
+    classifications: list[str]
+    addresses: list[Address]
+    attachments: list[Attachment]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InstanceWithOperation(Model):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+
+    id: str
+    name: str
+    state: str  # building, active, stopped, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    power_state: str  # unknown, running, off, paused, crashed
+    power_state_at: datetime | None
+    zone: str | None
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image: Named
+    affinity_group: Named | None
+    classifications: list[str]
+    addresses: list[Address]
+    attachments: list[Attachment]
+    operation: Operation

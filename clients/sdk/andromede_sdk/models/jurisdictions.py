@@ -1,0 +1,30 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Jurisdiction(Model):
+    """Under which law a zone stands. `statutes`: all foreign ones that reach a party of it."""
+
+    zone: str
+    territory: str | None
+    parties: list[Reach]
+    statutes: list[str]
+    is_complete: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reach(Model):
+    """A party of the zone: by which law it lives, and which foreign statutes reach it. null: not known."""
+
+    party: str
+    name: str
+    role: str
+    has_technical_access: bool
+    statutory_seat: str | None
+    ultimate_parent_country: str | None
+    statutes: list[str] | None

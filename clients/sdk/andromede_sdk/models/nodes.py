@@ -1,0 +1,74 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Amounts(Model):
+    """capacity = (total - reserved) · ratio, rounded down."""
+
+    total: int
+    reserved: int
+    ratio: float
+    capacity: int
+    used: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Incident(Model):
+    """Something on the node that should not be. It is left as it is; `ended_at`: since when it is not seen any more."""
+
+    id: str
+    kind: str
+    name: str
+    facts: dict[str, Any]
+    created_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inventory(Model):
+    vcpus: Amounts
+    memory_mib: Amounts
+    disk_gib: Amounts
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Node(Model):
+    id: str
+    name: str
+    zone: str
+    address: str
+    state: str  # enrolled, ready, unreachable
+    is_cordoned: bool
+    cordon_reason: str
+    last_heartbeat_at: datetime | None
+    certificate_expires_at: datetime
+    agent_version: str
+    virt_type: str
+    cpu_model: str
+    traits: list[str]
+    inventory: Inventory
+    trust: Trust
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trust(Model):
+    """What the node said last that it trusts, and whether libvirt asks its agent before a guest starts."""
+
+    keyset_version: int
+    charter_version: int
+    deny_version: int
+    facts_epoch: int
+    is_clock_kept: bool
+    hook_problem: str
+    attested_at: datetime | None
+    is_attested: bool

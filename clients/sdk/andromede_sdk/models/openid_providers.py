@@ -1,0 +1,17 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Provider(Model):
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Providers(Model):
+    items: list[Provider]

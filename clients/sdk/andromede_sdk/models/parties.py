@@ -1,0 +1,18 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Party(Model):
+    """`facts` are those that hold now; one that is null is known to be unknown. `overdue`: attributes whose review is
+    late, so that they count as unknown."""
+
+    facts: dict[str, Any]
+    overdue: list[str]
+    id: str
+    name: str

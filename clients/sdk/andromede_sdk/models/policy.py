@@ -1,0 +1,63 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Atom, Layer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Broken(Model):
+    """`targets`: the zones that would still be admissible to it."""
+
+    resource_id: str
+    kind: str
+    project: str
+    zone: str
+    failing: list[dict[str, str]]
+    targets: list[str]
+
+
+class ChangeInput(TypedDict):
+    """`value` null: it is not known."""
+
+    subject_kind: str
+    subject_id: str
+    attribute: str
+    value: Any
+
+
+class LostInput(TypedDict):
+    zone: str
+    number: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LostZones(Model):
+    project: str
+    zones: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Policy(Model):
+    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well."""
+
+    level: str
+    version: int
+    atoms: list[Atom]
+    inherited: list[Layer]
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Simulation(Model):
+    """`broken`: resources whose place is admissible now and would not be. `lost_zones`: zones that a project's policies
+    would not admit any more."""
+
+    broken: list[Broken]
+    lost_zones: list[LostZones]

@@ -1,0 +1,22 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Project(Model):
+    id: str
+    name: str
+    labels: dict[str, str]
+    generation: int
+    created_at: datetime
+    updated_at: datetime
+    organization: Named

@@ -1,0 +1,24 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Session(Model):
+    """`methods`: what it was proved with. `address` and `user_agent`: from where it began. `is_current`: the one that
+    asks. It ends at `expires_at`, and earlier when it is not used."""
+
+    id: str
+    is_current: bool
+    methods: list[str]
+    is_two_factor: bool
+    address: str | None
+    user_agent: str
+    created_at: datetime
+    proved_at: datetime
+    last_used_at: datetime
+    expires_at: datetime

@@ -1,0 +1,40 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Capacity(Model):
+    """`fits`: so many more of this flavor could be placed in the zone now, one after the other. `largest`: the most
+    that one instance could get there; null: nothing."""
+
+    zone: str
+    flavor: str
+    fits: int
+    largest: dict[str, int] | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Zone(Model):
+    """`parties`: who has a part in it, as far as that is known."""
+
+    facts: dict[str, Any]
+    overdue: list[str]
+    id: str
+    region: str
+    status: str  # open, draining, closed
+    parties: list[ZoneParty]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ZoneParty(Model):
+    """A legal entity and its part in the zone."""
+
+    id: str
+    name: str
+    role: str
+    has_technical_access: bool

@@ -1,0 +1,87 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Listing, Moment, Resource
+
+
+class Attachments(Resource):
+    def list(
+        self,
+        instance: str,
+        *,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Attachment]:
+        """GET /v1/projects/{project}/instances/{instance}/attachments
+
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of created_at, -created_at.
+        """
+        return Listing(
+            self._scope,
+            models.Attachment,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/instances/{instance}/attachments",
+                names={"instance": instance},
+                query={"created_after": created_after, "sort": sort, "limit": page_size},
+            ),
+        )
+
+    def create(
+        self,
+        instance: str,
+        *,
+        volume: str,
+        is_read_only: bool | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.AttachmentWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/attachments
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.AttachmentWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/attachments",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"volume": volume, "is_read_only": is_read_only},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def get(self, instance: str, attachment: str) -> models.Attachment:
+        """GET /v1/projects/{project}/instances/{instance}/attachments/{attachment}"""
+        return self._scope.one(
+            models.Attachment,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/instances/{instance}/attachments/{attachment}",
+                names={"instance": instance, "attachment": attachment},
+            ),
+        )
+
+    def delete(
+        self, instance: str, attachment: str, *, dry_run: bool = False, if_match: str | int | None = None
+    ) -> models.AttachmentWithOperation:
+        """DELETE /v1/projects/{project}/instances/{instance}/attachments/{attachment}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.AttachmentWithOperation,
+            Ask(
+                "DELETE",
+                "/v1/projects/{project}/instances/{instance}/attachments/{attachment}",
+                names={"instance": instance, "attachment": attachment},
+                query={"dry_run": dry_run or None},
+                if_match=if_match,
+            ),
+        )

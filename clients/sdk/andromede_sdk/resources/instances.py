@@ -1,0 +1,428 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast, overload
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
+
+
+class Instances(Resource):
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        state: str | None = None,
+        zone: str | None = None,
+        created_after: Moment | None = None,
+        labels: Labels | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Instance]:
+        """GET /v1/projects/{project}/instances
+
+        `name`: The instance of this name.
+        `state`: One of building, active, stopped, error.
+        `zone`: The instances in this zone.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `sort`: One of created_at, -created_at, name, -name.
+        """
+        return Listing(
+            self._scope,
+            models.Instance,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/instances",
+                query={
+                    "name": name,
+                    "state": state,
+                    "zone": zone,
+                    "created_after": created_after,
+                    "labels": labels,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        flavor: str,
+        image: str,
+        networks: Sequence[str] | None = None,
+        ssh_keys: Sequence[str] | None = None,
+        volumes: Sequence[str] | None = None,
+        user_data: str | None = None,
+        user_data_base64: str | None = None,
+        zones: Sequence[str] | None = None,
+        affinity_group: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: Literal[False] = False,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation: ...
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        flavor: str,
+        image: str,
+        dry_run: Literal[True],
+        networks: Sequence[str] | None = None,
+        ssh_keys: Sequence[str] | None = None,
+        volumes: Sequence[str] | None = None,
+        user_data: str | None = None,
+        user_data_base64: str | None = None,
+        zones: Sequence[str] | None = None,
+        affinity_group: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.PlacementSimulation: ...
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        flavor: str,
+        image: str,
+        dry_run: bool,
+        networks: Sequence[str] | None = None,
+        ssh_keys: Sequence[str] | None = None,
+        volumes: Sequence[str] | None = None,
+        user_data: str | None = None,
+        user_data_base64: str | None = None,
+        zones: Sequence[str] | None = None,
+        affinity_group: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation | models.PlacementSimulation: ...
+    def create(
+        self,
+        *,
+        name: str,
+        flavor: str,
+        image: str,
+        networks: Sequence[str] | None = None,
+        ssh_keys: Sequence[str] | None = None,
+        volumes: Sequence[str] | None = None,
+        user_data: str | None = None,
+        user_data_base64: str | None = None,
+        zones: Sequence[str] | None = None,
+        affinity_group: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation | models.PlacementSimulation:
+        """POST /v1/projects/{project}/instances
+
+        `user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
+        `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
+        and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "models.InstanceWithOperation | models.PlacementSimulation",
+            self._scope.either(
+                {200: models.PlacementSimulation, 201: models.InstanceWithOperation},
+                Ask(
+                    "POST",
+                    "/v1/projects/{project}/instances",
+                    query={"dry_run": dry_run or None},
+                    body={
+                        "name": name,
+                        "flavor": flavor,
+                        "image": image,
+                        "networks": networks,
+                        "ssh_keys": ssh_keys,
+                        "volumes": volumes,
+                        "user_data": user_data,
+                        "user_data_base64": user_data_base64,
+                        "zones": zones,
+                        "affinity_group": affinity_group,
+                        "host": host,
+                        "exemption": exemption,
+                        "classifications": classifications,
+                        "policy_atoms": policy_atoms,
+                        "labels": labels,
+                    },
+                    key=idempotency_key,
+                ),
+            ),
+        )
+
+    def get(self, instance: str) -> models.Instance:
+        """GET /v1/projects/{project}/instances/{instance}"""
+        return self._scope.one(
+            models.Instance, Ask("GET", "/v1/projects/{project}/instances/{instance}", names={"instance": instance})
+        )
+
+    def update(
+        self,
+        instance: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+    ) -> models.Instance:
+        """PATCH /v1/projects/{project}/instances/{instance}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Instance,
+            Ask(
+                "PATCH",
+                "/v1/projects/{project}/instances/{instance}",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"name": name, "labels": labels},
+                if_match=if_match,
+            ),
+        )
+
+    def delete(
+        self, instance: str, *, dry_run: bool = False, if_match: str | int | None = None
+    ) -> models.InstanceWithOperation | None:
+        """DELETE /v1/projects/{project}/instances/{instance}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "models.InstanceWithOperation | None",
+            self._scope.either(
+                {200: models.InstanceWithOperation, 202: models.InstanceWithOperation, 204: None},
+                Ask(
+                    "DELETE",
+                    "/v1/projects/{project}/instances/{instance}",
+                    names={"instance": instance},
+                    query={"dry_run": dry_run or None},
+                    if_match=if_match,
+                ),
+            ),
+        )
+
+    def power_off(
+        self,
+        instance: str,
+        *,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/power-off
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/power-off",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def reboot(
+        self,
+        instance: str,
+        *,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/reboot
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/reboot",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def rebuild(
+        self,
+        instance: str,
+        *,
+        image: str,
+        ssh_keys: Sequence[str] | None = None,
+        user_data: str | None = None,
+        user_data_base64: str | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/rebuild
+
+        The root disk is made anew from `image`, and all that was on it is erased. Name, addresses, attachments and size
+        stay, and the `ssh_keys` and the user data too where none are given. It boots as for the first time: at once if the
+        instance is active, else when it is started.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/rebuild",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={
+                    "image": image,
+                    "ssh_keys": ssh_keys,
+                    "user_data": user_data,
+                    "user_data_base64": user_data_base64,
+                },
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def reset(
+        self,
+        instance: str,
+        *,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/reset
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/reset",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def resize(
+        self,
+        instance: str,
+        *,
+        flavor: str,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/resize
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/resize",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"flavor": flavor},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def shutdown(
+        self,
+        instance: str,
+        *,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/shutdown
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/shutdown",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def start(
+        self,
+        instance: str,
+        *,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.InstanceWithOperation:
+        """POST /v1/projects/{project}/instances/{instance}/actions/start
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.InstanceWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/actions/start",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
+
+    def console_log(self, instance: str, *, max_bytes: int | None = None) -> str:
+        """GET /v1/projects/{project}/instances/{instance}/console-log
+
+        `max_bytes`: The last so many bytes; 1048576 at most, and when not given.
+        """
+        return self._scope.text(
+            Ask(
+                "GET",
+                "/v1/projects/{project}/instances/{instance}/console-log",
+                names={"instance": instance},
+                query={"max_bytes": max_bytes},
+            )
+        )
+
+    def placement(self, instance: str) -> models.Decision:
+        """GET /v1/projects/{project}/instances/{instance}/placement"""
+        return self._scope.one(
+            models.Decision,
+            Ask("GET", "/v1/projects/{project}/instances/{instance}/placement", names={"instance": instance}),
+        )

@@ -1,0 +1,116 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
+
+
+class Networks(Resource):
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        created_after: Moment | None = None,
+        labels: Labels | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Network]:
+        """GET /v1/projects/{project}/networks
+
+        `name`: The network of this name.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `sort`: One of created_at, -created_at, name, -name.
+        """
+        return Listing(
+            self._scope,
+            models.Network,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/networks",
+                query={
+                    "name": name,
+                    "created_after": created_after,
+                    "labels": labels,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    def create(
+        self,
+        *,
+        name: str,
+        cidr: str,
+        dns_servers: Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.Network:
+        """POST /v1/projects/{project}/networks
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Network,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/networks",
+                query={"dry_run": dry_run or None},
+                body={"name": name, "cidr": cidr, "dns_servers": dns_servers, "labels": labels},
+                key=idempotency_key,
+            ),
+        )
+
+    def get(self, network: str) -> models.Network:
+        """GET /v1/projects/{project}/networks/{network}"""
+        return self._scope.one(
+            models.Network, Ask("GET", "/v1/projects/{project}/networks/{network}", names={"network": network})
+        )
+
+    def update(
+        self,
+        network: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+    ) -> models.Network:
+        """PATCH /v1/projects/{project}/networks/{network}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Network,
+            Ask(
+                "PATCH",
+                "/v1/projects/{project}/networks/{network}",
+                names={"network": network},
+                query={"dry_run": dry_run or None},
+                body={"name": name, "labels": labels},
+                if_match=if_match,
+            ),
+        )
+
+    def delete(self, network: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
+        """DELETE /v1/projects/{project}/networks/{network}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "None",
+            self._scope.document(
+                Ask(
+                    "DELETE",
+                    "/v1/projects/{project}/networks/{network}",
+                    names={"network": network},
+                    query={"dry_run": dry_run or None},
+                    if_match=if_match,
+                )
+            ),
+        )

@@ -1,0 +1,107 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Listing, Moment, Resource
+
+
+class Nodes(Resource):
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        state: str | None = None,
+        zone: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Node]:
+        """GET /v1/nodes
+
+        `name`: The node of this name.
+        `state`: One of enrolled, ready, unreachable.
+        `zone`: The nodes of this zone.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of name, -name, created_at, -created_at.
+        """
+        return Listing(
+            self._scope,
+            models.Node,
+            Ask(
+                "GET",
+                "/v1/nodes",
+                query={
+                    "name": name,
+                    "state": state,
+                    "zone": zone,
+                    "created_after": created_after,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    def get(self, node: str) -> models.Node:
+        """GET /v1/nodes/{node}"""
+        return self._scope.one(models.Node, Ask("GET", "/v1/nodes/{node}", names={"node": node}))
+
+    def cordon(
+        self, node: str, *, reason: str | None = None, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Node:
+        """POST /v1/nodes/{node}/actions/cordon
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Node,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/cordon",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
+    def uncordon(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Node:
+        """POST /v1/nodes/{node}/actions/uncordon
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Node,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/uncordon",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def incident_list(
+        self,
+        node: str,
+        *,
+        kind: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Incident]:
+        """GET /v1/nodes/{node}/incidents
+
+        `kind`: The incidents of this kind.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of -created_at, created_at.
+        """
+        return Listing(
+            self._scope,
+            models.Incident,
+            Ask(
+                "GET",
+                "/v1/nodes/{node}/incidents",
+                names={"node": node},
+                query={"kind": kind, "created_after": created_after, "sort": sort, "limit": page_size},
+            ),
+        )

@@ -1,0 +1,65 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Resource
+
+
+class Openid(Resource):
+    def link_begin(self, provider: str, *, redirect_uri: str, idempotency_key: str | None = None) -> models.Begun:
+        """POST /v1/openid-providers/{provider}/links
+
+        `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
+        """
+        return self._scope.one(
+            models.Begun,
+            Ask(
+                "POST",
+                "/v1/openid-providers/{provider}/links",
+                names={"provider": provider},
+                body={"redirect_uri": redirect_uri},
+                key=idempotency_key,
+            ),
+        )
+
+    def session_create(
+        self,
+        provider: str,
+        *,
+        state: str,
+        code: str,
+        binding: str,
+        iss: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.SessionWithSecret:
+        """POST /v1/openid-providers/{provider}/sessions
+
+        `state`, `code` and `iss` (if there is one, RFC 9207) are what the browser came back with, `binding` is that of
+        the beginning.
+        """
+        return self._scope.one(
+            models.SessionWithSecret,
+            Ask(
+                "POST",
+                "/v1/openid-providers/{provider}/sessions",
+                names={"provider": provider},
+                body={"state": state, "code": code, "binding": binding, "iss": iss},
+                key=idempotency_key,
+            ),
+        )
+
+    def sign_in_begin(self, provider: str, *, redirect_uri: str, idempotency_key: str | None = None) -> models.Begun:
+        """POST /v1/openid-providers/{provider}/sign-ins
+
+        `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
+        """
+        return self._scope.one(
+            models.Begun,
+            Ask(
+                "POST",
+                "/v1/openid-providers/{provider}/sign-ins",
+                names={"provider": provider},
+                body={"redirect_uri": redirect_uri},
+                key=idempotency_key,
+            ),
+        )

@@ -1,0 +1,230 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast, overload
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
+
+
+class Volumes(Resource):
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        state: str | None = None,
+        zone: str | None = None,
+        created_after: Moment | None = None,
+        labels: Labels | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Volume]:
+        """GET /v1/projects/{project}/volumes
+
+        `name`: The volume of this name.
+        `state`: One of building, available, in-use, error.
+        `zone`: The volumes in this zone.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `sort`: One of created_at, -created_at, name, -name.
+        """
+        return Listing(
+            self._scope,
+            models.Volume,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/volumes",
+                query={
+                    "name": name,
+                    "state": state,
+                    "zone": zone,
+                    "created_after": created_after,
+                    "labels": labels,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        volume_type: str | None = None,
+        image: str | None = None,
+        zones: Sequence[str] | None = None,
+        near_instance: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: Literal[False] = False,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation: ...
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        dry_run: Literal[True],
+        volume_type: str | None = None,
+        image: str | None = None,
+        zones: Sequence[str] | None = None,
+        near_instance: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.PlacementSimulation: ...
+    @overload
+    def create(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        dry_run: bool,
+        volume_type: str | None = None,
+        image: str | None = None,
+        zones: Sequence[str] | None = None,
+        near_instance: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation | models.PlacementSimulation: ...
+    def create(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        volume_type: str | None = None,
+        image: str | None = None,
+        zones: Sequence[str] | None = None,
+        near_instance: str | None = None,
+        host: str | None = None,
+        exemption: str | None = None,
+        classifications: Sequence[str] | None = None,
+        policy_atoms: Sequence[Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation | models.PlacementSimulation:
+        """POST /v1/projects/{project}/volumes
+
+        `near_instance`: on the node of that instance, so that it can be attached there. What `classifications` and
+        `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
+        operators. `exemption`: by which it may be created though a policy refuses it, once.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "models.VolumeWithOperation | models.PlacementSimulation",
+            self._scope.either(
+                {200: models.PlacementSimulation, 201: models.VolumeWithOperation},
+                Ask(
+                    "POST",
+                    "/v1/projects/{project}/volumes",
+                    query={"dry_run": dry_run or None},
+                    body={
+                        "name": name,
+                        "size_gib": size_gib,
+                        "volume_type": volume_type,
+                        "image": image,
+                        "zones": zones,
+                        "near_instance": near_instance,
+                        "host": host,
+                        "exemption": exemption,
+                        "classifications": classifications,
+                        "policy_atoms": policy_atoms,
+                        "labels": labels,
+                    },
+                    key=idempotency_key,
+                ),
+            ),
+        )
+
+    def get(self, volume: str) -> models.Volume:
+        """GET /v1/projects/{project}/volumes/{volume}"""
+        return self._scope.one(
+            models.Volume, Ask("GET", "/v1/projects/{project}/volumes/{volume}", names={"volume": volume})
+        )
+
+    def update(
+        self,
+        volume: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+    ) -> models.Volume:
+        """PATCH /v1/projects/{project}/volumes/{volume}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Volume,
+            Ask(
+                "PATCH",
+                "/v1/projects/{project}/volumes/{volume}",
+                names={"volume": volume},
+                query={"dry_run": dry_run or None},
+                body={"name": name, "labels": labels},
+                if_match=if_match,
+            ),
+        )
+
+    def delete(
+        self, volume: str, *, dry_run: bool = False, if_match: str | int | None = None
+    ) -> models.VolumeWithOperation | None:
+        """DELETE /v1/projects/{project}/volumes/{volume}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "models.VolumeWithOperation | None",
+            self._scope.either(
+                {200: models.VolumeWithOperation, 202: models.VolumeWithOperation, 204: None},
+                Ask(
+                    "DELETE",
+                    "/v1/projects/{project}/volumes/{volume}",
+                    names={"volume": volume},
+                    query={"dry_run": dry_run or None},
+                    if_match=if_match,
+                ),
+            ),
+        )
+
+    def grow(
+        self,
+        volume: str,
+        *,
+        size_gib: int,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.VolumeWithOperation:
+        """POST /v1/projects/{project}/volumes/{volume}/actions/grow
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.VolumeWithOperation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/volumes/{volume}/actions/grow",
+                names={"volume": volume},
+                query={"dry_run": dry_run or None},
+                body={"size_gib": size_gib},
+                key=idempotency_key,
+                if_match=if_match,
+            ),
+        )
