@@ -44,7 +44,8 @@ def _shorten(case: Any) -> None:
     if not _is_wrong(case, ParameterLocation.QUERY):
         required = {each.name for each in case.operation.query if each.is_required}
         case.query = {name: value for name, value in (case.query or {}).items() if name in required}
-    if case.headers and not _is_wrong(case, ParameterLocation.HEADER) and case.headers.pop(IF_MATCH, None) is not None:
+    if case.headers and IF_MATCH in case.headers and not _is_wrong(case, ParameterLocation.HEADER):
+        del case.headers[IF_MATCH]
         if any(each.name == IF_MATCH and each.is_required for each in case.operation.headers):
             case.headers[IF_MATCH] = "*"
     if case.method.upper() == "POST" and isinstance(case.body, dict) and not _is_wrong(case, ParameterLocation.BODY):

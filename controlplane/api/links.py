@@ -10,6 +10,7 @@ from typing import Any
 import uritemplate
 
 JSON = "application/json"
+OPERATION = {"$ref": "#/components/schemas/Operation"}
 METHODS = ("get", "post", "put", "patch", "delete")
 ANSWERS = ("201", "202")  # 200 may be that of a dry run, which made nothing
 
@@ -24,7 +25,7 @@ def add(document: dict[str, Any]) -> None:
                 links: dict[str, Any] = {}
                 if method == "post" and status == "201" and "id" in members:
                     links |= dict(_links(document, path, path.rsplit("/", 1)[1], "$response.body#/id"))
-                if "operation" in members:
+                if members.get("operation") == OPERATION:  # and never null
                     links |= dict(_links(document, path, "operations", "$response.body#/operation/id"))
                 if links:
                     response["links"] = links
