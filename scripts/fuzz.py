@@ -1,14 +1,15 @@
 """`make fuzz`: Schemathesis against a control plane of its own with nodes that only pretend, by the OpenAPI document.
 
-All phases, as each kind of caller, again and again with another seed until enough requests were sent. What was found is
-printed as JSON; the exit status is 1 if that is anything, or if the time was over before enough was sent.
+All phases to their end, as each kind of caller at once. What was sent and found is printed as JSON, by caller
+and phase; the exit status is 1 if anything was found, or if a phase did not come to its end.
 """
 
 import argparse
-import itertools
 import json
 import os
+import re
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ import httpx
 from bench.common import UNLIMITED, say
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.fuzz_hooks import COUNTS, OWN, PLACES, UNTIL, UUID
+from scripts.fuzz_hooks import OWN, PLACES, TALLY, UUID
 from scripts.stack import BIN, ROOT, Stack
 from scripts.waiting import wait_until
 
@@ -41,33 +43,13 @@ SSH_KEY = {
     "name": "laptop",
     "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
 }
+EXAMPLES = 8
+CHAINS = 300
 PHASES = "examples,coverage,fuzzing,stateful"
+ENDED = ("success", "failure")  # what Schemathesis calls a phase that came to its end
+LINKS = re.compile(r"API Links: +(\d+) covered / (\d+) selected")
 WORKERS = 1  # threads of more trip over a fault of Python 3.11 in ast.parse
-
-
-@dataclass
-class Findings:
-    requests: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    operations: set[str] = field(default_factory=set)
-    findings: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return {
-            "requests": self.requests,
-            "statuses": dict(sorted(self.statuses.items())),
-            "operations": len(self.operations),
-            "findings": self.findings,
-        }
-
-    def add(self, run: "Run") -> None:
-        for each, count in run.counts.items():
-            operation, status = each.rsplit(" ", 1)
-            self.requests += count
-            self.statuses[status] += count
-            self.operations.add(operation)
-        self.findings += run.findings
+REPORT_LIMIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -85,25 +67,27 @@ def main() -> int:
     arguments = _arguments()
     with fuzz_world() as world:
         found = fuzz(world, arguments)
-    print(json.dumps(found.document, indent=2))
-    return 1 if found.findings or found.requests < arguments.requests else 0
+    print(json.dumps(found, indent=2))
+    return 0 if found["is_complete"] and not found["findings"] else 1
 
 
-def fuzz(world: World, arguments: argparse.Namespace) -> Findings:
-    """Rounds of all callers at once, each with another seed, until enough was sent or the time is over."""
-    found, until = Findings(), time.time() + arguments.seconds
-    for number in itertools.count():
-        runs = [
-            Run(world, caller, f"{number}-{caller}", arguments.seed + number, arguments, until)
-            for caller in world.callers
-        ]
-        with ThreadPoolExecutor(len(runs)) as pool:
-            list(pool.map(Run.execute, runs))
-        for run in runs:
-            found.add(run)
-        if found.requests >= arguments.requests or time.time() > until:
-            break
-    return found
+def fuzz(world: World, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All callers at once, until each has done all phases or the time is over: the document that is printed."""
+    begun = time.time()
+    runs = [Run(world, caller, arguments, begun + arguments.seconds) for caller in world.callers]
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(Run.execute, runs))
+    statuses = sum((run.statuses for run in runs), Counter[str]())
+    return {
+        "is_complete": all(phase["is_complete"] for run in runs for phase in run.phases.values()),
+        "seed": arguments.seed,
+        "seconds": round(time.time() - begun),
+        "requests": statuses.total(),
+        "statuses": dict(sorted(statuses.items())),
+        "operations": len({each["operation"] for run in runs for each in run.tally}),
+        "callers": {run.caller: {"seconds": run.seconds, "phases": run.phases} for run in runs},
+        "findings": [finding for run in runs for finding in run.findings],
+    }
 
 
 @dataclass(frozen=True)
@@ -112,52 +96,113 @@ class Run:
 
     world: World
     caller: str
-    name: str
-    seed: int
     arguments: argparse.Namespace
     until: float
 
     @property
     def folder(self) -> Path:
-        return self.world.cloud.stack.var / self.name
+        return self.world.cloud.stack.var / self.caller
+
+    @cached_property
+    def tally(self) -> list[dict[str, Any]]:
+        """Requests by phase, operation and status (fuzz_hooks.py)."""
+        return list(_read(self.folder / "tally.json", []))
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """What Schemathesis says at its end; nothing if there was none."""
+        return dict(_read(self.folder / "report.json", {}))
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Of requests, by operation and status."""
-        found: dict[str, int] = json.loads((self.folder / "counts.json").read_text())
-        return found
+    def seconds(self) -> int:
+        return round(self.report.get("running_time") or 0)
+
+    @property
+    def statuses(self) -> Counter[str]:
+        statuses: Counter[str] = Counter()
+        for each in self.tally:
+            statuses[each["status"]] += each["requests"]
+        return statuses
+
+    @property
+    def phases(self) -> dict[str, dict[str, Any]]:
+        """`operations`: that were asked; `answered`: of them, with what was asked for (2xx). `links`: in how many ways
+        a request took what another answered, of how many that there are."""
+        phases = {name: self._phase(name) for name in self.arguments.phases.split(",")}
+        log = self.folder / "log.txt"
+        links = LINKS.search(log.read_text()) if log.exists() else None
+        if links and "stateful" in phases:
+            phases["stateful"]["links"] = {"covered": int(links[1]), "known": int(links[2])}
+        return phases
+
+    def _phase(self, name: str) -> dict[str, Any]:
+        ended = (self.report.get("phases") or {}).get(name) or {"status": "not reached"}
+        tally = [each for each in self.tally if each["phase"] == name]
+        return {
+            "is_complete": ended["status"] in ENDED,
+            "status": ended["status"],
+            "requests": sum(each["requests"] for each in tally),
+            "operations": len({each["operation"] for each in tally}),
+            "answered": len({each["operation"] for each in tally if each["status"].startswith("2")}),
+            "findings": sum(each["findings"] for each in tally),
+        }
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        document = json.loads((self.folder / "report.json").read_text())
-        return [
-            {"caller": self.caller, "seed": self.seed, **each} for each in (*document["failures"], *document["errors"])
-        ]
+        found = (*self.report.get("failures", ()), *self.report.get("errors", ()))
+        return [{"caller": self.caller, **each} for each in found]
 
     def execute(self) -> None:
         self.folder.mkdir()
-        say(f"as {self.caller}, seed {self.seed}: {self.folder}/log.txt")
-        command = [str(BIN / "schemathesis"), "--config-file", str(CONFIGURATION), "run", str(REFERENCE), "--no-color"]
-        command += ["--url", self.world.cloud.stack.url, "--workers", str(WORKERS), "--seed", str(self.seed)]
-        command += ["--report-json-path", str(self.folder / "report.json")]
-        command += ["--max-examples", str(self.arguments.examples), "--phases", self.arguments.phases]
+        say(f"as {self.caller}, seed {self.arguments.seed}: {self.folder}/log.txt")
+        with (self.folder / "log.txt").open("w") as log:
+            command, environment = self._command(), self._environment()
+            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            _end_by(process, self.until)
+
+    def _command(self) -> list[str]:
+        command = [str(BIN / "schemathesis"), "--config-file", str(self._configuration()), "run", str(REFERENCE)]
+        command += ["--url", self.world.cloud.stack.url, "--workers", str(WORKERS), "--seed", str(self.arguments.seed)]
+        command += ["--report-json-path", str(self.folder / "report.json"), "--no-color"]
+        command += ["--phases", self.arguments.phases]
         if self.arguments.only:
             command += ["--include-operation-id-regex", self.arguments.only]
-        with (self.folder / "log.txt").open("w") as log:
-            subprocess.run(
-                command, cwd=self.folder, env=self._environment(), stdout=log, stderr=subprocess.STDOUT, check=False
-            )
+        return command
+
+    def _configuration(self) -> Path:
+        """The common one, and how much each phase is to do."""
+        path = self.folder / "schemathesis.toml"
+        much = {"fuzzing": self.arguments.examples, "stateful": self.arguments.chains}
+        parts = [f"[phases.{phase}.generation]\nmax-examples = {count}\n" for phase, count in much.items()]
+        path.write_text("\n".join([CONFIGURATION.read_text(), *parts]))
+        return path
 
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "ANDROMEDE_FUZZ_TOKEN": self.world.callers[self.caller],
-            COUNTS: str(self.folder / "counts.json"),
+            TALLY: str(self.folder / "tally.json"),
             PLACES: json.dumps(self.world.places),
             OWN: json.dumps(self.world.own),
-            UNTIL: str(self.until),
         }
+
+
+def _read(path: Path, default: Any) -> Any:
+    return json.loads(path.read_text()) if path.exists() else default
+
+
+def _end_by(process: subprocess.Popen[bytes], until: float) -> None:
+    """Wait for it; from `until` on it is asked to say what it has found until then."""
+    try:
+        process.wait(max(until - time.time(), 0))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(REPORT_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
@@ -218,10 +263,12 @@ def _signed_in(cloud: Cloud) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=20_000, help="send at least so many (20 000)")
-    parser.add_argument("--seconds", type=int, default=7200, help="break off after so many seconds (7200)")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the first round")
-    parser.add_argument("--examples", type=int, default=10, help="per operation and round (10)")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"of the fuzzing, per operation ({EXAMPLES})")
+    parser.add_argument("--chains", type=int, default=CHAINS, help=f"of requests in the stateful phase ({CHAINS})")
+    parser.add_argument("--seconds", type=int, default=3600, help="break off after so many seconds (3600)")
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(2**31), help="the same one makes the same requests"
+    )
     parser.add_argument("--phases", default=PHASES, help=f"some of {PHASES}")
     parser.add_argument("--only", default="", help="a regular expression of operation ids")
     return parser.parse_args()

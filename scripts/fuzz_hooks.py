@@ -4,8 +4,6 @@ import atexit
 import json
 import os
 import re
-import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,19 +11,20 @@ from typing import Any
 import schemathesis
 from schemathesis import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import TestPhase
 
-COUNTS = "ANDROMEDE_FUZZ_COUNTS"  # the file that the counts go to
+TALLY = "ANDROMEDE_FUZZ_TALLY"  # the file that the counts go to
 PLACES = "ANDROMEDE_FUZZ_PLACES"  # JSON: parameter of a path → one that there is
 OWN = "ANDROMEDE_FUZZ_OWN"  # JSON: ids of those who ask
-UNTIL = "ANDROMEDE_FUZZ_UNTIL"  # seconds since the epoch
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODY = "01890000-0000-7000-8000-000000000000"
+IF_MATCH = "If-Match"
 WAIT = "1s"
 
 places = json.loads(os.environ.get(PLACES, "{}"))
 own = frozenset(json.loads(os.environ.get(OWN, "[]")))
-until = float(os.environ.get(UNTIL, "inf"))
-counts: Counter[str] = Counter()
+requests: Counter[tuple[str, str, str]] = Counter()
+findings: Counter[tuple[str, str, str]] = Counter()
 
 
 @schemathesis.hook
@@ -35,12 +34,32 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.query["wait"] = WAIT
     if case.path_parameters:
         case.path_parameters = {name: _part(case, name, value) for name, value in case.path_parameters.items()}
+    if _phase(case) == TestPhase.STATEFUL:
+        _shorten(case)
+
+
+def _shorten(case: Any) -> None:
+    """A chain is about what comes of one request after another: what may be left out is left out, since it could be a
+    reason to refuse. The other phases try that."""
+    if not _is_wrong(case, ParameterLocation.QUERY):
+        required = {each.name for each in case.operation.query if each.is_required}
+        case.query = {name: value for name, value in (case.query or {}).items() if name in required}
+    if case.headers and IF_MATCH in case.headers and not _is_wrong(case, ParameterLocation.HEADER):
+        del case.headers[IF_MATCH]
+        if any(each.name == IF_MATCH and each.is_required for each in case.operation.headers):
+            case.headers[IF_MATCH] = "*"
+    if case.method.upper() == "POST" and isinstance(case.body, dict) and not _is_wrong(case, ParameterLocation.BODY):
+        required = set(next(iter(case.operation.body)).raw_schema.get("required", ()))
+        case.body = {name: value for name, value in case.body.items() if name in required}
+
+
+def _is_wrong(case: Any, where: ParameterLocation) -> bool:
+    made = case.meta.components.get(where) if case.meta is not None else None
+    return made is not None and made.mode is GenerationMode.NEGATIVE
 
 
 def _part(case: Any, name: str, value: Any) -> Any:
-    made = case.meta.components.get(ParameterLocation.PATH) if case.meta is not None else None
-    is_wrong = made is not None and made.mode is GenerationMode.NEGATIVE
-    if name in places and not is_wrong and not UUID.fullmatch(str(value)):
+    if name in places and not _is_wrong(case, ParameterLocation.PATH) and not UUID.fullmatch(str(value)):
         value = places[name]
     is_subject = case.operation.path.endswith((f"{{{name}}}", f"{{{name}}}/sessions"))
     is_end = case.method.upper() == "DELETE" or name == "member"
@@ -49,12 +68,29 @@ def _part(case: Any, name: str, value: Any) -> Any:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    counts[f"{case.operation.label} {response.status_code}"] += 1
-    if time.time() > until:
-        os.kill(os.getpid(), signal.SIGINT)  # what was found until now is reported
+    requests[_kind(case, response)] += 1
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """All are kept; here they are counted by phase, which the report does not do."""
+    findings[_kind(case, response)] += 1
+    return True
+
+
+def _kind(case: Any, response: Any) -> tuple[str, str, str]:
+    return _phase(case), case.operation.label, str(response.status_code)
+
+
+def _phase(case: Any) -> str:
+    return str(case.meta.phase.name.value) if case.meta is not None else "other"
 
 
 @atexit.register
 def save() -> None:
-    if COUNTS in os.environ:
-        Path(os.environ[COUNTS]).write_text(json.dumps(counts))
+    if TALLY in os.environ:
+        tally = [
+            {"phase": kind[0], "operation": kind[1], "status": kind[2], "requests": count, "findings": findings[kind]}
+            for kind, count in requests.items()
+        ]
+        Path(os.environ[TALLY]).write_text(json.dumps(tally))

@@ -16,7 +16,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from controlplane.api import examples, problems, responses
+from controlplane.api import examples, links, problems, responses
 from controlplane.api.refusals import refusals
 from controlplane.api.summaries import summary
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
@@ -76,6 +76,7 @@ def document() -> str:
     with translation.override("en"), patched_settings(SETTINGS):
         schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     schema["components"] |= {"responses": responses.PROBLEMS, "headers": responses.HEADERS}
+    links.add(schema)
     examples.add(schema)
     return json.dumps(schema, indent=2, ensure_ascii=False)
 

@@ -11,10 +11,18 @@ from controlplane.kernel.wording import language
 from controlplane.placement import effective
 from controlplane.placement.core import decision as core
 from controlplane.placement.core import explain
+from controlplane.placement.core.attributes import PARTY_ROLES
 from controlplane.placement.core.compare import Change
 from controlplane.placement.core.decision import spelt_out
+from controlplane.placement.core.facts import ASSERTIONS
 from controlplane.placement.core.policy import ROLES, Atom, Policy
-from controlplane.placement.core.policy_document import MAX_ATOMS_PER_LAYER, as_document
+from controlplane.placement.core.policy_document import (
+    ATOM_ID,
+    MAX_ATOMS_PER_LAYER,
+    MAX_DAYS,
+    VALUES,
+    as_document,
+)
 from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.placement.decisions import Taken
 from controlplane.placement.impact import Drifting
@@ -28,6 +36,27 @@ AMOUNT_MAX = 2**31 - 1
 CLASSIFICATIONS_MAX = 16
 CHANGES = get_args(Change)
 EU = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
+
+ATOM = {
+    "type": "object",
+    "description": "One clause of the policy language; which members it has depends on `op`.",
+    "required": ["id", "op"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "pattern": f"^{ATOM_ID.pattern}$"},
+        "op": {"enum": list(VALUES)},
+        "attr": {"type": "string"},
+        "value": {},
+        "scheme": {"type": "string"},
+        **{name: {"type": ["string", "null"]} for name in ("min_version", "level", "scope")},
+        "min_remaining_days": {"type": "integer", "minimum": 0, "maximum": MAX_DAYS},
+        "roles": {"type": "array", "items": {"enum": list(ROLES)}, "minItems": 1},
+        "party_roles": {"type": "array", "items": {"enum": list(PARTY_ROLES)}, "minItems": 1},
+        "only_with_technical_access": {"type": "boolean"},
+        "assertion_min": {"enum": list(ASSERTIONS)},
+        "waivable": {"type": "boolean"},
+    },
+}
 
 
 class AtomOut(Out):
@@ -69,8 +98,13 @@ def atoms_of(atoms: Sequence[Atom]) -> object:
     return as_document(Policy("-", "resource", tuple(atoms)))["atoms"]
 
 
+@extend_schema_field(ATOM)
+class AtomField(serializers.DictField):
+    """One clause as the policy language has it, which core.policy_document reads."""
+
+
 def atoms_field(**kwargs: Any) -> serializers.ListField:
-    return serializers.ListField(child=serializers.DictField(), max_length=MAX_ATOMS_PER_LAYER, **kwargs)
+    return serializers.ListField(child=AtomField(), max_length=MAX_ATOMS_PER_LAYER, **kwargs)
 
 
 class PolicyIn(In):

@@ -70,6 +70,8 @@ def test_what_would_break(api: Caller, cloud: Cloud, instance: Instance) -> None
     later = (clock.now() + timedelta(days=1001)).isoformat()
     assert api.post("/v1/policy/simulate", {"at": later}).body["broken"]
     assert api.post("/v1/policy/simulate", {}).body["broken"] == []
+    forgotten = {"subject_kind": "zone", "subject_id": "fr-idf-1", "attribute": "certifications", "value": None}
+    assert api.post("/v1/policy/simulate", {"changes": [forgotten]}).body["broken"]
     unknown = api.post("/v1/policy/simulate", {"lost_certificates": [{"zone": "fr-idf-1", "number": "none"}]})
     assert unknown.problem == (400, "compliance.what_if_invalid", "/certificate")
 

@@ -13,8 +13,13 @@ ONLY = "^(network|session|event)_(list|get|create|update|delete)$"
 
 def test_nothing_is_found() -> None:
     with fuzz_world() as world:
-        found = fuzz(world, argparse.Namespace(requests=1, seconds=600, seed=1, examples=1, phases=PHASES, only=ONLY))
-    assert found.findings == []
-    assert found.requests > 300
-    assert {"200", "201", "400", "404"} <= found.statuses.keys()
-    assert len(found.operations) >= 8
+        asked = argparse.Namespace(seconds=600, seed=1, examples=1, chains=5, phases=PHASES, only=ONLY)
+        found = fuzz(world, asked)
+    assert found["findings"] == []
+    assert found["is_complete"]
+    assert found["requests"] > 300
+    assert {"200", "201", "400", "404"} <= found["statuses"].keys()
+    assert found["operations"] >= 8
+    for caller in found["callers"].values():
+        assert list(caller["phases"]) == PHASES.split(",")
+        assert all(phase["requests"] for phase in caller["phases"].values())

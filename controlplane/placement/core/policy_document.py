@@ -31,7 +31,7 @@ MAX_DAYS = 3660
 MAX_VERSION = 2**53 - 1
 MAX_KM = 20_040  # half of the equator: nothing is farther away
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ATOM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
 
 _OF_COPIES = ("backup", "replica")  # what may lie away from an original
@@ -113,7 +113,7 @@ class _Reader:
             raise PolicyError(Reason("must be an object"), field=at)
         self.body: Mapping[str, object] = document
         raw = document.get("id")
-        self.id = raw if isinstance(raw, str) and _ID.fullmatch(raw) else None
+        self.id = raw if isinstance(raw, str) and ATOM_ID.fullmatch(raw) else None
 
     def atom(self) -> Atom:
         op = self._operator()
@@ -332,7 +332,7 @@ def _is_whole(raw: object, minimum: int, maximum: int) -> bool:
 
 
 def _id(raw: object, *, at: str) -> str:
-    if not isinstance(raw, str) or not _ID.fullmatch(raw):
+    if not isinstance(raw, str) or not ATOM_ID.fullmatch(raw):
         raise PolicyError(
             Reason("must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit"), field=at
         )

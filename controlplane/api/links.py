@@ -1,0 +1,54 @@
+"""What can be done next with what an answer names: the `links` of the OpenAPI document, made from its paths.
+
+Of what POST …/volumes has made, links lead to all operations of …/volumes/{volume} and below it, whatever its project's
+path is; an answer with an operation leads to those of the operation.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import uritemplate
+
+JSON = "application/json"
+OPERATION = {"$ref": "#/components/schemas/Operation"}
+METHODS = ("get", "post", "put", "patch", "delete")
+ANSWERS = ("201", "202")  # 200 may be that of a dry run, which made nothing
+
+
+def add(document: dict[str, Any]) -> None:
+    """To each answer that names something that there are operations of."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status in ANSWERS:
+                response = operation["responses"].get(status, {})
+                members = _members(response, document)
+                links: dict[str, Any] = {}
+                if method == "post" and status == "201" and "id" in members:
+                    links |= dict(_links(document, path, path.rsplit("/", 1)[1], "$response.body#/id"))
+                if members.get("operation") == OPERATION:  # and never null
+                    links |= dict(_links(document, path, "operations", "$response.body#/operation/id"))
+                if links:
+                    response["links"] = links
+
+
+def _members(response: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+    schema = response.get("content", {}).get(JSON, {}).get("schema", {})
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    members: Mapping[str, Any] = schema.get("properties", {})
+    return members
+
+
+def _links(document: Mapping[str, Any], source: str, noun: str, named: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """To all operations that need to know of one of `noun` and of what stands in the path of the source, no more."""
+    known = {name: f"$request.path.{name}" for name in uritemplate.variables(source)}
+    for path, operations in document["paths"].items():
+        within, _, own = path.rpartition(f"/{noun}/{{")
+        name = own.partition("}")[0]
+        needed = list(uritemplate.variables(path))
+        if within and set(needed) <= {*known, name}:
+            parameters = {each: named if each == name else known[each] for each in needed}
+            for method in METHODS:
+                if method in operations:
+                    target = operations[method]["operationId"]
+                    yield target, {"operationId": target, "parameters": parameters}

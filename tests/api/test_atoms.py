@@ -1,0 +1,61 @@
+"""Clauses of policies in requests: what the document says of them is what the policy language takes."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from controlplane.placement.core.policy import PolicyError
+from controlplane.placement.core.policy_document import VALUES, parse
+from tests.api.contract import contract
+
+GOOD: list[dict[str, Any]] = [
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"], "waivable": True},
+    {"id": "law", "attr": "party.law", "op": "subset", "value": ["FR"], "party_roles": ["operator"]},
+    {"id": "site", "attr": "location.site_id", "op": "in", "value": ["2026"], "roles": ["compute", "backup"]},
+    {"id": "net", "attr": "network_class", "op": "ge", "value": "2", "assertion_min": "attested"},
+    {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_version": "3.2", "level": None, "min_remaining_days": 0},
+    {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]},
+]
+BAD: list[dict[str, Any]] = [
+    {"attr": "location.territory", "op": "in", "value": ["FR"]},
+    {"id": "-", "attr": "location.territory", "op": "in", "value": ["FR"]},
+    {"id": "loc", "attr": "location.territory", "op": "like", "value": ["FR"]},
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"], "allow": True},
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"], "waivable": None},
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"], "roles": []},
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"], "roles": ["cook"]},
+    {"id": "loc", "attr": "location.territory", "op": "in", "value": ["FR"], "assertion_min": "rumoured"},
+    {"id": "loc", "attr": 1, "op": "in", "value": ["FR"]},
+    {"id": "snc", "op": "holds", "scheme": None},
+    {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_version": 3.2},
+    {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_remaining_days": -1},
+]
+
+
+def is_described(atom: dict[str, Any]) -> bool:
+    atoms = contract()["components"]["schemas"]["VolumeInput"]["properties"]["policy_atoms"]
+    return bool(Draft202012Validator(atoms).is_valid([atom]))
+
+
+def is_read(atom: dict[str, Any]) -> bool:
+    try:
+        parse({"id": "x", "level": "resource", "atoms": [atom]})
+    except PolicyError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("atom", GOOD)
+def test_what_is_read_is_described(atom: dict[str, Any]) -> None:
+    assert (is_read(atom), is_described(atom)) == (True, True)
+
+
+@pytest.mark.parametrize("atom", BAD)
+def test_what_is_not_described_is_not_read(atom: dict[str, Any]) -> None:
+    assert (is_read(atom), is_described(atom)) == (False, False)
+
+
+def test_all_operators_are_described() -> None:
+    atom = contract()["components"]["schemas"]["VolumeInput"]["properties"]["policy_atoms"]["items"]
+    assert set(atom["properties"]["op"]["enum"]) == VALUES.keys()

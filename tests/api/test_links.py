@@ -1,0 +1,51 @@
+"""The links of the OpenAPI document: what can be done next with what an answer names."""
+
+from typing import Any
+
+from tests.api.contract import contract
+
+
+def links(method: str, path: str, status: str) -> dict[str, Any]:
+    found: dict[str, Any] = contract()["paths"][path][method]["responses"][status].get("links", {})
+    return found
+
+
+def test_what_was_made_leads_to_all_that_can_be_done_with_it() -> None:
+    found = links("post", "/v1/projects/{project}/instances", "201")
+    assert {"instance_get", "instance_delete", "instance_start", "instance_console_log", "operation_get"} <= set(found)
+    assert found["attachment_create"] == {
+        "operationId": "attachment_create",
+        "parameters": {"project": "$request.path.project", "instance": "$response.body#/id"},
+    }
+    assert not {"instance_list", "attachment_get", "volume_get"} & set(found)
+
+
+def test_a_project_is_found_outside_of_its_organization() -> None:
+    found = links("post", "/v1/organizations/{organization}/projects", "201")
+    assert found["project_get"]["parameters"] == {"project": "$response.body#/id"}
+
+
+def test_an_answer_with_an_operation_leads_to_it() -> None:
+    found = links("post", "/v1/projects/{project}/volumes/{volume}/actions/grow", "202")
+    assert found.keys() == {"operation_get", "operation_cancel"}
+    assert found["operation_get"]["parameters"]["operation"] == "$response.body#/operation/id"
+
+
+def test_where_there_may_be_no_operation_nothing_leads_to_one() -> None:
+    assert "operation_get" not in links("post", "/v1/projects/{project}/images", "201")
+
+
+def test_a_dry_run_leads_nowhere() -> None:
+    assert links("post", "/v1/projects/{project}/volumes", "200") == {}
+
+
+def test_all_links_name_parameters_and_members_that_there_are() -> None:
+    paths = contract()["paths"].items()
+    targets = {each["operationId"]: path for path, operations in paths for each in operations.values()}
+    for path, operations in paths:
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                for link in response.get("links", {}).values():
+                    assert all(f"{{{name}}}" in targets[link["operationId"]] for name in link["parameters"])
+                    asked = [each for each in link["parameters"].values() if each.startswith("$request")]
+                    assert all(f"{{{each.rpartition('.')[2]}}}" in path for each in asked)
