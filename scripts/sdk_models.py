@@ -23,16 +23,17 @@ def models() -> dict[str, str]:
 def homes(schemas: Mapping[str, Schema]) -> dict[str, str]:
     """Model → module: that of the manager that it is named after, else of the only one whose calls reach it."""
     reached: dict[str, set[str]] = {}
-    for manager, routes in managers().items():
+    known = managers()
+    for manager, routes in known.items():
         for name in closure({name for route in routes for name in references(route.operation)}, schemas):
             reached.setdefault(name, set()).add(manager)
     nested = nested_inputs(schemas)
     found = {}
     for name in sorted(each for each in schemas if each in nested or is_answer(each, schemas[each])):
         words = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        own = {words, f"{words}s"} & managers().keys()
+        own = [each for each in (f"{words}s", words) if each in known]
         only = reached.get(name, set())
-        found[name] = own.pop() if own else min(only) if len(only) == 1 else COMMON
+        found[name] = own[0] if own else min(only) if len(only) == 1 else COMMON
     return found
 
 

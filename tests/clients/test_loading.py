@@ -31,7 +31,7 @@ def within(found: set[str], package: str) -> set[str]:
 def test_a_command_loads_its_own_module() -> None:
     found = loaded("from andromede_cli.app import run; run(['volume', 'list', '--help'])")
     assert within(found, "andromede_cli.commands") == {"storage"}
-    assert within(found, "andromede_sdk.resources") == {"attachments", "volumes"}
+    assert within(found, "andromede_sdk.resources") == {"volumes"}
     assert within(found, "andromede_sdk.models") == set()
     assert found & HEAVY == set()
 

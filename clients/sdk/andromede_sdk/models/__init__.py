@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.organizations import OrganizationLimits as OrganizationLimits
     from andromede_sdk.models.organizations import ProjectPart as ProjectPart
     from andromede_sdk.models.parties import Party as Party
-    from andromede_sdk.models.passkey import Passkey as Passkey
+    from andromede_sdk.models.passkeys import Passkey as Passkey
     from andromede_sdk.models.password_links import PasswordLink as PasswordLink
     from andromede_sdk.models.platform import Platform as Platform
     from andromede_sdk.models.policy import Broken as Broken
@@ -226,7 +226,7 @@ PLACES = {
     "Owner": "andromede_sdk.models.remediation_plans",
     "Part": "andromede_sdk.models.common",
     "Party": "andromede_sdk.models.parties",
-    "Passkey": "andromede_sdk.models.passkey",
+    "Passkey": "andromede_sdk.models.passkeys",
     "PasskeyAnswerInput": "andromede_sdk.models.common",
     "PasswordLink": "andromede_sdk.models.password_links",
     "PlacementSimulation": "andromede_sdk.models.common",
