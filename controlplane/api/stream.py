@@ -1,9 +1,10 @@
 """The process `stream`: events as they happen, to thousands who wait.
 
 It serves one route, GET /v1/events/stream, and asks the view of that route for every piece of it: at the beginning,
-when there is news for that reader, and every STREAM_CHECK_S. So a stream has the rights, filters and errors of the API,
-and ends when its credential does. Between two pieces it holds nothing: a few threads, each with a connection to the
-database, serve all. That there is news comes by Redis, or, when that is away, by looking once a second.
+when there is news for that reader, and when its credential is not what it was, for which it looks every STREAM_CHECK_S.
+So a stream has the rights, filters and errors of the API, and ends when its credential does. Between two pieces it
+holds nothing: a few threads, each with a connection to the database, serve all. That there is news comes by Redis, or,
+when that is away, by looking once a second.
 """
 
 import asyncio
@@ -23,12 +24,18 @@ from django.core.handlers.base import BaseHandler
 from django.core.signals import request_started
 from django.db import Error, close_old_connections
 from django.http import HttpResponseBase
+from rest_framework.request import Request
 
 from controlplane.api import problems
-from controlplane.events import hints, selectors
-from controlplane.events.api import Lines
+from controlplane.api.authentication import TokenAuthentication
+from controlplane.events import cursors, hints, selectors
+from controlplane.events.api import EVENT_STREAM, Lines, Standing, alive, standing_of
 from controlplane.events.errors import StreamsExhausted, TooManyStreams
+from controlplane.identity.actor import Actor
+from controlplane.identity.authorization import admitted
+from controlplane.identity.selectors import project_get
 from controlplane.kernel.errors import CloudError
+from controlplane.signin.models import Session
 
 log = logging.getLogger(__name__)
 
@@ -49,26 +56,29 @@ class Reader:
     """An open stream. `wake` is set when there may be something for it, or when it is gone."""
 
     def __init__(self, lines: Lines) -> None:
-        self.credential = lines.credential
+        self.credential = lines.standing.actor.credential_id
         self.wake = asyncio.Event()
         self.wake.set()  # something may have come between its first piece and now
         self.is_gone = False
         self.take(lines)
 
     def take(self, lines: Lines) -> None:
-        self.cursor, self.places = lines.cursor, lines.places
+        self.position, self.standing = lines.position, lines.standing
         if lines.has_more:
             self.wake.set()
 
     def concerns(self, owners: frozenset[UUID | None]) -> bool:
-        return self.places is None or bool(self.places & owners)
+        places = self.standing.places
+        return places is None or bool(places & owners)
 
-    async def pause(self) -> None:
-        """Until there may be something, or it is time to look whether the credential is still good."""
+    async def pause(self) -> bool:
+        """Until there may be something, or (False) it is time to look whether the credential is still good."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), settings.STREAM_CHECK_S * random.uniform(*JITTER))
+        is_woken = self.wake.is_set()
         if not self.is_gone:
             self.wake.clear()
+        return is_woken
 
     async def watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -85,6 +95,7 @@ class Streams:
         self.handler.load_middleware()
         self.threads = ThreadPoolExecutor(settings.STREAM_THREADS)
         self.readers: set[Reader] = set()
+        self.told = 0  # the place up to which all readers were woken for whatever concerns them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -126,7 +137,7 @@ class Streams:
 
     def _need_room(self, lines: Lines) -> None:
         """Raises TooManyStreams, StreamsExhausted."""
-        same = sum(reader.credential == lines.credential for reader in self.readers)
+        same = sum(reader.credential == lines.standing.actor.credential_id for reader in self.readers)
         if same >= settings.STREAMS_PER_CREDENTIAL:
             raise TooManyStreams(limit=settings.STREAMS_PER_CREDENTIAL)
         if len(self.readers) >= settings.STREAMS_MAX:
@@ -145,10 +156,15 @@ class Streams:
 
     async def _go_on(self, reader: Reader, scope: Scope, send: Send) -> None:
         """One more piece. What may pass is waited for; what does not ends the stream, and says why."""
-        await reader.pause()
+        is_woken = await reader.pause()
         if reader.is_gone:
             return
-        answer = await self._ask(scope, cursor=reader.cursor)
+        told = self.told
+        if not is_woken and await self._in_thread(is_as_before, reader.standing, scope):
+            reader.position = max(reader.position, told)
+            await _send_piece(send, alive(reader.position))
+            return
+        answer = await self._ask(scope, cursor=cursors.encode(reader.position))
         if isinstance(answer, Lines):
             reader.take(answer)
             await _send_piece(send, answer.content)
@@ -159,7 +175,10 @@ class Streams:
             await _send_piece(send, b"event: end\ndata: " + answer.content + b"\n\n", is_last=True)
 
     async def _ask(self, scope: Scope, *, cursor: str = "") -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, self._answer, scope, cursor)
+        return await self._in_thread(self._answer, scope, cursor)
+
+    async def _in_thread(self, function: Callable[..., Any], *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, _fresh, function, *given)
 
     def _answer(self, scope: Scope, cursor: str) -> HttpResponseBase:
         """What the API answers, from `cursor` on if one is given."""
@@ -175,7 +194,6 @@ class Streams:
 
     async def _tell(self, hinted: asyncio.Event) -> None:
         """Wake those for whom there is something."""
-        position, loop = 0, asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), POLL_S)
@@ -183,18 +201,38 @@ class Streams:
             if not self.readers:
                 continue
             try:
-                position, owners = await loop.run_in_executor(self.threads, _news, position)
+                told, owners = await self._in_thread(selectors.news, self.told)
             except Error as exc:
                 log.warning("the database does not answer: %s", exc)
                 continue
             for reader in self.readers if owners else ():
                 if reader.concerns(owners):
                     reader.wake.set()
+            self.told = told
 
 
-def _news(position: int) -> tuple[int, frozenset[UUID | None]]:
+def is_as_before(standing: Standing, scope: Scope) -> bool:
+    """Whether the credential is good, and for what it was good for. False also when nobody can say: the view does."""
+    request = Request(ASGIRequest(dict(scope), io.BytesIO()))
+    try:
+        known = TokenAuthentication().authenticate(request)
+        return known is not None and _stands(standing, *known)
+    except (CloudError, Error):
+        return False
+
+
+def _stands(standing: Standing, actor: Actor, session: Session | None) -> bool:
+    """Raises CloudError: nothing of it does."""
+    actor, wanted = admitted(actor, EVENT_STREAM), standing.wanted
+    if wanted.project is not None:
+        project_get(actor, str(wanted.project.pk))
+    return standing_of(actor, session, wanted) == standing
+
+
+def _fresh(function: Callable[..., Any], *given: Any) -> Any:
+    """With a connection to the database that is still good."""
     close_old_connections()
-    return selectors.news(position)
+    return function(*given)
 
 
 async def _listen(hinted: asyncio.Event) -> None:

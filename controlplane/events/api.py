@@ -1,5 +1,7 @@
 """The feed, at once or as a stream."""
 
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -9,6 +11,7 @@ from rest_framework.response import Response
 from controlplane.events import cursors, kinds, selectors
 from controlplane.events.selectors import Chapter, Wanted
 from controlplane.events.serializers import EventsOut, as_json
+from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView
 from controlplane.identity.selectors import project_get
 from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
@@ -18,6 +21,7 @@ from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import found, route
 from controlplane.kernel.waiting import wait_s, wait_until
 
+EVENT_STREAM = "event_stream"
 SSE = "text/event-stream"
 RETRY_MS = 3000
 QUERY = {
@@ -75,13 +79,29 @@ class EventList(EventsView):
         return Response(EventsOut(answer).data)
 
 
-class Lines(HttpResponse):
-    """A piece of a stream. What follows is behind `cursor`; `places` are whose events it may have."""
+@dataclass(frozen=True)
+class Standing:
+    """On what a stream rests: who reads, with what rights, and `places`, whose events are among those that are wanted.
+    `is_finished`: a session lacks no factor."""
 
-    cursor: str
-    has_more: bool
+    actor: Actor
+    is_finished: bool
+    wanted: Wanted
     places: frozenset[UUID] | None
-    credential: UUID | None
+
+
+def standing_of(actor: Actor, session: Any, wanted: Wanted) -> Standing:
+    is_finished = session is None or session.is_finished
+    return Standing(replace(actor, request_id=""), is_finished, wanted, selectors.places(actor, wanted))
+
+
+class Lines(HttpResponse):
+    """A piece of a stream. What follows is behind `position`; while whose it is has the same `standing`, it is what the
+    view would answer."""
+
+    position: int
+    has_more: bool
+    standing: Standing
 
 
 class EventStream(EventsView):
@@ -89,7 +109,7 @@ class EventStream(EventsView):
     a client that connects again, as they all do, misses nothing."""
 
     @route(
-        "event_stream",
+        EVENT_STREAM,
         media_type=SSE,
         query={
             "after": Parameter("As for the list, but without it: `now`. The header Last-Event-ID goes before it."),
@@ -102,8 +122,8 @@ class EventStream(EventsView):
         cursor = request.headers.get("Last-Event-ID") or request.query_params.get("after", cursors.NOW)
         chapter = selectors.read(self.actor, wanted, after=selectors.start(cursor), limit=limit)
         answer = Lines(_lines(chapter), content_type=SSE, headers={"Cache-Control": "no-store"})
-        answer.cursor, answer.has_more = cursors.encode(chapter.position), chapter.has_more
-        answer.places, answer.credential = selectors.places(self.actor, wanted), self.actor.credential_id
+        answer.position, answer.has_more = chapter.position, chapter.has_more
+        answer.standing = standing_of(self.actor, request.auth, wanted)
         return answer
 
 
@@ -113,7 +133,12 @@ def _lines(chapter: Chapter) -> str:
         f"id: {cursors.encode(event.position or 0)}\nevent: {event.kind}\ndata: {as_json(event)}\n\n"
         for event in chapter.events
     )
-    return "".join([f"retry: {RETRY_MS}\n\n", *events, f": alive\nid: {cursors.encode(chapter.position)}\n\n"])
+    return "".join([f"retry: {RETRY_MS}\n\n", *events, alive(chapter.position).decode()])
+
+
+def alive(position: int) -> bytes:
+    """The place where to go on, when nothing is told."""
+    return f": alive\nid: {cursors.encode(position)}\n\n".encode()
 
 
 def _kinds(text: str) -> list[str]:

@@ -65,6 +65,8 @@ def places(actor: Actor, wanted: Wanted) -> frozenset[UUID] | None:
         return frozenset({wanted.project.pk, wanted.project.organization_id})
     if actor.sees_all:
         return ALL_PLACES
+    if actor.project_id is not None and actor.organization_id is not None:
+        return frozenset({actor.project_id, actor.organization_id})
     return frozenset(id_ for pair in projects(actor).values_list("pk", "organization_id") for id_ in pair)
 
 
