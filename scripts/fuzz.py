@@ -43,8 +43,8 @@ SSH_KEY = {
     "name": "laptop",
     "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
 }
-EXAMPLES = 8
-CHAINS = 300
+EXAMPLES = 4
+CHAINS = 100
 PHASES = "examples,coverage,fuzzing,stateful"
 ENDED = ("success", "failure")  # what Schemathesis calls a phase that came to its end
 LINKS = re.compile(r"API Links: +(\d+) covered / (\d+) selected")

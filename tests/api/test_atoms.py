@@ -11,9 +11,10 @@ from tests.api.contract import contract
 
 GOOD: list[dict[str, Any]] = [
     {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"], "waivable": True},
-    {"id": "law", "attr": "party.law", "op": "subset", "value": ["FR"], "party_roles": ["operator"]},
+    {"id": "veto", "attr": "party.non_eu_veto", "op": "is", "value": False, "party_roles": ["operator"]},
     {"id": "site", "attr": "location.site_id", "op": "in", "value": ["2026"], "roles": ["compute", "backup"]},
-    {"id": "net", "attr": "network_class", "op": "ge", "value": "2", "assertion_min": "attested"},
+    {"id": "sov", "attr": "seal.SOV-3", "op": "ge", "value": 2, "assertion_min": "third_party"},
+    {"id": "tested", "attr": "disconnect.tested_at", "op": "within_days", "value": 365},
     {"id": "snc", "op": "holds", "scheme": "SecNumCloud", "min_version": "3.2", "level": None, "min_remaining_days": 0},
     {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]},
 ]
