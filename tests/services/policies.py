@@ -58,9 +58,9 @@ def shipped() -> Any:
     return json.loads(SHIPPED.read_text())
 
 
-def import_all(catalogue: object | None = None) -> None:
-    """The facts of the sample catalogue, or of another one, and the classifications."""
-    import_sample(catalogue)
+def import_all() -> None:
+    """The facts of the sample catalogue, and the classifications."""
+    import_sample()
     classifications_import(SYSTEM, shipped())
 
 

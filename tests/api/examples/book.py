@@ -57,11 +57,9 @@ class Book:
         request |= {"headers": {name.replace("_", "-"): text for name, text in headers.items()}} if headers else {}
         if upload is not None:
             return request | {"file": upload[0]}, self._right(route, caller.upload(path, upload[1]))
-        sent = body
         if body is None and route.body:
             body = json.loads(route.body)
-            sent = self.plain.moved(body)
-        data = b"" if body is None else json.dumps(sent).encode()
+        data = b"" if body is None else json.dumps(body).encode()
         request |= {} if body is None else {"body": body}
         return request, self._right(route, caller.send(route.method, path, data, content_type=JSON, **headers))
 

@@ -43,22 +43,15 @@ OBJECTS_MAX, WORDS_MAX = 2, 10  # of a list
 
 
 class Plain:
-    """`began`: before anything was made. `dated`: documents that are right at START, with certificates that end and the
-    like; what is made of them is moved(), and shown as they have it. `fixed`: those that are right at any time. The
-    texts of both stay as they are."""
+    """`began`: before anything was made. `fixed`: documents whose times and texts are the same each time, and stay as
+    they are."""
 
-    def __init__(self, began: datetime, *, dated: Iterable[object], fixed: Iterable[object]) -> None:
+    def __init__(self, began: datetime, fixed: Iterable[object]) -> None:
         self.began = began.replace(microsecond=0)  # some times are kept in whole seconds
-        self.late = timedelta(days=(began - START).days)
-        texts = [[text for document in documents for text in _texts(document)] for documents in (dated, fixed)]
-        self.texts = {text for each in texts for text in each}
-        moved, same = ({_read(found) for text in each for found in re.findall(MOMENT, text)} for each in texts)
-        self.moments = {moment + self.late: moment for moment in moved} | {moment: moment for moment in same}
+        texts = [text for document in fixed for text in _texts(document)]
+        self.texts = {*texts}
+        self.moments = {_read(found) for text in texts for found in re.findall(MOMENT, text)}
         self.known: dict[str, str] = {}
-
-    def moved(self, document: Any) -> Any:
-        """With its times as far from now as they are from START."""
-        return json.loads(re.sub(MOMENT, lambda found: _written(_read(found[0]) + self.late), json.dumps(document)))
 
     def __call__(self, value: Any, *, of: str) -> Any:
         """`of`: what the new ids in it are named after, so that an example more leaves those of others."""
@@ -77,10 +70,10 @@ class Plain:
         return value
 
     def _text(self, text: str, name: str, seeds: Iterator[str]) -> str:
-        if text in self.texts:
-            return text
         if name in VOLATILE and re.fullmatch(VOLATILE[name][0], text):
             return VOLATILE[name][1]
+        if text in self.texts:
+            return text
         if SIX_DIGITS.fullmatch(text):
             return "123456"
         if EMBEDDED.search(text):
@@ -118,12 +111,9 @@ class Plain:
     def _moment(self, text: str) -> str:
         """As far from START as it is from when this began. That all of it takes a while, up to STEP, does not show."""
         moment = _read(text)
-        shown = self.moments.get(moment) or START + (moment - self.began) // STEP * STEP
-        return _written(shown)
-
-
-def _written(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+        if moment in self.moments:
+            return text
+        return (START + (moment - self.began) // STEP * STEP).isoformat().replace("+00:00", "Z")
 
 
 def _read(text: str) -> datetime:

@@ -55,14 +55,13 @@ def signed_in(user: User) -> Caller:
 
 def begin(world: World, folder: Path, *, began: datetime) -> Story:
     """Acme is made as every organization is; the node of the rest is there before anybody."""
-    plain = Plain(began, dated=[*BODIES, sample_catalogue()], fixed=[LONG_AGO.isoformat()])
-    import_all(plain.moved(sample_catalogue()))
+    import_all()
     world.publish_keys()
     world.add_machine("fr-idf-1", name="par-1")
     make_flavor("small", memory_mib=2048, disk_gib=10)
     make_flavor("medium", vcpus=2, memory_mib=4096, disk_gib=20)
     make_volume_type()
-    book = Book(plain, dict(NAMES))
+    book = Book(Plain(began, [*BODIES, sample_catalogue(), LONG_AGO.isoformat()]), dict(NAMES))
     ada = user_create(email="ada@acme.example")
     oscar = signed_in(user_create(email="oscar@cloud.example", is_operator=True))
     book.show(oscar, "organization_create")
