@@ -189,7 +189,9 @@ class Run:
 
 
 def _read(path: Path, default: Any) -> Any:
-    return json.loads(path.read_text()) if path.exists() else default
+    """The default also where it was killed before it had written anything."""
+    text = path.read_text() if path.exists() else ""
+    return json.loads(text) if text else default
 
 
 def _end_by(process: subprocess.Popen[bytes], until: float) -> None:

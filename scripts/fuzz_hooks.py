@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import re
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ places = json.loads(os.environ.get(PLACES, "{}"))
 own = frozenset(json.loads(os.environ.get(OWN, "[]")))
 requests: Counter[tuple[str, str, str]] = Counter()
 findings: Counter[tuple[str, str, str]] = Counter()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background inherits that it is ignored
 
 
 @schemathesis.hook
