@@ -13,13 +13,14 @@ from xdist.scheduler import LoadScopeScheduling
 from controlplane.catalog.models import FactsEpoch
 from controlplane.placement.models import PolicyHead
 
-# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group.
+# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. Guests need a
+# core for themselves, so that there are never two that boot at once.
 GROUPS = {
-    "tests/agents": "lab",
-    "tests/lab": "lab",
-    "tests/cloud": "cloud",
+    "tests/agents": "guests",
+    "tests/lab": "guests",
+    "tests/cloud": "guests",
     "tests/clients": "clients",
-    "tests/terraform": "terraform",
+    "tests/terraform": "clients",
 }
 NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
@@ -70,4 +71,8 @@ def rows_of_the_migrations(request: pytest.FixtureRequest) -> None:
     mark = request.node.get_closest_marker("django_db")
     if "transactional_db" in request.fixturenames or (mark is not None and mark.kwargs.get("transaction")):
         request.getfixturevalue("transactional_db")
-        fill()
+    elif "db" in request.fixturenames or mark is not None:
+        request.getfixturevalue("db")
+    else:
+        return
+    fill()

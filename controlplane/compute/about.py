@@ -39,7 +39,8 @@ SELECT instance.id,
                 'is_read_only', attachment.is_read_only,
                 'is_plugged', attachment.is_plugged,
                 'generation', attachment.generation,
-                'created_at', to_char(attachment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                'created_at', to_char(attachment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'updated_at', to_char(attachment.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
             ) ORDER BY attachment.id
         )
         FROM compute_attachment AS attachment JOIN storage_volume AS volume ON volume.id = attachment.volume_id

@@ -185,6 +185,7 @@ class AttachmentOut(Out):
     is_plugged = serializers.BooleanField()
     generation = serializers.IntegerField()
     created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
 
 
 class InstanceOut(ResourceOut):

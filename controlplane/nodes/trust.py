@@ -18,6 +18,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.prepared import Prepared
 from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
 from controlplane.nodes.keys import SigningKey
 from controlplane.nodes.models import Node, TrustDocument
@@ -61,8 +62,13 @@ class Trusted:
     epoch: int
 
 
+NEWEST = Prepared(
+    lambda kind, subject: TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version")[:1]
+)
+
+
 def newest(kind: str, subject: str = "") -> TrustDocument | None:
-    return TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version").first()
+    return NEWEST.first(kind, subject)
 
 
 def keyset() -> Keyset:

@@ -45,7 +45,7 @@ def finish(operation: Operation) -> None:
     move(instance, INSTANCE, "active", last_error=None, power_state="running", power_state_at=clock.now())
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
         volume_take(attachment.volume)
-    Attachment.objects.filter(instance=instance).update(is_plugged=True)
+    Attachment.objects.filter(instance=instance).update(is_plugged=True, updated_at=clock.now())
 
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:

@@ -8,6 +8,7 @@ from django.db.models import F
 from controlplane.compute.attachments import join
 from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
+from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
@@ -24,7 +25,7 @@ def attach_steps(operation: Operation) -> Sequence[Step]:
 def attach_finish(operation: Operation) -> None:
     attachment = _attachment(operation)
     volume_take(attachment.volume)
-    Attachment.objects.filter(pk=attachment.pk).update(is_plugged=True)
+    Attachment.objects.filter(pk=attachment.pk).update(is_plugged=True, updated_at=clock.now())
 
 
 def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
@@ -97,7 +98,7 @@ def plug_again(operation: Operation) -> Effect | None:
 
 
 def _stay_out(attachment: Attachment, why: dict[str, object]) -> None:
-    Attachment.objects.filter(pk=attachment.pk).update(is_plugged=False)
+    Attachment.objects.filter(pk=attachment.pk).update(is_plugged=False, updated_at=clock.now())
     Volume.objects.filter(pk=attachment.volume_id).update(last_error=why)
 
 

@@ -26,8 +26,9 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network import services as networks
 from tests.api.client import Caller
+from tests.api.test_authorization import undone
 from tests.api.test_instances import WEB
-from tests.api.test_isolation import ALL, OPEN, Route, ask, names  # noqa: F401 - the fixture
+from tests.api.test_isolation import ALL, OPEN, ask, names  # noqa: F401 - the fixture
 from tests.api.tokens import make_token
 from tests.world import Cloud, make_tenant
 
@@ -91,23 +92,23 @@ def test_it_says_who_did_what_from_where_with_which_credential_and_what_came_of_
     assert item["deeds"][0]["facts"]["flavor"] == "tiny"
 
 
-@pytest.mark.parametrize("route", WRITES, ids=str)
+@pytest.mark.parametrize("who", ["owner", "viewer", "operator"])
 def test_every_write_leaves_exactly_one_completed_record(
-    owner: Caller,
-    viewer: Caller,
-    operator: Caller,
+    who: str,
     names: dict[str, str],  # noqa: F811
-    route: Route,
+    request: pytest.FixtureRequest,
 ) -> None:
-    """Whoever asks, and whatever comes of it."""
-    for caller in (owner, viewer, operator):
-        before = set(RequestRecord.objects.values_list("pk", flat=True))
-        status, code = ask(caller, route, names)
-        (record,) = RequestRecord.objects.exclude(pk__in=before)
-        outcome = "succeeded" if status < 400 else "refused"
-        assert (record.outcome, record.status, record.error_code) == (outcome, status, code), caller
-        assert record.completed_at is not None
-        assert record.user_id is not None
+    """Whoever asks, and whatever comes of it, which is undone each time."""
+    caller: Caller = request.getfixturevalue(who)
+    before = set(RequestRecord.objects.values_list("pk", flat=True))
+    for route in WRITES:
+        with undone():
+            status, code = ask(caller, route, names)
+            (record,) = RequestRecord.objects.exclude(pk__in=before)
+            outcome = "succeeded" if status < 400 else "refused"
+            assert (record.outcome, record.status, record.error_code) == (outcome, status, code), route
+            assert record.completed_at is not None, route
+            assert record.user_id is not None, route
 
 
 def test_reads_leave_none_but_those_of_what_is_delicate(api: Caller, cloud: Cloud, instance: Instance) -> None:

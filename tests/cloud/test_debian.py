@@ -12,7 +12,7 @@ write_files:
   - path: /etc/andromede-test
     content: written by cloud-init
 """
-BOOT_LIMIT_S = 300
+BOOT_LIMIT_S = 900
 
 
 def test_cloud_init_gives_a_debian_guest_its_name_key_address_and_files(tenant: Tenant) -> None:

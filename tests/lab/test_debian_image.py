@@ -31,7 +31,7 @@ def test_boots_with_cloud_init_and_guest_agent(
     hv1: LabNode, debian_image: Path, make_guest: Callable[..., Guest]
 ) -> None:
     guest = make_guest(hv1, debian_image, memory_mib=1024, disk="4G", user_data=USER_DATA)
-    guest.wait_for("DEBIAN: runcmd", within_s=400)
+    guest.wait_for("DEBIAN: runcmd", within_s=900)
 
     assert guest.ssh("hostname") == guest.name
     assert "done" in guest.ssh("cloud-init status --wait || true")
@@ -41,6 +41,6 @@ def test_boots_with_cloud_init_and_guest_agent(
 
     guest.ssh("update-grub")  # as a new kernel's package does; the next boot is by its menu
     guest.virsh("shutdown", guest.name, "--mode=acpi")
-    wait_until(lambda: guest.state == "shut off", what="the guest to shut down", within_s=60)
+    wait_until(lambda: guest.state == "shut off", what="the guest to shut down", within_s=180)
     guest.restart()
-    guest.wait_for("login:", within_s=200)
+    guest.wait_for("login:", within_s=900)

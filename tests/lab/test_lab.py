@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,11 +16,12 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def other_lab(lab: Lab, tmp_path: Path) -> Iterator[Lab]:
-    """A lab beside that of the session, not yet up."""
-    other = Lab(tmp_path / "lab")
-    yield other
-    other.remove()
+def other_lab(lab: Lab) -> Iterator[Lab]:
+    """A lab beside that of the session, not yet up. tmp_path is too long for its sockets."""
+    with TemporaryDirectory(prefix="lab-") as folder:
+        other = Lab(Path(folder) / "lab")
+        yield other
+        other.remove()
 
 
 def mounts_and_links() -> tuple[str, str]:

@@ -51,6 +51,7 @@ def disks(cloud: Cloud, attachment: Attachment) -> set[object]:
 def test_a_running_guest_gets_the_disk_and_gives_it_back(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     assert (fresh(attachment.volume).state, attachment.is_plugged) == ("in-use", True)
+    assert attachment.updated_at > attachment.created_at
     assert disks(cloud, attachment) == {attachment.volume_id}
     done(volume_detach(cloud.tenant.actor, attachment))
     assert fresh(attachment.volume).state == "available"
