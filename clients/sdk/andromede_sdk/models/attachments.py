@@ -23,6 +23,7 @@ class Attachment(Model):
     is_plugged: bool
     generation: int
     created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,4 +37,5 @@ class AttachmentWithOperation(Model):
     is_plugged: bool
     generation: int
     created_at: datetime
+    updated_at: datetime
     operation: Operation
