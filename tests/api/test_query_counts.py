@@ -126,7 +126,7 @@ GETS = {
     "webhook_delivery_list": 3,
     "webhook_delivery_get": 3,
     "event_list": 6,
-    "event_stream": 7,
+    "event_stream": 6,
     "terraform_services": 1,
 }
 # With those that begin and end the transaction, and the two of the record of the request.
