@@ -11,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from controlplane.catalog.models import FactsEpoch
+from controlplane.compliance.models import Sweep
 from controlplane.placement.models import PolicyHead
 
 # What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. Guests need a
@@ -48,6 +49,7 @@ def fill() -> None:
     """No epoch comes twice, as in a database that lives: processes remember what they know by it."""
     FactsEpoch.objects.get_or_create(pk=1, defaults={"value": next(_epochs)})
     PolicyHead.objects.get_or_create(organization=None)
+    Sweep.objects.get_or_create(pk=1)
 
 
 def emptying(word: str) -> None:
