@@ -69,22 +69,22 @@ def _debug(provider: Provider) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     with tempfile.TemporaryDirectory(prefix="tf-plugin-") as folder:
-        address = f"unix:{folder}/plugin.sock"
+        socket = Path(folder) / "plugin.sock"
         server = _server(provider, done)
-        server.add_insecure_port(address)  # the folder lets nobody else in
+        server.add_insecure_port(f"unix:{socket}")  # the folder lets nobody else in
         server.start()
-        sys.stdout.write(f"TF_REATTACH_PROVIDERS='{json.dumps(_reattachment(provider, address))}'\n")
+        sys.stdout.write(f"TF_REATTACH_PROVIDERS='{json.dumps(_reattachment(provider, socket))}'\n")
         sys.stdout.flush()
         _wait(done)
         server.stop(GRACE_S).wait()
     return 0
 
 
-def _reattachment(provider: Provider, address: str) -> dict[str, object]:
+def _reattachment(provider: Provider, socket: Path) -> dict[str, object]:
     """`Test`: Terraform does not end the process."""
-    network, _, path = address.partition(":")
-    found = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True}
-    return {provider.source: {**found, "Addr": {"Network": network, "String": path}}}
+    address = {"Network": "unix", "String": str(socket)}
+    found = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
+    return {provider.source: found}
 
 
 def _shake_hands(socket: Path, certificate: x509.Certificate) -> None:
