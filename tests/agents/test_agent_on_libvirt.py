@@ -154,6 +154,23 @@ def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: p
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
+def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
+    agent: LabAgent, guest: pb.EnsureInstanceRequest
+) -> None:
+    """libvirt has no event for it."""
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=90)
+    assert next(stream).WhichOneof("event") == "heartbeat"
+    pid = qemu_pid(agent)
+    os.kill(pid, signal.SIGSTOP)  # libvirtd waits for its answer
+    agent.restart_libvirtd()
+    assert refusal(lambda: agent.stub.EnsureInstance(guest)).code == "agent.hypervisor_unavailable"
+    os.kill(pid, signal.SIGKILL)
+    event = next(event for event in stream if event.WhichOneof("event") == "instance")
+    assert (event.instance.subject.id, event.instance.power) == (guest.subject.id, pb.POWER_CRASHED)
+    stream.cancel()
+    assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
+
+
 def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 KVM_PROBATION_S = 10.0
 UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
 START_TIMEOUT_S = 10.0
+TAKE_OVER_TIMEOUT_S = 10.0
 QEMU_DIED = ("monitor", "no longer running")
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -31,6 +32,8 @@ UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
+TAKEN_OVER = (libvirt.VIR_DOMAIN_CONTROL_OK, libvirt.VIR_DOMAIN_CONTROL_ERROR)
+ENDED = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
 REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED)
 
 
@@ -181,6 +184,13 @@ class LibvirtHypervisor:
         connection.domainEventRegisterAny(None, lifecycle, self._on_lifecycle, None)
         for event in REMOVAL_EVENTS:
             connection.domainEventRegisterAny(None, event, self._on_removal, None)
+        _await_take_over(connection)
+        for guest_id in filter(None, map(_guest_id, connection.listAllDomains())):
+            self._tell(guest_id)  # what happened while nobody listened, libvirt does not tell again
+
+    def _tell(self, guest_id: UUID) -> None:
+        for listener in self._listeners:
+            listener(guest_id)
 
     def _on_lifecycle(self, _connection: Any, domain: Any, event: int, detail: int, _opaque: object) -> None:
         guest_id = _guest_id(domain)
@@ -189,8 +199,7 @@ class LibvirtHypervisor:
         guest, until = self._on_probation.get(guest_id, (None, 0.0))
         if guest is not None and time.monotonic() < until and _is_sudden_stop(event, detail):
             threading.Thread(target=self._restart_under_tcg, args=(guest,), name="kvm-fallback").start()
-        for listener in self._listeners:
-            listener(guest_id)
+        self._tell(guest_id)
 
     def _on_removal(self, *_: object) -> None:
         with self._removals:
@@ -254,6 +263,24 @@ def _await_start(domain: Any) -> None:
             # What a libvirtd looks like that was killed at the wrong moment and started without libvirtd_recovery.
             raise AdapterError("libvirtd does not finish the guest's start; restart it.", retryable=True)
         time.sleep(0.05)
+
+
+def _await_take_over(connection: Any) -> None:
+    """A libvirtd that has just started calls its guests running until it has spoken with their QEMU, and ends without
+    an event those with which it cannot. One whose QEMU does not answer holds nobody up for longer than this."""
+    deadline = time.monotonic() + TAKE_OVER_TIMEOUT_S
+    for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+        while not _is_taken_over(domain) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _is_taken_over(domain: Any) -> bool:
+    try:
+        return domain.controlInfo()[0] in TAKEN_OVER
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() in ENDED:
+            return True
+        raise
 
 
 def _destroy(domain: Any) -> None:
