@@ -69,7 +69,7 @@ def measure_floor(node: LabNode, instance_id: str, log: Path) -> tuple[float, fl
 
 
 def seconds_until_longer(log: Path, size: int, begun: float) -> float:
-    wait_until(lambda: log.exists() and log.stat().st_size > size, every_s=0.002)
+    wait_until(lambda: log.exists() and log.stat().st_size > size, every_s=0.002, rarest_s=0.002)
     return time.time() - begun
 
 

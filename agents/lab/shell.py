@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5  # to ask takes the processors from what is waited for
+SLOWER_EACH_TIME = 1.2
+
 
 class LabError(Exception):
     """The lab cannot do what was asked; `facts` holds what was seen."""
@@ -50,13 +53,14 @@ def step(text: str) -> Iterator[None]:
 
 
 def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = 30) -> None:
-    """Return as soon as `holds()` is true; for facts that the kernel or a tool announces in no other way.
+    """Return soon after `holds()` became true; for facts that the kernel or a tool announces in no other way.
 
     Raises:
         LabError: it was not true within `within_s` seconds.
     """
-    deadline = time.monotonic() + within_s
+    deadline, pause_s = time.monotonic() + within_s, FIRST_PAUSE_S
     while not holds():
         if time.monotonic() > deadline:
             raise LabError(f"Waited {within_s:g} s in vain for {what}.", what=what)
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * SLOWER_EACH_TIME, LONGEST_PAUSE_S)

@@ -15,7 +15,9 @@ from controlplane.identity.errors import (
     LastOwner,
     NameTaken,
     OrganizationInUse,
+    OrganizationNotFound,
     ProjectInUse,
+    ProjectNotFound,
     RoleNeeded,
 )
 from controlplane.identity.holds import organization_hold
@@ -60,13 +62,15 @@ def organization_delete(actor: Actor, organization: Organization) -> None:
 
     Raises:
         OrganizationInUse: it has projects.
+        OrganizationNotFound: somebody has deleted it.
     """
-    Organization.objects.select_for_update().get(pk=organization.pk)
+    if Organization.objects.select_for_update().filter(pk=organization.pk, deleted_at=None).first() is None:
+        raise OrganizationNotFound(name=organization.name)
     left = list(Project.objects.filter(organization=organization, deleted_at=None).values_list("name", flat=True))
     if left:
         raise OrganizationInUse(count=len(left), dependents=_told(left))
     now = clock.now()
-    Organization.objects.filter(pk=organization.pk, deleted_at=None).update(deleted_at=now, updated_at=now)
+    Organization.objects.filter(pk=organization.pk).update(deleted_at=now, updated_at=now)
     _record(actor, "organization.delete", organization, name=organization.name)
 
 
@@ -102,13 +106,15 @@ def project_delete(actor: Actor, project: Project) -> None:
 
     Raises:
         ProjectInUse: names what is left in it.
+        ProjectNotFound: somebody has deleted it.
     """
-    Project.objects.select_for_update().get(pk=project.pk)
+    if Project.objects.select_for_update().filter(pk=project.pk, deleted_at=None).first() is None:
+        raise ProjectNotFound(name=project.name)
     left = sorted(_dependents(project))
     if left:
         raise ProjectInUse(count=len(left), dependents=_told(left))
     now = clock.now()
-    Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=now, updated_at=now)
+    Project.objects.filter(pk=project.pk).update(deleted_at=now, updated_at=now)
     record(actor, "project.delete", project.pk, project_id=project.pk, name=project.name)
 
 

@@ -1,9 +1,14 @@
-"""A Debian guest with its own cloud-init and guest agent, made through the API."""
+"""A Debian guest with its own boot loader, cloud-init and guest agent, made through the API. It takes minutes to boot
+where there is no KVM, so there is one for all that is to be seen of it."""
+
+import json
+from uuid import UUID
 
 import pytest
 
+from agents.node.adapters.base import guest_name
 from scripts.waiting import wait_until
-from tests.cloud.conftest import Tenant
+from tests.cloud.conftest import ZONES, Tenant
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -13,22 +18,41 @@ write_files:
     content: written by cloud-init
 """
 BOOT_LIMIT_S = 900
+LOGIN = "trixie login:"
 
 
-def test_cloud_init_gives_a_debian_guest_its_name_key_address_and_files(tenant: Tenant) -> None:
+def test_a_debian_guest_is_what_its_cloud_init_was_told_and_boots_again(tenant: Tenant) -> None:
     tenant.cloud.add_image("debian-13")
     made = tenant.create("trixie", flavor="small", image="debian-13", user_data=USER_DATA)
     assert tenant.api.wait(made["operation"])["state"] == "succeeded"
-    wait_until(lambda: "trixie login:" in tenant.api.text("instances/trixie/console-log"), limit_s=BOOT_LIMIT_S)
+    wait_for_logins(tenant, 1)
     instance, network = tenant.api.get("instances/trixie"), tenant.api.get("networks/lan")
 
     def in_guest(command: str) -> str:
-        return tenant.cloud.ssh(instance, network, tenant.key, command, user="debian")
+        return tenant.cloud.ssh(instance, network, tenant.key, command, user="debian").strip()
 
-    assert in_guest("cloud-init status --wait").strip() == "status: done"
-    assert in_guest("hostname").strip() == "trixie"
-    assert in_guest("cat /etc/andromede-test").strip() == "written by cloud-init"
+    assert in_guest("cloud-init status --wait") == "status: done"
+    assert in_guest("hostname") == "trixie"
+    assert in_guest("cat /etc/andromede-test") == "written by cloud-init"
     assert f"{instance['addresses'][0]['ip']}/24" in in_guest("ip -4 addr show")
-    assert in_guest("systemctl is-active qemu-guest-agent").strip() == "active"
+    assert in_guest("systemctl --failed --no-legend --plain") == ""
+    root_gib = int(in_guest("df -P -m / | awk 'NR == 2 { print $2 }'")) / 1024
+    assert root_gib > 0.85 * instance["disk_gib"], "root fills the disk"
+    node = tenant.cloud.node(next(name for name, zone in ZONES.items() if zone == instance["zone"]))
+    ping = ["virsh", "qemu-agent-command", guest_name(UUID(instance["id"])), '{"execute": "guest-ping"}']
+    assert json.loads(node.exec(ping).stdout) == {"return": {}}
+
+    in_guest("sudo update-grub")  # as a new kernel's package does; the next boot is by its menu
+    rebooted = tenant.api.wait(tenant.api.post("instances/trixie/actions/reboot")["operation"])
+    assert rebooted["state"] == "succeeded"
+    wait_for_logins(tenant, 2)
     stopped = tenant.api.wait(tenant.api.post("instances/trixie/actions/shutdown")["operation"])
     assert stopped["state"] == "succeeded"
+
+
+def wait_for_logins(tenant: Tenant, times: int) -> None:
+    wait_until(
+        lambda: tenant.api.text("instances/trixie/console-log").count(LOGIN) >= times,
+        limit_s=BOOT_LIMIT_S,
+        every_s=3,
+    )

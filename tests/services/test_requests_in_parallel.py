@@ -86,6 +86,7 @@ IN_PROJECT: dict[str, Callable[[Tenant], object]] = {
         to.actor, to.project, name="late", rule="affinity", is_strict=False
     ),
     "terraform_state": lambda to: state_lock(to.actor, to.project, "late", {"ID": "1"}),
+    "record_of_its_end": lambda to: project_delete(to.actor, to.project),
 }
 IN_ORGANIZATION: dict[str, Callable[[Actor, Organization], object]] = {
     "project": lambda owner, to: project_create(to, name="late", actor=owner),
@@ -101,6 +102,7 @@ IN_ORGANIZATION: dict[str, Callable[[Actor, Organization], object]] = {
         owner, Owner(to), dimension="vcpus", limit=10**6, reason="more"
     ),
     "evidence_export": lambda owner, to: export_ask(owner, to, clock.now() - timedelta(days=2), clock.now()),
+    "record_of_its_end": organization_delete,
 }
 
 
