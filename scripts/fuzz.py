@@ -14,35 +14,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from bench.common import UNLIMITED, say
-from scripts.api import Api
-from scripts.cloud import Cloud
-from scripts.fuzz_hooks import OWN, PLACES, TALLY, UUID
-from scripts.stack import BIN, ROOT, Stack
-from scripts.waiting import wait_until
+from bench.common import say
+from scripts.fuzz_hooks import KEPT, PLACES, RULED, TALLY
+from scripts.fuzz_world import World, fuzz_world
+from scripts.stack import BIN, ROOT
 
 REFERENCE = ROOT / "docs" / "reference" / "openapi.json"
 CONFIGURATION = ROOT / "scripts" / "fuzz.toml"
-PORT = 8040
-FAKE_PORT = 17543
-ZONES = {"fuzz-a": "fr-idf-1", "fuzz-b": "fr-idf-2"}
-PROJECT = "fuzz"
-PASSWORD = "a pass phrase for fuzzing alone"
-IMAGES = ("tiny", "debian-13")  # of which the examples of the reference speak
-SSH_KEY = {
-    "name": "laptop",
-    "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
-}
 EXAMPLES = 4
 CHAINS = 100
 PHASES = "examples,coverage,fuzzing,stateful"
@@ -50,17 +34,6 @@ ENDED = ("success", "failure")  # what Schemathesis calls a phase that came to i
 LINKS = re.compile(r"API Links: +(\d+) covered / (\d+) selected")
 WORKERS = 1  # threads of more trip over a fault of Python 3.11 in ast.parse
 REPORT_LIMIT_S = 60
-
-
-@dataclass(frozen=True)
-class World:
-    """`callers`: who asks → by which secret. `places`: parameters of paths → one that there is. `own`: ids of those who
-    ask, whose rights nobody is to end."""
-
-    cloud: Cloud
-    callers: Mapping[str, str]
-    places: Mapping[str, str]
-    own: Sequence[str]
 
 
 def main() -> int:
@@ -78,13 +51,15 @@ def fuzz(world: World, arguments: argparse.Namespace) -> dict[str, Any]:
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(Run.execute, runs))
     statuses = sum((run.statuses for run in runs), Counter[str]())
+    asked = {each["operation"] for run in runs for each in run.tally}
     return {
         "is_complete": all(phase["is_complete"] for run in runs for phase in run.phases.values()),
         "seed": arguments.seed,
         "seconds": round(time.time() - begun),
         "requests": statuses.total(),
         "statuses": dict(sorted(statuses.items())),
-        "operations": len({each["operation"] for run in runs for each in run.tally}),
+        "operations": len(asked),
+        "never_granted": sorted(asked.difference(*(run.granted for run in runs))),
         "callers": {run.caller: {"seconds": run.seconds, "phases": run.phases} for run in runs},
         "findings": [finding for run in runs for finding in run.findings],
     }
@@ -123,6 +98,11 @@ class Run:
         for each in self.tally:
             statuses[each["status"]] += each["requests"]
         return statuses
+
+    @property
+    def granted(self) -> set[str]:
+        """Operations that were answered with what was asked for at least once."""
+        return {each["operation"] for each in self.tally if each["status"].startswith("2")}
 
     @property
     def phases(self) -> dict[str, dict[str, Any]]:
@@ -184,7 +164,8 @@ class Run:
             "ANDROMEDE_FUZZ_TOKEN": self.world.callers[self.caller],
             TALLY: str(self.folder / "tally.json"),
             PLACES: json.dumps(self.world.places),
-            OWN: json.dumps(self.world.own),
+            RULED: json.dumps(self.world.ruled),
+            KEPT: json.dumps(sorted(self.world.kept)),
         }
 
 
@@ -205,62 +186,6 @@ def _end_by(process: subprocess.Popen[bytes], until: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def fuzz_world() -> Iterator[World]:
-    """A cloud that ends with the block; the folder with all logs stays until the next one."""
-    stack = Stack(ROOT / "var" / "fuzz", port=PORT, is_durable=False, settings=UNLIMITED)
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, say=say)
-    cloud.down()
-    cloud.forget()
-    try:
-        cloud.up()
-        yield _furnished(cloud)
-    finally:
-        cloud.down()
-
-
-def _furnished(cloud: Cloud) -> World:
-    """With what the examples of the reference speak of, and somebody of each kind who asks."""
-    stack = cloud.stack
-    of_project, operator = cloud.make_project(PROJECT)
-    owner = stack.manage("create_token", f"{PROJECT}@example.org", "--name", "all", "--role", "owner", "--days", "30")
-    disk = stack.var / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
-    for image in IMAGES:
-        stack.manage("import_image", image, str(disk), "--format", "qcow2")
-    with closing(Api(stack.url, operator)) as nodes:
-        wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
-    with closing(Api(stack.url, of_project, project=PROJECT)) as api:
-        api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
-        api.post("ssh-keys", SSH_KEY)
-        project = api.get(f"/v1/projects/{PROJECT}")
-    callers = {"owner": owner, "operator": operator, "person": _signed_in(cloud)}
-    places = {
-        "project": project["id"],
-        "organization": project["organization"]["id"],
-        "zone": next(iter(ZONES.values())),
-        "node": next(iter(ZONES)),
-    }
-    known = [_known(stack.url, secret) for secret in callers.values()]
-    ids = [found[0] for found in UUID.finditer(json.dumps([*known, project]))]
-    return World(cloud, callers, places, sorted({*ids, *places.values()}))
-
-
-def _known(url: str, secret: str) -> Any:
-    with closing(Api(url, secret)) as api:
-        return api.get("/v1/me")
-
-
-def _signed_in(cloud: Cloud) -> str:
-    """The secret of a session of a member, for what no token may do."""
-    stack, email = cloud.stack, "person@example.org"
-    stack.manage("create_user", email)
-    stack.manage("add_member", PROJECT, email, "member")
-    stack.manage("set_password", email, stdin=PASSWORD)
-    answer = httpx.post(f"{stack.url}/v1/sessions", json={"email": email, "password": PASSWORD})
-    return str(answer.raise_for_status().json()["secret"])
 
 
 def _arguments() -> argparse.Namespace:

@@ -16,14 +16,19 @@ from schemathesis.generation.meta import TestPhase
 
 TALLY = "ANDROMEDE_FUZZ_TALLY"  # the file that the counts go to
 PLACES = "ANDROMEDE_FUZZ_PLACES"  # JSON: parameter of a path → one that there is
-OWN = "ANDROMEDE_FUZZ_OWN"  # JSON: ids of those who ask
+RULED = "ANDROMEDE_FUZZ_RULED"  # the same, for requests that make rules for others
+KEPT = "ANDROMEDE_FUZZ_KEPT"  # JSON: ids of what nobody is to end
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODY = "01890000-0000-7000-8000-000000000000"
 IF_MATCH = "If-Match"
 WAIT = "1s"
+RULES = re.compile(r"/(policy|quotas|actions/cordon)$")
+NAME_MAX = 63
 
 places = json.loads(os.environ.get(PLACES, "{}"))
-own = frozenset(json.loads(os.environ.get(OWN, "[]")))
+ruled = json.loads(os.environ.get(RULED, "{}"))
+kept = frozenset(json.loads(os.environ.get(KEPT, "[]")))
+named: Counter[str] = Counter()
 requests: Counter[tuple[str, str, str]] = Counter()
 findings: Counter[tuple[str, str, str]] = Counter()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background inherits that it is ignored
@@ -31,13 +36,27 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the b
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Paths lead somewhere, unless they are meant to be wrong; nobody ends their own rights; and nothing waits long."""
+    """What is not meant to be wrong leads somewhere, and is not refused for what another request has done: paths name
+    what there is, rules are made where they bind nobody, what is kept is not ended, and names are new. Nothing waits
+    long."""
     if re.fullmatch("[0-9]+s?", str((case.query or {}).get("wait"))):
         case.query["wait"] = WAIT
     if case.path_parameters:
         case.path_parameters = {name: _part(case, name, value) for name, value in case.path_parameters.items()}
+    if case.method.upper() == "PUT" and case.operation.path == "/v1/platform/policy":
+        case.query = {**(case.query or {}), "dry_run": "true"}
     if _phase(case) == TestPhase.STATEFUL:
         _shorten(case)
+    if case.method.upper() == "POST" and isinstance(case.body, dict) and isinstance(case.body.get("name"), str):
+        case.body = {**case.body, "name": _new(case.body["name"])}
+
+
+def _new(name: str) -> str:
+    named[name] += 1
+    if named[name] == 1 or len(name) > NAME_MAX:
+        return name
+    end = f"-{named[name]}"
+    return name[: NAME_MAX - len(end)] + end
 
 
 def _shorten(case: Any) -> None:
@@ -61,11 +80,19 @@ def _is_wrong(case: Any, where: ParameterLocation) -> bool:
 
 
 def _part(case: Any, name: str, value: Any) -> Any:
-    if name in places and not _is_wrong(case, ParameterLocation.PATH) and not UUID.fullmatch(str(value)):
-        value = places[name]
-    is_subject = case.operation.path.endswith((f"{{{name}}}", f"{{{name}}}/sessions"))
-    is_end = case.method.upper() == "DELETE" or name == "member"
-    return NOBODY if is_subject and is_end and value in own else value
+    method, path = case.method.upper(), case.operation.path
+    is_rule = method in ("PUT", "POST") and RULES.search(path)
+    there = ruled if is_rule and name in ruled else places
+    if name in there and not _is_wrong(case, ParameterLocation.PATH) and (is_rule or not _is_chained(case, value)):
+        value = there[name]
+    is_subject = path.endswith((f"{{{name}}}", f"{{{name}}}/sessions"))
+    is_end = method == "DELETE" or name == "member"
+    return NOBODY if is_subject and is_end and value in kept else value
+
+
+def _is_chained(case: Any, value: Any) -> bool:
+    """It may be what another request has answered."""
+    return _phase(case) == TestPhase.STATEFUL and UUID.fullmatch(str(value)) is not None
 
 
 @schemathesis.hook

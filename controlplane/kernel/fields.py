@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
-from rest_framework.fields import SkipField
+from rest_framework.fields import SkipField, empty
 from rest_framework.utils.serializer_helpers import BindingDict
 
 from controlplane.kernel import saying
@@ -154,6 +154,9 @@ class Base64(Text):
 
     pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
     default_error_messages = {"not_base64": _("Must be bytes in base64.")}
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation(data) or b""  # REST framework reads no blank text
 
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
         try:

@@ -86,8 +86,8 @@ def check_key(request: Request) -> None:
         raise IdempotencyKeyInvalid()
 
 
-def claim(request: Request) -> Claim | None:
-    """None for what is no POST, or has no key or credential.
+def claim(request: Request, content: bytes | None) -> Claim | None:
+    """None for what is no POST, or has no key or credential. `content`: the bytes of a body that is no document.
 
     Raises:
         IdempotencyKeyReused: what was asked for under the key is not this.
@@ -99,7 +99,8 @@ def claim(request: Request) -> Claim | None:
     secret = shown.encode()
     names, seal = _derived(secret, b"names"), _derived(secret, b"answers")
     scope = _digest(names, ["scope", request.method, request.path, key])
-    mine = Claim(scope, _digest(names, ["request", dict(request.query_params.lists()), request.data]), seal)
+    body = request.data if content is None else hashlib.sha256(content).hexdigest()
+    mine = Claim(scope, _digest(names, ["request", dict(request.query_params.lists()), body]), seal)
     _lock(scope)
     known = IdempotencyRecord.objects.filter(scope=scope).first()
     if known is None:

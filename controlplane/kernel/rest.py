@@ -84,10 +84,10 @@ class Route:
     statuses of empty answers that may come instead; `answers`: other statuses with other answers; `problems`: statuses
     of problems with members of their own; `refusals`: statuses of other problems, besides those that follow from the
     rest of it (api/refusals.py). `media_types`: in which it may answer besides `media_type`. `query`: what the
-    parameters mean. `upload`: the media type of a body that is taken as bytes. `is_versioned`: it needs If-Match.
-    `is_sensitive`: a read that is recorded as writes are. `apart`: why a write does not run in one transaction
-    (kernel/writes.py); then each of its services has its own. `is_tryable`: it knows dry_run, if it is a write.
-    `going`: it is to go. `is_write` is route()'s to say."""
+    parameters mean. `upload`: the media type of a body that is taken as bytes; `upload_max_bytes`: it is taken whole,
+    and not in pieces as they arrive. `is_versioned`: it needs If-Match. `is_sensitive`: a read that is recorded as
+    writes are. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its services has
+    its own. `is_tryable`: it knows dry_run, if it is a write. `going`: it is to go. `is_write` is route()'s to say."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -98,6 +98,7 @@ class Route:
     media_type: str = JSON
     is_write: bool = False
     upload: str | None = None
+    upload_max_bytes: int | None = None
     is_versioned: bool = False
     apart: str = ""
     is_tryable: bool = True
@@ -142,7 +143,8 @@ def route(
                     versions.check(request, view.versioned())
                 return method(view, request, *bodies)
 
-            return in_one_transaction(view, request, work)
+            content = bodies[0] if described.upload_max_bytes else None
+            return in_one_transaction(view, request, work, content)
 
         handle.route = described  # type: ignore[attr-defined]
         return _recorded(handle, described)
@@ -164,8 +166,10 @@ def _recorded(handle: Handler, described: Route) -> Handler:
     return recorded
 
 
-def _bodies(described: Route, request: Request) -> tuple[Body, ...]:
-    """What the method takes beside the request: the body, if the route has one."""
+def _bodies(described: Route, request: Request) -> tuple[Any, ...]:
+    """What the method takes beside the request: the body, if the route has one; of a file, its bytes."""
+    if described.upload and described.upload_max_bytes:
+        return (b"".join(uploaded(request, described.upload, max_bytes=described.upload_max_bytes)),)
     if described.body is not None:
         return (parse(described.body, request),)
     if request.method == "POST" and described.upload is None:

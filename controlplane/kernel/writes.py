@@ -31,13 +31,14 @@ def is_dry_run(request: Request) -> bool:
     return flag(request.query_params, DRY_RUN)
 
 
-def in_one_transaction(view: APIView, request: Request, work: Handler) -> HttpResponse:
-    """What the work answers, committed; raises what it raises, with nothing written but what the error keeps."""
+def in_one_transaction(view: APIView, request: Request, work: Handler, content: bytes | None) -> HttpResponse:
+    """What the work answers, committed; raises what it raises, with nothing written but what the error keeps.
+    `content`: of a body that is no document."""
     if is_dry_run(request):
         return _tried(view, request, work)
     try:
         with transaction.atomic(durable=True):
-            claim = idempotency.claim(request)
+            claim = idempotency.claim(request, content)
             if claim is not None and claim.answer is not None:
                 return claim.answer
             answer = _rendered(view, request, work())

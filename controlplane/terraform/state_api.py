@@ -11,7 +11,7 @@ from controlplane.identity.api import ProjectView
 from controlplane.kernel.listing import Listing, created_after, invalid
 from controlplane.kernel.parameters import TEXT, Parameter
 from controlplane.kernel.reasons import Reason
-from controlplane.kernel.rest import JSON, Body, route, uploaded
+from controlplane.kernel.rest import JSON, Body, route
 from controlplane.terraform import states
 from controlplane.terraform.errors import StateMalformed
 from controlplane.terraform.models import TerraformState
@@ -53,15 +53,15 @@ class StateDetail(StateView):
         "terraform_state_write",
         StateVersionOut,
         upload=JSON,
+        upload_max_bytes=states.STATE_MAX_BYTES,
         query=UNDER_LOCK,
         problems=LOCKED,
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, content: bytes) -> Response:
         """Keep a new version: the body is the state as Terraform writes it."""
         lock_id = request.query_params.get("ID")
         if lock_id is not None and not 0 < len(lock_id) <= LOCK_ID_MAX:
             raise invalid("ID", Reason("it must be the ID of a lock."))
-        content = b"".join(uploaded(request, JSON, max_bytes=states.STATE_MAX_BYTES))
         version = states.state_write(self.actor, self.project, self.name, content, lock_id=lock_id)
         return Response(StateVersionOut(version).data)
 

@@ -77,8 +77,8 @@ def test_everything_that_an_instance_can_be_given(api: Caller, volume: Volume, c
     assert "user_data" not in shown
 
 
-def test_user_data_may_come_in_base64(api: Caller, cloud: Cloud) -> None:
-    data = bytes(range(256))
+@pytest.mark.parametrize("data", [bytes(range(256)), b""])
+def test_user_data_may_come_in_base64(api: Caller, cloud: Cloud, data: bytes) -> None:
     api.post("instances", WEB | {"user_data_base64": base64.b64encode(data).decode()})
     assert bytes(Instance.objects.get().user_data) == data
 

@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from scripts.fuzz import PHASES, fuzz, fuzz_world
+from scripts.fuzz import PHASES, fuzz
+from scripts.fuzz_world import fuzz_world
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scripts.cloud import Cloud
-from scripts.fuzz import PHASES, Run, World
+from scripts.fuzz import PHASES, Run
+from scripts.fuzz_world import World
 from scripts.stack import Stack
 
 TALLY = [
@@ -19,7 +20,7 @@ TALLY = [
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     (tmp_path / "owner").mkdir()
-    world = World(Cloud(Stack(tmp_path), {}), {"owner": "secret"}, {}, ())
+    world = World(Cloud(Stack(tmp_path), {}), {"owner": "secret"}, {}, {}, frozenset())
     return Run(world, "owner", argparse.Namespace(phases=PHASES), 0)
 
 

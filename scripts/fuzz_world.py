@@ -1,0 +1,147 @@
+"""The cloud that `make fuzz` asks (scripts/fuzz.py): nodes that only pretend, one of each thing that a path can name,
+and somebody of each kind who asks."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from bench.common import UNLIMITED, say
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+
+PORT = 8040
+FAKE_PORT = 17543
+ZONES = {"fuzz-a": "fr-idf-1", "fuzz-b": "fr-idf-2"}
+PROJECT = "fuzz"
+RULED = "ruled"  # the organization and project whose policies and quotas are changed
+PASSWORD = "a pass phrase for fuzzing alone"
+IMAGES = ("tiny", "debian-13")  # of which the examples of the reference speak
+SSH_KEY = {
+    "name": "laptop",
+    "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+}
+
+WEBHOOK = {"name": "chat", "url": "https://hooks.example.org/andromede", "kinds": ["instance.created"]}
+
+
+@dataclass(frozen=True)
+class World:
+    """`callers`: who asks → by which secret. `places`: parameters of paths → the id of one that there is. `ruled`: the
+    same, for requests that make rules for others. `kept`: the ids of what nobody is to end."""
+
+    cloud: Cloud
+    callers: Mapping[str, str]
+    places: Mapping[str, str]
+    ruled: Mapping[str, str]
+    kept: frozenset[str]
+
+
+@contextmanager
+def fuzz_world() -> Iterator[World]:
+    """A cloud that ends with the block; the folder with all logs stays until the next one."""
+    stack = Stack(ROOT / "var" / "fuzz", port=PORT, is_durable=False, settings=UNLIMITED)
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, say=say)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.up()
+        yield _furnished(cloud)
+    finally:
+        cloud.down()
+
+
+def _furnished(cloud: Cloud) -> World:
+    stack = cloud.stack
+    of_project, operator = cloud.make_project(PROJECT)
+    of_ruled, _ = cloud.make_project(RULED)
+    stack.manage("add_member", RULED, f"{PROJECT}@example.org", "owner")
+    owner = stack.manage("create_token", f"{PROJECT}@example.org", "--name", "all", "--role", "owner", "--days", "30")
+    disk = stack.var / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
+    for image in IMAGES:
+        stack.manage("import_image", image, str(disk), "--format", "qcow2")
+    with closing(Api(stack.url, operator)) as nodes:
+        wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
+    callers = {"owner": owner, "operator": operator, "person": _signed_in(cloud)}
+    with closing(Api(stack.url, owner, project=PROJECT)) as api:
+        places = {**_above(api, PROJECT), "zone": ZONES["fuzz-a"], "node": "fuzz-a", **_in_project(api)}
+        places |= _in_organization(api, places["organization"])
+        ruled = {**_above(api, RULED), "node": "fuzz-b"}
+    places["user"] = _known(stack.url, callers["person"])["user"]["id"]
+    known = [_known(stack.url, secret) for secret in (*callers.values(), of_project, of_ruled)]
+    return World(cloud, callers, places, ruled, frozenset({*_ids(known), *places.values(), *ruled.values()}))
+
+
+def _above(api: Api, name: str) -> dict[str, str]:
+    project = api.get(f"/v1/projects/{name}")
+    return {"project": project["id"], "organization": project["organization"]["id"]}
+
+
+def _in_project(api: Api) -> dict[str, str]:
+    """One of each kind in the project."""
+    lan = api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
+    places = {"network": lan["id"], "ssh_key": api.post("ssh-keys", SSH_KEY)["id"]}
+    places["affinity_group"] = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"})["id"]
+    volume = api.post("volumes", {"name": "data", "size_gib": 1})
+    api.wait(volume["operation"])
+    body = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"], "volumes": ["data"]}
+    instance = api.post("instances", body)
+    places["operation"] = api.wait(instance["operation"])["id"]
+    places |= {"volume": volume["id"], "instance": instance["id"], "resource": instance["id"]}
+    places["attachment"] = _first(api, "instances/web/attachments")
+    places["decision"] = api.get("instances/web/placement")["id"]
+    places["image"] = api.get("/v1/projects/fuzz/images")["items"][0]["id"]
+    places["webhook"] = api.post("webhooks", WEBHOOK)["id"]
+    places["delivery"] = api.post("webhooks/chat/actions/ping")["id"]
+    api.post("terraform-states/app", {"version": 4, "serial": 1, "lineage": "fuzz"})
+    return {**places, "terraform_state": _first(api, "terraform-states")}
+
+
+def _in_organization(api: Api, organization: str) -> dict[str, str]:
+    path, now = f"/v1/organizations/{organization}", datetime.now(UTC)
+    asked = {"dimension": "vcpus", "limit": 10**8, "reason": "More of everything."}
+    invited = {"email": "guest@example.org", "role": "viewer"}
+    times = {"from": (now - timedelta(days=1)).isoformat(), "to": now.isoformat()}
+    return {
+        "quota_request": api.post(f"{path}/quota-requests", asked)["id"],
+        "invitation": api.post(f"{path}/invitations", invited)["id"],
+        "service_account": api.post(f"{path}/service-accounts", {"name": "ci"})["id"],
+        "export": api.post(f"{path}/evidence-exports", times)["id"],
+    }
+
+
+def _first(api: Api, path: str) -> str:
+    return str(api.get(path)["items"][0]["id"])
+
+
+def _known(url: str, secret: str) -> Any:
+    with closing(Api(url, secret)) as api:
+        return api.get("/v1/me")
+
+
+def _ids(value: Any) -> Iterator[str]:
+    """All of them, however deep."""
+    if isinstance(value, dict):
+        yield from ([value["id"]] if "id" in value else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _ids(each)
+
+
+def _signed_in(cloud: Cloud) -> str:
+    """The secret of a session of a member, for what no token may do."""
+    stack, email = cloud.stack, "person@example.org"
+    stack.manage("create_user", email)
+    for organization in (PROJECT, RULED):
+        stack.manage("add_member", organization, email, "member")
+    stack.manage("set_password", email, stdin=PASSWORD)
+    answer = httpx.post(f"{stack.url}/v1/sessions", json={"email": email, "password": PASSWORD})
+    return str(answer.raise_for_status().json()["secret"])
