@@ -20,7 +20,7 @@ check: setup  ## Format, lint, types, layers, migrations, OpenAPI and generated 
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.check
 
 test: setup  ## Everything, with real guests in the lab; needs root
-	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.test $(ARGS)
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 3 --durations 25 $(ARGS)
 
 test-fast: setup  ## Unit and service tests, without root
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 2 -m "not lab and not slow" $(ARGS)

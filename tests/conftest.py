@@ -17,7 +17,7 @@ from controlplane.placement.models import PolicyHead
 # What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. Guests need a
 # core for themselves, so that there are never two that boot at once.
 GROUPS = {
-    "tests/agents": "guests",
+    "tests/agents/on_libvirt": "guests",
     "tests/lab": "guests",
     "tests/cloud": "guests",
     "tests/clients": "clients",
@@ -28,10 +28,10 @@ _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
 
 class ByGroup(LoadScopeScheduling):
-    """Largest groups first. A test of no group is one of its own."""
+    """Largest groups first, each for one process. A test of no group is one of its own."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return GROUPS.get("/".join(nodeid.split("/")[:2]), nodeid)
+        return next((group for folder, group in GROUPS.items() if nodeid.startswith(f"{folder}/")), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

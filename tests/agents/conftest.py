@@ -1,30 +1,21 @@
 """A node agent over the fake adapter, served on loopback with mutual TLS, and callers of it."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from uuid import UUID
 
 import grpc
 import pytest
 
-from agents.lab import Lab, LabNode
-from agents.lab.images import build
-from agents.lab.shell import run
 from agents.node.adapters.fake import FakeNode
-from agents.node.hook.server import HookServer
 from agents.node.main import Config, Server, serve
 from agents.node.trust.clock import Clock, utc_now
-from agents.node.trust.starts import Shape
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents.wishes import NODE_ID, ZONE
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_controlplane, issue_node, make_ca, node_dns_name
-
-VAR = Path(__file__).parents[2] / "var"
 
 
 @dataclass
@@ -146,51 +137,3 @@ def image_stream(header: pb.ImageHeader, content: bytes, part_bytes: int = 2**16
     yield pb.ImagePart(header=header)
     for start in range(0, len(content), part_bytes):
         yield pb.ImagePart(data=content[start : start + part_bytes])
-
-
-@pytest.fixture(scope="session")
-def lab_node() -> Iterator[LabNode]:
-    """A node with libvirtd, powered on, in a lab of this process's own."""
-    if os.geteuid() != 0:
-        pytest.skip("a lab needs root")
-    for folder in (VAR / "agent-labs").glob("*"):
-        if not Path("/proc", folder.name).exists():
-            Lab(folder).remove()
-    lab = Lab(VAR / "agent-labs" / str(os.getpid()))
-    (node,) = lab.up(["hv1"])
-    yield node
-    lab.remove()
-
-
-class _Agreement:
-    """A gate that lets every guest start."""
-
-    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
-        return None
-
-    def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        """Nobody wants to know."""
-
-
-@pytest.fixture(scope="module")
-def agreeing_node(lab_node: LabNode) -> Iterator[LabNode]:
-    """The node for tests of an adapter alone: in place of an agent, somebody agrees to all that libvirt asks."""
-    lab_node.agent_folder.mkdir(exist_ok=True)
-    server = HookServer(lab_node.agent_folder / "hook.sock", _Agreement())
-    yield lab_node
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def tiny_image() -> Path:
-    path = VAR / "images" / "tiny.qcow2"
-    build("tiny", path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A private key; the public one lies beside it as .pub."""
-    path = tmp_path_factory.mktemp("ssh") / "key"
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)])
-    return path

@@ -23,7 +23,7 @@ from controlplane.placement.core.canonical import dumps
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.waiting import wait_until
-from tests.agents.test_hook_on_libvirt import STRANGER
+from tests.agents.on_libvirt.test_hook import STRANGER
 from tests.cloud import officer
 from tests.cloud.conftest import INVENTORY_INTERVAL_S, Tenant
 from tests.pki import node_dns_name

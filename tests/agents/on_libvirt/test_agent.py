@@ -14,7 +14,7 @@ from agents.lab.shell import wait_until
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import refusal
-from tests.agents.lab import LabAgent
+from tests.agents.on_libvirt.lab import LabAgent
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]

@@ -12,7 +12,7 @@ from agents.node import hook
 from agents.node.adapters.base import guest_name
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
-from tests.agents.lab import LabAgent
+from tests.agents.on_libvirt.lab import LabAgent
 from tests.pki import Issued, TestCA
 
 pytestmark = pytest.mark.lab

@@ -21,7 +21,7 @@ from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_controlplane, issue_node, node_dns_name
 
 PORT = 7440
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass

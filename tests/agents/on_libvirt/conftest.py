@@ -1,0 +1,64 @@
+"""A node of the lab with real libvirt, and what its guests start from."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from agents.lab import Lab, LabNode
+from agents.lab.images import build
+from agents.lab.shell import run
+from agents.node.hook.server import HookServer
+from agents.node.trust.starts import Shape
+
+VAR = Path(__file__).parents[3] / "var"
+
+
+@pytest.fixture(scope="session")
+def lab_node() -> Iterator[LabNode]:
+    """A node with libvirtd, powered on, in a lab of this process's own."""
+    if os.geteuid() != 0:
+        pytest.skip("a lab needs root")
+    for folder in (VAR / "agent-labs").glob("*"):
+        if not Path("/proc", folder.name).exists():
+            Lab(folder).remove()
+    lab = Lab(VAR / "agent-labs" / str(os.getpid()))
+    (node,) = lab.up(["hv1"])
+    yield node
+    lab.remove()
+
+
+class _Agreement:
+    """A gate that lets every guest start."""
+
+    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+        return None
+
+    def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
+        """Nobody wants to know."""
+
+
+@pytest.fixture(scope="module")
+def agreeing_node(lab_node: LabNode) -> Iterator[LabNode]:
+    """The node for tests of an adapter alone: in place of an agent, somebody agrees to all that libvirt asks."""
+    lab_node.agent_folder.mkdir(exist_ok=True)
+    server = HookServer(lab_node.agent_folder / "hook.sock", _Agreement())
+    yield lab_node
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def tiny_image() -> Path:
+    path = VAR / "images" / "tiny.qcow2"
+    build("tiny", path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private key; the public one lies beside it as .pub."""
+    path = tmp_path_factory.mktemp("ssh") / "key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)])
+    return path
