@@ -121,6 +121,7 @@ def test_guests_outlive_libvirtd(hv1: LabNode, tiny_image: Path, make_guest: Cal
     assert guest.ssh("echo alive") == "alive"
     hv1.start_libvirtd()
 
+    wait_until(lambda: guest.virsh("domcontrol", guest.name) == "ok", what="libvirtd to take the guest over")
     assert guest.state == "running"
     assert "50000" in guest.virsh("schedinfo", guest.name)
 
