@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import say
-from scripts.fuzz_hooks import KEPT, PLACES, RULED, TALLY
+from scripts.fuzz_hooks import DOOMED, PLACES, RULED, TALLY
 from scripts.fuzz_world import World, fuzz_world
 from scripts.stack import BIN, ROOT
 
@@ -165,7 +165,7 @@ class Run:
             TALLY: str(self.folder / "tally.json"),
             PLACES: json.dumps(self.world.places),
             RULED: json.dumps(self.world.ruled),
-            KEPT: json.dumps(sorted(self.world.kept)),
+            DOOMED: json.dumps(self.world.doomed),
         }
 
 

@@ -17,17 +17,19 @@ from schemathesis.generation.meta import TestPhase
 TALLY = "ANDROMEDE_FUZZ_TALLY"  # the file that the counts go to
 PLACES = "ANDROMEDE_FUZZ_PLACES"  # JSON: parameter of a path → one that there is
 RULED = "ANDROMEDE_FUZZ_RULED"  # the same, for requests that make rules for others
-KEPT = "ANDROMEDE_FUZZ_KEPT"  # JSON: ids of what nobody is to end
+DOOMED = "ANDROMEDE_FUZZ_DOOMED"  # the same, for those that delete
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODY = "01890000-0000-7000-8000-000000000000"
 IF_MATCH = "If-Match"
 WAIT = "1s"
 RULES = re.compile(r"/(policy|quotas|actions/cordon)$")
 NAME_MAX = 63
+CREATED = (201, 202)
 
 places = json.loads(os.environ.get(PLACES, "{}"))
 ruled = json.loads(os.environ.get(RULED, "{}"))
-kept = frozenset(json.loads(os.environ.get(KEPT, "[]")))
+doomed = json.loads(os.environ.get(DOOMED, "{}"))
+made: set[str] = set()  # ids of what this caller has created
 named: Counter[str] = Counter()
 requests: Counter[tuple[str, str, str]] = Counter()
 findings: Counter[tuple[str, str, str]] = Counter()
@@ -37,8 +39,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the b
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """What is not meant to be wrong leads somewhere, and is not refused for what another request has done: paths name
-    what there is, rules are made where they bind nobody, what is kept is not ended, and names are new. Nothing waits
-    long."""
+    what there is, rules are made where they bind nobody, a caller ends only what it has made itself or what is doomed,
+    and names are new. Nothing waits long."""
     if re.fullmatch("[0-9]+s?", str((case.query or {}).get("wait"))):
         case.query["wait"] = WAIT
     if case.path_parameters:
@@ -75,19 +77,20 @@ def _shorten(case: Any) -> None:
 
 
 def _is_wrong(case: Any, where: ParameterLocation) -> bool:
-    made = case.meta.components.get(where) if case.meta is not None else None
-    return made is not None and made.mode is GenerationMode.NEGATIVE
+    part = case.meta.components.get(where) if case.meta is not None else None
+    return part is not None and part.mode is GenerationMode.NEGATIVE
 
 
 def _part(case: Any, name: str, value: Any) -> Any:
     method, path = case.method.upper(), case.operation.path
-    is_rule = method in ("PUT", "POST") and RULES.search(path)
-    there = ruled if is_rule and name in ruled else places
-    if name in there and not _is_wrong(case, ParameterLocation.PATH) and (is_rule or not _is_chained(case, value)):
-        value = there[name]
+    if _is_wrong(case, ParameterLocation.PATH):
+        return value
     is_subject = path.endswith((f"{{{name}}}", f"{{{name}}}/sessions"))
-    is_end = method == "DELETE" or name == "member"
-    return NOBODY if is_subject and is_end and value in kept else value
+    if is_subject and (method == "DELETE" or name == "member"):
+        return value if value in made else doomed.get(name, NOBODY)
+    if method in ("PUT", "POST") and RULES.search(path):
+        return ruled.get(name, places.get(name, value))
+    return value if _is_chained(case, value) else places.get(name, value)
 
 
 def _is_chained(case: Any, value: Any) -> bool:
@@ -98,6 +101,8 @@ def _is_chained(case: Any, value: Any) -> bool:
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     requests[_kind(case, response)] += 1
+    if case.method.upper() == "POST" and response.status_code in CREATED:
+        made.add(str(response.json().get("id")))
 
 
 @schemathesis.hook

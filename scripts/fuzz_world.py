@@ -1,12 +1,11 @@
-"""The cloud that `make fuzz` asks (scripts/fuzz.py): nodes that only pretend, one of each thing that a path can name,
-and somebody of each kind who asks."""
+"""The cloud that `make fuzz` asks (scripts/fuzz.py): nodes that only pretend, of each thing that a path can name one
+that stays and one that may be deleted, and somebody of each kind who asks."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 
@@ -24,23 +23,22 @@ RULED = "ruled"  # the organization and project whose policies and quotas are ch
 PASSWORD = "a pass phrase for fuzzing alone"
 IMAGES = ("tiny", "debian-13")  # of which the examples of the reference speak
 SSH_KEY = {
-    "name": "laptop",
     "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
 }
 
-WEBHOOK = {"name": "chat", "url": "https://hooks.example.org/andromede", "kinds": ["instance.created"]}
+WEBHOOK = {"url": "https://hooks.example.org/andromede", "kinds": ["instance.created"]}
 
 
 @dataclass(frozen=True)
 class World:
     """`callers`: who asks → by which secret. `places`: parameters of paths → the id of one that there is. `ruled`: the
-    same, for requests that make rules for others. `kept`: the ids of what nobody is to end."""
+    same, for requests that make rules for others; `doomed`: for those that delete."""
 
     cloud: Cloud
     callers: Mapping[str, str]
     places: Mapping[str, str]
     ruled: Mapping[str, str]
-    kept: frozenset[str]
+    doomed: Mapping[str, str]
 
 
 @contextmanager
@@ -59,8 +57,8 @@ def fuzz_world() -> Iterator[World]:
 
 def _furnished(cloud: Cloud) -> World:
     stack = cloud.stack
-    of_project, operator = cloud.make_project(PROJECT)
-    of_ruled, _ = cloud.make_project(RULED)
+    _, operator = cloud.make_project(PROJECT)
+    cloud.make_project(RULED)
     stack.manage("add_member", RULED, f"{PROJECT}@example.org", "owner")
     owner = stack.manage("create_token", f"{PROJECT}@example.org", "--name", "all", "--role", "owner", "--days", "30")
     disk = stack.var / "disk.qcow2"
@@ -71,12 +69,14 @@ def _furnished(cloud: Cloud) -> World:
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
     callers = {"owner": owner, "operator": operator, "person": _signed_in(cloud)}
     with closing(Api(stack.url, owner, project=PROJECT)) as api:
-        places = {**_above(api, PROJECT), "zone": ZONES["fuzz-a"], "node": "fuzz-a", **_in_project(api)}
-        places |= _in_organization(api, places["organization"])
+        places = {**_above(api, PROJECT), "zone": ZONES["fuzz-a"], "node": "fuzz-a"}
+        organization = places["organization"]
+        places |= {**_in_project(api), **_in_organization(api, organization)}
+        doomed = {**_in_project(api, "-old"), **_in_organization(api, organization, "-old")}
         ruled = {**_above(api, RULED), "node": "fuzz-b"}
-    places["user"] = _known(stack.url, callers["person"])["user"]["id"]
-    known = [_known(stack.url, secret) for secret in (*callers.values(), of_project, of_ruled)]
-    return World(cloud, callers, places, ruled, frozenset({*_ids(known), *places.values(), *ruled.values()}))
+    with closing(Api(stack.url, callers["person"])) as person:
+        places["user"] = person.get("/v1/me")["user"]["id"]
+    return World(cloud, callers, places, ruled, doomed)
 
 
 def _above(api: Api, name: str) -> dict[str, str]:
@@ -84,56 +84,46 @@ def _above(api: Api, name: str) -> dict[str, str]:
     return {"project": project["id"], "organization": project["organization"]["id"]}
 
 
-def _in_project(api: Api) -> dict[str, str]:
-    """One of each kind in the project."""
-    lan = api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
-    places = {"network": lan["id"], "ssh_key": api.post("ssh-keys", SSH_KEY)["id"]}
-    places["affinity_group"] = api.post("affinity-groups", {"name": "apart", "rule": "anti-affinity"})["id"]
-    volume = api.post("volumes", {"name": "data", "size_gib": 1})
+def _in_project(api: Api, end: str = "") -> dict[str, str]:
+    """One of each kind in the project. `end`: of their names."""
+    lan, data, web, chat, app, apart = (f"{name}{end}" for name in ("lan", "data", "web", "chat", "app", "apart"))
+    places = {
+        "network": api.post("networks", {"name": lan, "cidr": "10.0.0.0/16"})["id"],
+        "ssh_key": api.post("ssh-keys", {**SSH_KEY, "name": f"laptop{end}"})["id"],
+        "affinity_group": api.post("affinity-groups", {"name": apart, "rule": "anti-affinity"})["id"],
+        "image": api.get("images")["items"][0]["id"],
+        "webhook": api.post("webhooks", {**WEBHOOK, "name": chat})["id"],
+        "delivery": api.post(f"webhooks/{chat}/actions/ping")["id"],
+        "terraform_state": app,
+        "version": "1",
+    }
+    api.post(f"terraform-states/{app}", {"version": 4, "serial": 1, "lineage": "fuzz"})
+    volume = api.post("volumes", {"name": data, "size_gib": 1})
     api.wait(volume["operation"])
-    body = {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"], "volumes": ["data"]}
-    instance = api.post("instances", body)
-    places["operation"] = api.wait(instance["operation"])["id"]
-    places |= {"volume": volume["id"], "instance": instance["id"], "resource": instance["id"]}
-    places["attachment"] = _first(api, "instances/web/attachments")
-    places["decision"] = api.get("instances/web/placement")["id"]
-    places["image"] = api.get("/v1/projects/fuzz/images")["items"][0]["id"]
-    places["webhook"] = api.post("webhooks", WEBHOOK)["id"]
-    places["delivery"] = api.post("webhooks/chat/actions/ping")["id"]
-    api.post("terraform-states/app", {"version": 4, "serial": 1, "lineage": "fuzz"})
-    return {**places, "terraform_state": _first(api, "terraform-states")}
+    instance = api.post(
+        "instances", {"name": web, "flavor": "tiny", "image": "tiny", "networks": [lan], "volumes": [data]}
+    )
+    return places | {
+        "operation": api.wait(instance["operation"])["id"],
+        "volume": volume["id"],
+        "instance": instance["id"],
+        "resource": instance["id"],
+        "attachment": api.get(f"instances/{web}/attachments")["items"][0]["id"],
+        "decision": api.get(f"instances/{web}/placement")["id"],
+    }
 
 
-def _in_organization(api: Api, organization: str) -> dict[str, str]:
+def _in_organization(api: Api, organization: str, end: str = "") -> dict[str, str]:
     path, now = f"/v1/organizations/{organization}", datetime.now(UTC)
-    asked = {"dimension": "vcpus", "limit": 10**8, "reason": "More of everything."}
-    invited = {"email": "guest@example.org", "role": "viewer"}
+    asked = {"dimension": "images" if end else "vcpus", "limit": 10**9, "reason": "More of everything."}
+    invited = {"email": f"guest{end}@example.org", "role": "viewer"}
     times = {"from": (now - timedelta(days=1)).isoformat(), "to": now.isoformat()}
     return {
         "quota_request": api.post(f"{path}/quota-requests", asked)["id"],
         "invitation": api.post(f"{path}/invitations", invited)["id"],
-        "service_account": api.post(f"{path}/service-accounts", {"name": "ci"})["id"],
+        "service_account": api.post(f"{path}/service-accounts", {"name": f"ci{end}"})["id"],
         "export": api.post(f"{path}/evidence-exports", times)["id"],
     }
-
-
-def _first(api: Api, path: str) -> str:
-    return str(api.get(path)["items"][0]["id"])
-
-
-def _known(url: str, secret: str) -> Any:
-    with closing(Api(url, secret)) as api:
-        return api.get("/v1/me")
-
-
-def _ids(value: Any) -> Iterator[str]:
-    """All of them, however deep."""
-    if isinstance(value, dict):
-        yield from ([value["id"]] if "id" in value else [])
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _ids(each)
 
 
 def _signed_in(cloud: Cloud) -> str:

@@ -68,7 +68,26 @@ BY_ID_ALONE = (
     "passkey",
     "quota_request",
     "delivery",
+    "exemption",
+    "invitation",
+    "plan",
 )
+# What else than an id or name a part of a path is.
+IDENTIFIED = {
+    "arch": "The architecture of the processor, as Go calls it.",
+    "attachment": "The id of the attachment, or the id or name of its volume.",
+    "code": "The code of the error.",
+    "file": "The name of the file.",
+    "member": "The id of the membership, or the id or e-mail address of the member.",
+    "namespace": "The namespace of the Terraform provider.",
+    "officer_key": "The `key_id` of the officer key.",
+    "os": "The operating system, as Go calls it.",
+    "party": "The name of the party.",
+    "terraform_provider": "The name of the Terraform provider.",
+    "terraform_state": "The name of the Terraform state.",
+    "version": "The version, as the list of versions has it.",
+    "zone": "The name of the zone.",
+}
 
 
 def document() -> str:
@@ -294,5 +313,7 @@ def _named(name: str) -> Mapping[str, Any]:
 
 
 def _identified(name: str) -> str:
+    if name in IDENTIFIED:
+        return IDENTIFIED[name]
     how = "id" if name in BY_ID_ALONE else "id or name"
-    return f"The {how} of the {name.replace('_', ' ')}."
+    return f"The {how} of the {name.replace('_', ' ').replace('ssh', 'SSH')}."

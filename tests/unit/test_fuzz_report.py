@@ -20,7 +20,7 @@ TALLY = [
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     (tmp_path / "owner").mkdir()
-    world = World(Cloud(Stack(tmp_path), {}), {"owner": "secret"}, {}, {}, frozenset())
+    world = World(Cloud(Stack(tmp_path), {}), {"owner": "secret"}, {}, {}, {})
     return Run(world, "owner", argparse.Namespace(phases=PHASES), 0)
 
 
