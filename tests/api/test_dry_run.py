@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
+from controlplane.identity import credentials
 from controlplane.identity.services import organization_create, project_create
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
@@ -104,6 +106,13 @@ def really(caller: Caller, route: Route, of: dict[str, str]) -> tuple[Answer, di
     return answer, after
 
 
+@pytest.fixture
+def uses_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not again in the middle of a test that takes more than a minute."""
+    monkeypatch.setattr(credentials, "LAST_USE_RESOLUTION", timedelta(days=1))
+
+
+@pytest.mark.usefixtures("uses_noted_once")
 def test_nothing_is_written(
     api: Caller,
     operator: Caller,
