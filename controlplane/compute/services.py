@@ -101,7 +101,7 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         RoleNeeded: `host`, and the actor is no operator.
         InvalidName, FlavorTooSmall, UserDataTooLarge, InstanceNameTaken, QuotaExceeded, VolumeWrongState, Busy,
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, AddressesExhausted, ExemptionForOther,
-        ExemptionSpent.
+        ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     instance, ask = _plan(actor, project, new)
     placement.check(ask)

@@ -16,9 +16,12 @@ from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Organization
 from controlplane.kernel.db import by_id
+from controlplane.kernel.reasons import Reason
 from controlplane.placement import policies
 from controlplane.placement.errors import DeclassifiedNotFound, NothingToDeclassify, PersonNeeded
 from controlplane.placement.models import Binding, Lineage, PolicyHead, PolicyProposal
+
+NOTHING = Reason("nothing is named")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
     binding = binding_get(organization, new.resource, field="resource")
     names, entries = sorted({*new.classifications}), sorted({*new.lineage_ids})
     if not names and not entries:
-        raise NothingToDeclassify(field="classifications", names="-")
+        raise NothingToDeclassify(field="classifications", names=NOTHING)
     known = {str(pk) for pk in lineage_of(binding).values_list("pk", flat=True)}
     missing = [*({*names} - {*binding.classifications}), *({*map(str, entries)} - known)]
     if missing:

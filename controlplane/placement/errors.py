@@ -155,6 +155,12 @@ class ExemptionForOther(Unprocessable):
     detail = "Exemption {name} is for {op}. Name one that was asked for with the refusal of this."
 
 
+class ExemptionUnsigned(Conflict):
+    code = "placement.exemption.unsigned"
+    title = "The exemption is not approved yet"
+    detail = "Exemption {name} has {count} of the two signatures that it takes. Have it approved, then ask again."
+
+
 class ExemptionSpent(Conflict):
     code = "placement.exemption.spent"
     title = "It was created already"

@@ -31,6 +31,7 @@ from controlplane.placement.errors import (
     ExemptionNotPossible,
     ExemptionOver,
     ExemptionSamePerson,
+    ExemptionUnsigned,
     PersonNeeded,
 )
 from controlplane.placement.models import Decision, Exemption, ExemptionUse
@@ -203,10 +204,15 @@ def id_for(exemption: Exemption, *, op: str) -> UUID:
     """The id that a resource is created with under an exemption: the one that was to be created when it was refused.
 
     Raises:
-        ExemptionForOther
+        ExemptionForOther, ExemptionOver.
+        ExemptionUnsigned: it would count for nothing yet.
     """
     if exemption.op != op:
         raise ExemptionForOther(field="exemption", name=str(exemption.pk), op=exemption.op)
+    if clock.now() >= exemption.expires_at:
+        raise ExemptionOver(field="exemption", name=str(exemption.pk))
+    if len(exemption.approvals) < len(DUTIES):
+        raise ExemptionUnsigned(field="exemption", name=str(exemption.pk), count=len(exemption.approvals))
     resource_id: UUID = exemption.resource_ids[0]
     return resource_id
 

@@ -76,7 +76,7 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
         ImageSizeMismatch, VolumeNameTaken, QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
-        UnknownHost, ExemptionForOther, ExemptionSpent.
+        UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     volume, ask = _plan(actor, project, new)
     placement.check(ask)

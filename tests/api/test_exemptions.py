@@ -1,6 +1,7 @@
 """Break-glass over HTTP, from the refusal to the node's receipt."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from controlplane.audit.log_key import create_log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken, Project
+from controlplane.kernel import clock
 from controlplane.placement.core import permit, signed
 from controlplane.placement.models import Exemption, Permit
 from controlplane.placement.policies import policy_set
@@ -77,7 +79,7 @@ def test_what_was_refused_is_created_under_an_exemption(
 ) -> None:
     exemption = ask(api, api.post(path, body))
     named = {**body, "exemption": exemption["id"]}
-    assert api.post(path, named).problem[:2] == (422, "policy_unsatisfiable"), "nobody has approved it yet"
+    assert api.post(path, named).problem == (409, "placement.exemption.unsigned", "/exemption")
     approve(approvers, exemption)
     made = api.post(path, named)
     assert (made.status, [made.body["id"]]) == (201, exemption["resource_ids"])
@@ -125,7 +127,10 @@ def test_the_report_is_of_what_one_may_see(api: Caller, suspended: Cloud, strang
 
 
 def test_an_exemption_is_for_one_operation_of_one_project(
-    api: Caller, suspended: Cloud, approvers: dict[str, tuple[Person, Caller]]
+    api: Caller,
+    suspended: Cloud,
+    approvers: dict[str, tuple[Person, Caller]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     exemption = ask(api, api.post("volumes", VOLUME))
     approve(approvers, exemption)
@@ -133,3 +138,7 @@ def test_an_exemption_is_for_one_operation_of_one_project(
     assert other.problem == (422, "placement.exemption.for_other", "/exemption")
     unknown = api.post("instances", {**INSTANCE, "exemption": "none"})
     assert unknown.problem == (422, "placement.exemption.not_found", "/exemption")
+    later = clock.now() + timedelta(hours=5)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    over = api.post("volumes", {**VOLUME, "exemption": exemption["id"]})
+    assert over.problem == (409, "placement.exemption.over", "/exemption")

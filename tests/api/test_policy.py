@@ -231,6 +231,7 @@ def test_one_things_data_is_declassified_by_proposal(
         assert caller.post(path, body).problem[:2] == (403, "identity.role_needed")
     nothing = olga.post(path, body | {"classifications": ["hds"]})
     assert nothing.problem == (422, "placement.declassification.nothing_to_lose", "/classifications")
+    assert "nothing is named" in olga.post(path, body | {"classifications": []}).body["detail"]
     made_proposal = olga.post(path, body)
     assert (made_proposal.status, made_proposal.body["level"]) == (201, "resource")
     assert made_proposal.body["classifications"] == ["alpha-org.secret"]
