@@ -159,8 +159,6 @@ def show_answer(me: Session, answer: Model) -> None:
     is_decision = isinstance(answer, models.Decision | models.PlacementSimulation)
     if me.form in (Format.JSON, Format.YAML) or not is_decision:
         me.show(answer)
-        if not is_decision:
-            say(_("Nothing was made: this is what would be."))
         return
     from andromede_cli.decisions import tree
 
@@ -193,8 +191,6 @@ def call_command(
             return
         answer = made(page_size=min(limit or 200, 200)) if is_list else made()
         show(me, itertools.islice(answer, limit) if isinstance(answer, Listing) else answer)
-        if me.is_dry_run:
-            say(_("Nothing was changed: this is what would be."))
 
     more = [each for each in _follows(levels, known) if each.name not in {parameter.name for parameter in own}]
     _check(name, levels, [*own, *more])
@@ -251,8 +247,14 @@ def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., 
 
 
 def download(call: Callable[[BinaryIO], int], path: Path) -> None:
-    """All of it, or nothing."""
-    with path.open("xb") as out:
+    """All of it, or nothing. Raises Misuse: the file cannot be made."""
+    try:
+        out = path.open("xb")
+    except FileExistsError as exc:
+        raise Misuse(_("{file} is there already. Name another file.").format(file=path)) from exc
+    except OSError as exc:
+        raise Misuse(_("{file} cannot be written: {reason}").format(file=path, reason=exc.strerror)) from exc
+    with out:
         try:
             count = call(out)
         except BaseException:

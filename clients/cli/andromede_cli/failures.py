@@ -23,6 +23,8 @@ from andromede_sdk import (
     WaitTimeout,
 )
 
+AT_MOST = 10  # of what is wrong in a request
+
 
 class Exit(IntEnum):
     OK = 0
@@ -78,9 +80,11 @@ def lines_of(error: BaseException) -> Iterator[str]:
 
 def _api_error(error: ApiError) -> Iterator[str]:
     yield _("{title}: {detail}").format(title=error.title, detail=error.detail) if error.detail else error.title
-    for each in error.errors:
-        if each.detail != error.detail:
-            yield f"  {each.place.lstrip('/') or '-'}: {each.detail}"
+    named = [each for each in error.errors if error.detail not in (each.detail, f"{each.place}: {each.detail}")]
+    for each in named[:AT_MOST]:
+        yield f"  {each.place.lstrip('/') or '-'}: {each.detail}"
+    if len(named) > AT_MOST:
+        yield _("  and {count} more").format(count=len(named) - AT_MOST)
     yield from _what_next(error)
     facts = [("code", error.code), (_("request"), error.request_id)]
     yield "  " + ", ".join(f"{name} {text}" for name, text in facts if text)

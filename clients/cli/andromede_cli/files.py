@@ -16,11 +16,26 @@ STDIN = Path("-")
 
 def read_document(file: Path, member: str) -> list[dict[str, Any]]:
     """A list of objects in YAML or JSON: as it is, or under `member`. Raises Misuse."""
+    text = read_text(file)
     try:
-        document = yaml.safe_load(sys.stdin.read() if file == STDIN else file.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as exc:
-        raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise Misuse(_("{file} is neither YAML nor JSON: {reason}").format(file=named(file), reason=exc)) from exc
     found = document.get(member) if isinstance(document, dict) else document
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise Misuse(_("{file} has no list of {member}.").format(file=file, member=member))
+        raise Misuse(_("{file} has no list of {member}.").format(file=named(file), member=member))
     return found
+
+
+def read_text(file: Path) -> str:
+    """Raises Misuse."""
+    try:
+        return sys.stdin.read() if file == STDIN else file.read_text()
+    except UnicodeDecodeError as exc:
+        raise Misuse(_("{file} is no text in UTF-8.").format(file=named(file))) from exc
+    except OSError as exc:
+        raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc.strerror)) from exc
+
+
+def named(file: Path) -> str:
+    return _("Standard input") if file == STDIN else str(file)

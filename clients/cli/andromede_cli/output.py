@@ -144,11 +144,17 @@ def worded(value: Any) -> str:
             return str(value["name"])
         if {"type", "status", "message"} <= set(value):  # a condition
             return f"{value['type']} {value['status']}: {value['message']}"
-        return ", ".join(f"{name}={text}" for name, each in value.items() for text in [worded(each)] if text)
+        return ", ".join(f"{name}={text}" for name, each in value.items() for text in [_member(each)] if text)
     if isinstance(value, list):
         separator = "\n" if any(isinstance(each, Mapping) and not _is_named(each) for each in value) else ", "
         return separator.join(worded(each) for each in value)
     return str(value)
+
+
+def _member(value: Any) -> str:
+    """So that it is seen where a list ends and the next member begins."""
+    text = worded(value)
+    return f"[{text}]" if isinstance(value, list) and len(value) > 1 else text
 
 
 def _is_named(value: Mapping[str, Any]) -> bool:

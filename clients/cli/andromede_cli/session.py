@@ -17,7 +17,7 @@ from andromede_cli.failures import Misuse
 from andromede_cli.output import Column, Format
 from andromede_cli.profiles import Profile, Profiles, load
 from andromede_cli.terminal import say
-from andromede_sdk import NotFound, models
+from andromede_sdk import NotFound, ProjectNeeded, models
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
@@ -130,6 +130,12 @@ class Session:
             raise Misuse(_("Nothing was done."))
 
     # -- what is meant
+
+    def needed_project(self) -> str:
+        """Raises ProjectNeeded."""
+        if not self.client.project:
+            raise ProjectNeeded()
+        return self.client.project
 
     def organization(self, name: str | None = None) -> str:
         """The one that is named, here or in the environment; else that of the project in use, or the only one.

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, document, given, list_command, option, rows, show_command
+from andromede_cli.calls import call_command, delete_command, document, list_command, option, rows, show_command
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.failures import Misuse
-from andromede_cli.files import read_document
-from andromede_cli.output import Column
+from andromede_cli.files import named, read_document, read_text
+from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
+from andromede_cli.terminal import say
 
 if TYPE_CHECKING:
     from andromede_sdk.models import SignedFactInput
@@ -55,6 +56,17 @@ TRANSFERS = [
     Column(_("territory"), "territory"),
     Column(_("transfers"), "transfers"),
     Column(_("unknown"), "unknown"),
+]
+Officer = Annotated[
+    str, typer.Argument(metavar="OFFICER", help=_("As facts are to name the author."), show_default=False)
+]
+KeyFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help=_("The public key, in PEM or as manage.py officer_key create prints it. - is standard input."),
+        show_default=False,
+    ),
 ]
 FactsFile = Annotated[
     Path,
@@ -112,25 +124,53 @@ def _facts() -> typer.Typer:
 def state(me: Session, file: FactsFile) -> None:
     found = read_document(file, "facts")
     if not found:
-        raise Misuse(_("{file} has no signed facts.").format(file=file))
-    me.show(me.client.facts.state(facts=cast("list[SignedFactInput]", found), dry_run=me.is_dry_run))
+        raise Misuse(_("{file} has no signed facts.").format(file=named(file)))
+    done = me.client.facts.state(facts=cast("list[SignedFactInput]", found), dry_run=me.is_dry_run)
+    if me.form in (Format.JSON, Format.YAML):
+        me.show(done)
+        return
+    me.list(done.stated, FACTS)
+    counts = _("Epoch {epoch}: {stated} stated, {superseded} superseded, {unchanged} believed already.")
+    stated, superseded, unchanged = len(done.stated), done.superseded, done.unchanged
+    say(counts.format(epoch=done.epoch, stated=stated, superseded=superseded, unchanged=unchanged))
 
 
 def _officer_keys() -> typer.Typer:
     keys = group(_("Keys with which officers sign facts and approvals."))
     list_command(keys, _("All keys."), "officer_keys.list", KEYS, "officer")
-    call_command(
-        keys,
-        "create",
-        _("Register the public key of an officer."),
-        "officer_keys.create",
-        given("officer", "OFFICER"),
-        option("public_key", "--public-key", _("As manage.py officer_key prints it.")),
-        option("key_id", "--key-id", _("How it is named."), default=None),
-        option("user_id", "--user", _("Whose it is, by id."), default=None),
-        option("not_before", "--from", _("From this moment on (RFC 3339)."), default=None),
-        option("not_after", "--until", _("Until this moment (RFC 3339)."), default=None),
-    )
+    command(keys, "create", _("Register the public key of an officer; for operators."), DRY_RUN)(officer_key_create)
     question = _("Revoke {names}? Facts that it has signed are to be stated anew.")
     delete_command(keys, _("Revoke keys."), "officer_keys.revoke", "KEY...", question)
     return keys
+
+
+def officer_key_create(
+    me: Session,
+    officer: Officer,
+    file: KeyFile,
+    key_id: Annotated[
+        str | None, typer.Option("--key-id", help=_("How it is named; else it follows from the key."))
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user", help=_("Whose account it is, by the id that `andromede whoami` shows: to approve exemptions.")
+        ),
+    ] = None,
+    since: Annotated[str | None, typer.Option("--from", help=_("From this moment on (RFC 3339)."))] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help=_("Until this moment (RFC 3339); else for two years."))
+    ] = None,
+) -> None:
+    made = me.client.officer_keys.create(
+        officer=officer,
+        public_key=read_text(file),
+        key_id=key_id,
+        user_id=user,
+        not_before=since,
+        not_after=until,
+        dry_run=me.is_dry_run,
+    )
+    me.show(made)
+    if not me.is_dry_run:
+        say(_("Nodes believe it once it is in the keyset: manage.py keyset_publish"))

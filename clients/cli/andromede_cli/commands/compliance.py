@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import sys
+from base64 import b64decode
+from datetime import UTC, datetime
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from andromede_cli.calls import call_command, download, given, list_command, option, rows, show_command
+from andromede_cli import output
+from andromede_cli.calls import call_command, download, given, list_command, option, rows
 from andromede_cli.command import DRY_RUN, Id, OrganizationOption, command, group
+from andromede_cli.completion import names
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
 from andromede_cli.terminal import say
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Exemption
 
 DRIFT = [
     Column(_("resource"), "resource_id"),
@@ -61,7 +68,22 @@ LINEAGE = [
     Column(_("created"), "created_at"),
     Column("id", "id", is_wide=True),
 ]
-Day = Annotated[str, typer.Argument(metavar="DAY", help=_("As 2026-12-31."), show_default=False)]
+Begin = Annotated[
+    str,
+    typer.Argument(
+        metavar="FROM",
+        help=_("A day such as 2026-12-31, in UTC, or a moment such as 2026-12-31T12:00:00Z."),
+        show_default=False,
+    ),
+]
+End = Annotated[
+    str, typer.Argument(metavar="TO", help=_("The same; it is not within, and has passed."), show_default=False)
+]
+ResourceId = Annotated[str, typer.Argument(metavar="RESOURCE", help=_("By id."), show_default=False)]
+ExemptionId = Annotated[
+    str, typer.Argument(metavar="EXEMPTION", show_default=False, autocompletion=names("exemptions.list"))
+]
+Duty = Annotated[str, typer.Option("--duty", help=_("sovereignty_officer or duty_operator."))]
 
 
 def register(app: typer.Typer) -> None:
@@ -77,19 +99,24 @@ def register(app: typer.Typer) -> None:
     app.add_typer(plans, name="plan")
     exemptions = group(_("Exemptions from policies, for emergencies."))
     list_command(exemptions, _("All exemptions that you see."), "exemptions.list", EXEMPTIONS, "zone")
-    show_command(exemptions, _("An exemption."), "exemptions.get", "EXEMPTION")
-    command(exemptions, "request", _("Ask for one, for a decision that has refused."))(exemption_request)
+    subject = given("exemption", "EXEMPTION", completes="exemptions.list")
+    call_command(exemptions, "show", _("An exemption."), "exemptions.get", subject, show=_exemption)
+    help = _("Ask for one, for a decision that has refused.")
+    command(exemptions, "request", help, DRY_RUN)(exemption_request)
+    help = _("What you sign to approve an exemption: read it, and give it to what signs.")
+    command(exemptions, "terms", help)(exemption_terms)
     call_command(
         exemptions,
         "approve",
         _("Approve an exemption with a signature; two people of different duties must."),
         "exemptions.approve",
-        given("exemption", "EXEMPTION", completes="exemptions.list"),
+        subject,
         option("duty", "--duty", _("sovereignty_officer or duty_operator.")),
-        option("key_id", "--key-id", _("The key that has signed.")),
-        option("signature", "--signature", _("The signature, in base64.")),
+        option("key_id", "--key-id", _("The key that has signed: one in the keyset for this duty.")),
+        option("signature", "--signature", _("The signature under what `exemption terms` prints, in base64.")),
+        show=_exemption,
     )
-    quarter = option("quarter", "--quarter", _("Such as 2026Q3; else the one that is now."), default=None)
+    quarter = option("quarter", "--quarter", _("Such as 2026-Q4; else the one that is now."), default=None)
     help = _("How often exemptions were asked for and used in a quarter.")
     call_command(exemptions, "report", help, "exemptions.report", quarter)
     app.add_typer(exemptions, name="exemption")
@@ -135,13 +162,41 @@ def exemption_request(
     decision: Annotated[str, typer.Argument(metavar="DECISION", show_default=False)],
     zone: Annotated[str, typer.Option(help=_("Where it is to be allowed."))],
     reason: Annotated[str, typer.Option(help=_("Why it must be."))],
-    hours: Annotated[int | None, typer.Option(help=_("For how long."))] = None,
-    max_uses: Annotated[int | None, typer.Option(help=_("How often it may be used."))] = None,
+    hours: Annotated[int | None, typer.Option(help=_("For how many hours: 4 if not said, 72 at most."))] = None,
+    max_uses: Annotated[int | None, typer.Option(help=_("How often it may be used: once if not said."))] = None,
 ) -> None:
-    me.show(me.client.exemptions.request(decision=decision, zone=zone, reason=reason, hours=hours, max_uses=max_uses))
+    asked = me.client.exemptions.request(
+        decision=decision, zone=zone, reason=reason, hours=hours, max_uses=max_uses, dry_run=me.is_dry_run
+    )
+    _exemption(me, asked)
+    if not me.is_dry_run:
+        waiting = _(
+            "Two people of different duties sign it, neither of them you: andromede exemption terms {id} --duty DUTY"
+        )
+        say(waiting.format(id=asked.id))
 
 
-def residency(me: Session, resource: Annotated[str, typer.Argument(metavar="RESOURCE", show_default=False)]) -> None:
+def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
+    """To the byte, unless a person reads it on a terminal."""
+    to_sign = me.client.exemptions.get(exemption).to_sign
+    if duty not in to_sign:
+        raise typer.BadParameter(
+            _("{text!r} is no duty; it is one of {known}.").format(text=duty, known=", ".join(to_sign))
+        )
+    text = b64decode(to_sign[duty]).decode()
+    if sys.stdout.isatty():
+        output.plain(text)
+    else:
+        sys.stdout.write(text)
+
+
+def _exemption(me: Session, found: Exemption) -> None:
+    """A person reads what is to be signed with `terms`, and not in base64."""
+    for_people = {name: value for name, value in found.raw.items() if name != "to_sign"}
+    me.show(for_people if me.form in (Format.TABLE, Format.WIDE) else found)
+
+
+def residency(me: Session, resource: ResourceId) -> None:
     found = me.client.resources.residency(resource)
     if me.form in (Format.JSON, Format.YAML):
         me.show(found)
@@ -151,18 +206,22 @@ def residency(me: Session, resource: Annotated[str, typer.Argument(metavar="RESO
         say(_("{code} of {role} from {start}").format(code=problem.code, role=problem.role, start=problem.start))
 
 
-def export_create(me: Session, first: Day, end: Day, organization: OrganizationOption = None) -> None:
-    owner = me.organization(organization)
-    exports = me.client.evidence_exports
-    me.show(exports.create(owner, from_=_begin(first), to=_begin(end), dry_run=me.is_dry_run))
+def export_create(me: Session, begin: Begin, end: End, organization: OrganizationOption = None) -> None:
+    first, last = _moment(begin), _moment(end)
+    made = me.client.evidence_exports.create(me.organization(organization), from_=first, to=last, dry_run=me.is_dry_run)
+    me.show(made)
+    if not me.is_dry_run:
+        say(_("Fetch it when it is ready: andromede evidence export-download {id} FILE").format(id=made.id))
 
 
-def _begin(day: str) -> datetime:
-    """Of the day, in UTC."""
+def _moment(text: str) -> datetime:
+    """Of a day its beginning; in UTC unless the text says otherwise."""
     try:
-        return datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=UTC)
+        found = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise typer.BadParameter(_("{day!r} is no day; days are like 2026-12-31.").format(day=day)) from exc
+        said = _("{text!r} is no day and no moment; say 2026-12-31, or 2026-12-31T12:00:00Z.")
+        raise typer.BadParameter(said.format(text=text)) from exc
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def export_download(

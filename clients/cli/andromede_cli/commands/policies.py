@@ -19,7 +19,7 @@ from andromede_cli.session import Session
 from andromede_cli.terminal import say
 
 if TYPE_CHECKING:
-    from andromede_sdk.models import ChangeInput, LostInput, Policy, PolicySet
+    from andromede_sdk.models import ChangeInput, LostInput, Policy, PolicySet, Proposal
 
 PROPOSALS = [
     Column("id", "id"),
@@ -79,7 +79,8 @@ def register(app: typer.Typer) -> None:
     proposals = group(_("Policies that demand less, and wait for a second person."))
     list_command(proposals, _("All proposals."), "policy_proposals.list", PROPOSALS, "state")
     show_command(proposals, _("A proposal."), "policy_proposals.get", "PROPOSAL")
-    command(proposals, "create", _("Propose a policy that demands less than the one in force."), DRY_RUN)(propose)
+    help = _("Propose a policy that demands less than the one in force, of the project or of what is named.")
+    command(proposals, "create", help, DRY_RUN)(propose)
     subject = given("proposal", "PROPOSAL", completes="policy_proposals.list")
     approve = _("Approve a proposal, as the second person.")
     call_command(proposals, "approve", approve, "policy_proposals.approve", subject)
@@ -93,19 +94,20 @@ def register(app: typer.Typer) -> None:
         given("resource", "RESOURCE", _("By id.")),
         option(
             "classifications",
-            "--keep",
-            _("A classification that it keeps; may be said several times."),
+            "--classification",
+            _("A classification that it loses; may be said several times."),
             list[str],
             None,
         ),
         option(
             "lineage",
             "--lineage",
-            _("An origin that counts no more, by id; may be said several times."),
+            _("An entry of its lineage that it loses, by id; may be said several times."),
             list[str],
             None,
         ),
         option("reason", "--reason", _("Why it may be.")),
+        show=_proposed,
     )
     app.add_typer(proposals, name="proposal")
     app.add_typer(_classifications(), name="classification")
@@ -126,8 +128,7 @@ def _level(
 ) -> tuple[Callable[[], Policy], Callable[..., PolicySet]]:
     """How the policy of that level is read and written."""
     client = me.client
-    if sum(map(bool, (organization, classification, platform))) > 1:
-        raise Misuse(_("One of --organization, --classification and --platform, and no more."))
+    _check_one(organization, classification, platform)
     if organization:
         owner = organization
         return lambda: client.organizations.policy(owner), lambda **b: client.organizations.policy_set(owner, **b)
@@ -135,6 +136,11 @@ def _level(
         name = classification
         return lambda: client.classifications.policy(name), lambda **b: client.classifications.policy_set(name, **b)
     return (client.platform.policy, client.platform.policy_set) if platform else (client.policy.get, client.policy.set)
+
+
+def _check_one(organization: str | None, classification: str | None, platform: bool) -> None:
+    if sum(map(bool, (organization, classification, platform))) > 1:
+        raise Misuse(_("One of --organization, --classification and --platform, and no more."))
 
 
 def show(
@@ -160,11 +166,19 @@ def replace(
         version = int(version)
     answer = write(atoms=atoms, reason=reason, if_match=version, dry_run=me.is_dry_run)
     me.show(answer)
-    if me.is_dry_run:
-        say(_("Nothing was changed: this is what would be."))
-    elif answer.proposal is not None:
+    if answer.proposal is not None:
+        _tell_second_person(me, answer.proposal.id)
+
+
+def _tell_second_person(me: Session, proposal: str) -> None:
+    if not me.is_dry_run:
         waiting = _("It demands less than before, and waits for a second person: andromede proposal approve {id}")
-        say(waiting.format(id=answer.proposal.id))
+        say(waiting.format(id=proposal))
+
+
+def _proposed(me: Session, made: Proposal) -> None:
+    me.show(made)
+    _tell_second_person(me, made.id)
 
 
 def propose(
@@ -173,9 +187,11 @@ def propose(
     reason: Annotated[str, typer.Option("--reason", help=_("Why it may demand less."))],
     organization: Organization = None,
     classification: Classification = None,
+    platform: Platform = False,
 ) -> None:
-    """For the project in use, unless something else is named."""
-    project = None if organization or classification else me.client.project
+    """For the project in use, unless something else is named; where the API hears of none, it is the platform's."""
+    _check_one(organization, classification, platform)
+    project = None if organization or classification or platform else me.needed_project()
     made = me.client.policy_proposals.create(
         atoms=read_document(file, "atoms"),
         reason=reason,
@@ -184,7 +200,7 @@ def propose(
         project=project,
         dry_run=me.is_dry_run,
     )
-    me.show(made)
+    _proposed(me, made)
 
 
 def simulate(me: Session, lost: Lost = None, change: Changes = None, at: At = None) -> None:
