@@ -147,3 +147,7 @@ class Inside(Cli):
             code = app.run(words)
         assert "This should not happen" not in err.getvalue(), err.getvalue()
         return Said(int(code), out.getvalue(), err.getvalue())
+
+
+def inside(home: Path, live: Live, token: str, **more: str) -> Inside:
+    return Inside(Path("andromede"), home, {"ANDROMEDE_URL": live.url, "ANDROMEDE_TOKEN": token, **more})

@@ -79,6 +79,12 @@ def _ready(cloud: Cloud) -> Live:
 
 
 @pytest.fixture(scope="session")
+def token(live: Live) -> str:
+    """An owner's, for all of the organization demo."""
+    return live.cloud.stack.manage("create_token", "demo@example.org", "--name", "everywhere", "--days", "1")
+
+
+@pytest.fixture(scope="session")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the commands of an environment that has the clients and what they ask for, and nothing else."""
     return installed.install(tmp_path_factory.mktemp("installed"))

@@ -248,7 +248,9 @@ def test_without_a_project_the_option_is_named(cli: Cli) -> None:
 def test_a_wait_that_is_over_says_how_to_go_on(cli: Cli, node_b_is_down: None) -> None:
     said = cli("instance", "create", "web", *CREATE, "--zone", "de-rhein-1", "--timeout", "0.2")
     assert said.code == 4
-    assert "andromede operation wait " in said.err
+    operation = said.err.partition("andromede operation wait ")[2].split()[0]
+    assert cli.ok("operation", "cancel", operation, "-o", "json").json["id"] == operation
+    assert cli("operation", "wait", operation).code == 5
 
 
 def test_it_speaks_french(cli: Cli) -> None:

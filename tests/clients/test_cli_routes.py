@@ -1,4 +1,4 @@
-"""Whatever the API can do, a command does."""
+"""Whatever the API can do, a command does, and a test runs it."""
 
 import ast
 import re
@@ -8,7 +8,12 @@ from pathlib import Path
 import andromede_cli
 from andromede_cli import app
 from scripts import sdk
+from scripts.stack import ROOT
+from tests.clients.test_docs_examples import CONSOLE
 
+TESTS = Path(__file__).parent
+GUIDE = re.compile(r'run\("([\w-]+\.md)"')
+CALL_IN_SHELL = re.compile(r"andromede ([^|)\n]+)")
 CODE = Path(andromede_cli.__file__).parent
 TERRAFORM = "Terraform asks for it itself, to install the provider"
 BROWSER = "a passkey is used in a browser, which a terminal is not"
@@ -87,3 +92,41 @@ def test_each_command_has_words_and_no_two_options_are_spelled_alike() -> None:
         spelled = [word for each in command.params for word in (*each.opts, *each.secondary_opts)]  # type: ignore[attr-defined]
         assert len(set(spelled)) == len(spelled), name
         assert all(each.help for each in command.params if each.param_type_name == "option"), name  # type: ignore[attr-defined]
+
+
+def test_each_command_is_run_by_a_test() -> None:
+    begun = set(run_by_tests()) | set(run_by_guides())
+    left = [
+        name for name, _ in commands() if not any(each[: name.count(" ") + 1] == tuple(name.split()) for each in begun)
+    ]
+    assert left == []
+
+
+def run_by_tests() -> Iterator[tuple[str, ...]]:
+    """How the lines begin that stand in the tests as words or as one text."""
+    for path in TESTS.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                yield _beginning([_text(each) for each in node.args])
+            elif isinstance(node, ast.Tuple | ast.List):
+                yield _beginning([_text(each) for each in node.elts])
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield _beginning(node.value.split())
+
+
+def run_by_guides() -> Iterator[tuple[str, ...]]:
+    """Those of the guides whose examples a test runs."""
+    for page in GUIDE.findall((TESTS / "test_docs_examples.py").read_text()):
+        for block in CONSOLE.findall((ROOT / "docs/how-to" / page).read_text()):
+            yield from (_beginning(line.split()) for line in CALL_IN_SHELL.findall(block))
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _beginning(words: list[str]) -> tuple[str, ...]:
+    """Without what is no text, and without the options before the command."""
+    while words and (not words[0] or words[0].startswith("-")):
+        words = words[1 if not words[0] or words[0] == "--debug" else 2 :]
+    return tuple(words[:2])

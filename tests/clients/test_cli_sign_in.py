@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.api.people import code
-from tests.clients.cli import END_LIMIT_S, Cli, Inside
+from tests.clients.cli import END_LIMIT_S, Cli, Inside, inside
 from tests.clients.conftest import Live
 
 pytestmark = pytest.mark.slow
@@ -66,6 +66,32 @@ def test_with_password_and_second_factor(ada: Inside, live: Live, known: None) -
     link = ada.ok("user", "password-link", EMAIL, "-o", "json", ANDROMEDE_TOKEN=live.operator).json
     ada.ok("password", "set", stdin=f"{link['secret']}\n{PASSWORD}\n")
     assert ada("session", "list").code == 7  # a new password ends all sessions
+
+
+def test_a_second_factor_that_nobody_demands_can_be_removed(tmp_path: Path, live: Live, token: str) -> None:
+    bob, owner, email = Inside(Path("andromede"), tmp_path), inside(tmp_path, live, token), "bob@people.example"
+    invited = owner.ok("invitation", "create", email, "--role", "viewer", "--organization", "demo", "-o", "name")
+    owner.ok("invitation", "accept", stdin=invited.out, ANDROMEDE_TOKEN="")
+    link = owner.ok("user", "password-link", email, "-o", "json", ANDROMEDE_TOKEN=live.operator).json
+    bob.ok("password", "set", stdin=f"{link['secret']}\n{PASSWORD}\n", ANDROMEDE_URL=live.url)
+    bob.ok("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
+    secret = bob.ok("totp", "enrol", "-o", "json").json["secret"]
+    first = bob.ok("totp", "confirm", "-o", "json", stdin=f"{code(secret)}\n").json["recovery_codes"]
+    assert bob("totp", "recovery-codes").code == 2  # it asks
+    fresh = bob.ok("totp", "recovery-codes", "-y", "-o", "json").json["recovery_codes"]
+    assert set(fresh).isdisjoint(first)
+    bob.ok("totp", "remove", "-y")
+    assert bob.ok("session", "methods", "-o", "json").json["has_totp"] is False
+    assert bob.ok("passkey", "list", "-o", "json").json == []
+    assert bob("passkey", "remove", "none", "-y").code == 3
+    session = bob.ok("session", "list", "-o", "json").json[0]["id"]
+    assert bob.ok("session", "show", session, "-o", "json").json["is_current"] is True
+    bob.ok("session", "end", session, "-y")
+    assert bob("whoami").code == 7
+    bob.ok("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
+    assert bob("user", "end-sessions", email, "-y").code == 7
+    owner.ok("user", "end-sessions", email, "-y", ANDROMEDE_TOKEN=live.operator)
+    assert bob("whoami").code == 7
 
 
 def test_one_way_at_a_time(ada: Inside, live: Live) -> None:
@@ -123,6 +149,9 @@ def test_at_an_openid_provider(commands: Path, tmp_path: Path, live: Live, staff
     assert process.returncode == 0, said
     me = Inside(Path("andromede"), tmp_path)
     assert me.ok("whoami", "-o", "json").json["user"]["email"] == "grace@people.example"
-    assert me.ok("identity", "list", "-o", "json").json[0]["issuer"] == staff
+    (identity,) = me.ok("identity", "list", "-o", "json").json
+    assert identity["issuer"] == staff
+    me.ok("identity", "unlink", identity["id"], "-y")
+    assert me.ok("identity", "list", "-o", "json").json == []
     me.ok("logout")
     assert me("whoami").code == 7

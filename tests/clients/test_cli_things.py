@@ -1,0 +1,57 @@
+"""The commands for instances, volumes and what they are made from that no other test of the command line needs."""
+
+from pathlib import Path
+
+import pytest
+
+from andromede_sdk import Client
+from tests.clients.cli import Inside, inside
+from tests.clients.conftest import Live
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
+    return inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
+
+
+def test_an_instance_is_driven_and_a_volume_named(cli: Inside) -> None:
+    cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
+    assert cli.ok("instance", "reboot", "web", "-o", "json").json["power_state"] == "running"
+    assert cli.ok("instance", "reset", "web", "-o", "json").json["power_state"] == "running"
+    assert cli.ok("instance", "shutdown", "web", "-o", "json").json["power_state"] == "off"
+    cli.ok("volume", "create", "data", "--size", "1", "--label", "env=prod")
+    changed = cli.ok("volume", "update", "data", "--name", "logs", "--label", "env-", "-o", "json").json
+    assert (changed["name"], changed["labels"]) == ("logs", {})
+    assert cli.ok("volume", "show", "logs", "-o", "json").json["id"] == changed["id"]
+
+
+def test_an_image_is_uploaded_later(cli: Inside, tmp_path: Path) -> None:
+    file = tmp_path / "disk.raw"
+    file.write_bytes(bytes(2**20))
+    assert cli.ok("image", "create", "blank", "--format", "raw", "-o", "json").json["state"] == "awaiting-upload"
+    assert cli("image", "upload", "blank", str(tmp_path / "missing.raw")).code == 2
+    assert cli.ok("image", "upload", "blank", str(file), "-o", "json").json["state"] == "available"
+    assert cli.ok("image", "update", "blank", "--name", "empty", "--dry-run", "-o", "json").json["name"] == "empty"
+    cli.ok("image", "update", "blank", "--label", "os=none")
+    assert cli.ok("image", "list", "--selector", "os=none", "-o", "name").out == "blank\n"
+    assert cli.ok("image", "show", "blank", "-o", "json").json["labels"] == {"os": "none"}
+    cli.ok("image", "delete", "blank", "-y")
+
+
+def test_keys_and_groups_are_named_anew(cli: Inside, tmp_path: Path) -> None:
+    file = tmp_path / "key.pub"
+    file.write_text(f"ssh-ed25519 {'AAAAC3NzaC1lZDI1NTE5AAAAI' + 'A' * 43} me@here\n")
+    cli.ok("ssh-key", "create", "laptop", str(file))
+    cli.ok("affinity-group", "create", "apart")
+    for update, show, kind in (
+        ("ssh-key update laptop", "ssh-key show other", "ssh-key"),
+        ("affinity-group update apart", "affinity-group show other", "affinity-group"),
+    ):
+        assert "Nothing was changed" in cli.ok(*update.split(), "--name", "other", "--dry-run").err
+        cli.ok(*update.split(), "--name", "other", "--label", "env=prod")
+        assert cli.ok(*show.split(), "-o", "json").json["labels"] == {"env": "prod"}
+        assert cli.ok(kind, "list", "-o", "name").out == "other\n"
+        cli.ok(kind, "delete", "other", "-y")
+    assert cli.ok("ssh-key", "list").out.split() == ["NAME", "FINGERPRINT"]
