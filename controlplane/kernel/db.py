@@ -1,11 +1,12 @@
 """Base model; rows by what a caller calls them; and the guarded writes: a state moves only by compare-and-set, a
 constraint speaks through its error."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.db import IntegrityError, connection, models, transaction
+from django.db.models.base import ModelState
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, StateConflict
@@ -28,6 +29,16 @@ class BaseModel(models.Model):
 
     def __str__(self) -> str:
         return f"{type(self).__name__.lower()} {self.pk}"
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Sequence[str], values: Sequence[Any]) -> Self:
+        """As Django's, but without __init__: a row that was read has all its values, and no use for defaults and
+        signals. It takes a third of the time, and a page reads a hundred of them."""
+        row = cls.__new__(cls)
+        row._state = state = ModelState()
+        state.adding, state.db = False, db
+        row.__dict__.update(zip(field_names, values, strict=True))
+        return row
 
 
 class Versioned(BaseModel):
