@@ -1,9 +1,11 @@
 """What an answer about instances or volumes says besides their rows, read for many at once; and their conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from controlplane.compute.models import Attachment, Instance
@@ -92,15 +94,19 @@ def volume_conditions(volume: Volume) -> list[dict[str, Any]]:
 def _running(instance: Instance) -> dict[str, Any]:
     """What was last seen is no knowledge while nobody hears the node."""
     is_known = instance.power_state != "unknown" and not _is_silent(instance.node)
-    status = {"running": "true", "unknown": "unknown"}.get(instance.power_state, "false")
-    message = _("The guest is {power_state}.") if is_known else _("Whether the guest runs is not known.")
-    return {
-        "type": "running",
-        "status": status if is_known else "unknown",
-        "reason": instance.power_state if is_known else "not_seen",
-        "message": message.format(power_state=instance.power_state),
-        "changed_at": instance.power_state_at,
-    }
+    seen = instance.power_state if is_known else None
+    return {**_running_said(seen, get_language()), "changed_at": instance.power_state_at}
+
+
+@cache
+def _running_said(seen: str | None, language: str | None) -> Mapping[str, str]:
+    """All but the moment, which many have in common; in the language, which is the present one."""
+    if seen is None:
+        message = _("Whether the guest runs is not known.")
+        return {"type": "running", "status": "unknown", "reason": "not_seen", "message": message}
+    status = "true" if seen == "running" else "false"
+    message = _("The guest is {power_state}.").format(power_state=seen)
+    return {"type": "running", "status": status, "reason": seen, "message": message}
 
 
 def _common(row: Instance | Volume, node: Node | None) -> list[dict[str, Any]]:
@@ -120,16 +126,17 @@ def _common(row: Instance | Volume, node: Node | None) -> list[dict[str, Any]]:
 
 def _reachable(node: Node) -> dict[str, Any]:
     is_silent = _is_silent(node)
-    message = (
-        _("The machine that carries it does not answer.") if is_silent else _("The machine that carries it answers.")
-    )
-    return {
-        "type": "node-reachable",
-        "status": "false" if is_silent else "true",
-        "reason": "no_heartbeat" if is_silent else "heartbeat",
-        "message": message,
-        "changed_at": node.last_heartbeat_at if is_silent else node.updated_at,
-    }
+    changed_at = node.last_heartbeat_at if is_silent else node.updated_at
+    return {**_reachable_said(is_silent, get_language()), "changed_at": changed_at}
+
+
+@cache
+def _reachable_said(is_silent: bool, language: str | None) -> Mapping[str, str]:
+    if is_silent:
+        message = _("The machine that carries it does not answer.")
+        return {"type": "node-reachable", "status": "false", "reason": "no_heartbeat", "message": message}
+    message = _("The machine that carries it answers.")
+    return {"type": "node-reachable", "status": "true", "reason": "heartbeat", "message": message}
 
 
 def _is_silent(node: Node | None) -> bool:

@@ -148,7 +148,7 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "controlplane.api.authentication.SecondFactor",
     ],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["controlplane.kernel.rendering.FastJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["controlplane.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "controlplane.api.schema.Schema",
     "EXCEPTION_HANDLER": "controlplane.api.problems.exception_handler",

@@ -1,11 +1,11 @@
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.renderers import JSONRenderer
 
 from controlplane.events import cursors
 from controlplane.events.models import Event
 from controlplane.kernel.fields import Out
+from controlplane.kernel.rendering import FastJSONRenderer
 
 
 class EventResourceOut(Out):
@@ -50,4 +50,4 @@ class EventsOut(Out):
 def as_json(event: Event) -> str:
     """As an answer has it, for what is no answer: a line of a stream, a message to a receiver."""
     out: Any = EventOut(event)
-    return JSONRenderer().render(out.data).decode()
+    return FastJSONRenderer().render(out.data).decode()

@@ -2,9 +2,10 @@
 field through several layers; here a serializer class is read once, and turned into one function for each member."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
@@ -30,7 +31,7 @@ def _member(field: Any) -> Member:
         return lambda serializer, row: field.from_context(serializer.context, row)
     if type(field).get_attribute is not Field.get_attribute:
         raise TypeError(f"{type(field).__name__} reads rows in a way of its own, which nobody would call.")
-    convert, attributes = _converter(field), field.source_attrs
+    convert, attributes, plain = _converter(field), field.source_attrs, _plain(field)
 
     def member(serializer: Any, row: Any) -> Any:
         value = row
@@ -42,6 +43,8 @@ def _member(field: Any) -> Member:
             return None
         except (AttributeError, KeyError):
             return _instead(field)
+        if type(value) in plain:
+            return value
         if callable(value) and is_simple_callable(value):
             value = value()
         return None if value is None else convert(serializer, value)
@@ -68,11 +71,6 @@ def _converter(field: Any) -> Callable[[Any, Any], Any]:
     if isinstance(field, serializers.Serializer):
         kind: Any = type(field)
         return lambda serializer, row: _inner(serializer, kind).to_representation(row)
-    plain = PLAIN.get(type(field).to_representation)
-    if plain is not None:
-        return lambda serializer, value: value if type(value) is plain else plain(value)
-    if isinstance(field, serializers.DateTimeField):
-        return lambda serializer, value: _moment(field, value)
     return lambda serializer, value: field.to_representation(value)
 
 
@@ -88,15 +86,17 @@ def _all_of(child: Any, rows: Any) -> list[Any]:
     return [child.to_representation(row) for row in (rows.all() if hasattr(rows, "all") else rows)]
 
 
-def _moment(field: Any, value: Any) -> Any:
-    """RFC 3339, with Z: what the framework says of a moment in UTC, which all of ours are."""
-    if type(value) is datetime and value.tzinfo is UTC:
-        return value.isoformat()[: -len("+00:00")] + "Z"
-    return field.to_representation(value)
+def _plain(field: Any) -> tuple[type, ...]:
+    """The types of values that are said as they are: the renderer knows moments and ids, and all moments are in UTC."""
+    if isinstance(field, serializers.DictField):
+        return (dict,) if type(field.child) is serializers.CharField else ()
+    return PLAIN.get(type(field).to_representation, ())
 
 
-PLAIN: Mapping[Any, type] = {
-    serializers.CharField.to_representation: str,
-    serializers.IntegerField.to_representation: int,
-    serializers.UUIDField.to_representation: str,
+PLAIN: Mapping[Any, tuple[type, ...]] = {
+    serializers.CharField.to_representation: (str,),
+    serializers.ChoiceField.to_representation: (str,),
+    serializers.IntegerField.to_representation: (int,),
+    serializers.UUIDField.to_representation: (UUID, str),
+    serializers.DateTimeField.to_representation: (datetime,),
 }

@@ -1,0 +1,24 @@
+"""Documents as JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from rest_framework.renderers import JSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
+
+# What orjson does not know: lazy texts, decimals, durations.
+OTHERWISE = JSONEncoder().default
+
+
+class FastJSONRenderer(JSONRenderer):
+    """REST framework's renderer takes six times as long for the same bytes. Moments and ids may stand in the data as
+    what they are."""
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return b"" if data is None else orjson.dumps(data, OTHERWISE, orjson.OPT_UTC_Z)
