@@ -14,11 +14,13 @@ from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
 from controlplane.placement import admissibility, exemptions, selectors
-from controlplane.placement.admissibility import Demanded
+from controlplane.placement.admissibility import Demanded, Sight
 from controlplane.placement.core import decision as core
-from controlplane.placement.core.decide import decide
+from controlplane.placement.core.assess import Assessment
+from controlplane.placement.core.decide import admits, decide
 from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.explain import tenant
+from controlplane.placement.core.fleet import Fleet
 from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.request import Group, Request, Resources
@@ -87,6 +89,28 @@ class Taken:
         return min((moment for moment in ends if moment is not None), default=None)
 
 
+@dataclass(frozen=True)
+class _Question:
+    """What an ask comes to, with all that an answer rests on, as it is now."""
+
+    request: Request
+    fleet: Fleet
+    assessment: Assessment
+    demand: Demanded
+    sight: Sight
+    at: datetime
+
+
+def has_place(ask: Ask) -> bool:
+    """Whether it has a place now without an exemption: take(), where nobody asks for the place and the reasons.
+
+    Raises:
+        NoAllocation, UnknownHost, TooManyAtoms.
+    """
+    question = _question(ask, _resources(ask), selectors.nodes_of(ask.near))
+    return admits(question.request, question.fleet, question.assessment)
+
+
 def take(
     ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None, attempt: int = 0
 ) -> Taken:
@@ -98,7 +122,7 @@ def take(
         UnknownHost, TooManyAtoms.
     """
     near = near if near is not None else selectors.nodes_of(ask.near)
-    return _decided(ask, resources or Resources(ask.vcpus, ask.memory_mib, ask.disk_gib), near, attempt=attempt)
+    return _decided(ask, _question(ask, resources or _resources(ask), near), attempt=attempt)
 
 
 def take_again(ask: Ask, node_id: UUID) -> Taken:
@@ -109,12 +133,14 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
         TooManyAtoms
     """
     ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None)
-    return _decided(ask, Resources(), frozenset({str(node_id)}), is_there=True)
+    return _decided(ask, _question(ask, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
-def _decided(
-    ask: Ask, resources: Resources, near: frozenset[str], *, is_there: bool = False, attempt: int = 0
-) -> Taken:
+def _resources(ask: Ask) -> Resources:
+    return Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
+
+
+def _question(ask: Ask, resources: Resources, near: frozenset[str], *, is_there: bool = False) -> _Question:
     now = clock.now()
     sight = admissibility.look(ask.project.organization_id, ask.consumer_id)
     subject = Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
@@ -133,16 +159,21 @@ def _decided(
         is_there=is_there,
     )
     assessment = admissibility.assessment(demand, request.roles, sight, now=now)
+    return _Question(request, FLEET.current(), assessment, demand, sight, now)
+
+
+def _decided(ask: Ask, question: _Question, *, attempt: int = 0) -> Taken:
     seed = (ask.consumer_id.int + attempt) % 2**32
-    fleet = FLEET.current()
+    request, fleet, assessment = question.request, question.fleet, question.assessment
+    demand, standing, now = question.demand, question.sight.standing, question.at
     decision = decide(request, fleet, assessment, seed=seed)
     if not decision.is_admitted:
         for exemption in _exemptions(ask, demand, now):
             waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
             waived = decide(request, fleet, waiving, seed=seed)
             if waived.is_admitted:
-                return Taken(waived, sight.standing, demand, now, exemption)
-    return Taken(decision, sight.standing, demand, now)
+                return Taken(waived, standing, demand, now, exemption)
+    return Taken(decision, standing, demand, now)
 
 
 def _exemptions(ask: Ask, demand: Demanded, now: datetime) -> list[Exemption]:

@@ -69,7 +69,7 @@ class FleetCache:
         if self._seen is not None:
             reading, rows = _query(READ_CHANGED, {"seen": self._seen.snapshot})
             if reading.lineage == self._seen.lineage:
-                return reading, self._fleet.with_rows(rows)
+                return reading, self._fleet.with_rows(rows) if rows else self._fleet
         reading, rows = _query(READ_ALL, {})
         return reading, Fleet.from_rows(rows)
 

@@ -21,6 +21,7 @@ from controlplane.placement.decisions import (
     GroupRule,
     Taken,
     has_moved,
+    has_place,
     refuse,
     store,
     take,
@@ -41,7 +42,10 @@ def check(ask: Ask) -> None:
         ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
         NoAllocation: what it must be near to has no place itself.
     """
-    taken = weigh(ask)
+    _know_zones(ask)
+    if has_place(ask):
+        return
+    taken = take(ask)
     if not taken.decision.is_admitted:
         refuse(ask, taken)
 
@@ -53,9 +57,13 @@ def weigh(ask: Ask) -> Taken:
         ZoneUnknown, UnknownHost, TooManyAtoms.
         NoAllocation: what it must be near to has no place itself.
     """
+    _know_zones(ask)
+    return take(ask)
+
+
+def _know_zones(ask: Ask) -> None:
     if unknown := selectors.unknown_zones(ask.zones):
         raise ZoneUnknown(field="zones", name=unknown[0])
-    return take(ask)
 
 
 def check_here(ask: Ask) -> Taken:

@@ -18,7 +18,7 @@ def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int)
 
     `assessment` is what the request's policies say of the zones.
     """
-    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
+    zones = _verdicts(fleet, assessment)
     sieve = sift(request, fleet, zones)
     among = np.flatnonzero(sieve.first_refusal == ADMITTED)
     is_refused = not len(among)
@@ -36,6 +36,16 @@ def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int)
         assessment=assessment,
         nodes=Nodes(fleet, zones, sieve.first_refusal),
     )
+
+
+def admits(request: Request, fleet: Fleet, assessment: Assessment) -> bool:
+    """Whether decide() would admit it: a third of the work, where nobody asks which nodes and why not the others."""
+    sieve = sift(request, fleet, _verdicts(fleet, assessment))
+    return not assessment.conflict and bool((sieve.first_refusal == ADMITTED).any())
+
+
+def _verdicts(fleet: Fleet, assessment: Assessment) -> Zones:
+    return tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
 
 
 def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdict:

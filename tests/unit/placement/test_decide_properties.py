@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from controlplane.placement.core.capacity import fits, largest
-from controlplane.placement.core.decide import decide
+from controlplane.placement.core.decide import admits, decide
 from controlplane.placement.core.decision import KEPT_NODES, Decision, Relaxation, as_document
 from controlplane.placement.core.explain import operator, tenant, tenant_view
 from controlplane.placement.core.facts import Zone
@@ -101,6 +101,12 @@ def test_every_node_is_admitted_or_has_exactly_one_reason(
     assert by_zone == {(zone.zone, code): count for zone in decision.zones for code, count in zone.codes.items()}
     assert sum(zone.admitted for zone in decision.zones) == decision.admitted
     assert (decision.verdict == "admitted") == decision.is_admitted
+
+
+@given(requests, row_lists, zone_lists, seeds)
+def test_who_asks_only_whether_hears_the_same(request: Request, rows: Rows, zones: Zones, seed: int) -> None:
+    is_admitted = admits(request, Fleet.from_rows(rows), assessed(request, world_of(zones)))
+    assert is_admitted == decided(request, rows, zones, seed=seed).is_admitted
 
 
 @given(requests, row_lists, zone_lists, seeds, st.randoms())
