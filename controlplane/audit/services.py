@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import Model
+
 from controlplane.audit.models import AuditRecord
 from controlplane.audit.requests import touched
 from controlplane.events.services import told_deed
@@ -12,17 +14,22 @@ from controlplane.kernel.inserts import insert
 
 def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> None:
     """`facts` are JSON values and hold no secret. Those who follow events hear of it."""
+    insert(*deed(actor, verb, resource_id, project_id=project_id, **facts))
+
+
+def deed(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> list[Model]:
+    """What record() writes, for the caller to insert() with other rows."""
     place = project_id or actor.project_id
-    deed = _record(actor, verb, resource_id, place, facts)
-    insert(deed, *told_deed(actor, verb, resource_id, project_id=place, facts=facts))
+    told = told_deed(actor, verb, resource_id, project_id=place, facts=facts)
+    return [_record(actor, verb, resource_id, place, facts), *told]
 
 
 def record_in_all(actor: Actor, verb: str, resource_id: UUID, *, project_ids: Iterable[UUID], **facts: object) -> None:
     """One deed that concerns several projects, told in each of them; if there is none, told once all the same."""
     places: list[UUID | None] = [*project_ids]
     for place in places or [None]:
-        deed = _record(actor, verb, resource_id, place, facts)
-        insert(deed, *told_deed(actor, verb, resource_id, project_id=place, facts=facts))
+        told = told_deed(actor, verb, resource_id, project_id=place, facts=facts)
+        insert(_record(actor, verb, resource_id, place, facts), *told)
 
 
 def _record(

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from controlplane.audit.services import record
+from controlplane.audit.services import deed, record
 from controlplane.catalog.models import Flavor, Image
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
@@ -26,7 +26,6 @@ from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.db import edit, joined, refusing, trial
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, either
 from controlplane.network.models import Network
@@ -209,10 +208,9 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     if new.exemption is not None:
         once = refusing("compute_instance_pkey", _spent(instance.pk, new.exemption))
     name_taken = InstanceNameTaken(field="name", name=instance.name)
-    with once, refusing("compute_instance_name_taken", name_taken, is_end=True):
-        insert(instance)
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
-    lineage.begin(data, _sources(new))
+    with once, refusing("compute_instance_name_taken", name_taken, is_end=True):
+        lineage.begin(data, _sources(new), beside=[instance])
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
     ports = [(new_id(), network) for network in new.networks]
@@ -224,20 +222,14 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
         "attachments": [str(attachment.pk) for attachment in attachments],
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
-    operation = enqueue(actor, Wish("instance.create", instance.project_id, held, args))
+    said = {"name": instance.name, "flavor": instance.flavor}
+    asked = deed(actor, "instance.create", instance.pk, project_id=instance.project_id, **said)
+    operation = enqueue(actor, Wish("instance.create", instance.project_id, held, args), beside=asked)
     for attachment in attachments:
         need_volume_state(attachment.volume, "available")
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
         with refusing("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
-    record(
-        actor,
-        "instance.create",
-        instance.pk,
-        project_id=instance.project_id,
-        name=instance.name,
-        flavor=instance.flavor,
-    )
     for port_id, network in sorted(ports, key=lambda port: port[1].pk):
         port_create(network, port_id=port_id, instance_id=instance.pk)
     size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression, Model, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg import Cursor
@@ -20,13 +20,14 @@ M = TypeVar("M", bound=Model)
 PLACE = re.compile("(?<!%)%s")
 
 
-def cursor_that_prepares() -> Any:
+def cursor_that_prepares(kind: type[Cursor[Any]] = Cursor) -> Any:
     """As connection.cursor(), but PostgreSQL keeps the plans of what is executed, for as long as the connection lives.
-    Django's own cursor writes the values into the statement, so that each is another one."""
-    own: Any = connections[connection.alias]  # that of this thread, and not the proxy that looks for it each time
+    Django's own cursor writes the values into the statement, so that each is another one. `kind`: which of psycopg's
+    cursors it is."""
+    own: Any = connections[DEFAULT_DB_ALIAS]  # that of this thread, and not the proxy that looks for it each time
     own.close_if_health_check_failed()
     own.ensure_connection()
-    return own._prepare_cursor(Cursor(own.connection))
+    return own._prepare_cursor(kind(own.connection))
 
 
 class Slot(Expression):

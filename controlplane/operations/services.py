@@ -7,6 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.functions import Coalesce
 
 from controlplane.events import services as events
@@ -14,7 +15,7 @@ from controlplane.events.models import Event
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import joined
-from controlplane.kernel.inserts import insert
+from controlplane.kernel.inserts import Statement, insert
 from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.operations import hints
 from controlplane.operations.errors import Busy, NotCancellable
@@ -38,8 +39,9 @@ class Wish:
     reason: str = ""
 
 
-def enqueue(actor: Actor, wish: Wish) -> Operation:
-    """Write the operation into the caller's transaction; a worker hears of it after the commit.
+def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operation:
+    """Write the operation into the caller's transaction; a worker hears of it after the commit. `beside`: new rows that
+    are written with it.
 
     Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
     rows (an instance, its volumes, its attachments), here the holds, then places (a node's row, what the place's
@@ -67,10 +69,11 @@ def enqueue(actor: Actor, wish: Wish) -> Operation:
         reason=wish.reason,
     )
     with joined():
-        insert(operation, told(operation))
+        rows = operation, told(operation), *beside
         if wish.preempts:
+            insert(*rows)
             cancel_holders(operation)
-        elif (blocking := hold_resources(operation)) is not None:
+        elif (blocking := _unless_all(operation, insert(*rows, then=_hold(operation)))) is not None:
             raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
         transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
     return operation
@@ -111,12 +114,24 @@ ON CONFLICT DO NOTHING
 
 def hold_resources(operation: Operation) -> Operation | None:
     """Take all holds of the operation, or none. Returns an operation that is in the way, if one is."""
-    wanted = sorted(set(operation.resource_ids))
     with cursor_that_prepares() as cursor:
-        cursor.execute(HOLD, [operation.pk, wanted])
-        if cursor.rowcount == len(wanted):
-            return None
-    others = OperationHold.objects.filter(resource_id__in=wanted).exclude(operation=operation)
+        cursor.execute(*_hold(operation))
+        return _unless_all(operation, cursor.rowcount)
+
+
+def _hold(operation: Operation) -> Statement:
+    return HOLD, [operation.pk, _wanted(operation)]
+
+
+def _wanted(operation: Operation) -> list[UUID]:
+    return sorted(set(operation.resource_ids))
+
+
+def _unless_all(operation: Operation, taken: int) -> Operation | None:
+    """What is in the way, where fewer holds were taken than are wanted; then none of them is kept."""
+    if taken == len(_wanted(operation)):
+        return None
+    others = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
     other = others.select_related("operation").first()
     if other is not None:
         OperationHold.objects.filter(operation=operation).delete()

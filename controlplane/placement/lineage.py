@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Model
+
 from controlplane.identity.models import Project
 from controlplane.kernel.inserts import insert
 from controlplane.placement import effective
@@ -30,10 +32,12 @@ class NewData:
     user_id: UUID | None = None
 
 
-def begin(new: NewData, sources: Iterable[Source] = ()) -> None:
-    """Write down what the new resource's data is classified as, and that it will hold data of these sources."""
+def begin(new: NewData, sources: Iterable[Source] = (), *, beside: Sequence[Model] = ()) -> None:
+    """Write down what the new resource's data is classified as, and that it will hold data of these sources. `beside`:
+    new rows that are written with it."""
     classifications = sorted(set(new.classifications))
-    insert(Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications))
+    binding = Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications)
+    insert(*beside, binding)
     if new.policy is not None:
         atoms = as_document(new.policy)["atoms"]
         PolicyVersion.objects.create(

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from controlplane.audit.services import record
+from controlplane.audit.services import deed, record
 from controlplane.catalog.errors import ImageSizeMismatch
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
@@ -149,20 +149,13 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
         once = refusing("storage_volume_pkey", _spent(volume.pk, new.exemption))
-    with once, refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
-        volume.save(force_insert=True)
     data = NewData(volume.pk, "volume", volume.project, new.classifications, new.policy, actor.user_id)
-    lineage.begin(data, image_sources(new.image))
+    with once, refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
+        lineage.begin(data, image_sources(new.image), beside=[volume])
     quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)
-    record(
-        actor,
-        "volume.create",
-        volume.pk,
-        project_id=volume.project_id,
-        name=volume.name,
-        size_gib=volume.size_gib,
-    )
-    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args))
+    said = {"name": volume.name, "size_gib": volume.size_gib}
+    asked = deed(actor, "volume.create", volume.pk, project_id=volume.project_id, **said)
+    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args), beside=asked)
 
 
 @transaction.atomic
