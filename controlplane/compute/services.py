@@ -349,17 +349,8 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
     actor.may_write()
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    record(actor, "instance.delete", instance.pk, project_id=instance.project_id)
-    return enqueue(
-        actor,
-        Wish(
-            "instance.delete",
-            instance.project_id,
-            [instance.pk, *volume_ids],
-            is_cancellable=False,
-            preempts=True,
-        ),
-    )
+    wish = Wish("instance.delete", instance.project_id, [instance.pk, *volume_ids], is_cancellable=False, preempts=True)
+    return enqueue(actor, wish, beside=deed(actor, "instance.delete", instance.pk, project_id=instance.project_id))
 
 
 RESTARTS = ("instance.reboot", "instance.reset")
@@ -386,14 +377,14 @@ def instance_change(
     audit record."""
     actor.may_write()
     instance_lock(instance)
-    operation = enqueue(actor, Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline))
+    wish = Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline)
+    operation = enqueue(actor, wish, beside=deed(actor, kind, instance.pk, project_id=instance.project_id))
     need_state(instance, *wanted)
     Instance.objects.filter(pk=instance.pk).update(
         generation=F("generation") + 1,
         restart_count=F("restart_count") + (1 if kind in RESTARTS else 0),
         updated_at=clock.now(),
     )
-    record(actor, kind, instance.pk, project_id=instance.project_id)
     return operation
 
 

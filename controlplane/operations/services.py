@@ -41,7 +41,7 @@ class Wish:
 
 def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operation:
     """Write the operation into the caller's transaction; a worker hears of it after the commit. `beside`: new rows that
-    are written with it.
+    are written with it; what they tell is told after it.
 
     Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
     rows (an instance, its volumes, its attachments), here the holds, then places (a node's row, what the place's

@@ -153,9 +153,15 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
     with once, refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
         lineage.begin(data, image_sources(new.image), beside=[volume])
     quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)
-    said = {"name": volume.name, "size_gib": volume.size_gib}
-    asked = deed(actor, "volume.create", volume.pk, project_id=volume.project_id, **said)
-    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args), beside=asked)
+    record(
+        actor,
+        "volume.create",
+        volume.pk,
+        project_id=volume.project_id,
+        name=volume.name,
+        size_gib=volume.size_gib,
+    )
+    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args))
 
 
 @transaction.atomic
@@ -217,8 +223,8 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     if volume.state == "in-use":
         raise VolumeWrongState(state=volume.state, wanted=Reason("not attached"))
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
-    record(actor, "volume.delete", volume.pk, project_id=volume.project_id)
-    return enqueue(actor, Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True))
+    wish = Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True)
+    return enqueue(actor, wish, beside=deed(actor, "volume.delete", volume.pk, project_id=volume.project_id))
 
 
 def volume_take(volume: Volume) -> None:

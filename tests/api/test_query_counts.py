@@ -132,14 +132,14 @@ GETS = {
 # With those that begin and end the transaction, and the two of the record of the request.
 WRITES = {
     "instance_create": 24,
-    "volume_create": 24,
+    "volume_create": 25,
     "network_create": 15,
     "ssh_key_create": 12,
     "affinity_group_create": 12,
     "instance_update": 15,
     "network_update": 13,
-    "instance_power_off": 16,
-    "instance_delete": 17,
+    "instance_power_off": 15,
+    "instance_delete": 16,
 }
 BODIES: dict[str, Any] = {
     "instance_create": {"name": "new", "flavor": "tiny", "image": "tiny", "networks": ["lan"]},
