@@ -7,7 +7,7 @@ is lost, there was no work. Reads have no commit that would, so theirs is waited
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -167,7 +167,7 @@ def _insert(record: RequestRecord, more: str = "") -> None:
     _execute(f"{statement} {more}", values)
 
 
-def _execute(statement: str, values: list[Any]) -> int:
+def _execute(statement: str, values: Sequence[Any]) -> int:
     with cursor_that_prepares() as cursor:
         cursor.execute(statement, values)
         count: int = cursor.rowcount
