@@ -12,8 +12,8 @@ OTHERWISE = JSONEncoder().default
 
 
 class FastJSONRenderer(JSONRenderer):
-    """REST framework's renderer takes six times as long for the same bytes. Moments and ids may stand in the data as
-    what they are."""
+    """REST framework's renderer takes more than ten times as long for the same bytes, but for U+2028 and U+2029, which
+    it escapes and JSON does not ask for. Moments and ids may stand in the data as what they are."""
 
     def render(
         self,
