@@ -133,9 +133,12 @@ def _unless_all(operation: Operation, taken: int) -> Operation | None:
         return None
     others = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
     other = others.select_related("operation").first()
+    own = OperationHold.objects.filter(operation=operation)
     if other is not None:
-        OperationHold.objects.filter(operation=operation).delete()
-    return other.operation if other is not None else None
+        own.delete()
+        return other.operation
+    is_whole = own.count() == len(_wanted(operation))  # else who was in the way has let go since
+    return None if is_whole else hold_resources(operation)
 
 
 def cancel_holders(operation: Operation) -> None:

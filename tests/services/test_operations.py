@@ -13,7 +13,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints, leases
+from controlplane.operations import hints, leases, services
 from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.selectors import current_operations, operation_get, operations
@@ -52,6 +52,21 @@ def test_a_resource_has_one_operation_at_a_time() -> None:
     leases.end(take(first), "succeeded")
     assert current_operations([one, other, third]) == {}
     ask(third, other)
+
+
+@pytest.mark.django_db
+def test_who_lets_go_while_others_look_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the others have tried to hold the resource, and before they look who has it."""
+    resource, look = new_id(), services._unless_all
+    ask(resource)
+
+    def look_late(operation: Operation, taken: int) -> Operation | None:
+        OperationHold.objects.exclude(operation=operation).delete()
+        return look(operation, taken)
+
+    monkeypatch.setattr(services, "_unless_all", look_late)
+    second = ask(resource)
+    assert current_operations([resource]) == {resource: second.pk}
 
 
 @pytest.mark.django_db(transaction=True)
