@@ -10,6 +10,22 @@ from tests.clients.conftest import Live
 
 pytestmark = pytest.mark.slow
 
+KINDS = ("instance", "volume", "network", "ssh-key", "affinity-group", "image", "terraform-state", "operation")
+TRIED = (
+    "instance update web --name www",
+    "instance power-off web",
+    "instance rebuild web --image tiny",
+    "instance delete web",
+    "volume update data --name logs",
+    "volume grow data --size 2",
+    "volume attach data web",
+    "volume delete data",
+    "network create wan --cidr 10.99.0.0/24",
+    "affinity-group create apart",
+    "image create blank --format raw",
+    "terraform-state lock prod",
+)
+
 
 @pytest.fixture
 def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
@@ -25,6 +41,23 @@ def test_an_instance_is_driven_and_a_volume_named(cli: Inside) -> None:
     changed = cli.ok("volume", "update", "data", "--name", "logs", "--label", "env-", "-o", "json").json
     assert (changed["name"], changed["labels"]) == ("logs", {})
     assert cli.ok("volume", "show", "logs", "-o", "json").json["id"] == changed["id"]
+
+
+def test_what_is_only_tried_changes_nothing(cli: Inside) -> None:
+    cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
+    cli.ok("volume", "create", "data", "--size", "1")
+    before = everything(cli)
+    for line in TRIED:
+        assert "Nothing was changed" in cli.ok(*line.split(), "--dry-run").err, line
+    assert everything(cli) == before
+    cli.ok("volume", "attach", "data", "web")
+    before = everything(cli)
+    assert "Nothing was changed" in cli.ok("volume", "detach", "data", "--dry-run").err
+    assert everything(cli) == before
+
+
+def everything(cli: Inside) -> list[object]:
+    return [cli.ok(kind, "list", "-o", "json").json for kind in KINDS]
 
 
 def test_an_image_is_uploaded_later(cli: Inside, tmp_path: Path) -> None:

@@ -18,7 +18,17 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from andromede_cli import output
-from andromede_cli.command import DRY_RUN, EXTRA, SURE, WAIT, OrganizationOption, labels_of, parameter, register
+from andromede_cli.command import (
+    DRY_RUN,
+    EXTRA,
+    SURE,
+    WAIT,
+    LabelsOption,
+    OrganizationOption,
+    labels_of,
+    parameter,
+    register,
+)
 from andromede_cli.completion import method_of, names, takes
 from andromede_cli.failures import Misuse
 from andromede_cli.output import Column, Format
@@ -117,6 +127,8 @@ def filters(*wanted: str) -> list[Parameter]:
 
 
 DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
+NEW_NAME = option("name", "--name", _("The new name."), default=None)
+LABEL = parameter("labels", LabelsOption, None)
 
 
 # -- what is done with answers
@@ -184,7 +196,7 @@ def call_command(
         limit = words.pop("limit", None) if is_list else None
         file = words.pop("to", None)
         made = _ready(me, levels, words)
-        if question and not me.is_dry_run:
+        if question:
             me.confirm(question.format(**words))
         if file is not None:
             download(lambda to: made(to=to), file)
@@ -282,8 +294,7 @@ def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str
     verb = first.rpartition("_")[2].rpartition(".")[2]
 
     def run(me: Session, *, names: list[str], **words: Any) -> None:
-        if not me.is_dry_run:
-            me.confirm(question.format(names=", ".join(names)))
+        me.confirm(question.format(names=", ".join(names)))
         for name in names:
             answer = _ready(me, levels, {**words, subject: name})()
             if me.is_dry_run:
@@ -303,11 +314,11 @@ def action_command(app: typer.Typer, name: str, help: str, call: str, metavar: s
 
     def run(me: Session, *, names: list[str]) -> None:
         for each in names:
-            answer = method_of(me.client, call)(each)
+            answer = method_of(me.client, call)(each, dry_run=me.is_dry_run)
             me.finish(answer, lambda each=each: getattr(me.client, manager).get(each))  # type: ignore[misc]
 
     subject = argument(metavar, several=True, completes=f"{manager}.list")
-    register(app, name, help, run, [parameter("names", subject), *EXTRA[WAIT]], {})
+    register(app, name, help, run, [parameter("names", subject), *EXTRA[WAIT], *EXTRA[DRY_RUN]], {})
 
 
 def _subject(call: str) -> str:

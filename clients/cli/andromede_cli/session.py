@@ -99,7 +99,10 @@ class Session:
 
     def finish(self, answer: Any, reload: Callable[[], Model] | None = None) -> None:
         """Wait for the operation of the answer, unless that is not wanted, and show what has become of it; with
-        `reload` None: that it is done."""
+        `reload` None: that it is done. Of a dry run, what would be."""
+        if self.is_dry_run:
+            self.show(answer)
+            return
         operation = getattr(answer, "operation", None)
         if isinstance(operation, models.Operation) and self.is_waiting:
             from andromede_cli import progress
@@ -118,7 +121,7 @@ class Session:
 
     def confirm(self, question: str) -> None:
         """Raises Misuse: there is nobody to ask, or the answer is no."""
-        if self.is_sure:
+        if self.is_sure or self.is_dry_run:
             return
         if not sys.stdin.isatty():
             raise Misuse(

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import action_command, delete_command, list_command, show_answer, show_command
+from andromede_cli.calls import (
+    LABEL,
+    NEW_NAME,
+    action_command,
+    call_command,
+    delete_command,
+    given,
+    list_command,
+    show_answer,
+    show_command,
+)
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -80,7 +90,8 @@ def register(app: typer.Typer) -> None:
     list_command(instances, _("The instances of the project."), "instances.list", COLUMNS, *filters)
     show_command(instances, _("An instance."), "instances.get", "INSTANCE")
     command(instances, "create", _("Make an instance and start it."), WAIT, DRY_RUN)(create)
-    command(instances, "update", _("Change its name or labels."))(update)
+    subject = given("instance", "INSTANCE", completes="instances.list")
+    call_command(instances, "update", _("Change its name or labels."), "instances.update", subject, NEW_NAME, LABEL)
     question = _("Delete {names}? The root disk is lost with all that is on it; volumes are kept.")
     delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
     for name, call, help in (
@@ -91,8 +102,8 @@ def register(app: typer.Typer) -> None:
         ("reset", "instances.reset", _("Boot instances again, as by the button.")),
     ):
         action_command(instances, name, help, call, "INSTANCE...")
-    command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT)(resize)
-    command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE)(rebuild)
+    command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
+    command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
     console.register(instances)
     ssh.register(instances)
     app.add_typer(instances, name="instance")
@@ -141,17 +152,8 @@ def _user_data(file: Path | None) -> dict[str, Any]:
     return {"user_data_base64": base64.b64encode(file.read_bytes()).decode()}
 
 
-def update(
-    me: Session,
-    name: Instance,
-    new_name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
-    label: LabelsOption = None,
-) -> None:
-    me.show(me.client.instances.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
-
-
 def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
-    answer = me.client.instances.resize(name, flavor=flavor)
+    answer = me.client.instances.resize(name, flavor=flavor, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))
 
 
@@ -159,5 +161,6 @@ def rebuild(
     me: Session, name: Instance, image: ImageOption, ssh_key: SshKeys = None, user_data: UserData = None
 ) -> None:
     me.confirm(_("Rebuild {name}? All that is on its root disk is lost; volumes are kept.").format(name=name))
-    answer = me.client.instances.rebuild(name, image=image, ssh_keys=ssh_key, **_user_data(user_data))
+    body: dict[str, Any] = {"image": image, "ssh_keys": ssh_key, **_user_data(user_data)}
+    answer = me.client.instances.rebuild(name, **body, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))

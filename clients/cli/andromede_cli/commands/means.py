@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, given, list_command, option, show_command
-from andromede_cli.command import WAIT, LabelsOption, Name, command, group, labels_of, parameter
+from andromede_cli.calls import LABEL, NEW_NAME, call_command, delete_command, given, list_command, show_command
+from andromede_cli.command import DRY_RUN, WAIT, LabelsOption, Name, command, group, labels_of
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
 NAME, ID = Column(_("name"), "name"), Column("id", "id", is_wide=True)
 CREATED = Column(_("created"), "created_at", is_wide=True)
-NEW_NAME = option("name", "--name", _("The new name."), default=None)
-LABEL = parameter("labels", LabelsOption, None)
 LABELS = Column(_("labels"), "labels", is_wide=True)
 ImageFormat = Annotated[str, typer.Option("--format", help=_("qcow2 or raw."))]
 ImageFile = Annotated[
@@ -63,7 +61,7 @@ def _images() -> typer.Typer:
         images, _("The images of the project, and public ones."), "images.list", columns, "name", "state", "labels"
     )
     show_command(images, _("An image."), "images.get", "IMAGE")
-    command(images, "create", _("Make an image from a file or an address."), WAIT)(image_create)
+    command(images, "create", _("Make an image from a file or an address."), WAIT, DRY_RUN)(image_create)
     command(images, "upload", _("Send the bytes of an image that waits for them."), WAIT)(image_upload)
     subject = given("image", "IMAGE", completes="images.list")
     call_command(images, "update", _("Change its name or labels."), "images.update", subject, NEW_NAME, LABEL)
@@ -91,8 +89,11 @@ def image_create(
         sha256=sha256,
         classifications=classification,
         labels=labels_of(label),
+        dry_run=me.is_dry_run,
     )
-    if file is not None:
+    if me.is_dry_run:
+        me.show(made)
+    elif file is not None:
         image_upload(me, made.id, file)
     elif url is not None:
         me.finish(made, lambda: me.client.images.get(made.id))
@@ -121,7 +122,7 @@ def _networks() -> typer.Typer:
         networks, _("The networks of the project."), "networks.list", columns, "name", "labels", "created_after"
     )
     show_command(networks, _("A network."), "networks.get", "NETWORK")
-    command(networks, "create", _("Make a network."))(network_create)
+    command(networks, "create", _("Make a network."), DRY_RUN)(network_create)
     subject = given("network", "NETWORK", completes="networks.list")
     call_command(networks, "update", _("Change its name or labels."), "networks.update", subject, NEW_NAME, LABEL)
     delete_command(networks, _("Delete networks."), "networks.delete", "NETWORK...", _("Delete {names}?"))
@@ -135,7 +136,8 @@ def network_create(
     dns: Annotated[list[str] | None, typer.Option("--dns", help=_("A name server; may be said several times."))] = None,
     label: LabelsOption = None,
 ) -> None:
-    me.show(me.client.networks.create(name=name, cidr=cidr, dns_servers=dns, labels=labels_of(label)))
+    body: dict[str, Any] = {"cidr": cidr, "dns_servers": dns, "labels": labels_of(label)}
+    me.show(me.client.networks.create(name=name, **body, dry_run=me.is_dry_run))
 
 
 def _ssh_keys() -> typer.Typer:
@@ -143,7 +145,7 @@ def _ssh_keys() -> typer.Typer:
     columns = [NAME, Column(_("fingerprint"), "fingerprint"), CREATED, ID]
     list_command(keys, _("The SSH keys of the project."), "ssh_keys.list", columns, "name")
     show_command(keys, _("An SSH key."), "ssh_keys.get", "KEY")
-    command(keys, "create", _("Add the public half of a key."))(ssh_key_create)
+    command(keys, "create", _("Add the public half of a key."), DRY_RUN)(ssh_key_create)
     subject = given("ssh_key", "KEY", completes="ssh_keys.list")
     call_command(keys, "update", _("Change its name or labels."), "ssh_keys.update", subject, NEW_NAME, LABEL)
     question = _("Delete {names}? Instances that have it keep it.")
@@ -152,7 +154,7 @@ def _ssh_keys() -> typer.Typer:
 
 
 def ssh_key_create(me: Session, name: Name, file: GivenFile) -> None:
-    me.show(me.client.ssh_keys.create(name=name, public_key=file.read_text().strip()))
+    me.show(me.client.ssh_keys.create(name=name, public_key=file.read_text().strip(), dry_run=me.is_dry_run))
 
 
 def _affinity_groups() -> typer.Typer:
@@ -160,7 +162,7 @@ def _affinity_groups() -> typer.Typer:
     columns = [NAME, Column(_("rule"), "rule"), Column(_("strict"), "is_strict"), CREATED, ID]
     list_command(groups, _("The affinity groups of the project."), "affinity_groups.list", columns, "name")
     show_command(groups, _("An affinity group."), "affinity_groups.get", "GROUP")
-    command(groups, "create", _("Make an affinity group."))(affinity_group_create)
+    command(groups, "create", _("Make an affinity group."), DRY_RUN)(affinity_group_create)
     subject = given("affinity_group", "GROUP", completes="affinity_groups.list")
     help = _("Change its name or labels.")
     call_command(groups, "update", help, "affinity_groups.update", subject, NEW_NAME, LABEL)
@@ -174,4 +176,4 @@ def affinity_group_create(
     rule: Annotated[str, typer.Option(help=_("affinity or anti-affinity."))] = "anti-affinity",
     strict: Annotated[bool, typer.Option("--strict/--wish", help=_("A condition, or only a wish."))] = True,
 ) -> None:
-    me.show(me.client.affinity_groups.create(name=name, rule=rule, is_strict=strict))
+    me.show(me.client.affinity_groups.create(name=name, rule=rule, is_strict=strict, dry_run=me.is_dry_run))

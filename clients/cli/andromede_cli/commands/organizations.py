@@ -9,6 +9,8 @@ import typer
 
 from andromede_cli.calls import (
     DAYS,
+    LABEL,
+    NEW_NAME,
     call_command,
     delete_command,
     given,
@@ -17,7 +19,7 @@ from andromede_cli.calls import (
     secret,
     show_command,
 )
-from andromede_cli.command import DRY_RUN, LabelsOption, Name, OrganizationOption, command, group, parameter
+from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
 from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -52,8 +54,6 @@ SERVICE_ACCOUNTS = [
     ID,
 ]
 ROLES = _("owner, admin, member, viewer, billing or sovereignty_officer.")
-LABEL = parameter("labels", LabelsOption, None)
-NEW_NAME = option("name", "--name", _("The new name."), default=None)
 Grants = Annotated[
     list[str] | None,
     typer.Option("--grant", help=_("A role in all projects, or project=role; may be said several times.")),

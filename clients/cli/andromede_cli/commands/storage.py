@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import delete_command, list_command, show_answer, show_command
+from andromede_cli.calls import (
+    LABEL,
+    NEW_NAME,
+    call_command,
+    delete_command,
+    given,
+    list_command,
+    show_answer,
+    show_command,
+)
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -67,10 +76,11 @@ def register(app: typer.Typer) -> None:
     list_command(volumes, _("The volumes of the project."), "volumes.list", COLUMNS, *filters)
     show_command(volumes, _("A volume."), "volumes.get", "VOLUME")
     command(volumes, "create", _("Make a volume."), WAIT, DRY_RUN)(create)
-    command(volumes, "update", _("Change its name or labels."))(update)
-    command(volumes, "grow", _("Make it larger."), WAIT)(grow)
-    command(volumes, "attach", _("Give a volume to an instance."), WAIT)(attach)
-    command(volumes, "detach", _("Take a volume from its instance."), WAIT, SURE)(detach)
+    subject = given("volume", "VOLUME", completes="volumes.list")
+    call_command(volumes, "update", _("Change its name or labels."), "volumes.update", subject, NEW_NAME, LABEL)
+    command(volumes, "grow", _("Make it larger."), WAIT, DRY_RUN)(grow)
+    command(volumes, "attach", _("Give a volume to an instance."), WAIT, DRY_RUN)(attach)
+    command(volumes, "detach", _("Take a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
     command(volumes, "attachments", _("The volumes that an instance has."))(attachments)
     question = _("Delete {names}? All data on it is lost.")
     delete_command(volumes, _("Delete volumes."), "volumes.delete", "VOLUME...", question, WAIT)
@@ -108,22 +118,13 @@ def create(
     me.finish(answer, lambda: me.client.volumes.get(answer.id))
 
 
-def update(
-    me: Session,
-    name: Volume,
-    new_name: Annotated[str | None, typer.Option("--name", help=_("The new name."))] = None,
-    label: LabelsOption = None,
-) -> None:
-    me.show(me.client.volumes.update(name, name=new_name, labels=labels_of(label, is_patch=True)))
-
-
 def grow(me: Session, name: Volume, size: Size) -> None:
-    answer = me.client.volumes.grow(name, size_gib=size)
+    answer = me.client.volumes.grow(name, size_gib=size, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.volumes.get(answer.id))
 
 
 def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly = False) -> None:
-    answer = me.client.attachments.create(instance, volume=volume, is_read_only=read_only)
+    answer = me.client.attachments.create(instance, volume=volume, is_read_only=read_only, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.attachments.get(instance, answer.id))
 
 
@@ -134,7 +135,7 @@ def detach(me: Session, volume: Volume) -> None:
     me.confirm(_("Detach {name} from {instance}?").format(name=found.name, instance=found.instance.name))
     attached = me.client.attachments.list(found.instance.id)
     wanted = next(each for each in attached if each.volume.id == found.id)
-    answer = me.client.attachments.delete(found.instance.id, wanted.id)
+    answer = me.client.attachments.delete(found.instance.id, wanted.id, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.volumes.get(found.id))
 
 

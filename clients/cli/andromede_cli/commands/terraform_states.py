@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import socket
 from gettext import gettext as _
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from andromede_cli.calls import call_command, delete_command, document, given, list_command, rows
-from andromede_cli.command import SURE, command, group, parameter
+from andromede_cli.command import DRY_RUN, SURE, command, group, parameter
 from andromede_cli.completion import names
 from andromede_cli.output import Column, Format, plain
 from andromede_cli.session import Session
@@ -59,8 +59,8 @@ def register(app: typer.Typer) -> None:
         given("version", "VERSION"),
         show=document,
     )
-    command(states, "lock", _("Keep Terraform from changing a state. Prints the ID of the lock."))(lock)
-    command(states, "unlock", _("Take the lock from a state."), SURE)(unlock)
+    command(states, "lock", _("Keep Terraform from changing a state. Prints the ID of the lock."), DRY_RUN)(lock)
+    command(states, "unlock", _("Take the lock from a state."), SURE, DRY_RUN)(unlock)
     question = _("Delete {names}? Terraform then knows nothing of what it has made.")
     delete_command(states, _("Delete states, with all versions."), "terraform_states.delete", "STATE...", question)
     app.add_typer(states, name="terraform-state")
@@ -68,7 +68,8 @@ def register(app: typer.Typer) -> None:
 
 def lock(me: Session, state: State, reason: Info = None) -> None:
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    made = me.client.terraform_states.lock(state, ID=str(uuid4()), Operation="andromede", Info=reason, Who=who)
+    said: dict[str, Any] = {"ID": str(uuid4()), "Operation": "andromede", "Info": reason, "Who": who}
+    made = me.client.terraform_states.lock(state, **said, dry_run=me.is_dry_run)
     if me.form in (Format.JSON, Format.YAML):
         me.show(made)
     elif made.lock is not None:
@@ -79,4 +80,4 @@ def unlock(me: Session, state: State, lock: LockId = None) -> None:
     if lock is None:
         question = _("Unlock {name}? If the run that has the lock still lives, the state may be damaged.")
         me.confirm(question.format(name=state))
-    me.show(me.client.terraform_states.unlock(state, ID=lock))
+    me.show(me.client.terraform_states.unlock(state, ID=lock, dry_run=me.is_dry_run))
