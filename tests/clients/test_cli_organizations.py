@@ -38,7 +38,9 @@ def test_who_one_is(owner: Inside, operator: Inside) -> None:
 
 
 def test_projects(owner: Inside, operator: Inside) -> None:
-    made = owner.ok("project", "create", "shop", "--label", "env=prod", "-o", "json").json
+    words = ("project", "create", "shop", "--label", "env=prod", "-o", "json")
+    assert owner.ok(*words, "--dry-run", ANDROMEDE_PROJECT="shop").json["organization"]["name"] == "demo"
+    made = owner.ok(*words).json
     assert (made["organization"]["name"], made["labels"]) == ("demo", {"env": "prod"})
     would = owner.ok("project", "update", "shop", "--name", "store", "--dry-run", "-o", "json")
     assert would.json["name"] == "store" and "Nothing was changed" in would.err
@@ -206,7 +208,6 @@ def test_terraform_states(owner: Inside, client: Client) -> None:
         "transparency catalogue",
         "classification list --organization demo",
         "drift images",
-        "evidence checkpoint",
         "identity providers",
         "policy simulate --change zone/fr-idf-1/network_class=0",
     ],

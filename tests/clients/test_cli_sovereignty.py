@@ -308,6 +308,7 @@ def test_the_log_and_its_witness(case: Case, live: Live, export: Any) -> None:
     options = ("--sort", "created_at", "--limit", "1", "-o", "name")
     record = case.owner.ok("evidence", "list", "--resource", volume, *options).out.strip()
     assert case.owner.ok("evidence", "proof", record, "-o", "json").json["checkpoint"]
+    assert int(case.owner.ok("evidence", "checkpoint").out.splitlines()[1]) > 0
 
     folder = str(case.folder / "witness")
     log = live.cloud.stack.manage("witness_add", said_by(witness.main, "init", folder, "auditor.example/w"))

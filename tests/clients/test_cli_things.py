@@ -45,7 +45,7 @@ def test_an_instance_is_driven_and_a_volume_named(cli: Inside) -> None:
 
 def test_what_is_only_tried_changes_nothing(cli: Inside) -> None:
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny")
-    cli.ok("volume", "create", "data", "--size", "1")
+    cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
     before = everything(cli)
     for line in TRIED:
         assert "Nothing was changed" in cli.ok(*line.split(), "--dry-run").err, line

@@ -149,7 +149,8 @@ class Session:
         if known := name or os.environ.get("ANDROMEDE_ORGANIZATION"):
             return known
         if self.profile.project:
-            return self.client.projects.get(self.profile.project).organization.id
+            with suppress(NotFound):  # it may be the one that is to be made
+                return self.client.projects.get(self.profile.project).organization.id
         found = [each.id for each in islice(self.client.organizations.list(), 2)]
         if len(found) != 1:
             raise Misuse(_("Which organization? Say --organization, or set ANDROMEDE_ORGANIZATION."))
