@@ -28,7 +28,7 @@ test-fast: setup  ## Unit and service tests, without root
 mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
 
-fuzz: setup  ## Let Schemathesis at the whole API, as three kinds of callers; prints JSON; ten minutes to an hour
+fuzz: setup  ## Let Schemathesis at the whole API, as four kinds of callers; prints JSON; ten minutes to an hour
 	@$(VENV)/python -m scripts.fuzz $(ARGS)
 
 terraform: setup  ## The Terraform provider with real Terraform, against fake and real nodes; needs root

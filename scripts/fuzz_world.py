@@ -67,7 +67,8 @@ def _furnished(cloud: Cloud) -> World:
         stack.manage("import_image", image, str(disk), "--format", "qcow2")
     with closing(Api(stack.url, operator)) as nodes:
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
-    callers = {"owner": owner, "operator": operator, "person": _signed_in(cloud)}
+    people = {"person": "member", "officer": "sovereignty_officer"}
+    callers = {"owner": owner, "operator": operator, **{who: _signed_in(cloud, who, people[who]) for who in people}}
     with closing(Api(stack.url, owner, project=PROJECT)) as api:
         places = {**_above(api, PROJECT), "zone": ZONES["fuzz-a"], "node": "fuzz-a"}
         organization = places["organization"]
@@ -103,6 +104,7 @@ def _in_project(api: Api, end: str = "") -> dict[str, str]:
     instance = api.post(
         "instances", {"name": web, "flavor": "tiny", "image": "tiny", "networks": [lan], "volumes": [data]}
     )
+    api.wait(api.post("volumes", {"name": f"spare{end}", "size_gib": 1, "near_instance": web})["operation"])
     return places | {
         "operation": api.wait(instance["operation"])["id"],
         "volume": volume["id"],
@@ -126,12 +128,12 @@ def _in_organization(api: Api, organization: str, end: str = "") -> dict[str, st
     }
 
 
-def _signed_in(cloud: Cloud) -> str:
-    """The secret of a session of a member, for what no token may do."""
-    stack, email = cloud.stack, "person@example.org"
+def _signed_in(cloud: Cloud, name: str, role: str) -> str:
+    """The secret of a session of one who has this role, for what no token may do."""
+    stack, email = cloud.stack, f"{name}@example.org"
     stack.manage("create_user", email)
     for organization in (PROJECT, RULED):
-        stack.manage("add_member", organization, email, "member")
+        stack.manage("add_member", organization, email, role)
     stack.manage("set_password", email, stdin=PASSWORD)
     answer = httpx.post(f"{stack.url}/v1/sessions", json={"email": email, "password": PASSWORD})
     return str(answer.raise_for_status().json()["secret"])
