@@ -61,10 +61,7 @@ def _furnished(cloud: Cloud) -> World:
     cloud.make_project(RULED)
     stack.manage("add_member", RULED, f"{PROJECT}@example.org", "owner")
     owner = stack.manage("create_token", f"{PROJECT}@example.org", "--name", "all", "--role", "owner", "--days", "30")
-    disk = stack.var / "disk.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
-    for image in IMAGES:
-        stack.manage("import_image", image, str(disk), "--format", "qcow2")
+    _import_images(cloud)
     with closing(Api(stack.url, operator)) as nodes:
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
     people = {"person": "member", "officer": "sovereignty_officer"}
@@ -78,6 +75,13 @@ def _furnished(cloud: Cloud) -> World:
     with closing(Api(stack.url, callers["person"])) as person:
         places["user"] = person.get("/v1/me")["user"]["id"]
     return World(cloud, callers, places, ruled, doomed)
+
+
+def _import_images(cloud: Cloud) -> None:
+    disk = cloud.stack.var / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
+    for image in IMAGES:
+        cloud.stack.manage("import_image", image, str(disk), "--format", "qcow2")
 
 
 def _above(api: Api, name: str) -> dict[str, str]:
@@ -104,9 +108,10 @@ def _in_project(api: Api, end: str = "") -> dict[str, str]:
     instance = api.post(
         "instances", {"name": web, "flavor": "tiny", "image": "tiny", "networks": [lan], "volumes": [data]}
     )
+    placed = api.wait(instance["operation"])
     api.wait(api.post("volumes", {"name": f"spare{end}", "size_gib": 1, "near_instance": web})["operation"])
     return places | {
-        "operation": api.wait(instance["operation"])["id"],
+        "operation": placed["id"],
         "volume": volume["id"],
         "instance": instance["id"],
         "resource": instance["id"],
