@@ -61,11 +61,16 @@ def _furnished(cloud: Cloud) -> World:
     cloud.make_project(RULED)
     stack.manage("add_member", RULED, f"{PROJECT}@example.org", "owner")
     owner = stack.manage("create_token", f"{PROJECT}@example.org", "--name", "all", "--role", "owner", "--days", "30")
+    officer = _member(cloud, "officer", "sovereignty_officer")
     _import_images(cloud)
     with closing(Api(stack.url, operator)) as nodes:
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
-    people = {"person": "member", "officer": "sovereignty_officer"}
-    callers = {"owner": owner, "operator": operator, **{who: _signed_in(cloud, who, people[who]) for who in people}}
+    callers = {
+        "owner": owner,
+        "operator": operator,
+        "officer": stack.manage("create_token", officer, "--name", "all", "--days", "30"),
+        "person": _signed_in(cloud, _member(cloud, "person", "member")),
+    }
     with closing(Api(stack.url, owner, project=PROJECT)) as api:
         places = {**_above(api, PROJECT), "zone": ZONES["fuzz-a"], "node": "fuzz-a"}
         organization = places["organization"]
@@ -133,12 +138,17 @@ def _in_organization(api: Api, organization: str, end: str = "") -> dict[str, st
     }
 
 
-def _signed_in(cloud: Cloud, name: str, role: str) -> str:
-    """The secret of a session of one who has this role, for what no token may do."""
-    stack, email = cloud.stack, f"{name}@example.org"
-    stack.manage("create_user", email)
+def _member(cloud: Cloud, name: str, role: str) -> str:
+    """The e-mail address of one who has this role in both organizations."""
+    email = f"{name}@example.org"
+    cloud.stack.manage("create_user", email)
     for organization in (PROJECT, RULED):
-        stack.manage("add_member", organization, email, role)
-    stack.manage("set_password", email, stdin=PASSWORD)
-    answer = httpx.post(f"{stack.url}/v1/sessions", json={"email": email, "password": PASSWORD})
+        cloud.stack.manage("add_member", organization, email, role)
+    return email
+
+
+def _signed_in(cloud: Cloud, email: str) -> str:
+    """The secret of a session, for what no token may do."""
+    cloud.stack.manage("set_password", email, stdin=PASSWORD)
+    answer = httpx.post(f"{cloud.stack.url}/v1/sessions", json={"email": email, "password": PASSWORD})
     return str(answer.raise_for_status().json()["secret"])
