@@ -3,8 +3,8 @@
 import argparse
 import fcntl
 import logging
+import os
 import signal
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -134,9 +134,7 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logs.configure(options.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    told = _told_to_stop()
     state_dir = options.state_dir.resolve()
     config = Config(
         state_dir,
@@ -146,9 +144,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         inventory_interval_s=options.inventory_interval_s,
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
-    stop.wait()
+    os.read(told, 1)
     log.info("stopping")
     server.stop()
+
+
+def _told_to_stop() -> int:
+    """A file with a byte in it once SIGTERM or SIGINT has come. An Event misses one that comes just before it waits."""
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return told
 
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
