@@ -102,7 +102,7 @@ class Run:
     @property
     def granted(self) -> set[str]:
         """Operations that were answered with what was asked for at least once."""
-        return {each["operation"] for each in self.tally if each["status"].startswith("2")}
+        return _granted(self.tally)
 
     @property
     def phases(self) -> dict[str, dict[str, Any]]:
@@ -123,7 +123,7 @@ class Run:
             "status": ended["status"],
             "requests": sum(each["requests"] for each in tally),
             "operations": len({each["operation"] for each in tally}),
-            "answered": len({each["operation"] for each in tally if each["status"].startswith("2")}),
+            "answered": len(_granted(tally)),
             "findings": sum(each["findings"] for each in tally),
         }
 
@@ -167,6 +167,10 @@ class Run:
             RULED: json.dumps(self.world.ruled),
             DOOMED: json.dumps(self.world.doomed),
         }
+
+
+def _granted(tally: list[dict[str, Any]]) -> set[str]:
+    return {each["operation"] for each in tally if each["status"].startswith("2")}
 
 
 def _read(path: Path, default: Any) -> Any:

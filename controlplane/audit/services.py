@@ -19,17 +19,19 @@ def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | Non
 
 def deed(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> list[Model]:
     """What record() writes, for the caller to insert() with other rows."""
-    place = project_id or actor.project_id
-    told = told_deed(actor, verb, resource_id, project_id=place, facts=facts)
-    return [_record(actor, verb, resource_id, place, facts), *told]
+    return _rows(actor, verb, resource_id, project_id or actor.project_id, facts)
 
 
 def record_in_all(actor: Actor, verb: str, resource_id: UUID, *, project_ids: Iterable[UUID], **facts: object) -> None:
     """One deed that concerns several projects, told in each of them; if there is none, told once all the same."""
     places: list[UUID | None] = [*project_ids]
     for place in places or [None]:
-        told = told_deed(actor, verb, resource_id, project_id=place, facts=facts)
-        insert(_record(actor, verb, resource_id, place, facts), *told)
+        insert(*_rows(actor, verb, resource_id, place, facts))
+
+
+def _rows(actor: Actor, verb: str, resource_id: UUID, place: UUID | None, facts: dict[str, object]) -> list[Model]:
+    told = told_deed(actor, verb, resource_id, project_id=place, facts=facts)
+    return [_record(actor, verb, resource_id, place, facts), *told]
 
 
 def _record(
