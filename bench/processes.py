@@ -32,8 +32,7 @@ def _agent(cloud: Cloud, name: str) -> list[psutil.Process]:
     if cloud.is_fake:
         process = cloud.stack.process(f"agent-{name}")
         return [process] if process else []
-    processes = [psutil.Process(pid) for pid in cloud.node(name).pids()]
-    return [process for process in processes if "agents.node.main" in process.cmdline()]
+    return [psutil.Process(pid) for pid in cloud.node(name).pids(saying="agents.node.main")]
 
 
 def _by_pid_file(stack: Stack, name: str) -> list[psutil.Process]:

@@ -170,9 +170,8 @@ class Cloud:
 
     def agent_pid(self, name: str) -> int:
         """On the machine, also when the agent runs in a node of the lab."""
-        for pid in self.node(name).pids():
-            is_inside = pid_below(pid) is not None  # an nsenter of the same command line waits outside
-            if is_inside and b"agents.node.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        for pid in self.node(name).pids(saying="agents.node.main"):
+            if pid_below(pid) is not None:  # an nsenter of the same command line waits outside
                 return pid
         raise SystemExit(f"The agent of {name} does not run; see {self.agent_log(name)}.")
 

@@ -82,6 +82,14 @@ def pid_below(pid: int) -> int | None:
     return int(pids[1]) if len(pids) == 2 else None
 
 
+def says(pid: int, text: str) -> bool:
+    """Whether `text` is in a process's command line; not, if it has ended."""
+    try:
+        return text.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def command_of(pid: int) -> str | None:
     """The name of a process's program, cut after 15 characters; None if it has ended."""
     try:

@@ -89,11 +89,6 @@ def node_of(cloud: Cloud) -> LabNode:
     return cloud.node(NODE)
 
 
-def qemu_pids(node: LabNode) -> list[int]:
-    pids = node.pids("qemu-system-x86")
-    return [pid for pid in pids if b"guest=andromede-" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 def virsh_fails(node: LabNode, *arguments: str, stdin: str | None = None) -> str:
     done = node.exec(["virsh", *arguments], stdin=stdin, check=False)
     assert done.returncode != 0, done.stdout
@@ -136,7 +131,7 @@ def test_nobody_starts_a_guest_by_hand(tenant: Tenant) -> None:
     act(tenant, "guarded", "start")
     act(tenant, "guarded", "power-off")
     assert "is not wanted running" in virsh_fails(node, "start", guest)
-    assert qemu_pids(node) == []
+    assert node.guest_pids() == []
 
 
 def test_without_a_signer_work_waits_says_so_and_goes_on(tenant: Tenant) -> None:
@@ -272,7 +267,7 @@ def test_a_withdrawn_certificate_is_flagged_and_freezes_what_it_covered_and_kill
     make(tenant, "runs")
     make(tenant, "off")
     act(tenant, "off", "power-off")
-    (pid,) = qemu_pids(node_of(tenant.cloud))
+    (pid,) = node_of(tenant.cloud).guest_pids()
     with withdrawn(tenant.cloud, "SecNumCloud"):
         wait_for_drift(tenant, "drifted", "runs", "off")
         for path, body in (
@@ -286,7 +281,7 @@ def test_a_withdrawn_certificate_is_flagged_and_freezes_what_it_covered_and_kill
             assert "The certificate was withdrawn" in problem["detail"], path
         (plan,) = tenant.api.get("remediation-plans", state="proposed")["items"]
         assert {item["kind"] for item in plan["items"]} == {"instance"}
-        assert qemu_pids(node_of(tenant.cloud)) == [pid]
+        assert node_of(tenant.cloud).guest_pids() == [pid]
         assert tenant.api.get("instances/runs")["power_state"] == "running"
     wait_for_drift(tenant, "compliant", "runs", "off")
     act(tenant, "off", "start")

@@ -72,11 +72,6 @@ class LabAgent:
         self.node.exec([sys.executable, "-m", "agents.node.libvirtd_recovery"], env={"PYTHONPATH": str(ROOT)})
         self.node.start_libvirtd()
 
-    def guests(self) -> list[int]:
-        """The machine's pids of QEMU processes that are guests, and not questions about QEMU's abilities."""
-        pids = self.node.pids("qemu-system-x86")
-        return [pid for pid in pids if b"guest=andromede-" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
     def cut_power_and_return(self) -> None:
         """Of the whole node: its guests die, and its network devices come back with other addresses."""
         self.node.power_off()

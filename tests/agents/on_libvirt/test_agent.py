@@ -65,7 +65,7 @@ def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.E
 
 
 def qemu_pid(agent: LabAgent) -> int:
-    (pid,) = agent.guests()
+    (pid,) = agent.node.guest_pids()
     return pid
 
 
@@ -234,4 +234,4 @@ def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     call.exception()
     wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(wish)), what="the creation", within_s=40)
     assert agent.state(wish.subject.id).power == pb.POWER_RUNNING
-    assert len(agent.guests()) == 1
+    assert len(agent.node.guest_pids()) == 1

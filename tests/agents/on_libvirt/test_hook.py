@@ -103,7 +103,7 @@ def wait_for_libvirt(agent: LabAgent) -> None:
 
 
 def qemu_pid(agent: LabAgent) -> int:
-    (pid,) = agent.guests()
+    (pid,) = agent.node.guest_pids()
     return pid
 
 
@@ -119,7 +119,7 @@ def test_a_guest_that_nobody_asked_for_does_not_start(agent: LabAgent, stranger:
     transient = agent.node.exec(create, stdin=STRANGER.replace(">stranger<", ">other<"), check=False)
     assert transient.returncode != 0
     assert "was never told of" in transient.stderr
-    assert agent.guests() == []
+    assert agent.node.guest_pids() == []
 
 
 def test_a_guest_that_is_to_be_off_stays_off(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
@@ -145,7 +145,7 @@ def test_a_permit_that_the_agent_refuses_starts_nothing(agent: LabAgent, guest: 
         again.permit.CopyFrom(agent.stub.permit_for(again, **changes))
         with pytest.raises(grpc.RpcError):
             agent.stub.bare.EnsureInstance(again)
-    assert agent.guests() == []
+    assert agent.node.guest_pids() == []
 
 
 def test_nothing_starts_while_the_agent_is_away(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
@@ -210,7 +210,7 @@ def test_a_hook_that_fails_a_reconnection_would_cost_the_guest(
     """The trap that the hook avoids. If libvirt ever changes this, the tests above prove less than they seem to."""
     changed_hook.write_text(NEVER)
     agent.restart_libvirtd()
-    wait_until(lambda: agent.guests() == [], what="libvirt to end the guest")
+    wait_until(lambda: agent.node.guest_pids() == [], what="libvirt to end the guest")
 
 
 def test_a_hook_that_is_gone_or_altered_is_reported(agent: LabAgent, changed_hook: Path, stranger: str) -> None:
