@@ -27,7 +27,7 @@ def main() -> int:
     if sys.argv[1:] not in (["up"], ["down"]):
         print(__doc__)
         return 2
-    cloud = Cloud(Stack(VAR), ZONES, say=say)
+    cloud = Cloud(Stack(VAR, has_front=True), ZONES, say=say)
     if sys.argv[1] == "down":
         remove(cloud)
         return 0

@@ -20,7 +20,7 @@ import httpx
 import psutil
 
 from controlplane.catalog import keys
-from scripts import services
+from scripts import front, services
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -33,13 +33,15 @@ STOP_LIMIT_S = 10
 
 @dataclass
 class Stack:
-    """`settings` are ANDROMEDE_* variables that differ from the defaults, without the prefix."""
+    """`settings` are ANDROMEDE_* variables that differ from the defaults, without the prefix. `has_front`: nginx has
+    the port, so that pages, API and stream are one site; else the API has it."""
 
     var: Path
     port: int = 8000
     is_durable: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     worker_threads: int = 8
+    has_front: bool = False
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -56,12 +58,17 @@ class Stack:
         return f"http://127.0.0.1:{self.stream_port}"
 
     def environment(self) -> dict[str, str]:
-        own = {"VAR_DIR": str(self.var), "SECRET_KEY_FILE": str(self.var / "secret-key"), **self.settings}
+        own = {"VAR_DIR": str(self.var), "SECRET_KEY_FILE": str(self.var / "secret-key"), **self._on_loopback()}
+        own |= self.settings
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANDROMEDE_")},
             "DJANGO_SETTINGS_MODULE": "controlplane.config.settings",
             **{f"ANDROMEDE_{name}": value for name, value in own.items()},
         }
+
+    def _on_loopback(self) -> dict[str, str]:
+        """There is no TLS, and nobody is told of it but this machine."""
+        return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix"} if self.has_front else {})}
 
     def prepare(self) -> None:
         """PostgreSQL, Redis, the schema, certificates and keys, and the offers; nothing of it is done twice."""
@@ -103,7 +110,7 @@ class Stack:
         webhooks += ["--hostname", "webhooks@%h"]
         web = [
             "--bind",
-            f"127.0.0.1:{self.port}",
+            f"unix:{self._web_socket}" if self.has_front else f"127.0.0.1:{self.port}",
             "--worker-class",
             "gthread",
             "--workers",
@@ -124,7 +131,18 @@ class Stack:
             "beat": [*celery, "beat", *quiet],
             "stream": [str(BIN / "uvicorn"), *stream, "controlplane.config.asgi:application"],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
+            **self._front(),
         }
+
+    def _front(self) -> dict[str, list[str]]:
+        if not self.has_front:
+            return {}
+        run = self.var / "run"
+        return {"front": front.command(run, port=self.port, web=self._web_socket, stream_port=self.stream_port)}
+
+    @property
+    def _web_socket(self) -> Path:
+        return self.var / "run" / "web.sock"
 
     def start(self) -> None:
         """Start the processes that do not run, and return when the API answers and they all run."""

@@ -25,6 +25,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from rest_framework.permissions import SAFE_METHODS
 
 from controlplane.api.errors import TooManyRequests
+from controlplane.api.middleware import is_api
 from controlplane.api.problems import plain
 from controlplane.kernel.idempotency import presented
 from controlplane.kernel.origin import address_of
@@ -141,6 +142,8 @@ class LimitsMiddleware:
         self.known = Known()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request):  # what a page asks of the API is counted
+            return self.get_response(request)
         secret = presented(request)
         if secret is None:
             return self._within(self.counts.spend(_of_address(request)), request)

@@ -24,6 +24,11 @@ class RequestIdMiddleware:
         return response
 
 
+def is_api(request: HttpRequest) -> bool:
+    """All other addresses are the dashboard's, which asks the API in turn."""
+    return request.path.startswith(("/v1/", "/.well-known/"))
+
+
 def request_id_of(request: HttpRequest) -> str:
     request_id: str = getattr(request, "request_id", "")
     return request_id

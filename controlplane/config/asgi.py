@@ -8,5 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings") 
 django.setup(set_prefix=False)
 
 from controlplane.api.stream import Streams  # noqa: E402 - once the apps are there
+from controlplane.dashboard.live import for_pages  # noqa: E402
 
-application = Streams()
+application = for_pages(Streams())

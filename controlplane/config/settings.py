@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+from csp.constants import NONE, SELF
+
 from controlplane.config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -15,6 +17,9 @@ SECRET_KEY_FALLBACKS = [key for key in env.secret("SECRET_KEY_FALLBACKS", "").sp
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
     "django.contrib.postgres",
     "rest_framework",
     "drf_spectacular",
@@ -40,18 +45,60 @@ INSTALLED_APPS = [
     "controlplane.signer",
     "controlplane.signin",
     "controlplane.api",
+    "controlplane.dashboard",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
     "controlplane.api.journal.JournalMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "controlplane.api.limits.LimitsMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
 ]
 ROOT_URLCONF = "controlplane.config.urls"
 WSGI_APPLICATION = "controlplane.config.wsgi.application"
 APPEND_SLASH = False
+
+# The dashboard: its templates, its static files (made by scripts/setup), and what pages may load: our own files alone.
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "controlplane.dashboard.context.always",
+            ]
+        },
+    }
+]
+FORM_RENDERER = "controlplane.dashboard.forms.Renderer"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "controlplane" / "dashboard" / "collected"
+STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+# Whether browsers send the dashboard's cookies over TLS alone. False only where there is none: on one's own machine.
+ARE_COOKIES_SECURE = env.boolean("ARE_COOKIES_SECURE", True)
+CSRF_COOKIE_SECURE = MESSAGE_COOKIE_SECURE = ARE_COOKIES_SECURE
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "controlplane.dashboard.views.failures.csrf"
 
 DATABASES = {
     "default": {

@@ -271,17 +271,17 @@ def test_the_table_is_tried_whole(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    coverage.check(urls.urlpatterns)
+    coverage.check(urls.api_patterns)
     without = {name: rule for name, rule in TABLE.items() if name != "instance_list"}
     monkeypatch.setattr(coverage, "TABLE", without)
     with pytest.raises(ImproperlyConfigured, match="instance_list has no rule"):
-        coverage.check(urls.urlpatterns)
+        coverage.check(urls.api_patterns)
     monkeypatch.setattr(coverage, "TABLE", TABLE | {"instance_sell": Rule("instances", "act", PUBLIC)})
     with pytest.raises(ImproperlyConfigured, match="instance_sell is no route"):
-        coverage.check(urls.urlpatterns)
+        coverage.check(urls.api_patterns)
     monkeypatch.setattr(coverage, "TABLE", TABLE | {"me_get": Rule("me", "read", PUBLIC)})
     with pytest.raises(ImproperlyConfigured, match="me_get is not served as the table says"):
-        coverage.check(urls.urlpatterns)
+        coverage.check(urls.api_patterns)
 
 
 def test_a_route_without_a_rule_is_nobodys(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

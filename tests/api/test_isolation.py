@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver
 
 from controlplane.audit.models import EvidenceExport, EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
+from controlplane.config.urls import api_patterns
 from controlplane.events.models import Event
 from controlplane.identity.authorization import TABLE
 from controlplane.identity.models import Invitation, Organization, ServiceAccount
@@ -170,7 +171,7 @@ class Route:
 
 
 def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
-    for pattern in patterns if patterns is not None else get_resolver().url_patterns:
+    for pattern in patterns if patterns is not None else api_patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from routes(pattern.url_patterns, path)

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class Dashboard(AppConfig):
+    name = "controlplane.dashboard"
+    label = "dashboard"

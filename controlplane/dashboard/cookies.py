@@ -1,0 +1,36 @@
+"""The cookies of the dashboard: the session, which no script can read, and what somebody prefers."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+SESSION = "andromede_session"
+THEME = "andromede_theme"
+THEMES = ("light", "dark")
+A_YEAR_S = 365 * 24 * 3600
+
+
+def secret_in(request: HttpRequest) -> str:
+    """The session's secret, or nothing."""
+    return request.COOKIES.get(SESSION, "")
+
+
+def keep_session(response: HttpResponseBase, secret: str) -> None:
+    """Until the browser is closed, or the session ends."""
+    response.set_cookie(SESSION, secret, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE)
+
+
+def forget_session(response: HttpResponseBase) -> None:
+    response.delete_cookie(SESSION, samesite="Lax")
+
+
+def theme_of(request: HttpRequest) -> str:
+    """Nothing: as the reader's system has it."""
+    theme = request.COOKIES.get(THEME, "")
+    return theme if theme in THEMES else ""
+
+
+def prefer(response: HttpResponseBase, name: str, value: str) -> None:
+    if not value:
+        response.delete_cookie(name, samesite="Lax")
+        return
+    response.set_cookie(name, value, max_age=A_YEAR_S, samesite="Lax", secure=settings.ARE_COOKIES_SECURE)

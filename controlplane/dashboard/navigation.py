@@ -1,0 +1,57 @@
+"""The menu at the side: what there is in the project, for operators, and for those who see to the rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+OPERATOR, AUDITOR, SUPPORT = "operator", "auditor", "support"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`name`: of its URL, and of the `section` of the pages that are below it."""
+
+    name: str
+    words: str | Promise
+    icon: str
+
+
+@dataclass(frozen=True)
+class Group:
+    words: str | Promise
+    entries: tuple[Entry, ...]
+
+
+PROJECT = (
+    Group(
+        _("Project"),
+        (
+            Entry("overview", _("Overview"), "house"),
+            Entry("instances", _("Instances"), "server"),
+            Entry("operations", _("Activity"), "activity"),
+        ),
+    ),
+)
+OPERATORS: tuple[Group, ...] = ()
+
+
+def menu(me: Mapping[str, Any], project: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Groups of entries with their addresses; what needs a project is there when the page has one."""
+    groups: list[dict[str, Any]] = []
+    if project is not None:
+        groups += [_addressed(group, project=project["id"]) for group in PROJECT]
+    if me["duty"] in (OPERATOR, SUPPORT):
+        groups += [_addressed(group) for group in OPERATORS]
+    return groups
+
+
+def _addressed(group: Group, **path: str) -> dict[str, Any]:
+    entries = [
+        {"name": entry.name, "words": entry.words, "icon": entry.icon, "url": reverse(entry.name, kwargs=path)}
+        for entry in group.entries
+    ]
+    return {"words": group.words, "entries": entries}

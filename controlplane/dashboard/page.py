@@ -1,0 +1,238 @@
+"""What all pages are made of: a class per page, which asks the API and fills a template.
+
+`Open` is for anybody, `Page` for whoever has signed in, `ProjectPage` for what is in a project; `FormPage` and
+`Action` add what changes something.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views import View
+
+from controlplane.dashboard import cookies, navigation
+from controlplane.dashboard.asking import Api, Refused
+from controlplane.dashboard.forms import ApiForm
+from controlplane.events.kinds import KINDS
+
+UNFINISHED, PROOF_TOO_OLD = "signin.second_factor_demanded", "signin.proof_too_old"
+# What a form can mend, and so shows.
+MENDABLE = frozenset({400, 403, 409, 412, 413, 422, 429, 503})
+Context = dict[str, Any]
+Text = str | Promise
+
+
+class Open(View):
+    """A page for anybody. `title` heads it, `template` shows it, `section` is where it is in the menu."""
+
+    template = ""
+    title: Text = ""
+    section = ""
+    # The kinds of things whose events make parts of the page old.
+    live = ""
+
+    @cached_property
+    def api(self) -> Api:
+        return Api(self.request, cookies.secret_in(self.request))
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+        except Refused as exc:
+            response = self.refused(exc)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return self.page(self.context())
+
+    def context(self) -> Context:
+        return {}
+
+    def frame(self) -> Context:
+        """What stands around the page."""
+        return {"theme": cookies.theme_of(self.request), "title": self.title, "section": self.section}
+
+    def page(self, context: Context) -> HttpResponse:
+        # What the page has asked for by now, its frame need not ask for.
+        return render(self.request, self.template, {**self.frame(), **context})
+
+    def refused(self, exc: Refused) -> HttpResponse:
+        """What cannot be shown on the page itself."""
+        template = "dashboard/refused.html"
+        context = {"theme": cookies.theme_of(self.request), "problem": exc.problem, "status": exc.status}
+        return render(self.request, template, context, status=exc.status)
+
+    def query(self, name: str) -> str:
+        return self.request.GET.get(name, "")
+
+
+class Page(Open):
+    """A page for whoever has signed in; all others sign in first, and come back."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not cookies.secret_in(request):
+            return to_sign_in(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    @cached_property
+    def me(self) -> Context:
+        """Who looks at the page."""
+        me: Context = self.api.get("me")
+        return me
+
+    @cached_property
+    def projects(self) -> list[Context]:
+        projects: list[Context] = self.api.get("projects", limit=50, sort="name")["items"]
+        return projects
+
+    def frame(self) -> Context:
+        return super().frame() | {
+            "me": self.me,
+            "projects": self.projects,
+            "live": self.live,
+            "event_kinds": " ".join(KINDS),
+            "menu": navigation.menu(self.me, self.project_of_page()),
+            "project": self.project_of_page(),
+            "crumbs": self.crumbs(),
+        }
+
+    def project_of_page(self) -> Context | None:
+        """The project that the page is about; None: it is about none."""
+        return None
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        """The way to this page, from the top: names and addresses."""
+        return []
+
+    def refused(self, exc: Refused) -> HttpResponse:
+        if exc.status == 401:
+            response = to_sign_in(self.request)
+            cookies.forget_session(response)
+            return response
+        if exc.code == UNFINISHED:
+            return redirect(f"{reverse('second-factor')}?{urlencode({'next': self.request.get_full_path()})}")
+        if exc.code == PROOF_TOO_OLD:
+            return redirect(f"{reverse('prove')}?{urlencode({'next': back_to(self.request)})}")
+        return super().refused(exc)
+
+
+class ProjectPage(Page):
+    """A page of a project, whose address begins with it."""
+
+    @cached_property
+    def project(self) -> Context:
+        project: Context = self.api.get("projects", self.kwargs["project"])
+        return project
+
+    def project_of_page(self) -> Context:
+        return self.project
+
+    def of_project(self, *path: str, **query: Any) -> Any:
+        """What the API answers below the project."""
+        return self.api.get("projects", self.kwargs["project"], *path, **query)
+
+    def url(self, name: str, **path: str) -> str:
+        """Of another page of the project."""
+        return reverse(name, kwargs={"project": self.kwargs["project"], **path})
+
+
+class FormPage(Page):
+    """A page with a form. `form_class` has its fields; `send` does what it is for and says where to go then."""
+
+    form_class: type[ApiForm] = ApiForm
+    submit: Text = ""
+
+    def form(self, data: Mapping[str, Any] | None = None) -> ApiForm:
+        return self.form_class(data, self.request.FILES or None, initial=self.initial(), **self.choices())
+
+    def initial(self) -> Context:
+        """What stands in the fields at first."""
+        return {name: self.request.GET[name] for name in self.form_class.base_fields if name in self.request.GET}
+
+    def choices(self) -> Context:
+        """What the form needs to know from the API: arguments of its class."""
+        return {}
+
+    def send(self, form: ApiForm) -> str:
+        """Raises Refused: the form shows why."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return self.filled(self.form())
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = self.form(request.POST)
+        if form.is_valid():
+            try:
+                return redirect(self.send(form))
+            except Refused as exc:
+                if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+                    raise
+                form.take(exc.problem)
+        return self.filled(form)
+
+    def filled(self, form: ApiForm) -> HttpResponse:
+        return self.page({"form": form, "submit": self.submit, **self.context()})
+
+    @property
+    def key(self) -> str:
+        """Under which what the form asks for is done once, however often it is sent."""
+        return self.request.POST.get("idempotency_key", "")
+
+    def say(self, text: Text) -> None:
+        """On the next page."""
+        messages.success(self.request, str(text))
+
+
+class Action(Page):
+    """A button: a POST that does one thing and goes back to where it was pressed. A refusal is told there."""
+
+    done: Text = ""
+
+    def act(self) -> None:
+        """Raises Refused."""
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect(self.back())
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        try:
+            self.act()
+        except Refused as exc:
+            if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+                raise
+            messages.error(request, str(exc.problem.get("detail", exc.code)))
+        else:
+            if self.done:
+                messages.success(request, str(self.done))
+        return redirect(self.back())
+
+    def back(self) -> str:
+        """Where to go then."""
+        return safe(self.request, self.request.POST.get("next", "")) or reverse("home")
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    return redirect(f"{reverse('sign-in')}?{urlencode({'next': back_to(request)})}")
+
+
+def back_to(request: HttpRequest) -> str:
+    """The page to come back to: of a form, the one that shows it."""
+    if request.method == "GET":
+        return request.get_full_path()
+    return safe(request, request.POST.get("next", "")) or request.path
+
+
+def safe(request: HttpRequest, url: str) -> str:
+    """The address if it is one of ours, else nothing: nobody is sent elsewhere by a link that begins here."""
+    is_ours = url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    return url if is_ours else ""

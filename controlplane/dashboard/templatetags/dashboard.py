@@ -1,0 +1,113 @@
+"""What templates say often: icons, states, moments, sizes, things to copy."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from controlplane.dashboard import words
+from controlplane.kernel.ids import new_id
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An ornament: what it means stands beside it in words."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("dashboard/icons.svg"), name
+    )
+
+
+@register.simple_tag
+def state(word: str, of: str = "", whose: str = "") -> SafeString:
+    """A state by word, icon and colour. `of`: the kind of thing, where a word means different things; `whose`: its
+    name, so that a change is said aloud."""
+    seen = words.look(word, of)
+    spoken = format_html(' data-announce="{}"', whose) if whose else ""
+    return format_html('<span class="state {}"{}>{}{}</span>', seen.tone, spoken, icon(seen.icon), seen.words)
+
+
+@register.filter
+def deed(kind: str) -> str:
+    return str(words.deed(kind))
+
+
+@register.filter
+def moment(value: str | None) -> SafeString:
+    """A moment of the API: how long ago, with the whole of it at hand."""
+    if not value:
+        return mark_safe("&ndash;")
+    at = datetime.fromisoformat(value)
+    whole = f"{date_format(localtime(at), 'DATETIME_FORMAT')} UTC"
+    return format_html('<time datetime="{}" title="{}" data-relative>{}</time>', value, whole, whole)
+
+
+@register.filter
+def day(value: str | None) -> SafeString:
+    """A moment whose day matters."""
+    if not value:
+        return mark_safe("&ndash;")
+    at = datetime.fromisoformat(value)
+    return format_html('<time datetime="{}">{}</time>', value, date_format(localtime(at), "DATE_FORMAT"))
+
+
+@register.filter
+def mib(value: int) -> str:
+    """A size in MiB, in the larger unit where it is a whole number of them."""
+    if value >= 1024 and value % 1024 == 0:
+        return gib(value // 1024)
+    return _("{count} MiB").format(count=value)
+
+
+@register.filter
+def gib(value: int) -> str:
+    return _("{count} GiB").format(count=value)
+
+
+@register.filter
+def vcpus(value: int) -> str:
+    return ngettext("{count} vCPU", "{count} vCPUs", value).format(count=value)
+
+
+@register.simple_tag
+def copy(text: str) -> SafeString:
+    """A text, and a button that copies it."""
+    return format_html(
+        '<span class="copied"><code translate="no">{0}</code><button class="plain small" type="button" data-copy="{0}"'
+        ' data-copied="{1}" title="{2}" aria-label="{2}: {0}">{3}</button></span>',
+        text,
+        _("Copied."),
+        _("Copy"),
+        icon("copy"),
+    )
+
+
+@register.simple_tag
+def idempotency_key() -> SafeString:
+    """In each form that makes something: sent twice, it is done once."""
+    return format_html('<input type="hidden" name="idempotency_key" value="{}">', new_id())
+
+
+@register.simple_tag(takes_context=True)
+def current(context: dict[str, Any], name: str) -> SafeString:
+    """For the link to where the page is."""
+    return mark_safe(' aria-current="page"') if context.get("section") == name else mark_safe("")
+
+
+@register.simple_tag(takes_context=True)
+def same_page(context: dict[str, Any], **changed: Any) -> str:
+    """This page's query with some parameters changed; None takes one away."""
+    query = context["request"].GET.copy()
+    for name, value in changed.items():
+        query.pop(name, None)
+        if value not in (None, ""):
+            query[name] = value
+    return f"?{query.urlencode()}"

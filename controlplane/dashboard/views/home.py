@@ -1,0 +1,63 @@
+"""Where everybody begins, and where everything can be looked for."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from controlplane.dashboard import navigation
+from controlplane.dashboard.page import Page
+
+FOUND_MAX = 20
+# What can be looked for in a project: its collection, the page of one, the word for it and the icon.
+SOUGHT = (("instances", "instance", gettext_lazy("Instance"), "server"),)
+
+
+class Home(Page):
+    template = "dashboard/home.html"
+    title = gettext_lazy("Projects")
+
+
+class Search(Page):
+    """Pages by what they are called, and things by name, address or id, in all of the reader's projects."""
+
+    template = "dashboard/search.html"
+    title = gettext_lazy("Go to…")
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        found = self.found(self.query("q").strip().lower())[:FOUND_MAX]
+        if self.query("palette"):
+            return render(request, "dashboard/parts/options.html", {"found": found})
+        return self.page({"found": found})
+
+    def found(self, wanted: str) -> list[dict[str, Any]]:
+        places = [*self.pages(), *self.things()]
+        return [place for place in places if not wanted or wanted in place["text"]]
+
+    def pages(self) -> list[dict[str, Any]]:
+        project = self.projects[0] if self.projects else None
+        found = []
+        for group in navigation.menu(self.me, project):
+            for entry in group["entries"]:
+                found.append(_place(str(entry["words"]), _("page"), entry["icon"], entry["url"]))
+        for item in self.projects:
+            url = reverse("overview", kwargs={"project": item["id"]})
+            found.append(_place(item["name"], _("project"), "folder", url))
+        return found
+
+    def things(self) -> list[dict[str, Any]]:
+        found = []
+        for project in self.projects:
+            for collection, page, words, icon in SOUGHT:
+                for item in self.api.get("projects", project["id"], collection, limit=200)["items"]:
+                    url = reverse(page, kwargs={"project": project["id"], page: item["id"]})
+                    also = " ".join(address["ip"] for address in item.get("addresses", []))
+                    found.append(_place(item["name"], str(words), icon, url, also=f"{item['id']} {also}"))
+        return found
+
+
+def _place(words: str, kind: str, icon: str, url: str, *, also: str = "") -> dict[str, Any]:
+    return {"words": words, "kind": kind, "icon": icon, "url": url, "text": f"{words} {also}".lower()}

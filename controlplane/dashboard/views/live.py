@@ -1,0 +1,14 @@
+"""The stream of events where no process `stream` stands before this one: what is there, and then it ends. Browsers ask
+again after some seconds, so pages are only a little less lively."""
+
+from django.http import HttpRequest, HttpResponse
+
+from controlplane.dashboard.asking import Sent
+from controlplane.dashboard.page import Page
+
+
+class Live(Page):
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        query = {"project": self.query("project"), "after": request.headers.get("Last-Event-ID", "")}
+        answer = self.api.ask("GET", ("events", "stream"), Sent(query=query))
+        return HttpResponse(answer.data, content_type="text/event-stream")

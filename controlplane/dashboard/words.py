@@ -1,0 +1,111 @@
+"""What the API's words are called here, and how they look: a tone (a colour) and an icon for each state."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+GOOD, BUSY, WARN, BAD, IDLE = "good", "busy", "warn", "bad", "idle"
+
+
+@dataclass(frozen=True)
+class Look:
+    words: str | Promise
+    tone: str
+    icon: str
+
+
+def _good(words: str | Promise) -> Look:
+    return Look(words, GOOD, "circle-check")
+
+
+def _busy(words: str | Promise) -> Look:
+    return Look(words, BUSY, "loader-circle")
+
+
+def _bad(words: str | Promise) -> Look:
+    return Look(words, BAD, "circle-x")
+
+
+def _warn(words: str | Promise) -> Look:
+    return Look(words, WARN, "triangle-alert")
+
+
+def _idle(words: str | Promise, icon: str = "circle-dashed") -> Look:
+    return Look(words, IDLE, icon)
+
+
+# By the machine and the state, where a word means different things, else by the state.
+LOOKS = {
+    "building": _busy(_("being built")),
+    "active": _good(_("active")),
+    "stopped": _idle(_("stopped"), "square"),
+    "error": _bad(_("error")),
+    "deleted": _idle(_("deleted"), "trash-2"),
+    # what guests do
+    "power.running": _good(_("running")),
+    "power.off": _idle(_("off"), "square"),
+    "power.paused": _warn(_("paused")),
+    "power.crashed": _bad(_("crashed")),
+    "power.unknown": _idle(_("unknown"), "circle-help"),
+    # volumes and images
+    "available": _good(_("available")),
+    "in-use": _good(_("in use")),
+    "awaiting-upload": _warn(_("waiting for its file")),
+    "importing": _busy(_("being imported")),
+    "verifying": _busy(_("being inspected")),
+    # operations and their steps
+    "pending": _busy(_("pending")),
+    "running": _busy(_("running")),
+    "changing": _busy(_("changing")),
+    "undoing": _busy(_("being undone")),
+    "succeeded": _good(_("succeeded")),
+    "failed": _bad(_("failed")),
+    "cancelled": _idle(_("cancelled"), "circle-x"),
+    "done": _good(_("done")),
+    "undone": _idle(_("undone")),
+    # nodes
+    "enrolled": _idle(_("enrolled")),
+    "ready": _good(_("ready")),
+    "unreachable": _bad(_("unreachable")),
+    # requests for quota
+    "approved": _good(_("approved")),
+    "refused": _bad(_("refused")),
+    "withdrawn": _idle(_("withdrawn")),
+    # places
+    "open": _good(_("open")),
+    "compliant": _good(_("compliant")),
+    "drifted": _bad(_("drifted")),
+}
+
+
+def look(state: str, of: str = "") -> Look:
+    """Of a state; a word that is new here is shown as it is."""
+    known = LOOKS.get(f"{of}.{state}") or LOOKS.get(state)
+    return known or _idle(state.replace("-", " ").replace("_", " "))
+
+
+# What operations do, by their kinds.
+DEEDS = {
+    "instance.create": _("Create instance"),
+    "instance.delete": _("Delete instance"),
+    "instance.start": _("Start instance"),
+    "instance.shutdown": _("Shut down instance"),
+    "instance.power-off": _("Power off instance"),
+    "instance.reboot": _("Reboot instance"),
+    "instance.reset": _("Reset instance"),
+    "instance.resize": _("Resize instance"),
+    "instance.rebuild": _("Rebuild instance"),
+    "volume.create": _("Create volume"),
+    "volume.delete": _("Delete volume"),
+    "volume.attach": _("Attach volume"),
+    "volume.detach": _("Detach volume"),
+    "volume.grow": _("Grow volume"),
+    "image.import": _("Import image"),
+    "image.verify": _("Inspect image"),
+    "image.delete": _("Delete image"),
+}
+
+
+def deed(kind: str) -> str | Promise:
+    return DEEDS.get(kind, kind)

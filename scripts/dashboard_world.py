@@ -1,0 +1,141 @@
+"""A cloud to look at: pretended nodes in six zones, a project with something of each kind, and somebody of each kind
+who signs in. For the tests of the dashboard, its benchmark and its screenshots; `python -m scripts.dashboard_world`
+keeps one up until it is interrupted.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.common import UNLIMITED, say
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+
+ZONES = {
+    "paris-a": "fr-idf-1",
+    "paris-b": "fr-idf-2",
+    "lille-a": "fr-est-1",
+    "rhein-a": "de-rhein-1",
+    "dublin-a": "ie-dub-1",
+    "virginia-a": "us-va-1",
+}
+PROJECT = "sante"
+PASSWORD = "a pass phrase to look around"
+# Roles in the organization, and duties for the platform.
+PEOPLE = {
+    "owner": "owner",
+    "ada": "member",
+    "victor": "viewer",
+    "officer": "sovereignty_officer",
+}
+OPERATOR, AUDITOR = "operator@example.org", "auditor@example.org"
+FRENCH = {"atoms": [{"id": "france", "attr": "location.territory", "op": "in", "value": ["FR"]}]}
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+
+@dataclass(frozen=True)
+class World:
+    """`token`: an owner's of the project; `operator`: an operator's."""
+
+    cloud: Cloud
+    token: str
+    operator: str
+
+    @property
+    def url(self) -> str:
+        return self.cloud.stack.url
+
+    def api(self) -> Api:
+        return Api(self.url, self.token, project=PROJECT)
+
+
+@contextmanager
+def dashboard_world(var: Path, *, port: int) -> Iterator[World]:
+    """It ends with the block. Ports: `port` and those behind it. Nobody is asked for a second factor."""
+    settings = {**UNLIMITED, "SECOND_FACTOR_DUTIES": "", "QUOTA_INSTANCES": "2000"}
+    stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.up()
+        yield _furnished(cloud)
+    finally:
+        cloud.down()
+
+
+def email_of(person: str) -> str:
+    return f"{person}@example.org"
+
+
+def _furnished(cloud: Cloud) -> World:
+    manage = cloud.stack.manage
+    token, operator = cloud.make_project(PROJECT)
+    for person, role in PEOPLE.items():
+        manage("create_user", email_of(person))
+        manage("add_member", PROJECT, email_of(person), role)
+    manage("create_user", OPERATOR, "--operator")
+    manage("create_user", AUDITOR, "--auditor")
+    for email in (*map(email_of, PEOPLE), OPERATOR, AUDITOR):
+        manage("set_password", email, stdin=PASSWORD)
+    disk = cloud.stack.var / "disk.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
+    for image in ("debian-13", "tiny"):
+        manage("import_image", image, str(disk), "--format", "qcow2")
+    world = World(cloud, token, operator)
+    with closing(Api(world.url, operator)) as nodes:
+        wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
+    with closing(world.api()) as api:
+        _furnish(api)
+    return world
+
+
+def _furnish(api: Api) -> None:
+    """Something of each kind, in several states."""
+    api.put("policy", FRENCH)
+    api.post("networks", {"name": "lan", "cidr": "10.10.0.0/20"})
+    api.post("networks", {"name": "backend", "cidr": "10.20.0.0/24"})
+    api.post("ssh-keys", {"name": "laptop", "public_key": SSH_KEY})
+    api.post("affinity-groups", {"name": "replicas", "rule": "anti-affinity", "is_strict": False})
+    waiting = [api.post("volumes", {"name": "archive", "size_gib": 20})]
+    waiting += [api.post("volumes", {"name": f"data-{number}", "size_gib": 10 * number}) for number in (1, 2)]
+    for created in waiting:
+        api.wait(created["operation"])
+    labels = {"env": "prod", "team": "imagerie-medicale"}
+    made = [
+        api.post("instances", {**_instance("web-1"), "volumes": ["data-1"], "labels": labels}),
+        api.post("instances", {**_instance("web-2"), "affinity_group": "replicas", "labels": labels}),
+        api.post("instances", {**_instance("base-de-donnees-principale-des-dossiers-patients"), "flavor": "small"}),
+        api.post("instances", _instance("batch")),
+    ]
+    for created in made:
+        api.wait(created["operation"])
+    api.wait(api.post("instances/batch/actions/power-off")["operation"])
+
+
+def _instance(name: str) -> dict[str, object]:
+    return {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"], "ssh_keys": ["laptop"]}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A cloud to look at, until it is interrupted.")
+    parser.add_argument("--port", type=int, default=8100)
+    parser.add_argument("--var", type=Path, default=ROOT / "var" / "dashboard")
+    options = parser.parse_args()
+    with dashboard_world(options.var, port=options.port) as world:
+        say(f"{world.url}: {', '.join([*map(email_of, PEOPLE), OPERATOR, AUDITOR])}, with {PASSWORD!r}")
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
