@@ -1,0 +1,70 @@
+"""Pages over the API's own test cloud: the whole of the product but its workers, in one process."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from controlplane.dashboard import cookies
+from controlplane.identity.models import User
+from controlplane.identity.services import membership_set, user_create
+from controlplane.operations import hints
+from controlplane.signin import sessions
+from controlplane.signin.origin import Origin
+from tests.world import Broker, Cloud, cloud_in
+
+SignIn = Callable[[str], Client]
+DUTIES = ("operator", "auditor", "support")
+
+
+@pytest.fixture
+def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
+    """One node with a fake adapter, and the project alpha with a network, an image and a flavor."""
+    settings.PKI_DIR = tmp_path / "pki"
+    settings.IMAGES_DIR = tmp_path / "images"
+    with cloud_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    broker = Broker()
+    monkeypatch.setattr(hints, "current_app", broker)
+    return broker
+
+
+@pytest.fixture
+def signed_in(cloud: Cloud) -> SignIn:
+    """The browser of somebody new who has signed in with two factors: of a role in alpha's organization, or of a duty
+    for the platform."""
+
+    def sign_in(role: str) -> Client:
+        email = f"{role.replace('_', '-')}@people.example"
+        is_duty = role in DUTIES
+        user = user_create(email=email, **({f"is_{role}": True} if is_duty else {}))
+        if not is_duty:
+            membership_set(cloud.tenant.project.organization, user=user, role=role)
+        return browser_of(user)
+
+    return sign_in
+
+
+@pytest.fixture
+def member(signed_in: SignIn) -> Client:
+    return signed_in("member")
+
+
+@pytest.fixture
+def home(cloud: Cloud) -> str:
+    """The address of the project alpha, below which its pages are."""
+    return f"/projects/{cloud.tenant.project.pk}"
+
+
+def browser_of(user: User) -> Client:
+    origin = Origin(request_id="", address="127.0.0.1", user_agent="tests")
+    _, secret = sessions.begin(user, origin, [sessions.PASSWORD, "totp"], is_two_factor=True)
+    browser = Client()
+    browser.cookies[cookies.SESSION] = secret
+    return browser

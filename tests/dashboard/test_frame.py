@@ -1,0 +1,121 @@
+"""What every page has in common: who is let in, what stands around it, and what is said when something is not there."""
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from controlplane.dashboard import cookies
+from controlplane.dashboard.page import Page, safe
+from controlplane.dashboard.urls import urlpatterns
+from controlplane.identity.services import user_create
+from controlplane.operations.models import Operation
+from tests.dashboard.conftest import SignIn, browser_of
+from tests.world import Cloud, make_tenant
+
+ANY_ID = "01890000-0000-7000-8000-000000000000"
+
+
+def address(pattern: URLPattern, **known: str) -> str:
+    names = pattern.pattern.regex.groupindex  # type: ignore[union-attr]
+    return reverse(str(pattern.name), kwargs={name: known.get(name, ANY_ID) for name in names})
+
+
+OPEN = {"sign-in", "sign-out", "preferences"}
+CLOSED = [pattern for pattern in urlpatterns if pattern.name not in OPEN]
+
+
+@pytest.mark.parametrize("pattern", CLOSED, ids=lambda pattern: str(pattern.name))
+def test_whoever_has_not_signed_in_does_so_first_and_comes_back(pattern: URLPattern) -> None:
+    assert issubclass(pattern.callback.view_class, Page)  # type: ignore[attr-defined]
+    url = address(pattern)
+    answer = Client().get(url)
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/sign-in?next=%2F")
+
+
+@pytest.mark.parametrize("pattern", [p for p in CLOSED if "project" in str(p.pattern)], ids=lambda p: str(p.name))
+def test_a_project_of_others_is_not_there(pattern: URLPattern, member: Client) -> None:
+    """Neither its pages nor its buttons. What is no page of its own goes back to where its button stands."""
+    tenant = make_tenant("beta")
+    url = address(pattern, project=str(tenant.project.pk))
+    for answer in (member.get(url), member.post(url, {"next": f"/projects/{tenant.project.pk}"})):
+        if answer.status_code == 302:
+            answer = member.get(answer["Location"])
+        assert answer.status_code == 404, url
+        assert b"beta" not in answer.content
+    assert Operation.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_session_that_has_ended_is_forgotten(cloud: Cloud) -> None:
+    browser = Client()
+    browser.cookies[cookies.SESSION] = "andromede_session_nobodys"
+    answer = browser.get("/")
+    assert answer["Location"] == "/sign-in?next=%2F"
+    assert answer.cookies[cookies.SESSION].value == ""
+
+
+def test_a_session_that_lacks_a_factor_reaches_nothing_but_the_page_for_it(cloud: Cloud) -> None:
+    user = user_create(email="new@people.example", is_operator=True)
+    browser = browser_of(user)
+    user.sessions.update(is_two_factor=False)
+    answer = browser.get("/")
+    assert answer["Location"] == "/sign-in/second-factor?next=%2F"
+    assert browser.get(answer["Location"]).status_code == 200
+
+
+def test_what_is_not_there_is_said_on_a_page(member: Client, home: str) -> None:
+    for url in ("/nowhere", f"{home}/instances/nobody"):
+        answer = member.get(url)
+        assert answer.status_code == 404
+        assert b"<h1>Not found</h1>" in answer.content
+    assert member.get("/v1/nowhere")["Content-Type"].startswith("application/json")
+
+
+def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> None:
+    browser = signed_in("member")
+    browser.handler.enforce_csrf_checks = True
+    answer = browser.post(f"{home}/instances/web/actions/start")
+    assert answer.status_code == 403
+    assert b"Send it again" in answer.content
+
+
+def test_pages_may_load_nothing_from_elsewhere_and_are_not_kept(member: Client) -> None:
+    answer = member.get("/")
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_language_and_colours_are_chosen_and_kept(member: Client) -> None:
+    assert b'<html lang="en">' in member.get("/").content
+    answer = member.post("/preferences", {"language": "fr", "next": "/search?q=a"})
+    assert answer["Location"] == "/search?q=a"
+    member.post("/preferences", {"theme": "dark"})
+    assert b'<html lang="fr" data-theme="dark">' in member.get("/").content
+    member.post("/preferences", {"theme": ""})
+    assert b'<html lang="fr">' in member.get("/").content
+
+
+@pytest.mark.parametrize("url", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])
+def test_nobody_is_sent_elsewhere(url: str, cloud: Cloud) -> None:
+    answer = Client().post("/preferences", {"language": "fr", "next": url})
+    assert answer["Location"] == "/preferences"
+    assert safe(answer.wsgi_request, url) == ""
+
+
+def test_everything_is_found_by_its_name_or_address(cloud: Cloud, member: Client, home: str) -> None:
+    assert b"alpha" in member.get("/search?q=ALPHA").content
+    assert b"Nothing is called that." in member.get("/search?q=zzz").content
+    options = member.get("/search?q=inst&palette=1").content
+    assert f'data-href="{home}/instances"'.encode() in options
+    assert b"<html" not in options
+
+
+def test_the_language_does_not_leak_from_one_reader_to_the_next(cloud: Cloud, signed_in: SignIn) -> None:
+    french, english = signed_in("member"), signed_in("viewer")
+    french.post("/preferences", {"language": "fr"})
+    french.get("/")
+    assert b'<html lang="en">' in english.get("/").content
