@@ -5,10 +5,10 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from controlplane.dashboard import cookies
-from controlplane.dashboard.page import Page, safe
+from controlplane.dashboard.page import Action, Page, safe
 from controlplane.dashboard.urls import urlpatterns
 from controlplane.identity.services import user_create
-from controlplane.operations.models import Operation
+from controlplane.signin.models import Session
 from tests.dashboard.conftest import SignIn, browser_of
 from tests.world import Cloud, make_tenant
 
@@ -35,15 +35,16 @@ def test_whoever_has_not_signed_in_does_so_first_and_comes_back(pattern: URLPatt
 
 @pytest.mark.parametrize("pattern", [p for p in CLOSED if "project" in str(p.pattern)], ids=lambda p: str(p.name))
 def test_a_project_of_others_is_not_there(pattern: URLPattern, member: Client) -> None:
-    """Neither its pages nor its buttons. What is no page of its own goes back to where its button stands."""
+    """Neither its pages nor its buttons."""
     tenant = make_tenant("beta")
     url = address(pattern, project=str(tenant.project.pk))
-    for answer in (member.get(url), member.post(url, {"next": f"/projects/{tenant.project.pk}"})):
-        if answer.status_code == 302:
-            answer = member.get(answer["Location"])
-        assert answer.status_code == 404, url
+    view = pattern.callback.view_class  # type: ignore[attr-defined]
+    methods = [member.get] if not issubclass(view, Action) else []
+    methods += [member.post] if hasattr(view, "post") else []
+    for ask in methods:
+        answer = ask(url)
+        assert answer.status_code == 404, ask
         assert b"beta" not in answer.content
-    assert Operation.objects.count() == 0
 
 
 @pytest.mark.django_db
@@ -58,7 +59,7 @@ def test_a_session_that_has_ended_is_forgotten(cloud: Cloud) -> None:
 def test_a_session_that_lacks_a_factor_reaches_nothing_but_the_page_for_it(cloud: Cloud) -> None:
     user = user_create(email="new@people.example", is_operator=True)
     browser = browser_of(user)
-    user.sessions.update(is_two_factor=False)
+    Session.objects.filter(user=user).update(is_two_factor=False)
     answer = browser.get("/")
     assert answer["Location"] == "/sign-in/second-factor?next=%2F"
     assert browser.get(answer["Location"]).status_code == 200
@@ -69,7 +70,7 @@ def test_what_is_not_there_is_said_on_a_page(member: Client, home: str) -> None:
         answer = member.get(url)
         assert answer.status_code == 404
         assert b"<h1>Not found</h1>" in answer.content
-    assert member.get("/v1/nowhere")["Content-Type"].startswith("application/json")
+    assert member.get("/v1/nowhere")["Content-Type"] == "application/problem+json"
 
 
 def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> None:
@@ -83,8 +84,7 @@ def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> 
 def test_pages_may_load_nothing_from_elsewhere_and_are_not_kept(member: Client) -> None:
     answer = member.get("/")
     policy = answer["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "script-src 'self';" in policy
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policy.split("; "))
     assert "unsafe" not in policy
     assert answer["Cache-Control"] == "no-store"
 
