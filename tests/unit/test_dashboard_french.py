@@ -1,0 +1,54 @@
+"""All words of the dashboard are there in French, as French is written."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DASHBOARD = Path(__file__).parents[2] / "controlplane" / "dashboard"
+PO = Path("locale/fr/LC_MESSAGES/django.po")
+MADE = shutil.ignore_patterns("static", "collected", "__pycache__")
+# A line break may not come before these: a narrow space that holds, and within the quotes too.
+PUNCTUATION = re.compile(r"[^\s\u202f:/?]( |\u00a0)?[;!?](?=\s|$)|(?<=\w)( |\u00a0)?:(?=\s|$)")
+QUOTES = re.compile(r"«[^\u202f]|[^\u202f]»")
+
+
+@pytest.fixture(scope="module")
+def po(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The translations, with all that the code says now."""
+    copy = tmp_path_factory.mktemp("words") / "dashboard"
+    shutil.copytree(DASHBOARD, copy, ignore=MADE)
+    command = [Path(sys.executable).parent / "django-admin", "makemessages", "--locale", "fr", "--no-obsolete"]
+    without = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    subprocess.run([*command, "--no-wrap"], cwd=copy, env=without, check=True, capture_output=True)
+    return copy / PO
+
+
+def picked(po: Path, *which: str) -> str:
+    command = ["msgattrib", "--no-obsolete", "--no-wrap", *which, str(po)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_nothing_is_missing(po: Path) -> None:
+    assert picked(po, "--untranslated") == ""
+
+
+def test_nothing_is_guessed(po: Path) -> None:
+    assert picked(po, "--only-fuzzy") == ""
+
+
+def test_nothing_is_kept_that_nobody_says(po: Path) -> None:
+    """What the code no longer says is gone from the file too."""
+    now, kept = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
+    assert kept - now == set()
+
+
+def test_punctuation_is_that_of_french(po: Path) -> None:
+    words = re.findall(r'^msgstr(?:\[\d\])? "(.+)"$', picked(po), re.M)
+    assert len(words) > 100
+    wrong = [text for text in words if PUNCTUATION.search(text) or QUOTES.search(text) or "'" in text]
+    assert wrong == []
