@@ -3,7 +3,8 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { build } from "esbuild";
 
 const OUT = "../controlplane/dashboard/static/dashboard";
-const entries = ["src/app.js", "src/app.css"];
+// The console and the charts are large, and for their own pages alone.
+const entries = ["app", "console", "metrics"].flatMap((name) => [`src/${name}.js`, `src/${name}.css`]);
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });

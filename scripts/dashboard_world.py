@@ -4,12 +4,14 @@ keeps one up until it is interrupted.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bench.common import UNLIMITED, say
@@ -36,11 +38,12 @@ PEOPLE = {
     "officer": "sovereignty_officer",
 }
 OPERATOR, AUDITOR = "operator@example.org", "auditor@example.org"
+NAMED = ("instances", "volumes", "networks", "ssh-keys", "affinity-groups", "images")
 FRENCH = {"atoms": [{"id": "france", "attr": "location.territory", "op": "in", "value": ["FR"]}]}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
     """`token`: an owner's of the project; `operator`: an operator's."""
 
@@ -54,6 +57,24 @@ class World:
 
     def api(self) -> Api:
         return Api(self.url, self.token, project=PROJECT)
+
+    @cached_property
+    def project(self) -> str:
+        """Its id."""
+        with closing(self.api()) as api:
+            return str(api.get(f"/v1/projects/{PROJECT}")["id"])
+
+    @cached_property
+    def ids(self) -> dict[str, str]:
+        """Of what there was in the project at first, by its names."""
+        with closing(self.api()) as api:
+            things = [thing for kind in NAMED for thing in api.get(kind)["items"]]
+        return {thing["name"]: thing["id"] for thing in things}
+
+    def address(self, page: str) -> str:
+        """`@` is the project, and a name in braces the id of what is called so."""
+        path = page.replace("@", f"/projects/{self.project}", 1) if page.startswith("@") else page
+        return re.sub(r"\{([a-z0-9-]+)\}", lambda match: self.ids[match[1]], path)
 
 
 @contextmanager

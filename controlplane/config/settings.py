@@ -94,6 +94,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+# Where people turn to whom the dashboard keeps out: an e-mail address, or that of a page (its accessibility statement).
+DASHBOARD_CONTACT = env.text("DASHBOARD_CONTACT", "")
 # Whether browsers send the dashboard's cookies over TLS alone. False only where there is none: on one's own machine.
 ARE_COOKIES_SECURE = env.boolean("ARE_COOKIES_SECURE", True)
 CSRF_COOKIE_SECURE = MESSAGE_COOKIE_SECURE = ARE_COOKIES_SECURE

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from controlplane.dashboard.views import home, instances, live, operations, overview, sign_in
+from controlplane.dashboard.views import about, console, home, instances, live, operations, overview, sign_in
 
 PROJECT = "projects/<str:project>"
 INSTANCE = f"{PROJECT}/instances/<str:instance>"
@@ -11,6 +11,7 @@ urlpatterns = [
     path("", home.Home.as_view(), name="home"),
     path("search", home.Search.as_view(), name="search"),
     path("live", live.Live.as_view(), name="stream"),
+    path("accessibility", about.Accessibility.as_view(), name="accessibility"),
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
     path("sign-in/second-factor", sign_in.SecondFactor.as_view(), name="second-factor"),
     path("sign-in/prove", sign_in.Prove.as_view(), name="prove"),
@@ -24,6 +25,8 @@ urlpatterns = [
     path(INSTANCE, instances.InstanceOverview.as_view(), name="instance"),
     path(f"{INSTANCE}/log", instances.InstanceLog.as_view(), name="instance-log"),
     path(f"{INSTANCE}/activity", instances.InstanceActivity.as_view(), name="instance-activity"),
+    path(f"{INSTANCE}/console", console.Console.as_view(), name="instance-console"),
+    path(f"{INSTANCE}/console/ticket", console.ConsoleTicket.as_view(), name="instance-console-ticket"),
     path(f"{INSTANCE}/delete", instances.InstanceDelete.as_view(), name="instance-delete"),
     path(f"{INSTANCE}/actions/<str:action>", instances.InstanceAction.as_view(), name="instance-action"),
 ]

@@ -20,7 +20,7 @@ def address(pattern: URLPattern, **known: str) -> str:
     return reverse(str(pattern.name), kwargs={name: known.get(name, ANY_ID) for name in names})
 
 
-OPEN = {"sign-in", "sign-out", "preferences"}
+OPEN = {"accessibility", "preferences", "sign-in", "sign-out"}
 CLOSED = [pattern for pattern in urlpatterns if pattern.name not in OPEN]
 
 

@@ -51,6 +51,15 @@ def moment(value: str | None) -> SafeString:
 
 
 @register.filter
+def exact(value: str) -> SafeString:
+    """A moment to the second."""
+    at = localtime(datetime.fromisoformat(value))
+    return format_html(
+        '<time datetime="{}">{} UTC</time>', value, f"{date_format(at, 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}"
+    )
+
+
+@register.filter
 def day(value: str | None) -> SafeString:
     """A moment whose day matters."""
     if not value:

@@ -1,0 +1,110 @@
+"""Chromium, over a cloud with pretended nodes and something of each kind in it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from scripts.dashboard_world import PASSWORD, World, dashboard_world
+from scripts.stack import ROOT
+
+PORT = 8140
+CHROMIUM = "/usr/bin/chromium"
+QUIET = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+LOCALES = {"en": "en-GB", "fr": "fr-FR"}
+
+
+@dataclass
+class Seen:
+    """A page, and all that its console complained about: errors of scripts, and what the CSP refused."""
+
+    page: Page
+    world: World
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> Page:
+        """Written as World.address() reads it."""
+        self.page.goto(self.world.address(path))
+        return self.page
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def sessions(world: World, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Somebody signs in once; later browsers begin with what that one kept."""
+    kept: dict[str, Path] = {}
+
+    def of(person: str) -> Path:
+        if person not in kept:
+            context = chromium.new_context(base_url=world.url)
+            page = context.new_page()
+            sign_in(page, person)
+            kept[person] = tmp_path_factory.mktemp("session") / f"{person}.json"
+            context.storage_state(path=kept[person])
+            context.close()
+        return kept[person]
+
+    return of
+
+
+Opener = Callable[..., Seen]
+
+
+@pytest.fixture
+def opened(world: World, chromium: Browser, sessions: Callable[[str], Path]) -> Iterator[Opener]:
+    """A new browser of somebody who has signed in. At the end of the test nothing may have been complained about."""
+    contexts: list[BrowserContext] = []
+    all_seen: list[Seen] = []
+
+    def open_(person: str, *, language: str = "en", **options: Any) -> Seen:
+        state = sessions(person) if person else None
+        options = {"locale": LOCALES[language], "storage_state": state, "base_url": world.url, **options}
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        seen = Seen(context.new_page(), world)
+        all_seen.append(seen)
+        return seen
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [seen.complaints for seen in all_seen if seen.complaints] == []
+
+
+def sign_in(page: Page, person: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("E-mail address").fill(f"{person}@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Projects", level=1).wait_for()

@@ -1,0 +1,39 @@
+"""Every page, in both languages and both themes: nothing that axe-core knows is wrong, nothing is complained about in
+the console, nothing is wider than a phone."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.axe import violations
+from tests.browser.conftest import Opener, Seen
+from tests.browser.pages import PAGES
+
+PHONE = {"width": 320, "height": 640}  # also what 1280 pixels are at 400 % (WCAG 1.4.10)
+NOT_FOUND = "the server responded with a status of 404"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("person", list(PAGES), ids=lambda person: person or "anybody")
+def test_axe_finds_nothing(opened: Opener, person: str, language: str, theme: str) -> None:
+    seen = opened(person, language=language, color_scheme=theme)
+    found = {path: wrong for path in PAGES[person] if (wrong := violations(go(seen, path)))}
+    assert found == {}
+
+
+@pytest.mark.parametrize("person", list(PAGES), ids=lambda person: person or "anybody")
+def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
+    seen = opened(person, language="fr", viewport=PHONE)
+    wide = {}
+    for path in PAGES[person]:
+        width = go(seen, path).evaluate("document.documentElement.scrollWidth")
+        if width > PHONE["width"]:
+            wide[path] = width
+    assert wide == {}
+
+
+def go(seen: Seen, path: str) -> Page:
+    page = seen.go(path)
+    if path == "/nowhere":  # that it is not there is what the page is about
+        seen.complaints = [text for text in seen.complaints if NOT_FOUND not in text]
+    return page
