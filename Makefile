@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup requirements protocol fmt check test test-fast mutate terraform terraform-package \
+.PHONY: help setup browser requirements protocol fmt check test test-fast mutate terraform terraform-package \
 	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
 
 help:  ## This list
@@ -28,6 +28,9 @@ test-fast: setup  ## Unit and service tests, without root
 mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
 
+browser: setup  ## The dashboard in Chromium: every page, by keyboard, in two languages and two themes
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/browser $(ARGS)
+
 fuzz: setup  ## Let Schemathesis at the whole API, as four kinds of callers; prints JSON; ten minutes to an hour
 	@$(VENV)/python -m scripts.fuzz $(ARGS)
 
@@ -46,7 +49,7 @@ demo: setup  ## A cloud of three nodes on this machine, and a first guest in it;
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, evidence, footprint, permits, placement, stream or terraform; prints JSON
+bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, evidence, footprint, permits, placement, stream or terraform; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 examples: setup  ## Write docs/reference/examples: what a small cloud answers on every route

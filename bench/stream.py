@@ -5,11 +5,8 @@ The floor of the second figure is what the same readers take to ask once each, o
 
 import argparse
 import asyncio
-import json
 import time
 from urllib.parse import urlsplit
-
-import httpx
 
 from bench import processes
 from bench.common import bench_cloud, report, say, spread
@@ -57,6 +54,7 @@ def main() -> None:
 
 
 async def measure(cloud: Cloud, api: Api, count: int) -> dict[str, object]:
+    """Of a project that has the network `lan`."""
     say(f"{count} streams")
     listeners = [Listener("network.updated") for _ in range(count)]
     gate = asyncio.Semaphore(OPEN_AT_A_TIME)
@@ -95,9 +93,7 @@ async def one_event(api: Api, listeners: list[Listener]) -> list[float]:
 
 
 def _change(api: Api) -> None:
-    headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
-    body = json.dumps({"labels": {"at": str(time.time_ns())}})
-    httpx.patch(f"{api.url}/v1/projects/bench/networks/lan", content=body, headers=headers).raise_for_status()
+    api.client.networks.update("lan", labels={"at": str(time.time_ns())})
 
 
 def one_get_each(api: Api, count: int) -> float:

@@ -1,4 +1,5 @@
-"""What stands before a control plane on one machine: nginx, so that the pages, the API and the stream are one site."""
+"""What stands before a control plane on one machine: nginx, so that the pages, the API and the stream are one site.
+Pages are compressed; the API's documents are not, since secrets stand in some."""
 
 from pathlib import Path
 
@@ -18,6 +19,8 @@ http {{
     uwsgi_temp_path {run}/nginx-uwsgi;
     scgi_temp_path {run}/nginx-scgi;
     client_max_body_size 0;
+    gzip on;
+    gzip_min_length 1000;
     proxy_http_version 1.1;
     proxy_request_buffering off;
     proxy_read_timeout 1h;

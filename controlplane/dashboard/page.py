@@ -44,11 +44,15 @@ class Open(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
+            self.begin()
             response = super().dispatch(request, *args, **kwargs)
         except Refused as exc:
             response = self.refused(exc)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    def begin(self) -> None:
+        """Before anything else is asked."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return self.page(self.context())
@@ -82,6 +86,15 @@ class Page(Open):
             return to_sign_in(request)
         return super().dispatch(request, *args, **kwargs)
 
+    def begin(self) -> None:
+        """From where on a live page listens: what happens after it was read must not be missed."""
+        self.stream = ""
+        if self.live and self.request.method == "GET":
+            project = self.project_of_page()
+            of = {"project": project["id"]} if project else {}
+            cursor = self.api.get("events", after="now", **of)["cursor"]
+            self.stream = f"{reverse('stream')}?{urlencode({**of, 'after': cursor})}"
+
     @cached_property
     def me(self) -> Context:
         """Who looks at the page."""
@@ -97,7 +110,7 @@ class Page(Open):
         return super().frame() | {
             "me": self.me,
             "projects": self.projects,
-            "live": self.live,
+            "stream": self.stream,
             "event_kinds": " ".join(KINDS),
             "menu": navigation.menu(self.me, self.project_of_page()),
             "project": self.project_of_page(),

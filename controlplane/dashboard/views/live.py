@@ -9,6 +9,6 @@ from controlplane.dashboard.page import Page
 
 class Live(Page):
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
-        query = {"project": self.query("project"), "after": request.headers.get("Last-Event-ID", "")}
+        query = {"project": self.query("project"), "after": request.headers.get("Last-Event-ID", self.query("after"))}
         answer = self.api.ask("GET", ("events", "stream"), Sent(query=query))
         return HttpResponse(answer.data, content_type="text/event-stream")

@@ -1,0 +1,83 @@
+"""Without a mouse."""
+
+from playwright.sync_api import Page, expect
+
+from scripts.dashboard_world import PASSWORD
+from tests.browser.conftest import Opener
+
+STEPS_MAX = 60
+
+
+def tab_to(page: Page, words: str) -> None:
+    """As somebody does who presses Tab until they are there."""
+    for _ in range(STEPS_MAX):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("(document.activeElement.innerText || document.activeElement.name || '').trim()")
+        if words in focused:
+            return
+    raise AssertionError(f"{words!r} is not reached within {STEPS_MAX} steps")
+
+
+def test_signing_in(opened: Opener) -> None:
+    page = opened("").go("/sign-in")
+    expect(page.get_by_label("E-mail address")).to_be_focused()
+    page.keyboard.type("victor@example.org")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Projects")
+
+
+def test_the_first_thing_leads_past_the_menus(opened: Opener) -> None:
+    page = opened("ada").go("@/instances")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_menus_open_close_and_give_the_focus_back(opened: Opener) -> None:
+    page = opened("ada").go("@/instances")
+    tab_to(page, "ada@example.org")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(page.get_by_role("button", name="ada@example.org")).to_be_focused()
+
+
+def test_the_palette_leads_to_a_thing_by_its_name(opened: Opener) -> None:
+    page = opened("ada").go("/")
+    page.keyboard.press("Control+k")
+    field = page.get_by_role("combobox")
+    expect(field).to_be_focused()
+    page.keyboard.type("web-2")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("web-2")
+
+
+def test_the_palette_goes_by_arrows_and_leaves_by_escape(opened: Opener) -> None:
+    page = opened("ada").go("@")
+    page.keyboard.press("Control+k")
+    options = page.get_by_role("option")
+    expect(options.nth(0)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(options.last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("combobox")).to_be_hidden()
+
+
+def test_on_a_phone_the_menu_opens_and_leads_on(opened: Opener) -> None:
+    page = opened("ada", viewport={"width": 390, "height": 800}).go("@")
+    menu = page.get_by_role("navigation", name="Main menu")
+    expect(menu).to_be_hidden()
+    page.get_by_role("button", name="Menu", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(menu).to_be_visible()
+    menu.get_by_role("link", name="Instances").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Instances")

@@ -1,0 +1,72 @@
+"""Pages that follow the cloud by themselves."""
+
+import re
+from contextlib import closing
+
+from playwright.sync_api import Route, expect
+
+from scripts.dashboard_world import World
+from tests.browser.conftest import Opener
+
+SOON_MS = 20_000
+
+
+def power(world: World, name: str, action: str) -> None:
+    with closing(world.api()) as api:
+        api.wait(api.post(f"instances/{name}/actions/{action}")["operation"])
+
+
+def test_a_list_shows_what_happens_elsewhere_and_says_it(opened: Opener, world: World) -> None:
+    page = opened("ada").go("@/instances")
+    page.evaluate("window.isTheSamePage = true")
+    state = page.locator("tr", has_text="web-2").locator(".state").first
+    expect(state).to_have_text("active")
+    power(world, "web-2", "power-off")
+    expect(state).to_have_text("stopped", timeout=SOON_MS)
+    expect(page.get_by_role("status")).to_contain_text("web-2: stopped", timeout=SOON_MS)
+    power(world, "web-2", "start")
+    expect(state).to_have_text("active", timeout=SOON_MS)
+    assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_what_somebody_is_typing_is_left_alone(opened: Opener, world: World) -> None:
+    page = opened("ada").go("@/instances")
+    page.get_by_label("Name", exact=True).fill("half a na")
+    power(world, "web-2", "power-off")
+    expect(page.locator("tr", has_text="web-2").locator(".state").first).to_have_text("stopped", timeout=SOON_MS)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("half a na")
+    power(world, "web-2", "start")
+
+
+def test_without_a_stream_the_page_asks_now_and_then(opened: Opener, world: World) -> None:
+    seen = opened("ada")
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.fulfill(status=204)
+
+    seen.page.route("**/live?*", refuse)
+    page = seen.go("@/instances")
+    power(world, "web-2", "power-off")
+    expect(page.locator("tr", has_text="web-2").locator(".state").first).to_have_text("stopped", timeout=60_000)
+    assert refused
+    power(world, "web-2", "start")
+
+
+def test_a_button_that_cannot_be_pressed_says_why_and_does_nothing(opened: Opener) -> None:
+    page = opened("ada").go("@/instances/{web-1}")
+    start = page.get_by_role("button", name=re.compile(r"Start ?: only an instance that is stopped"))
+    expect(start).to_have_attribute("aria-disabled", "true")
+    start.click(force=True)
+    expect(page.get_by_role("heading", level=1)).to_have_text("web-1")
+
+
+def test_a_button_does_what_it_says(opened: Opener) -> None:
+    page = opened("ada").go("@/instances/{web-2}")
+    page.get_by_role("button", name="Power off").click()
+    expect(page.get_by_text("It has begun.")).to_be_visible()
+    state = page.locator("#state-of-instance .state").first
+    expect(state).to_have_text("stopped", timeout=SOON_MS)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(state).to_have_text("active", timeout=SOON_MS)
