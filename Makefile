@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup browser requirements protocol fmt check test test-fast mutate terraform terraform-package \
+.PHONY: help setup browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
 	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
 
 help:  ## This list
@@ -30,6 +30,9 @@ mutate: setup  ## Change the policy code in every small way, and see that a test
 
 browser: setup  ## The dashboard in Chromium: every page, by keyboard, in two languages and two themes
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/browser $(ARGS)
+
+screenshots: setup  ## Take the pictures of docs/images/dashboard anew
+	@$(VENV)/python -m scripts.screenshots
 
 fuzz: setup  ## Let Schemathesis at the whole API, as four kinds of callers; prints JSON; ten minutes to an hour
 	@$(VENV)/python -m scripts.fuzz $(ARGS)

@@ -6,22 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from scripts.dashboard_world import PASSWORD, World, dashboard_world
+from scripts.browser import LOCALES, chromium, sign_in
+from scripts.dashboard_world import World, dashboard_world, email_of
 from scripts.stack import ROOT
 
 PORT = 8140
-CHROMIUM = "/usr/bin/chromium"
-QUIET = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-LOCALES = {"en": "en-GB", "fr": "fr-FR"}
 
 
 @dataclass
@@ -53,23 +44,21 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+def chrome() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
-def sessions(world: World, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def sessions(world: World, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Somebody signs in once; later browsers begin with what that one kept."""
     kept: dict[str, Path] = {}
 
     def of(person: str) -> Path:
         if person not in kept:
-            context = chromium.new_context(base_url=world.url)
+            context = chrome.new_context(base_url=world.url)
             page = context.new_page()
-            sign_in(page, person)
+            sign_in(page, email_of(person))
             kept[person] = tmp_path_factory.mktemp("session") / f"{person}.json"
             context.storage_state(path=kept[person])
             context.close()
@@ -82,7 +71,7 @@ Opener = Callable[..., Seen]
 
 
 @pytest.fixture
-def opened(world: World, chromium: Browser, sessions: Callable[[str], Path]) -> Iterator[Opener]:
+def opened(world: World, chrome: Browser, sessions: Callable[[str], Path]) -> Iterator[Opener]:
     """A new browser of somebody who has signed in. At the end of the test nothing may have been complained about."""
     contexts: list[BrowserContext] = []
     all_seen: list[Seen] = []
@@ -90,7 +79,7 @@ def opened(world: World, chromium: Browser, sessions: Callable[[str], Path]) -> 
     def open_(person: str, *, language: str = "en", **options: Any) -> Seen:
         state = sessions(person) if person else None
         options = {"locale": LOCALES[language], "storage_state": state, "base_url": world.url, **options}
-        context = chromium.new_context(**options)
+        context = chrome.new_context(**options)
         contexts.append(context)
         seen = Seen(context.new_page(), world)
         all_seen.append(seen)
@@ -100,11 +89,3 @@ def opened(world: World, chromium: Browser, sessions: Callable[[str], Path]) -> 
     for context in contexts:
         context.close()
     assert [seen.complaints for seen in all_seen if seen.complaints] == []
-
-
-def sign_in(page: Page, person: str) -> None:
-    page.goto("/sign-in")
-    page.get_by_label("E-mail address").fill(f"{person}@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Projects", level=1).wait_for()
