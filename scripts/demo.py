@@ -2,6 +2,7 @@
 alone."""
 
 import json
+import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from scripts.stack import ROOT, Stack
 VAR = ROOT / "var" / "demo"
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1", "node-c": "us-va-1"}
 ADMITTED = ["fr-idf-1", "de-rhein-1"]
+# Nothing is at stake here, so that people sign in with a password alone.
+SETTINGS = {"SECOND_FACTOR_DUTIES": ""}
+PERSON, OPERATOR = "demo@example.org", "operator-demo@example.org"
 KEY = VAR / "ssh-key"
 SSH_LIMIT_S = 120
 
@@ -27,7 +31,7 @@ def main() -> int:
     if sys.argv[1:] not in (["up"], ["down"]):
         print(__doc__)
         return 2
-    cloud = Cloud(Stack(VAR, has_front=True), ZONES, say=say)
+    cloud = Cloud(Stack(VAR, has_front=True, settings=SETTINGS), ZONES, say=say)
     if sys.argv[1] == "down":
         remove(cloud)
         return 0
@@ -57,7 +61,7 @@ def show(cloud: Cloud) -> None:
     print_boot(api, instance)
     prove(cloud, api, instance, network, volume)
     show_refusal(api)
-    print_farewell(cloud, token)
+    print_farewell(cloud, token, password(cloud))
 
 
 def tokens(cloud: Cloud) -> tuple[str, str]:
@@ -68,6 +72,18 @@ def tokens(cloud: Cloud) -> tuple[str, str]:
         file.write_text("\n".join(cloud.make_project("demo")))
     token, operator = file.read_text().split()
     return token, operator
+
+
+def password(cloud: Cloud) -> str:
+    """With which the two people of the demo sign in, made once."""
+    file = VAR / "password"
+    if not file.exists():
+        chosen = "-".join(secrets.token_hex(2) for _ in range(4))
+        for email in (PERSON, OPERATOR):
+            cloud.stack.manage("set_password", email, stdin=chosen)
+        file.touch(mode=0o600)
+        file.write_text(chosen)
+    return file.read_text()
 
 
 def wait_for_nodes(api: Api) -> None:
@@ -141,10 +157,13 @@ def show_refusal(api: Api) -> None:
         raise SystemExit("It was not refused.")
 
 
-def print_farewell(cloud: Cloud, token: str) -> None:
+def print_farewell(cloud: Cloud, token: str, password: str) -> None:
     say("done")
     lab = f"{Path(sys.executable).relative_to(ROOT)} -m agents.lab"
     print(f"""
+Dashboard  {cloud.stack.url}
+Sign in    {PERSON}, or as one who operates the cloud {OPERATOR}
+Password   {password}
 API        {cloud.stack.url}/v1
 Token      {token}
 
