@@ -308,26 +308,30 @@ class NodeDescription(_message.Message):
     def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("heartbeat_interval_ms", "receipts_after")
+    __slots__ = ("heartbeat_interval_ms", "receipts_after", "usage_interval_ms")
     HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIPTS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    USAGE_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
     heartbeat_interval_ms: int
     receipts_after: int
-    def __init__(self, heartbeat_interval_ms: _Optional[int] = ..., receipts_after: _Optional[int] = ...) -> None: ...
+    usage_interval_ms: int
+    def __init__(self, heartbeat_interval_ms: _Optional[int] = ..., receipts_after: _Optional[int] = ..., usage_interval_ms: _Optional[int] = ...) -> None: ...
 
 class NodeEvent(_message.Message):
-    __slots__ = ("at_unix_ms", "heartbeat", "instance", "receipt", "signed_inventory")
+    __slots__ = ("at_unix_ms", "heartbeat", "instance", "receipt", "signed_inventory", "usage")
     AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     SIGNED_INVENTORY_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
     at_unix_ms: int
     heartbeat: Heartbeat
     instance: InstanceState
     receipt: Receipt
     signed_inventory: bytes
-    def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ...) -> None: ...
+    usage: Usage
+    def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ("inventory", "instances", "trust", "hook")
@@ -408,3 +412,57 @@ class ConsoleChunk(_message.Message):
     offset: int
     total_bytes: int
     def __init__(self, data: _Optional[bytes] = ..., offset: _Optional[int] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+
+class Usage(_message.Message):
+    __slots__ = ("at_unix_ms", "guests")
+    AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    GUESTS_FIELD_NUMBER: _ClassVar[int]
+    at_unix_ms: int
+    guests: _containers.RepeatedCompositeFieldContainer[GuestUsage]
+    def __init__(self, at_unix_ms: _Optional[int] = ..., guests: _Optional[_Iterable[_Union[GuestUsage, _Mapping]]] = ...) -> None: ...
+
+class GuestUsage(_message.Message):
+    __slots__ = ("id", "vcpus", "cpu_ns", "memory_resident_mib", "memory_used_mib", "disks", "ports")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VCPUS_FIELD_NUMBER: _ClassVar[int]
+    CPU_NS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_RESIDENT_MIB_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_USED_MIB_FIELD_NUMBER: _ClassVar[int]
+    DISKS_FIELD_NUMBER: _ClassVar[int]
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    vcpus: int
+    cpu_ns: int
+    memory_resident_mib: int
+    memory_used_mib: int
+    disks: _containers.RepeatedCompositeFieldContainer[DiskUsage]
+    ports: _containers.RepeatedCompositeFieldContainer[PortUsage]
+    def __init__(self, id: _Optional[str] = ..., vcpus: _Optional[int] = ..., cpu_ns: _Optional[int] = ..., memory_resident_mib: _Optional[int] = ..., memory_used_mib: _Optional[int] = ..., disks: _Optional[_Iterable[_Union[DiskUsage, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortUsage, _Mapping]]] = ...) -> None: ...
+
+class DiskUsage(_message.Message):
+    __slots__ = ("volume_id", "read_bytes", "written_bytes", "reads", "writes")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    READ_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_BYTES_FIELD_NUMBER: _ClassVar[int]
+    READS_FIELD_NUMBER: _ClassVar[int]
+    WRITES_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    read_bytes: int
+    written_bytes: int
+    reads: int
+    writes: int
+    def __init__(self, volume_id: _Optional[str] = ..., read_bytes: _Optional[int] = ..., written_bytes: _Optional[int] = ..., reads: _Optional[int] = ..., writes: _Optional[int] = ...) -> None: ...
+
+class PortUsage(_message.Message):
+    __slots__ = ("port_id", "in_bytes", "out_bytes", "in_packets", "out_packets")
+    PORT_ID_FIELD_NUMBER: _ClassVar[int]
+    IN_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OUT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IN_PACKETS_FIELD_NUMBER: _ClassVar[int]
+    OUT_PACKETS_FIELD_NUMBER: _ClassVar[int]
+    port_id: str
+    in_bytes: int
+    out_bytes: int
+    in_packets: int
+    out_packets: int
+    def __init__(self, port_id: _Optional[str] = ..., in_bytes: _Optional[int] = ..., out_bytes: _Optional[int] = ..., in_packets: _Optional[int] = ..., out_packets: _Optional[int] = ...) -> None: ...
