@@ -16,6 +16,9 @@ ET.register_namespace("andromede", METADATA_NAMESPACE)
 SPARE_ROOT_PORTS = 12
 FIXED_ROOT_PORTS = 5  # root disk, SCSI controller, virtio-serial controller, balloon, random numbers
 
+# How often QEMU asks the guest's balloon driver what of its memory is in use.
+BALLOON_PERIOD_S = 10
+
 # TCG keeps translated code in a cache which by default may outgrow a small guest's memory.
 MIN_TB_CACHE_MIB = 32
 MAX_TB_CACHE_MIB = 512
@@ -145,7 +148,8 @@ def _devices(guest: GuestSpec) -> ET.Element:
     devices.append(_serial(guest))
     agent = ET.SubElement(devices, "channel", type="unix")
     ET.SubElement(agent, "target", type="virtio", name="org.qemu.guest_agent.0")
-    ET.SubElement(devices, "memballoon", model="virtio")
+    balloon = ET.SubElement(devices, "memballoon", model="virtio")
+    ET.SubElement(balloon, "stats", period=str(BALLOON_PERIOD_S))
     random = ET.SubElement(devices, "rng", model="virtio")
     _text(random, "backend", "/dev/urandom", model="random")
     return devices

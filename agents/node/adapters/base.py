@@ -212,6 +212,38 @@ class HostFacts:
     traits: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    volume_id: UUID
+    read_bytes: int
+    written_bytes: int
+    reads: int
+    writes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NicUsage:
+    """Seen from the guest: in is what it received."""
+
+    device: str
+    in_bytes: int
+    out_bytes: int
+    in_packets: int
+    out_packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuestUsage:
+    """Counters since the guest's start. `memory_used_mib`: None where the guest has no balloon driver that says it."""
+
+    vcpus: int
+    cpu_ns: int
+    memory_resident_mib: int
+    memory_used_mib: int | None
+    disks: tuple[DiskUsage, ...]
+    nics: tuple[NicUsage, ...]
+
+
 class Hypervisor(Protocol):
     def host(self) -> HostFacts: ...
 
@@ -237,6 +269,9 @@ class Hypervisor(Protocol):
 
     def states(self) -> Mapping[UUID, GuestState]:
         """Of all domains that bear a guest's name."""
+
+    def usage(self) -> Mapping[UUID, GuestUsage]:
+        """Of all guests that are on, by one call that waits for none of them: one that is busy is left out."""
 
     def unknown_domains(self) -> Sequence[str]:
         """Names of domains that bear no guest's name."""

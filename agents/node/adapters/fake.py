@@ -15,12 +15,15 @@ from agents.node.adapters.base import (
     Adapters,
     BaseImage,
     ConsolePart,
+    DiskUsage,
     GuestDisk,
     GuestSpec,
     GuestState,
+    GuestUsage,
     HostFacts,
     ImageFormat,
     IncomingImage,
+    NicUsage,
     PortSpec,
     Power,
 )
@@ -47,6 +50,7 @@ class FakeGuest:
     is_reason_known: bool = False
     starts: int = 0
     restarts: int = 0
+    readings: int = 0
 
 
 class FakeNode:
@@ -145,7 +149,7 @@ class FakeHypervisor:
                 return
             self._check_startable(guest.spec)
             guest.power, guest.reason, guest.is_reason_known = Power.RUNNING, "", True
-            guest.running, guest.starts = guest.spec, guest.starts + 1
+            guest.running, guest.starts, guest.readings = guest.spec, guest.starts + 1, 0
             console = self._node.consoles.get(guest_id, b"")
             self._node.consoles[guest_id] = console + b"The fake guest has booted.\n"
         self._node.announce(guest_id)
@@ -182,6 +186,16 @@ class FakeHypervisor:
     def states(self) -> Mapping[UUID, GuestState]:
         with self._node.call("states"):
             return {guest_id: _state(guest) for guest_id, guest in self._node.guests.items()}
+
+    def usage(self) -> Mapping[UUID, GuestUsage]:
+        """Each reading finds a guest as if it had worked 10 s since the one before, a different amount for each."""
+        with self._node.call("usage"):
+            found: dict[UUID, GuestUsage] = {}
+            for guest_id, guest in self._node.guests.items():
+                if guest.running is not None:
+                    guest.readings += guest.power is Power.RUNNING
+                    found[guest_id] = _usage(guest.running, guest.readings)
+            return found
 
     def unknown_domains(self) -> Sequence[str]:
         return list(self._node.foreign_domains)
@@ -345,3 +359,24 @@ class FakeSwitch:
 
 def _state(guest: FakeGuest) -> GuestState:
     return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known)
+
+
+def _usage(spec: GuestSpec, readings: int) -> GuestUsage:
+    """A percentage of what it could, by its id."""
+    percent = 5 + spec.id.int % 90
+    disks = tuple(
+        DiskUsage(disk.volume_id, 4096 * percent * readings, 8192 * percent * readings, readings, 2 * readings)
+        for disk in spec.disks
+    )
+    nics = tuple(
+        NicUsage(nic.device, 1500 * percent * readings, 500 * percent * readings, percent * readings, readings)
+        for nic in spec.nics
+    )
+    return GuestUsage(
+        vcpus=spec.vcpus,
+        cpu_ns=spec.vcpus * readings * percent * 10**8,
+        memory_resident_mib=spec.memory_mib,
+        memory_used_mib=spec.memory_mib * percent // 100,
+        disks=disks,
+        nics=nics,
+    )

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import libvirt
 
 from agents.node import domainxml
+from agents.node.adapters import libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import GUEST_PREFIX, GuestDisk, GuestSpec, GuestState, HostFacts
+from agents.node.adapters.base import GUEST_PREFIX, GuestDisk, GuestSpec, GuestState, GuestUsage, HostFacts
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.errors import AdapterError, DetachPending
@@ -122,6 +123,12 @@ class LibvirtHypervisor:
                     virt_type = self._virt_type(domain, guest_id)
                     found[guest_id] = guest_state(stats["state.state"], stats["state.reason"], virt_type=virt_type)
         return found
+
+    def usage(self) -> Mapping[UUID, GuestUsage]:
+        with self._connection.use() as connection:
+            found = connection.getAllDomainStats(libvirt_usage.GROUPS, libvirt_usage.WHICH)
+            read = {_guest_id(domain): libvirt_usage.guest_usage(stats, now_s=time.time()) for domain, stats in found}
+        return {guest_id: usage for guest_id, usage in read.items() if guest_id is not None and usage is not None}
 
     def unknown_domains(self) -> Sequence[str]:
         with self._connection.use() as connection:

@@ -1,14 +1,17 @@
 """Statuses to messages."""
 
 import math
+from collections.abc import Mapping
+from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.base import ConsolePart, Power, tap_name
+from agents.node.adapters.base import ConsolePart, GuestUsage, Power, tap_name
 from agents.node.hook.state import HookState
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import Description, Inventory, PortStatus
+from agents.node.services.usage import Reading
 from agents.node.services.volumes import VolumeStatus
 from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
@@ -101,6 +104,42 @@ def trust(held: Held, *, is_clock_kept: bool) -> pb.TrustState:
 
 def hook(state: HookState) -> pb.HookState:
     return pb.HookState(sha256=state.sha256, is_active=state.is_active, problem=state.problem)
+
+
+def usage(reading: Reading) -> pb.Usage:
+    guests = [_guest_usage(guest_id, used, reading.port_ids) for guest_id, used in reading.guests.items()]
+    return pb.Usage(at_unix_ms=reading.at_unix_ms, guests=guests)
+
+
+def _guest_usage(guest_id: UUID, used: GuestUsage, port_ids: Mapping[str, UUID]) -> pb.GuestUsage:
+    return pb.GuestUsage(
+        id=str(guest_id),
+        vcpus=used.vcpus,
+        cpu_ns=used.cpu_ns,
+        memory_resident_mib=used.memory_resident_mib,
+        memory_used_mib=used.memory_used_mib,
+        disks=[
+            pb.DiskUsage(
+                volume_id=str(disk.volume_id),
+                read_bytes=disk.read_bytes,
+                written_bytes=disk.written_bytes,
+                reads=disk.reads,
+                writes=disk.writes,
+            )
+            for disk in used.disks
+        ],
+        ports=[
+            pb.PortUsage(
+                port_id=str(port_ids[nic.device]),
+                in_bytes=nic.in_bytes,
+                out_bytes=nic.out_bytes,
+                in_packets=nic.in_packets,
+                out_packets=nic.out_packets,
+            )
+            for nic in used.nics
+            if nic.device in port_ids
+        ],
+    )
 
 
 def console(part: ConsolePart) -> pb.ConsoleChunk:

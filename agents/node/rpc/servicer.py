@@ -10,7 +10,7 @@ from agents.node.context import Node
 from agents.node.errors import BadRequest
 from agents.node.rpc import answers, parse
 from agents.node.rpc.stream import Stream
-from agents.node.services import attachments, closings, events, images, instances, inventory, ports, volumes
+from agents.node.services import attachments, closings, events, images, instances, inventory, ports, usage, volumes
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.trust import deeds, uses
@@ -23,6 +23,7 @@ from controlplane.placement.core.permit import Permit
 
 DEFAULT_HEARTBEAT_MS = 3000
 MIN_HEARTBEAT_MS = 100
+MIN_USAGE_MS = 100
 MAX_CONSOLE_BYTES = 2**20
 
 
@@ -41,13 +42,15 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._node = node
         self._permits = node.permits
         self._hub = hub
+        self._meter = usage.Meter(node)
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.NodeDescription:
         return answers.description(inventory.describe(self._node, request.ids))
 
     def Watch(self, request: pb.WatchRequest, context: grpc.ServicerContext) -> Iterator[pb.NodeEvent]:
         interval_ms = max(request.heartbeat_interval_ms or DEFAULT_HEARTBEAT_MS, MIN_HEARTBEAT_MS)
-        with self._hub.watch() as watch:
+        usage_ms = request.usage_interval_ms and max(request.usage_interval_ms, MIN_USAGE_MS)
+        with self._hub.watch() as watch, usage.told(self._meter, watch, usage_ms):
             if not context.add_callback(watch.close):
                 return  # the caller has hung up already
             self._permits.receipts.acknowledge(request.receipts_after)

@@ -1,4 +1,5 @@
-"""What a watcher of the node is told: heartbeats, guests that change, receipts, and a signed inventory now and then."""
+"""What a watcher of the node is told: heartbeats, guests that change, what they use, receipts, and a signed
+inventory now and then."""
 
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ class Stream:
                 next_inventory = time.monotonic() + self._node.inventory_interval_s
                 document = signed_inventory.document(self._node)
                 yield pb.NodeEvent(at_unix_ms=_now_ms(), signed_inventory=document)
+            for reading in watch.readings():
+                yield pb.NodeEvent(at_unix_ms=_now_ms(), usage=answers.usage(reading))
             yield from self._receipts()
             if self._receipts_left <= 0:
                 return

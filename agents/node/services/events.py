@@ -2,14 +2,17 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
 from agents.node.errors import Exhausted
+from agents.node.services.usage import Reading
 
 MAX_WATCHES = 4
 MAX_PENDING = 1000
+MAX_READINGS = 6
 
 
 class Watch:
@@ -20,6 +23,7 @@ class Watch:
         self._has_overflowed = threading.Event()
         self._is_closed = threading.Event()
         self._is_nudged = threading.Event()
+        self._readings: deque[Reading] = deque(maxlen=MAX_READINGS)
 
     def next(self, timeout_s: float) -> UUID | None:
         """The next guest that has changed; None after `timeout_s` seconds without one, when nudged, or when closed.
@@ -46,6 +50,18 @@ class Watch:
         if not self._is_nudged.is_set():
             self._is_nudged.set()
             self.push(None)
+
+    def offer(self, reading: Reading) -> bool:
+        """For the reader, when it has time; False when it left so many that the oldest goes for this one."""
+        has_room = len(self._readings) < MAX_READINGS
+        self._readings.append(reading)
+        self.nudge()
+        return has_room
+
+    def readings(self) -> Iterator[Reading]:
+        """Those that were offered since."""
+        while self._readings:
+            yield self._readings.popleft()
 
     def push(self, guest_id: UUID | None) -> None:
         try:

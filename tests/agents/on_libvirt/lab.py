@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -79,6 +80,11 @@ class LabAgent:
         self.node.start()
         run(["ip", "neigh", "flush", "to", self.node.address])
         self.start()
+
+    def readings(self, usage_interval_ms: int) -> Iterator[pb.Usage]:
+        """What guests use, for as long as the caller wants to know."""
+        stream = self.stub.Watch(pb.WatchRequest(usage_interval_ms=usage_interval_ms), timeout=60)
+        return (event.usage for event in stream if event.WhichOneof("event") == "usage")
 
     def restart(self) -> None:
         self.kill()

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.lab import LabNode
+from agents.lab.shell import wait_until
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
     Adapters,
@@ -18,6 +19,7 @@ from agents.node.adapters.base import (
     Firmware,
     GuestDisk,
     GuestSpec,
+    GuestUsage,
     Hypervisor,
     ImageFormat,
     Power,
@@ -238,3 +240,27 @@ def test_an_instance_that_never_ran_has_an_empty_console(disks: Disks) -> None:
     part = disks.read_console(UUID(wishes.new_id()), offset=-100, max_bytes=10)
     assert (part.data, part.offset, part.total_bytes) == (b"", 0, 0)
     disks.remove_instance_files(UUID(wishes.new_id()))
+
+
+def test_what_a_guest_uses_is_counted_from_its_start_and_only_while_it_is_on(rig: Rig) -> None:
+    hypervisor = rig.adapters.hypervisor
+    assert rig.guest.id not in hypervisor.usage()
+    hypervisor.start(rig.guest.id)
+    first = usage_of(rig)
+    assert (first.vcpus, [disk.volume_id for disk in first.disks]) == (1, [rig.guest.disks[0].volume_id])
+    wait_until(lambda: usage_of(rig).cpu_ns > first.cpu_ns, what="counters that grow")
+    hypervisor.power_off(rig.guest.id)
+    assert rig.guest.id not in hypervisor.usage()
+
+
+def usage_of(rig: Rig) -> GuestUsage:
+    """A guest that has just started is busy for a moment."""
+    read: list[GuestUsage] = []
+
+    def is_read() -> bool:
+        found = rig.adapters.hypervisor.usage().get(rig.guest.id)
+        read.extend([found] if found else [])
+        return found is not None
+
+    wait_until(is_read, what="its usage")
+    return read[0]

@@ -69,6 +69,30 @@ def qemu_pid(agent: LabAgent) -> int:
     return pid
 
 
+def test_what_a_busy_guest_uses_is_told_as_it_is_seen_from_the_guest(
+    agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
+) -> None:
+    def ssh(command: str) -> str:
+        return agent.ssh(ssh_key, "10.10.0.11", command).strip()
+
+    ssh("(while :; do :; done) >/dev/null 2>&1 & echo busy")
+    readings = agent.readings(usage_interval_ms=1000)
+    before = next(readings)
+    ssh("dd if=/dev/zero of=/file bs=1024 count=512; sync; cat /file")
+    after = next(reading for reading in readings if reading.at_unix_ms > before.at_unix_ms + 3000)
+    (was,), (now,) = before.guests, after.guests
+    assert (now.id, now.vcpus) == (guest.subject.id, 1)
+    elapsed_ns = (after.at_unix_ms - before.at_unix_ms) * 1e6
+    assert (now.cpu_ns - was.cpu_ns) / elapsed_ns > 0.5, "a loop keeps its CPU busy"
+    assert 0 < now.memory_used_mib < guest.memory_mib
+    assert now.memory_resident_mib > 0
+    assert [disk.volume_id for disk in now.disks] == [guest.root_volume_id]
+    assert now.disks[0].written_bytes - was.disks[0].written_bytes >= 512 * 1024
+    assert [port.port_id for port in now.ports] == list(guest.port_ids)
+    sent = now.ports[0].out_bytes - was.ports[0].out_bytes
+    assert sent >= 512 * 1024 > now.ports[0].in_bytes - was.ports[0].in_bytes, "what it sends is out"
+
+
 def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:

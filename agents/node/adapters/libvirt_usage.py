@@ -1,0 +1,88 @@
+"""libvirt's statistics of a domain as what a guest uses."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+import libvirt
+
+from agents.node.adapters.base import DiskUsage, GuestUsage, NicUsage
+from agents.node.domainxml import BALLOON_PERIOD_S
+
+GROUPS = (
+    libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
+    | libvirt.VIR_DOMAIN_STATS_BALLOON
+    | libvirt.VIR_DOMAIN_STATS_VCPU
+    | libvirt.VIR_DOMAIN_STATS_INTERFACE
+    | libvirt.VIR_DOMAIN_STATS_BLOCK
+)
+# A guest that is being changed, or whose QEMU does not answer, is not waited for: its statistics are incomplete.
+WHICH = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+# What the balloon driver said longer ago than this is not said of the guest as it is now.
+BALLOON_STALE_S = 3 * BALLOON_PERIOD_S
+
+Stats = Mapping[str, Any]
+
+
+def guest_usage(stats: Stats, *, now_s: float) -> GuestUsage | None:
+    """None if something is missing that every guest has when libvirt could ask its QEMU."""
+    try:
+        return GuestUsage(
+            vcpus=stats["vcpu.current"],
+            cpu_ns=stats["cpu.time"],
+            memory_resident_mib=_mib(stats["balloon.rss"]),
+            memory_used_mib=_used_mib(stats, now_s),
+            disks=tuple(_disks(stats)),
+            nics=tuple(_nics(stats)),
+        )
+    except KeyError:
+        return None
+
+
+def _used_mib(stats: Stats, now_s: float) -> int | None:
+    """Of the memory that the guest's kernel manages, what it could not give to a new program."""
+    spare = stats.get("balloon.usable", stats.get("balloon.unused"))
+    available = stats.get("balloon.available")
+    if spare is None or available is None or now_s - stats.get("balloon.last-update", 0) > BALLOON_STALE_S:
+        return None
+    return _mib(max(available - spare, 0))
+
+
+def _disks(stats: Stats) -> Iterator[DiskUsage]:
+    """Its volumes; the medium that it is set up from is none."""
+    for number in range(stats["block.count"]):
+        disk = f"block.{number}"
+        volume_id = _volume_id(stats.get(f"{disk}.path", ""))
+        if volume_id is not None:
+            yield DiskUsage(
+                volume_id=volume_id,
+                read_bytes=stats[f"{disk}.rd.bytes"],
+                written_bytes=stats[f"{disk}.wr.bytes"],
+                reads=stats[f"{disk}.rd.reqs"],
+                writes=stats[f"{disk}.wr.reqs"],
+            )
+
+
+def _nics(stats: Stats) -> Iterator[NicUsage]:
+    """libvirt turns the tap's directions round: rx is what the guest received."""
+    for number in range(stats["net.count"]):
+        nic = f"net.{number}"
+        yield NicUsage(
+            device=stats[f"{nic}.name"],
+            in_bytes=stats[f"{nic}.rx.bytes"],
+            out_bytes=stats[f"{nic}.tx.bytes"],
+            in_packets=stats[f"{nic}.rx.pkts"],
+            out_packets=stats[f"{nic}.tx.pkts"],
+        )
+
+
+def _volume_id(path: str) -> UUID | None:
+    try:
+        return UUID(PurePath(path).stem)
+    except ValueError:
+        return None
+
+
+def _mib(kib: int) -> int:
+    return round(kib / 1024)

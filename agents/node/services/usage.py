@@ -1,0 +1,96 @@
+"""What guests use, read in turns: apart from heartbeats, so that a libvirt that takes its time delays none."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from agents.node.adapters.base import GuestUsage, tap_name
+from agents.node.context import Node
+from agents.node.errors import AdapterError
+
+log = logging.getLogger(__name__)
+
+# Each node has its own moment within a turn, so that not all of them report at once. It is never so late that a slow
+# reading would belong to the next turn.
+SPREAD = 0.8
+STOP_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counters of all guests at one moment; `port_ids` by the devices of their ports."""
+
+    at_unix_ms: int
+    guests: Mapping[UUID, GuestUsage]
+    port_ids: Mapping[str, UUID]
+
+
+class Watcher(Protocol):
+    def offer(self, reading: Reading) -> bool: ...
+
+
+class Meter:
+    """Reads once in each turn, however many ask: they get the same reading, with the same moment."""
+
+    def __init__(self, node: Node, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._node = node
+        self._now_ms = now_ms
+        self._lock = threading.Lock()
+        self._last: tuple[tuple[int, int], Reading] | None = None
+
+    def read(self, interval_ms: int) -> Reading:
+        """
+        Raises:
+            AdapterError: the hypervisor does not answer.
+        """
+        with self._lock:
+            turn = (interval_ms, (self._now_ms() - self._offset_ms(interval_ms)) // interval_ms)
+            if self._last is None or self._last[0] != turn:
+                self._last = (turn, self._reading())
+            return self._last[1]
+
+    def until_next_s(self, interval_ms: int) -> float:
+        return (interval_ms - (self._now_ms() - self._offset_ms(interval_ms)) % interval_ms) / 1000
+
+    def _offset_ms(self, interval_ms: int) -> int:
+        return self._node.identity.node_id.int % max(int(interval_ms * SPREAD), 1)
+
+    def _reading(self) -> Reading:
+        at_unix_ms = self._now_ms()
+        guests = self._node.adapters.hypervisor.usage()
+        ports = {tap_name(UUID(entry.id)): UUID(entry.id) for entry in self._node.ledger.ports.held()}
+        return Reading(at_unix_ms, guests, ports)
+
+
+@contextmanager
+def told(meter: Meter, watcher: Watcher, interval_ms: int) -> Iterator[None]:
+    """Meanwhile the watcher is offered a reading in each turn; with an interval of 0, none."""
+    if interval_ms == 0:
+        yield
+        return
+    stop = threading.Event()
+    thread = threading.Thread(target=_tell, args=(meter, watcher, interval_ms, stop), name="usage", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(STOP_WAIT_S)
+
+
+def _tell(meter: Meter, watcher: Watcher, interval_ms: int, stop: threading.Event) -> None:
+    dropped = 0
+    while not stop.wait(meter.until_next_s(interval_ms)):
+        try:
+            reading = meter.read(interval_ms)
+        except AdapterError as exc:
+            log.info("usage not read", extra={"facts": {"problem": exc.message}})
+            continue
+        if not watcher.offer(reading):
+            dropped += 1
+            log.warning("readings dropped: the watcher is slow", extra={"facts": {"dropped": dropped}})

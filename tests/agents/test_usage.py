@@ -1,0 +1,115 @@
+"""What guests use, as a watcher is told it: over the fake adapter."""
+
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from uuid import UUID
+
+import pytest
+
+from agents.node.errors import HypervisorUnavailable
+from agents.node.services.events import MAX_READINGS, Watch
+from agents.node.services.usage import Meter, Reading
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest
+from tests.agents.test_rpc import build, heartbeats
+
+TURN_MS = 100
+HOUR_MS = 3_600_000
+
+
+def readings(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.Usage]:
+    return [event.usage for event in islice((e for e in stream if e.WhichOneof("event") == "usage"), count)]
+
+
+def watch(
+    agent: AgentUnderTest, *, usage_interval_ms: int, heartbeat_interval_ms: int = HOUR_MS
+) -> Iterator[pb.NodeEvent]:
+    request = pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms, usage_interval_ms=usage_interval_ms)
+    return agent.stub.Watch(request, timeout=10)
+
+
+def test_a_watcher_that_asks_for_it_is_told_what_each_guest_uses(agent: AgentUnderTest) -> None:
+    wish = build(agent)
+    stream = watch(agent, usage_interval_ms=TURN_MS)
+    first, second = readings(stream, 2)
+    stream.cancel()
+    (was,), (now,) = first.guests, second.guests
+    assert (now.id, now.vcpus) == (wish.subject.id, wish.vcpus)
+    assert [disk.volume_id for disk in now.disks] == [wish.root_volume_id]
+    assert [port.port_id for port in now.ports] == list(wish.port_ids)
+    assert now.cpu_ns > was.cpu_ns
+    assert now.disks[0].read_bytes > was.disks[0].read_bytes
+    assert now.ports[0].in_bytes > was.ports[0].in_bytes
+    assert second.at_unix_ms > first.at_unix_ms
+
+
+def test_who_does_not_ask_is_told_nothing_and_nothing_is_read(agent: AgentUnderTest) -> None:
+    build(agent)
+    stream = watch(agent, usage_interval_ms=0, heartbeat_interval_ms=TURN_MS)
+    kinds = {event.WhichOneof("event") for event in islice(stream, 5)}
+    stream.cancel()
+    assert "usage" not in kinds
+    assert agent.fake.call_counts["usage"] == 0
+
+
+def test_a_guest_that_is_off_uses_nothing_and_one_that_starts_again_begins_anew(agent: AgentUnderTest) -> None:
+    guest_id = UUID(build(agent).subject.id)
+    hypervisor = agent.fake.adapters().hypervisor
+    once, twice = hypervisor.usage()[guest_id], hypervisor.usage()[guest_id]
+    assert twice.cpu_ns == 2 * once.cpu_ns
+    hypervisor.power_off(guest_id)
+    assert hypervisor.usage() == {}
+    hypervisor.start(guest_id)
+    assert hypervisor.usage()[guest_id] == once
+
+
+def test_a_hypervisor_that_takes_its_time_delays_no_heartbeat(
+    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_let_go, is_asked = threading.Event(), threading.Event()
+
+    def stuck() -> dict[UUID, object]:
+        is_asked.set()
+        is_let_go.wait()
+        return {}
+
+    monkeypatch.setattr(agent.server.node.adapters.hypervisor, "usage", stuck)
+    stream = watch(agent, usage_interval_ms=TURN_MS, heartbeat_interval_ms=TURN_MS)
+    assert is_asked.wait(5)
+    assert len(heartbeats(stream, 3)) == 3
+    is_let_go.set()
+    stream.cancel()
+
+
+def test_a_hypervisor_that_does_not_answer_leaves_a_gap(agent: AgentUnderTest) -> None:
+    build(agent)
+    agent.fake.fail_next("usage", HypervisorUnavailable("It is being restarted."))
+    stream = watch(agent, usage_interval_ms=TURN_MS)
+    assert readings(stream, 1)[0].guests
+    stream.cancel()
+    assert agent.fake.call_counts["usage"] >= 2
+
+
+def test_all_who_watch_get_the_same_reading_of_a_turn(agent: AgentUnderTest) -> None:
+    moments = iter([1000, 1000, 1400, 2100, 2100])
+    offset = wishes.NODE_ID.int % 800
+    meter = Meter(agent.server.node, now_ms=lambda: offset + next(moments))
+    first, again, next_turn = meter.read(1000), meter.read(1000), meter.read(1000)
+    assert first is again
+    assert [first.at_unix_ms - offset, next_turn.at_unix_ms - offset] == [1000, 2100]
+    assert agent.fake.call_counts["usage"] == 2
+
+
+def test_nodes_read_at_different_moments_of_a_turn(agent: AgentUnderTest) -> None:
+    meter = Meter(agent.server.node, now_ms=lambda: 50_000)
+    assert meter.until_next_s(10_000) == pytest.approx((wishes.NODE_ID.int % 8000 or 10_000) / 1000)
+
+
+def test_who_reads_too_slowly_loses_the_oldest() -> None:
+    slow = Watch()
+    told = [slow.offer(Reading(number, {}, {})) for number in range(MAX_READINGS + 2)]
+    assert told == [True] * MAX_READINGS + [False] * 2
+    assert [reading.at_unix_ms for reading in slow.readings()] == list(range(2, MAX_READINGS + 2))
+    assert slow.next(0) is None, "it was nudged once"
