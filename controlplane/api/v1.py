@@ -10,6 +10,7 @@ urlpatterns = [
     path("problems/<str:code>", views.Problem.as_view()),
     path("", include("controlplane.signin.urls")),
     path("", include("controlplane.compute.urls")),
+    path("", include("controlplane.metrics.urls")),
     path("", include("controlplane.compliance.urls")),
     path("", include("controlplane.audit.urls")),
     path("", include("controlplane.network.urls")),

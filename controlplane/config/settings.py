@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from controlplane.config import env
 
@@ -38,6 +39,7 @@ INSTALLED_APPS = [
     "controlplane.storage",
     "controlplane.compute",
     "controlplane.compliance",
+    "controlplane.metrics",
     "controlplane.terraform",
     "controlplane.workflows",
     "controlplane.reconcilers",
@@ -178,6 +180,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "webhooks": {"task": "controlplane.webhooks.tasks.dispatch", "schedule": 2, "options": {"expires": 2}},
     "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
+    "metrics": {"task": "controlplane.metrics.tasks.roll_up", "schedule": 60, "options": {"expires": 60}},
+    "metrics-retention": {"task": "controlplane.metrics.tasks.forget_old", "schedule": 3600},
     "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
     "idempotency-records": {"task": "controlplane.reconcilers.tasks.idempotency_records", "schedule": 3600},
     "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
@@ -249,6 +253,17 @@ HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 # A node whose signature did not vouch for its hook for so long gets public data alone.
 NODE_ATTESTATION_HOURS = env.integer("NODE_ATTESTATION_HOURS", 24)
+
+# Metrics: how often each guest is sampled (a divisor of 60; 0: not at all), how many samples may wait for the database,
+# and how long samples and their sums are kept.
+METRICS_INTERVAL_S = env.integer("METRICS_INTERVAL_S", 10, minimum=0)
+if METRICS_INTERVAL_S and 60 % METRICS_INTERVAL_S:
+    raise ImproperlyConfigured(f"ANDROMEDE_METRICS_INTERVAL_S must divide 60, which {METRICS_INTERVAL_S} does not.")
+METRICS_BUFFER_SAMPLES = env.integer("METRICS_BUFFER_SAMPLES", 50_000, minimum=1)
+METRICS_SAMPLE_HOURS = env.integer("METRICS_SAMPLE_HOURS", 24, minimum=2)
+METRICS_MINUTE_DAYS = env.integer("METRICS_MINUTE_DAYS", 7, minimum=1)
+METRICS_FIVE_MINUTES_DAYS = env.integer("METRICS_FIVE_MINUTES_DAYS", 30, minimum=1)
+METRICS_HOUR_DAYS = env.integer("METRICS_HOUR_DAYS", 400, minimum=1)
 
 # The name servers of networks that are made without any.
 DEFAULT_DNS_SERVERS = env.words("DEFAULT_DNS_SERVERS", "")

@@ -104,6 +104,7 @@ PLATFORMS = {
             "node_list": (READ, NODES),
             "node_get": (READ, NODES),
             "node_incident_list": (READ, NODES),
+            "node_metrics": (READ, NODES),
             "node_cordon": (OPERATE, OPERATORS),
             "node_uncordon": (OPERATE, OPERATORS),
         },
@@ -329,6 +330,7 @@ RESOURCES = {
             for verb in ("start", "shutdown", "power_off", "reboot", "reset", "resize", "rebuild")
         },
     ),
+    **_of("instances", {"instance_metrics": (READ, METADATA)}),
     **_of("consoles", {"instance_console_log": (READ, INSIDERS)}),
     **_usual("attachments", "attachment", "list", "get", "create", "delete"),
     **_usual("volumes", "volume", "list", "get", "create", "update", "delete"),

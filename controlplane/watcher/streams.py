@@ -1,6 +1,7 @@
 """Keep one stream open to every node, and write what they say.
 
 Streams live on one event loop; database work goes to one thread, so that the messages of a node are written in order.
+What guests use has another (usage.py), for which none of them waits.
 A stream that breaks, for whatever reason, is opened again. That a node is silent is seen elsewhere
 (reconcilers/node_liveness.py), from the rows alone, so that it is seen also when this process is gone.
 """
@@ -23,6 +24,7 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.agent_client import channel_credentials, channel_options
 from controlplane.nodes.models import Node
 from controlplane.watcher import messages, receipts
+from controlplane.watcher.usage import Buffer
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +40,21 @@ R = TypeVar("R")
 async def watch_all() -> None:
     """Runs until it is cancelled."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+    buffer = Buffer()
+    writing = asyncio.create_task(buffer.write_all())
     try:
         while True:
             known = await _known_nodes(meanwhile=set(streams))
             for node in known - streams.keys():
-                streams[node] = asyncio.create_task(_watch(*node))
+                streams[node] = asyncio.create_task(_watch(*node, buffer))
             for node in streams.keys() - known:
                 streams.pop(node).cancel()
             await asyncio.sleep(LOOK_FOR_NODES_S)
     finally:
-        for task in streams.values():
+        tasks = [writing, *streams.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*streams.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
@@ -65,11 +70,11 @@ def _nodes() -> Nodes:
     return set(Node.objects.values_list("pk", "address"))
 
 
-async def _watch(node_id: UUID, address: str) -> None:
+async def _watch(node_id: UUID, address: str, buffer: Buffer) -> None:
     heard = asyncio.Event()
     while True:
         try:
-            await _listen(node_id, address, heard)
+            await _listen(node_id, address, buffer, heard)
         except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError, DatabaseDown) as exc:
             if heard.is_set():
                 log.warning("node %s: its stream broke: %s", node_id, _describe(exc))
@@ -79,7 +84,7 @@ async def _watch(node_id: UUID, address: str) -> None:
         await asyncio.sleep(OPEN_AGAIN_S)
 
 
-async def _listen(node_id: UUID, address: str, heard: asyncio.Event) -> None:
+async def _listen(node_id: UUID, address: str, buffer: Buffer, heard: asyncio.Event) -> None:
     """Write what the node says until its stream breaks; `heard` is set with the first message."""
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
@@ -87,11 +92,15 @@ async def _listen(node_id: UUID, address: str, heard: asyncio.Event) -> None:
         request = pb.WatchRequest(
             heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS,
             receipts_after=await _in_database(receipts.last_number, node_id),
+            usage_interval_ms=settings.METRICS_INTERVAL_S * 1000,
         )
         events = stub.Watch(request).__aiter__()
         while True:
             async with asyncio.timeout(_silence_limit_s()):  # wait_for may swallow a cancellation (Python 3.11)
                 event = await anext(events)
+            if event.WhichOneof("event") == "usage":
+                buffer.offer(node_id, event.usage)
+                continue
             due = await _in_database(messages.write, node_id, event)
             if not heard.is_set():
                 log.info("node %s: its heartbeats arrive", node_id)

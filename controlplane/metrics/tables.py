@@ -1,0 +1,112 @@
+"""The tables: samples as they come, and three of ever coarser sums. Each is partitioned by time, so that what is old
+goes with its partition, as a file is deleted, and leaves nothing to clean up."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+COUNTERS = (
+    "cpu_ns",
+    "disk_read_bytes",
+    "disk_write_bytes",
+    "disk_read_requests",
+    "disk_write_requests",
+    "network_in_bytes",
+    "network_out_bytes",
+    "network_in_packets",
+    "network_out_packets",
+)
+# Of a stretch of time: for how long there were two samples to compare, vCPUs times that, what the counters grew by, and
+# the sums and numbers of what was seen of memory. Sums of these are again these, which makes every step exact.
+SUMS = (
+    "covered_ms",
+    "vcpu_ms",
+    "samples",
+    "memory_resident_mib",
+    "memory_used_samples",
+    "memory_used_mib",
+    *COUNTERS,
+)
+# Whoever makes or drops a partition holds this lock (any number would do), and gives up where a long query is in the
+# way: others would queue behind it.
+LOCK = 7_240_156_331
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A table with a row for each guest and `step`; its partitions are `span` long, and kept for `keep`."""
+
+    table: str
+    step: timedelta
+    span: timedelta
+    keep: timedelta
+
+    def floor(self, moment: datetime) -> datetime:
+        return floor(moment, self.step)
+
+
+def tiers() -> tuple[Tier, ...]:
+    """Finest first."""
+    return (
+        Tier("metrics_sample", sampling(), timedelta(hours=1), timedelta(hours=settings.METRICS_SAMPLE_HOURS)),
+        _sums("metrics_minute", minutes=1, span_days=1, keep_days=settings.METRICS_MINUTE_DAYS),
+        _sums("metrics_five_minutes", minutes=5, span_days=1, keep_days=settings.METRICS_FIVE_MINUTES_DAYS),
+        _sums("metrics_hour", minutes=60, span_days=30, keep_days=settings.METRICS_HOUR_DAYS),
+    )
+
+
+def _sums(table: str, *, minutes: int, span_days: int, keep_days: int) -> Tier:
+    return Tier(table, timedelta(minutes=minutes), timedelta(days=span_days), timedelta(days=keep_days))
+
+
+def sampling() -> timedelta:
+    """How often guests are sampled; where they are not any more, how often they were, by default."""
+    return timedelta(seconds=settings.METRICS_INTERVAL_S or 10)
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    return moment - (moment - EPOCH) % step
+
+
+def ensure_partitions(tier: Tier, moments: Iterable[datetime]) -> None:
+    """There is room for rows of these moments."""
+    for start in sorted({floor(moment, tier.span) for moment in moments}):
+        name = f"{tier.table}_{start:%Y%m%d%H}"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass(%s) IS NULL", [name])
+            if cursor.fetchone()[0]:
+                _make_partition(tier, name, start)
+
+
+@transaction.atomic
+def _make_partition(tier: Tier, name: str, start: datetime) -> None:
+    end = start + tier.span
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_TIMEOUT)
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(
+            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {tier.table}"
+            f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
+        )
+
+
+def partitions(tier: Tier) -> Iterator[tuple[str, datetime]]:
+    """Name and beginning of each, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [tier.table])
+        names = sorted(name for (name,) in cursor.fetchall())
+    for name in names:
+        yield name, datetime.strptime(name.removeprefix(f"{tier.table}_"), "%Y%m%d%H").replace(tzinfo=UTC)
+
+
+@transaction.atomic
+def drop_partition(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_TIMEOUT)
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(f"DROP TABLE IF EXISTS {name}")

@@ -1,0 +1,130 @@
+"""What guests use, on its way to the database: in a thread of its own, so that heartbeats never wait for it, and in a
+buffer that is bounded: what does not fit is lost, and that is said."""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import Error as DatabaseDown
+from django.db import close_old_connections, connection
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.kernel.names import as_uuid
+from controlplane.metrics.services import Sample, record
+
+log = logging.getLogger(__name__)
+
+WRITE_EVERY_S = 1.0
+BATCH = 2000
+SAY_AGAIN_S = 60.0
+# What a node says is not to be trusted: sums over a day of these still fit.
+MAX_COUNTER = 2**53
+MAX_MIB = 2**31 - 1
+MAX_VCPUS = 2**15 - 1
+MAX_UNIX_MS = 4_102_444_800_000  # the year 2100
+
+
+class Buffer:
+    """Whoever hears of usage offers it; `write_all` carries it away."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[UUID, pb.Usage]] = deque()
+        self._count = 0
+        self._dropped = 0
+        self._said_at = -SAY_AGAIN_S
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+
+    def offer(self, node_id: UUID, usage: pb.Usage) -> None:
+        """Returns at once."""
+        if self._count + len(usage.guests) > settings.METRICS_BUFFER_SAMPLES:
+            self._drop(len(usage.guests), "the database does not keep up")
+        else:
+            self._waiting.append((node_id, usage))
+            self._count += len(usage.guests)
+
+    async def write_all(self) -> None:
+        """Runs until it is cancelled."""
+        try:
+            while True:
+                while self._waiting and await self._write():
+                    pass
+                await asyncio.sleep(WRITE_EVERY_S)
+        finally:
+            self._executor.submit(_hang_up)
+            self._executor.shutdown()
+
+    async def _write(self) -> bool:
+        """A batch; False when the database does not answer: it is tried again then."""
+        batch, samples = [], 0
+        while self._waiting and samples < BATCH:
+            batch.append(self._waiting.popleft())
+            samples += len(batch[-1][1].guests)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, _keep, batch)
+        except DatabaseDown as exc:
+            log.error("metrics are not written: %s", exc)
+            self._waiting.extendleft(reversed(batch))
+            return False
+        except Exception:
+            log.exception("metrics are not written")
+            self._drop(samples, "they make no sense")
+        self._count -= samples
+        return True
+
+    def _drop(self, count: int, why: str) -> None:
+        self._dropped += count
+        if time.monotonic() - self._said_at >= SAY_AGAIN_S:
+            self._said_at = time.monotonic()
+            log.warning("samples of metrics dropped, %d so far: %s", self._dropped, why)
+
+
+def _keep(batch: list[tuple[UUID, pb.Usage]]) -> None:
+    close_old_connections()
+    record([sample for node_id, usage in batch for sample in samples_of(node_id, usage)])
+
+
+def _hang_up() -> None:
+    """In the thread whose connection it is; the proxy must be looked up there."""
+    connection.close()
+
+
+def samples_of(node_id: UUID, usage: pb.Usage) -> Iterator[Sample]:
+    at = datetime.fromtimestamp(min(max(usage.at_unix_ms, 0), MAX_UNIX_MS) / 1000, UTC)
+    for guest in usage.guests:
+        instance_id = as_uuid(guest.id)
+        if instance_id is not None:
+            yield _sample(node_id, instance_id, at, guest)
+
+
+def _sample(node_id: UUID, instance_id: UUID, at: datetime, guest: pb.GuestUsage) -> Sample:
+    disks, ports = guest.disks, guest.ports
+    names = sorted([*(disk.volume_id for disk in disks), *(port.port_id for port in ports)])
+    return Sample(
+        node_id=node_id,
+        instance_id=instance_id,
+        at=at,
+        devices=zlib.crc32(" ".join(names).encode()) - 2**31,  # a signed integer
+        vcpus=min(guest.vcpus, MAX_VCPUS),
+        memory_resident_mib=min(guest.memory_resident_mib, MAX_MIB),
+        memory_used_mib=min(guest.memory_used_mib, MAX_MIB) if guest.HasField("memory_used_mib") else None,
+        cpu_ns=min(guest.cpu_ns, MAX_COUNTER),
+        disk_read_bytes=_sum(disk.read_bytes for disk in disks),
+        disk_write_bytes=_sum(disk.written_bytes for disk in disks),
+        disk_read_requests=_sum(disk.reads for disk in disks),
+        disk_write_requests=_sum(disk.writes for disk in disks),
+        network_in_bytes=_sum(port.in_bytes for port in ports),
+        network_out_bytes=_sum(port.out_bytes for port in ports),
+        network_in_packets=_sum(port.in_packets for port in ports),
+        network_out_packets=_sum(port.out_packets for port in ports),
+    )
+
+
+def _sum(counters: Iterator[int]) -> int:
+    return min(sum(counters), MAX_COUNTER)

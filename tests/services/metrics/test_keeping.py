@@ -1,0 +1,139 @@
+"""What is kept, once and for so long, and whose word counts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from controlplane.compute.models import Instance
+from controlplane.metrics import services, tables
+from controlplane.metrics.models import Rollup
+from tests.services.metrics.conftest import NOON, SECOND, Clock, keep, sample, steadily
+from tests.world import make_node
+
+TABLES = [tier.table for tier in tables.tiers()]
+
+
+def rows(table: str) -> list[tuple[UUID, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY at, instance_id")
+        return cursor.fetchall()
+
+
+def names(table: str) -> list[str]:
+    return [name for tier in tables.tiers() if tier.table == table for name, _ in tables.partitions(tier)]
+
+
+def test_the_same_again_or_from_another_watcher_counts_once(guest: Instance, time: Clock) -> None:
+    batch = steadily(guest, 0, 60, share=1)
+    assert services.record(batch) == 6
+    assert services.record(batch) == 0
+    assert services.record([*batch, sample(guest, 60, 60)]) == 1
+    assert len(rows("metrics_sample")) == 7
+
+
+def test_a_node_speaks_for_its_own_guests_and_for_no_other(guest: Instance, time: Clock) -> None:
+    stranger = make_node("node-2")
+    from_elsewhere = sample(guest, 0, node_id=stranger.pk)
+    of_nobody = sample(guest, 0, instance_id=stranger.pk)
+    assert services.record([from_elsewhere, of_nobody]) == 0
+    assert rows("metrics_sample") == []
+
+
+def test_what_a_clock_that_is_wrong_says_is_passed_over(guest: Instance, time: Clock) -> None:
+    kept_s = 24 * 3600
+    moments = [-kept_s - 1, -kept_s + 1, 0, 299, 301]
+    assert services.record([sample(guest, at) for at in moments]) == 3
+    assert names("metrics_sample") == ["metrics_sample_2026050312", "metrics_sample_2026050412"]
+
+
+def test_each_table_is_filled_from_the_finer_one_once(guest: Instance, time: Clock) -> None:
+    keep(time, steadily(guest, 0, 3 * 3600, share=1))
+    time.now = NOON + timedelta(hours=3)
+    services.roll_up()
+    counts = {table: len(rows(table)) for table in TABLES}
+    assert counts == {
+        "metrics_sample": 1080,
+        "metrics_minute": 179,
+        "metrics_five_minutes": 35,
+        "metrics_hour": 2,
+    }, "a minute is waited for what may be on its way"
+    services.roll_up()
+    assert {table: len(rows(table)) for table in TABLES} == counts
+
+
+def test_two_who_sum_up_at_once_or_one_who_begins_anew_do_it_once(guest: Instance, time: Clock) -> None:
+    keep(time, steadily(guest, 0, 600, share=1))
+    time.now = NOON + timedelta(minutes=11)
+    services.roll_up()
+    before = rows("metrics_minute")
+    Rollup.objects.all().delete()
+    services.roll_up()
+    assert rows("metrics_minute") == before
+    assert len(before) == 10
+
+
+def test_what_nobody_reported_leaves_no_row(guest: Instance, time: Clock) -> None:
+    keep(time, [sample(guest, 0), sample(guest, 3000)])
+    time.now = NOON + timedelta(hours=1)
+    services.roll_up()
+    assert len(rows("metrics_minute")) == 2
+
+
+def test_what_is_old_goes_with_its_partition(guest: Instance, time: Clock, settings: Settings) -> None:
+    settings.METRICS_SAMPLE_HOURS = 2
+    for hour in range(6):
+        time.now = NOON + timedelta(hours=hour)
+        services.record([sample(guest, hour * 3600, hour), sample(guest, hour * 3600 + 1, hour + 1)])
+    assert services.forget_old() == 3
+    assert names("metrics_sample") == [f"metrics_sample_20260504{hour}" for hour in (15, 16, 17)]
+    assert services.forget_old() == 0
+
+
+def test_sums_are_kept_longer_and_go_too(guest: Instance, time: Clock) -> None:
+    keep(time, steadily(guest, 0, 7200, share=1))
+    time.now = NOON + timedelta(hours=2, minutes=2)
+    services.roll_up()
+    left = []
+    for days in (2, 9, 32, 450):
+        time.now = NOON + timedelta(days=days)
+        services.forget_old()
+        left.append([table for table in TABLES if names(table)])
+    assert left == [TABLES[1:], TABLES[2:], TABLES[3:], []]
+
+
+def test_summing_up_goes_on_after_a_time_in_which_nobody_did_it(guest: Instance, time: Clock) -> None:
+    services.record(steadily(guest, 0, 120, share=1))
+    time.now = NOON + timedelta(minutes=4)
+    services.roll_up()
+    time.now = NOON + timedelta(days=3)
+    services.record(steadily(guest, 3 * 86400, 3 * 86400 + 120, share=1))
+    services.forget_old()
+    time.now += timedelta(minutes=4)
+    services.roll_up()
+    assert [row[1] for row in rows("metrics_minute")] == [
+        NOON,
+        NOON + 60 * SECOND,
+        NOON + timedelta(days=3),
+        NOON + timedelta(days=3, minutes=1),
+    ]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_question_that_is_asked_is_answered_from_the_index(
+    make_guest: Callable[..., Instance], time: Clock, table: str
+) -> None:
+    """Not one of others' rows is read."""
+    tier = next(tier for tier in tables.tiers() if tier.table == table)
+    tables.ensure_partitions(tier, [NOON])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            f"EXPLAIN SELECT * FROM {table} WHERE instance_id = ANY(%s) AND at >= %s AND at < %s",
+            [[make_guest("web-1").pk], NOON, NOON + timedelta(hours=1)],
+        )
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "instance_id = ANY" in plan.partition("Index Cond")[2], plan
