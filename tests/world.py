@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +13,9 @@ from uuid import UUID
 from agents.node import enrol
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.main import Config, Server, serve
+from agents.node.rpc import answers
 from agents.node.services import signed_inventory
+from agents.node.services.usage import Meter
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
@@ -21,6 +23,7 @@ from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
 from controlplane.kernel import clock
+from controlplane.metrics.services import record
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
 from controlplane.nodes import agent_client, keys, keysets, pki, trust
@@ -35,6 +38,7 @@ from controlplane.placement.core.trust import ANY
 from controlplane.signer import believed, floors, sentinel
 from controlplane.signer import permits as signer
 from controlplane.watcher import messages, receipts
+from controlplane.watcher.usage import samples_of
 from controlplane.workflows import engine
 from controlplane.workflows.recipe import Workflow
 from controlplane.workflows.registry import WORKFLOWS
@@ -86,6 +90,11 @@ class FakeMachine:
         """What the node has to say of each of its guests reaches the control plane."""
         for state in agent_client.describe(self.row).instances:
             messages.write(self.row.pk, pb.NodeEvent(instance=state))
+
+    def use(self, at: datetime) -> None:
+        """What its guests have used by then reaches the control plane; each time they have worked 10 s more."""
+        meter = Meter(self.server.node, now_ms=lambda: round(at.timestamp() * 1000))
+        record(list(samples_of(self.row.pk, answers.usage(meter.read(10_000)))))
 
     def account(self) -> None:
         """What the node has signed reaches the control plane: the receipts that are not kept yet, and its inventory."""

@@ -1,7 +1,10 @@
 """Metrics of instances, for who sees the instance; and of nodes, for operators."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,19 +14,27 @@ from controlplane.kernel import clock
 from controlplane.kernel.fields import Out
 from controlplane.kernel.rest import route
 from controlplane.metrics import selectors
-from controlplane.metrics.selectors import Series
+from controlplane.metrics.selectors import Series, Value
 from controlplane.metrics.windows import PARAMETERS, Window, window_of
 from controlplane.nodes.api import OperatorView
 from controlplane.nodes.selectors import node_get
 
+POINT = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["string", "number", "null"]}}
+
+
+@extend_schema_field({"type": "array", "items": POINT})
+class Points(serializers.Field[Any, Any, Any, Any]):
+    def to_representation(self, value: Sequence[tuple[datetime, Value]]) -> list[tuple[str, Value]]:
+        return [(f"{moment:%Y-%m-%dT%H:%M:%SZ}", number) for moment, number in value]
+
 
 class SeriesOut(Out):
-    """`points`: pairs of a moment, with which the time begins that the point stands for, and the value; null where
+    """`points`: pairs of the moment with which the time begins that the point stands for, and of the value; null where
     nothing is known."""
 
     name = serializers.CharField()
     unit = serializers.CharField()
-    points = serializers.ListField(child=serializers.ListField(child=serializers.JSONField()))
+    points = Points()
 
 
 class MetricsOut(Out):
@@ -45,15 +56,11 @@ class InstanceMetrics(InstanceView):
 class NodeMetrics(OperatorView):
     @route("node_metrics", MetricsOut, query=PARAMETERS)
     def get(self, request: Request) -> Response:
-        """The sums over all guests that are or were on the node."""
+        """The sums over all guests that are on the node now."""
         node, window = node_get(self.actor, self.kwargs["node"]), window_of(request.query_params, clock.now())
         return Response(document(window, selectors.of_node(self.actor, node, window)))
 
 
 def document(window: Window, series: list[Series]) -> dict[str, Any]:
-    return {
-        "resolution_s": int(window.step.total_seconds()),
-        "since": window.since,
-        "until": window.until,
-        "series": [{"name": each.name, "unit": each.unit, "points": each.points} for each in series],
-    }
+    found = {"resolution_s": int(window.step.total_seconds()), "since": window.since, "until": window.until}
+    return dict(MetricsOut(found | {"series": series}).data)

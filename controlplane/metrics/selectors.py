@@ -11,7 +11,7 @@ from django.db import connection
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import Actor
 from controlplane.metrics import increments, tables
-from controlplane.metrics.services import done_until
+from controlplane.metrics.models import Rollup
 from controlplane.metrics.tables import COUNTERS, Tier
 from controlplane.metrics.windows import Window
 from controlplane.nodes.models import Node
@@ -50,7 +50,7 @@ def of_instance(actor: Actor, instance: Instance, window: Window) -> list[Series
 
 
 def of_node(actor: Actor, node: Node, window: Window) -> list[Series]:
-    """Of all guests that are or were on it together. CPU time is a part of what the node's cores could use."""
+    """Of all guests that are on it together. CPU time is a part of what the node's cores could use."""
     guests = Instance.objects.filter(node=node).values_list("pk", flat=True)
     rows = _rows(list(guests), window)
     return _series(rows, window, dict.fromkeys(rows, float(node.inventory.vcpus_total)))
@@ -97,10 +97,11 @@ def _rows(instance_ids: Sequence[UUID], window: Window) -> dict[datetime, dict[s
 def _pieces(window: Window) -> Iterator[tuple[Tier, datetime, datetime]]:
     """From which table each stretch of time is read: from the coarsest that will do, as far as it is filled; what is
     younger from finer ones."""
+    done = dict(Rollup.objects.values_list("table", "done_until"))
     since = window.since
     for tier in reversed(window.tiers):
         is_finest = tier is window.tiers[0]
-        until = window.until if is_finest else min(window.until, done_until(tier) or since)
+        until = window.until if is_finest else min(window.until, done.get(tier.table, since))
         if until > since:
             yield tier, since, until
             since = until

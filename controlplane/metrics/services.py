@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # Samples that are on their way when a stretch is summed up would be missing in it.
 GRACE = timedelta(seconds=60)
 CLOCK_SKEW = timedelta(minutes=5)
+# Often enough, and long enough that nothing that was on its way is left.
+DELETED_LATELY = timedelta(days=2)
 # So many steps are summed up by one statement, where there is much to catch up with.
 STEPS_AT_ONCE = 60
 TYPES = {"at": "timestamptz", "vcpus": "smallint"} | dict.fromkeys(("instance_id", "node_id"), "uuid")
@@ -57,6 +59,10 @@ SELECT {KEPT} FROM unnest({", ".join(f"%s::{TYPES.get(name, 'bigint')}[]" for na
     AS new({", ".join(COLUMNS)})
 WHERE EXISTS (SELECT FROM compute_instance WHERE id = new.instance_id AND compute_instance.node_id = new.node_id)
 ON CONFLICT DO NOTHING
+"""
+DELETE = """
+DELETE FROM {table} USING compute_instance
+WHERE compute_instance.id = instance_id AND compute_instance.state = 'deleted' AND compute_instance.updated_at > %s
 """
 SUM_UP = """
 INSERT INTO {table} (instance_id, at, {columns}) {summed} ON CONFLICT DO NOTHING
@@ -112,6 +118,16 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
         cursor.execute(statement, values)
     Rollup.objects.filter(table=tier.table).update(done_until=until)
     return True
+
+
+def forget_deleted() -> int:
+    """Delete all that is kept of instances that were deleted lately. Returns how many rows."""
+    count = 0
+    for tier in tables.tiers():
+        with connection.cursor() as cursor:
+            cursor.execute(DELETE.format(table=tier.table), [clock.now() - DELETED_LATELY])
+            count += cursor.rowcount
+    return count
 
 
 def forget_old() -> int:

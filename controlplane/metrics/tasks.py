@@ -13,3 +13,4 @@ def roll_up() -> None:
 @shared_task(name="controlplane.metrics.tasks.forget_old")
 def forget_old() -> None:
     services.forget_old()
+    services.forget_deleted()

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
@@ -41,9 +42,11 @@ class FakeCapacity:
 
 @dataclass(slots=True)
 class FakeGuest:
-    """`running` is the definition it was started with; `restarts` counts reboots and resets of it."""
+    """`number`: of the guests that were ever defined here. `running` is the definition it was started with; `restarts`
+    counts reboots and resets of it, `readings` how often its usage was read since its start."""
 
     spec: GuestSpec
+    number: int = 0
     running: GuestSpec | None = None
     power: Power = Power.OFF
     reason: str = ""
@@ -66,6 +69,7 @@ class FakeNode:
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
         self.foreign_domains: list[str] = []
         self.foreign_files: list[str] = []
+        self.numbers = count()
         self.ignore_shutdown = False
         self.ignore_detach = False
         self.call_counts: dict[str, int] = defaultdict(int)
@@ -131,7 +135,9 @@ class FakeHypervisor:
 
     def define(self, guest: GuestSpec) -> None:
         with self._node.call("define"):
-            known = self._node.guests.setdefault(guest.id, FakeGuest(guest))
+            known = self._node.guests.get(guest.id)
+            if known is None:
+                known = self._node.guests[guest.id] = FakeGuest(guest, next(self._node.numbers))
             known.spec = guest
 
     def undefine(self, guest_id: UUID) -> bool:
@@ -188,13 +194,13 @@ class FakeHypervisor:
             return {guest_id: _state(guest) for guest_id, guest in self._node.guests.items()}
 
     def usage(self) -> Mapping[UUID, GuestUsage]:
-        """Each reading finds a guest as if it had worked 10 s since the one before, a different amount for each."""
+        """Each reading finds a guest as if it had worked 10 s since the one before."""
         with self._node.call("usage"):
             found: dict[UUID, GuestUsage] = {}
             for guest_id, guest in self._node.guests.items():
                 if guest.running is not None:
                     guest.readings += guest.power is Power.RUNNING
-                    found[guest_id] = _usage(guest.running, guest.readings)
+                    found[guest_id] = _usage(guest.running, guest.number, guest.readings)
             return found
 
     def unknown_domains(self) -> Sequence[str]:
@@ -361,11 +367,17 @@ def _state(guest: FakeGuest) -> GuestState:
     return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known)
 
 
-def _usage(spec: GuestSpec, readings: int) -> GuestUsage:
-    """A percentage of what it could, by its id."""
-    percent = 5 + spec.id.int % 90
+def _usage(spec: GuestSpec, number: int, readings: int) -> GuestUsage:
+    """A percentage of what it could, another for each guest of a node."""
+    percent = 25 + 37 * number % 70
     disks = tuple(
-        DiskUsage(disk.volume_id, 4096 * percent * readings, 8192 * percent * readings, readings, 2 * readings)
+        DiskUsage(
+            disk.volume_id,
+            4096 * percent * readings,
+            8192 * percent * readings,
+            percent * readings,
+            2 * percent * readings,
+        )
         for disk in spec.disks
     )
     nics = tuple(

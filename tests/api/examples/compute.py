@@ -1,8 +1,10 @@
 """Instances and what they need: images, keys, networks, volumes; operations; nodes."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from controlplane.kernel.ids import new_id
+from controlplane.metrics.tables import floor
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
@@ -79,6 +81,7 @@ def instances(story: Story) -> None:
     book.show(ada, "instance_list", query={"labels": "env=prod", "limit": 50})
     book.show(ada, "instance_get")
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
+    metrics(story)
     decision = book.show(ada, "instance_placement").body["id"]
     book.show(ada, "decision_get", decision=decision)
     book.show(ada, "operation_list", query={"resource": made.body["id"]})
@@ -89,6 +92,17 @@ def instances(story: Story) -> None:
     story.done(book.show(ada, "instance_rebuild"))
     story.done(book.do(ada, "instance_start"))
     attachments(story)
+
+
+def metrics(story: Story) -> None:
+    """Of half an hour before the story began, whatever the clock showed then."""
+    until = floor(story.book.plain.began - timedelta(seconds=1), timedelta(minutes=5))
+    since = until - timedelta(minutes=30)
+    for number in range(181):
+        story.machine.use(since + number * timedelta(seconds=10))
+    asked = {"since": since.isoformat(), "until": until.isoformat(), "resolution": "5m"}
+    story.book.show(story.ada, "instance_metrics", query=asked)
+    story.book.show(story.oscar, "node_metrics", query=asked)
 
 
 def attachments(story: Story) -> None:

@@ -93,6 +93,18 @@ def test_what_is_old_goes_with_its_partition(guest: Instance, time: Clock, setti
     assert services.forget_old() == 0
 
 
+def test_of_an_instance_that_was_deleted_nothing_is_kept(make_guest: Callable[..., Instance], time: Clock) -> None:
+    gone, other = make_guest("web-1"), make_guest("web-2")
+    keep(time, [*steadily(gone, 0, 7200, share=1), *steadily(other, 0, 7200, share=1)])
+    time.now = NOON + timedelta(hours=2, minutes=2)
+    services.roll_up()
+    Instance.objects.filter(pk=gone.pk).update(state="deleted", node=None, updated_at=time.now)
+    assert services.forget_deleted() == 720 + 120 + 24 + 2
+    assert services.record([sample(gone, 7210)]) == 0
+    assert {row[0] for table in TABLES for row in rows(table)} == {other.pk}
+    assert services.forget_deleted() == 0
+
+
 def test_sums_are_kept_longer_and_go_too(guest: Instance, time: Clock) -> None:
     keep(time, steadily(guest, 0, 7200, share=1))
     time.now = NOON + timedelta(hours=2, minutes=2)

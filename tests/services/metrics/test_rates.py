@@ -109,9 +109,9 @@ def test_what_is_not_summed_up_yet_is_read_from_the_samples(guest: Instance, tim
 
 
 def test_of_a_node_all_guests_count_together(make_guest: Callable[..., Instance], time: Clock) -> None:
-    one, gone = make_guest("web-1"), make_guest("web-2", state="deleted")
+    one, other = make_guest("web-1"), make_guest("web-2")
     elsewhere = make_guest("db-1", node=None, state="building")
-    services.record([*steadily(one, 0, 60, share=1), *steadily(gone, 0, 30, share=2)])
+    services.record([*steadily(one, 0, 60, share=1), *steadily(other, 0, 30, share=2)])
     assert elsewhere.node_id is None
     time.now = NOON + 60 * SECOND
     window = window_of({"since": NOON.isoformat(), "resolution": "10s"}, time.now)
