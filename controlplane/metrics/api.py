@@ -19,7 +19,8 @@ from controlplane.metrics.windows import PARAMETERS, Window, window_of
 from controlplane.nodes.api import OperatorView
 from controlplane.nodes.selectors import node_get
 
-POINT = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["string", "number", "null"]}}
+PAIR = [{"type": "string", "format": "date-time"}, {"type": ["number", "null"]}]
+POINT = {"type": "array", "minItems": 2, "maxItems": 2, "prefixItems": PAIR, "items": {}}
 
 
 @extend_schema_field({"type": "array", "items": POINT})

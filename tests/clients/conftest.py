@@ -16,7 +16,7 @@ from tests.clients import installed
 
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1"}
 PORT = 8170
-QUOTAS = {"QUOTA_IMAGES": "3"}
+SETTINGS = {"QUOTA_IMAGES": "3", "METRICS_INTERVAL_S": "1"}
 PROVIDERS = "openid-providers.json"
 QUICK = Retry(first_pause_s=0.01, longest_pause_s=0.05)
 
@@ -51,7 +51,7 @@ class Live:
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
     var = ROOT / "var" / "test-clients"
-    settings = {**QUOTAS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
+    settings = {**SETTINGS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
     # One port for the API, the next for its streams, and those behind them for the agents.
     cloud = Cloud(Stack(var, port=PORT, is_durable=False, settings=settings), ZONES, is_fake=True, fake_port=PORT + 2)
     cloud.down()

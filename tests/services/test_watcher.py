@@ -1,8 +1,10 @@
 """The real watcher over real streams to two agents: heartbeats, events, silence, and coming back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +12,15 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
+from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import epochs
 from controlplane.compute.models import Instance
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.metrics import tables
 from controlplane.nodes.models import Node, Receipt, TrustDocument
 from controlplane.reconcilers import node_liveness
-from controlplane.watcher import messages, streams
+from controlplane.watcher import messages, streams, usage
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud
 
@@ -24,6 +30,7 @@ PATIENCE_S = 20
 @pytest.fixture(autouse=True)
 def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.HEARTBEAT_INTERVAL_MS = 100
+    settings.METRICS_INTERVAL_S = 0
     settings.NODE_UNREACHABLE_AFTER_S = 1
     monkeypatch.setattr(streams, "LOOK_FOR_NODES_S", 0.1)
     monkeypatch.setattr(streams, "OPEN_AGAIN_S", 0.1)
@@ -195,3 +202,105 @@ def test_a_node_that_takes_nothing_is_heard_all_the_same(shared_cloud: Cloud) ->
 
     run_watched(scenario)
     assert shared_cloud.machine.held.keyset.version == 1
+
+
+@pytest.fixture
+def measuring(settings: Settings, shared_cloud: Cloud) -> Iterator[None]:
+    """The tables of metrics are no models: nobody else empties them."""
+    settings.METRICS_INTERVAL_S = 1
+    yield
+    for tier in tables.tiers():
+        for name, _ in tables.partitions(tier):
+            tables.drop_partition(name)
+
+
+def sampled(*instances: Instance) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM metrics_sample WHERE instance_id = ANY(%s)", [[i.pk for i in instances]])
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+def test_what_guests_use_is_kept_for_each(shared_cloud: Cloud, measuring: None) -> None:
+    instances = [make_instance(shared_cloud, name) for name in ("web", "db")]
+
+    async def scenario() -> None:
+        await until(lambda: all(sampled(each) >= 2 for each in instances))
+
+    run_watched(scenario)
+
+
+def test_two_watchers_hear_the_same_and_it_is_kept_once(shared_cloud: Cloud, measuring: None) -> None:
+    instance = make_instance(shared_cloud)
+
+    async def scenario() -> None:
+        async with watching():
+            await until(lambda: sampled(instance) >= 3)
+
+    began = clock.now()
+    run_watched(scenario)
+    assert sampled(instance) <= (clock.now() - began).total_seconds() + 1
+
+
+def test_no_heartbeat_waits_for_metrics_and_what_does_not_fit_is_dropped(
+    shared_cloud: Cloud, measuring: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    make_instance(shared_cloud)
+    settings.METRICS_BUFFER_SAMPLES = 1
+    is_let_go = threading.Event()
+    monkeypatch.setattr(usage, "record", lambda samples: is_let_go.wait())
+
+    def heard_since(at: Any) -> bool:
+        return Node.objects.filter(last_heartbeat_at__gt=at).exists()
+
+    async def scenario() -> None:
+        try:
+            await until(lambda: "samples of metrics dropped, 1 so far" in caplog.text)
+            now = clock.now()
+            await until(lambda: heard_since(now))
+        finally:
+            is_let_go.set()
+
+    run_watched(scenario)
+
+
+def test_metrics_wait_for_a_database_that_does_not_answer(
+    shared_cloud: Cloud, measuring: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = make_instance(shared_cloud)
+    troubles: list[Exception] = [OperationalError("the database is restarting"), ValueError("no such moment")]
+    first: list[Any] = []
+    record = usage.record
+
+    def troubled(samples: Any) -> int:
+        if troubles:
+            first.append(samples[0].at)
+            raise troubles.pop(0)
+        return record(samples)
+
+    monkeypatch.setattr(usage, "record", troubled)
+
+    async def scenario() -> None:
+        await until(lambda: sampled(instance) >= 1)
+
+    run_watched(scenario)
+    assert first[0] == first[1], "it was tried again; what makes no sense is not"
+
+
+def test_what_a_node_says_fits_whatever_it_says(shared_cloud: Cloud, measuring: None) -> None:
+    most = 2**64 - 1
+    disks = [pb.DiskUsage(volume_id="x", read_bytes=most, written_bytes=most, reads=most, writes=most)] * 2
+    guest = pb.GuestUsage(id=str(new_id()), vcpus=2**32 - 1, cpu_ns=most, memory_resident_mib=most, disks=disks)
+    told = pb.Usage(at_unix_ms=2**63 - 1, guests=[guest, pb.GuestUsage(id="../../etc")])
+    (sample,) = usage.samples_of(shared_cloud.machine.row.pk, told)
+    assert (sample.vcpus, sample.memory_used_mib) == (2**15 - 1, None)
+    assert sample.cpu_ns == sample.disk_read_bytes == 2**53
+    assert record_now(sample) == 0
+    for at_unix_ms in (-(2**63), 0):
+        (other,) = usage.samples_of(shared_cloud.machine.row.pk, pb.Usage(at_unix_ms=at_unix_ms, guests=[guest]))
+        assert record_now(other) == 0
+
+
+def record_now(sample: usage.Sample) -> int:
+    """It is of no instance here."""
+    return usage.record([sample, replace(sample, at=clock.now())])

@@ -35,7 +35,7 @@ from andromede_cli.command import (
     group,
     labels_of,
 )
-from andromede_cli.commands import console, ssh
+from andromede_cli.commands import console, metrics, ssh
 from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -106,6 +106,7 @@ def register(app: typer.Typer) -> None:
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
     console.register(instances)
     ssh.register(instances)
+    metrics.register_instance(instances)
     app.add_typer(instances, name="instance")
 
 

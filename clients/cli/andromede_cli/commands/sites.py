@@ -8,6 +8,7 @@ import typer
 
 from andromede_cli.calls import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.command import group
+from andromede_cli.commands import metrics
 from andromede_cli.output import Column
 
 NODES = [
@@ -60,4 +61,5 @@ def register(app: typer.Typer) -> None:
     call_command(nodes, "uncordon", _("Place things on it again."), "nodes.uncordon", node)
     help = _("What is on a node and should not be.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
+    metrics.register_node(nodes)
     app.add_typer(nodes, name="node")
