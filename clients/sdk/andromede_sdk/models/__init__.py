@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import Grant as Grant
     from andromede_sdk.models.common import Layer as Layer
     from andromede_sdk.models.common import Lint as Lint
+    from andromede_sdk.models.common import Metrics as Metrics
     from andromede_sdk.models.common import Named as Named
     from andromede_sdk.models.common import Part as Part
     from andromede_sdk.models.common import PasskeyAnswerInput as PasskeyAnswerInput
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
     from andromede_sdk.models.common import RecoveryCodes as RecoveryCodes
     from andromede_sdk.models.common import RequestRecord as RequestRecord
+    from andromede_sdk.models.common import Series as Series
     from andromede_sdk.models.common import SessionWithSecret as SessionWithSecret
     from andromede_sdk.models.common import Step as Step
     from andromede_sdk.models.common import TokenWithSecret as TokenWithSecret
@@ -214,6 +216,7 @@ PLACES = {
     "Member": "andromede_sdk.models.members",
     "Membership": "andromede_sdk.models.me",
     "Methods": "andromede_sdk.models.sign",
+    "Metrics": "andromede_sdk.models.common",
     "Named": "andromede_sdk.models.common",
     "NamedSet": "andromede_sdk.models.sets",
     "Network": "andromede_sdk.models.networks",
@@ -259,6 +262,7 @@ PLACES = {
     "Residency": "andromede_sdk.models.resources",
     "ResidencyProblem": "andromede_sdk.models.resources",
     "Scope": "andromede_sdk.models.me",
+    "Series": "andromede_sdk.models.common",
     "ServiceAccount": "andromede_sdk.models.service_accounts",
     "Services": "andromede_sdk.models.terraform",
     "Session": "andromede_sdk.models.sessions",

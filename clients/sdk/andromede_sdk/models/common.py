@@ -161,6 +161,16 @@ class Lint(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Metrics(Model):
+    """The same moments in all series: from `since` on, one for each `resolution_s` seconds before `until`."""
+
+    resolution_s: int
+    since: datetime
+    until: datetime
+    series: list[Series]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Named(Model):
     """Which one: its id and its present name."""
 
@@ -294,6 +304,16 @@ class RequestRecord(Model):
     duration_ms: int | None
     deeds: list[Deed]
     is_in_evidence: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Series(Model):
+    """`points`: pairs of the moment with which the time begins that the point stands for, and of the value; null where
+    nothing is known."""
+
+    name: str
+    unit: str
+    points: list[list[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
