@@ -66,7 +66,6 @@ def test_what_an_instance_and_its_node_used_is_seen(cli: Inside, live: Live, tmp
     assert lines[0].split()[:4] == ["SERIES", "LAST", "MEAN", "HIGHEST"]
     assert [line.split()[0] for line in lines[1:]] == cli.ok(*asked, "-o", "name").out.split()
     assert lines[1].startswith("cpu_used_ratio ") and "█" in lines[1]
-    print("\n".join(lines))
     refused = cli(*asked[:3], "--since", "lately")
     assert (refused.code, "such as 6h" in refused.err) == (2, True)
     assert "resolution" in cli(*asked, "--resolution", "1500ms").err

@@ -1,14 +1,18 @@
 """Every example in the guides to the clients runs, in the order of its page, as a reader would run it."""
 
+import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from andromede_sdk import Client
 from scripts.stack import ROOT
+from scripts.waiting import wait_until
 from tests.clients.conftest import Live
 
 pytestmark = pytest.mark.slow
@@ -107,6 +111,31 @@ def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.M
     assert client.instances.list().first() is None
     assert getattr(names["simulated"], "is_admitted") is True  # noqa: B009 - its type is nobody's here
     assert getattr(names["change"], "change") == "tighter"  # noqa: B009
+
+
+def test_metrics(commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = client.instances.create(name="web", flavor="tiny", image="tiny")
+    made.operation.wait(timeout_s=60)
+    wait_until(lambda: rates(client, "web") != [], limit_s=30)
+    monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
+    login = [commands / "andromede", "login", live.url, "--token"]
+    subprocess.run(
+        login, input=live.token, text=True, check=True, env={"PATH": os.environ["PATH"], "HOME": str(folder)}
+    )
+    said = run("read-metrics.md", folder, commands, live)
+    assert said.count("cpu_used_ratio ") == 3
+    assert json.loads((folder / "web.json").read_text())["series"][0]["name"] == "cpu_used_ratio"
+    (block,) = PYTHON.findall((GUIDES / "read-metrics.md").read_text())
+    names: dict[str, Any] = {}
+    exec(compile(block.replace(EXAMPLE_URL, live.url), "read-metrics.md", "exec"), names)
+    until = datetime.now(UTC)
+    rows = names["fetch"](client, until - timedelta(minutes=5), until)
+    assert {(row[0], row[1]) for row in rows} >= {(made.id, "cpu_used_ratio"), (made.id, "memory_used_mib")}
+
+
+def rates(client: Client, name: str) -> list[float]:
+    found = client.instances.metrics(name, resolution="10s").series[0]
+    return [value for _, value in found.points if value is not None]
 
 
 @pytest.mark.parametrize("readme", ["clients/sdk/README.md", "clients/cli/README.md"])

@@ -1,0 +1,104 @@
+"""What it costs a node to read what its guests use: one call for all of them, against the call that heartbeats make
+(the state of all guests), with few and with more guests. Needs root: they run under a libvirtd of a lab.
+
+`ARGS="--guests 1 5"` takes fewer. The guests have nothing to boot from: they only have to be there.
+"""
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from agents.lab import Lab, LabNode
+from agents.node.adapters.accelerator import Accelerator
+from agents.node.adapters.base import Firmware, GuestDisk, GuestSpec
+from agents.node.adapters.libvirt import LibvirtHypervisor
+from agents.node.adapters.qemu_img import FileDisks
+from agents.node.hook.server import HookServer
+from agents.node.trust.starts import Shape
+from bench.common import report, say, spread
+from scripts.stack import ROOT
+
+GUESTS = [1, 10, 20]
+ROUNDS = 50
+
+
+class Agreement:
+    """A gate that lets every guest start."""
+
+    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+        return None
+
+    def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
+        """Nobody wants to know."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--guests", type=int, nargs="+", default=GUESTS)
+    arguments = parser.parse_args()
+    folder = ROOT / "var" / "bench-usage"
+    Lab(folder).remove()
+    lab = Lab(folder)
+    try:
+        (node,) = lab.up(["hv1"])
+        report(measure(node, sorted(arguments.guests)))
+    finally:
+        lab.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
+    node.agent_folder.mkdir(exist_ok=True)
+    gate = HookServer(node.agent_folder / "hook.sock", Agreement())
+    folder = node.agent_folder / "bench"
+    hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=Accelerator(folder, wanted="qemu", boot_id=""))
+    found, made = {}, 0
+    try:
+        for count in counts:
+            while made < count:
+                start(hypervisor, folder)
+                made += 1
+            say(f"{made} guests")
+            assert len(hypervisor.usage()) == made
+            usage, states = timed(hypervisor.usage), timed(hypervisor.states)
+            ratio = round(sorted(usage)[ROUNDS // 2] / sorted(states)[ROUNDS // 2], 1)
+            found[f"{made} guests"] = {"usage": spread(usage), "states": spread(states), "times_the_states": ratio}
+    finally:
+        hypervisor.close()
+        gate.stop()
+    return found
+
+
+def start(hypervisor: LibvirtHypervisor, folder: Path) -> None:
+    disks, guest_id, volume_id = FileDisks(folder), uuid4(), uuid4()
+    disks.create_volume(volume_id, size_bytes=2**23, base=None)
+    guest = GuestSpec(
+        id=guest_id,
+        project_id=guest_id,
+        vcpus=1,
+        memory_mib=64,
+        firmware=Firmware.BIOS,
+        disks=(GuestDisk(volume_id, disks.volume_path(volume_id)),),
+        nics=(),
+        seed=disks.write_seed(guest_id, {"meta-data": b"x", "user-data": b"y"}),
+        console_log=disks.console_path(guest_id),
+    )
+    hypervisor.define(guest)
+    hypervisor.start(guest_id)
+
+
+def timed(call: Callable[[], object]) -> list[float]:
+    call()
+    taken = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+if __name__ == "__main__":
+    main()
