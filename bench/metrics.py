@@ -96,7 +96,7 @@ def make_guests(count: int, folder: Path) -> list[tuple[UUID, UUID]]:
         )
         for number in range(count)
     )
-    return [(row.node_id, row.pk) for row in rows]
+    return [(nodes[number % NODES].pk, row.pk) for number, row in enumerate(rows)]
 
 
 def now() -> datetime:

@@ -55,7 +55,8 @@ def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
     gate = HookServer(node.agent_folder / "hook.sock", Agreement())
     folder = node.agent_folder / "bench"
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=Accelerator(folder, wanted="qemu", boot_id=""))
-    found, made = {}, 0
+    found: dict[str, object] = {}
+    made = 0
     try:
         for count in counts:
             while made < count:
