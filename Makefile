@@ -52,8 +52,7 @@ demo: setup  ## A cloud of three nodes on this machine, and a first guest in it;
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, evidence, footprint, permits, placement, stream or terraform; prints JSON
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, evidence, footprint, metrics, permits, placement, stream, terraform or usage; prints JSON
+bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, evidence, footprint, metrics, permits, placement, stream, terraform or usage; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 examples: setup  ## Write docs/reference/examples: what a small cloud answers on every route
