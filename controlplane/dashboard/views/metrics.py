@@ -13,14 +13,15 @@ HOUR = 1
 RANGES = ((HOUR, _("1 hour")), (6, _("6 hours")), (24, _("1 day")), (24 * 7, _("7 days")), (24 * 30, _("30 days")))
 CHARTS = (
     (_("Processor"), ("cpu_used_ratio",)),
-    (_("Memory"), ("memory_used_mib",)),
+    (_("Memory"), ("memory_resident_mib", "memory_used_mib")),
     (_("Disks: bytes"), ("disk_read_bytes_per_s", "disk_write_bytes_per_s")),
     (_("Disks: requests"), ("disk_read_requests_per_s", "disk_write_requests_per_s")),
     (_("Network"), ("network_in_bytes_per_s", "network_out_bytes_per_s")),
 )
 NAMES = {
     "cpu_used_ratio": _("used"),
-    "memory_used_mib": _("used"),
+    "memory_resident_mib": _("held by the node for it"),
+    "memory_used_mib": _("used, as the guest says"),
     "disk_read_bytes_per_s": _("read"),
     "disk_write_bytes_per_s": _("written"),
     "disk_read_requests_per_s": _("read"),
