@@ -29,7 +29,7 @@ GETS = {
     "instance_get": 3,
     "instance_console_log": 13,
     "instance_placement": 3,
-    "instance_metrics": 5,
+    "instance_metrics": 4,
     "attachment_list": 3,
     "attachment_get": 3,
     "volume_list": 5,
