@@ -24,3 +24,10 @@ def test_a_trial_may_say_so_but_time_never_runs_backwards() -> None:
     assert start(POLICY_COOLING_HOURS="48").stdout == "48\n"
     assert start(POLICY_COOLING_HOURS="0", IS_SHORT_COOLING_ALLOWED="true").stdout == "0\n"
     assert start(POLICY_COOLING_HOURS="-1", IS_SHORT_COOLING_ALLOWED="true").returncode != 0
+
+
+def test_readings_fall_into_whole_minutes() -> None:
+    assert start(METRICS_INTERVAL_S="15").returncode == start(METRICS_INTERVAL_S="0").returncode == 0
+    refused = start(METRICS_INTERVAL_S="45")
+    assert refused.returncode != 0
+    assert "ANDROMEDE_METRICS_INTERVAL_S must divide 60, which 45 does not." in refused.stderr

@@ -77,20 +77,21 @@ def test_what_a_busy_guest_uses_is_told_as_it_is_seen_from_the_guest(
 
     ssh("(while :; do :; done) >/dev/null 2>&1 & echo busy")
     readings = agent.readings(usage_interval_ms=1000)
-    before = next(readings)
+    (was,) = next(readings).guests
     ssh("dd if=/dev/zero of=/file bs=1024 count=512; sync; cat /file")
-    after = next(reading for reading in readings if reading.at_unix_ms > before.at_unix_ms + 3000)
-    (was,), (now,) = before.guests, after.guests
+
+    def is_busy(now: pb.GuestUsage) -> bool:
+        """The loop uses the CPU, and what the guest sends is out."""
+        return now.cpu_ns - was.cpu_ns > 2e9 and now.ports[0].out_bytes - was.ports[0].out_bytes >= 512 * 1024
+
+    now = next(reading.guests[0] for reading in readings if is_busy(reading.guests[0]))
+    assert now.ports[0].in_bytes - was.ports[0].in_bytes < 256 * 1024
     assert (now.id, now.vcpus) == (guest.subject.id, 1)
-    elapsed_ns = (after.at_unix_ms - before.at_unix_ms) * 1e6
-    assert (now.cpu_ns - was.cpu_ns) / elapsed_ns > 0.5, "a loop keeps its CPU busy"
     assert 0 < now.memory_used_mib < guest.memory_mib
     assert now.memory_resident_mib > 0
     assert [disk.volume_id for disk in now.disks] == [guest.root_volume_id]
     assert now.disks[0].written_bytes - was.disks[0].written_bytes >= 512 * 1024
     assert [port.port_id for port in now.ports] == list(guest.port_ids)
-    sent = now.ports[0].out_bytes - was.ports[0].out_bytes
-    assert sent >= 512 * 1024 > now.ports[0].in_bytes - was.ports[0].in_bytes, "what it sends is out"
 
 
 def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
