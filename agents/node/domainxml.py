@@ -2,10 +2,11 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from agents.node.adapters.base import Firmware, GuestDisk, GuestNic, GuestSpec, guest_name
+from agents.node.adapters.base import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, guest_name
 
 VirtType = Literal["kvm", "qemu"]
 
@@ -14,7 +15,7 @@ ET.register_namespace("andromede", METADATA_NAMESPACE)
 
 # A hot-plugged disk needs a free root port, and ports cannot be added to a running guest.
 SPARE_ROOT_PORTS = 12
-FIXED_ROOT_PORTS = 5  # root disk, SCSI controller, virtio-serial controller, balloon, random numbers
+FIXED_ROOT_PORTS = 6  # root disk, SCSI, virtio-serial and USB controllers, balloon, random numbers
 
 # How often QEMU asks the guest's balloon driver what of its memory is in use.
 BALLOON_PERIOD_S = 10
@@ -139,13 +140,14 @@ def _devices(guest: GuestSpec) -> ET.Element:
     ET.SubElement(devices, "controller", type="pci", model="pcie-root")
     for _ in range(FIXED_ROOT_PORTS + len(guest.nics) + SPARE_ROOT_PORTS):
         ET.SubElement(devices, "controller", type="pci", model="pcie-root-port")
-    ET.SubElement(devices, "controller", type="usb", model="none")
+    ET.SubElement(devices, "controller", type="usb", model="qemu-xhci")
     ET.SubElement(devices, "controller", type="scsi", index="0", model="virtio-scsi")
     for index, plugged in enumerate(guest.disks):
         devices.append(disk(plugged, target=target_name(index), boot_order=1 if index == 0 else None))
     devices.append(_seed(guest))
     devices.extend(_nic(nic) for nic in guest.nics)
     devices.append(_serial(guest))
+    devices.extend(_display())
     agent = ET.SubElement(devices, "channel", type="unix")
     ET.SubElement(agent, "target", type="virtio", name="org.qemu.guest_agent.0")
     balloon = ET.SubElement(devices, "memballoon", model="virtio")
@@ -175,10 +177,34 @@ def _nic(nic: GuestNic) -> ET.Element:
 
 
 def _serial(guest: GuestSpec) -> ET.Element:
-    element = ET.Element("serial", type="pty")
+    """QEMU goes on whether or not somebody is at the socket; the log has all of it either way."""
+    element = ET.Element("serial", type="unix")
+    ET.SubElement(element, "source", mode="bind", path=str(guest.serial_socket))
     ET.SubElement(element, "log", file=str(guest.console_log), append="on")
     ET.SubElement(element, "target", port="0")
     return element
+
+
+def _display() -> list[ET.Element]:
+    """VNC at a socket whose place libvirt chooses, in a folder that only QEMU's user and root may enter; any number of
+    viewers at once, whatever one of them asks for. A tablet says where the pointer is; a mouse only how it has moved."""
+    graphics = ET.Element("graphics", type="vnc", sharePolicy="force-shared")
+    ET.SubElement(graphics, "listen", type="socket")
+    video = ET.Element("video")
+    ET.SubElement(video, "model", type="vga", vram="16384")
+    return [ET.Element("input", type="tablet", bus="usb"), graphics, video]
+
+
+def console_socket(domain_text: str, kind: ConsoleKind) -> Path | None:
+    """Where a console of a domain that runs listens, by its XML; None: it has none."""
+    root = ET.fromstring(domain_text)
+    if kind is ConsoleKind.SERIAL:
+        source = root.find("devices/serial[@type='unix']/source[@mode='bind']")
+        path = source.get("path") if source is not None else None
+    else:
+        listen = root.find("devices/graphics[@type='vnc']/listen[@type='socket']")
+        path = listen.get("socket") if listen is not None else None
+    return Path(path) if path else None
 
 
 def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:

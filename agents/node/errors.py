@@ -5,10 +5,11 @@ AgentError
 ├── Forbidden             UnknownPeer, TrustRefused, PermitRefused (its code names the reason)
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
-│                         ImageInUse, ImageRefused, TrustOlder, DetachPending (retryable)
-├── Exhausted             more watchers than the agent serves (retryable)
+│                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
+│                         DetachPending (retryable)
+├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
-    └── HypervisorUnavailable (retryable)
+    └── HypervisorUnavailable, Stopping (retryable)
 """
 
 from uuid import UUID
@@ -123,6 +124,20 @@ class DetachPending(Conflict):
     retryable = True
 
 
+class GuestNotRunning(Conflict):
+    code = "agent.guest_not_running"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"Guest {guest_id} does not run.")
+
+
+class NoConsole(Conflict):
+    code = "agent.no_console"
+
+    def __init__(self, guest_id: UUID, kind: str) -> None:
+        super().__init__(f"Guest {guest_id} was started without a {kind} console; it gets one at its next start.")
+
+
 class Exhausted(AgentError):
     code = "agent.exhausted"
     retryable = True
@@ -136,6 +151,15 @@ class AdapterError(AgentError):
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class Stopping(AdapterError):
+    """The agent ends; guests go on, and so does what is asked of the next one."""
+
+    code = "agent.stopping"
+
+    def __init__(self) -> None:
+        super().__init__("The agent stops.", retryable=True)
 
 
 class HypervisorUnavailable(AdapterError):

@@ -26,6 +26,7 @@ from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
 from agents.node.services import interrupted, ports
 from agents.node.services.closings import Closings
+from agents.node.services.consoles import MAX_CONSOLES, Consoles
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
@@ -35,7 +36,7 @@ from agents.protocol import agent_pb2_grpc
 
 log = logging.getLogger(__name__)
 
-# Threads for short calls and image uploads; each watch occupies one more for as long as it lasts.
+# Threads for short calls and image uploads; each watch and each console occupies one more for as long as it lasts.
 CALL_THREADS = 16
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
@@ -67,11 +68,11 @@ class Server:
     """A running agent. `stop` lets calls in progress end for some seconds, and may be repeated."""
 
     def __init__(
-        self, node: Node, hub: Hub, *, server: grpc.Server, port: int, lock: TextIO, hook: HookServer | None
+        self, node: Node, servicer: Servicer, *, server: grpc.Server, port: int, lock: TextIO, hook: HookServer | None
     ) -> None:
         self.port = port
         self.node = node
-        self._hub = hub
+        self._servicer = servicer
         self._server = server
         self._lock = lock
         self._hook = hook
@@ -80,7 +81,7 @@ class Server:
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
-        self._hub.close()
+        self._servicer.close()
         stopped.wait()
         self._closings.stop()
         if self._hook is not None:
@@ -108,11 +109,12 @@ def serve(config: Config, adapters: Adapters) -> Server:
     interrupted.settle(node)
     server, port = _listen(config.listen, credentials)
     hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
-    agent_pb2_grpc.add_AgentServicer_to_server(Servicer(node, hub), server)  # type: ignore[no-untyped-call]
+    servicer = Servicer(node, hub, Consoles(node))
+    agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
-    return Server(node, hub, server=server, port=port, lock=lock, hook=hook)
+    return Server(node, servicer, server=server, port=port, lock=lock, hook=hook)
 
 
 def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> Node:
@@ -161,7 +163,7 @@ def _told_to_stop() -> int:
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
     server = grpc.server(
-        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES, thread_name_prefix="rpc"),
+        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES, thread_name_prefix="rpc"),
         interceptors=[Guard()],
         options=OPTIONS,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from agents.node.adapters.base import Firmware, ImageFormat, Power
+from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, Power
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,10 @@ class AttachmentWish:
     instance_id: UUID
     volume_id: UUID
     is_read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleWish:
+    instance_id: UUID
+    kind: ConsoleKind
+    scrollback_bytes: int

@@ -33,6 +33,12 @@ class RestartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESTART_KIND_UNSPECIFIED: _ClassVar[RestartKind]
     RESTART_KIND_REBOOT: _ClassVar[RestartKind]
     RESTART_KIND_RESET: _ClassVar[RestartKind]
+
+class ConsoleKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONSOLE_KIND_UNSPECIFIED: _ClassVar[ConsoleKind]
+    CONSOLE_KIND_SERIAL: _ClassVar[ConsoleKind]
+    CONSOLE_KIND_VNC: _ClassVar[ConsoleKind]
 IMAGE_FORMAT_UNSPECIFIED: ImageFormat
 IMAGE_FORMAT_QCOW2: ImageFormat
 IMAGE_FORMAT_RAW: ImageFormat
@@ -48,6 +54,9 @@ FIRMWARE_UEFI: Firmware
 RESTART_KIND_UNSPECIFIED: RestartKind
 RESTART_KIND_REBOOT: RestartKind
 RESTART_KIND_RESET: RestartKind
+CONSOLE_KIND_UNSPECIFIED: ConsoleKind
+CONSOLE_KIND_SERIAL: ConsoleKind
+CONSOLE_KIND_VNC: ConsoleKind
 
 class Subject(_message.Message):
     __slots__ = ("id", "generation")
@@ -466,3 +475,27 @@ class PortUsage(_message.Message):
     in_packets: int
     out_packets: int
     def __init__(self, port_id: _Optional[str] = ..., in_bytes: _Optional[int] = ..., out_bytes: _Optional[int] = ..., in_packets: _Optional[int] = ..., out_packets: _Optional[int] = ...) -> None: ...
+
+class ConsoleHeader(_message.Message):
+    __slots__ = ("instance_id", "kind", "scrollback_bytes")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SCROLLBACK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    kind: ConsoleKind
+    scrollback_bytes: int
+    def __init__(self, instance_id: _Optional[str] = ..., kind: _Optional[_Union[ConsoleKind, str]] = ..., scrollback_bytes: _Optional[int] = ...) -> None: ...
+
+class ConsoleInput(_message.Message):
+    __slots__ = ("header", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: ConsoleHeader
+    data: bytes
+    def __init__(self, header: _Optional[_Union[ConsoleHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ConsoleOutput(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...

@@ -104,6 +104,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.ConsoleChunk.FromString,
                 _registered_method=True)
+        self.OpenConsole = channel.stream_stream(
+                '/andromede.agent.v1.Agent/OpenConsole',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.ConsoleInput.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.ConsoleOutput.FromString,
+                _registered_method=True)
 
 
 class AgentServicer:
@@ -199,6 +204,14 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenConsole(self, request_iterator, context):
+        """Bytes both ways between a viewer and a guest that runs. The first message in is the header; the first one out is the
+        scrollback, also when that is empty, and says that the console is open. The call ends with OK when the guest stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -271,6 +284,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.ReadConsole,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.ConsoleChunk.SerializeToString,
+            ),
+            'OpenConsole': grpc.stream_stream_rpc_method_handler(
+                    servicer.OpenConsole,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.ConsoleInput.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.ConsoleOutput.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -651,6 +669,33 @@ class Agent:
             '/andromede.agent.v1.Agent/ReadConsole',
             agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.ConsoleChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenConsole(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/andromede.agent.v1.Agent/OpenConsole',
+            agents_dot_protocol_dot_agent__pb2.ConsoleInput.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.ConsoleOutput.FromString,
             options,
             channel_credentials,
             insecure,

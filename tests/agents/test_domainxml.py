@@ -32,6 +32,7 @@ SMALL = GuestSpec(
     nics=(GuestNic("tap00000000001", "br00000000001", "52:54:00:00:00:01", 1450),),
     seed=Path(STATE / "instances/e1/seed.iso"),
     console_log=Path(STATE / "instances/e1/console.log"),
+    serial_socket=Path(STATE / "consoles/e1"),
 )
 LARGE = replace(
     SMALL,

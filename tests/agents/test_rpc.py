@@ -98,24 +98,37 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
 
 
 @pytest.mark.parametrize(
-    ("process", "may"), [("watcher", ["Describe", "EnsureTrust", "Watch"]), ("web", ["ReadConsole"]), ("somebody", [])]
+    ("process", "may"),
+    [
+        ("watcher", ["Describe", "EnsureTrust", "Watch"]),
+        ("web", ["ReadConsole"]),
+        ("stream", ["OpenConsole"]),
+        ("worker", ["Describe", "EnsureTrust", "ReadConsole", "RemoveVolume", "EnsureInstance"]),
+        ("somebody", []),
+    ],
 )
 def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: str, may: list[str]) -> None:
     caller = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
+    nobody = str(wishes.NODE_ID)
+    opening = pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=nobody, kind=pb.CONSOLE_KIND_SERIAL))
     calls = {
         "Describe": lambda: caller.Describe(pb.DescribeRequest()),
         "Watch": lambda: next(iter(caller.Watch(pb.WatchRequest()))),
         "EnsureTrust": lambda: caller.EnsureTrust(pb.EnsureTrustRequest()),
-        "ReadConsole": lambda: caller.ReadConsole(pb.ReadConsoleRequest(instance_id=str(wishes.NODE_ID))),
+        "ReadConsole": lambda: caller.ReadConsole(pb.ReadConsoleRequest(instance_id=nobody)),
+        "OpenConsole": lambda: next(caller.OpenConsole(iter([opening]))),
         "RemoveVolume": lambda: caller.RemoveVolume(pb.RemoveRequest()),
         "EnsureInstance": lambda: caller.EnsureInstance(pb.EnsureInstanceRequest()),
     }
     for name in sorted(calls.keys() - set(may)):
         assert refusal(calls[name]).code == "agent.unknown_peer"
-    for name in sorted(set(may) - {"ReadConsole"}):
-        calls[name]()
-    if "ReadConsole" in may:
-        assert refusal(calls["ReadConsole"]).code == "agent.not_found"
+    let_in = {"ReadConsole": "agent.not_found", "OpenConsole": "agent.not_found"}
+    let_in |= dict.fromkeys(("RemoveVolume", "EnsureInstance"), "agent.bad_request")
+    for name in sorted(may):
+        if name in let_in:
+            assert refusal(calls[name]).code == let_in[name]
+        else:
+            calls[name]()
 
 
 def test_a_dns_name_that_looks_like_the_role_is_no_role(agent: AgentUnderTest) -> None:

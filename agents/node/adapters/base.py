@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from agents.node.adapters.channel import Channel
+
 # ---- network
 
 
@@ -118,6 +120,9 @@ class Disks(Protocol):
 
     def console_path(self, instance_id: UUID) -> Path: ...
 
+    def serial_path(self, instance_id: UUID) -> Path:
+        """Where the guest's serial console listens while it runs, for the agent alone."""
+
     def read_console(self, instance_id: UUID, *, offset: int, max_bytes: int) -> "ConsolePart":
         """A negative `offset` counts from the end. An instance that never ran has an empty console."""
 
@@ -135,6 +140,11 @@ class ConsolePart:
     data: bytes
     offset: int
     total_bytes: int
+
+
+class ConsoleKind(StrEnum):
+    SERIAL = "serial"
+    VNC = "vnc"
 
 
 # ---- hypervisor
@@ -187,6 +197,7 @@ class GuestSpec:
     nics: tuple[GuestNic, ...]
     seed: Path
     console_log: Path
+    serial_socket: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +298,14 @@ class Hypervisor(Protocol):
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         """Grow a disk of a running guest, which sees it at once."""
+
+    def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
+        """A connection to a console of the guest that runs. A serial console has one at a time: the agent's; a display
+        as many as are opened.
+
+        Raises:
+            NoConsole: it was started without one.
+        """
 
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         """Call `listener(guest_id)` after each change of a guest's state. It must return at once."""

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path, PurePosixPath
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 from agents.node.adapters.base import (
     Adapters,
     BaseImage,
+    ConsoleKind,
     ConsolePart,
     DiskUsage,
     GuestDisk,
@@ -28,7 +30,9 @@ from agents.node.adapters.base import (
     PortSpec,
     Power,
 )
-from agents.node.errors import AdapterError, DetachPending
+from agents.node.adapters.channel import Channel
+from agents.node.adapters.fake_consoles import FakeConsoles
+from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
 
@@ -54,6 +58,13 @@ class FakeGuest:
     starts: int = 0
     restarts: int = 0
     readings: int = 0
+    consoles: FakeConsoles | None = None
+
+    def stop(self, power: Power, reason: str = "") -> None:
+        self.power, self.reason, self.is_reason_known, self.running = power, reason, True, None
+        if self.consoles is not None:
+            self.consoles.stop()
+            self.consoles = None
 
 
 class FakeNode:
@@ -97,6 +108,11 @@ class FakeNode:
         self.volumes.update(volumes)
         self.images.update(images)
 
+    def print(self, instance_id: UUID, data: bytes) -> None:
+        """On the guest's serial console, as its log has it."""
+        with self._lock:
+            self.consoles[instance_id] = self.consoles.get(instance_id, b"") + data
+
     def is_clean(self) -> bool:
         """Nothing of any tenant is left; cached images may be."""
         return not (self.guests or self.volumes or self.ports or self.seeds)
@@ -119,8 +135,7 @@ class FakeNode:
 
     def _stop(self, instance_id: UUID, power: Power, reason: str) -> None:
         with self._lock:
-            guest = self.guests[instance_id]
-            guest.power, guest.reason, guest.is_reason_known, guest.running = power, reason, True, None
+            self.guests[instance_id].stop(power, reason)
         self.announce(instance_id)
 
 
@@ -156,8 +171,8 @@ class FakeHypervisor:
             self._check_startable(guest.spec)
             guest.power, guest.reason, guest.is_reason_known = Power.RUNNING, "", True
             guest.running, guest.starts, guest.readings = guest.spec, guest.starts + 1, 0
-            console = self._node.consoles.get(guest_id, b"")
-            self._node.consoles[guest_id] = console + b"The fake guest has booted.\n"
+            guest.consoles = FakeConsoles(partial(self._node.print, guest_id))
+            self._node.print(guest_id, b"The fake guest has booted.\n")
         self._node.announce(guest_id)
 
     def request_shutdown(self, guest_id: UUID) -> None:
@@ -165,7 +180,7 @@ class FakeHypervisor:
             guest = self._node.guests.get(guest_id)
             if guest is None or guest.power is not Power.RUNNING or self._node.ignore_shutdown:
                 return
-            self._turn_off(guest)
+            guest.stop(Power.OFF)
         self._node.announce(guest_id)
 
     def power_off(self, guest_id: UUID) -> None:
@@ -173,7 +188,7 @@ class FakeHypervisor:
             guest = self._node.guests.get(guest_id)
             if guest is None or guest.power not in RUNS:
                 return
-            self._turn_off(guest)
+            guest.stop(Power.OFF)
         self._node.announce(guest_id)
 
     def reboot(self, guest_id: UUID) -> None:
@@ -234,6 +249,13 @@ class FakeHypervisor:
             self._running(guest_id)
             self._node.volumes[disk.volume_id] = size_bytes
 
+    def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
+        with self._node.call("open_console"):
+            guest, _running = self._running(guest_id)
+            if guest.consoles is None:
+                raise NoConsole(guest_id, kind)
+            return guest.consoles.open(kind)
+
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._node.listen(listener)
 
@@ -256,9 +278,6 @@ class FakeHypervisor:
         for disk in spec.disks:
             if disk.volume_id not in self._node.volumes:
                 raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
-
-    def _turn_off(self, guest: FakeGuest) -> None:
-        guest.power, guest.reason, guest.is_reason_known, guest.running = Power.OFF, "", True, None
 
 
 class FakeIncoming:
@@ -331,6 +350,9 @@ class FakeDisks:
         with self._node.call("write_seed"):
             self._node.seeds[instance_id] = dict(files)
         return Path(f"/fake/instances/{instance_id}/seed.iso")
+
+    def serial_path(self, instance_id: UUID) -> Path:
+        return Path(f"/fake/consoles/{instance_id}")
 
     def console_path(self, instance_id: UUID) -> Path:
         return Path(f"/fake/instances/{instance_id}/console.log")

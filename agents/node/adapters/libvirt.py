@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,19 @@ import libvirt
 from agents.node import domainxml
 from agents.node.adapters import libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import GUEST_PREFIX, GuestDisk, GuestSpec, GuestState, GuestUsage, HostFacts
+from agents.node.adapters.base import (
+    GUEST_PREFIX,
+    ConsoleKind,
+    GuestDisk,
+    GuestSpec,
+    GuestState,
+    GuestUsage,
+    HostFacts,
+)
+from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
-from agents.node.errors import AdapterError, DetachPending
+from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 log = logging.getLogger(__name__)
 
@@ -162,6 +172,21 @@ class LibvirtHypervisor:
         with self._connection.use() as connection:
             domain = _get(connection, guest_id)
             domain.blockResize(str(disk.path), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+    def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
+        with self._connection.use() as connection:
+            path = domainxml.console_socket(_get(connection, guest_id).XMLDesc(), kind)
+        if path is None:
+            raise NoConsole(guest_id, kind)
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(str(path))
+        except OSError as exc:
+            client.close()
+            raise AdapterError(
+                f"The {kind} console of guest {guest_id} does not answer: {exc}", retryable=True
+            ) from exc
+        return Channel(client)
 
     def subscribe(self, listener: Callable[[UUID], None]) -> None:
         self._listeners.append(listener)

@@ -39,6 +39,10 @@ class FileDisks:
         for folder in (state_dir, self._images, self._volumes, self._instances):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+        # libvirt makes the sockets in it and hands them over to QEMU: nobody but root needs to get here.
+        self._consoles = state_dir / "consoles"
+        self._consoles.mkdir(exist_ok=True)
+        self._consoles.chmod(0o700)
 
     def restore(self) -> None:
         for folder in (self._images, self._volumes):
@@ -129,6 +133,9 @@ class FileDisks:
     def console_path(self, instance_id: UUID) -> Path:
         return self._instance(instance_id) / "console.log"
 
+    def serial_path(self, instance_id: UUID) -> Path:
+        return self._consoles / str(instance_id)
+
     def read_console(self, instance_id: UUID, *, offset: int, max_bytes: int) -> ConsolePart:
         try:
             with (self._instances / str(instance_id) / "console.log").open("rb") as file:
@@ -143,6 +150,7 @@ class FileDisks:
         if folder.exists():
             with _disk_errors():
                 shutil.rmtree(folder)
+        self.serial_path(instance_id).unlink(missing_ok=True)
 
     def _instance(self, instance_id: UUID) -> Path:
         folder = self._instances / str(instance_id)

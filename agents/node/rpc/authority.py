@@ -7,11 +7,13 @@ from agents.node.errors import UnknownPeer
 CONTROLPLANE = b"andromede://controlplane/"
 
 # What each process of the control plane may call; the worker, which carries changes out, everything else. Watching says
-# which receipts are kept: whoever commands the node must not make it forget what it did.
-WORKER, WATCH = "worker", "Watch"
+# which receipts are kept: whoever commands the node must not make it forget what it did. And what is typed into a guest
+# is no work of a worker's.
+WORKER, WATCH, OPEN_CONSOLE = "worker", "Watch", "OpenConsole"
 READERS: Mapping[str, frozenset[str]] = {
     "watcher": frozenset({WATCH, "Describe", "EnsureTrust"}),
     "web": frozenset({"ReadConsole"}),
+    "stream": frozenset({OPEN_CONSOLE}),
 }
 
 
@@ -24,7 +26,9 @@ def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
     for uri in auth_context.get("peer_uri", ()):
         if uri.startswith(CONTROLPLANE):
             process = uri.removeprefix(CONTROLPLANE).decode(errors="replace")
-            if method in READERS.get(process, frozenset()) or (process == WORKER and method != WATCH):
+            if method in READERS.get(process, frozenset()) or (
+                process == WORKER and method not in (WATCH, OPEN_CONSOLE)
+            ):
                 return process
             raise UnknownPeer(f"The process {process!r} of the control plane may not call {method}.")
     raise UnknownPeer("The caller's certificate does not name a process of the control plane.")

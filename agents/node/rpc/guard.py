@@ -35,6 +35,12 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its
         if handler is None:
             return None
         method = details.method.rsplit("/", 1)[-1]
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                _guarded_stream(method, handler.stream_stream),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
                 _guarded_stream(method, handler.unary_stream),

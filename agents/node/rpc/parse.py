@@ -6,10 +6,11 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from typing import TypeVar
 from uuid import UUID
 
-from agents.node.adapters.base import Firmware, ImageFormat, NetworkSpec, PortSpec, Power
+from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, NetworkSpec, PortSpec, Power
 from agents.node.errors import BadRequest
 from agents.node.wishes import (
     AttachmentWish,
+    ConsoleWish,
     GuestData,
     ImageWish,
     InstanceWish,
@@ -29,6 +30,7 @@ HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0
 SSH_KEY = re.compile(r"[\x20-\x7e]{1,16384}")
 
 MAX_PART_BYTES = 2**20
+MAX_TYPED_BYTES = 64 * 2**10
 MAX_USER_DATA_BYTES = 64 * 2**10
 MAX_SIZE_BYTES = 64 * 2**40
 MAX_VCPUS = 512
@@ -37,6 +39,7 @@ MAX_PORTS = 8
 MAX_SSH_KEYS = 64
 
 FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
+CONSOLES = {pb.CONSOLE_KIND_SERIAL: ConsoleKind.SERIAL, pb.CONSOLE_KIND_VNC: ConsoleKind.VNC}
 FIRMWARES = {pb.FIRMWARE_BIOS: Firmware.BIOS, pb.FIRMWARE_UEFI: Firmware.UEFI}
 POWERS = {pb.POWER_RUNNING: Power.RUNNING, pb.POWER_SHUTDOWN: Power.SHUTDOWN, pb.POWER_OFF: Power.OFF}
 RESTARTS = {
@@ -120,6 +123,27 @@ def attachment(message: pb.EnsureAttachmentRequest) -> AttachmentWish:
         volume_id=identifier("volume_id", message.volume_id),
         is_read_only=message.is_read_only,
     )
+
+
+def console(first: pb.ConsoleInput | None) -> ConsoleWish:
+    if first is None or first.WhichOneof("part") != "header":
+        raise BadRequest("header", "the first message carries the header")
+    header = first.header
+    return ConsoleWish(
+        instance_id=identifier("header.instance_id", header.instance_id),
+        kind=_choice("header.kind", header.kind, CONSOLES),
+        scrollback_bytes=header.scrollback_bytes,
+    )
+
+
+def console_input(messages: Iterator[pb.ConsoleInput]) -> Iterator[bytes]:
+    """What is typed, after the header."""
+    for message in messages:
+        if message.WhichOneof("part") != "data":
+            raise BadRequest("data", "each message after the first one carries bytes")
+        if len(message.data) > MAX_TYPED_BYTES:
+            raise BadRequest("data", f"at most {MAX_TYPED_BYTES} bytes in one message")
+        yield message.data
 
 
 def identifier(field: str, text: str) -> UUID:

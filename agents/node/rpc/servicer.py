@@ -9,8 +9,10 @@ from agents.node.adapters.base import Power
 from agents.node.context import Node
 from agents.node.errors import BadRequest
 from agents.node.rpc import answers, parse
+from agents.node.rpc.console import conversation
 from agents.node.rpc.stream import Stream
 from agents.node.services import attachments, closings, events, images, instances, inventory, ports, usage, volumes
+from agents.node.services.consoles import Consoles
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.trust import deeds, uses
@@ -38,11 +40,17 @@ Giving = (
 
 
 class Servicer(agent_pb2_grpc.AgentServicer):
-    def __init__(self, node: Node, hub: events.Hub) -> None:
+    def __init__(self, node: Node, hub: events.Hub, consoles: Consoles) -> None:
         self._node = node
         self._permits = node.permits
         self._hub = hub
         self._meter = usage.Meter(node)
+        self._consoles = consoles
+
+    def close(self) -> None:
+        """End the calls that would last."""
+        self._hub.close()
+        self._consoles.close()
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.NodeDescription:
         return answers.description(inventory.describe(self._node, request.ids))
@@ -143,6 +151,14 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         max_bytes = min(request.max_bytes or MAX_CONSOLE_BYTES, MAX_CONSOLE_BYTES)
         part = instances.read_console(self._node, instance_id, offset=request.offset, max_bytes=max_bytes)
         return answers.console(part)
+
+    def OpenConsole(
+        self, request_iterator: Iterator[pb.ConsoleInput], context: grpc.ServicerContext
+    ) -> Iterator[pb.ConsoleOutput]:
+        wish = parse.console(next(request_iterator, None))
+        with self._consoles.open(wish.instance_id, wish.kind, scrollback_bytes=wish.scrollback_bytes) as viewer:
+            if context.add_callback(viewer.close):  # else the caller has hung up already
+                yield from conversation(viewer, parse.console_input(request_iterator))
 
     def _bounded(self, message: pb.Subject) -> Subject:
         """Of a call that needs no permit."""

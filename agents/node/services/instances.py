@@ -84,6 +84,7 @@ def define(node: Node, instance_id: UUID) -> GuestSpec:
         nics=tuple(GuestNic(tap_name(p.id), bridge_name(p.network.id), p.mac, p.network.mtu) for p in port_specs),
         seed=disks.write_seed(instance_id, seed.files(instance_id, wish.guest_data, port_specs)),
         console_log=disks.console_path(instance_id),
+        serial_socket=disks.serial_path(instance_id),
     )
     node.adapters.hypervisor.define(guest)
     return guest

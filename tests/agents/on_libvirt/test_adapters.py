@@ -67,6 +67,7 @@ class Rig:
             nics=(),
             seed=disks.write_seed(guest_id, {"meta-data": b"x", "user-data": b"y"}),
             console_log=disks.console_path(guest_id),
+            serial_socket=disks.serial_path(guest_id),
         )
         self.adapters.hypervisor.define(self.guest)
 

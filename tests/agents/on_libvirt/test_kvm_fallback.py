@@ -58,6 +58,7 @@ def start(hypervisor: LibvirtHypervisor, disks: FileDisks, image: Path) -> UUID:
         nics=(),
         seed=disks.write_seed(guest_id, {"meta-data": b"instance-id: x\n"}),
         console_log=disks.console_path(guest_id),
+        serial_socket=disks.serial_path(guest_id),
     )
     hypervisor.define(guest)
     hypervisor.start(guest_id)

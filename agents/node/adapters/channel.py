@@ -1,0 +1,63 @@
+"""Bytes both ways with a guest: a connected socket of its serial console or of its display."""
+
+import select
+import socket
+import threading
+from contextlib import suppress
+
+READ_BYTES = 64 * 1024
+LOOK_AGAIN_S = 1.0  # whether it was closed, while the guest takes nothing
+
+
+class Channel:
+    """One thread reads, and releases it when it has read the end; any number write; any may close it."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._socket.setblocking(False)
+        self._number = connected.fileno()
+        self._is_released = False
+        self._lock = threading.Lock()
+
+    def read(self, timeout_s: float | None = None) -> bytes:
+        """What has come, as soon as there is some; nothing at the end.
+
+        Raises:
+            TimeoutError: nothing came.
+        """
+        if not self._wait(select.POLLIN, timeout_s):
+            raise TimeoutError
+        try:
+            return self._socket.recv(READ_BYTES)
+        except OSError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        """Returns when the guest has taken all of it, however long that takes, or has gone."""
+        left = memoryview(data)
+        while left:
+            self._wait(select.POLLOUT, LOOK_AGAIN_S)
+            with self._lock:
+                if self._is_released:
+                    return
+                try:
+                    left = left[self._socket.send(left) :]
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    return
+
+    def close(self) -> None:
+        """Whoever reads gets the end."""
+        with self._lock, suppress(OSError):  # the other side may have been faster
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        with self._lock:
+            self._is_released = True
+            self._socket.close()
+
+    def _wait(self, event: int, timeout_s: float | None) -> bool:
+        poll = select.poll()
+        poll.register(self._number, event)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))

@@ -1,0 +1,98 @@
+"""Consoles of guests that are not there: a terminal that says what it is told, and a screen with one picture (RFB 3.8,
+RFC 6143)."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable
+
+from agents.node.adapters.base import ConsoleKind
+from agents.node.adapters.channel import Channel
+
+PROMPT = b"fake# "
+LONGEST_LINE = 4096
+WIDTH, HEIGHT = 64, 48
+NAME = b"A fake guest"
+FORMAT = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)  # 32 bits, little-endian, red << 16
+BLUE = struct.pack("<I", 0x2050A0)
+# Lengths of what a client says after its type, where they are fixed.
+SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, KEY, POINTER, CUT_TEXT = 0, 2, 3, 4, 5, 6
+LENGTHS = {SET_PIXEL_FORMAT: 19, UPDATE_REQUEST: 9, KEY: 7, POINTER: 5}
+Write = Callable[[bytes], None]
+
+
+class FakeConsoles:
+    """Of one guest while it runs. `log` gets what its terminal shows."""
+
+    def __init__(self, log: Write) -> None:
+        self._log = log
+        self._open: list[socket.socket] = []
+
+    def open(self, kind: ConsoleKind) -> Channel:
+        ours, theirs = socket.socketpair()
+        self._open.append(theirs)
+        serve = self._terminal if kind is ConsoleKind.SERIAL else _screen
+        threading.Thread(target=_serving, args=(serve, theirs), name=f"fake-{kind}", daemon=True).start()
+        return Channel(ours)
+
+    def stop(self) -> None:
+        """The guest has stopped."""
+        for each in self._open:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # who looked has hung up
+        self._open.clear()
+
+    def _terminal(self, line: socket.socket) -> None:
+        """Echoes, and says each line again when it is ended."""
+        typed = b""
+        while data := line.recv(65536):
+            *lines, rest = data.replace(b"\n", b"\r").split(b"\r")
+            shown = b""
+            for each in lines:
+                typed += each
+                shown += each + b"\r\n" + (typed + b"\r\n" if typed else b"") + PROMPT
+                typed = b""
+            typed = (typed + rest)[-LONGEST_LINE:]
+            self._log(shown + rest)
+            line.sendall(shown + rest)
+
+
+def _serving(serve: Callable[[socket.socket], None], line: socket.socket) -> None:
+    with line:
+        try:
+            serve(line)
+        except OSError:
+            pass  # who looked has hung up, or the guest has stopped
+
+
+def _screen(line: socket.socket) -> None:
+    """Shares itself with whoever comes, and asks for no password."""
+    client = line.makefile("rb")
+    line.sendall(b"RFB 003.008\n")
+    client.read(12)
+    line.sendall(b"\x01\x01")  # one kind of security: none
+    client.read(1)
+    line.sendall(bytes(4))
+    client.read(1)
+    line.sendall(struct.pack(">HH", WIDTH, HEIGHT) + FORMAT + struct.pack(">I", len(NAME)) + NAME)
+    while said := client.read(1):
+        message = said[0]
+        if message == SET_ENCODINGS:
+            _, count = struct.unpack(">BH", client.read(3))
+            client.read(4 * count)
+        elif message == CUT_TEXT:
+            (length,) = struct.unpack(">3xI", client.read(7))
+            client.read(length)
+        elif message in LENGTHS:
+            body = client.read(LENGTHS[message])
+            if message == UPDATE_REQUEST and not body[0]:
+                line.sendall(_picture())  # what has not changed since, an incremental one does not get
+        else:
+            return
+
+
+def _picture() -> bytes:
+    """The whole screen, raw."""
+    return struct.pack(">BxHHHHHi", 0, 1, 0, 0, WIDTH, HEIGHT, 0) + BLUE * (WIDTH * HEIGHT)

@@ -1,0 +1,251 @@
+"""Consoles: the agent has the one connection to a guest's serial console and shares it among those who look; of a
+display each of them has a connection of its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+from uuid import UUID
+
+from agents.node.adapters.base import ConsoleKind, Power
+from agents.node.adapters.channel import Channel
+from agents.node.context import Node
+from agents.node.errors import AgentError, Exhausted, GuestNotRunning, Stopping
+
+MAX_CONSOLES = 64  # each keeps a thread of the server busy
+MAX_VIEWERS = 8  # of one guest
+MAX_SCROLLBACK_BYTES = 256 * 1024
+MAX_PENDING_BYTES = 2**20  # who is behind by more is cut off, so that nobody waits for them
+MAX_OUTPUT_BYTES = 64 * 1024
+IDLE_LIMIT_S = 4 * 3600.0
+
+
+class Viewer(Protocol):
+    scrollback: bytes
+
+    def read(self) -> bytes:
+        """What the guest has sent, as soon as there is some; nothing when it has stopped, or close() was called.
+
+        Raises:
+            Exhausted: the viewer was too slow, or the guest sent nothing for very long.
+            Stopping: the agent ends.
+        """
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self, reason: AgentError | None = None) -> None: ...
+
+
+class SerialViewer:
+    def __init__(self, channel: Channel, scrollback: bytes) -> None:
+        self.scrollback = scrollback
+        self._channel = channel
+        self._pending = bytearray()
+        self._is_over = False
+        self._reason: AgentError | None = None
+        self._changed = threading.Condition()
+
+    def read(self) -> bytes:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._pending or self._is_over, timeout=IDLE_LIMIT_S):
+                raise _idle()
+            if self._reason is not None:
+                raise self._reason
+            data = bytes(self._pending[:MAX_OUTPUT_BYTES])
+            del self._pending[:MAX_OUTPUT_BYTES]
+            return data
+
+    def write(self, data: bytes) -> None:
+        self._channel.write(data)
+
+    def push(self, data: bytes) -> None:
+        """Never waits."""
+        with self._changed:
+            self._pending += data
+            self._changed.notify()
+            is_behind = len(self._pending) > MAX_PENDING_BYTES
+        if is_behind:
+            self.close(Exhausted("The viewer reads more slowly than the guest writes; open the console again."))
+
+    def close(self, reason: AgentError | None = None) -> None:
+        with self._changed:
+            self._is_over, self._reason = True, self._reason or reason
+            self._changed.notify()
+
+
+class DisplayViewer:
+    scrollback = b""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._reason: AgentError | None = None
+
+    def read(self) -> bytes:
+        try:
+            data = self._channel.read(IDLE_LIMIT_S)
+        except TimeoutError:
+            raise _idle() from None
+        if self._reason is not None:
+            raise self._reason
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._channel.write(data)
+
+    def close(self, reason: AgentError | None = None) -> None:
+        self._reason = self._reason or reason
+        self._channel.close()
+
+
+class SerialLine:
+    """The connection to one guest's serial console: open while somebody looks, or until the guest stops."""
+
+    def __init__(self, channel: Channel, before: bytes) -> None:
+        self._channel = channel
+        self._recent = bytearray(before)
+        self._viewers: set[SerialViewer] = set()
+        self._lock = threading.Lock()
+        self.is_over = False
+        threading.Thread(target=self._run, name="serial-line", daemon=True).start()
+
+    def join(self, scrollback_bytes: int) -> SerialViewer:
+        with self._lock:
+            recent = bytes(self._recent[-scrollback_bytes:]) if scrollback_bytes else b""
+            viewer = SerialViewer(self._channel, recent)
+            self._viewers.add(viewer)
+            if self.is_over:
+                viewer.close()
+        return viewer
+
+    def leave(self, viewer: SerialViewer) -> None:
+        """The last one hangs up."""
+        with self._lock:
+            self._viewers.discard(viewer)
+            if not self._viewers and not self.is_over:
+                self.is_over = True
+                self._channel.close()
+
+    def _run(self) -> None:
+        while data := self._channel.read():
+            with self._lock:
+                self._recent += data
+                del self._recent[:-MAX_SCROLLBACK_BYTES]
+                for viewer in self._viewers:
+                    viewer.push(data)
+        with self._lock:
+            self.is_over = True
+            for viewer in self._viewers:
+                viewer.close()
+        self._channel.release()
+
+
+class Consoles:
+    """All that are open on the node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._lines: dict[UUID, SerialLine] = {}
+        self._viewers: set[Viewer] = set()
+        self._places: list[UUID] = []
+        self._is_stopping = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def open(self, instance_id: UUID, kind: ConsoleKind, *, scrollback_bytes: int) -> Iterator[Viewer]:
+        """
+        Raises:
+            NotFound, GuestNotRunning, NoConsole
+            Exhausted: too many look at it, or at guests of this node.
+            Stopping: the agent ends.
+        """
+        with self._place(instance_id):
+            self._check_running(instance_id)
+            if kind is ConsoleKind.VNC:
+                with self._display(instance_id) as display:
+                    yield display
+            else:
+                with self._serial(instance_id, scrollback_bytes) as viewer:
+                    yield viewer
+
+    def close(self) -> None:
+        """At the agent's end, which does not wait for those who look."""
+        with self._lock:
+            self._is_stopping = True
+            for viewer in self._viewers:
+                viewer.close(Stopping())
+
+    def _check_running(self, instance_id: UUID) -> None:
+        self._node.ledger.instances.wanted(instance_id)
+        state = self._node.adapters.hypervisor.state(instance_id)
+        if state is None or state.power not in (Power.RUNNING, Power.PAUSED):
+            raise GuestNotRunning(instance_id)
+
+    @contextmanager
+    def _place(self, instance_id: UUID) -> Iterator[None]:
+        with self._lock:
+            if len(self._places) >= MAX_CONSOLES:
+                raise Exhausted(f"This node serves {MAX_CONSOLES} consoles at a time.")
+            if self._places.count(instance_id) >= MAX_VIEWERS:
+                raise Exhausted(f"At most {MAX_VIEWERS} consoles of a guest are open at a time.")
+            self._places.append(instance_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._places.remove(instance_id)
+
+    @contextmanager
+    def _known(self, viewer: Viewer) -> Iterator[None]:
+        """close() reaches it."""
+        with self._lock:
+            if self._is_stopping:
+                raise Stopping()
+            self._viewers.add(viewer)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._viewers.discard(viewer)
+
+    @contextmanager
+    def _display(self, instance_id: UUID) -> Iterator[Viewer]:
+        channel = self._node.adapters.hypervisor.open_console(instance_id, ConsoleKind.VNC)
+        viewer = DisplayViewer(channel)
+        try:
+            with self._known(viewer):
+                yield viewer
+        finally:
+            channel.close()
+            channel.release()
+
+    @contextmanager
+    def _serial(self, instance_id: UUID, scrollback_bytes: int) -> Iterator[Viewer]:
+        with self._node.locks.hold(("console", instance_id)):
+            line = self._lines.get(instance_id)
+            if line is None or line.is_over:
+                line = self._lines[instance_id] = self._new_line(instance_id)
+            viewer = line.join(scrollback_bytes)
+        try:
+            with self._known(viewer):
+                yield viewer
+        finally:
+            with self._node.locks.hold(("console", instance_id)):
+                line.leave(viewer)
+                if line.is_over and self._lines.get(instance_id) is line:
+                    del self._lines[instance_id]
+
+    def _new_line(self, instance_id: UUID) -> SerialLine:
+        """What the log has by now comes first. What is written in the very moment may be there twice."""
+        adapters = self._node.adapters
+        channel = adapters.hypervisor.open_console(instance_id, ConsoleKind.SERIAL)
+        most = MAX_SCROLLBACK_BYTES
+        try:
+            before = adapters.disks.read_console(instance_id, offset=-most, max_bytes=most)
+        except BaseException:
+            channel.release()
+            raise
+        return SerialLine(channel, before.data)
+
+
+def _idle() -> Exhausted:
+    return Exhausted(f"The guest has sent nothing for {IDLE_LIMIT_S / 3600:.0f} hours.")
