@@ -178,7 +178,7 @@ class World:
 def world(folder: Path) -> Iterator[World]:
     """settings.PKI_DIR and IMAGES_DIR must point into `folder`. There is a signer, which answers at once."""
     pki.create_authority(folder / "pki")
-    for process in ("worker", "watcher"):
+    for process in ("worker", "watcher", "stream"):
         pki.issue_process(folder / "pki", process)
     for role in (keys.ROOT, keys.SIGNER, keys.SENTINEL):
         keys.create(folder / "pki", role, name=role)

@@ -187,8 +187,9 @@ def _serial(guest: GuestSpec) -> ET.Element:
 
 def _display() -> list[ET.Element]:
     """VNC at a socket whose place libvirt chooses, in a folder that only QEMU's user and root may enter; any number of
-    viewers at once, whatever one of them asks for. A tablet says where the pointer is; a mouse only how it has moved."""
-    graphics = ET.Element("graphics", type="vnc", sharePolicy="force-shared")
+    viewers at once, whatever one of them asks for. A tablet says where the pointer is, a mouse only how it has moved.
+    """
+    graphics = ET.Element("graphics", type="vnc", sharePolicy="ignore")
     ET.SubElement(graphics, "listen", type="socket")
     video = ET.Element("video")
     ET.SubElement(video, "model", type="vga", vram="16384")

@@ -1,10 +1,10 @@
-"""The process `stream`: events as they happen, to thousands who wait.
+"""The process `stream`: events as they happen, to thousands who wait; and consoles (consoles.py).
 
-It serves one route, GET /v1/events/stream, and asks the view of that route for every piece of it: at the beginning,
-when there is news for that reader, and when its credential is not what it was, for which it looks every STREAM_CHECK_S.
-So a stream has the rights, filters and errors of the API, and ends when its credential does. Between two pieces it
-holds nothing: a few threads, each with a connection to the database, serve all. That there is news comes by Redis, or,
-when that is away, by looking once a second.
+Of HTTP it serves one route, GET /v1/events/stream, and asks the view of that route for every piece of it: at the
+beginning, when there is news for that reader, and when its credential is not what it was, for which it looks every
+STREAM_CHECK_S. So a stream has the rights, filters and errors of the API, and ends when its credential does. Between
+two pieces it holds nothing: a few threads, each with a connection to the database, serve all. That there is news comes
+by Redis, or, when that is away, by looking once a second.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from rest_framework.request import Request
 
 from controlplane.api import problems
 from controlplane.api.authentication import TokenAuthentication
+from controlplane.api.consoles import Consoles
 from controlplane.events import cursors, hints, selectors
 from controlplane.events.api import EVENT_STREAM, Lines, Standing, alive, standing_of
 from controlplane.events.errors import StreamsExhausted, TooManyStreams
@@ -94,12 +95,15 @@ class Streams:
         self.handler = BaseHandler()
         self.handler.load_middleware()
         self.threads = ThreadPoolExecutor(settings.STREAM_THREADS)
+        self.consoles = Consoles(self._in_thread)
         self.readers: set[Reader] = set()
         self.told = 0  # the place up to which all readers were woken for whatever concerns them
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self.consoles.serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 

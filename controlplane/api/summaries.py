@@ -28,6 +28,7 @@ OTHERS = {
     "identity_link": "Link an OpenID identity to an account",
     "image_drift_list": "List copies of images that are where they may not be any more",
     "image_upload": "Upload the file of an image",
+    "instance_console_open": "Open a console of an instance",
     "instance_console_log": "Read the console log of an instance",
     "instance_metrics": "Show what an instance used",
     "instance_placement": "Show why an instance is where it is",

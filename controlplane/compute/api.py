@@ -12,9 +12,18 @@ from rest_framework.response import Response
 from controlplane.catalog.selectors import flavor_get, usable_image
 from controlplane.compute import about, selectors, services
 from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
+from controlplane.compute.consoles import OPEN, Kind, console_open
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
-from controlplane.compute.serializers import InstanceIn, InstanceOut, InstancePatch, RebuildIn, ResizeIn
+from controlplane.compute.serializers import (
+    ConsoleIn,
+    ConsoleOut,
+    InstanceIn,
+    InstanceOut,
+    InstancePatch,
+    RebuildIn,
+    ResizeIn,
+)
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
@@ -195,6 +204,14 @@ class InstanceConsole(InstanceView):
             raise invalid("max_bytes", Reason("it must be a whole number above 0."))
         text = console_tail(self.instance(), max_bytes=min(int(limit), TAIL_MAX_BYTES))
         return HttpResponse(text.decode(errors="replace"), content_type="text/plain; charset=utf-8")
+
+
+class InstanceConsoles(InstanceView):
+    @route(OPEN, ConsoleOut, body=ConsoleIn, status=201, is_tryable=False)
+    def post(self, request: Request, body: Body) -> Response:
+        self.actor.may_look_inside()
+        ticket = console_open(self.actor, self.project, self.instance(), kind=Kind(body["kind"]))
+        return Response(ConsoleOut(ticket).data, status=201, headers={"Cache-Control": "no-store"})
 
 
 class InstancePlacement(InstanceView):

@@ -1,4 +1,12 @@
-from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unavailable, Unprocessable
+from controlplane.kernel.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 
 
 class InstanceNotFound(NotFound):
@@ -103,3 +111,32 @@ class AttachmentNotGivenBack(Conflict):
 class AttachmentNotFound(NotFound):
     code = "compute.attachment.not_found"
     detail = "There is no attachment {name!r} here."
+
+
+class ConsoleNotRunning(Conflict):
+    code = "compute.console.not_running"
+    title = "The guest does not run"
+    detail = "The guest does not run. Start the instance; what it wrote before is in its console log."
+
+
+class ConsoleMissing(Conflict):
+    code = "compute.console.missing"
+    title = "No such console"
+    detail = "The guest was started before there were such consoles. Stop the instance and start it again."
+
+
+class ConsolesExhausted(TooMany):
+    code = "compute.console.exhausted"
+    title = "Too many consoles"
+    detail = "As many consoles are open as are served at once. Close one, or try again later."
+
+
+class TicketUnknown(Unauthenticated):
+    code = "compute.console.ticket_unknown"
+    title = "Ticket not good"
+    detail = "This ticket was used, or is older than {limit_s} seconds. Ask for a new one."
+
+
+class TicketsUnavailable(Unavailable):
+    code = "compute.console.tickets_unavailable"
+    detail = "Tickets for consoles cannot be kept at the moment. Try again."

@@ -5,6 +5,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.compute import about
+from controlplane.compute.consoles import Kind
 from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.kernel.fields import (
     Base64,
@@ -32,6 +33,22 @@ NETWORKS_MAX = 8
 SSH_KEYS_MAX = 32
 VOLUMES_MAX = 16
 POWER_STATES = ("unknown", "running", "off", "paused", "crashed")
+
+
+class ConsoleIn(In):
+    example = {"kind": "serial"}
+
+    kind = Choice([kind.value for kind in Kind])
+
+
+class ConsoleOut(Out):
+    """`url`: where a websocket opens it, once and before `expires_at`; a path of this server, or whole."""
+
+    id = serializers.UUIDField(source="console.id")
+    kind = serializers.ChoiceField([kind.value for kind in Kind], source="console.kind")
+    is_read_only = serializers.BooleanField(source="console.is_read_only")
+    url = serializers.CharField()
+    expires_at = serializers.DateTimeField()
 
 
 class SshKeyIn(In):

@@ -15,6 +15,7 @@ urlpatterns = [
     path(f"{INSTANCE}/actions/resize", api.InstanceResize.as_view()),
     path(f"{INSTANCE}/actions/rebuild", api.InstanceRebuild.as_view()),
     path(f"{INSTANCE}/console-log", api.InstanceConsole.as_view()),
+    path(f"{INSTANCE}/consoles", api.InstanceConsoles.as_view()),
     path(f"{INSTANCE}/placement", api.InstancePlacement.as_view()),
     path(f"{INSTANCE}/attachments", volume_api.AttachmentList.as_view()),
     path(f"{INSTANCE}/attachments/<str:attachment>", volume_api.AttachmentDetail.as_view()),

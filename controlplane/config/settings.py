@@ -227,7 +227,8 @@ LOGGING = {
 # signer*.key by the signer's process alone, and root.key is there in development only.
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 
-# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher uses its own.)
+# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher and the stream process
+# use their own.)
 PROCESS = env.text("PROCESS", "worker")
 
 # What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
@@ -291,6 +292,16 @@ STREAM_CHECK_S = env.integer("STREAM_CHECK_S", 10, minimum=1)
 STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
 STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
 STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
+
+# Consoles, which the same process serves. `STREAM_URL`: where it is, when not at the API's own address. Pages of other
+# hosts than its own may open consoles only if they are among `CONSOLE_ORIGINS`. One ends when nobody typed and the
+# guest said nothing for so many minutes, and after so many hours in any case.
+STREAM_URL = env.text("STREAM_URL", "").rstrip("/")
+CONSOLE_ORIGINS = env.words("CONSOLE_ORIGINS", "")
+CONSOLES_MAX = env.integer("CONSOLES_MAX", 200, minimum=1)
+CONSOLES_PER_CREDENTIAL = env.integer("CONSOLES_PER_CREDENTIAL", 10, minimum=1)
+CONSOLE_IDLE_MINUTES = env.integer("CONSOLE_IDLE_MINUTES", 60, minimum=1)
+CONSOLE_HOURS = env.integer("CONSOLE_HOURS", 12, minimum=1)
 
 # Webhooks: how long a receiver may take, and where else than to public addresses by https they may go.
 WEBHOOK_TIMEOUT_S = env.integer("WEBHOOK_TIMEOUT_S", 10, minimum=1)

@@ -331,7 +331,7 @@ RESOURCES = {
         },
     ),
     **_of("instances", {"instance_metrics": (READ, METADATA)}),
-    **_of("consoles", {"instance_console_log": (READ, INSIDERS)}),
+    **_of("consoles", {"instance_console_log": (READ, INSIDERS), "instance_console_open": (CREATE, INSIDERS)}),
     **_usual("attachments", "attachment", "list", "get", "create", "delete"),
     **_usual("volumes", "volume", "list", "get", "create", "update", "delete"),
     **_of("volumes", {"volume_grow": (ACT, MEMBERS)}),

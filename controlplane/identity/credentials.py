@@ -21,9 +21,12 @@ OWNERS = ("user", "project__organization", "service_account__organization")
 
 
 def _tokens(digest: Any) -> QuerySet[ApiToken]:
+    return _with_owners().filter(sha256=digest)
+
+
+def _with_owners() -> QuerySet[ApiToken]:
     member = Membership.objects.filter(user=OuterRef("user"), organization=OuterRef("project__organization"))
-    rows = ApiToken.objects.select_related(*OWNERS).annotate(member_role=Subquery(member.values("role")))
-    return rows.filter(sha256=digest)
+    return ApiToken.objects.select_related(*OWNERS).annotate(member_role=Subquery(member.values("role")))
 
 
 TOKENS = Prepared(_tokens)
@@ -54,6 +57,19 @@ def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -
     if actor is not None:
         _note_use(token, now, address)
     return actor
+
+
+def actor_again(token_id: UUID, *, request_id: str = "") -> Actor | None:
+    """Whoever was let in by this token, with what it is good for now; None: for nothing, or it is no token.
+
+    Raises:
+        TokenExpired, TokenRevoked, ServiceAccountDisabled
+    """
+    token = _with_owners().filter(pk=token_id).first()
+    if token is None:
+        return None
+    _need_live(token, clock.now())
+    return actor_by(token, request_id=request_id)
 
 
 def actor_by(token: ApiToken, *, request_id: str = "") -> Actor | None:

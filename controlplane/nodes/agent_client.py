@@ -1,4 +1,5 @@
-"""The calls to the agents: one function per RPC, over mutual TLS. No other module of ours opens a channel.
+"""The calls to the agents: one function per RPC, over mutual TLS. Channels of their own
+have only the watcher (watcher/streams.py) and consoles (console_client.py).
 
 What gives a node data or work takes a Grant with a permit, which workflows.leave gets from the signer: there is no
 other way to a node.
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import grpc
@@ -91,17 +92,18 @@ R = TypeVar("R")
 
 def _translating(call: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(call)
-    def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+    def calling(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
         except grpc.RpcError as exc:
-            raise _translate(exc) from exc
+            raise translated(exc) from exc
 
-    return translated
+    return calling
 
 
-def _translate(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
-    trailers = {item.key: item.value for item in exc.trailing_metadata() or ()}
+def translated(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
+    """What a failed call to an agent means."""
+    trailers: dict[str, Any] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
     if "andromede-code" not in trailers:
         return NodeUnreachable(cause=exc.details(), status=exc.code().name)
     error = NodeFailed if trailers.get("andromede-retryable") in ("true", b"true") else NodeRefused

@@ -30,7 +30,16 @@ class SignedIn:
 
 def signed_in(session_secret: str, *, request_id: str = "") -> SignedIn | None:
     """Who has the live session with this secret. Notes its use once a minute at most."""
-    session = live(Session.objects.all()).select_related("user").filter(sha256=secret.digest(session_secret)).first()
+    return _signed_in(Q(sha256=secret.digest(session_secret)), request_id)
+
+
+def signed_in_again(session_id: UUID, *, request_id: str = "") -> SignedIn | None:
+    """Who was let in by this session, if it is still live. That they go on with what they have begun is a use of it."""
+    return _signed_in(Q(pk=session_id), request_id)
+
+
+def _signed_in(which: Q, request_id: str) -> SignedIn | None:
+    session = live(Session.objects.all()).select_related("user").filter(which).first()
     if session is None:
         return None
     now = clock.now()

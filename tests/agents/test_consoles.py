@@ -184,5 +184,15 @@ def test_a_bad_message_ends_the_call(stub: AgentStub, guest: str, message: pb.Co
     assert refusal(lambda: list(viewer.rest())).code == "agent.bad_request"
 
 
+@pytest.mark.parametrize("kind", ENDS)
+def test_a_guest_that_was_started_before_there_were_consoles_says_so(
+    agent: AgentUnderTest, stub: AgentStub, guest: str, kind: int
+) -> None:
+    agent.fake.guests[UUID(guest)].consoles = None
+    refused = refusal(AgentViewer(stub, guest, kind).opened)
+    assert refused.code == "agent.no_console"
+    assert "at its next start" in refused.message
+
+
 def test_what_the_node_does_not_hold_has_no_console(stub: AgentStub) -> None:
     assert refusal(AgentViewer(stub, str(wishes.NODE_ID)).opened).code == "agent.not_found"

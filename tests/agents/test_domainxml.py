@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.node import domainxml
-from agents.node.adapters.base import Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.adapters.base import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 STATE = PurePosixPath("/var/lib/andromede")
@@ -82,3 +82,16 @@ def test_all_disks_of_a_domain_are_named_whatever_they_are() -> None:
     disks = "<disk><source file='/v/a.qcow2'/></disk><disk><source dev='/dev/sdb'/></disk><disk device='cdrom'/>"
     text = f"<domain><devices>{disks}<disk><source/></disk></devices></domain>"
     assert domainxml.disk_sources(text) == ["/v/a.qcow2", "dev=/dev/sdb", "nothing"]
+
+
+def test_consoles_are_where_the_definition_of_a_running_guest_says() -> None:
+    text = domainxml.domain(SMALL, virt_type="qemu")
+    assert domainxml.console_socket(text, ConsoleKind.SERIAL) == SMALL.serial_socket
+    assert domainxml.console_socket(text, ConsoleKind.VNC) is None  # libvirt chooses a place when the guest starts
+    running = text.replace('<listen type="socket" />', '<listen type="socket" socket="/q/vnc.sock" />')
+    assert domainxml.console_socket(running, ConsoleKind.VNC) == Path("/q/vnc.sock")
+
+
+def test_a_guest_that_was_started_with_a_pty_and_without_a_screen_has_no_consoles() -> None:
+    text = '<domain><devices><serial type="pty"><source path="/dev/pts/3"/></serial></devices></domain>'
+    assert {domainxml.console_socket(text, kind) for kind in ConsoleKind} == {None}

@@ -57,8 +57,15 @@ def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
     assert callers("denying_key") == {"nodes.management.commands.permit_deny"}
 
 
-def test_only_the_client_and_the_watcher_open_channels_to_agents() -> None:
-    assert callers("secure_channel", "insecure_channel", "AgentStub") == {"nodes.agent_client", "watcher.streams"}
+def test_only_the_clients_and_the_watcher_open_channels_to_agents() -> None:
+    known = {"nodes.agent_client", "nodes.console_client", "watcher.streams"}
+    assert callers("secure_channel", "insecure_channel", "AgentStub") == known
+
+
+def test_the_stream_process_only_opens_consoles() -> None:
+    tree = ast.parse((ROOT / "nodes" / "console_client.py").read_text())
+    calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert calls & METHODS == {"OpenConsole"}
 
 
 def test_the_watcher_only_listens_and_hands_over_what_others_have_signed() -> None:

@@ -17,11 +17,13 @@ import httpx
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from pytest_django import Settings
 
-from tests.world import Tenant, make_tenant
+from tests.world import Cloud, Tenant, cloud_in, make_tenant
 
 BIN = Path(sys.executable).parent
 LIMIT_S = 30
+PAGE = "https://pages.example"
 
 
 class Process:
@@ -140,3 +142,31 @@ def following(stream: Process, token: str = "alpha", *, last_id: str = "", **que
         finally:
             response.close()
             follower.thread.join(LIMIT_S)
+
+
+@pytest.fixture(scope="module")
+def console_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One for all tests of consoles, with the authority of their nodes in its folder."""
+    folder = tmp_path_factory.mktemp("consoles")
+    own = {"PKI_DIR": str(folder / "pki"), "CONSOLES_PER_CREDENTIAL": "2", "CONSOLE_ORIGINS": PAGE}
+    process = Process(folder, STREAM_CHECK_S="1", **own)
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def cloud(transactional_db: None, console_process: Process, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
+    """One node with a fake adapter, and the project alpha."""
+    (console_process.folder / "pki").mkdir(exist_ok=True)
+    (tmp_path / "pki").symlink_to(console_process.folder / "pki")
+    settings.PKI_DIR, settings.IMAGES_DIR = tmp_path / "pki", tmp_path / "images"
+    with cloud_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def consoles(console_process: Process, cloud: Cloud) -> Process:
+    """It runs, also after a test that ended it."""
+    if console_process.process is None:
+        console_process.start()
+    return console_process

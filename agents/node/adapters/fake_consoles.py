@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from agents.node.adapters.base import ConsoleKind
 from agents.node.adapters.channel import Channel
@@ -38,10 +39,8 @@ class FakeConsoles:
     def stop(self) -> None:
         """The guest has stopped."""
         for each in self._open:
-            try:
+            with suppress(OSError):  # who looked has hung up
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # who looked has hung up
         self._open.clear()
 
     def _terminal(self, line: socket.socket) -> None:
@@ -60,11 +59,8 @@ class FakeConsoles:
 
 
 def _serving(serve: Callable[[socket.socket], None], line: socket.socket) -> None:
-    with line:
-        try:
-            serve(line)
-        except OSError:
-            pass  # who looked has hung up, or the guest has stopped
+    with line, suppress(OSError):  # who looked has hung up, or the guest has stopped
+        serve(line)
 
 
 def _screen(line: socket.socket) -> None:

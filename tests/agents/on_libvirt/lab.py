@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class LabAgent:
-    """`stub` calls as the control plane's worker, under permits of `authority`, which `enrol` makes the agent trust."""
+    """`stub` calls as the control plane's worker, under permits of `authority`, which `enrol` makes the agent trust;
+    `viewer_stub` as its process `stream`."""
 
     node: LabNode
     caller: Issued
@@ -35,6 +36,7 @@ class LabAgent:
     authority: Authority = field(default_factory=Authority)
     process: NodeProcess | None = None
     watcher: Issued = field(init=False)
+    viewer: Issued = field(init=False)
     _channels: list[grpc.Channel] = field(default_factory=list)
 
     @property
@@ -47,6 +49,7 @@ class LabAgent:
         root = self.authority.root.public_pem
         issue_node(ca, self.node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE, root=root)
         self.watcher = issue_controlplane(ca, ca.folder, process="watcher")
+        self.viewer = issue_controlplane(ca, ca.folder, process="stream")
         self.start()
         self.stub.EnsureTrust(self.authority.trust(wishes.NODE_ID, wishes.ZONE))
 
@@ -57,6 +60,7 @@ class LabAgent:
         self.process = self.node.spawn(command, log=self.log, env={"PYTHONPATH": str(ROOT)})
         wait_until(self._listens, what="the agent to listen", within_s=20)
         self.stub = self._connect()
+        self.viewer_stub = self._stub(self.viewer)
 
     def kill(self) -> None:
         """With SIGKILL, as the kernel or an operator would."""

@@ -15,6 +15,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
+from tests.agents.viewers import AgentViewer, picture, shake_hands
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -47,6 +48,7 @@ def clean(agent: LabAgent) -> Iterator[None]:
     assert not (held.instances or held.attachments or held.ports or held.volumes or held.unknown_domains)
     assert not list((agent.node.agent_folder / "volumes").iterdir())
     assert not list((agent.node.agent_folder / "instances").iterdir())
+    assert not list((agent.node.agent_folder / "consoles").iterdir())
     assert "br0" not in agent.node.exec(["ip", "-br", "link", "show", "type", "bridge"]).stdout
 
 
@@ -260,3 +262,33 @@ def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(wish)), what="the creation", within_s=40)
     assert agent.state(wish.subject.id).power == pb.POWER_RUNNING
     assert len(agent.node.guest_pids()) == 1
+
+
+def test_a_guest_is_typed_into_and_looked_at(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+    guest_id = guest.subject.id
+    ada, bob = (AgentViewer(agent.viewer_stub, guest_id, scrollback=2**16).opened() for _ in range(2))
+    for viewer in (ada, bob):
+        assert BOOTED.encode() in viewer.seen
+    ada.type(b"root\r")
+    ada.wait_for(b"~ #")
+    bob.type(b"echo hi-$((6*7))\r")
+    for viewer in (ada, bob):
+        viewer.wait_for(b"hi-42")
+
+    screens = [AgentViewer(agent.viewer_stub, guest_id, pb.CONSOLE_KIND_VNC).opened() for _ in range(2)]
+    for screen in screens:
+        width, height, name = shake_hands(screen)
+        assert guest_id in name
+        assert len(set(picture(screen, width, height))) > 1  # it shows something
+
+    sockets = agent.node.agent_folder / "consoles"
+    assert (sockets.stat().st_mode & 0o777, [each.name for each in sockets.iterdir()]) == (0o700, [guest_id])
+    assert "socket,id=charserial0,fd=" in Path(f"/proc/{qemu_pid(agent)}/cmdline").read_text()  # libvirt made it
+    agent.restart()
+    again = AgentViewer(agent.viewer_stub, guest_id, scrollback=2**16).opened()
+    assert b"hi-42" in again.seen
+    again.type(b"echo still-$((6*7))\r")
+    again.wait_for(b"still-42")
+    again.type(b"poweroff\r")
+    assert again.end() is grpc.StatusCode.OK
+    agent.wait_for_power(guest_id, pb.POWER_OFF)

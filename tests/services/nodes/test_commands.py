@@ -37,7 +37,7 @@ def test_a_second_init_keeps_what_the_first_made(pki: Path) -> None:
     before = {path.name: path.read_bytes() for path in pki.iterdir()}
     call_command("init_pki")
     assert {path.name: path.read_bytes() for path in pki.iterdir()} == before
-    certified = {f"{name}.{kind}" for name in ("ca", "worker", "watcher", "web") for kind in ("crt", "key")}
+    certified = {f"{name}.{kind}" for name in ("ca", "worker", "watcher", "web", "stream") for kind in ("crt", "key")}
     assert before.keys() == certified | {"root.key", "root.pub", "signer.key", "signer.pub", "log.key"}
     assert {path.stat().st_mode & 0o777 for path in pki.glob("*.key")} == {0o600}
 

@@ -7,7 +7,7 @@ from controlplane.audit.log_key import create_log_key
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.nodes import keys, pki
 
-PROCESSES = ("worker", "watcher", "web")
+PROCESSES = ("worker", "watcher", "web", "stream")
 
 
 class Command(OperatorCommand):

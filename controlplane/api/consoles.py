@@ -1,0 +1,281 @@
+"""Consoles in the process `stream`: bytes both ways between a websocket and a guest.
+
+A websocket at /v1/consoles/<ticket>, where the ticket is the leave to open one, once. While it is open it is looked
+again every STREAM_CHECK_S whether who opened it still may. A console that ends says why: by a code, 4000 and the status
+that the API would answer, and a sentence. That one was opened and when it ended is on record; what went through it is
+not.
+"""
+
+import asyncio
+import io
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error, transaction
+from django.utils import translation
+
+from controlplane.api.problems import status_of
+from controlplane.audit.services import record
+from controlplane.compute.consoles import Console, check_still, redeem
+from controlplane.compute.errors import (
+    ConsoleMissing,
+    ConsoleNotRunning,
+    ConsolesExhausted,
+)
+from controlplane.compute.models import Instance
+from controlplane.identity.actor import Actor
+from controlplane.identity.credentials import actor_again
+from controlplane.kernel.errors import CloudError, Unauthenticated, Unavailable
+from controlplane.kernel.origin import address_of
+from controlplane.kernel.wording import describe
+from controlplane.nodes import console_client
+from controlplane.nodes.console_client import NodeConsole
+from controlplane.nodes.errors import NodeFailed, NodeRefused
+from controlplane.signin.selectors import signed_in_again
+
+log = logging.getLogger(__name__)
+
+PATH = "/v1/consoles/"
+MESSAGE_MAX_BYTES = 2**20
+SEND_LIMIT_S = 60  # who reads nothing for so long is gone
+REASON_MAX_BYTES = 123  # of a close frame (RFC 6455)
+JITTER = (0.8, 1.0)  # so that consoles that are opened together are not looked at together for ever
+NORMAL, TOO_BIG, INTERNAL, RESTART, TRY_LATER = 1000, 1009, 1011, 1012, 1013
+TIMED_OUT = 4408
+OF_AGENTS: dict[str, type[CloudError]] = {
+    "agent.guest_not_running": ConsoleNotRunning,
+    "agent.not_found": ConsoleNotRunning,
+    "agent.no_console": ConsoleMissing,
+    "agent.exhausted": ConsolesExhausted,
+}
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+InThread: TypeAlias = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class End:
+    """Why a console ends: a code of RFC 6455 or of ours, and a sentence."""
+
+    code: int
+    reason: str = ""
+
+
+class Ended(Exception):
+    def __init__(self, end: End) -> None:
+        self.end = end
+
+
+@dataclass(eq=False)
+class Line:
+    """An open console."""
+
+    console: Console
+    address: str | None
+    began: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
+    typed_bytes: int = 0
+    shown_bytes: int = 0
+
+    def note(self, *, typed: int = 0, shown: int = 0) -> None:
+        self.last = time.monotonic()
+        self.typed_bytes += typed
+        self.shown_bytes += shown
+
+    def check_time(self) -> None:
+        """Raises Ended."""
+        now = time.monotonic()
+        if now - self.last > settings.CONSOLE_IDLE_MINUTES * 60:
+            raise Ended(End(TIMED_OUT, "Nothing was typed or shown for too long."))
+        if now - self.began > settings.CONSOLE_HOURS * 3600:
+            raise Ended(End(TIMED_OUT, "It was open for as long as one may be."))
+
+
+class Consoles:
+    """All that are open in this process. `in_thread` calls a function where there is a connection to the database."""
+
+    def __init__(self, in_thread: InThread) -> None:
+        self._in_thread = in_thread
+        self._open: set[Line] = set()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One websocket, from its handshake to its end."""
+        await receive()
+        request = ASGIRequest({**scope, "method": "GET"}, io.BytesIO())
+        if not scope["path"].startswith(PATH) or not _is_own_page(request):
+            await send({"type": "websocket.close", "code": 4403})  # before it is open: HTTP 403
+            return
+        binary = "binary" if "binary" in scope.get("subprotocols", ()) else None
+        await send({"type": "websocket.accept", "subprotocol": binary})
+        with translation.override(translation.get_language_from_request(request)):
+            end = await self._end_of(scope["path"].removeprefix(PATH), request, receive, send)
+        reason = end.reason.encode()[:REASON_MAX_BYTES].decode(errors="ignore")
+        with suppress(OSError, RuntimeError):  # the viewer may have gone
+            await send({"type": "websocket.close", "code": end.code, "reason": reason})
+
+    async def _end_of(self, ticket: str, request: ASGIRequest, receive: Receive, send: Send) -> End:
+        try:
+            console: Console = await self._in_thread(redeem, ticket)
+            line = Line(console, address_of(request))
+            self._need_room(console)
+            self._open.add(line)
+            try:
+                return await self._converse(line, receive, send)
+            finally:
+                self._open.discard(line)
+        except CloudError as exc:
+            return end_of(exc)
+        except Error as exc:
+            log.warning("the database does not answer: %s", exc)
+            return end_of(Unavailable())
+        except Exception:
+            log.exception("a console failed")
+            return end_of(CloudError())
+
+    def _need_room(self, console: Console) -> None:
+        """Raises ConsolesExhausted."""
+        same = sum(line.console.credential_id == console.credential_id for line in self._open)
+        if same >= settings.CONSOLES_PER_CREDENTIAL or len(self._open) >= settings.CONSOLES_MAX:
+            raise ConsolesExhausted()
+
+    async def _converse(self, line: Line, receive: Receive, send: Send) -> End:
+        console = line.console
+        instance: Instance = await self._in_thread(_still, console)
+        assert instance.node is not None  # so it was looked
+        opening = console_client.console(instance.node, instance_id=instance.pk, kind=console.kind)
+        async with opening as (guest, before):
+            await self._in_thread(_record, "console.open", line)
+            end = End(RESTART)  # unless it comes to another one
+            try:
+                end = await self._until_the_first_ends(
+                    _show(line, guest, before, send),
+                    _type(line, guest, receive),
+                    self._look_again(line),
+                )
+            finally:
+                await self._in_thread(_record, "console.close", line, end)
+        return end
+
+    async def _until_the_first_ends(self, *work: Any) -> End:
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            end: End = done.pop().result()
+            return end
+        except Ended as exc:
+            return exc.end
+        except CloudError as exc:
+            return end_of(exc)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look_again(self, line: Line) -> End:
+        """Raises Ended, CloudError: who opened it may not any more, or the time is up."""
+        while True:
+            await asyncio.sleep(settings.STREAM_CHECK_S * random.uniform(*JITTER))
+            line.check_time()
+            try:
+                await self._in_thread(_still, line.console)
+            except Error as exc:
+                log.warning("nobody can say whether a console may stay open: %s", exc)
+
+
+async def _show(line: Line, guest: NodeConsole, before: bytes, send: Send) -> End:
+    data = before
+    while True:
+        if data:
+            line.note(shown=len(data))
+            try:
+                async with asyncio.timeout(SEND_LIMIT_S):
+                    await send({"type": "websocket.send", "bytes": data})
+            except TimeoutError:
+                return End(TIMED_OUT, "Nobody reads what the guest shows.")
+            except OSError:
+                return End(NORMAL)
+        data = await guest.read()
+        if not data:
+            raise ConsoleNotRunning()
+
+
+async def _type(line: Line, guest: NodeConsole, receive: Receive) -> End:
+    while (message := await receive())["type"] != "websocket.disconnect":
+        data = message.get("bytes") or (message.get("text") or "").encode()
+        if len(data) > MESSAGE_MAX_BYTES:
+            return End(TOO_BIG, f"At most {MESSAGE_MAX_BYTES} bytes in one message.")
+        line.note(typed=len(data))
+        if not line.console.is_read_only:
+            await guest.write(data)
+    return End(message.get("code") or NORMAL)
+
+
+def _still(console: Console) -> Instance:
+    """The instance, when who opened the console may still do that. Raises CloudError."""
+    return check_still(_actor(console), console)
+
+
+def _actor(console: Console) -> Actor:
+    """Who opened it, with what their credential is good for now.
+
+    Raises:
+        Unauthenticated: for nothing.
+    """
+    assert isinstance(console.credential_id, UUID)
+    actor = actor_again(console.credential_id, request_id=console.request_id)
+    if actor is None:
+        found = signed_in_again(console.credential_id, request_id=console.request_id)
+        actor = found.actor if found is not None and found.is_finished else None
+    if actor is None:
+        raise Unauthenticated()
+    return actor
+
+
+@transaction.atomic
+def _record(verb: str, line: Line, end: End | None = None) -> None:
+    console = line.console
+    facts: dict[str, object] = {"console": str(console.id), "kind": console.kind.value, "address": line.address}
+    if end is None:
+        facts |= {"is_read_only": console.is_read_only}
+    else:
+        duration_s = round(time.monotonic() - line.began, 1)
+        facts |= {"code": end.code, "duration_s": duration_s}
+        facts |= {"typed_bytes": line.typed_bytes, "shown_bytes": line.shown_bytes}
+    who = Actor(console.user_id, console.credential_id, None, "", request_id=console.request_id)
+    record(who, verb, console.instance_id, project_id=console.project_id, **facts)
+
+
+def _is_own_page(request: ASGIRequest) -> bool:
+    """Browsers say of which page a websocket is; programs that are none say nothing, and have the ticket."""
+    origin = request.headers.get("Origin")
+    if origin is None or origin in settings.CONSOLE_ORIGINS:
+        return True
+    try:
+        own = urlsplit(f"//{request.get_host()}").hostname
+        return own is not None and urlsplit(origin).hostname == own
+    except (DisallowedHost, ValueError):
+        return False
+
+
+def end_of(error: CloudError) -> End:
+    """What the API would answer, as the end of a console."""
+    if isinstance(error, NodeRefused | NodeFailed):
+        if error.facts["agent_code"] == "agent.stopping":
+            return End(RESTART, "The agent of the node is restarted. Open the console again.")
+        known = OF_AGENTS.get(str(error.facts["agent_code"]))
+        error = known() if known is not None else error
+    status = status_of(type(error))
+    code = {500: INTERNAL, 503: TRY_LATER}.get(status, 4000 + status)
+    return End(code, str(describe(type(error), error.facts)["detail"]))

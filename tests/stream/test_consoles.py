@@ -1,0 +1,291 @@
+"""Consoles of the process `stream`: a ticket opens one, once; what goes wrong ends it and says why."""
+
+import json
+import signal
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from django.test import Client
+from websockets import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from agents.lab.shell import wait_until
+from controlplane.audit.models import AuditRecord
+from controlplane.compute.models import Instance
+from controlplane.events import hints
+from controlplane.identity.models import ApiToken, Membership
+from controlplane.kernel import clock
+from controlplane.operations import hints as operations_hints
+from controlplane.operations.models import Operation
+from tests.api.tokens import make_token
+from tests.stream.conftest import LIMIT_S, PAGE, Process
+from tests.world import Broker, Cloud, run
+
+BOOTED = b"The fake guest has booted.\n"
+
+
+@pytest.fixture
+def instance(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Instance:
+    """web, which runs."""
+    monkeypatch.setattr(operations_hints, "current_app", Broker())
+    answer = ask("alpha", "", {"name": "web", "flavor": "tiny", "image": "tiny", "networks": ["lan"]})
+    operation = run(Operation.objects.get(pk=answer["operation"]["id"]))
+    assert operation.state == "succeeded", operation.error
+    return Instance.objects.get(pk=answer["id"])
+
+
+def ask(token: str, path: str, body: dict[str, Any]) -> Any:
+    answer = Client().post(
+        f"/v1/projects/alpha/instances{path}",
+        body,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def ticket(token: str = "alpha", kind: str = "serial") -> str:
+    """Where it opens."""
+    url: str = ask(token, "/web/consoles", {"kind": kind})["url"]
+    return url
+
+
+@contextmanager
+def opened(process: Process, url: str, **more: Any) -> Iterator[ClientConnection]:
+    address = f"ws://127.0.0.1:{process.port}{url}"
+    with connect(address, open_timeout=LIMIT_S, close_timeout=1, proxy=None, **more) as socket:
+        yield socket
+
+
+def read(socket: ClientConnection, words: bytes) -> bytes:
+    """Until they are there."""
+    seen = b""
+    while words not in seen:
+        piece = socket.recv(LIMIT_S)
+        assert isinstance(piece, bytes)
+        seen += piece
+    return seen
+
+
+def end(socket: ClientConnection) -> tuple[int, str]:
+    """With which code and sentence it closes."""
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            socket.recv(LIMIT_S)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+def deeds(count: int) -> list[tuple[str, dict[str, Any]]]:
+    """Once there are so many."""
+    rows = AuditRecord.objects.filter(verb__startswith="console.").order_by("pk")
+    wait_until(lambda: rows.count() == count, what=f"{count} deeds")
+    return [(row.verb, row.facts) for row in rows]
+
+
+def test_bytes_go_both_ways_and_that_it_was_open_is_on_record(
+    consoles: Process, cloud: Cloud, instance: Instance
+) -> None:
+    with opened(consoles, ticket(), subprotocols=["binary"]) as socket:
+        assert socket.subprotocol == "binary"
+        assert socket.recv(LIMIT_S) == BOOTED
+        socket.send(b"secret\r")
+        read(socket, b"secret\r\nsecret\r\n")
+        socket.send("text too\r")
+        read(socket, b"text too\r\ntext too\r\n")
+    (opening, first), (closing, last) = deeds(2)
+    assert (opening, closing) == ("console.open", "console.close")
+    assert (first["kind"], first["address"], first["is_read_only"]) == ("serial", "127.0.0.1", False)
+    assert (last["console"], last["code"], last["typed_bytes"]) == (first["console"], 1000, 16)
+    assert last["shown_bytes"] > len(BOOTED)
+    assert "secret" not in json.dumps([first, last])
+
+
+def test_two_viewers_see_the_same(consoles: Process, instance: Instance) -> None:
+    with opened(consoles, ticket()) as ada, opened(consoles, ticket()) as bob:
+        assert ada.recv(LIMIT_S) == bob.recv(LIMIT_S) == BOOTED
+        ada.send(b"hello\r")
+        assert read(ada, b"hello\r\nhello\r\n") and read(bob, b"hello\r\nhello\r\n")
+
+
+def test_a_screen(consoles: Process, instance: Instance) -> None:
+    with opened(consoles, ticket(kind="vnc")) as socket:
+        assert read(socket, b"\n") == b"RFB 003.008\n"
+        socket.send(b"RFB 003.008\n")
+        assert read(socket, b"\x01") == b"\x01\x01"
+        socket.send(b"\x01")
+        assert read(socket, bytes(4)) == bytes(4)
+        socket.send(b"\x01")
+        assert struct.unpack(">HH", read(socket, b"A fake guest")[:4]) == (64, 48)
+
+
+def test_what_a_viewer_of_the_project_types_goes_nowhere(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    viewer = make_token(cloud.tenant.project, role="viewer")
+    assert ask(viewer, "/web/consoles", {"kind": "serial"})["is_read_only"] is True
+    with opened(consoles, ticket(viewer)) as reader, opened(consoles, ticket()) as writer:
+        assert reader.recv(LIMIT_S) == BOOTED
+        reader.send(b"unheard\r")
+        read(writer, BOOTED)
+        writer.send(b"heard\r")
+        assert b"unheard" not in read(reader, b"heard\r\nheard\r\n")
+    assert b"unheard" not in cloud.fake.consoles[instance.pk]
+
+
+def test_a_ticket_is_good_once(consoles: Process, instance: Instance) -> None:
+    url = ticket()
+    with opened(consoles, url) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        with opened(consoles, url) as again:
+            assert end(again) == (
+                4401,
+                "This ticket was used, or is older than 30 seconds. Ask for a new one.",
+            )
+        socket.send(b"x")
+        read(socket, b"x")
+
+
+def expired(url: str) -> str:
+    """As it is after its time."""
+    with redis.Redis.from_url(hints.address()) as broker:
+        broker.flushall()
+    return url
+
+
+@pytest.mark.parametrize("spoilt", [expired, lambda url: url[:-1] + "!", lambda url: "/v1/consoles/"])
+def test_what_is_no_ticket_opens_nothing(consoles: Process, instance: Instance, spoilt: Callable[[str], str]) -> None:
+    with opened(consoles, spoilt(ticket())) as socket:
+        assert end(socket)[0] == 4401
+
+
+def test_pages_of_others_open_nothing(consoles: Process, instance: Instance) -> None:
+    url = ticket()
+    for page in ("https://evil.example", "null", "http://[", f"{PAGE}.evil.example"):
+        with pytest.raises(InvalidStatus) as refused, opened(consoles, url, origin=page):
+            pass
+        assert refused.value.response.status_code == 403
+    for page in (PAGE, "http://127.0.0.1:1"):
+        with opened(consoles, ticket(), origin=page) as socket:
+            assert socket.recv(LIMIT_S) == BOOTED
+
+
+def test_elsewhere_there_is_no_websocket(consoles: Process) -> None:
+    with pytest.raises(InvalidStatus), opened(consoles, "/v1/events/stream"):
+        pass
+
+
+def revoke() -> None:
+    ApiToken.objects.update(revoked_at=clock.now())
+
+
+def demote() -> None:
+    Membership.objects.update(role="viewer")
+
+
+def leave() -> None:
+    Membership.objects.all().delete()
+
+
+def delete() -> None:
+    Instance.objects.update(state="deleted", node=None)
+
+
+def forbid() -> None:
+    Instance.objects.update(power_state="off")
+
+
+@pytest.mark.parametrize(
+    ("lose", "code", "words"),
+    [
+        (revoke, 4401, "revoked"),
+        (leave, 4401, ""),
+        (demote, 4403, "member"),
+        (delete, 4404, "no instance"),
+        (forbid, 4409, "does not run"),
+    ],
+)
+def test_whoever_may_not_any_more_is_let_out(
+    consoles: Process, instance: Instance, lose: Callable[[], None], code: int, words: str
+) -> None:
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        lose()
+        ended = end(socket)
+    assert ended[0] == code
+    assert words in ended[1]
+    assert deeds(2)[-1][1]["code"] == code
+
+
+def test_a_ticket_is_worth_no_more_than_whoever_asked_for_it(consoles: Process, instance: Instance) -> None:
+    url = ticket()
+    revoke()
+    with opened(consoles, url) as socket:
+        assert end(socket)[0] == 4401
+    assert deeds(0) == []
+
+
+def test_a_guest_that_stops_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        cloud.fake.guest_powers_off(instance.pk)
+        assert end(socket) == (
+            4409,
+            "The guest does not run. Start the instance; what it wrote before is in its console log.",
+        )
+
+
+def test_a_guest_of_before_has_none(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    cloud.fake.guests[instance.pk].consoles = None
+    with opened(consoles, ticket()) as socket:
+        code, words = end(socket)
+    assert code == 4409
+    assert "Stop the instance and start it again" in words
+
+
+def test_a_node_that_is_away(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    cloud.machine.stop_agent()
+    with opened(consoles, ticket()) as socket:
+        assert end(socket)[0] == 1013
+
+
+def test_an_agent_that_is_restarted(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        cloud.machine.stop_agent()
+        assert end(socket)[0] == 1012
+
+
+def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> None:
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        consoles.kill(signal.SIGTERM)
+        assert end(socket)[0] == 1012
+    assert [verb for verb, _ in deeds(2)] == ["console.open", "console.close"]
+
+
+def test_so_many_at_once(consoles: Process, instance: Instance) -> None:
+    with opened(consoles, ticket()) as first, opened(consoles, ticket()) as second:
+        assert first.recv(LIMIT_S) == second.recv(LIMIT_S) == BOOTED
+        with opened(consoles, ticket()) as third:
+            assert end(third)[0] == 4429
+
+
+def test_a_message_that_is_too_big(consoles: Process, instance: Instance) -> None:
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        socket.send(bytes(2**20 + 1))
+        assert end(socket)[0] == 1009
+
+
+def test_sentences_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
+    french = {"Accept-Language": "fr"}
+    with opened(consoles, "/v1/consoles/x", additional_headers=french) as socket:
+        assert "ticket" in end(socket)[1] and "Ask" not in end_sentence(socket)
+
+
+def end_sentence(socket: ClientConnection) -> str:
+    return str(socket.close_reason)
