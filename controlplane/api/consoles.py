@@ -23,6 +23,7 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error, transaction
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from controlplane.api.problems import status_of
 from controlplane.audit.services import record
@@ -98,9 +99,9 @@ class Line:
         """Raises Ended."""
         now = time.monotonic()
         if now - self.last > settings.CONSOLE_IDLE_MINUTES * 60:
-            raise Ended(End(TIMED_OUT, "Nothing was typed or shown for too long."))
+            raise Ended(End(TIMED_OUT, _("Nothing was typed or shown for too long.")))
         if now - self.began > settings.CONSOLE_HOURS * 3600:
-            raise Ended(End(TIMED_OUT, "It was open for as long as one may be."))
+            raise Ended(End(TIMED_OUT, _("It was open for as long as one may be.")))
 
 
 class Consoles:
@@ -171,7 +172,7 @@ class Consoles:
     async def _until_the_first_ends(self, *work: Any) -> End:
         tasks = [asyncio.create_task(each) for each in work]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             end: End = done.pop().result()
             return end
         except Ended as exc:
@@ -203,7 +204,7 @@ async def _show(line: Line, guest: NodeConsole, before: bytes, send: Send) -> En
                 async with asyncio.timeout(SEND_LIMIT_S):
                     await send({"type": "websocket.send", "bytes": data})
             except TimeoutError:
-                return End(TIMED_OUT, "Nobody reads what the guest shows.")
+                return End(TIMED_OUT, _("Nobody reads what the guest shows."))
             except OSError:
                 return End(NORMAL)
         data = await guest.read()
@@ -215,7 +216,7 @@ async def _type(line: Line, guest: NodeConsole, receive: Receive) -> End:
     while (message := await receive())["type"] != "websocket.disconnect":
         data = message.get("bytes") or (message.get("text") or "").encode()
         if len(data) > MESSAGE_MAX_BYTES:
-            return End(TOO_BIG, f"At most {MESSAGE_MAX_BYTES} bytes in one message.")
+            return End(TOO_BIG, _("At most {limit_bytes} bytes in one message.").format(limit_bytes=MESSAGE_MAX_BYTES))
         line.note(typed=len(data))
         if not line.console.is_read_only:
             await guest.write(data)
@@ -273,7 +274,7 @@ def end_of(error: CloudError) -> End:
     """What the API would answer, as the end of a console."""
     if isinstance(error, NodeRefused | NodeFailed):
         if error.facts["agent_code"] == "agent.stopping":
-            return End(RESTART, "The agent of the node is restarted. Open the console again.")
+            return End(RESTART, _("The agent of the node is restarted. Open the console again."))
         known = OF_AGENTS.get(str(error.facts["agent_code"]))
         error = known() if known is not None else error
     status = status_of(type(error))
