@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.images import Image as Image
     from andromede_sdk.models.images import ImageWithOperation as ImageWithOperation
     from andromede_sdk.models.instances import Address as Address
+    from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.invitations import Invitation as Invitation
@@ -167,6 +168,7 @@ PLACES = {
     "Compliance": "andromede_sdk.models.common",
     "Condition": "andromede_sdk.models.common",
     "ConflictingAtom": "andromede_sdk.models.common",
+    "Console": "andromede_sdk.models.instances",
     "Contradicted": "andromede_sdk.models.common",
     "CreatedBy": "andromede_sdk.models.common",
     "Credential": "andromede_sdk.models.me",

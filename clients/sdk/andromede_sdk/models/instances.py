@@ -21,6 +21,17 @@ class Address(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Console(Model):
+    """`url`: where a websocket opens it, once and before `expires_at`; a path of this server, or whole."""
+
+    id: str
+    kind: str  # serial, vnc
+    is_read_only: bool
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Instance(Model):
     """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
 

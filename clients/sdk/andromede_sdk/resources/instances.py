@@ -420,22 +420,29 @@ class Instances(Resource):
             )
         )
 
-    def metrics(
-        self, instance: str, *, since: Moment | None = None, until: Moment | None = None, resolution: str | None = None
-    ) -> models.Metrics:
-        """GET /v1/projects/{project}/instances/{instance}/metrics
+    def console_open(
+        self,
+        instance: str,
+        *,
+        kind: str,
+        dry_run: bool = False,
+        if_match: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.Console:
+        """POST /v1/projects/{project}/instances/{instance}/consoles
 
-        `since`: The first moment (RFC 3339); an hour before `until` when not given.
-        `until`: Up to this moment; now when not given, and never later.
-        `resolution`: How much time a point stands for, such as 30s, 5m or 1h; there are 1000 points at most, and up to 400 when it is not given.
+        `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
-            models.Metrics,
+            models.Console,
             Ask(
-                "GET",
-                "/v1/projects/{project}/instances/{instance}/metrics",
+                "POST",
+                "/v1/projects/{project}/instances/{instance}/consoles",
                 names={"instance": instance},
-                query={"since": since, "until": until, "resolution": resolution},
+                query={"dry_run": dry_run or None},
+                body={"kind": kind},
+                key=idempotency_key,
+                if_match=if_match,
             ),
         )
 
