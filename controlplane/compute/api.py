@@ -10,9 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.catalog.selectors import flavor_get, usable_image
-from controlplane.compute import about, selectors, services
+from controlplane.compute import about, consoles, selectors, services
 from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
-from controlplane.compute.consoles import OPEN, Kind, console_open
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.serializers import (
@@ -207,10 +206,13 @@ class InstanceConsole(InstanceView):
 
 
 class InstanceConsoles(InstanceView):
-    @route(OPEN, ConsoleOut, body=ConsoleIn, status=201, is_tryable=False)
+    @route(consoles.OPEN, ConsoleOut, body=ConsoleIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         self.actor.may_look_inside()
-        ticket = console_open(self.actor, self.project, self.instance(), kind=Kind(body["kind"]))
+        kind = consoles.Kind(body["kind"])
+        ticket = consoles.ticket_for(consoles.console_open(self.actor, self.project, self.instance(), kind=kind))
+        if not is_dry_run(request):
+            consoles.keep(ticket)
         return Response(ConsoleOut(ticket).data, status=201, headers={"Cache-Control": "no-store"})
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 import redis
 from django.conf import settings
 
+from controlplane.audit.requests import touched
 from controlplane.compute import selectors
 from controlplane.compute.errors import ConsoleNotRunning, TicketsUnavailable, TicketUnknown
 from controlplane.compute.models import Instance
@@ -73,16 +74,15 @@ class Ticket:
         return f"{settings.STREAM_URL}/v1/consoles/{self.secret}"
 
 
-def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Kind) -> Ticket:
-    """Leave to open it, with what the actor may do now. A screen is for those who may type alone: between what a viewer
-    of VNC says to see and what it says to act there is no line that would hold for all of them.
+def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Kind) -> Console:
+    """What the actor may open now. A screen is for those who may type alone: between what a viewer of VNC says to see
+    and what it says to act there is no line that would hold for all of them.
 
     Raises:
         RoleNeeded, ScopeNeeded: it is a screen, and the actor may not change the instance.
         ConsoleNotRunning, NoAllocation
         PolicyUnsatisfiable: nobody may look at it there, though it runs.
         ExemptionOver: an exemption allowed it, and somebody else has had its last use.
-        TicketsUnavailable
     """
     if kind is Kind.VNC:
         admitted(actor, CHANGE)
@@ -99,12 +99,22 @@ def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Ki
     _check_running(instance)
     ask = _ask(console, instance)
     placement.keep_exempted(ask, placement.check_here(ask))
-    secret, expires_at = secrets.token_urlsafe(32), clock.now() + LIFETIME
+    touched(instance.pk)
+    return console
+
+
+def ticket_for(console: Console) -> Ticket:
+    """Good once it is kept."""
+    return Ticket(console, secrets.token_urlsafe(32), clock.now() + LIFETIME)
+
+
+def keep(ticket: Ticket) -> None:
+    """Raises TicketsUnavailable."""
+    document = json.dumps(asdict(ticket.console), default=str)
     try:
-        _client().set(_key(secret), json.dumps(asdict(console), default=str), ex=LIFETIME)
+        _client().set(_key(ticket.secret), document, ex=LIFETIME)
     except redis.RedisError as exc:
         raise TicketsUnavailable() from exc
-    return Ticket(console, secret, expires_at)
 
 
 def redeem(secret: str) -> Console:

@@ -24,6 +24,7 @@ WEB = {"flavor": "tiny", "image": "tiny"}
 # Bodies that are right in this cloud, where the example of the route is about another one.
 BODIES: dict[str, Any] = {
     "instance_create": WEB | {"name": "new", "networks": ["lan"]},
+    "instance_console_open": {"kind": "vnc"},
     "instance_resize": {"flavor": "large"},
     "instance_rebuild": {"image": "tiny"},
     "attachment_create": {"volume": "spare"},
@@ -50,8 +51,15 @@ UNREACHED = {
     "fact_state",
     "policy_proposal_create",
 }
-# What changes nothing for real either: questions, the key that is registered already, the state that is not locked.
-EFFECTLESS = {"officer_key_create", "placement_simulate", "policy_simulate", "terraform_state_unlock"}
+# What changes nothing for real either: questions, the key that is registered already, the state that is not locked, a
+# ticket that is in Redis alone.
+EFFECTLESS = {
+    "instance_console_open",
+    "officer_key_create",
+    "placement_simulate",
+    "policy_simulate",
+    "terraform_state_unlock",
+}
 # What is kept of a refusal of placement.
 OF_REFUSALS = {"placement_decision", "placement_policydocument", "audit_evidencerecord"}
 

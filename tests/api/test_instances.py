@@ -5,11 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
+from controlplane.audit.models import RequestRecord
 from controlplane.catalog.models import Flavor
+from controlplane.compute import consoles
+from controlplane.compute.errors import TicketUnknown
 from controlplane.compute.models import Instance
+from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
 from controlplane.network.models import Port
 from controlplane.nodes.models import Node
@@ -242,6 +248,65 @@ def test_the_console_of_a_silent_node(api: Caller, cloud: Cloud, instance: Insta
     assert answer.problem == (503, "node.unreachable", None)
     assert "127.0.0.1" not in answer.text
     assert "Retry-After" in answer.headers
+
+
+def test_a_ticket_for_a_console(api: Caller, instance: Instance) -> None:
+    for kind in ("serial", "vnc"):
+        answer = api.post("instances/web/consoles", {"kind": kind})
+        assert answer.status == 201
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert (answer.body["kind"], answer.body["is_read_only"]) == (kind, False)
+        secret = answer.body["url"].removeprefix("/v1/consoles/")
+        console = consoles.redeem(secret)
+        assert (str(console.id), console.instance_id, console.kind) == (answer.body["id"], instance.pk, kind)
+        with pytest.raises(TicketUnknown):
+            consoles.redeem(secret)
+    (record, _) = RequestRecord.objects.filter(verb="instance_console_open")
+    assert instance.pk in record.resource_ids
+    assert secret not in str(record.__dict__)
+
+
+def test_a_dry_run_gives_no_ticket(api: Caller, instance: Instance) -> None:
+    answer = api.post("instances/web/consoles?dry_run=true", {"kind": "serial"})
+    assert answer.status == 200
+    with pytest.raises(TicketUnknown):
+        consoles.redeem(answer.body["url"].removeprefix("/v1/consoles/"))
+
+
+def test_consoles_where_the_process_is_elsewhere(api: Caller, instance: Instance, settings: Settings) -> None:
+    settings.STREAM_URL = "wss://stream.example"
+    url = api.post("instances/web/consoles", {"kind": "serial"}).body["url"]
+    assert url.startswith("wss://stream.example/v1/consoles/")
+
+
+def test_who_only_looks_on_types_nothing_and_sees_no_screen(
+    api: Caller, viewer: Caller, operator: Caller, cloud: Cloud, instance: Instance
+) -> None:
+    assert viewer.post("instances/web/consoles", {"kind": "serial"}).body["is_read_only"] is True
+    assert viewer.post("instances/web/consoles", {"kind": "vnc"}).problem == (403, "identity.role_needed", None)
+    narrow = Caller(make_token(cloud.tenant.project, role="member"), "alpha")
+    ApiToken.objects.filter(user__email="member-alpha@example.org").update(kinds=["consoles"])
+    assert narrow.post("instances/web/consoles", {"kind": "serial"}).body["is_read_only"] is True
+    assert narrow.post("instances/web/consoles", {"kind": "vnc"}).problem == (403, "identity.scope_needed", None)
+    officer = Caller(make_token(cloud.tenant.project, role="sovereignty_officer"), "alpha")
+    for caller in (operator, officer):
+        refused = caller.post("instances/web/consoles", {"kind": "serial"})
+        assert refused.problem == (403, "identity.role_needed", None)
+
+
+def test_a_guest_that_does_not_run_has_no_console(api: Caller, instance: Instance) -> None:
+    Instance.objects.update(power_state="off")
+    answer = api.post("instances/web/consoles", {"kind": "serial"})
+    assert answer.problem == (409, "compute.console.not_running", None)
+    api.post("instances", WEB | {"name": "waits"})
+    assert api.post("instances/waits/consoles", {"kind": "vnc"}).problem == (409, "placement.no_allocation", None)
+
+
+def test_without_redis_there_are_no_tickets(api: Caller, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = redis.Redis.from_url("unix:///nowhere/redis.sock")
+    monkeypatch.setattr(consoles, "_client", lambda: nowhere)
+    answer = api.post("instances/web/consoles", {"kind": "serial"})
+    assert answer.problem == (503, "compute.console.tickets_unavailable", None)
 
 
 def test_the_placement_in_words_for_tenants_and_for_operators(

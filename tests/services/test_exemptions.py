@@ -14,6 +14,7 @@ from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
 from controlplane.compute.console import console_tail
+from controlplane.compute.consoles import Kind, check_still, console_open
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
@@ -331,6 +332,22 @@ def test_a_console_is_read_once_under_an_exemption(refused: Cloud) -> None:
     assert (exemption.op, exemption.use_count) == ("console.read", 1)
     with pytest.raises(PolicyUnsatisfiable):
         look()
+
+
+def test_a_console_that_is_open_is_one_use_of_an_exemption(refused: Cloud) -> None:
+    actor, instance = refused.tenant.actor, Instance.objects.get()
+    opening = partial(console_open, actor, refused.tenant.project, instance, kind=Kind.SERIAL)
+    exemption = exempt(refused, opening)
+    console = opening()
+    for _ in range(2):
+        assert check_still(actor, console) == instance
+    exemption.refresh_from_db()
+    assert exemption.use_count == 1
+    with pytest.raises(PolicyUnsatisfiable):
+        opening()
+    Exemption.objects.update(expires_at=clock.now())
+    with pytest.raises(PolicyUnsatisfiable):
+        check_still(actor, console)
 
 
 def test_an_attachment_uses_one_for_each_side_and_once(refused: Cloud) -> None:

@@ -82,6 +82,7 @@ def instances(story: Story) -> None:
     book.show(ada, "instance_get")
     book.show(ada, "instance_console_log", query={"max_bytes": 4096})
     metrics(story)
+    book.show(ada, "instance_console_open")
     decision = book.show(ada, "instance_placement").body["id"]
     book.show(ada, "decision_get", decision=decision)
     book.show(ada, "operation_list", query={"resource": made.body["id"]})
