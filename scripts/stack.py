@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def stream_url(self) -> str:
-        """Of GET /v1/events/stream, which a proxy would put beside the rest."""
+        """Of GET /v1/events/stream and of consoles, which a proxy would put beside the rest."""
         return f"http://127.0.0.1:{self.stream_port}"
 
     def environment(self) -> dict[str, str]:
@@ -67,8 +67,9 @@ class Stack:
         }
 
     def _on_loopback(self) -> dict[str, str]:
-        """There is no TLS, and nobody is told of it but this machine."""
-        return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix"} if self.has_front else {})}
+        """There is no TLS, and nobody is told of it but this machine. Without nginx, the stream is a site of its own."""
+        site = {"TRUSTED_PROXIES": "unix"} if self.has_front else {"STREAM_URL": f"ws://127.0.0.1:{self.stream_port}"}
+        return {"ARE_COOKIES_SECURE": "false", **site}
 
     def prepare(self) -> None:
         """PostgreSQL, Redis, the schema, certificates and keys, and the offers; nothing of it is done twice."""

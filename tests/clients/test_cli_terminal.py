@@ -1,6 +1,8 @@
 """The command line on a terminal, with a person before it; and what is kept of them."""
 
 import os
+import re
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from andromede_cli.commands.console import added
+from andromede_cli.commands.console import place_of
+from andromede_cli.commands.console_log import added
+from andromede_cli.consoles import address
+from andromede_cli.failures import Misuse
 from andromede_cli.terminal import harmless
 from andromede_sdk import Client
 from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
@@ -20,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 CREATE = ("--flavor", "tiny", "--image", "tiny", "--network", "lan")
 CTRL_C = "\x03"
+LEAVE = "\x1d"
 
 
 @pytest.fixture
@@ -188,12 +194,79 @@ def test_ssh_gets_address_user_and_command_without_a_shell(
     assert not log.exists()
 
 
-def test_the_console_is_followed_until_ctrl_c(cli: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_somebody_works_at_the_serial_console(cli: Cli, terminals: list[Terminal]) -> None:
     cli.ok("instance", "create", "web", *CREATE)
-    assert cli.ok("instance", "console", "web", "--no-follow").out == "The fake guest has booted.\n"
+    terminal = on_terminal(cli, "instance", "console", "web")
+    terminals.append(terminal)
+    terminal.wait_for("Ctrl+] leaves it.")
+    terminal.wait_for("has booted.")
+    terminal.type("hello\r")
+    terminal.wait_for("hello\r\nhello\r\nfake# ")
+    terminal.type(CTRL_C)  # is the guest's
+    terminal.wait_for("\x03")
+    terminal.type(LEAVE)
+    assert terminal.finish() == 0
+
+
+def test_a_pipe_into_the_serial_console_and_out_of_it(cli: Cli) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    said = cli.ok("instance", "console", "web", stdin="from a pipe\n")
+    assert "from a pipe\nfrom a pipe\nfake# " in said.out
+    assert said.err == ""
+
+
+def test_a_guest_that_stops_ends_the_console_and_says_so(cli: Cli, terminals: list[Terminal]) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    terminal = on_terminal(cli, "instance", "console", "web", LANG="fr_FR.UTF-8")
+    terminals.append(terminal)
+    terminal.wait_for("has booted.")
+    cli.ok("instance", "power-off", "web")
+    assert terminal.finish() == 1
+    assert "L’invité ne tourne pas.".encode() in terminal.seen
+    refused = cli("instance", "console", "web")
+    assert refused.code == 1 and "The guest does not run" in refused.err
+
+
+def test_viewers_of_vnc_find_the_screen_here(cli: Cli, terminals: list[Terminal]) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    terminal = on_terminal(cli, "instance", "console", "web", "--kind", "vnc", "--listen", "127.0.0.1:0")
+    terminals.append(terminal)
+    terminal.wait_for("Ctrl-C ends it.")
+    found = re.search(rb"127\.0\.0\.1:(\d+)", terminal.seen)
+    assert found is not None
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=30) as viewer:
+            words = viewer.makefile("rb")
+            assert words.read(12) == b"RFB 003.008\n"
+            viewer.sendall(b"RFB 003.008\n")
+            assert words.read(2) == b"\x01\x01"
+    terminal.type(CTRL_C)
+    assert terminal.finish() == 0
+
+
+def test_a_screen_is_for_this_machine_alone() -> None:
+    assert place_of("127.0.0.1:5901") == ("127.0.0.1", 5901)
+    assert place_of("[::1]:0") == ("::1", 0)
+    for text in ("0.0.0.0:5900", "192.0.2.1:5900", "5900", "localhost", "127.0.0.1:x", "127.0.0.1:70000"):
+        with pytest.raises(Misuse):
+            place_of(text)
+
+
+def test_where_a_console_is() -> None:
+    assert address("https://cloud.example", "/v1/consoles/x") == "wss://cloud.example/v1/consoles/x"
+    assert address("http://127.0.0.1:8000", "/v1/consoles/x") == "ws://127.0.0.1:8000/v1/consoles/x"
+    assert address("https://cloud.example", "wss://stream.example/v1/consoles/x").startswith("wss://stream.example/")
+    for url in ("ws://stream.example/v1/consoles/x", "file:///etc/passwd"):
+        with pytest.raises(Misuse):
+            address("https://cloud.example", url)
+
+
+def test_the_console_log_is_followed_until_ctrl_c(cli: Cli, live: Live, terminals: list[Terminal]) -> None:
+    cli.ok("instance", "create", "web", *CREATE)
+    assert cli.ok("instance", "console-log", "web", "--no-follow").out == "The fake guest has booted.\n"
     with proxy_to(live.url) as proxy:
         proxy.faults = [(200, {}, text) for text in (b"one\n", b"one\ntwo \x1b[2J\n")]
-        terminal = on_terminal(cli, "--url", proxy.url, "instance", "console", "web")
+        terminal = on_terminal(cli, "--url", proxy.url, "instance", "console-log", "web")
         terminals.append(terminal)
         terminal.wait_for("Ctrl-C ends it.")
         terminal.wait_for("has booted.")  # which is what the API says after the two

@@ -43,6 +43,10 @@ class Misuse(Exception):
     """The command line, or the configuration, is not right. The message says what to do."""
 
 
+class ConsoleEnded(AndromedeError):
+    """The other side has ended a console, and said why."""
+
+
 class Interrupted(Exception):
     """Ctrl-C, with something to say."""
 

@@ -1,52 +1,74 @@
-"""What a guest has written to its serial console."""
+"""Consoles to work at: the serial one in this terminal, the screen for a viewer of VNC."""
 
 from __future__ import annotations
 
 import sys
-import time
+from enum import StrEnum
+from functools import partial
 from gettext import gettext as _
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
 
 from andromede_cli.command import Instance, command
+from andromede_cli.failures import Misuse
 from andromede_cli.session import Session
-from andromede_cli.terminal import harmless, say
+from andromede_cli.terminal import say
 
-PAUSE_S = 1.0
-ANCHOR_CHARS = 2000
-Follow = Annotated[bool, typer.Option("--follow/--no-follow", help=_("Go on with what comes, until Ctrl-C."))]
-Raw = Annotated[bool, typer.Option("--raw", help=_("Also what steers the terminal, for guests that you trust."))]
+
+class Kind(StrEnum):
+    SERIAL = "serial"
+    VNC = "vnc"
+
+
+KindOption = Annotated[Kind, typer.Option("--kind", help=_("The serial console, or the screen."))]
+PLACE = _("Where a viewer of VNC finds the screen; port 0: a free one.")
+Listen = Annotated[str, typer.Option("--listen", metavar="ADDRESS:PORT", help=PLACE)]
 
 
 def register(instances: typer.Typer) -> None:
-    command(instances, "console", _("Follow what the guest writes to its serial console. It takes no input."))(console)
+    command(instances, "console", _("Work at a console of the guest."))(console)
 
 
-def console(me: Session, name: Instance, follow: Follow = True, raw: Raw = False) -> None:
-    if follow and sys.stderr.isatty():
-        say(_("The serial console of {name}, to read only. Ctrl-C ends it.").format(name=name))
-    text = me.client.instances.console_log(name)
-    _write(text, is_raw=raw)
+def console(me: Session, name: Instance, kind: KindOption = Kind.SERIAL, listen: Listen = "127.0.0.1:5900") -> None:
+    from andromede_cli import consoles
+
+    if kind is Kind.VNC:
+        _screen(me, name, place_of(listen))
+        return
+    with consoles.opened(me, name, kind.value) as guest:
+        if sys.stdin.isatty():
+            say(_("The serial console of {name}. Ctrl+] leaves it.").format(name=name))
+        consoles.converse(guest)
+
+
+def place_of(text: str) -> tuple[str, int]:
+    """Raises Misuse: it is no place, or others would reach it: viewers need no password there."""
+    host, _colon, port = text.rpartition(":")
     try:
-        while follow:
-            time.sleep(PAUSE_S)
-            now = me.client.instances.console_log(name)
-            _write(added(text, now), is_raw=raw)
-            text = now
+        place = str(ip_address(host.strip("[]"))), int(port)
+        is_own = ip_address(place[0]).is_loopback and 0 <= place[1] < 2**16
+    except ValueError:
+        is_own = False
+    if not is_own:
+        raise Misuse(_("{text!r} is not a place on this machine alone, such as 127.0.0.1:5900.").format(text=text))
+    return place
+
+
+def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
+    from andromede_cli import consoles
+
+    me.client.instances.console_open(name, kind=Kind.VNC, dry_run=True)  # what is wrong is said now
+
+    def said(host: str, port: int) -> None:
+        words = _("The screen of {name} is at {host}:{port}, for a viewer of VNC. Ctrl-C ends it.")
+        say(words.format(name=name, host=host, port=port))
+
+    try:
+        consoles.serve(partial(consoles.opened, me, name, Kind.VNC.value), place, said)
     except KeyboardInterrupt:
-        sys.stdout.write("\n")
-
-
-def added(before: str, now: str) -> str:
-    """What has come since. The log is its end only, so that its beginning moves; a guest that has booted anew may have
-    a log that has nothing of the former."""
-    anchor = before[-ANCHOR_CHARS:]
-    place = now.rfind(anchor) if anchor else -1
-    return now if place < 0 else now[place + len(anchor) :]
-
-
-def _write(text: str, *, is_raw: bool) -> None:
-    if text:
-        sys.stdout.write(text if is_raw else harmless(text.replace("\r\n", "\n").replace("\r", "\n")))
-        sys.stdout.flush()
+        return
+    except OSError as exc:
+        words = _("Nothing can be served at {host}:{port}: {reason}")
+        raise Misuse(words.format(host=place[0], port=place[1], reason=exc.strerror or exc)) from exc

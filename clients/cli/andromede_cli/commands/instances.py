@@ -35,7 +35,7 @@ from andromede_cli.command import (
     group,
     labels_of,
 )
-from andromede_cli.commands import console, metrics, ssh
+from andromede_cli.commands import console, console_log, metrics, ssh
 from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -105,6 +105,7 @@ def register(app: typer.Typer) -> None:
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
     console.register(instances)
+    console_log.register(instances)
     ssh.register(instances)
     metrics.register_instance(instances)
     app.add_typer(instances, name="instance")

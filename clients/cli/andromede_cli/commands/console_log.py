@@ -1,0 +1,52 @@
+"""What a guest has written to its serial console."""
+
+from __future__ import annotations
+
+import sys
+import time
+from gettext import gettext as _
+from typing import Annotated
+
+import typer
+
+from andromede_cli.command import Instance, command
+from andromede_cli.session import Session
+from andromede_cli.terminal import harmless, say
+
+PAUSE_S = 1.0
+ANCHOR_CHARS = 2000
+Follow = Annotated[bool, typer.Option("--follow/--no-follow", help=_("Go on with what comes, until Ctrl-C."))]
+Raw = Annotated[bool, typer.Option("--raw", help=_("Also what steers the terminal, for guests that you trust."))]
+
+
+def register(instances: typer.Typer) -> None:
+    command(instances, "console-log", _("Follow what the guest writes to its serial console."))(console_log)
+
+
+def console_log(me: Session, name: Instance, follow: Follow = True, raw: Raw = False) -> None:
+    if follow and sys.stderr.isatty():
+        say(_("What {name} writes to its serial console. Ctrl-C ends it.").format(name=name))
+    text = me.client.instances.console_log(name)
+    _write(text, is_raw=raw)
+    try:
+        while follow:
+            time.sleep(PAUSE_S)
+            now = me.client.instances.console_log(name)
+            _write(added(text, now), is_raw=raw)
+            text = now
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+
+
+def added(before: str, now: str) -> str:
+    """What has come since. The log is its end only, so that its beginning moves; a guest that has booted anew may have
+    a log that has nothing of the former."""
+    anchor = before[-ANCHOR_CHARS:]
+    place = now.rfind(anchor) if anchor else -1
+    return now if place < 0 else now[place + len(anchor) :]
+
+
+def _write(text: str, *, is_raw: bool) -> None:
+    if text:
+        sys.stdout.write(text if is_raw else harmless(text.replace("\r\n", "\n").replace("\r", "\n")))
+        sys.stdout.flush()

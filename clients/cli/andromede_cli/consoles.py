@@ -1,0 +1,200 @@
+"""A websocket with a console of a guest, and bytes between it and a terminal, a pipe or a VNC viewer."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from gettext import gettext as _
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+from andromede_cli.failures import ConsoleEnded, Misuse
+from andromede_cli.session import Session
+from andromede_sdk import Unreachable
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
+LEAVE = b"\x1d"  # Ctrl+]
+READ_BYTES = 65536
+OPEN_LIMIT_S = 20
+QUIET_S = 2.0  # after the end of what is piped in: how long the guest may be silent before that was all
+PLAIN_ENDS = (1000, 1001)
+
+
+def opened(me: Session, name: str, kind: str) -> ClientConnection:
+    """
+    Raises:
+        ApiError: it cannot be opened.
+        Misuse: what was typed would travel in the clear.
+        Unreachable
+    """
+    import ssl
+
+    from websockets import WebSocketException
+    from websockets.sync.client import connect
+
+    from andromede_cli import language
+
+    ticket = me.client.instances.console_open(name, kind=kind)
+    url = address(me.client.url, ticket.url)
+    own = me.profile.ca_file if url.startswith("wss:") else ""
+    context = ssl.create_default_context(cafile=own) if own else None
+    headers = {"Accept-Language": language.current()}
+    try:
+        return connect(url, ssl=context, additional_headers=headers, open_timeout=OPEN_LIMIT_S, max_size=None)
+    except (OSError, WebSocketException) as exc:
+        raise Unreachable(str(exc)) from exc
+
+
+def address(base: str, url: str) -> str:
+    """Of the websocket: where the API is, unless the API says where. Raises Misuse."""
+    whole = urlsplit(urljoin(f"{base}/", url))
+    scheme = {"http": "ws", "https": "wss"}.get(whole.scheme, whole.scheme)
+    if scheme not in ("ws", "wss") or (scheme == "ws" and urlsplit(base).scheme == "https"):
+        raise Misuse(_("The console is said to be at {url}: what you type would travel in the clear.").format(url=url))
+    return whole._replace(scheme=scheme).geturl()
+
+
+# -- a terminal or a pipe
+
+
+def converse(guest: ClientConnection) -> None:
+    """Until the guest hangs up, somebody types Ctrl+], or what is piped in has ended and the guest says no more.
+
+    Raises:
+        ConsoleEnded
+    """
+    shown, over = _Shown(), threading.Event()
+    woken, wake = os.pipe()
+    reader = threading.Thread(target=_show, args=(guest, shown, over, wake), daemon=True)
+    reader.start()
+    with _raw():
+        _type(guest, woken, is_terminal=sys.stdin.isatty())
+    if not over.is_set() and not sys.stdin.isatty():
+        shown.wait_for_silence(over)
+    guest.close()
+    reader.join()
+    if sys.stdin.isatty():
+        sys.stdout.write("\n")
+    check_end(guest)
+
+
+def check_end(guest: ClientConnection) -> None:
+    """Raises ConsoleEnded: it was not we who hung up."""
+    if guest.close_code not in PLAIN_ENDS:
+        raise ConsoleEnded(guest.close_reason or _("The connection broke."))
+
+
+class _Shown:
+    """When there was something to show."""
+
+    def __init__(self) -> None:
+        self._news = threading.Event()
+
+    def note(self) -> None:
+        self._news.set()
+
+    def wait_for_silence(self, over: threading.Event) -> None:
+        while self._news.wait(QUIET_S) and not over.is_set():
+            self._news.clear()
+
+
+def _show(guest: ClientConnection, shown: _Shown, over: threading.Event, wake: int) -> None:
+    from websockets import ConnectionClosed
+
+    out: BinaryIO = sys.stdout.buffer
+    with suppress(ConnectionClosed, BrokenPipeError):
+        while True:
+            data = guest.recv()
+            out.write(data if isinstance(data, bytes) else data.encode())
+            out.flush()
+            shown.note()
+    over.set()
+    shown.note()
+    os.close(wake)
+
+
+def _type(guest: ClientConnection, woken: int, *, is_terminal: bool) -> None:
+    """Carry what is typed, until there is no more or the other side is over."""
+    from websockets import ConnectionClosed
+
+    with suppress(ConnectionClosed):
+        while True:
+            ready, _none, _none = select.select([sys.stdin, woken], [], [])
+            if woken in ready:
+                return
+            data = os.read(sys.stdin.fileno(), READ_BYTES)
+            typed, leave, _rest = data.partition(LEAVE) if is_terminal else (data, b"", b"")
+            if typed:
+                guest.send(typed)
+            if leave or not data:
+                return
+
+
+@contextmanager
+def _raw() -> Iterator[None]:
+    """Every key goes to the guest, Ctrl-C too."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    tty.setraw(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+# -- viewers of VNC
+
+
+def serve(open_one: Callable[[], ClientConnection], place: tuple[str, int], said: Callable[[str, int], None]) -> None:
+    """Each viewer that connects gets a console of its own, until Ctrl-C. `said` hears where they are to connect."""
+    with socket.create_server(place) as server:
+        said(*server.getsockname()[:2])
+        while True:
+            viewer, _address = server.accept()
+            threading.Thread(target=_join, args=(open_one, viewer), daemon=True).start()
+
+
+def _join(open_one: Callable[[], ClientConnection], viewer: socket.socket) -> None:
+    from andromede_cli.failures import lines_of
+    from andromede_cli.terminal import complain
+    from andromede_sdk import AndromedeError
+
+    with viewer:
+        try:
+            guest = open_one()
+            _carry(guest, viewer)
+            check_end(guest)
+        except (AndromedeError, Misuse) as exc:
+            for line in lines_of(exc):
+                complain(line, is_first=True)
+
+
+def _carry(guest: ClientConnection, viewer: socket.socket) -> None:
+    """Until one of both hangs up."""
+    from websockets import ConnectionClosed
+
+    def to_guest() -> None:
+        with suppress(ConnectionClosed, OSError):
+            while data := viewer.recv(READ_BYTES):
+                guest.send(data)
+        guest.close()
+
+    threading.Thread(target=to_guest, daemon=True).start()
+    with suppress(ConnectionClosed, OSError):
+        while True:
+            data = guest.recv()
+            viewer.sendall(data if isinstance(data, bytes) else data.encode())
+    with suppress(OSError):
+        viewer.shutdown(socket.SHUT_RDWR)
