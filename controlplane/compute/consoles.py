@@ -1,21 +1,22 @@
 """Consoles that somebody works at: a ticket from the API opens one in the process `stream`, once and soon.
 
 Tickets are in Redis, under the hash of their secret. It may lose them at any time: whoever comes with one that is gone
-asks for another.
+asks for another. What a ticket is for is signed, so that who writes to Redis opens nothing.
 """
 
 import hashlib
-import json
 import logging
 import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import redis
 from django.conf import settings
+from django.core import signing
 
 from controlplane.audit.requests import touched
 from controlplane.compute import selectors
@@ -110,9 +111,12 @@ def ticket_for(console: Console) -> Ticket:
 
 def keep(ticket: Ticket) -> None:
     """Raises TicketsUnavailable."""
-    document = json.dumps(asdict(ticket.console), default=str)
+    key = _key(ticket.secret)
+    document = {
+        name: str(value) if isinstance(value, UUID) else value for name, value in asdict(ticket.console).items()
+    }
     try:
-        _client().set(_key(ticket.secret), document, ex=LIFETIME)
+        _client().set(key, signing.dumps(document, salt=key), ex=LIFETIME)
     except redis.RedisError as exc:
         raise TicketsUnavailable() from exc
 
@@ -123,13 +127,14 @@ def redeem(secret: str) -> Console:
     Raises:
         TicketUnknown, TicketsUnavailable
     """
+    key = _key(secret)
     try:
-        kept = _client().getdel(_key(secret))
+        kept: Any = _client().getdel(key)
+        document = signing.loads((kept or b"").decode(), salt=key, max_age=LIFETIME)
     except redis.RedisError as exc:
         raise TicketsUnavailable() from exc
-    if kept is None:
-        raise TicketUnknown(limit_s=int(LIFETIME.total_seconds()))
-    document = json.loads(kept)
+    except (signing.BadSignature, UnicodeDecodeError) as exc:
+        raise TicketUnknown(limit_s=int(LIFETIME.total_seconds())) from exc
     ids = {name: UUID(value) if value else None for name, value in document.items() if name.endswith("id")}
     return Console(**document | ids | {"kind": Kind(document["kind"]), "request_id": document["request_id"]})
 

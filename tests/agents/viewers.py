@@ -1,15 +1,20 @@
-"""Somebody who looks at a console through the agent, and the first words of RFB."""
+"""Somebody who looks at a console, through the agent or from afar, and the first words of RFB."""
 
 import queue
 import struct
 from collections.abc import Iterator
+from typing import Protocol
 
 import grpc
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 
-LIMIT_S = 30
+
+class Viewer(Protocol):
+    def type(self, data: bytes) -> None: ...
+
+    def take(self, count: int) -> bytes: ...
 
 
 class AgentViewer:
@@ -62,7 +67,7 @@ class AgentViewer:
         return self.call.code()
 
 
-def shake_hands(viewer: AgentViewer) -> tuple[int, int, str]:
+def shake_hands(viewer: Viewer) -> tuple[int, int, str]:
     """Width, height and name of the screen."""
     assert viewer.take(12) == b"RFB 003.008\n"
     viewer.type(b"RFB 003.008\n")
@@ -76,7 +81,7 @@ def shake_hands(viewer: AgentViewer) -> tuple[int, int, str]:
     return width, height, viewer.take(length).decode()
 
 
-def picture(viewer: AgentViewer, width: int, height: int) -> bytes:
+def picture(viewer: Viewer, width: int, height: int) -> bytes:
     """The whole screen as it is, in pixels of 32 bits."""
     viewer.type(struct.pack(">BxHi", 2, 1, 0))  # raw
     viewer.type(struct.pack(">B3xBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))

@@ -15,6 +15,7 @@ from controlplane.catalog.models import Flavor
 from controlplane.compute import consoles
 from controlplane.compute.errors import TicketUnknown
 from controlplane.compute.models import Instance
+from controlplane.events import hints
 from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
 from controlplane.network.models import Port
@@ -264,6 +265,17 @@ def test_a_ticket_for_a_console(api: Caller, instance: Instance) -> None:
     (record, _) = RequestRecord.objects.filter(verb="instance_console_open")
     assert instance.pk in record.resource_ids
     assert secret not in str(record.__dict__)
+
+
+@pytest.mark.parametrize("forged", [b"{}", b"\xff", "copied"])
+def test_who_writes_to_redis_opens_nothing(api: Caller, instance: Instance, forged: bytes | str) -> None:
+    broker = redis.Redis.from_url(hints.address())
+    if forged == "copied":
+        secret = api.post("instances/web/consoles", {"kind": "serial"}).body["url"].removeprefix("/v1/consoles/")
+        forged = broker.get(consoles._key(secret))
+    broker.set(consoles._key("mine"), forged, ex=30)
+    with pytest.raises(TicketUnknown):
+        consoles.redeem("mine")
 
 
 def test_a_dry_run_gives_no_ticket(api: Caller, instance: Instance) -> None:
