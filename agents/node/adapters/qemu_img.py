@@ -17,8 +17,6 @@ from agents.node.adapters.base import BaseImage, ConsolePart, ImageFormat, Incom
 from agents.node.errors import AdapterError, ImageRefused
 
 GIB = 2**30
-# A unix socket's path has at most 107 bytes; behind it come a folder's name and an id.
-LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
 UNFINISHED = ".unfinished-"  # prefix of files that are not yet, and perhaps never, what their name says
 
 INSPECTION_TIMEOUT_S = 20
@@ -35,8 +33,6 @@ class FileDisks:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        if len(str(state_dir)) > LONGEST_STATE_DIR:
-            raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
         self._images = state_dir / "images"
         self._volumes = state_dir / "volumes"
         self._instances = state_dir / "instances"

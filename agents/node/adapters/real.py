@@ -8,8 +8,17 @@ from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.network import LinuxSwitch
 from agents.node.adapters.qemu_img import FileDisks
 
+# A unix socket's path has at most 107 bytes; behind it come the name of a folder and an id.
+LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
+
 
 def real_adapters(state_dir: Path, *, boot_id: str, libvirt_uri: str, virt_type: str, uplink: str) -> Adapters:
+    """
+    Raises:
+        ValueError: no socket of a console would have a place.
+    """
+    if len(str(state_dir)) > LONGEST_STATE_DIR:
+        raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
     disks = FileDisks(state_dir)
     accelerator = Accelerator(state_dir, wanted=virt_type, boot_id=boot_id)
     return Adapters(
