@@ -122,7 +122,7 @@ class Stack:
             "warning",
         ]
         stream = ["--host", "127.0.0.1", "--port", str(self.stream_port), "--log-level", "warning"]
-        stream += ["--no-access-log", "--timeout-graceful-shutdown", "2"]
+        stream += ["--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", str(2**20)]
         return {
             "web": [str(BIN / "gunicorn"), *web, "--env", "ANDROMEDE_PROCESS=web", "controlplane.config.wsgi"],
             "worker": [*celery, *worker, *LONELY, *quiet],

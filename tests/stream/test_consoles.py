@@ -14,13 +14,17 @@ from websockets import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from agents.lab.shell import wait_until
+from controlplane.api.consoles import Ended, Line
 from controlplane.audit.models import AuditRecord
+from controlplane.compute.consoles import Console, Kind
 from controlplane.compute.models import Instance
 from controlplane.events import hints
 from controlplane.identity.models import ApiToken, Membership
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.operations import hints as operations_hints
 from controlplane.operations.models import Operation
+from controlplane.placement.policies import policy_set
 from tests.api.tokens import make_token
 from tests.stream.conftest import LIMIT_S, PAGE, Process
 from tests.world import Broker, Cloud, run
@@ -218,6 +222,28 @@ def test_whoever_may_not_any_more_is_let_out(
     assert ended[0] == code
     assert words in ended[1]
     assert deeds(2)[-1][1]["code"] == code
+
+
+def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    """Of consoles alone: the guest runs on."""
+    elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        policy_set(cloud.tenant.actor, atoms=[elsewhere], project=cloud.tenant.project)
+        assert end(socket)[0] == 4422
+    assert deeds(2)[-1][1]["code"] == 4422
+
+
+@pytest.mark.parametrize(("name", "words"), [("last", "Nothing was typed"), ("began", "as long as one may")])
+def test_a_console_has_its_time(name: str, words: str) -> None:
+    console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
+    line = Line(console, None)
+    line.check_time()
+    setattr(line, name, getattr(line, name) - 13 * 3600)
+    with pytest.raises(Ended) as ended:
+        line.check_time()
+    assert ended.value.end.code == 4408
+    assert words in ended.value.end.reason
 
 
 def test_a_ticket_is_worth_no_more_than_whoever_asked_for_it(consoles: Process, instance: Instance) -> None:
