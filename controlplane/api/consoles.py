@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/v1/consoles/"
 MESSAGE_MAX_BYTES = 2**20
-SEND_LIMIT_S = 60  # who reads nothing for so long is gone
+SEND_LIMIT_S = 60  # who takes nothing for so long is gone, be it the viewer or the guest
 REASON_MAX_BYTES = 123  # of a close frame (RFC 6455)
 JITTER = (0.8, 1.0)  # so that consoles that are opened together are not looked at together for ever
 NORMAL, TOO_BIG, INTERNAL, RESTART, TRY_LATER = 1000, 1009, 1011, 1012, 1013
@@ -219,7 +219,11 @@ async def _type(line: Line, guest: NodeConsole, receive: Receive) -> End:
             return End(TOO_BIG, _("At most {limit_bytes} bytes in one message.").format(limit_bytes=MESSAGE_MAX_BYTES))
         line.note(typed=len(data))
         if not line.console.is_read_only:
-            await guest.write(data)
+            try:
+                async with asyncio.timeout(SEND_LIMIT_S):
+                    await guest.write(data)
+            except TimeoutError:
+                return End(TIMED_OUT, _("The guest does not take what is typed."))
     return End(message.get("code") or NORMAL)
 
 

@@ -61,11 +61,14 @@ class SerialViewer:
     def push(self, data: bytes) -> None:
         """Never waits."""
         with self._changed:
+            if self._is_over:
+                return
             self._pending += data
             self._changed.notify()
-            is_behind = len(self._pending) > MAX_PENDING_BYTES
-        if is_behind:
-            self.close(Exhausted("The viewer reads more slowly than the guest writes; open the console again."))
+            if len(self._pending) <= MAX_PENDING_BYTES:
+                return
+            self._pending.clear()
+        self.close(Exhausted("The viewer reads more slowly than the guest writes; open the console again."))
 
     def close(self, reason: AgentError | None = None) -> None:
         with self._changed:
