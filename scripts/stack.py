@@ -68,8 +68,8 @@ class Stack:
 
     def _on_loopback(self) -> dict[str, str]:
         """There is no TLS, and nobody is told of it but this machine. Without nginx, the stream is a site of its own."""
-        site = {"TRUSTED_PROXIES": "unix"} if self.has_front else {"STREAM_URL": f"ws://127.0.0.1:{self.stream_port}"}
-        return {"ARE_COOKIES_SECURE": "false", **site}
+        apart = {"STREAM_URL": self.stream_url.replace("http", "ws", 1)}
+        return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix"} if self.has_front else apart)}
 
     def prepare(self) -> None:
         """PostgreSQL, Redis, the schema, certificates and keys, and the offers; nothing of it is done twice."""
