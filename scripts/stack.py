@@ -67,7 +67,7 @@ class Stack:
         }
 
     def _on_loopback(self) -> dict[str, str]:
-        """There is no TLS, and nobody is told of it but this machine. Without nginx, the stream is a site of its own."""
+        """There is no TLS, and nobody is told of it but this machine. Without nginx the stream is a site of its own."""
         apart = {"STREAM_URL": self.stream_url.replace("http", "ws", 1)}
         return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix"} if self.has_front else apart)}
 

@@ -31,8 +31,8 @@ async function connect() {
   place.replaceChildren();
   tell(words.connecting, "busy");
   try {
-    const { url } = await ticket();
-    link = words.kind === "vnc" ? screen(address(url)) : terminal(address(url));
+    const { url, is_read_only: isReadOnly } = await ticket();
+    link = words.kind === "vnc" ? screen(address(url)) : terminal(address(url), isReadOnly);
   } catch (error) {
     tell(error.message || words.ended, "bad");
   }
@@ -47,8 +47,8 @@ function ended(reason) {
   toolbar.querySelector('[data-do="reconnect"]').focus();
 }
 
-function terminal(url) {
-  const term = new Terminal({ screenReaderMode: true, scrollback: 5000, fontSize: 15, convertEol: false });
+function terminal(url, isReadOnly) {
+  const term = new Terminal({ screenReaderMode: true, scrollback: 5000, fontSize: 15, disableStdin: isReadOnly });
   const fit = new FitAddon();
   term.loadAddon(fit);
   term.open(place);
@@ -59,7 +59,7 @@ function terminal(url) {
   const encoder = new TextEncoder();
   const send = (text) => socket.readyState === WebSocket.OPEN && socket.send(encoder.encode(text));
   socket.onopen = () => {
-    tell(words.connected, "good");
+    tell(isReadOnly ? words.watching : words.connected, "good");
     term.focus();
   };
   socket.onmessage = (message) => term.write(new Uint8Array(message.data));
@@ -70,7 +70,6 @@ function terminal(url) {
   return {
     term,
     send,
-    picture: null,
     close() {
       removeEventListener("resize", resize);
       socket.onclose = null;
@@ -81,17 +80,15 @@ function terminal(url) {
 }
 
 function screen(url) {
-  const rfb = new RFB(place, url, { wsProtocols: ["binary"], shared: true });
+  const socket = new WebSocket(url, ["binary"]); // ours: noVNC does not tell why one was closed
+  const rfb = new RFB(place, socket, { shared: true });
   rfb.scaleViewport = true;
-  rfb.viewOnly = words.readOnly === "true";
-  let wasHeard = false;
   rfb.addEventListener("connect", () => {
-    wasHeard = true;
     tell(words.connected, "good");
     place.querySelector("canvas")?.setAttribute("aria-label", words.screen);
     rfb.focus();
   });
-  rfb.addEventListener("disconnect", (event) => ended(event.detail.reason ?? (wasHeard ? "" : words.refused)));
+  socket.addEventListener("close", (event) => link?.rfb === rfb && ended(event.reason));
   return {
     rfb,
     send(text) {
