@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from controlplane.dashboard.views import about, console, home, instances, live, operations, overview, sign_in
+from controlplane.dashboard.views import (
+    about,
+    console,
+    home,
+    instance_create,
+    instances,
+    live,
+    operations,
+    overview,
+    sign_in,
+)
 
 PROJECT = "projects/<str:project>"
 INSTANCE = f"{PROJECT}/instances/<str:instance>"
@@ -22,6 +32,7 @@ urlpatterns = [
     path(f"{PROJECT}/activity/<str:operation>", operations.Operation.as_view(), name="operation"),
     path(f"{PROJECT}/activity/<str:operation>/cancel", operations.OperationCancel.as_view(), name="operation-cancel"),
     path(f"{PROJECT}/instances", instances.InstanceList.as_view(), name="instances"),
+    path(f"{PROJECT}/instances/create", instance_create.InstanceCreate.as_view(), name="instance-create"),
     path(INSTANCE, instances.InstanceOverview.as_view(), name="instance"),
     path(f"{INSTANCE}/log", instances.InstanceLog.as_view(), name="instance-log"),
     path(f"{INSTANCE}/activity", instances.InstanceActivity.as_view(), name="instance-activity"),

@@ -10,9 +10,9 @@ LATEST = 8
 DIMENSIONS = {
     "instances": _("Instances"),
     "vcpus": _("vCPUs"),
-    "memory_mib": _("Memory (MiB)"),
+    "memory_mib": _("Memory"),
     "volumes": _("Volumes"),
-    "storage_gib": _("Storage (GiB)"),
+    "storage_gib": _("Storage"),
     "networks": _("Networks"),
     "addresses": _("Addresses"),
     "images": _("Images"),

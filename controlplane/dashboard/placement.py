@@ -1,0 +1,89 @@
+"""Decisions of placement as pages tell them: which zones will do, and why each other one will not."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+Text = str | Promise
+Document = Mapping[str, Any]
+
+# What stands against a zone, by the code of the reason.
+WHY = {
+    "ATTR_MISMATCH": gettext_lazy("refused by policy"),
+    "ATTR_UNKNOWN": gettext_lazy("facts that a policy needs are missing or overdue"),
+    "THRESHOLD_EXCEEDED": gettext_lazy("above what a policy allows"),
+    "LEVEL_TOO_LOW": gettext_lazy("below what a policy demands"),
+    "TOO_CLOSE": gettext_lazy("too close to the original"),
+    "EVIDENCE_STALE": gettext_lazy("tested too long ago"),
+    "CERT_MISSING": gettext_lazy("not certified"),
+    "CERT_VERSION": gettext_lazy("certified for an older version"),
+    "CERT_LEVEL": gettext_lazy("certified at another level"),
+    "CERT_SCOPE": gettext_lazy("the certificate does not cover this service"),
+    "CERT_NOT_YET_VALID": gettext_lazy("the certificate is not valid yet"),
+    "CERT_EXPIRED": gettext_lazy("the certificate has expired"),
+    "CERT_SUSPENDED": gettext_lazy("the certificate is suspended"),
+    "CERT_WITHDRAWN": gettext_lazy("the certificate was withdrawn"),
+    "CERT_EXPIRING": gettext_lazy("the certificate ends too soon"),
+    "COPY_NOT_COVERED": gettext_lazy("a copy would lie where no policy allows it"),
+    "NOT_SUPPORTED_CLASSIFIED": gettext_lazy("classified information cannot be held here"),
+    "ZONE_NOT_ASKED": gettext_lazy("not among the zones asked for"),
+    "ZONE_CLOSED": gettext_lazy("takes nothing new at the moment"),
+    "NODE_NOT_READY": gettext_lazy("its machines do not answer"),
+    "NODE_CORDONED": gettext_lazy("its machines are kept free for maintenance"),
+    "NODE_NOT_CLEARED": gettext_lazy("its machines are not cleared for such data"),
+    "NODE_UNATTESTED": gettext_lazy("its machines have not attested their state recently enough"),
+    "NODE_EXCLUDED": gettext_lazy("its machines are left out"),
+    "NOT_THE_HOST": gettext_lazy("it does not have the machine that was asked for"),
+    "TRAIT_MISSING": gettext_lazy("its machines cannot do what is asked"),
+    "NOT_NEAR": gettext_lazy("what it is to be near is elsewhere"),
+    "NOT_WITH_GROUP": gettext_lazy("the affinity group is elsewhere"),
+    "NOT_APART_FROM_GROUP": gettext_lazy("members of the group are on all of its machines"),
+    "NO_CAPACITY": gettext_lazy("no room at the moment"),
+}
+NO_MACHINES = gettext_lazy("no machines there that could take it")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On a zone. `fits`: how many more of the flavor there is room for, where that was asked."""
+
+    zone: str
+    is_admitted: bool
+    reasons: list[str] = field(default_factory=list)
+    fits: int | None = None
+
+
+def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[Verdict]:
+    """On every zone of a decision's document: those that will do first."""
+    found = [
+        Verdict(
+            zone=zone["zone"],
+            is_admitted=zone["is_admitted"],
+            reasons=[] if zone["is_admitted"] else list(dict.fromkeys(_reasons(zone))),
+            fits=(fits or {}).get(zone["zone"]),
+        )
+        for zone in document.get("zones", [])
+    ]
+    return sorted(found, key=lambda verdict: (not verdict.is_admitted, verdict.zone))
+
+
+def _reasons(zone: Document) -> Iterable[str]:
+    clauses = [result for result in zone["results"] if result["result"] != "T"]
+    for result in clauses:
+        clause = f"{result['level']}/{result['atom']}"
+        detail = result["detail"] if result["detail"] != zone["zone"] else ""
+        yield _("{why}: {found} ({clause})" if detail else "{why} ({clause})").format(
+            why=why(result["code"]), found=detail, clause=clause
+        )
+    told = {result["code"] for result in clauses}
+    yield from (str(why(code)) for code in zone["codes"] if code not in told)
+    if not clauses and not zone["codes"]:
+        yield str(NO_MACHINES)
+
+
+def why(code: str) -> Text:
+    return WHY.get(code) or code.lower().replace("_", " ")

@@ -1,0 +1,42 @@
+"""What pages of instances and volumes say often."""
+
+from typing import Any
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from controlplane.dashboard.templatetags.dashboard import gib
+
+register = template.Library()
+
+
+@register.filter
+def amount(value: int, dimension: str) -> str:
+    """Of a quota, in its unit and with the language's own signs."""
+    if dimension == "memory_mib":
+        return _("{count} GiB").format(count=number_format(value / 1024, decimal_pos=1 if value % 1024 else 0))
+    if dimension == "storage_gib":
+        return gib(number_format(value, force_grouping=True))  # type: ignore[arg-type]
+    return number_format(value, force_grouping=True)
+
+
+@register.simple_tag(takes_context=True)
+def sorted_head(context: dict[str, Any], name: str, words: str, default: str = "name") -> SafeString:
+    """The head of a column by which a list can be sorted: a link that sorts by it, or the other way round."""
+    request = context["request"]
+    present = request.GET.get("sort") or default
+    order = {name: "ascending", f"-{name}": "descending"}.get(present, "none")
+    query = request.GET.copy()
+    query.pop("page_token", None)
+    query["sort"] = f"-{name}" if present == name else name
+    arrow = {"ascending": "↑", "descending": "↓"}.get(order, "")
+    return format_html(
+        '<th scope="col" aria-sort="{}"><a href="?{}">{} <span aria-hidden="true">{}</span></a></th>',
+        order,
+        query.urlencode(),
+        words,
+        arrow,
+    )

@@ -1,0 +1,188 @@
+"""An instance is made: one page, with everything that has a good default filled in and the rest folded away."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.forms import BoundField
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Text
+from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
+from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
+from controlplane.dashboard.widgets import Cards, Ticks
+
+MULTIPLE = {"required": False, "widget": Ticks}
+NAME_FIELD = {"autocomplete": "off", "spellcheck": "false", "translate": "no"}
+TEXT = {"rows": 4, "class": "mono", "spellcheck": "false", "translate": "no"}
+NOWHERE = ("", _("none"))
+
+
+class InstanceForm(DraftForm):
+    name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
+    image = forms.ChoiceField(label=_("Image"), help_text=_("What its root disk begins with."))
+    flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
+    networks = forms.MultipleChoiceField(label=_("Networks"), **MULTIPLE)
+    ssh_keys = forms.MultipleChoiceField(
+        label=_("SSH keys"), help_text=_("Whoever has one of them can sign in to the guest."), **MULTIPLE
+    )
+    volumes = forms.MultipleChoiceField(
+        label=_("Volumes"),
+        help_text=_("Attached before the first boot. It is then placed where they are."),
+        **MULTIPLE,
+    )
+    zones = forms.MultipleChoiceField(
+        label=_("Zones"), help_text=_("None ticked: any that the policies admit."), **MULTIPLE
+    )
+    affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
+    classifications = forms.MultipleChoiceField(
+        label=_("Classifications"),
+        help_text=_("What they demand holds for the data of this instance as long as it exists."),
+        **MULTIPLE,
+    )
+    labels = forms.CharField(
+        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
+    )
+    user_data = forms.CharField(
+        label=_("User data"),
+        help_text=_("For the first boot: what cloud-init reads, at most 64 KiB."),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs=TEXT | {"rows": 8}),
+    )
+
+    def body(self) -> dict[str, Any]:
+        """Browsers send lines that end as on Windows; a guest's shell does not know them."""
+        body = super().body()
+        if "user_data" in body:
+            body["user_data"] = body["user_data"].replace("\r\n", "\n")
+        return body
+
+    @property
+    def simple(self) -> list[BoundField]:
+        return [self[name] for name in ("name", "image", "flavor", "networks", "ssh_keys")]
+
+    @property
+    def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
+        """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
+        groups = (
+            (_("Volumes"), ("volumes",)),
+            (_("Where it may be"), ("zones", "affinity_group")),
+            (_("What its data is"), ("classifications",)),
+            (_("Labels and first boot"), ("labels", "user_data")),
+        )
+        return [
+            (title, [self[name] for name in names], any(self[name].errors or self[name].value() for name in names))
+            for title, names in groups
+        ]
+
+
+class InstanceCreate(CreatePage):
+    template = "dashboard/instances/create.html"
+    title = _("Create an instance")
+    section = "instances"
+    form_class = InstanceForm
+    submit = _("Create instance")
+    kind = "instance"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Instances"), self.url("instances"))]
+
+    def context(self) -> dict[str, Any]:
+        return {"back": self.url("instances"), "has_images": bool(self.images), "has_keys": bool(self.keys)}
+
+    def send(self, form: ApiForm) -> str:
+        page = super().send(form)
+        self.say(_("It is being made: you see here what becomes of it."))
+        return page
+
+    # What there is.
+
+    @cached_property
+    def images(self) -> list[dict[str, Any]]:
+        """Those that can be used, the newest first."""
+        images = self.of_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]
+        return [image for image in images if image["state"] == "available"]
+
+    @cached_property
+    def flavors(self) -> list[dict[str, Any]]:
+        """The smallest first."""
+        flavors = self.api.get("flavors", limit=CHOICES_MAX)["items"]
+        return sorted(flavors, key=lambda flavor: (flavor["vcpus"], flavor["memory_mib"], flavor["disk_gib"]))
+
+    @cached_property
+    def keys(self) -> list[dict[str, Any]]:
+        keys: list[dict[str, Any]] = self.of_project("ssh-keys", sort="name", limit=CHOICES_MAX)["items"]
+        return keys
+
+    @cached_property
+    def networks(self) -> list[dict[str, Any]]:
+        networks: list[dict[str, Any]] = self.of_project("networks", sort="created_at", limit=CHOICES_MAX)["items"]
+        return networks
+
+    def choices(self) -> dict[str, Any]:
+        volumes = self.of_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
+        groups = self.of_project("affinity-groups", sort="name", limit=CHOICES_MAX)["items"]
+        return {
+            "offers": {
+                "image": by_name(self.images),
+                "flavor": [(flavor["id"], sized(flavor)) for flavor in self.flavors],
+                "networks": by_name(self.networks),
+                "ssh_keys": by_name(self.keys),
+                "volumes": [
+                    (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
+                    for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
+                ],
+                "affinity_group": [NOWHERE, *by_name(groups)],
+                "zones": self.zones(),
+                "classifications": self.classifications(),
+            }
+        }
+
+    def initial(self) -> dict[str, Any]:
+        """What most would choose, unless the address says otherwise."""
+        if self.request.method == "POST":
+            return {}
+        taken = {item["name"] for item in self.of_project("instances", limit=CHOICES_MAX)["items"]}
+        image = next(iter(self.images), None)
+        flavor = smallest(self.flavors, image)
+        first = [value for value, _ in by_name(self.networks)][:1]
+        return {
+            "name": free_name("instance", taken),
+            "image": by_name(self.images)[0][0] if image else "",
+            "flavor": flavor["id"] if flavor else "",
+            "networks": first,
+            "ssh_keys": [value for value, _ in by_name(self.keys)],
+            **{name: self.request.GET.getlist(name) for name in ("volumes", "zones") if name in self.request.GET},
+            **{name: self.request.GET[name] for name in ("name", "image", "flavor") if name in self.request.GET},
+        }
+
+    # What it takes.
+
+    def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
+        flavor = next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
+        return {name: flavor[name] for name in ("vcpus", "memory_mib", "disk_gib")} if flavor else None
+
+    def claims(self, body: Mapping[str, Any]) -> dict[str, int]:
+        size = self.size(body) or {}
+        return {
+            "instances": 1,
+            "vcpus": size.get("vcpus", 0),
+            "memory_mib": size.get("memory_mib", 0),
+            "addresses": len(body.get("networks", ())),
+        }
+
+
+def sized(flavor: Mapping[str, Any]) -> Any:
+    size = ", ".join((vcpus(flavor["vcpus"]), mib(flavor["memory_mib"]), gib(flavor["disk_gib"])))
+    return format_html('<strong translate="no">{}</strong> <small class="faint">{}</small>', flavor["id"], size)
+
+
+def smallest(flavors: list[dict[str, Any]], image: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Of those in which the image has room."""
+    disk, memory = (image["min_disk_gib"], image["min_memory_mib"]) if image else (0, 0)
+    fitting = (each for each in flavors if each["disk_gib"] >= disk and each["memory_mib"] >= memory)
+    return next(fitting, None)
