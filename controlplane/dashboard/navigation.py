@@ -32,6 +32,7 @@ PROJECT = (
         (
             Entry("overview", _("Overview"), "house"),
             Entry("instances", _("Instances"), "server"),
+            Entry("volumes", _("Volumes"), "hard-drive"),
             Entry("operations", _("Activity"), "activity"),
         ),
     ),

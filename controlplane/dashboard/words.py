@@ -51,6 +51,7 @@ LOOKS = {
     # volumes and images
     "available": _good(_("available")),
     "in-use": _good(_("in use")),
+    "attachment.plugged": _good(_("attached")),
     "awaiting-upload": _warn(_("waiting for its file")),
     "importing": _busy(_("being imported")),
     "verifying": _busy(_("being inspected")),

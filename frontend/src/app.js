@@ -5,3 +5,4 @@ import "./js/live.js";
 import "./js/moments.js";
 import "./js/palette.js";
 import "./js/ticks.js";
+import "./js/tail.js";

@@ -7,6 +7,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard.templatetags.dashboard import gib
 
@@ -40,3 +41,17 @@ def sorted_head(context: dict[str, Any], name: str, words: str, default: str = "
         words,
         arrow,
     )
+
+
+ROLES = {
+    "compute": gettext_lazy("Memory and processors"),
+    "storage": gettext_lazy("Disk"),
+    "image": gettext_lazy("Image"),
+    "netedge": gettext_lazy("Network"),
+}
+
+
+@register.filter
+def role(word: str) -> str:
+    """Why somewhere holds data."""
+    return str(ROLES.get(word, word))

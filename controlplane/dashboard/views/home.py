@@ -13,7 +13,10 @@ from controlplane.dashboard.page import Page
 
 FOUND_MAX = 20
 # What can be looked for in a project: its collection, the page of one, the word for it and the icon.
-SOUGHT = (("instances", "instance", gettext_lazy("Instance"), "server"),)
+SOUGHT = (
+    ("instances", "instance", gettext_lazy("Instance"), "server"),
+    ("volumes", "volume", gettext_lazy("Volume"), "hard-drive"),
+)
 
 
 class Home(Page):

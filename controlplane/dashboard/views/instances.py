@@ -8,29 +8,48 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
+from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Action, FormPage, ProjectPage, Text
+from controlplane.dashboard.placement import verdicts
 
 FILTERS = ("name", "state", "labels", "zone")
 STATES = ("building", "active", "stopped", "error")
+SORTS = ("name", "-name", "created_at", "-created_at")
 LOG_BYTES = 64 * 1024
+CHOICES_MAX = 200
 
 
-class InstanceList(ProjectPage):
+class ListPage(ProjectPage):
+    """A list with filters and an order that stay in the address. `collection`: the API's; `states`: those to choose."""
+
+    collection = ""
+    states: tuple[str, ...] = ()
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in FILTERS}
+        sort = self.query("sort") if self.query("sort") in SORTS else "name"
+        page = self.of_project(self.collection, **filters, sort=sort, page_token=self.query("page_token"))
+        return {
+            self.collection: page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [(state, words.look(state).words) for state in self.states],
+            "zones": [zone["id"] for zone in self.api.get("zones", limit=CHOICES_MAX)["items"]],
+        }
+
+
+class InstanceList(ListPage):
     template = "dashboard/instances/list.html"
     title = _("Instances")
     section = "instances"
     live = "instance operation"
+    collection = "instances"
+    states = STATES
 
     def context(self) -> dict[str, Any]:
-        filters = {name: self.query(name) for name in FILTERS}
-        page = self.of_project("instances", **filters, sort="name", page_token=self.query("page_token"))
-        return {
-            "instances": page["items"],
-            "next_page_token": page["next_page_token"],
-            "is_filtered": any(filters.values()),
-            "states": [(state, words.look(state).words) for state in STATES],
-        }
+        deeds = [(button.name, button.words, button.icon) for button in BUTTONS]
+        return super().context() | {"deeds": [*deeds, ("delete", _("Delete"), "trash-2")]}
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,16 @@ BUTTONS = (
     Button("reboot", _("Reboot"), "rotate-cw", ("active",), _("only an instance that runs can be rebooted")),
     Button("power-off", _("Power off"), "power-off", ("active",), _("only an instance that runs can be powered off")),
 )
+TABS = (
+    ("instance", _("Overview")),
+    ("instance-volumes", _("Volumes")),
+    ("instance-network", _("Network")),
+    ("instance-placement", _("Placement and residency")),
+    ("instance-activity", _("Activity")),
+    ("instance-log", _("Serial log")),
+    ("instance-settings", _("Settings")),
+)
+BUSY = _("something is under way; wait until it has ended")
 
 
 class InstancePage(ProjectPage):
@@ -66,11 +95,7 @@ class InstancePage(ProjectPage):
         return self.url(name, instance=self.instance["id"])
 
     def frame(self) -> dict[str, Any]:
-        tabs = [
-            ("instance", _("Overview"), self.page_of("instance")),
-            ("instance-log", _("Serial log"), self.page_of("instance-log")),
-            ("instance-activity", _("Activity"), self.page_of("instance-activity")),
-        ]
+        tabs = [(name, words, self.page_of(name)) for name, words in TABS]
         more = {"instance": self.instance, "title": self.instance["name"], "tabs": tabs, "tab": self.tab}
         return super().frame() | more | {"actions": self.actions()}
 
@@ -87,7 +112,7 @@ class InstancePage(ProjectPage):
 
     def why_not(self, button: Button) -> Text:
         if self.instance["current_operation"]:
-            return _("something is under way; wait until it has ended")
+            return BUSY
         return "" if self.instance["state"] in button.states else button.why
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -99,12 +124,44 @@ class InstanceOverview(InstancePage):
     tab = "instance"
 
 
+class InstanceNetwork(InstancePage):
+    template = "dashboard/instances/network.html"
+    tab = "instance-network"
+
+    def context(self) -> dict[str, Any]:
+        networks = {item["id"]: item for item in self.of_project("networks", limit=CHOICES_MAX)["items"]}
+        addresses = [{**each, "is_on": networks.get(each["network"]["id"])} for each in self.instance["addresses"]]
+        return {"addresses": addresses}
+
+
+class InstancePlacement(InstancePage):
+    template = "dashboard/instances/placement.html"
+    tab = "instance-placement"
+
+    def context(self) -> dict[str, Any]:
+        try:
+            decision = self.of_project("instances", self.instance["id"], "placement")
+        except Refused as exc:
+            if exc.status != 404:
+                raise
+            decision = None
+        return {
+            "decision": decision,
+            "zones": verdicts(decision["document"]) if decision else [],
+            "residency": self.api.get("resources", self.instance["id"], "residency"),
+            "chosen": self.instance["zone"],
+        }
+
+
 class InstanceLog(InstancePage):
     template = "dashboard/instances/log.html"
     tab = "instance-log"
 
     def context(self) -> dict[str, Any]:
-        return {"log": self.of_project("instances", self.kwargs["instance"], "console-log", max_bytes=LOG_BYTES)}
+        return {
+            "log": self.of_project("instances", self.kwargs["instance"], "console-log", max_bytes=LOG_BYTES),
+            "is_followed": bool(self.query("follow")),
+        }
 
 
 class InstanceActivity(InstancePage):
@@ -112,8 +169,10 @@ class InstanceActivity(InstancePage):
     tab = "instance-activity"
 
     def context(self) -> dict[str, Any]:
-        page = self.of_project("operations", resource=self.instance["id"], sort="-created_at")
-        return {"operations": page["items"]}
+        page = self.of_project(
+            "operations", resource=self.instance["id"], sort="-created_at", page_token=self.query("page_token")
+        )
+        return {"operations": page["items"], "next_page_token": page["next_page_token"]}
 
 
 class InstanceAction(Action):
@@ -154,7 +213,7 @@ class InstanceDelete(FormPage, InstancePage):
             "title": _("Delete {name}").format(name=self.instance["name"]),
             "lost": _("The instance and its root disk are erased for good, and its addresses are given back."),
             "kept": _("Volumes that are attached to it stay, with all that is on them."),
-            "back": self.page_of("instance"),
+            "back": self.page_of("instance-settings"),
         }
 
     def send(self, form: ApiForm) -> str:

@@ -1,0 +1,157 @@
+"""What can be changed of an instance: its name, its labels, its size, its disk."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.forms import ApiForm, labels_as_text, labels_of
+from controlplane.dashboard.page import FormPage, Text
+from controlplane.dashboard.views.creating import CHOICES_MAX, by_name
+from controlplane.dashboard.views.instance_create import NAME_FIELD, TEXT, sized
+from controlplane.dashboard.views.instances import BUSY, InstancePage, NameForm
+from controlplane.dashboard.widgets import Cards, Ticks
+
+MUST_BE_STOPPED = _("only an instance that is stopped can be given another size; shut it down first")
+
+
+class LabelledForm(ApiForm):
+    """The name and the labels of something."""
+
+    name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
+    labels = forms.CharField(
+        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
+    )
+
+    def changes(self, present: Mapping[str, Any]) -> dict[str, Any]:
+        """From what it is: only what differs, and labels that are to go as null."""
+        changed: dict[str, Any] = {}
+        if self.cleaned_data["name"] != present["name"]:
+            changed["name"] = self.cleaned_data["name"]
+        wanted = labels_of(self.cleaned_data["labels"])
+        gone = dict.fromkeys(present["labels"].keys() - wanted.keys())
+        labels = gone | {key: text for key, text in wanted.items() if present["labels"].get(key) != text}
+        return changed | ({"labels": labels} if labels else {})
+
+
+class InstanceSettings(FormPage, InstancePage):
+    template = "dashboard/instances/settings.html"
+    tab = "instance-settings"
+    form_class = LabelledForm
+    submit = _("Save")
+
+    def initial(self) -> dict[str, Any]:
+        return {"name": self.instance["name"], "labels": labels_as_text(self.instance["labels"])}
+
+    def context(self) -> dict[str, Any]:
+        return {"why_no_resize": why_no_resize(self.instance), "why_no_rebuild": why_no_rebuild(self.instance)}
+
+    def send(self, form: ApiForm) -> str:
+        assert isinstance(form, LabelledForm)
+        changes = form.changes(self.instance)
+        if changes:
+            self.api.patch("projects", self.project["id"], "instances", self.instance["id"], body=changes)
+        self.say(_("Saved."))
+        return self.page_of("instance-settings")
+
+
+class FlavorForm(ApiForm):
+    flavor = forms.ChoiceField(label=_("New size"), widget=Cards)
+
+    def __init__(self, *args: Any, flavors: list[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["flavor"].choices = flavors  # type: ignore[attr-defined]
+
+
+class InstanceResize(FormPage, InstancePage):
+    template = "dashboard/instances/resize.html"
+    tab = "instance-settings"
+    form_class = FlavorForm
+    submit = _("Resize")
+
+    @cached_property
+    def flavors(self) -> list[dict[str, Any]]:
+        """Others than its own, the smallest first; `problem` is why the API refuses one."""
+        found = self.api.get("flavors", limit=CHOICES_MAX)["items"]
+        others = [each for each in found if each["id"] != self.instance["flavor"]]
+        ordered = sorted(others, key=lambda each: (each["vcpus"], each["memory_mib"], each["disk_gib"]))
+        is_possible = not why_no_resize(self.instance)
+        return [{**each, "problem": self.problem(each["id"]) if is_possible else None} for each in ordered]
+
+    def problem(self, flavor: str) -> Mapping[str, Any] | None:
+        path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "resize")
+        try:
+            self.api.post(*path, body={"flavor": flavor}, dry_run="true")
+        except Refused as exc:
+            return exc.problem
+        return None
+
+    def choices(self) -> dict[str, Any]:
+        return {"flavors": [(each["id"], sized(each)) for each in self.flavors if each["problem"] is None]}
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "refused_flavors": [each for each in self.flavors if each["problem"] is not None],
+            "why": why_no_resize(self.instance),
+            "back": self.page_of("instance-settings"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "resize")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.say(_("It is being given its new size."))
+        return self.page_of("instance")
+
+
+class RebuildForm(NameForm):
+    image = forms.ChoiceField(label=_("Image"))
+    ssh_keys = forms.MultipleChoiceField(
+        label=_("SSH keys"), help_text=_("None ticked: those that it has."), required=False, widget=Ticks
+    )
+    field_order = ("image", "ssh_keys", "name")
+
+    def __init__(self, *args: Any, images: list[Any], keys: list[Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["image"].choices = images  # type: ignore[attr-defined]
+        self.fields["ssh_keys"].choices = keys  # type: ignore[attr-defined]
+
+    def body(self) -> dict[str, Any]:
+        return {name: value for name, value in super().body().items() if name != "name"}
+
+
+class InstanceRebuild(FormPage, InstancePage):
+    template = "dashboard/instances/rebuild.html"
+    tab = "instance-settings"
+    form_class = RebuildForm
+    submit = _("Rebuild")
+
+    def choices(self) -> dict[str, Any]:
+        images = self.of_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]
+        keys = self.of_project("ssh-keys", sort="name", limit=CHOICES_MAX)["items"]
+        usable = by_name([image for image in images if image["state"] == "available"])
+        return {"wanted": self.instance["name"], "images": usable, "keys": by_name(keys)}
+
+    def initial(self) -> dict[str, Any]:
+        return {"image": self.instance["image"]["name"]}
+
+    def context(self) -> dict[str, Any]:
+        return {"why": why_no_rebuild(self.instance), "back": self.page_of("instance-settings")}
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "rebuild")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.say(_("Its root disk is being made anew."))
+        return self.page_of("instance")
+
+
+def why_no_resize(instance: Mapping[str, Any]) -> Text:
+    if instance["current_operation"]:
+        return BUSY
+    return "" if instance["state"] == "stopped" else MUST_BE_STOPPED
+
+
+def why_no_rebuild(instance: Mapping[str, Any]) -> Text:
+    return BUSY if instance["current_operation"] else ""

@@ -1,0 +1,163 @@
+"""Volumes: the list, one of them by tabs, its growth and its end."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.forms import ApiForm, labels_as_text
+from controlplane.dashboard.page import FormPage, ProjectPage, Text
+from controlplane.dashboard.placement import verdicts
+from controlplane.dashboard.views.instance_settings import LabelledForm
+from controlplane.dashboard.views.instances import BUSY, ListPage, NameForm
+
+STATES = ("building", "available", "in-use", "error")
+TABS = (
+    ("volume", _("Overview")),
+    ("volume-placement", _("Placement and residency")),
+    ("volume-activity", _("Activity")),
+    ("volume-settings", _("Settings")),
+)
+
+
+class VolumeList(ListPage):
+    template = "dashboard/volumes/list.html"
+    title = _("Volumes")
+    section = "volumes"
+    live = "volume operation"
+    collection = "volumes"
+    states = STATES
+
+
+class VolumePage(ProjectPage):
+    section = "volumes"
+    live = "volume operation"
+    tab = ""
+
+    @cached_property
+    def volume(self) -> dict[str, Any]:
+        volume: dict[str, Any] = self.of_project("volumes", self.kwargs["volume"])
+        return volume
+
+    def page_of(self, name: str) -> str:
+        return self.url(name, volume=self.volume["id"])
+
+    def frame(self) -> dict[str, Any]:
+        tabs = [(name, words, self.page_of(name)) for name, words in TABS]
+        more = {"volume": self.volume, "title": self.volume["name"], "tabs": tabs, "tab": self.tab}
+        return super().frame() | more | {"why_no_delete": self.why_no_delete()}
+
+    def why_no_delete(self) -> Text:
+        if self.volume["instance"]:
+            return _("it is attached; detach it first")
+        return BUSY if self.volume["current_operation"] else ""
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Volumes"), self.url("volumes"))]
+
+
+class VolumeOverview(VolumePage):
+    template = "dashboard/volumes/detail.html"
+    tab = "volume"
+
+
+class VolumePlacement(VolumePage):
+    template = "dashboard/volumes/placement.html"
+    tab = "volume-placement"
+
+    def context(self) -> dict[str, Any]:
+        residency = self.api.get("resources", self.volume["id"], "residency")
+        decision = self.decision(residency["intervals"])
+        return {
+            "decision": decision,
+            "zones": verdicts(decision["document"]) if decision else [],
+            "residency": residency,
+            "chosen": self.volume["zone"],
+        }
+
+    def decision(self, intervals: list[dict[str, Any]]) -> Any:
+        """By which it came to where it is."""
+        of_disk = [each["decision"] for each in intervals if each["role"] == "storage" and each["decision"]]
+        try:
+            return self.of_project("decisions", of_disk[-1]) if of_disk else None
+        except Refused as exc:
+            if exc.status != 404:
+                raise
+            return None
+
+
+class VolumeActivity(VolumePage):
+    template = "dashboard/volumes/activity.html"
+    tab = "volume-activity"
+
+    def context(self) -> dict[str, Any]:
+        page = self.of_project(
+            "operations", resource=self.volume["id"], sort="-created_at", page_token=self.query("page_token")
+        )
+        return {"operations": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class VolumeSettings(FormPage, VolumePage):
+    template = "dashboard/volumes/settings.html"
+    tab = "volume-settings"
+    form_class = LabelledForm
+    submit = _("Save")
+
+    def initial(self) -> dict[str, Any]:
+        return {"name": self.volume["name"], "labels": labels_as_text(self.volume["labels"])}
+
+    def send(self, form: ApiForm) -> str:
+        assert isinstance(form, LabelledForm)
+        changes = form.changes(self.volume)
+        if changes:
+            self.api.patch("projects", self.project["id"], "volumes", self.volume["id"], body=changes)
+        self.say(_("Saved."))
+        return self.page_of("volume-settings")
+
+
+class GrowForm(ApiForm):
+    size_gib = forms.IntegerField(label=_("New size in GiB"), min_value=1)
+
+
+class VolumeGrow(FormPage, VolumePage):
+    template = "dashboard/volumes/grow.html"
+    tab = "volume-settings"
+    form_class = GrowForm
+    submit = _("Grow")
+
+    def initial(self) -> dict[str, Any]:
+        return {"size_gib": self.volume["size_gib"] + 1}
+
+    def context(self) -> dict[str, Any]:
+        limits = {limit["dimension"]: limit for limit in self.of_project("limits")["items"]}
+        why = BUSY if self.volume["current_operation"] else ""
+        return {"left": limits.get("storage_gib"), "why": why, "back": self.page_of("volume-settings")}
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "grow")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.say(_("It is growing."))
+        return self.page_of("volume")
+
+
+class VolumeDelete(FormPage, VolumePage):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+
+    def choices(self) -> dict[str, Any]:
+        return {"wanted": self.volume["name"]}
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "title": _("Delete {name}").format(name=self.volume["name"]),
+            "lost": _("All that is on the volume is erased for good: its key is destroyed first."),
+            "back": self.page_of("volume"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("projects", self.project["id"], "volumes", self.volume["id"])
+        self.say(_("It is being deleted."))
+        return self.url("volumes")
