@@ -20,6 +20,7 @@ await build({
 });
 writeFileSync(`${OUT}/icons.svg`, sprite(readFileSync("src/icons.txt", "utf8").split("\n").filter(Boolean)));
 copyFileSync("src/mark.svg", `${OUT}/mark.svg`);
+copyFileSync("src/europe.svg", `${OUT}/europe.svg`);
 
 // Each icon as a symbol under its name; pages show one by <svg><use href="…/icons.svg#name">.
 function sprite(names) {

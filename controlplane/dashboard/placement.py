@@ -49,12 +49,19 @@ NO_MACHINES = gettext_lazy("no machines there that could take it")
 
 @dataclass(frozen=True)
 class Verdict:
-    """On a zone. `fits`: how many more of the flavor there is room for, where that was asked."""
+    """On a zone. `fits`: how many more of the flavor there is room for, where that was asked; `is_empty`: no policy is
+    against it, but it has no machines."""
 
     zone: str
     is_admitted: bool
     reasons: list[str] = field(default_factory=list)
     fits: int | None = None
+    is_empty: bool = False
+
+    @property
+    def mark(self) -> str:
+        """On a map."""
+        return "yes" if self.is_admitted else "empty" if self.is_empty else "no"
 
 
 def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[Verdict]:
@@ -65,6 +72,7 @@ def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[
             is_admitted=zone["is_admitted"],
             reasons=[] if zone["is_admitted"] else list(dict.fromkeys(_reasons(zone))),
             fits=(fits or {}).get(zone["zone"]),
+            is_empty=not zone["is_admitted"] and _has_nothing_against(zone),
         )
         for zone in document.get("zones", [])
     ]
@@ -81,8 +89,12 @@ def _reasons(zone: Document) -> Iterable[str]:
         )
     told = {result["code"] for result in clauses}
     yield from (str(why(code)) for code in zone["codes"] if code not in told)
-    if not clauses and not zone["codes"]:
+    if _has_nothing_against(zone):
         yield str(NO_MACHINES)
+
+
+def _has_nothing_against(zone: Document) -> bool:
+    return not zone["codes"] and all(result["result"] == "T" for result in zone["results"])
 
 
 def why(code: str) -> Text:

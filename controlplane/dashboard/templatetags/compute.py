@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from controlplane.dashboard import placement
 from controlplane.dashboard.templatetags.dashboard import gib
 
 register = template.Library()
@@ -55,3 +56,9 @@ ROLES = {
 def role(word: str) -> str:
     """Why somewhere holds data."""
     return str(ROLES.get(word, word))
+
+
+@register.filter
+def why(code: str) -> str:
+    """A reason of placement."""
+    return str(placement.why(code))

@@ -9,9 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard import navigation
+from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.page import Page
 
 FOUND_MAX = 20
+# Of so many projects the first page says what is in them.
+COUNTED_MAX = 24
 # What can be looked for in a project: its collection, the page of one, the word for it and the icon.
 SOUGHT = (
     ("instances", "instance", gettext_lazy("Instance"), "server"),
@@ -22,6 +25,20 @@ SOUGHT = (
 class Home(Page):
     template = "dashboard/home.html"
     title = gettext_lazy("Projects")
+
+    def context(self) -> dict[str, Any]:
+        counted = [project | {"counts": self.counts(project["id"])} for project in self.projects[:COUNTED_MAX]]
+        return {"tiles": [*counted, *self.projects[COUNTED_MAX:]]}
+
+    def counts(self, project: str) -> dict[str, int]:
+        """What there is in it, as far as the reader may know."""
+        try:
+            limits = self.api.get("projects", project, "limits")["items"]
+        except Refused as exc:
+            if exc.status != 403:
+                raise
+            return {}
+        return {limit["dimension"]: limit["used"] for limit in limits}
 
 
 class Search(Page):

@@ -1,12 +1,23 @@
-"""What there is in a project, at a glance."""
+"""What there is in a project, at a glance: what runs, what is left, what needs somebody, and where it may be."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard import words
+from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.europe import spots
 from controlplane.dashboard.page import ProjectPage
+from controlplane.dashboard.placement import Verdict, verdicts
+from controlplane.kernel import clock
 
 LATEST = 8
+WORST = 5
+A_DAY = timedelta(days=1)
+ZONES_MAX = 200
 DIMENSIONS = {
     "instances": _("Instances"),
     "vcpus": _("vCPUs"),
@@ -18,17 +29,98 @@ DIMENSIONS = {
     "images": _("Images"),
     "webhooks": _("Webhooks"),
 }
+COUNTED = (
+    ("instances", _("Instances"), ("active", "stopped", "building", "error")),
+    ("volumes", _("Volumes"), ("in-use", "available", "building", "error")),
+)
+PLACE = ("location.urban_area", "location.territory")
 
 
 class Overview(ProjectPage):
     template = "dashboard/project/overview.html"
     title = _("Overview")
     section = "overview"
-    live = "operation"
+    live = "instance volume operation"
 
     def context(self) -> dict[str, Any]:
         limits = self.of_project("limits")["items"]
         return {
+            "counted": [self.counted(*each) for each in COUNTED],
             "limits": [limit | {"words": DIMENSIONS.get(limit["dimension"], limit["dimension"])} for limit in limits],
             "operations": self.of_project("operations", limit=LATEST, sort="-created_at")["items"],
+            **self.attention(),
+            **self.map(),
         }
+
+    def counted(self, collection: str, name: Any, states: tuple[str, ...]) -> dict[str, Any]:
+        """How many there are in each state, where there are any."""
+        numbers = {state: self.number(collection, state) for state in states}
+        seen = [(state, words.look(state), number) for state, number in numbers.items() if number]
+        return {"collection": collection, "words": name, "sum": sum(numbers.values()), "states": seen}
+
+    def number(self, collection: str, state: str) -> int:
+        return int(self.of_project(collection, state=state, limit=1, count="true")["total_count"])
+
+    # What needs somebody.
+
+    def attention(self) -> dict[str, Any]:
+        since: datetime = clock.now() - A_DAY
+        failed = self.of_project("operations", state="failed", created_after=since.isoformat(), limit=WORST)["items"]
+        broken = {
+            collection: self.of_project(collection, state="error", limit=WORST)["items"]
+            for collection in ("instances", "volumes")
+        }
+        drifted = self.drifted()
+        is_calm = not (failed or drifted or any(broken.values()))
+        return {"failed": failed, "broken": broken, "drifted": drifted, "is_calm": is_calm}
+
+    def drifted(self) -> list[dict[str, Any]]:
+        """What is where it may not be any more; nothing for whoever may not ask that."""
+        try:
+            found = self.api.get("drift", state="drifted", limit=ZONES_MAX)["items"]
+        except Refused as exc:
+            if exc.status != 403:
+                raise
+            return []
+        return [each for each in found if each["project"] == self.project["id"]][:WORST]
+
+    # Where things may be.
+
+    @cached_property
+    def zones(self) -> list[dict[str, Any]]:
+        zones: list[dict[str, Any]] = self.api.get("zones", limit=ZONES_MAX)["items"]
+        return zones
+
+    def map(self) -> dict[str, Any]:
+        verdict_of = {verdict.zone: verdict for verdict in self.verdicts()}
+        told = [_told(zone, verdict_of.get(zone["id"])) for zone in self.zones]
+        by_id = {zone["id"]: zone for zone in told}
+        shown = [{"at": spot, "zone": by_id.pop(spot.zone)} for spot in spots(self.zones)]
+        return {"zones": told, "spots": shown, "beyond": list(by_id.values())}
+
+    def verdicts(self) -> list[Verdict]:
+        """On each zone, for the smallest instance that there is: what it may be in is a matter of policies."""
+        flavors = self.api.get("flavors", limit=ZONES_MAX)["items"]
+        size = min(([each["vcpus"], each["memory_mib"], each["disk_gib"]] for each in flavors), default=[1, 1, 1])
+        question = dict(zip(("vcpus", "memory_mib", "disk_gib"), size, strict=True))
+        question |= {"project": self.project["id"], "operation": "instance.create"}
+        try:
+            return verdicts(self.api.post("placement", "simulations", body=question)["document"])
+        except Refused as exc:
+            if exc.status != 403:
+                raise
+            return []
+
+
+def _told(zone: Mapping[str, Any], verdict: Verdict | None) -> dict[str, Any]:
+    facts = zone["facts"]
+    valid = [each for each in facts.get("certifications") or [] if each["status"] == "valid"]
+    return {
+        "id": zone["id"],
+        "region": zone["region"],
+        "place": ", ".join(str(facts[name]) for name in PLACE if facts.get(name)),
+        "operators": [party["name"] for party in zone["parties"] if party["role"] == "operator"],
+        "certifications": [" ".join(filter(None, (each["scheme"], each["version"]))) for each in valid],
+        "verdict": verdict,
+        "mark": "unknown" if verdict is None else verdict.mark,
+    }
