@@ -103,6 +103,9 @@ class Page(Open):
 
     @cached_property
     def projects(self) -> list[Context]:
+        """Those of the reader; who is in no organization yet has none."""
+        if not (self.me["memberships"] or self.me["grants"] or self.me["duty"] or self.me["project"]):
+            return []
         projects: list[Context] = self.api.get("projects", limit=50, sort="name")["items"]
         return projects
 

@@ -84,9 +84,8 @@ def _reasons(zone: Document) -> Iterable[str]:
     for result in clauses:
         clause = f"{result['level']}/{result['atom']}"
         detail = result["detail"] if result["detail"] != zone["zone"] else ""
-        yield _("{why}: {found} ({clause})" if detail else "{why} ({clause})").format(
-            why=why(result["code"]), found=detail, clause=clause
-        )
+        said = _("{why}: {found} ({clause})") if detail else _("{why} ({clause})")
+        yield said.format(why=why(result["code"]), found=detail, clause=clause)
     told = {result["code"] for result in clauses}
     yield from (str(why(code)) for code in zone["codes"] if code not in told)
     if _has_nothing_against(zone):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard import placement
-from controlplane.dashboard.templatetags.dashboard import gib
+from controlplane.dashboard.templatetags.dashboard import gib, mib
 
 register = template.Library()
 
@@ -18,6 +18,8 @@ register = template.Library()
 @register.filter
 def amount(value: int, dimension: str) -> str:
     """Of a quota, in its unit and with the language's own signs."""
+    if dimension == "memory_mib" and value < 1024:
+        return mib(value)
     if dimension == "memory_mib":
         return _("{count} GiB").format(count=number_format(value / 1024, decimal_pos=1 if value % 1024 else 0))
     if dimension == "storage_gib":

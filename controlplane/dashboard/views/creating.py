@@ -44,9 +44,11 @@ class Outlook:
     explanation: list[str] = field(default_factory=list)
     zones: list[Verdict] = field(default_factory=list)
 
+    needs: list[Need] = field(default_factory=list)
+
     @property
-    def is_good(self) -> bool:
-        return self.problem is None and self.is_admitted
+    def is_refused(self) -> bool:
+        return self.problem is not None or any(need.is_too_much for need in self.needs)
 
 
 class DraftForm(ApiForm):
@@ -89,7 +91,7 @@ class CreatePage(FormPage, ProjectPage):
         outlook = self.outlook(body)
         if "check" in self.request.POST and outlook.problem and not form.errors:
             form.take(outlook.problem)
-        more = {"outlook": outlook, "needs": self.needs(body), "lines": self.making(body).lines()}
+        more = {"outlook": outlook, "lines": self.making(body).lines()}
         return self.page({"form": form, "submit": self.submit, **more, **self.context()})
 
     def making(self, body: Mapping[str, Any]) -> Making:
@@ -111,10 +113,10 @@ class CreatePage(FormPage, ProjectPage):
             problem = exc.problem
             answer = self.simulation(body)
         if answer is None:
-            return Outlook(problem)
+            return Outlook(problem, needs=self.needs(body))
         document, is_admitted = answer["document"], answer["is_admitted"]
         fits = self.fits(answer["admitted_zones"], body)
-        return Outlook(problem, is_admitted, answer["explanation"], verdicts(document, fits))
+        return Outlook(problem, is_admitted, answer["explanation"], verdicts(document, fits), self.needs(body))
 
     def simulation(self, body: Mapping[str, Any]) -> Any:
         """Of the place alone: what else is wrong does not matter to it. None: nothing can be said yet."""

@@ -31,7 +31,7 @@ class InstanceBulk(FormPage, ProjectPage):
         return [(_("Instances"), self.url("instances"))]
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
-        return redirect(self.url("instances"))
+        return redirect("instances", project=self.project["id"])
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
         action = request.POST.get("action", "")

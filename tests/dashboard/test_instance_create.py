@@ -1,0 +1,124 @@
+"""An instance is made on one page, which says beforehand what would become of it."""
+
+import pytest
+from django.test import Client
+
+from controlplane.compute.models import Attachment, Instance
+from controlplane.operations.models import Operation
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import INSTANCE, errors_of, make_instance, make_volume, text_of
+from tests.world import Cloud, make_flavor, make_zone
+
+
+@pytest.fixture
+def page(home: str) -> str:
+    return f"{home}/instances/create"
+
+
+def test_what_most_would_choose_is_filled_in(cloud: Cloud, member: Client, page: str) -> None:
+    make_flavor("large", vcpus=4, memory_mib=4096, disk_gib=40)
+    form = member.get(page).context["form"]
+    chosen = {name: form[name].value() for name in ("name", "image", "flavor", "networks", "ssh_keys")}
+    wanted = {"name": "instance-1", "image": "tiny", "flavor": "tiny", "networks": ["lan"], "ssh_keys": []}
+    assert chosen == wanted
+    assert [value for value, _ in form.fields["flavor"].choices] == ["tiny", "large"]
+
+
+def test_the_smallest_flavor_is_one_in_which_the_image_has_room(cloud: Cloud, member: Client, page: str) -> None:
+    make_flavor("large", vcpus=4, memory_mib=4096, disk_gib=40)
+    cloud.image.virtual_size_bytes = 20 * 2**30
+    cloud.image.save()
+    assert member.get(page).context["form"]["flavor"].value() == "large"
+
+
+def test_the_name_is_one_that_nothing_has(cloud: Cloud, member: Client, home: str, page: str) -> None:
+    make_instance(member, home, name="instance-1")
+    assert member.get(page).context["form"]["name"].value() == "instance-2"
+
+
+def test_it_is_made_with_all_that_was_filled_in(cloud: Cloud, member: Client, home: str, page: str) -> None:
+    volume = make_volume(member, home)
+    more = {"labels": "env=prod\r\ntier=web", "user_data": "#!/bin/sh\r\necho hello\r\n", "zones": ["fr-idf-1"]}
+    answer = member.post(page, {**INSTANCE, **more, "volumes": ["data"], "idempotency_key": "once"})
+    instance = Instance.objects.get(name="web")
+    assert answer["Location"] == f"{home}/instances/{instance.pk}"
+    assert instance.labels == {"env": "prod", "tier": "web"}
+    assert bytes(instance.user_data) == b"#!/bin/sh\necho hello\n"
+    assert Attachment.objects.get(instance=instance).volume_id == volume.pk
+
+
+def test_sent_twice_it_is_made_once(cloud: Cloud, member: Client, page: str) -> None:
+    sent = {**INSTANCE, "idempotency_key": "once"}
+    assert member.post(page, sent)["Location"] == member.post(page, sent)["Location"]
+    assert Instance.objects.count() == 1
+
+
+def test_before_anything_is_made_the_page_says_what_would_be(cloud: Cloud, member: Client, page: str) -> None:
+    make_zone("de-rhein-1")
+    answer = member.post(page, {**INSTANCE, "check": "1"})
+    assert answer.status_code == 200
+    assert Instance.objects.count() == 0
+    told = text_of(answer)
+    assert "can be made" in told
+    assert "Instances 0 → 1 / " in told
+    zones = {verdict.zone: verdict for verdict in answer.context["outlook"].zones}
+    assert zones["fr-idf-1"].is_admitted
+    assert (zones["fr-idf-1"].fits or 0) > 0
+    assert zones["de-rhein-1"].is_empty
+    assert "no machines there" in told
+
+
+def test_a_zone_that_was_not_asked_for_says_so(cloud: Cloud, member: Client, page: str) -> None:
+    make_zone("de-rhein-1")
+    answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"], "check": "1"})
+    told = text_of(answer)
+    assert "has no place" in told
+    assert "not among the zones asked for" in told
+    assert "Ask for one of these zones instead: fr-idf-1." in told
+
+
+def test_too_much_for_the_quota_is_seen(cloud: Cloud, member: Client, page: str) -> None:
+    make_flavor("huge", vcpus=30_000, memory_mib=1024, disk_gib=1)
+    answer = member.post(page, {**INSTANCE, "flavor": "huge", "check": "1"})
+    needs = {need.dimension: need for need in answer.context["outlook"].needs}
+    assert needs["vcpus"].is_too_much
+    assert not needs["instances"].is_too_much
+    assert "too much" in text_of(answer)
+    assert "would be refused" in text_of(answer)
+
+
+@pytest.mark.parametrize("sent", [{"check": "1"}, {}])
+def test_a_name_that_is_taken_is_said_beside_it_and_nothing_is_lost(
+    sent: dict[str, str], cloud: Cloud, member: Client, home: str, page: str
+) -> None:
+    make_instance(member, home)
+    answer = member.post(page, {**INSTANCE, "labels": "env=prod", "user_data": "#cloud-config", **sent})
+    assert answer.status_code == 200
+    assert errors_of(answer, "name") == "The project already has an instance named 'web'."
+    assert answer.context["form"]["user_data"].value() == "#cloud-config"
+    assert answer.context["form"]["labels"].value() == "env=prod"
+    assert [zone.zone for zone in answer.context["outlook"].zones if zone.is_admitted] == ["fr-idf-1"]
+
+
+def test_a_refusal_of_placement_is_told_in_full(cloud: Cloud, member: Client, page: str) -> None:
+    make_zone("de-rhein-1")
+    answer = member.post(page, {**INSTANCE, "zones": ["de-rhein-1"]})
+    assert answer.status_code == 200
+    assert "Ask for one of these zones instead: fr-idf-1." in errors_of(answer, "__all__")
+    assert Instance.objects.count() == 0
+
+
+def test_whoever_may_only_read_is_told_so(cloud: Cloud, signed_in: SignIn, page: str) -> None:
+    viewer = signed_in("viewer")
+    assert "it needs the role member" in text_of(viewer.get(page))
+    assert "it needs the role member" in text_of(viewer.post(page, INSTANCE))
+    assert Operation.objects.count() == 0
+
+
+def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, page: str) -> None:
+    answer = member.post(page, {**INSTANCE, "check": "1"})
+    lines = {name: text for name, _, text in answer.context["lines"]}
+    assert 'Authorization: Bearer $TOKEN"' in lines["curl"]
+    secret = member.cookies["andromede_session"].value
+    assert secret not in answer.content.decode()
+    assert "alpha" in lines["cli"]

@@ -1,0 +1,211 @@
+"""The list of instances, several at once, and the tabs of one."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from controlplane.compute.models import Instance
+from controlplane.operations.models import Operation
+from controlplane.storage.models import Volume
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import errors_of, finish_all, make_instance, make_volume, text_of
+from tests.world import Cloud, make_flavor
+
+TABS = ("", "/volumes", "/network", "/placement", "/activity", "/log", "/settings", "/resize", "/rebuild", "/delete")
+
+
+@pytest.fixture
+def instance(cloud: Cloud, member: Client, home: str) -> Instance:
+    return make_instance(member, home)
+
+
+@pytest.fixture
+def page(instance: Instance, home: str) -> str:
+    return f"{home}/instances/{instance.pk}"
+
+
+# The list.
+
+
+def test_an_empty_list_says_what_an_instance_is(cloud: Cloud, member: Client, home: str) -> None:
+    answer = member.get(f"{home}/instances")
+    assert "An instance is a virtual machine." in text_of(answer)
+    assert f'href="{home}/instances/create"' in answer.content.decode()
+
+
+def test_the_list_is_sorted_by_its_heads(member: Client, home: str, cloud: Cloud) -> None:
+    for name in ("b", "a", "c"):
+        make_instance(member, home, name=name)
+
+    def names(query: str) -> tuple[list[str], str]:
+        answer = member.get(f"{home}/instances{query}")
+        return [item["name"] for item in answer.context["instances"]], answer.content.decode()
+
+    by_name, html = names("")
+    assert by_name == ["a", "b", "c"]
+    assert '<th scope="col" aria-sort="ascending"><a href="?sort=-name">' in html
+    assert '<th scope="col" aria-sort="none"><a href="?sort=created_at">' in html
+    assert names("?sort=-name")[0] == ["c", "b", "a"]
+    assert names("?sort=created_at")[0] == ["b", "a", "c"]
+    assert 'aria-sort="descending"><a href="?sort=created_at">' in names("?sort=-created_at")[1]
+    assert names("?sort=nonsense")[0] == ["a", "b", "c"]
+
+
+def test_the_list_is_filtered_by_zone(member: Client, home: str, instance: Instance) -> None:
+    assert "web" in text_of(member.get(f"{home}/instances?zone=fr-idf-1"))
+    assert "No instance is like that." in text_of(member.get(f"{home}/instances?zone=de-rhein-1&sort=-name"))
+
+
+# Several at once.
+
+
+def test_several_are_shown_before_anything_is_done_to_them(member: Client, home: str, cloud: Cloud) -> None:
+    ones = [make_instance(member, home, name=name) for name in ("a", "b")]
+    sent = {"instance": [str(one.pk) for one in ones], "action": "shutdown"}
+    answer = member.post(f"{home}/instances/several", sent)
+    assert "Shut down: 2 instances" in text_of(answer)
+    assert Operation.objects.filter(kind="instance.shutdown").count() == 0
+    answer = member.post(f"{home}/instances/several", {**sent, "sure": "1"})
+    assert text_of(answer).count("has begun") == 2
+    assert Operation.objects.filter(kind="instance.shutdown").count() == 2
+
+
+def test_what_became_of_it_is_told_for_each(member: Client, home: str, cloud: Cloud) -> None:
+    ones = [make_instance(member, home, name=name) for name in ("a", "b")]
+    member.post(f"{home}/instances/{ones[0].pk}/actions/power-off", {})
+    finish_all()
+    sent = {"instance": [str(one.pk) for one in ones], "action": "power-off", "sure": "1"}
+    told = text_of(member.post(f"{home}/instances/several", sent))
+    assert "a refused The instance is stopped" in told
+    assert "b has begun" in told
+
+
+def test_several_are_deleted_only_when_the_project_is_named(member: Client, home: str, instance: Instance) -> None:
+    sent = {"instance": [str(instance.pk)], "action": "delete", "sure": "1"}
+    assert "This is not its name." in text_of(member.post(f"{home}/instances/several", {**sent, "name": "web"}))
+    assert Operation.objects.filter(kind="instance.delete").count() == 0
+    assert "has begun" in text_of(member.post(f"{home}/instances/several", {**sent, "name": "alpha"}))
+    finish_all()
+    assert not Instance.objects.exclude(state="deleted").exists()
+
+
+def test_nothing_ticked_or_nothing_to_do_leads_back(member: Client, home: str, instance: Instance) -> None:
+    for sent in ({"action": "start"}, {"action": "explode", "instance": str(instance.pk)}):
+        assert member.post(f"{home}/instances/several", sent)["Location"] == f"{home}/instances"
+
+
+def test_an_instance_of_others_is_not_among_several(member: Client, home: str, cloud: Cloud) -> None:
+    sent = {"instance": "01890000-0000-7000-8000-000000000000", "action": "delete", "sure": "1", "name": "alpha"}
+    assert member.post(f"{home}/instances/several", sent).status_code == 404
+
+
+# One.
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_each_tab_is_there_for_whoever_may(tab: str, page: str, member: Client, signed_in: SignIn) -> None:
+    for browser in (member, signed_in("viewer")):
+        answer = browser.get(f"{page}{tab}")
+        assert answer.status_code == 200
+        assert "<h1" in answer.content.decode()
+        assert "web" in text_of(answer)
+
+
+def test_headings_go_down_one_by_one(page: str, member: Client) -> None:
+    import re
+
+    for tab in TABS:
+        levels = [int(level) for level in re.findall(r"<h(\d)", member.get(f"{page}{tab}").content.decode())]
+        after = levels[levels.index(1) :]
+        assert all(deeper - level <= 1 for level, deeper in pairwise(after)), (tab, levels)
+
+
+def test_the_placement_is_told_zone_by_zone(page: str, member: Client, cloud: Cloud) -> None:
+    told = text_of(member.get(f"{page}/placement"))
+    assert "It can be placed in: fr-idf-1." in told
+    assert "Memory and processors fr-idf-1" in told
+    assert "claimed" in told or "proven" in told
+
+
+def test_addresses_are_told_with_their_network(page: str, member: Client) -> None:
+    told = text_of(member.get(f"{page}/network"))
+    assert "10.10.0.2" in told
+    assert "10.10.0.0/24" in told
+
+
+def test_the_log_is_followed_when_asked(page: str, member: Client) -> None:
+    assert b"hx-trigger" not in member.get(f"{page}/log").content
+    assert b'hx-trigger="every 3s"' in member.get(f"{page}/log?follow=1").content
+
+
+def test_a_volume_is_attached_and_detached(page: str, home: str, member: Client, instance: Instance) -> None:
+    volume = make_volume(member, home, near_instance="web")
+    answer = member.post(f"{page}/volumes", {"volume": str(volume.pk), "idempotency_key": "1"})
+    assert answer["Location"] == f"{page}/volumes"
+    finish_all()
+    told = member.get(f"{page}/volumes")
+    assert "data 2 GiB attached" in text_of(told)
+    attachment = told.context["instance"]["attachments"][0]["id"]
+    member.post(f"{page}/volumes/{attachment}/detach", {"next": f"{page}/volumes"})
+    finish_all()
+    assert "No volume is attached to it." in text_of(member.get(f"{page}/volumes"))
+
+
+def test_a_volume_is_made_beside_it(page: str, member: Client, instance: Instance, monkeypatch: Any) -> None:
+    """While no worker is there the page does not wait for long; it says what is to be done."""
+    monkeypatch.setattr("controlplane.dashboard.views.instance_volumes.MADE_WITHIN", "0s")
+    answer = member.post(f"{page}/volumes/new", {"name": "more", "size_gib": "1"})
+    assert answer["Location"] == f"{page}/volumes"
+    finish_all()
+    assert Volume.objects.get(name="more").node_id == instance.node_id
+    assert "more, 1 GiB" in text_of(member.get(f"{page}/volumes"))
+
+
+def test_what_is_wrong_with_a_new_volume_stands_beside_its_form(page: str, home: str, member: Client) -> None:
+    make_volume(member, home)
+    answer = member.post(f"{page}/volumes/new", {"name": "data", "size_gib": "1"})
+    form = answer.context["new_form"]
+    assert form.errors["name"] == ["The project already has a volume named 'data'."]
+    assert not answer.context["form"].errors
+
+
+def test_name_and_labels_are_changed(page: str, member: Client, instance: Instance) -> None:
+    member.post(f"{page}/settings", {"name": "web", "labels": "env=prod\r\ntier=web"})
+    member.post(f"{page}/settings", {"name": "front", "labels": "env=test"})
+    instance.refresh_from_db()
+    assert (instance.name, instance.labels) == ("front", {"env": "test"})
+
+
+def test_a_name_that_is_taken_is_said_beside_it(page: str, home: str, member: Client) -> None:
+    make_instance(member, home, name="other")
+    answer = member.post(f"{page}/settings", {"name": "other", "labels": "a=b"})
+    assert errors_of(answer, "name") == "The project already has an instance named 'other'."
+    assert answer.context["form"]["labels"].value() == "a=b"
+
+
+def test_a_size_is_chosen_from_those_that_fit(page: str, member: Client, instance: Instance) -> None:
+    make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
+    make_flavor("huge", vcpus=1000, memory_mib=256, disk_gib=2)
+    running = member.get(f"{page}/resize")
+    assert "only an instance that is stopped can be given another size" in text_of(running)
+    member.post(f"{page}/actions/power-off", {})
+    finish_all()
+    answer = member.get(f"{page}/resize")
+    assert [value for value, _ in answer.context["form"].fields["flavor"].choices] == ["small"]
+    assert "These will not do huge" in text_of(answer)
+    assert member.post(f"{page}/resize", {"flavor": "small"})["Location"] == page
+    finish_all()
+    instance.refresh_from_db()
+    assert instance.vcpus == 2
+
+
+def test_it_is_rebuilt_only_by_its_name(page: str, member: Client, instance: Instance) -> None:
+    answer = member.post(f"{page}/rebuild", {"image": "tiny", "name": "wrong"})
+    assert errors_of(answer, "name") == "This is not its name."
+    assert Operation.objects.filter(kind="instance.rebuild").count() == 0
+    assert member.post(f"{page}/rebuild", {"image": "tiny", "name": "web"})["Location"] == page
+    assert Operation.objects.filter(kind="instance.rebuild").count() == 1
+    busy = text_of(member.get(f"{page}/rebuild"))
+    assert "something is under way" in busy

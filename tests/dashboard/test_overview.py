@@ -1,0 +1,108 @@
+"""A project at a glance, and all projects."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from controlplane.compute.models import Instance
+from controlplane.dashboard.europe import APART, SIDE, projected, spots
+from controlplane.identity.services import user_create
+from controlplane.operations.models import Operation
+from controlplane.placement.errors import NoPlace
+from tests.dashboard.conftest import SignIn, browser_of
+from tests.dashboard.things import make_instance, make_volume, text_of
+from tests.world import Cloud, make_tenant, make_zone
+
+
+def test_an_empty_project_says_so(cloud: Cloud, member: Client, home: str) -> None:
+    told = text_of(member.get(home))
+    assert "Instances 0 none yet" in told
+    assert "Nothing is in error" in told
+
+
+def test_what_runs_is_counted_by_state(cloud: Cloud, member: Client, home: str) -> None:
+    for name in ("a", "b"):
+        make_instance(member, home, name=name)
+    make_volume(member, home)
+    told = text_of(member.get(home))
+    assert "Instances 2 2 active" in told
+    assert "Volumes 1 1 available" in told
+    assert "Memory 256 MiB of " in told
+
+
+def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -> None:
+    broken = make_instance(member, home, name="broken")
+    Instance.objects.filter(pk=broken.pk).update(state="error")
+    error = NoPlace(explanation="").as_document()
+    Operation.objects.filter(kind="instance.create").update(state="failed", error=error)
+    told = text_of(member.get(home))
+    assert "error broken" in told
+    assert "failed Create instance" in told
+    assert "Nothing is in error" not in told
+
+
+@pytest.mark.parametrize("role", ["owner", "viewer", "billing", "sovereignty_officer"])
+def test_each_role_sees_it_or_is_told_why_not(role: str, cloud: Cloud, signed_in: SignIn, home: str) -> None:
+    answer = signed_in(role).get(home)
+    assert answer.status_code in (200, 403)
+    assert answer.status_code == 200 or "may not do that" in answer.content.decode()
+
+
+def test_the_map_and_its_table_say_the_same(cloud: Cloud, member: Client, home: str) -> None:
+    make_zone("de-rhein-1")
+    answer = member.get(home)
+    zones = {zone["id"]: zone["mark"] for zone in answer.context["zones"]}
+    assert zones == {"fr-idf-1": "yes", "de-rhein-1": "empty"}
+    html = answer.content.decode()
+    for zone in zones:
+        assert f'<tr id="zone-{zone}">' in html
+    assert 'role="img"' not in html
+
+
+def test_projects_are_tiles_with_what_is_in_them(cloud: Cloud, member: Client, home: str) -> None:
+    make_instance(member, home)
+    make_tenant("beta")
+    told = text_of(member.get("/"))
+    assert "alpha" in told
+    assert "Instances 1 Volumes 0 Networks 1" in told
+    assert "beta" not in told
+
+
+def test_whoever_has_no_project_learns_what_to_do(cloud: Cloud) -> None:
+    told = text_of(browser_of(user_create(email="new@people.example")).get("/"))
+    assert "No project yet" in told
+    assert "new@people.example" in told
+
+
+# The map.
+
+
+def zone(name: str, lat: float | None, lon: float | None, place: str = "Somewhere") -> dict[str, Any]:
+    return {"id": name, "facts": {"location.lat": lat, "location.lon": lon, "location.urban_area": place}}
+
+
+def test_the_middle_of_the_projection_is_the_middle_of_the_map() -> None:
+    assert projected(53, 10) == pytest.approx((SIDE / 2, SIDE / 2))
+
+
+def test_areas_stay_equal() -> None:
+    """A degree by a degree in the north covers what it does on the ground: less than in the south, by the cosine."""
+
+    def area(lat: float, lon: float) -> float:
+        (x0, y0), (x1, y1), (x2, y2) = projected(lat, lon), projected(lat, lon + 0.01), projected(lat + 0.01, lon)
+        return abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+
+    assert area(65, 25) / area(40, -5) == pytest.approx(0.42262 / 0.76604, rel=1e-2)
+
+
+def test_zones_in_one_place_are_put_apart() -> None:
+    found = spots([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
+    for one in found:
+        for other in found:
+            assert one is other or ((one.x - other.x) ** 2 + (one.y - other.y) ** 2) ** 0.5 > APART - 1
+    assert [spot.zone for spot in found if spot.place] == ["a", "d"]
+
+
+def test_what_is_not_on_the_map_has_no_spot() -> None:
+    assert spots([zone("us", 39, -77), zone("nowhere", None, None), zone("antipode", -53, -170)]) == []

@@ -1,0 +1,46 @@
+"""What is in a project before a page is looked at, made by its own forms."""
+
+import re
+from typing import Any
+
+from django.test import Client
+
+from controlplane.compute.models import Instance
+from controlplane.operations.models import Operation
+from controlplane.storage.models import Volume
+from tests.world import run
+
+INSTANCE = {"name": "web", "image": "tiny", "flavor": "tiny", "networks": ["lan"]}
+VOLUME = {"name": "data", "size_gib": "2", "volume_type": "local"}
+
+
+def finish_all() -> None:
+    """As workers do it."""
+    for operation in Operation.objects.filter(state="pending"):
+        done = run(operation)
+        assert done.state == "succeeded", done.error
+
+
+def make_instance(browser: Client, home: str, **changed: Any) -> Instance:
+    answer = browser.post(f"{home}/instances/create", {**INSTANCE, **changed})
+    assert answer.status_code == 302, text_of(answer)
+    finish_all()
+    return Instance.objects.get(name=changed.get("name", "web"))
+
+
+def make_volume(browser: Client, home: str, **changed: Any) -> Volume:
+    answer = browser.post(f"{home}/volumes/create", {**VOLUME, **changed})
+    assert answer.status_code == 302, text_of(answer)
+    finish_all()
+    return Volume.objects.get(name=changed.get("name", "data"))
+
+
+def text_of(answer: Any) -> str:
+    """What is to be read on a page: without tags, each run of blanks as one."""
+    inside = answer.content.decode().partition("<main")[2].partition("</main>")[0]
+    return " ".join(re.sub(r"<[^>]*>", " ", inside).split())
+
+
+def errors_of(answer: Any, field: str) -> str:
+    """What stands beside a field."""
+    return " ".join(answer.context["form"].errors.get(field, []))
