@@ -57,7 +57,7 @@ def spots(zones: Iterable[Mapping[str, Any]]) -> list[Spot]:
 def _apart(group: list[tuple[Mapping[str, Any], float, float]]) -> Iterable[Spot]:
     """Marks in a ring round where their zones are."""
     number = len(group)
-    middle_x, middle_y = (sum(each[axis] for each in group) / number for axis in (1, 2))
+    middle_x, middle_y = sum(x for _, x, _ in group) / number, sum(y for _, _, y in group) / number
     away = APART / 2 / math.sin(math.pi / number) if number > 1 else 0
     for index, (zone, _, _) in enumerate(group):
         angle = 2 * math.pi * index / number

@@ -61,7 +61,7 @@ class Verdict:
     @property
     def mark(self) -> str:
         """On a map."""
-        return "yes" if self.is_admitted else "empty" if self.is_empty else "no"
+        return "yes" if self.is_admitted else "none" if self.is_empty else "no"
 
 
 def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[Verdict]:

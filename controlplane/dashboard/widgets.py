@@ -1,5 +1,8 @@
 """Choices as cards to tick: of several any, or of several one."""
 
+from typing import Any
+
+from django import forms
 from django.forms import widgets
 
 
@@ -9,3 +12,8 @@ class Ticks(widgets.CheckboxSelectMultiple):
 
 class Cards(widgets.RadioSelect):
     template_name = "dashboard/forms/choices.html"
+
+
+def several(label: Any, hint: Any = "") -> forms.MultipleChoiceField:
+    """Any of several, or none."""
+    return forms.MultipleChoiceField(label=label, help_text=hint, required=False, widget=Ticks)

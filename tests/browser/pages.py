@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 # Who looks → addresses; written as World.address() reads them (scripts/dashboard_world.py).
 TENANT = ("/", "/search?q=web", "@", "@/activity", "@/instances", "@/instances?name=nobody", "@/instances/{web-1}")
+COMPUTE = (
+    *("@/instances/create", "@/volumes", "@/volumes/create", "@/volumes/{data-1}", "@/volumes/{data-1}/placement"),
+    *("@/volumes/{data-1}/activity", "@/volumes/{data-1}/settings", "@/volumes/{data-1}/grow"),
+    *(f"@/instances/{{web-1}}/{tab}" for tab in ("volumes", "network", "placement", "activity", "log", "settings")),
+    *("@/instances/{web-1}/resize", "@/instances/{web-1}/rebuild", "@/instances/{web-1}/delete"),
+)
 PAGES: Mapping[str, tuple[str, ...]] = {
     "": ("/sign-in", "/accessibility", "/nowhere"),
-    "ada": TENANT,
+    "ada": TENANT + COMPUTE,
 }

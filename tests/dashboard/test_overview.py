@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from controlplane.compliance.models import Compliance
 from controlplane.compute.models import Instance
 from controlplane.dashboard.europe import APART, SIDE, projected, spots
 from controlplane.identity.services import user_create
+from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import NoPlace
 from tests.dashboard.conftest import SignIn, browser_of
@@ -42,6 +44,27 @@ def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -
     assert "Nothing is in error" not in told
 
 
+def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:
+    instance = make_instance(member, home, name="adrift")
+    failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
+    Compliance.objects.filter(resource_id=instance.pk).delete()
+    Compliance.objects.create(
+        resource_id=instance.pk,
+        kind="instance",
+        project=instance.project,
+        zone="fr-idf-1",
+        since=clock.now(),
+        node=instance.node,
+        state="drifted",
+        failing=failing,
+        checked_at=clock.now(),
+    )
+    answer = member.get(home)
+    assert "drifted adrift" in text_of(answer)
+    assert "refused by policy (project/france)" in text_of(answer)
+    assert "Nothing is in error" not in text_of(answer)
+
+
 @pytest.mark.parametrize("role", ["owner", "viewer", "billing", "sovereignty_officer"])
 def test_each_role_sees_it_or_is_told_why_not(role: str, cloud: Cloud, signed_in: SignIn, home: str) -> None:
     answer = signed_in(role).get(home)
@@ -53,7 +76,7 @@ def test_the_map_and_its_table_say_the_same(cloud: Cloud, member: Client, home: 
     make_zone("de-rhein-1")
     answer = member.get(home)
     zones = {zone["id"]: zone["mark"] for zone in answer.context["zones"]}
-    assert zones == {"fr-idf-1": "yes", "de-rhein-1": "empty"}
+    assert zones == {"fr-idf-1": "yes", "de-rhein-1": "none"}
     html = answer.content.decode()
     for zone in zones:
         assert f'<tr id="zone-{zone}">' in html

@@ -31,13 +31,16 @@ class InstanceBulk(FormPage, ProjectPage):
         return [(_("Instances"), self.url("instances"))]
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return self.to_list()
+
+    def to_list(self) -> HttpResponse:
         return redirect("instances", project=self.project["id"])
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
         action = request.POST.get("action", "")
         instances = [self.of_project("instances", each) for each in request.POST.getlist("instance")[:MAX]]
         if action not in DEEDS or not instances:
-            return redirect(self.url("instances"))
+            return self.to_list()
         context: dict[str, Any] = {
             "instances": instances,
             "action": action,

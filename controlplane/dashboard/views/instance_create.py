@@ -13,9 +13,8 @@ from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Text
 from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
 from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
-from controlplane.dashboard.widgets import Cards, Ticks
+from controlplane.dashboard.widgets import Cards, several
 
-MULTIPLE = {"required": False, "widget": Ticks}
 NAME_FIELD = {"autocomplete": "off", "spellcheck": "false", "translate": "no"}
 TEXT = {"rows": 4, "class": "mono", "spellcheck": "false", "translate": "no"}
 NOWHERE = ("", _("none"))
@@ -25,23 +24,13 @@ class InstanceForm(DraftForm):
     name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
     image = forms.ChoiceField(label=_("Image"), help_text=_("What its root disk begins with."))
     flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
-    networks = forms.MultipleChoiceField(label=_("Networks"), **MULTIPLE)
-    ssh_keys = forms.MultipleChoiceField(
-        label=_("SSH keys"), help_text=_("Whoever has one of them can sign in to the guest."), **MULTIPLE
-    )
-    volumes = forms.MultipleChoiceField(
-        label=_("Volumes"),
-        help_text=_("Attached before the first boot. It is then placed where they are."),
-        **MULTIPLE,
-    )
-    zones = forms.MultipleChoiceField(
-        label=_("Zones"), help_text=_("None ticked: any that the policies admit."), **MULTIPLE
-    )
+    networks = several(_("Networks"))
+    ssh_keys = several(_("SSH keys"), _("Whoever has one of them can sign in to the guest."))
+    volumes = several(_("Volumes"), _("Attached before the first boot. It is then placed where they are."))
+    zones = several(_("Zones"), _("None ticked: any that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
-    classifications = forms.MultipleChoiceField(
-        label=_("Classifications"),
-        help_text=_("What they demand holds for the data of this instance as long as it exists."),
-        **MULTIPLE,
+    classifications = several(
+        _("Classifications"), _("What they demand holds for the data of this instance as long as it exists.")
     )
     labels = forms.CharField(
         label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)

@@ -13,7 +13,7 @@ from controlplane.dashboard.page import FormPage, Text
 from controlplane.dashboard.views.creating import CHOICES_MAX, by_name
 from controlplane.dashboard.views.instance_create import NAME_FIELD, TEXT, sized
 from controlplane.dashboard.views.instances import BUSY, InstancePage, NameForm
-from controlplane.dashboard.widgets import Cards, Ticks
+from controlplane.dashboard.widgets import Cards, several
 
 MUST_BE_STOPPED = _("only an instance that is stopped can be given another size; shut it down first")
 
@@ -108,9 +108,7 @@ class InstanceResize(FormPage, InstancePage):
 
 class RebuildForm(NameForm):
     image = forms.ChoiceField(label=_("Image"))
-    ssh_keys = forms.MultipleChoiceField(
-        label=_("SSH keys"), help_text=_("None ticked: those that it has."), required=False, widget=Ticks
-    )
+    ssh_keys = several(_("SSH keys"), _("None ticked: those that it has."))
     field_order = ("image", "ssh_keys", "name")
 
     def __init__(self, *args: Any, images: list[Any], keys: list[Any], **kwargs: Any) -> None:

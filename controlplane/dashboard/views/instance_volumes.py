@@ -34,7 +34,7 @@ class InstanceVolumes(FormPage, InstancePage):
 
     template = "dashboard/instances/volumes.html"
     tab = "instance-volumes"
-    form_class = AttachForm
+    form_class: type[ApiForm] = AttachForm
 
     @cached_property
     def free(self) -> list[dict[str, Any]]:

@@ -67,7 +67,13 @@ BUTTONS = (
     Button("start", _("Start"), "play", ("stopped", "error"), _("only an instance that is stopped can be started")),
     Button("shutdown", _("Shut down"), "power", ("active",), _("only an instance that runs can be shut down")),
     Button("reboot", _("Reboot"), "rotate-cw", ("active",), _("only an instance that runs can be rebooted")),
-    Button("power-off", _("Power off"), "power-off", ("active",), _("only an instance that runs can be powered off")),
+    Button(
+        "power-off",
+        _("Power off"),
+        "power-off",
+        ("active", "error"),
+        _("only an instance that runs can be powered off"),
+    ),
 )
 TABS = (
     ("instance", _("Overview")),

@@ -29,10 +29,11 @@ DIMENSIONS = {
     "images": _("Images"),
     "webhooks": _("Webhooks"),
 }
-COUNTED = (
-    ("instances", _("Instances"), ("active", "stopped", "building", "error")),
-    ("volumes", _("Volumes"), ("in-use", "available", "building", "error")),
-)
+# The states of what is counted, those first that most are in.
+COUNTED = {
+    "instances": ("active", "stopped", "building"),
+    "volumes": ("in-use", "available", "building"),
+}
 PLACE = ("location.urban_area", "location.territory")
 
 
@@ -44,45 +45,61 @@ class Overview(ProjectPage):
 
     def context(self) -> dict[str, Any]:
         limits = self.of_project("limits")["items"]
+        used = {limit["dimension"]: limit["used"] for limit in limits}
+        broken = {
+            collection: self.of_project(collection, state="error", limit=WORST, count="true") for collection in COUNTED
+        }
         return {
-            "counted": [self.counted(*each) for each in COUNTED],
+            "counted": [self.counted(name, used.get(name, 0), broken[name]["total_count"]) for name in COUNTED],
             "limits": [limit | {"words": DIMENSIONS.get(limit["dimension"], limit["dimension"])} for limit in limits],
             "operations": self.of_project("operations", limit=LATEST, sort="-created_at")["items"],
-            **self.attention(),
-            **self.map(),
+            **self.attention({collection: page["items"] for collection, page in broken.items()}),
+            # What follows events has nothing of the map.
+            **({} if "X-Live" in self.request.headers else self.map()),
         }
 
-    def counted(self, collection: str, name: Any, states: tuple[str, ...]) -> dict[str, Any]:
-        """How many there are in each state, where there are any."""
-        numbers = {state: self.number(collection, state) for state in states}
-        seen = [(state, words.look(state), number) for state, number in numbers.items() if number]
-        return {"collection": collection, "words": name, "sum": sum(numbers.values()), "states": seen}
-
-    def number(self, collection: str, state: str) -> int:
-        return int(self.of_project(collection, state=state, limit=1, count="true")["total_count"])
+    def counted(self, collection: str, used: int, in_error: int) -> dict[str, Any]:
+        """How many there are in each state; asked no further than until all `used` of them have been found."""
+        numbers = {"error": in_error}
+        for state in COUNTED[collection]:
+            if sum(numbers.values()) < used:
+                numbers[state] = self.of_project(collection, state=state, limit=1, count="true")["total_count"]
+        seen = [(state, words.look(state), numbers[state]) for state in reversed(numbers) if numbers[state]]
+        return {
+            "collection": collection,
+            "words": DIMENSIONS[collection],
+            "sum": sum(numbers.values()),
+            "states": seen,
+        }
 
     # What needs somebody.
 
-    def attention(self) -> dict[str, Any]:
+    def attention(self, broken: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         since: datetime = clock.now() - A_DAY
         failed = self.of_project("operations", state="failed", created_after=since.isoformat(), limit=WORST)["items"]
-        broken = {
-            collection: self.of_project(collection, state="error", limit=WORST)["items"]
-            for collection in ("instances", "volumes")
-        }
         drifted = self.drifted()
         is_calm = not (failed or drifted or any(broken.values()))
         return {"failed": failed, "broken": broken, "drifted": drifted, "is_calm": is_calm}
 
     def drifted(self) -> list[dict[str, Any]]:
-        """What is where it may not be any more; nothing for whoever may not ask that."""
+        """What is where it may not be any more, with its name; nothing for whoever may not ask that."""
         try:
             found = self.api.get("drift", state="drifted", limit=ZONES_MAX)["items"]
         except Refused as exc:
             if exc.status != 403:
                 raise
             return []
-        return [each for each in found if each["project"] == self.project["id"]][:WORST]
+        ours = [each for each in found if each["project"] == self.project["id"]][:WORST]
+        return [each | {"name": self.name_of(f"{each['kind']}s", each["resource_id"])} for each in ours]
+
+    def name_of(self, collection: str, resource: str) -> str:
+        """Its id, if it is gone meanwhile."""
+        try:
+            return str(self.of_project(collection, resource)["name"])
+        except Refused as exc:
+            if exc.status != 404:
+                raise
+            return resource
 
     # Where things may be.
 

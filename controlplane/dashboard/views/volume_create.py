@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Text
 from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
-from controlplane.dashboard.views.instance_create import MULTIPLE, NAME_FIELD, NOWHERE, TEXT
+from controlplane.dashboard.views.instance_create import NAME_FIELD, NOWHERE, TEXT
+from controlplane.dashboard.widgets import several
 
 LOCAL = "local"
 SIZE_GIB = 10
@@ -27,13 +28,9 @@ class VolumeForm(DraftForm):
         help_text=_("A local volume can be attached only to instances on its own machine: choose the one it is for."),
     )
     image = forms.ChoiceField(label=_("Image"), required=False, help_text=_("What it begins with; none: empty."))
-    zones = forms.MultipleChoiceField(
-        label=_("Zones"), help_text=_("None ticked: any that the policies admit."), **MULTIPLE
-    )
-    classifications = forms.MultipleChoiceField(
-        label=_("Classifications"),
-        help_text=_("What they demand holds for the data of this volume as long as it exists."),
-        **MULTIPLE,
+    zones = several(_("Zones"), _("None ticked: any that the policies admit."))
+    classifications = several(
+        _("Classifications"), _("What they demand holds for the data of this volume as long as it exists.")
     )
     labels = forms.CharField(
         label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
