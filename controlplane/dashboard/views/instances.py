@@ -77,6 +77,8 @@ BUTTONS = (
 )
 TABS = (
     ("instance", _("Overview")),
+    ("instance-metrics", _("Metrics")),
+    ("instance-console", _("Console")),
     ("instance-volumes", _("Volumes")),
     ("instance-network", _("Network")),
     ("instance-placement", _("Placement and residency")),
