@@ -69,7 +69,7 @@ class Stack:
     def _on_loopback(self) -> dict[str, str]:
         """There is no TLS, and nobody is told of it but this machine. Without nginx the stream is a site of its own."""
         apart = {"STREAM_URL": self.stream_url.replace("http", "ws", 1)}
-        return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix"} if self.has_front else apart)}
+        return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix,127.0.0.1"} if self.has_front else apart)}
 
     def prepare(self) -> None:
         """PostgreSQL, Redis, the schema, certificates and keys, and the offers; nothing of it is done twice."""

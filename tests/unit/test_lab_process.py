@@ -1,15 +1,17 @@
 """What the lab asks of processes, which may end between two questions."""
 
-import os
 import subprocess
-import sys
 
 from agents.lab.process import says
 
 
 def test_a_command_line_is_known_while_the_process_lives() -> None:
-    assert says(os.getpid(), sys.argv[0])
-    assert not says(os.getpid(), "guest=andromede-")
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            assert says(process.pid, "sleep")
+            assert not says(process.pid, "guest=andromede-")
+        finally:
+            process.kill()
 
 
 def test_what_has_ended_says_nothing() -> None:
