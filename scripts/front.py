@@ -29,7 +29,7 @@ http {{
     map $http_upgrade $connection_of_upgrade {{ default upgrade; "" ""; }}
     server {{
         listen 127.0.0.1:{port};
-        location / {{ proxy_pass http://unix:{web}; }}
+        location / {{ proxy_pass {web}; }}
         location ~ ^/(live$|v1/events/stream$|v1/consoles/) {{
             proxy_pass http://127.0.0.1:{stream};
             proxy_buffering off;
@@ -41,8 +41,8 @@ http {{
 """
 
 
-def command(run: Path, *, port: int, web: Path, stream_port: int) -> list[str]:
-    """Writes its configuration into the folder `run`."""
+def command(run: Path, *, port: int, web: str, stream_port: int) -> list[str]:
+    """Writes its configuration into the folder `run`. `web`: where that process is, as nginx writes it."""
     file = run / "nginx.conf"
     file.write_text(CONFIGURATION.format(run=run, port=port, web=web, stream=stream_port))
     return ["nginx", "-e", "stderr", "-p", str(run), "-c", str(file)]

@@ -139,7 +139,11 @@ class Stack:
         if not self.has_front:
             return {}
         run = self.var / "run"
-        return {"front": front.command(run, port=self.port, web=self._web_socket, stream_port=self.stream_port)}
+        return {
+            "front": front.command(
+                run, port=self.port, web=f"http://unix:{self._web_socket}", stream_port=self.stream_port
+            )
+        }
 
     @property
     def _web_socket(self) -> Path:

@@ -38,8 +38,10 @@ async function connect() {
   }
 }
 
+// Of the page's own site, whatever address programs are told: the policy of the page allows no other.
 function address(url) {
-  return new URL(url, location.href.replace(/^http/, "ws")).href;
+  const { pathname } = new URL(url, location.href);
+  return new URL(pathname, location.href.replace(/^http/, "ws")).href;
 }
 
 function ended(reason) {
