@@ -1,0 +1,41 @@
+"""What pages make of a decision's document."""
+
+from typing import Any
+
+from controlplane.dashboard.placement import verdicts
+
+
+def zone(name: str, *, is_admitted: bool = False, codes: list[str] | None = None, **result: str) -> dict[str, Any]:
+    results = [{"policy": "", "level": "project", "atom": "france", "code": "OK", "detail": "FR", "result": "T"}]
+    results[0] |= result
+    return {"zone": name, "status": "open", "is_admitted": is_admitted, "codes": codes or [], "results": results}
+
+
+def test_those_that_will_do_come_first() -> None:
+    found = verdicts({"zones": [zone("b"), zone("c", is_admitted=True), zone("a", is_admitted=True)]}, {"a": 3})
+    assert [(verdict.zone, verdict.is_admitted, verdict.fits) for verdict in found] == [
+        ("a", True, 3),
+        ("c", True, None),
+        ("b", False, None),
+    ]
+
+
+def test_each_other_one_says_why() -> None:
+    refused = zone("us", codes=["ATTR_MISMATCH"], result="F", code="ATTR_MISMATCH", detail="US")
+    bare = zone("us", codes=["ATTR_UNKNOWN", "ZONE_CLOSED"], result="U", code="ATTR_UNKNOWN", detail="us")
+    new = zone("us", codes=["SOMETHING_NEW"])
+    reasons = [verdicts({"zones": [each]})[0].reasons for each in (refused, bare, new, zone("us"))]
+    assert reasons == [
+        ["refused by policy: US (project/france)"],
+        ["facts that a policy needs are missing or overdue (project/france)", "takes nothing new at the moment"],
+        ["something new"],
+        ["no machines there that could take it"],
+    ]
+
+
+def test_a_zone_without_machines_is_none_that_was_refused() -> None:
+    marks = [
+        verdicts({"zones": [each]})[0].mark
+        for each in (zone("a", is_admitted=True), zone("b"), zone("c", codes=["NO_CAPACITY"]))
+    ]
+    assert marks == ["yes", "none", "no"]
