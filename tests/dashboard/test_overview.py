@@ -1,5 +1,7 @@
 """A project at a glance, and all projects."""
 
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ from django.test import Client
 
 from controlplane.compliance.models import Compliance
 from controlplane.compute.models import Instance
-from controlplane.dashboard.europe import APART, SIDE, projected, spots
+from controlplane.dashboard.europe import APART, CENTRE_LAT, CENTRE_LON, SCALE, SIDE, projected, spots
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
@@ -129,3 +131,10 @@ def test_zones_in_one_place_are_put_apart() -> None:
 
 def test_what_is_not_on_the_map_has_no_spot() -> None:
     assert spots([zone("us", 39, -77), zone("nowhere", None, None), zone("antipode", -53, -170)]) == []
+
+
+def test_the_ground_of_the_map_is_in_the_same_projection() -> None:
+    tool = (Path(__file__).parents[2] / "frontend" / "tools" / "europe.mjs").read_text()
+    centre = f"{math.degrees(CENTRE_LON):.0f}, {math.degrees(CENTRE_LAT):.0f}"
+    for said in (f"WIDTH = {SIDE};", f"HEIGHT = {SIDE};", f"CENTRE = [{centre}];", f"SCALE = {SCALE};"):
+        assert f"const {said}" in tool
