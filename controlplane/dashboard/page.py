@@ -102,9 +102,13 @@ class Page(Open):
         return me
 
     @cached_property
+    def is_somewhere(self) -> bool:
+        """In an organization, or with a duty for all of them. Whoever is not has an account and nothing else."""
+        return bool(self.me["memberships"] or self.me["duty"])
+
+    @cached_property
     def projects(self) -> list[Context]:
-        """Those of the reader; who is in no organization yet has none."""
-        if not (self.me["memberships"] or self.me["grants"] or self.me["duty"] or self.me["project"]):
+        if not self.is_somewhere:
             return []
         projects: list[Context] = self.api.get("projects", limit=50, sort="name")["items"]
         return projects
