@@ -1,0 +1,45 @@
+"""What a form says beside itself while one fills it in, and what it says without scripts."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Opener
+
+SOON_MS = 20_000
+
+
+def test_what_would_become_of_it_follows_what_is_filled_in(opened: Opener) -> None:
+    page = opened("ada").go("@/instances/create")
+    outlook = page.locator("#outlook")
+    expect(outlook).to_contain_text("can be made")
+    page.get_by_text("CLI", exact=True).click()
+    line = page.locator("#line-cli")
+    page.get_by_label("Name").fill("typed")
+    expect(line).to_contain_text("instance create typed", timeout=SOON_MS)
+    page.get_by_role("radio", name="small").check()
+    expect(line).to_contain_text("--flavor small", timeout=SOON_MS)
+    expect(line).to_be_visible()
+    page.get_by_label("Name").fill("web-1")
+    expect(outlook).to_contain_text("The project already has an instance named 'web-1'.", timeout=SOON_MS)
+    page.get_by_text("What its data is").click()
+    page.get_by_label("Health data").check()
+    expect(outlook).to_contain_text("not certified: HDS (classification/hds)", timeout=SOON_MS)
+
+
+def test_without_scripts_a_button_says_the_same(opened: Opener) -> None:
+    page = opened("ada", java_script_enabled=False).go("@/instances/create")
+    page.get_by_label("Name").fill("web-1")
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#outlook")).to_contain_text("would be refused")
+    expect(page.locator(".errorlist")).to_have_text("The project already has an instance named 'web-1'.")
+    expect(page.get_by_label("Name")).to_have_value("web-1")
+
+
+def test_what_is_ticked_in_a_list_stays_ticked_while_it_follows_the_cloud(opened: Opener) -> None:
+    page = opened("ada").go("@/instances")
+    box = page.get_by_label("Choose batch")
+    box.check()
+    page.evaluate("document.activeElement.blur()")
+    with page.expect_response(lambda answer: answer.request.headers.get("x-live") == "true"):
+        page.evaluate("document.querySelector('[data-refresh]').addEventListener('click', (e) => e.preventDefault())")
+        page.locator("[data-refresh]").click()
+    expect(box).to_be_checked()
