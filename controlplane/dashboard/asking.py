@@ -87,6 +87,9 @@ class Api:
     def post(self, *path: str, body: Any = None, key: str = "", **query: Any) -> Any:
         return self.ask("POST", path, Sent(body if body is not None else {}, query, key)).data
 
+    def put(self, *path: str, body: Any) -> Any:
+        return self.ask("PUT", path, Sent(body)).data
+
     def patch(self, *path: str, body: Any) -> Any:
         return self.ask("PATCH", path, Sent(body)).data
 
@@ -98,12 +101,16 @@ class Api:
         Raises:
             Refused: with any status from 400 on.
         """
+        response = self.file(method, path, sent)
+        return Answer(response.status_code, _content(response), dict(response.items()))
+
+    def file(self, method: str, path: tuple[str, ...], sent: Sent) -> HttpResponseBase:
+        """The answer as it is, to be passed on: of what is large, or no document. Raises Refused, as `ask`."""
         response = _handler().get_response(WSGIRequest(self._environ(method, path, sent)))
-        answer = Answer(response.status_code, _content(response), dict(response.items()))
-        if answer.status >= 400:
-            problem = answer.data if isinstance(answer.data, dict) else {}
-            raise Refused(answer.status, problem)
-        return answer
+        if response.status_code >= 400:
+            problem = _content(response)
+            raise Refused(response.status_code, problem if isinstance(problem, dict) else {})
+        return response
 
     def _environ(self, method: str, path: tuple[str, ...], sent: Sent) -> dict[str, Any]:
         content, length, media_type = _body(sent)

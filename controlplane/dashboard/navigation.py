@@ -37,16 +37,58 @@ PROJECT = (
         ),
     ),
 )
+PROJECT += (
+    Group(
+        _("In the project"),
+        (
+            Entry("networks", _("Networks"), "network"),
+            Entry("images", _("Images"), "disc"),
+            Entry("ssh-keys", _("SSH keys"), "key-round"),
+            Entry("affinity-groups", _("Affinity groups"), "boxes"),
+            Entry("webhooks", _("Webhooks"), "webhook"),
+            Entry("terraform-states", _("Terraform states"), "layers"),
+            Entry("project-tokens", _("API tokens"), "plug"),
+            Entry("project-audit", _("Audit"), "scroll-text"),
+            Entry("settings", _("Settings"), "settings"),
+        ),
+    ),
+)
+ORGANIZATION = Group(
+    _("Organization"),
+    (
+        Entry("organization", _("Overview"), "building-2"),
+        Entry("members", _("Members"), "users"),
+        Entry("invitations", _("Invitations"), "mail"),
+        Entry("service-accounts", _("Service accounts"), "bot"),
+        Entry("organization-tokens", _("API tokens"), "plug"),
+        Entry("quota", _("Quota"), "gauge"),
+        Entry("organization-audit", _("Audit"), "scroll-text"),
+    ),
+)
+YOURS = Group(
+    _("You"),
+    (
+        Entry("account", _("Account"), "user"),
+        Entry("organizations", _("Organizations"), "building-2"),
+    ),
+)
 OPERATORS: tuple[Group, ...] = ()
 
 
-def menu(me: Mapping[str, Any], project: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Groups of entries with their addresses; what needs a project is there when the page has one."""
+def menu(
+    me: Mapping[str, Any], project: Mapping[str, Any] | None, organization: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Groups of entries with their addresses; what needs a project is there when the page has one, with that of its
+    organization."""
     groups: list[dict[str, Any]] = []
     if project is not None:
         groups += [_addressed(group, project=project["id"]) for group in PROJECT]
+        organization = organization or project["organization"]
+    if organization is not None:
+        groups.append(_addressed(ORGANIZATION, organization=organization["id"]))
     if me["duty"] in (OPERATOR, SUPPORT):
         groups += [_addressed(group) for group in OPERATORS]
+    groups.append(_addressed(YOURS))
     return groups
 
 

@@ -181,8 +181,8 @@ class FormPage(Page):
         """What the form needs to know from the API: arguments of its class."""
         return {}
 
-    def send(self, form: ApiForm) -> str:
-        """Raises Refused: the form shows why."""
+    def send(self, form: ApiForm) -> str | HttpResponse:
+        """Where to go then; or the page itself, of what is shown this once. Raises Refused: the form shows why."""
         raise NotImplementedError
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
@@ -192,11 +192,13 @@ class FormPage(Page):
         form = self.form(request.POST)
         if form.is_valid():
             try:
-                return redirect(self.send(form))
+                then = self.send(form)
             except Refused as exc:
                 if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
                     raise
                 form.take(exc.problem)
+            else:
+                return redirect(then) if isinstance(then, str) else then
         return self.filled(form)
 
     def filled(self, form: ApiForm) -> HttpResponse:

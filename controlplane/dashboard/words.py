@@ -73,6 +73,13 @@ LOOKS = {
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),
     "withdrawn": _idle(_("withdrawn")),
+    # webhooks and service accounts
+    "disabled": _idle(_("disabled"), "circle-pause"),
+    # requests, in the audit
+    "outcome.succeeded": _good(_("done")),
+    "outcome.refused": _warn(_("refused")),
+    "outcome.failed": _bad(_("failed")),
+    "outcome.unknown": _idle(_("unknown"), "circle-help"),
     # places
     "open": _good(_("open")),
     "compliant": _good(_("compliant")),
@@ -110,3 +117,25 @@ DEEDS = {
 
 def deed(kind: str) -> str | Promise:
     return DEEDS.get(kind, kind)
+
+
+# What people may, by role in an organization and by duty for the platform.
+ROLES = {
+    "owner": _("owner"),
+    "admin": _("administrator"),
+    "member": _("member"),
+    "viewer": _("viewer"),
+    "billing": _("billing"),
+    "sovereignty_officer": _("sovereignty officer"),
+    "operator": _("operator"),
+    "support": _("support"),
+    "auditor": _("auditor"),
+}
+# With what a session was proved.
+PROOFS = {
+    "password": _("password"),
+    "totp": _("code"),
+    "recovery_code": _("recovery code"),
+    "passkey": _("passkey"),
+    "openid": _("OpenID provider"),
+}

@@ -6,3 +6,6 @@ import "./js/moments.js";
 import "./js/palette.js";
 import "./js/ticks.js";
 import "./js/tail.js";
+import "./js/passkeys.js";
+import "./js/print.js";
+import "./js/upload.js";

@@ -19,6 +19,11 @@ COUNTED_MAX = 24
 SOUGHT = (
     ("instances", "instance", gettext_lazy("Instance"), "server"),
     ("volumes", "volume", gettext_lazy("Volume"), "hard-drive"),
+    ("networks", "network", gettext_lazy("Network"), "network"),
+    ("images", "image", gettext_lazy("Image"), "disc"),
+    ("ssh-keys", "ssh-key", gettext_lazy("SSH key"), "key-round"),
+    ("affinity-groups", "affinity-group", gettext_lazy("Affinity group"), "boxes"),
+    ("webhooks", "webhook", gettext_lazy("Webhook"), "webhook"),
 )
 
 
@@ -73,7 +78,7 @@ class Search(Page):
         for project in self.projects:
             for collection, page, words, icon in SOUGHT:
                 for item in self.api.get("projects", project["id"], collection, limit=200)["items"]:
-                    url = reverse(page, kwargs={"project": project["id"], page: item["id"]})
+                    url = reverse(page, args=[project["id"], item["id"]])
                     also = " ".join(address["ip"] for address in item.get("addresses", []))
                     found.append(_place(item["name"], str(words), icon, url, also=f"{item['id']} {also}"))
         return found

@@ -1,9 +1,11 @@
 """In and out."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,7 +15,7 @@ from django.views import View
 from controlplane.dashboard import cookies
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import FormPage, Open, back_to, safe
+from controlplane.dashboard.page import MENDABLE, Context, FormPage, Open, back_to, safe
 
 CODE_LENGTH = 40
 
@@ -52,9 +54,22 @@ class SignInForm(ApiForm):
         return {"email": data["email"], "password": data["password"]} | proof(data["code"])
 
 
+class PasskeyForm(ApiForm):
+    """What the browser has answered to a challenge: passkeys.js fills it in."""
+
+    ceremony = forms.CharField(widget=forms.HiddenInput)
+    credential = forms.JSONField(widget=forms.HiddenInput)
+
+    def body(self) -> dict[str, Any]:
+        return {"passkey": dict(self.cleaned_data)}
+
+
 class SignIn(Open):
     template = "dashboard/sign_in.html"
     title = _("Sign in")
+
+    def context(self) -> Context:
+        return {"providers": self.api.get("openid-providers")["items"], "has_passkeys": bool(settings.PASSKEY_ORIGINS)}
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return self.shown(SignInForm())
@@ -70,59 +85,104 @@ class SignIn(Open):
 
     def shown(self, form: ApiForm) -> HttpResponse:
         after = safe(self.request, self.request.POST.get("next", self.query("next")))
-        return self.page({"form": form, "next": after})
+        return self.page({"form": form, "next": after, **self.context()})
 
     def signed_in(self, session: dict[str, Any]) -> HttpResponse:
-        after = safe(self.request, self.request.POST.get("next", "")) or reverse("home")
-        response = redirect(reverse("second-factor") if session["needs_second_factor"] else after)
-        cookies.keep_session(response, session["secret"])
-        return response
+        return begun(session, safe(self.request, self.request.POST.get("next", "")))
 
 
-class SecondFactor(FormPage):
-    """For a session that lacks one: a code, or, for who has none yet, the way to get one."""
+class PasskeySignIn(SignIn):
+    """Without a password: the button of the page, which passkeys.js makes work."""
 
-    template = "dashboard/second_factor.html"
-    title = _("Second factor")
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("sign-in")
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = PasskeyForm(request.POST)
+        if form.is_valid():
+            try:
+                return self.signed_in(self.api.post("passkey-sessions", body=form.cleaned_data))
+            except Refused as exc:
+                messages.error(request, str(exc.problem.get("detail", exc.code)))
+        return self.shown(SignInForm())
+
+
+def begun(session: Context, after: str) -> HttpResponse:
+    """Into the dashboard with a new session, by way of its second factor if it lacks one."""
+    query = f"?{urlencode({'next': after})}" if after else ""
+    response = redirect(f"{reverse('second-factor')}{query}" if session["needs_second_factor"] else after or "home")
+    cookies.keep_session(response, session["secret"])
+    return response
+
+
+class Proving(FormPage):
+    """A page on which a session proves once more whose it is: by what is typed, or by a passkey."""
+
     submit = _("Continue")
-    form_class = ProofForm
 
-    def frame(self) -> dict[str, Any]:
+    def frame(self) -> Context:
         """Nothing else may be asked for yet."""
         return Open.frame(self)
 
-    def context(self) -> dict[str, Any]:
-        return {"methods": self.api.get("sign-in-methods"), "next": safe(self.request, self.query("next"))}
+    def context(self) -> Context:
+        after = safe(self.request, self.request.POST.get("next", self.query("next")))
+        return {
+            "methods": self.api.get("sign-in-methods"),
+            "next": after,
+            "has_passkeys": bool(settings.PASSKEY_ORIGINS),
+        }
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = PasskeyForm(request.POST)
+        if not form.is_valid():
+            return super().post(request, **path)
+        try:
+            return redirect(self.send(form))
+        except Refused as exc:
+            if exc.status not in MENDABLE:
+                raise
+            messages.error(request, str(exc.problem.get("detail", exc.code)))
+        return self.filled(self.form())
 
     def send(self, form: ApiForm) -> str:
         self.api.post("sessions", "actions", "verify", body=form.body())
         return safe(self.request, self.request.POST.get("next", "")) or reverse("home")
+
+
+class SecondFactor(Proving):
+    """For a session that lacks one: a code, or, for who has none yet, the way to get one."""
+
+    template = "dashboard/second_factor.html"
+    title = _("Second factor")
+    form_class = ProofForm
 
 
 class ProveForm(ApiForm):
     password = forms.CharField(
         label=_("Password"), required=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
-    code = SignInForm.base_fields["code"]
+    code = ProofForm.base_fields["code"]
+
+    def __init__(self, *args: Any, methods: Context, **kwargs: Any) -> None:
+        """What does not count for somebody is not asked of them."""
+        super().__init__(*args, **kwargs)
+        has_factor = methods["has_totp"] or methods["passkeys"]
+        del self.fields["password" if has_factor else "code"]
 
     def body(self) -> dict[str, Any]:
-        return {"password": self.cleaned_data["password"]} | proof(self.cleaned_data["code"])
+        data = self.cleaned_data
+        return proof(data["code"]) if "code" in data else {"password": data.get("password", "")}
 
 
-class Prove(FormPage):
+class Prove(Proving):
     """Before what a thief of a session must not do: once more, that it is you."""
 
     template = "dashboard/prove.html"
     title = _("Prove that it is you")
-    submit = _("Continue")
     form_class = ProveForm
 
-    def context(self) -> dict[str, Any]:
-        return {"methods": self.api.get("sign-in-methods"), "next": safe(self.request, self.query("next"))}
-
-    def send(self, form: ApiForm) -> str:
-        self.api.post("sessions", "actions", "verify", body=form.body())
-        return safe(self.request, self.request.POST.get("next", "")) or reverse("home")
+    def choices(self) -> Context:
+        return {"methods": self.api.get("sign-in-methods")}
 
 
 class SignOut(Open):

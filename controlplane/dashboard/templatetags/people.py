@@ -1,0 +1,19 @@
+"""What templates say of people and what they may."""
+
+from django import template
+from django.utils.translation import gettext as _
+
+from controlplane.dashboard import words
+
+register = template.Library()
+
+
+@register.filter
+def role(name: str) -> str:
+    return str(words.ROLES.get(name, name)) if name else _("whatever its owner has")
+
+
+@register.filter
+def methods(names: list[str]) -> str:
+    """With what a session was proved."""
+    return ", ".join(str(words.PROOFS.get(name, name)) for name in names)

@@ -1,0 +1,186 @@
+"""Who is in an organization, as what, and who is invited."""
+
+from datetime import datetime
+from functools import cached_property
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import navigation, words
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Context, FormPage, Text
+from controlplane.dashboard.views.once import invitation_mail, link_to, password_mail, shown_once
+from controlplane.dashboard.views.organizations import OrganizationPage
+
+ROLES = (
+    ("viewer", _("viewer: looks at everything, changes nothing")),
+    ("member", _("member: makes, changes and deletes what is in projects")),
+    ("admin", _("administrator: also projects, people and their roles")),
+    ("owner", _("owner: also makes owners and sovereignty officers")),
+    ("billing", _("billing: sees what is used")),
+    ("sovereignty_officer", _("sovereignty officer: decides what is demanded of places, and makes nothing")),
+)
+LIFETIME_DAYS, LIFETIME_MAX_DAYS = 7, 30
+
+
+class RoleForm(ApiForm):
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member", widget=forms.RadioSelect)
+
+
+class MemberList(OrganizationPage):
+    template = "dashboard/members/list.html"
+    title = _("Members")
+    section = "members"
+
+    def context(self) -> Context:
+        filters = {name: self.query(name) for name in ("email", "role")}
+        page = self.of_organization("members", **filters, sort="created_at", page_token=self.query("page_token"))
+        return {
+            "members": page["items"],
+            "next_page_token": page["next_page_token"],
+            "roles": [(role, words.ROLES[role]) for role, _meaning in ROLES],
+            "is_filtered": any(filters.values()),
+            "is_operator": self.me["duty"] == navigation.OPERATOR,
+        }
+
+
+class MemberPage(OrganizationPage):
+    section = "members"
+
+    @cached_property
+    def member(self) -> Context:
+        member: Context = self.of_organization("members", self.kwargs["member"])
+        return member
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "members", self.kwargs["member"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Members"), self.url("members"))]
+
+
+class MemberEdit(FormPage, MemberPage):
+    template = "dashboard/forms/page.html"
+    form_class = RoleForm
+    submit = _("Save")
+
+    def initial(self) -> Context:
+        return {"role": self.member["role"]}
+
+    def context(self) -> Context:
+        return {"title": _("Role of {email}").format(email=self.member["user"]["email"]), "back": self.url("members")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.patch(*self.path(), body=form.body())
+        self.say(_("The role is changed."))
+        return self.url("members")
+
+
+class MemberRemove(FormPage, MemberPage):
+    template = "dashboard/confirm.html"
+    submit = _("Remove")
+
+    def context(self) -> Context:
+        return {
+            "title": _("Remove {email}").format(email=self.member["user"]["email"]),
+            "lost": _(
+                "They may nothing in this organization any more, nor may the tokens that they made for themselves."
+            ),
+            "kept": _("What they have made stays, and so does their account."),
+            "back": self.url("members"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.path())
+        self.say(_("They are not a member any more."))
+        is_oneself = self.member["user"] == self.me["user"]
+        return reverse("organizations") if is_oneself else self.url("members")
+
+
+class MemberPasswordLink(FormPage, MemberPage):
+    """For operators: a link with which somebody chooses a first password, or one in place of a forgotten one."""
+
+    template = "dashboard/forms/page.html"
+    submit = _("Make the link")
+
+    def context(self) -> Context:
+        return {
+            "title": _("Password link for {email}").format(email=self.member["user"]["email"]),
+            "lead": _(
+                "Whoever has it chooses a password for this account, once. Make sure that you give it to them alone."
+            ),
+            "back": self.url("members"),
+        }
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        made = self.api.post("users", self.member["user"]["id"], "password-links")
+        self.title = _("Password link for {email}").format(email=self.member["user"]["email"])
+        link = link_to(self.request, "password", secret=made["secret"])
+        mail = password_mail(link, written(made["expires_at"]))
+        return shown_once(self, _("The link"), link, back=self.url("members"), mail=mail)
+
+
+class InvitationList(OrganizationPage):
+    template = "dashboard/members/invitations.html"
+    title = _("Invitations")
+    section = "invitations"
+
+    def context(self) -> Context:
+        page = self.of_organization("invitations", sort="-created_at", page_token=self.query("page_token"))
+        return {"invitations": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class InvitationForm(RoleForm):
+    email = forms.CharField(label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    lifetime_days = forms.IntegerField(
+        label=_("Days that it is good"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
+    )
+    field_order = ("email", "role", "lifetime_days")
+
+
+class InvitationCreate(FormPage, OrganizationPage):
+    template = "dashboard/forms/page.html"
+    title = _("Invite somebody")
+    section = "invitations"
+    form_class = InvitationForm
+    submit = _("Make the invitation")
+
+    def context(self) -> Context:
+        lead = _("You get a link to pass on. One that waits for the same address is replaced.")
+        return {"lead": lead, "back": self.url("invitations")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Invitations"), self.url("invitations"))]
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        path = ("organizations", self.kwargs["organization"], "invitations")
+        made = self.api.post(*path, body=form.body(), key=self.key)
+        self.title = _("Invitation of {email}").format(email=made["email"])
+        link = link_to(self.request, "invitation", token=made["token"])
+        role = words.ROLES[made["role"]]
+        mail = invitation_mail(link, made["organization"]["name"], role, written(made["expires_at"]))
+        return shown_once(self, _("The link"), link, back=self.url("invitations"), mail=mail)
+
+
+class InvitationRevoke(FormPage, OrganizationPage):
+    template = "dashboard/confirm.html"
+    title = _("Revoke the invitation")
+    section = "invitations"
+    submit = _("Revoke")
+
+    def context(self) -> Context:
+        return {"lost": _("Its link is worth nothing any more."), "back": self.url("invitations")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("organizations", self.kwargs["organization"], "invitations", self.kwargs["invitation"])
+        self.say(_("The invitation is revoked."))
+        return self.url("invitations")
+
+
+def written(moment: str) -> str:
+    """For a letter: it is read later, and elsewhere."""
+    return f"{date_format(localtime(datetime.fromisoformat(moment)), 'DATETIME_FORMAT')} UTC"

@@ -1,0 +1,67 @@
+"""Networks."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.page import Context
+from controlplane.dashboard.views.organizations import NamedForm
+from controlplane.dashboard.views.things import Noun, ThingCreate, ThingDelete, ThingDetail, ThingEdit, ThingList
+
+NETWORK = Noun(
+    "networks",
+    "network",
+    "network",
+    {
+        "many": _("Networks"),
+        "new": _("New network"),
+        "none": _("No network yet"),
+        "what": _("A network is private to the project: instances in it reach one another, in whatever zone they run."),
+        "lost": _("The network is gone for good, and its range of addresses is free again."),
+        "kept": _("It can be deleted when no instance is in it any more."),
+        "icon": "network",
+    },
+)
+
+
+class NetworkForm(NamedForm):
+    cidr = forms.CharField(
+        label=_("Range of addresses"),
+        help_text=_("For example 10.10.0.0/24. It cannot be changed later, and the first address is the gateway's."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    dns_servers = forms.CharField(
+        label=_("Name servers"),
+        help_text=_("Their IPv4 addresses, with commas. Nothing: the platform's."),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    field_order = ("name", "cidr", "dns_servers", "labels")
+
+    def body(self) -> Context:
+        body = super().body()
+        if "dns_servers" in body:
+            body["dns_servers"] = [server.strip() for server in body["dns_servers"].split(",") if server.strip()]
+        return body
+
+
+class NetworkList(ThingList):
+    noun = NETWORK
+    template = "dashboard/networks/list.html"
+
+
+class NetworkDetail(ThingDetail):
+    noun = NETWORK
+    template = "dashboard/networks/detail.html"
+
+
+class NetworkCreate(ThingCreate):
+    noun = NETWORK
+    form_class = NetworkForm
+
+
+class NetworkEdit(ThingEdit):
+    noun = NETWORK
+
+
+class NetworkDelete(ThingDelete):
+    noun = NETWORK

@@ -1,0 +1,113 @@
+"""What a project is called, how much it may use, and its end."""
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.views.instances import NameForm
+from controlplane.dashboard.views.organizations import NamedForm, named_as
+from controlplane.dashboard.views.overview import DIMENSIONS
+
+
+class Settings(ProjectPage):
+    template = "dashboard/settings/project.html"
+    title = _("Settings")
+    section = "settings"
+
+    def context(self) -> Context:
+        limits = self.of_project("limits")["items"]
+        return {
+            "limits": [limit | {"words": DIMENSIONS.get(limit["dimension"], limit["dimension"])} for limit in limits]
+        }
+
+
+class SettingsPage(ProjectPage):
+    section = "settings"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Settings"), self.url("settings"))]
+
+
+class ProjectEdit(FormPage, SettingsPage):
+    template = "dashboard/forms/page.html"
+    title = _("Name and labels")
+    form_class = NamedForm
+    submit = _("Save")
+
+    def initial(self) -> Context:
+        return named_as(self.project)
+
+    def context(self) -> Context:
+        return {"back": self.url("settings")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.patch("projects", self.kwargs["project"], body=form.body())
+        self.say(_("It is saved."))
+        return self.url("settings")
+
+
+class QuotaForm(ApiForm):
+    """A limit of the project's own for each dimension; where there is none, the organization's counts alone."""
+
+    def __init__(self, *args: Any, limits: Context, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for dimension, words in DIMENSIONS.items():
+            self.fields[dimension] = forms.IntegerField(
+                label=words, min_value=0, required=False, initial=limits.get(dimension)
+            )
+
+    def body(self) -> Context:
+        return {"limits": super().body()}
+
+    def take(self, problem: Any) -> None:
+        """Its fields stand below `limits` in the API's document."""
+        errors = [
+            {**error, "pointer": str(error.get("pointer", "")).removeprefix("/limits")}
+            for error in problem.get("errors") or []
+        ]
+        super().take({**problem, "errors": errors})
+
+
+class ProjectQuota(FormPage, SettingsPage):
+    template = "dashboard/forms/page.html"
+    title = _("Quota of the project")
+    form_class = QuotaForm
+    submit = _("Save")
+
+    def choices(self) -> Context:
+        return {"limits": self.of_project("quotas")["limits"]}
+
+    def context(self) -> Context:
+        lead = _("At most so much of what the organization has. An empty field: no limit of its own.")
+        return {"lead": lead, "back": self.url("settings")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.put("projects", self.kwargs["project"], "quotas", body=form.body())
+        self.say(_("The quota is set."))
+        return self.url("settings")
+
+
+class ProjectDelete(FormPage, SettingsPage):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+
+    def choices(self) -> Context:
+        return {"wanted": self.project["name"]}
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.project["name"]),
+            "lost": _("The project, its tokens and its policy are gone for good."),
+            "kept": _("It can be deleted when nothing is in it any more. What was done in it stays in the audit."),
+            "back": self.url("settings"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("projects", self.kwargs["project"])
+        self.say(_("The project is deleted."))
+        return reverse("home")

@@ -1,0 +1,104 @@
+"""How much an organization may use, what it has asked for, and what was answered."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import navigation
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Action, Context, FormPage, Text
+from controlplane.dashboard.views.organizations import OrganizationPage
+from controlplane.dashboard.views.overview import DIMENSIONS
+
+PENDING = "pending"
+DECISIONS = {"approve": _("Approve"), "refuse": _("Refuse")}
+
+
+def in_words(item: Context) -> Context:
+    return item | {"words": DIMENSIONS.get(item["dimension"], item["dimension"])}
+
+
+class Quota(OrganizationPage):
+    template = "dashboard/quotas/quota.html"
+    title = _("Quota")
+    section = "quota"
+
+    def context(self) -> Context:
+        requests = self.of_organization("quota-requests", sort="-created_at", page_token=self.query("page_token"))
+        return {
+            "limits": [in_words(limit) for limit in self.of_organization("limits")["items"]],
+            "requests": [in_words(item) | {"is_open": item["state"] == PENDING} for item in requests["items"]],
+            "next_page_token": requests["next_page_token"],
+            "is_operator": self.me["duty"] == navigation.OPERATOR,
+        }
+
+
+class RequestForm(ApiForm):
+    dimension = forms.ChoiceField(label=_("Of what"), choices=list(DIMENSIONS.items()))
+    limit = forms.IntegerField(label=_("New limit"), help_text=_("The whole of it, not what is added."), min_value=0)
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("For whoever decides: what it is for, and for how long."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class QuotaRequest(FormPage, OrganizationPage):
+    template = "dashboard/forms/page.html"
+    title = _("Ask for more")
+    section = "quota"
+    form_class = RequestForm
+    submit = _("Send the request")
+
+    def context(self) -> Context:
+        return {"lead": _("Whoever runs this cloud decides; you find the answer here."), "back": self.url("quota")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Quota"), self.url("quota"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("organizations", self.kwargs["organization"], "quota-requests")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.say(_("Your request is sent."))
+        return self.url("quota")
+
+
+class QuotaWithdraw(Action, OrganizationPage):
+    done = _("The request is withdrawn.")
+
+    def act(self) -> None:
+        path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
+        self.api.post(*path, "actions", "withdraw")
+
+    def back(self) -> str:
+        return self.url("quota")
+
+
+class DecisionForm(ApiForm):
+    reason = forms.CharField(
+        label=_("Answer"), help_text=_("Whoever asked reads it."), widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class QuotaDecide(FormPage, OrganizationPage):
+    """For operators."""
+
+    template = "dashboard/forms/page.html"
+    section = "quota"
+    form_class = DecisionForm
+
+    def context(self) -> Context:
+        asked = in_words(self.of_organization("quota-requests", self.kwargs["request_id"]))
+        lead = _("{name} asks for {limit} ({dimension}): {reason}").format(
+            name=self.organization["name"], limit=asked["limit"], dimension=asked["words"], reason=asked["reason"]
+        )
+        words = DECISIONS.get(self.kwargs["decision"], self.kwargs["decision"])
+        return {"title": words, "submit": words, "lead": lead, "back": self.url("quota")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Quota"), self.url("quota"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
+        self.api.post(*path, "actions", self.kwargs["decision"], body=form.body())
+        self.say(_("Your answer is given."))
+        return self.url("quota")

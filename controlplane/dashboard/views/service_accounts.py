@@ -1,0 +1,167 @@
+"""Service accounts: who acts for programs, with grants and tokens of their own."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import words
+from controlplane.dashboard.forms import ApiForm, named
+from controlplane.dashboard.page import Action, Context, FormPage, Text
+from controlplane.dashboard.views.organizations import OrganizationPage
+from controlplane.dashboard.views.tokens import TokenCreate, TokenList, TokenRevoke
+
+ROLES = ("viewer", "member", "admin")
+
+
+class AccountForm(ApiForm):
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("Lower case letters, digits and dashes."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=[(role, words.ROLES[role]) for role in ROLES], initial="member")
+    projects = forms.MultipleChoiceField(
+        label=_("In these projects"),
+        help_text=_("Without a tick: in all projects of the organization."),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, projects: list[Context], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["projects"].choices = named(projects)
+
+    def body(self) -> Context:
+        data = self.cleaned_data
+        places: list[Context] = [{"project": project} for project in data["projects"]] or [{}]
+        return {"name": data["name"], "grants": [place | {"role": data["role"]} for place in places]}
+
+
+class ServiceAccountList(OrganizationPage):
+    template = "dashboard/organization/service_accounts.html"
+    title = _("Service accounts")
+    section = "service-accounts"
+
+    def context(self) -> Context:
+        page = self.of_organization("service-accounts", sort="name", page_token=self.query("page_token"))
+        return {"accounts": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class ServiceAccountCreate(FormPage, OrganizationPage):
+    template = "dashboard/forms/page.html"
+    title = _("New service account")
+    section = "service-accounts"
+    form_class = AccountForm
+    submit = _("Create it")
+
+    def choices(self) -> Context:
+        projects = self.api.get("projects", organization=self.organization["id"], sort="name", limit=200)
+        return {"projects": projects["items"]}
+
+    def context(self) -> Context:
+        lead = _("It is nobody's: what uses it goes on when somebody leaves. It acts with tokens that you make for it.")
+        return {"lead": lead, "back": self.url("service-accounts")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Service accounts"), self.url("service-accounts"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("organizations", self.kwargs["organization"], "service-accounts")
+        made = self.api.post(*path, body=form.body(), key=self.key)
+        self.say(_("The service account is there. Make a token for it."))
+        return self.url("service-account", account=made["id"])
+
+
+class ServiceAccountPage(OrganizationPage):
+    section = "service-accounts"
+
+    @cached_property
+    def account(self) -> Context:
+        account: Context = self.of_organization("service-accounts", self.kwargs["account"])
+        return account
+
+    def account_path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "service-accounts", self.kwargs["account"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Service accounts"), self.url("service-accounts"))]
+
+
+class ServiceAccountTokens(TokenList, ServiceAccountPage):
+    """The page of one: what it is, and its tokens. The API revokes those by the organization."""
+
+    noun = "service-account"
+    template = "dashboard/organization/service_account.html"
+
+    def path(self) -> tuple[str, ...]:
+        return (*self.account_path(), "tokens")
+
+    def context(self) -> Context:
+        return super().context() | {"account": self.account, "title": self.account["name"]}
+
+    def where_to_revoke(self, token: Context) -> str:
+        return self.url("organization-tokens-revoke", token=token["id"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return ServiceAccountPage.crumbs(self)
+
+
+class ServiceAccountTokenCreate(TokenCreate, ServiceAccountPage):
+    noun = "service-account"
+
+    def path(self) -> tuple[str, ...]:
+        return (*self.account_path(), "tokens")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        here = (self.account["name"], self.at(""))
+        return [*ServiceAccountPage.crumbs(self), here]
+
+
+class ServiceAccountSwitch(Action, ServiceAccountPage):
+    """Disabled, all its tokens are refused; until it is enabled again."""
+
+    def act(self) -> None:
+        self.api.patch(*self.account_path(), body={"is_disabled": not self.account["is_disabled"]})
+
+    def back(self) -> str:
+        return self.url("service-account", account=self.kwargs["account"])
+
+
+class ServiceAccountDelete(FormPage, ServiceAccountPage):
+    template = "dashboard/confirm.html"
+    submit = _("Delete")
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.account["name"]),
+            "lost": _("Its tokens are refused from now on."),
+            "kept": _("What was made with it stays."),
+            "back": self.url("service-account", account=self.kwargs["account"]),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.account_path())
+        self.say(_("The service account is deleted."))
+        return self.url("service-accounts")
+
+
+class OfOrganization(OrganizationPage):
+    """All that is good in the organization: whoever leaves it behind is found here, and what they made ended."""
+
+    noun = "organization-tokens"
+    section = "organization-tokens"
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "tokens")
+
+
+class OrganizationTokens(OfOrganization, TokenList):
+    def where_to_create(self) -> str:
+        """Whoever needs one makes it where it is for."""
+        return ""
+
+
+class OrganizationTokenRevoke(OfOrganization, TokenRevoke):
+    pass

@@ -1,0 +1,128 @@
+"""What is in a project and is there at once: networks, SSH keys, affinity groups. Their pages are alike: a list, one of
+them, a form to make one, a form for its name and labels, and a page before its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.views.organizations import NamedForm, named_as
+
+FILTERS = ("name", "labels")
+
+
+@dataclass(frozen=True)
+class Noun:
+    """`collection` is its part of the API's path, and the name of the list's address; `one` begins the names of the
+    other addresses. `events`: those of which kind are about it."""
+
+    collection: str
+    one: str
+    events: str
+    words: Mapping[str, Text]
+
+
+class ThingPage(ProjectPage):
+    noun: Noun
+
+    @cached_property
+    def thing(self) -> Context:
+        thing: Context = self.of_project(self.noun.collection, self.kwargs["thing"])
+        return thing
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], self.noun.collection, self.kwargs["thing"])
+
+    def at(self, page: str = "") -> str:
+        return self.url(f"{self.noun.one}{page}", thing=self.kwargs["thing"])
+
+    def frame(self) -> Context:
+        return super().frame() | {"section": self.noun.collection, "words": self.noun.words}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(self.noun.words["many"], self.url(self.noun.collection))]
+
+
+class ThingList(ThingPage):
+    """`template` is filled for each of `items`, whose address is `url`."""
+
+    def frame(self) -> Context:
+        return super().frame() | {"title": self.noun.words["many"], "live": self.noun.events}
+
+    def context(self) -> Context:
+        filters = {name: self.query(name) for name in FILTERS}
+        page_token = self.query("page_token")
+        page = self.of_project(self.noun.collection, **filters, sort="name", page_token=page_token)
+        return {
+            "items": [item | {"url": self.url(self.noun.one, thing=item["id"])} for item in page["items"]],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "create": self.url(f"{self.noun.one}-new"),
+        }
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return []
+
+
+class ThingDetail(ThingPage):
+    def context(self) -> Context:
+        return {
+            "thing": self.thing,
+            "title": self.thing["name"],
+            "edit": self.at("-edit"),
+            "delete": self.at("-delete"),
+        }
+
+
+class ThingCreate(FormPage, ThingPage):
+    template = "dashboard/forms/page.html"
+    submit = _("Create it")
+
+    def context(self) -> Context:
+        words = self.noun.words
+        return {"title": words["new"], "lead": words["what"], "back": self.url(self.noun.collection)}
+
+    def send(self, form: ApiForm) -> str:
+        made = self.api.post("projects", self.kwargs["project"], self.noun.collection, body=form.body(), key=self.key)
+        self.say(_("{name} is there.").format(name=made["name"]))
+        return self.url(self.noun.one, thing=made["id"])
+
+
+class ThingEdit(FormPage, ThingPage):
+    template = "dashboard/forms/page.html"
+    form_class = NamedForm
+    submit = _("Save")
+
+    def initial(self) -> Context:
+        return named_as(self.thing)
+
+    def context(self) -> Context:
+        return {"title": _("Edit {name}").format(name=self.thing["name"]), "back": self.at()}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.patch(*self.path(), body=form.body())
+        self.say(_("It is saved."))
+        return self.at()
+
+
+class ThingDelete(FormPage, ThingPage):
+    template = "dashboard/confirm.html"
+    submit = _("Delete")
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "title": _("Delete {name}").format(name=self.thing["name"]),
+            "lost": self.noun.words["lost"],
+            "kept": self.noun.words["kept"],
+            "back": self.at(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        name = self.thing["name"]
+        self.api.delete(*self.path())
+        self.say(_("{name} is deleted.").format(name=name))
+        return self.url(self.noun.collection)

@@ -1,0 +1,194 @@
+"""Webhooks: to where events are told, and what became of each delivery."""
+
+from functools import cached_property
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import words
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Action, Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.views.once import shown_once
+from controlplane.dashboard.views.organizations import NamedForm, named_as
+from controlplane.events.kinds import KINDS, PATTERN_ALL
+
+# Whole families of events; single kinds are for the API.
+FAMILIES = [(f"{noun}.*", f"{noun}.*") for noun in sorted({kind.split(".")[0] for kind in KINDS})]
+DELIVERY_STATES = ("pending", "succeeded", "failed")
+OVERLAP_HOURS = 24
+
+
+class WebhookList(ProjectPage):
+    template = "dashboard/webhooks/list.html"
+    title = _("Webhooks")
+    section = "webhooks"
+
+    def context(self) -> Context:
+        page = self.of_project("webhooks", sort="name", page_token=self.query("page_token"))
+        return {"webhooks": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class WebhookForm(NamedForm):
+    url = forms.CharField(
+        label=_("Address"),
+        help_text=_("https://… of a server of yours. Each event is a POST to it, with a signature."),
+        widget=forms.URLInput(attrs={"autocomplete": "off"}),
+    )
+    kinds = forms.MultipleChoiceField(
+        label=_("Which events"),
+        help_text=_("Without a tick: all."),
+        choices=FAMILIES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    is_enabled = forms.BooleanField(label=_("It is told of events"), required=False, initial=True)
+    field_order = ("name", "url", "kinds", "is_enabled", "labels")
+
+    def body(self) -> Context:
+        data = self.cleaned_data
+        return super().body() | {"kinds": data["kinds"] or [PATTERN_ALL], "is_enabled": data["is_enabled"]}
+
+
+class WebhookCreate(FormPage, ProjectPage):
+    template = "dashboard/forms/page.html"
+    title = _("New webhook")
+    section = "webhooks"
+    form_class = WebhookForm
+    submit = _("Create it")
+
+    def context(self) -> Context:
+        return {"lead": _("Your server is told what happens in the project."), "back": self.url("webhooks")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Webhooks"), self.url("webhooks"))]
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        made = self.api.post("projects", self.kwargs["project"], "webhooks", body=form.body(), key=self.key)
+        self.title = made["name"]
+        return secret_of(self, made["secret"], self.url("webhook", webhook=made["id"]))
+
+
+def secret_of(page: ProjectPage, secret: str, back: str) -> HttpResponse:
+    lead = _("Your server checks with it that an event is from here: see Standard Webhooks.")
+    return shown_once(page, _("The secret for signatures"), secret, back=back, lead=lead)
+
+
+class WebhookPage(ProjectPage):
+    section = "webhooks"
+
+    @cached_property
+    def webhook(self) -> Context:
+        webhook: Context = self.of_project("webhooks", self.kwargs["webhook"])
+        return webhook
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "webhooks", self.kwargs["webhook"])
+
+    def here(self) -> str:
+        return self.url("webhook", webhook=self.kwargs["webhook"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Webhooks"), self.url("webhooks"))]
+
+
+class WebhookDetail(WebhookPage):
+    template = "dashboard/webhooks/detail.html"
+
+    def context(self) -> Context:
+        state = self.query("state")
+        deliveries = self.of_project(
+            "webhooks",
+            self.webhook["id"],
+            "deliveries",
+            state=state,
+            sort="-created_at",
+            page_token=self.query("page_token"),
+        )
+        return {
+            "webhook": self.webhook,
+            "title": self.webhook["name"],
+            "deliveries": deliveries["items"],
+            "next_page_token": deliveries["next_page_token"],
+            "states": [(each, words.look(each).words) for each in DELIVERY_STATES],
+        }
+
+
+class WebhookEdit(FormPage, WebhookPage):
+    template = "dashboard/forms/page.html"
+    form_class = WebhookForm
+    submit = _("Save")
+
+    def initial(self) -> Context:
+        webhook = self.webhook
+        return named_as(webhook) | {name: webhook[name] for name in ("url", "kinds", "is_enabled")}
+
+    def context(self) -> Context:
+        return {"title": _("Edit {name}").format(name=self.webhook["name"]), "back": self.here()}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.patch(*self.path(), body=form.body())
+        self.say(_("It is saved."))
+        return self.here()
+
+
+class WebhookPing(Action, WebhookPage):
+    done = _("A test event is on its way. What becomes of it stands below.")
+
+    def act(self) -> None:
+        self.api.post(*self.path(), "actions", "ping")
+
+    def back(self) -> str:
+        return self.here()
+
+
+class WebhookRedeliver(Action, WebhookPage):
+    done = _("It is sent once more.")
+
+    def act(self) -> None:
+        self.api.post(*self.path(), "deliveries", self.kwargs["delivery"], "actions", "redeliver")
+
+    def back(self) -> str:
+        return self.here()
+
+
+class RotateForm(ApiForm):
+    overlap_hours = forms.IntegerField(
+        label=_("Hours that both are good"),
+        help_text=_(
+            "Until then events are signed with the old secret too, so that you can exchange it in your server."
+        ),
+        initial=OVERLAP_HOURS,
+        min_value=0,
+    )
+
+
+class WebhookRotate(FormPage, WebhookPage):
+    template = "dashboard/forms/page.html"
+    title = _("New secret")
+    form_class = RotateForm
+    submit = _("Make a new one")
+
+    def context(self) -> Context:
+        return {"back": self.here()}
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        changed = self.api.post(*self.path(), "actions", "rotate-secret", body=form.cleaned_data)
+        return secret_of(self, changed["secret"], self.here())
+
+
+class WebhookDelete(FormPage, WebhookPage):
+    template = "dashboard/confirm.html"
+    submit = _("Delete")
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.webhook["name"]),
+            "lost": _("Your server is told nothing any more, and the record of deliveries is gone."),
+            "back": self.here(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.path())
+        self.say(_("The webhook is deleted."))
+        return self.url("webhooks")
