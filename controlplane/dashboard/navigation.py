@@ -1,7 +1,7 @@
 """The menu at the side: what there is in the project, for operators, and for those who see to the rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.urls import reverse
@@ -13,11 +13,13 @@ OPERATOR, AUDITOR, SUPPORT = "operator", "auditor", "support"
 
 @dataclass(frozen=True)
 class Entry:
-    """`name`: of its URL, and of the `section` of the pages that are below it."""
+    """`name`: of its URL, and of the `section` of the pages that are below it. `roles`: to whom the organization, or the
+    platform, shows them; nothing: to everybody."""
 
     name: str
     words: str | Promise
     icon: str
+    roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Group:
     entries: tuple[Entry, ...]
 
 
-PROJECT = (
+PROJECT: tuple[Group, ...] = (
     Group(
         _("Project"),
         (
@@ -53,16 +55,18 @@ PROJECT += (
         ),
     ),
 )
+ADMINS = frozenset({"owner", "admin"})
+WATCHERS = ADMINS | {"sovereignty_officer", OPERATOR, SUPPORT, AUDITOR}
 ORGANIZATION = Group(
     _("Organization"),
     (
         Entry("organization", _("Overview"), "building-2"),
         Entry("members", _("Members"), "users"),
-        Entry("invitations", _("Invitations"), "mail"),
+        Entry("invitations", _("Invitations"), "mail", ADMINS),
         Entry("service-accounts", _("Service accounts"), "bot"),
-        Entry("organization-tokens", _("API tokens"), "plug"),
+        Entry("organization-tokens", _("API tokens"), "plug", ADMINS),
         Entry("quota", _("Quota"), "gauge"),
-        Entry("organization-audit", _("Audit"), "scroll-text"),
+        Entry("organization-audit", _("Audit"), "scroll-text", WATCHERS),
     ),
 )
 YOURS = Group(
@@ -85,11 +89,18 @@ def menu(
         groups += [_addressed(group, project=project["id"]) for group in PROJECT]
         organization = organization or project["organization"]
     if organization is not None:
-        groups.append(_addressed(ORGANIZATION, organization=organization["id"]))
+        groups.append(_addressed(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
     if me["duty"] in (OPERATOR, SUPPORT):
         groups += [_addressed(group) for group in OPERATORS]
     groups.append(_addressed(YOURS))
     return groups
+
+
+def _shown(group: Group, me: Mapping[str, Any], organization: Mapping[str, Any]) -> Group:
+    """What of it is there for somebody of the organization, or with a duty."""
+    roles = {item["role"] for item in me["memberships"] if item["organization"]["id"] == organization["id"]}
+    roles.add(me["duty"])
+    return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or entry.roles & roles))
 
 
 def _addressed(group: Group, **path: str) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class InvitationForm(RoleForm):
 
 class InvitationCreate(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
-    title = _("Invite somebody")
+    title: Text = _("Invite somebody")
     section = "invitations"
     form_class = InvitationForm
     submit = _("Make the invitation")

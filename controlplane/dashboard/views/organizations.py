@@ -53,7 +53,7 @@ class OrganizationOverview(OrganizationPage):
     section = "organization"
 
     def context(self) -> Context:
-        projects = self.api.get("projects", organization=self.organization["id"], sort="name", limit=200)
+        projects = self.api.get("projects", organization=self.organization["name"], sort="name", limit=200)
         return {"title": self.organization["name"], "projects_here": projects["items"]}
 
     def crumbs(self) -> list[tuple[Text, str]]:

@@ -1,7 +1,7 @@
 """Service accounts: who acts for programs, with grants and tokens of their own."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -31,7 +31,7 @@ class AccountForm(ApiForm):
 
     def __init__(self, *args: Any, projects: list[Context], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["projects"].choices = named(projects)
+        cast(forms.MultipleChoiceField, self.fields["projects"]).choices = named(projects)
 
     def body(self) -> Context:
         data = self.cleaned_data
@@ -57,7 +57,7 @@ class ServiceAccountCreate(FormPage, OrganizationPage):
     submit = _("Create it")
 
     def choices(self) -> Context:
-        projects = self.api.get("projects", organization=self.organization["id"], sort="name", limit=200)
+        projects = self.api.get("projects", organization=self.organization["name"], sort="name", limit=200)
         return {"projects": projects["items"]}
 
     def context(self) -> Context:

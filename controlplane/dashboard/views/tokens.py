@@ -1,6 +1,6 @@
 """API tokens: your own, those of a project, and those of service accounts. The pages are the same."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpResponse
@@ -54,7 +54,8 @@ class TokenForm(ApiForm):
         """`is_own`: without a role it may what its owner may."""
         super().__init__(*args, **kwargs)
         any_role = [("", _("whatever its owner has"))] if is_own else []
-        self.fields["role"].choices = any_role + [(role, words.ROLES[role]) for role in ROLES]
+        roles = cast(forms.ChoiceField, self.fields["role"])
+        roles.choices = any_role + [(role, words.ROLES[role]) for role in ROLES]
         if not is_own:
             self.fields["role"].initial = "member"
 
