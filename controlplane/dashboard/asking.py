@@ -87,9 +87,6 @@ class Api:
     def post(self, *path: str, body: Any = None, key: str = "", **query: Any) -> Any:
         return self.ask("POST", path, Sent(body if body is not None else {}, query, key)).data
 
-    def put(self, *path: str, body: Any) -> Any:
-        return self.ask("PUT", path, Sent(body)).data
-
     def patch(self, *path: str, body: Any) -> Any:
         return self.ask("PATCH", path, Sent(body)).data
 

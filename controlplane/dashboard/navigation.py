@@ -13,8 +13,8 @@ OPERATOR, AUDITOR, SUPPORT = "operator", "auditor", "support"
 
 @dataclass(frozen=True)
 class Entry:
-    """`name`: of its URL, and of the `section` of the pages that are below it. `roles`: to whom the organization, or the
-    platform, shows them; nothing: to everybody."""
+    """`name`: of its URL, and of the `section` of the pages that are below it. `roles`: to whom it is shown, by
+    role in the organization or duty for the platform; nothing: to everybody."""
 
     name: str
     words: str | Promise

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.forms import ApiForm
@@ -64,7 +63,7 @@ class NewPassword(ApiForm):
 
     def clean_repeated(self) -> str:
         if self.cleaned_data["repeated"] != self.cleaned_data.get("new_password"):
-            raise forms.ValidationError(now("This is not the same."))
+            raise forms.ValidationError(_("This is not the same."))
         return ""
 
 

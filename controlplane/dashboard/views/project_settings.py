@@ -1,11 +1,13 @@
 """What a project is called, how much it may use, and its end."""
 
+from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard.asking import Answer, Sent
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.instances import NameForm
@@ -51,7 +53,10 @@ class ProjectEdit(FormPage, SettingsPage):
 
 
 class QuotaForm(ApiForm):
-    """A limit of the project's own for each dimension; where there is none, the organization's counts alone."""
+    """A limit of the project's own for each dimension; where there is none, the organization's counts alone. `version`:
+    of what the form was made from, so that nobody undoes what another has set meanwhile."""
+
+    version = forms.CharField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, limits: Context, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,7 +66,9 @@ class QuotaForm(ApiForm):
             )
 
     def body(self) -> Context:
-        return {"limits": super().body()}
+        limits = super().body()
+        del limits["version"]
+        return {"limits": limits}
 
     def take(self, problem: Any) -> None:
         """Its fields stand below `limits` in the API's document."""
@@ -78,15 +85,25 @@ class ProjectQuota(FormPage, SettingsPage):
     form_class = QuotaForm
     submit = _("Save")
 
+    @cached_property
+    def quotas(self) -> Answer:
+        return self.api.ask("GET", self.path(), Sent())
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "quotas")
+
     def choices(self) -> Context:
-        return {"limits": self.of_project("quotas")["limits"]}
+        return {"limits": self.quotas.data["limits"]}
+
+    def initial(self) -> Context:
+        return {"version": self.quotas.etag}
 
     def context(self) -> Context:
         lead = _("At most so much of what the organization has. An empty field: no limit of its own.")
         return {"lead": lead, "back": self.url("settings")}
 
     def send(self, form: ApiForm) -> str:
-        self.api.put("projects", self.kwargs["project"], "quotas", body=form.body())
+        self.api.ask("PUT", self.path(), Sent(form.body(), version=form.cleaned_data["version"]))
         self.say(_("The quota is set."))
         return self.url("settings")
 
