@@ -21,6 +21,7 @@ def address(pattern: URLPattern, **known: str) -> str:
 
 
 OPEN = {"accessibility", "preferences", "sign-in", "sign-out"}
+OPEN |= {"sign-in-passkey", "passkey-challenge", "openid", "signed-in", "password", "invitation"}
 CLOSED = [pattern for pattern in urlpatterns if pattern.name not in OPEN]
 
 
