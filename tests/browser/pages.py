@@ -13,4 +13,53 @@ COMPUTE = (
 PAGES: Mapping[str, tuple[str, ...]] = {
     "": ("/sign-in", "/accessibility", "/nowhere"),
     "ada": TENANT + COMPUTE,
+ACCOUNT = tuple(f"/account{page}" for page in ("", "/sign-in", "/password", "/sessions", "/tokens", "/tokens/new"))
+ORGANIZATION = ("/organizations", "/organizations/sante") + tuple(
+    f"/organizations/sante/{page}"
+    for page in (
+        "edit",
+        "projects/new",
+        "members",
+        "invitations",
+        "invitations/new",
+        "service-accounts",
+        "service-accounts/new",
+        "tokens",
+        "quota",
+        "quota/new",
+        "audit",
+        "audit/deeds",
+    )
+)
+THINGS = tuple(
+    f"@/{page}"
+    for page in (
+        "networks",
+        "networks/new",
+        "networks/{lan}",
+        "networks/{lan}/delete",
+        "networks?name=nobody",
+        "ssh-keys",
+        "ssh-keys/new",
+        "ssh-keys/{laptop}",
+        "affinity-groups",
+        "affinity-groups/new",
+        "affinity-groups/{replicas}",
+        "images",
+        "images/new",
+        "images/{tiny}",
+        "webhooks",
+        "webhooks/new",
+        "terraform-states",
+        "tokens",
+        "audit",
+        "audit/deeds",
+        "settings",
+        "settings/quota",
+    )
+)
+PAGES: Mapping[str, tuple[str, ...]] = {
+    "": ("/sign-in", "/accessibility", "/nowhere", "/password?secret=a", "/invitation?token=a"),
+    "ada": TENANT + THINGS,
+    "owner": ACCOUNT + ORGANIZATION,
 }
