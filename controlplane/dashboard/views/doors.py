@@ -40,7 +40,7 @@ class Door(Open):
             try:
                 return self.send(form)
             except Refused as exc:
-                if exc.status not in MENDABLE:
+                if exc.status not in MENDABLE | {401}:  # 401: by the link, not by a session
                     raise
                 form.take(exc.problem)
         return self.shown(form)

@@ -13,7 +13,7 @@ from controlplane.dashboard.asking import Refused, Sent
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import PROOF_TOO_OLD, UNFINISHED, Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.instances import NameForm
-from controlplane.dashboard.views.organizations import NamedForm, named_as
+from controlplane.dashboard.views.organizations import NamedForm, changed, named_as
 
 FILTERS = ("name", "state", "labels")
 STATES = ("awaiting-upload", "importing", "verifying", "available", "error")
@@ -147,7 +147,7 @@ class ImageEdit(FormPage, ImagePage):
         return {"title": _("Edit {name}").format(name=self.image["name"]), "back": self.here()}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch(*self.path(), body=form.body())
+        self.api.patch(*self.path(), body=changed(self.image, form))
         self.say(_("It is saved."))
         return self.here()
 

@@ -84,6 +84,13 @@ def named_as(thing: Context) -> Context:
     return {"name": thing["name"], "labels": labels_as_text(thing["labels"])}
 
 
+def changed(thing: Context, form: ApiForm) -> Context:
+    """What is sent to make the thing what stands in the form now: the API keeps labels that are not named."""
+    body = form.body()
+    gone = dict.fromkeys(thing["labels"].keys() - body["labels"].keys())
+    return body | {"labels": gone | body["labels"]}
+
+
 class OrganizationEdit(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
     title = _("Edit the organization")
@@ -98,7 +105,7 @@ class OrganizationEdit(FormPage, OrganizationPage):
         return {"back": self.url("organization")}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch("organizations", self.kwargs["organization"], body=form.body())
+        self.api.patch("organizations", self.kwargs["organization"], body=changed(self.organization, form))
         self.say(_("It is saved."))
         return self.url("organization")
 

@@ -1,0 +1,172 @@
+"""One's own account: who one is, what one proves it with, where one is signed in, and tokens."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from controlplane.identity.models import ApiToken
+from controlplane.identity.services import user_create
+from controlplane.kernel import clock
+from controlplane.signin import passwords
+from controlplane.signin.models import Passkey, Session, Totp
+from tests.api.authenticator import Authenticator
+from tests.api.people import code
+from tests.dashboard.conftest import SignIn, browser_of
+from tests.world import Cloud
+
+ORIGIN = "https://console.example"
+PASSWORD = "three small green doors"
+
+
+@pytest.fixture
+def newcomer(cloud: Cloud) -> Client:
+    """An operator at the first sign-in: the session is good for nothing but to enrol a factor."""
+    user = user_create(email="new@people.example", is_operator=True)
+    passwords.put(user, PASSWORD)
+    browser = browser_of(user)
+    Session.objects.update(is_two_factor=False, methods=["password"])
+    return browser
+
+
+def secret_on(page: bytes) -> str:
+    found = re.search(rb'name="secret" value="([A-Z2-7]+)"', page)
+    assert found is not None
+    return found[1].decode()
+
+
+def enrol(browser: Client, **form: str) -> bytes:
+    page = browser.post("/account/totp", form).content
+    secret, uri = secret_on(page), re.search(rb'name="uri" value="([^"]+)"', page)
+    assert uri is not None
+    known = {"secret": secret, "uri": uri[1].decode().replace("&amp;", "&"), **form}
+    wrong = browser.post("/account/totp/confirm", {**known, "code": "000000"}).content
+    assert secret_on(wrong) == secret
+    assert b"does not prove" in wrong
+    return browser.post("/account/totp/confirm", {**known, "code": code(secret)}).content
+
+
+def test_a_first_user_enrols_where_the_sign_in_asks_for_it(newcomer: Client) -> None:
+    page = newcomer.get("/").headers["Location"]
+    assert b"Set up an application" in newcomer.get(page).content
+    shown = enrol(newcomer, next="/account/tokens")
+    assert len(re.findall(rb"\w{4}-\w{4}-\w{4}-\w{4}", shown)) == 10
+    assert b'href="/account/tokens"' in shown
+    assert newcomer.get("/").status_code == 200
+    assert Totp.objects.filter(confirmed_at__isnull=False).count() == 1
+
+
+def test_the_secret_is_drawn_and_written(newcomer: Client) -> None:
+    page = newcomer.post("/account/totp").content
+    secret = secret_on(page)
+    assert b"<svg" in page and b"</svg>" in page
+    assert b"style=" not in page
+    assert " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)).encode() in page
+
+
+def test_the_name_of_a_recovery_page_is_nobodys_to_choose(newcomer: Client) -> None:
+    shown = enrol(newcomer, next="https://evil.example/")
+    assert b"evil.example" not in shown
+
+
+def test_who_one_is(member: Client) -> None:
+    page = member.get("/account").content
+    assert b"member@people.example" in page and b"alpha-org" in page
+
+
+def test_sessions_are_listed_and_ended(member: Client, cloud: Cloud) -> None:
+    user = Session.objects.get().user
+    other = browser_of(user)
+    assert member.get("/account/sessions").content.count(b"this one") == 1
+    ended = Session.objects.exclude(user_agent="").order_by("-created_at").first()
+    assert ended is not None
+    answer = member.post(f"/account/sessions/{ended.pk}/end")
+    assert answer["Location"] == "/account/sessions"
+    assert other.get("/")["Location"].startswith("/sign-in")
+    third = browser_of(user)
+    member.post("/account/sessions/end-others")
+    assert third.get("/")["Location"].startswith("/sign-in")
+    assert member.get("/").status_code == 200
+
+
+def test_a_password_is_changed(member: Client) -> None:
+    user = Session.objects.get().user
+    passwords.put(user, PASSWORD)
+    form = {"old_password": PASSWORD, "new_password": "four large blue windows", "repeated": "four"}
+    assert b"This is not the same." in member.post("/account/password", form).content
+    form["repeated"] = form["new_password"] = "short"
+    assert b'id="id_new_password_error"' in member.post("/account/password", form).content
+    form["repeated"] = form["new_password"] = "four large blue windows"
+    assert member.post("/account/password", form)["Location"] == "/account/sign-in"
+
+
+def test_a_token_is_shown_once_and_revoked(member: Client) -> None:
+    form = {"name": "ci", "lifetime_days": "9", "verbs": ["read"], "kinds": "instances, volumes", "role": ""}
+    page = member.post("/account/tokens/new", form).content
+    made = ApiToken.objects.get(name="ci")
+    secret = re.search(rb"andromede_[\w-]{20,}", page)
+    assert secret is not None
+    assert (made.verbs, made.kinds) == (["read"], ["instances", "volumes"])
+    page = member.get("/account/tokens").content
+    assert b"ci" in page and secret[0] not in page
+    member.post(f"/account/tokens/{made.pk}/revoke")
+    assert b"No API token yet" in member.get("/account/tokens").content
+
+
+def test_what_a_token_may_not_be_is_said_beside_its_field(member: Client) -> None:
+    for field, form in {"name": {"name": "No"}, "kinds": {"name": "ci", "kinds": "cars"}}.items():
+        page = member.post("/account/tokens/new", {"lifetime_days": "9", **form}).content
+        assert f'id="id_{field}_error"'.encode() in page
+    assert not ApiToken.objects.filter(name__in=["No", "ci"]).exists()
+
+
+def test_a_sensitive_page_asks_for_a_proof_and_comes_back(member: Client) -> None:
+    user = Session.objects.get().user
+    passwords.put(user, PASSWORD)
+    Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
+    answer = member.post("/account/totp", {"next": "/account/sign-in"})
+    assert answer["Location"] == "/sign-in/prove?next=%2Faccount%2Fsign-in"
+    page = member.get(answer["Location"]).content
+    assert b'name="password"' in page and b'name="code"' not in page
+    answer = member.post("/sign-in/prove", {"password": PASSWORD, "next": "/account/sign-in"})
+    assert answer["Location"] == "/account/sign-in"
+    assert b"<svg" in member.post("/account/totp").content
+
+
+def test_a_passkey_is_registered_signs_in_and_is_removed(newcomer: Client, settings: Settings) -> None:
+    settings.PASSKEY_ORIGINS = [ORIGIN]
+    device = Authenticator()
+    challenge = newcomer.post("/account/passkeys/challenge").json()
+    form = {"ceremony": challenge["ceremony"], "credential": as_text(device.create(challenge["options"]))}
+    answer = newcomer.post("/account/passkeys", {**form, "name": "my ring", "next": "/account"})
+    assert answer["Location"] == "/account"
+    assert b"my ring" in newcomer.get("/account/sign-in").content
+    browser = Client()
+    challenge = browser.post("/sign-in/passkey/challenge").json()
+    form = {"ceremony": challenge["ceremony"], "credential": as_text(device.get(challenge["options"]))}
+    assert browser.post("/sign-in/passkey", {**form, "next": "/account"})["Location"] == "/account"
+    again = browser.post("/sign-in/passkey", form).content
+    assert b"no good answer of a known passkey" in again
+    passkey = Passkey.objects.get()
+    refused = browser.post(f"/account/passkeys/{passkey.pk}/remove").content  # an operator's last factor
+    assert b"This was not accepted." in refused
+
+
+def test_where_there_are_no_passkeys_nobody_is_offered_one(cloud: Cloud, member: Client) -> None:
+    assert b"data-passkey" not in Client().get("/sign-in").content
+    assert Client().post("/sign-in/passkey/challenge").json()["code"] == "signin.passkeys_off"
+    assert b"data-passkey" not in member.get("/account/sign-in").content
+
+
+def test_a_challenge_is_no_way_around_the_sign_in(signed_in: SignIn) -> None:
+    browser = signed_in("member")
+    Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
+    assert browser.post("/account/passkeys/challenge").json()["go"].startswith("/sign-in/prove?next=")
+    assert Client().post("/account/passkeys/challenge")["Location"].startswith("/sign-in")
+
+
+def as_text(credential: dict[str, object]) -> str:
+    return json.dumps(credential)

@@ -1,0 +1,198 @@
+"""The smaller things of a project: networks, keys, groups, images, webhooks, states of Terraform, tokens, settings."""
+
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from controlplane.catalog.models import Image
+from controlplane.identity.models import ApiToken, Organization
+from controlplane.network.models import Network
+from controlplane.webhooks.models import Webhook
+from tests.dashboard.conftest import SignIn
+from tests.services.catalog.disks import qcow2
+from tests.world import Cloud
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+THINGS = {
+    "networks": ({"cidr": "10.1.0.0/24", "dns_servers": "9.9.9.9, 1.1.1.1"}, {"cidr": "10.1.0.0/33"}, b"10.1.0.1"),
+    "ssh-keys": ({"public_key": KEY}, {"public_key": "ssh-rsa nothing"}, b"SHA256:"),
+    "affinity-groups": ({"rule": "anti-affinity", "is_strict": "on"}, {"rule": "far"}, b"apart"),
+}
+LISTS = (
+    "networks",
+    "images",
+    "ssh-keys",
+    "affinity-groups",
+    "webhooks",
+    "terraform-states",
+    "tokens",
+    "audit",
+    "settings",
+)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> bytes:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    return qcow2(folder, content=b"boot").read_bytes()
+
+
+@pytest.mark.parametrize("role", ["viewer", "sovereignty_officer", "operator", "auditor"])
+def test_lists_are_for_all_who_may_look(home: str, signed_in: SignIn, role: str) -> None:
+    browser = signed_in(role)
+    assert {page: browser.get(f"{home}/{page}").status_code for page in LISTS} == dict.fromkeys(LISTS, 200)
+
+
+@pytest.mark.parametrize("collection", THINGS)
+def test_made_found_renamed_and_deleted(home: str, member: Client, collection: str) -> None:
+    good, bad, shown = THINGS[collection]
+    here = f"{home}/{collection}"
+    new = {"name": "mine", "labels": "env=prod"}
+    [field] = bad
+    assert f'id="id_{field}_error"'.encode() in member.post(f"{here}/new", {**new, **good, **bad}).content
+    answer = member.post(f"{here}/new", {**new, **good})
+    assert answer.status_code == 302, answer.content
+    page = answer["Location"]
+    assert shown in member.get(page).content
+    assert page.encode() in member.get(f"{here}?labels=env%3Dprod").content
+    assert b"Nothing here is like that." in member.get(f"{here}?name=nobody").content
+    assert b"env=prod" in member.get(f"{page}/edit").content
+    member.post(f"{page}/edit", {"name": "yours", "labels": ""})
+    renamed = member.get(page).content
+    assert b"yours" in renamed and b"env=prod" not in renamed
+    assert b"Delete yours" in member.get(f"{page}/delete").content
+    assert member.post(f"{page}/delete")["Location"] == here
+    assert member.get(page).status_code == 404
+
+
+def test_sent_twice_it_is_made_once(home: str, member: Client) -> None:
+    form = {"name": "mine", "cidr": "10.1.0.0/24", "idempotency_key": "01890000-0000-7000-8000-000000000001"}
+    first, second = (member.post(f"{home}/networks/new", form)["Location"] for _ in range(2))
+    assert first == second
+    assert Network.objects.filter(name="mine").count() == 1
+
+
+def test_who_may_only_look_is_told_so(home: str, signed_in: SignIn) -> None:
+    page = signed_in("viewer").post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"}).content
+    assert b"it needs the role member" in page
+    assert not Network.objects.filter(name="mine").exists()
+
+
+def test_a_network_in_use_stays_and_is_told_why(home: str, cloud: Cloud, member: Client) -> None:
+    name = cloud.network.name
+    member.post(f"{home}/networks/{cloud.network.pk}/edit", {"name": "Not a name"})
+    cloud.network.refresh_from_db()
+    assert cloud.network.name == name
+
+
+def new_image(browser: Client, home: str, **form: str) -> str:
+    answer = browser.post(f"{home}/images/new", {"name": "mine", "format": "qcow2", "firmware": "uefi", **form})
+    assert answer.status_code == 302, answer.content
+    return str(answer["Location"])
+
+
+def test_an_image_is_uploaded_by_a_script(home: str, member: Client, disk: bytes) -> None:
+    page = new_image(member, home)
+    assert b"data-upload" in member.get(page).content
+    answer = member.put(f"{page}/file", disk, content_type="application/octet-stream")
+    assert answer.json() == {"go": page}
+    assert Image.objects.get(name="mine").state == "verifying"
+    assert b"data-upload" not in member.get(page).content
+    again = member.put(f"{page}/file", disk, content_type="application/octet-stream")
+    assert (again.status_code, again.json()["code"]) == (409, "catalog.image.has_content")
+
+
+def test_an_image_is_uploaded_by_its_form(home: str, member: Client, disk: bytes) -> None:
+    page = new_image(member, home)
+    assert member.post(f"{page}/file", {"file": SimpleUploadedFile("disk.qcow2", disk)})["Location"] == page
+    assert Image.objects.get(name="mine").state == "verifying"
+
+
+def test_an_upload_needs_the_token_of_its_page(home: str, member: Client, disk: bytes) -> None:
+    page = new_image(member, home)
+    member.handler.enforce_csrf_checks = True
+    assert member.put(f"{page}/file", disk).status_code == 403
+    assert Image.objects.get(name="mine").state == "awaiting-upload"
+
+
+def test_an_upload_of_nobody_is_led_to_the_sign_in(home: str, member: Client, disk: bytes) -> None:
+    page = new_image(member, home)
+    member.cookies["andromede_session"] = "andromede_session_over"
+    assert member.put(f"{page}/file", disk).json()["go"].startswith("/sign-in?next=")
+
+
+def test_an_image_is_deleted_by_its_name(home: str, member: Client) -> None:
+    page = new_image(member, home)
+    assert b"This is not its name." in member.post(f"{page}/delete", {"name": "other"}).content
+    assert member.post(f"{page}/delete", {"name": "mine"})["Location"] == f"{home}/images"
+    assert member.get(page).status_code == 404
+
+
+def test_an_image_of_the_platform_is_shown_and_not_offered_for_change(home: str, cloud: Cloud, member: Client) -> None:
+    page = member.get(f"{home}/images/{cloud.image.pk}").content
+    assert b"of the platform" in page
+    assert b"/delete" not in page
+
+
+def test_a_webhook_shows_its_secret_once(home: str, member: Client) -> None:
+    form = {"name": "ops", "url": "https://hooks.example/x", "kinds": ["instance.*"], "is_enabled": "on"}
+    assert b'id="id_url_error"' in member.post(f"{home}/webhooks/new", {**form, "url": "ftp://x"}).content
+    assert b"whsec_" in member.post(f"{home}/webhooks/new", form).content
+    page = f"{home}/webhooks/{Webhook.objects.get().pk}"
+    assert b"whsec_" not in member.get(page).content
+    member.post(f"{page}/ping")
+    assert b"webhook.pinged" in member.get(page).content
+    assert b"whsec_" in member.post(f"{page}/rotate", {"overlap_hours": "1"}).content
+    member.post(f"{page}/edit", {"name": "ops", "url": form["url"]})
+    webhook = Webhook.objects.get()
+    assert (webhook.kinds, webhook.is_enabled) == (["*"], False)
+    member.post(f"{page}/delete")
+    assert b"No webhook yet" in member.get(f"{home}/webhooks").content
+
+
+def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
+    session = member.cookies["andromede_session"].value
+    states = f"/v1{home}/terraform-states"
+    api = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {session}"}}
+    lock = '{"ID": "3f0e", "Operation": "OperationTypeApply", "Who": "ada@laptop"}'
+    assert Client().post(f"{states}/prod/actions/lock", lock, **api).status_code == 200  # type: ignore[arg-type]
+    state = '{"version": 4, "serial": 7, "lineage": "a", "outputs": {"password": {"value": "hush"}}}'
+    assert Client().post(f"{states}/prod?ID=3f0e", state, **api).status_code == 200  # type: ignore[arg-type]
+    assert b"ada@laptop" in member.get(f"{home}/terraform-states").content
+    page = member.get(f"{home}/terraform-states/prod").content
+    assert b"OperationTypeApply" in page and b'<td data-label="Serial">7</td>' in page
+    assert b"hush" not in page
+    member.post(f"{home}/terraform-states/prod/unlock")
+    assert b"It is locked" not in member.get(f"{home}/terraform-states/prod").content
+    member.post(f"{home}/terraform-states/prod/delete", {"name": "prod"})
+    assert b"No Terraform state yet" in member.get(f"{home}/terraform-states").content
+
+
+def test_a_token_of_the_project(home: str, member: Client) -> None:
+    shown = member.post(f"{home}/tokens/new", {"name": "ci", "role": "viewer", "lifetime_days": "9"}).content
+    assert b"andromede_" in shown
+    token = ApiToken.objects.get(name="ci")
+    assert member.post(f"{home}/tokens/{token.pk}/revoke")["Location"] == f"{home}/tokens"
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+
+
+def test_a_project_is_renamed_limited_and_stays_while_something_is_in_it(
+    home: str, cloud: Cloud, signed_in: SignIn
+) -> None:
+    owner = signed_in("owner")
+    owner.post(f"{home}/settings/edit", {"name": "omega", "labels": "a=b"})
+    cloud.tenant.project.refresh_from_db()
+    assert (cloud.tenant.project.name, cloud.tenant.project.labels) == ("omega", {"a": "b"})
+    form = owner.get(f"{home}/settings/quota").context["form"]
+    version = form.initial["version"]
+    assert owner.post(f"{home}/settings/quota", {"version": version, "instances": "5"}).status_code == 302
+    assert b"0 / 5" in owner.get(f"{home}/settings").content
+    stale = owner.post(f"{home}/settings/quota", {"version": version, "instances": "6"})
+    assert b"This was not accepted." in stale.content
+    page = owner.post(f"{home}/settings/delete", {"name": "omega"}).content
+    assert b"This was not accepted." in page
+    assert Organization.objects.filter(project__deleted_at=None).exists()
