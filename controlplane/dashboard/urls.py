@@ -117,6 +117,7 @@ urlpatterns = [
     path("account/passkeys/challenge", passkeys.RegisterChallenge.as_view(), name="passkey-register-challenge"),
     path("account/passkeys/<str:passkey>/remove", passkeys.PasskeyRemove.as_view(), name="passkey-remove"),
     path("account/identities/<str:identity>/unlink", account.IdentityUnlink.as_view(), name="identity-unlink"),
+    path("account/identities/<str:provider>/link", doors.IdentityLink.as_view(), name="identity-link"),
     path("account/sessions", account.SessionList.as_view(), name="sessions"),
     path("account/sessions/end-others", account.SessionEndOthers.as_view(), name="sessions-end-others"),
     path("account/sessions/<str:session>/end", account.SessionEnd.as_view(), name="session-end"),

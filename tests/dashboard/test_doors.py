@@ -1,13 +1,19 @@
 """Ways in besides the password."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import Membership, User
 from controlplane.identity.services import user_create
 from controlplane.signin.credentials import password_link_create
+from tests.api.client import Caller
+from tests.api.test_openid import PEOPLE, Staff, known, listed, provider
 from tests.dashboard.conftest import browser_of
 from tests.world import Cloud
 
@@ -70,3 +76,55 @@ def test_a_sign_in_that_was_not_begun_here_is_not_completed(cloud: Cloud, cookie
     answer = browser.get("/signed-in?state=s&code=c")
     assert answer["Location"] == "/sign-in"
     assert "andromede_session" not in answer.cookies
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with provider(tmp_path_factory.mktemp("op"), is_in_id_token=True) as address:
+        yield address
+
+
+@pytest.fixture
+def staff(issuer: str, cloud: Cloud, settings: Settings, tmp_path: Path) -> Staff:
+    settings.ALLOWED_HOSTS = ["console.example"]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    organization = cloud.tenant.project.organization.name
+    groups = {"cloud": {"organization": organization, "role": "member"}}
+    listed(known(issuer, settings, tmp_path), title="Acme staff", groups=groups)
+    made = Staff(issuer, Caller(token=None))
+    made.tell("claims", user="ada", claims=PEOPLE["ada"])
+    return made
+
+
+def at_the_console(browser: Client) -> Client:
+    browser.defaults |= {"HTTP_HOST": "console.example", "HTTP_X_FORWARDED_PROTO": "https"}
+    return browser
+
+
+def test_a_provider_signs_in_once(staff: Staff) -> None:
+    browser = at_the_console(Client())
+    page = browser.get("/sign-in?next=/account").content
+    assert b"Sign in with Acme staff" in page and b"/sign-in/openid/staff?next=/account" in page
+    url = browser.get("/sign-in/openid/staff?next=/account")["Location"]
+    back = staff.browse(url, "ada")
+    assert at_the_console(Client()).get("/signed-in", back)["Location"] == "/sign-in"  # another browser
+    answer = browser.get("/signed-in", back)
+    assert answer["Location"] == "/account"
+    assert answer.cookies["andromede_session"]["httponly"]
+    assert b"ada@people.example" in browser.get("/account").content
+    assert b"OpenID provider staff" in browser.get("/account/sessions").content
+    assert browser.get("/signed-in", back)["Location"] == "/sign-in"
+
+
+def test_an_identity_is_linked_and_unlinked(staff: Staff) -> None:
+    browser = at_the_console(browser_of(user_create(email="ada@people.example")))
+    browser.get("/account/identities/staff/link")
+    assert "andromede_openid" not in browser.cookies  # a link of others begins nothing
+    page = browser.post("/account/identities/staff/link")
+    back = staff.browse(page.context["url"], "ada")
+    assert browser.get("/signed-in", back)["Location"] == "/account/sign-in"
+    page = browser.get("/account/sign-in")
+    [identity] = page.context["identities"]
+    assert staff.issuer.encode() in page.content
+    browser.post(f"/account/identities/{identity['id']}/unlink")
+    assert browser.get("/account/sign-in").context["identities"] == []

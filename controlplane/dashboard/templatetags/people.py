@@ -15,5 +15,6 @@ def role(name: str) -> str:
 
 @register.filter
 def methods(names: list[str]) -> str:
-    """With what a session was proved."""
-    return ", ".join(str(words.PROOFS.get(name, name)) for name in names)
+    """With what a session was proved; of a provider, its name stands after a colon."""
+    kinds = (name.partition(":") for name in names)
+    return ", ".join(f"{words.PROOFS.get(kind, kind)} {which}".strip() for kind, _colon, which in kinds)

@@ -47,6 +47,7 @@ class SigningIn(AccountPage):
             "methods": self.api.get("sign-in-methods"),
             "passkeys": self.api.get("passkeys")["items"],
             "identities": self.api.get("identities")["items"],
+            "providers": self.api.get("openid-providers")["items"],
             "has_passkeys": bool(settings.PASSKEY_ORIGINS),
         }
 

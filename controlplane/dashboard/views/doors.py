@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import MENDABLE, Context, Open, Text, safe
+from controlplane.dashboard.page import MENDABLE, Context, Open, Page, Text, safe
 from controlplane.dashboard.views.account import NewPassword
 from controlplane.dashboard.views.sign_in import begun
 
@@ -119,13 +119,36 @@ class OpenId(Open):
         except Refused as exc:
             return sorry(request, str(exc.problem.get("detail", exc.code)))
         response = HttpResponseRedirect(sign_in["authorization_url"])
-        known = urlencode(
-            {"provider": provider, "binding": sign_in["binding"], "next": safe(request, self.query("next"))}
-        )
-        response.set_cookie(
-            BINDING, known, max_age=BINDING_S, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE
-        )
+        remember(response, provider, sign_in["binding"], after=safe(request, self.query("next")))
         return response
+
+
+class IdentityLink(Page):
+    """Links who somebody is at a provider to their account. Begun by a form alone, so that no page of others begins it;
+    and since a form may lead to pages of ours alone, the way to the provider is a link on the next one."""
+
+    template = "dashboard/doors/provider.html"
+    title = _("Link an identity")
+    section = "account"
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("account-sign-in")
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        provider = self.kwargs["provider"]
+        back = request.build_absolute_uri(reverse("signed-in"))
+        started = self.api.post("openid-providers", provider, "links", body={"redirect_uri": back})
+        response = self.page({"provider": provider, "url": started["authorization_url"]})
+        remember(response, provider, started["binding"], what="identities")
+        return response
+
+
+def remember(response: HttpResponse, provider: str, binding: str, *, what: str = "sessions", after: str = "") -> None:
+    """`what` comes of it when they are back."""
+    known = urlencode({"provider": provider, "binding": binding, "what": what, "next": after})
+    response.set_cookie(
+        BINDING, known, max_age=BINDING_S, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE
+    )
 
 
 class SignedIn(Open):
@@ -134,18 +157,26 @@ class SignedIn(Open):
         if "binding" not in known or "state" not in request.GET:
             return sorry(request, str(_("This sign-in was not begun in this browser, or is too old. Begin again.")))
         body: dict[str, Any] = {name: request.GET[name] for name in ("state", "code", "iss") if name in request.GET}
+        body["binding"] = known["binding"]
         try:
-            session = self.api.post(
-                "openid-providers", known["provider"], "sessions", body=body | {"binding": known["binding"]}
-            )
+            response = self.completed(known, body)
         except Refused as exc:
-            response = sorry(request, str(exc.problem.get("detail", exc.code)))
-        else:
-            response = begun(session, safe(request, known.get("next", "")))
+            is_link = known.get("what") == "identities"
+            response = sorry(
+                request, str(exc.problem.get("detail", exc.code)), "account-sign-in" if is_link else "sign-in"
+            )
         response.delete_cookie(BINDING, samesite="Lax")
         return response
 
+    def completed(self, known: dict[str, str], body: dict[str, Any]) -> HttpResponse:
+        if known.get("what") == "identities":
+            self.api.post("openid-providers", known["provider"], "identities", body=body)
+            messages.success(self.request, str(_("The identity is linked: you can sign in with it.")))
+            return redirect("account-sign-in")
+        session = self.api.post("openid-providers", known["provider"], "sessions", body=body)
+        return begun(session, safe(self.request, known.get("next", "")))
 
-def sorry(request: HttpRequest, text: str) -> HttpResponse:
+
+def sorry(request: HttpRequest, text: str, where: str = "sign-in") -> HttpResponse:
     messages.error(request, text)
-    return redirect("sign-in")
+    return redirect(where)

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.instances import NameForm
 
@@ -39,7 +40,7 @@ class StatePage(ProjectPage):
                     return found
             token = page["next_page_token"]
             if not token:
-                return {"id": name, "name": name, "version": None, "lock": None}
+                raise Refused(404, {})
 
     def path(self) -> tuple[str, ...]:
         return ("projects", self.kwargs["project"], "terraform-states", self.kwargs["state"])

@@ -1,6 +1,8 @@
 """Webhooks: to where events are told, and what became of each delivery."""
 
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpResponse
@@ -44,6 +46,12 @@ class WebhookForm(NamedForm):
     )
     is_enabled = forms.BooleanField(label=_("It is told of events"), required=False, initial=True)
     field_order = ("name", "url", "kinds", "is_enabled", "labels")
+
+    def __init__(self, *args: Any, kinds: Iterable[str] = (), **kwargs: Any) -> None:
+        """`kinds`: what it is told of already, should these be no whole families."""
+        super().__init__(*args, **kwargs)
+        single = [(kind, kind) for kind in kinds if kind in KINDS]
+        cast(forms.MultipleChoiceField, self.fields["kinds"]).choices = FAMILIES + single
 
     def body(self) -> Context:
         data = self.cleaned_data
@@ -118,6 +126,9 @@ class WebhookEdit(FormPage, WebhookPage):
     template = "dashboard/forms/page.html"
     form_class = WebhookForm
     submit = _("Save")
+
+    def choices(self) -> Context:
+        return {"kinds": self.webhook["kinds"]}
 
     def initial(self) -> Context:
         webhook = self.webhook
