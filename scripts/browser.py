@@ -33,5 +33,5 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.goto("/sign-in")
     page.locator("[name=email]").fill(email)
     page.locator("[name=password]").fill(password)
-    page.locator("main form button").click()
+    page.locator("main form button").first.click()
     page.wait_for_url("**/")

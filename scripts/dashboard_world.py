@@ -81,6 +81,7 @@ class World:
 def dashboard_world(var: Path, *, port: int) -> Iterator[World]:
     """It ends with the block. Ports: `port` and those behind it. Nobody is asked for a second factor."""
     settings = {**UNLIMITED, "SECOND_FACTOR_DUTIES": "", "QUOTA_INSTANCES": "2000"}
+    settings["PASSKEY_ORIGINS"] = f"http://localhost:{port}"  # no number of an address can have passkeys
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
     cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say)
     cloud.down()

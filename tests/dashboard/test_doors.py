@@ -10,7 +10,7 @@ from pytest_django import Settings
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import Membership, User
-from controlplane.identity.services import user_create
+from controlplane.identity.services import membership_set, user_create
 from controlplane.signin.credentials import password_link_create
 from tests.api.client import Caller
 from tests.api.test_openid import PEOPLE, Staff, known, listed, provider
@@ -116,8 +116,10 @@ def test_a_provider_signs_in_once(staff: Staff) -> None:
     assert browser.get("/signed-in", back)["Location"] == "/sign-in"
 
 
-def test_an_identity_is_linked_and_unlinked(staff: Staff) -> None:
-    browser = at_the_console(browser_of(user_create(email="ada@people.example")))
+def test_an_identity_is_linked_and_unlinked(staff: Staff, cloud: Cloud) -> None:
+    ada = user_create(email="ada@people.example")
+    membership_set(cloud.tenant.project.organization, user=ada, role="viewer")
+    browser = at_the_console(browser_of(ada))
     browser.get("/account/identities/staff/link")
     assert "andromede_openid" not in browser.cookies  # a link of others begins nothing
     page = browser.post("/account/identities/staff/link")
