@@ -170,3 +170,9 @@ def test_a_challenge_is_no_way_around_the_sign_in(signed_in: SignIn) -> None:
 
 def as_text(credential: dict[str, object]) -> str:
     return json.dumps(credential)
+
+
+def test_somebody_who_is_in_no_organization_still_has_an_account(cloud: Cloud) -> None:
+    browser = browser_of(user_create(email="alone@people.example"))
+    pages = ("/", "/account", "/account/sign-in", "/account/sessions", "/account/tokens", "/organizations")
+    assert {page: browser.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)

@@ -65,8 +65,15 @@ def test_a_role_is_changed_and_somebody_removed(here: str, cloud: Cloud, owner: 
     owner.post(f"{here}/members/{user}/edit", {"role": "viewer"})
     assert Membership.objects.get(user=user).role == "viewer"
     assert b"Remove alpha@example.org" in owner.get(f"{here}/members/{user}/remove").content
-    owner.post(f"{here}/members/{user}/remove")
+    assert owner.post(f"{here}/members/{user}/remove")["Location"] == f"{here}/members"
     assert not Membership.objects.filter(user=user).exists()
+
+
+def test_whoever_leaves_is_led_to_what_is_left(here: str, member: Client) -> None:
+    page = f"{here}/members/{Session.objects.get().user_id}/remove"
+    answer = member.post(page)
+    assert answer["Location"] == "/organizations"
+    assert b"No organization yet" in member.get("/organizations").content
 
 
 def test_the_last_owner_stays_and_is_told_why(here: str, owner: Client) -> None:

@@ -95,9 +95,9 @@ class MemberRemove(FormPage, MemberPage):
         }
 
     def send(self, form: ApiForm) -> str:
+        is_oneself = self.member["user"] == self.me["user"]
         self.api.delete(*self.path())
         self.say(_("They are not a member any more."))
-        is_oneself = self.member["user"] == self.me["user"]
         return reverse("organizations") if is_oneself else self.url("members")
 
 

@@ -18,6 +18,8 @@ class OrganizationList(Page):
     section = "organizations"
 
     def context(self) -> Context:
+        if not self.is_somewhere:
+            return {}
         page = self.api.get("organizations", sort="name", page_token=self.query("page_token"))
         roles = {item["organization"]["id"]: item["role"] for item in self.me["memberships"]}
         organizations = [item | {"role": roles.get(item["id"])} for item in page["items"]]
