@@ -1,5 +1,6 @@
 """What takes a browser: a passkey, a secret that is copied, and a file on its way."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -58,7 +59,7 @@ def test_an_upload_shows_how_far_it_is_and_can_be_stopped(opened: Opener, tmp_pa
     devtools.send("Network.emulateNetworkConditions", slow)
     page.set_input_files("#upload", file)
     page.get_by_role("button", name="Upload").click()
-    page.wait_for_function("document.querySelector('[data-upload-state] progress').value > 5")
+    expect(page.locator("[data-upload-state] [role=status]")).to_have_text(re.compile(r"^[1-9]0 %$"))
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("The upload was stopped.")).to_be_visible()
     devtools.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
