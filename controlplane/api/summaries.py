@@ -52,6 +52,7 @@ OTHERS = {
     "platform_audit_deed_list": "List the deeds for the platform",
     "platform_audit_export": "Export the audit of the platform",
     "platform_audit_list": "List the audit records of the platform",
+    "platform_operation_list": "List the operations of all projects",
     "policy_simulate": "Ask what would drift if facts were others",
     "problem_get": "Explain an error code",
     "recovery_codes_replace": "Replace one's own recovery codes",

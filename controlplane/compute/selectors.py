@@ -18,6 +18,7 @@ from controlplane.kernel.db import by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.prepared import Collection, PreparedByRef
+from controlplane.nodes.models import Node
 
 M = TypeVar("M", bound=Model)
 
@@ -47,6 +48,12 @@ def _shown(project: Any) -> QuerySet[Instance]:
 
 def instances(actor: Actor, project: Project) -> Collection[Instance]:
     return Collection(_shown, (project.pk,))
+
+
+def instances_on(node: Node) -> QuerySet[Instance]:
+    """Whoever's they are; whoever sees the node may know."""
+    rows = Instance.objects.filter(node=node).exclude(state="deleted").select_related("project__organization")
+    return rows.defer("user_data")
 
 
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from controlplane.compute import api, keys_and_groups_api, volume_api
+from controlplane.compute import api, keys_and_groups_api, node_api, volume_api
 
 INSTANCE = "projects/<str:project>/instances/<str:instance>"
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"{INSTANCE}/placement", api.InstancePlacement.as_view()),
     path(f"{INSTANCE}/attachments", volume_api.AttachmentList.as_view()),
     path(f"{INSTANCE}/attachments/<str:attachment>", volume_api.AttachmentDetail.as_view()),
+    path("nodes/<str:node>/instances", node_api.NodeInstances.as_view()),
     path("projects/<str:project>/volumes", volume_api.VolumeList.as_view()),
     path("projects/<str:project>/volumes/<str:volume>", volume_api.VolumeDetail.as_view()),
     path("projects/<str:project>/volumes/<str:volume>/actions/grow", volume_api.VolumeGrow.as_view()),

@@ -105,10 +105,12 @@ PLATFORMS = {
             "node_get": (READ, NODES),
             "node_incident_list": (READ, NODES),
             "node_metrics": (READ, NODES),
+            "node_instance_list": (READ, NODES),
             "node_cordon": (OPERATE, OPERATORS),
             "node_uncordon": (OPERATE, OPERATORS),
         },
     ),
+    **_of("incidents", {"incident_list": (READ, NODES)}),
 }
 
 IDENTITY = {
@@ -348,7 +350,7 @@ RESOURCES = {
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **_usual("operations", "operation", "list", "get"),
-    **_of("operations", {"operation_cancel": (ACT, MEMBERS)}),
+    **_of("operations", {"operation_cancel": (ACT, MEMBERS), "platform_operation_list": (READ, NODES)}),
 }
 
 SOVEREIGNTY = {

@@ -63,14 +63,18 @@ def exactly(lookup: str, description: str) -> Filter:
 
 
 def among(lookup: str, values: Iterable[str]) -> Filter:
-    known = tuple(values)
+    return chosen({value: Q(**{lookup: value}) for value in values})
+
+
+def chosen(conditions: Mapping[str, Q]) -> Filter:
+    """By words, each of which stands for a condition."""
 
     def condition(text: str) -> Q:
-        if text not in known:
-            raise ValueError(Reason("it must be one of {known}.", known=", ".join(known)))
-        return Q(**{lookup: text})
+        if text not in conditions:
+            raise ValueError(Reason("it must be one of {known}.", known=", ".join(conditions)))
+        return conditions[text]
 
-    return Filter(condition, f"One of {', '.join(known)}.", one_of(known))
+    return Filter(condition, f"One of {', '.join(conditions)}.", one_of(tuple(conditions)))
 
 
 def in_state(machine: Machine) -> Filter:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.db.models import Q
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView
-from controlplane.kernel.fields import In, Out, Text
-from controlplane.kernel.listing import Listing, among, created_after, exactly
+from controlplane.kernel.fields import In, NamedOut, Out, Text
+from controlplane.kernel.listing import Listing, among, chosen, created_after, exactly
 from controlplane.kernel.rest import Body, route
 from controlplane.nodes import selectors, services
 from controlplane.nodes.models import NODE, Inventory, Node
@@ -28,6 +29,14 @@ INCIDENTS = Listing(
         "created_after": created_after(),
     },
     sorts=("-created_at", "created_at"),
+)
+ANYWHERE = Listing(
+    {
+        **INCIDENTS.filters,
+        "zone": exactly("node__zone_id", "The incidents on nodes of this zone."),
+        "state": chosen({"open": Q(ended_at=None), "ended": Q(ended_at__isnull=False)}),
+    },
+    sorts=INCIDENTS.sorts,
 )
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
 
@@ -87,6 +96,13 @@ class IncidentOut(Out):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
+class IncidentOfNodeOut(IncidentOut):
+    """The same, with the node."""
+
+    node = NamedOut()
+    zone = serializers.CharField(source="node.zone_id")
+
+
 class NodeOut(Out):
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -130,6 +146,14 @@ class NodeIncidents(OperatorView):
     @route("node_incident_list", IncidentOut, listing=INCIDENTS)
     def get(self, request: Request) -> Response:
         return INCIDENTS.page(request, selectors.incidents(self.node())).answer(IncidentOut)
+
+
+class IncidentList(OperatorView):
+    """What is on any node and should not be."""
+
+    @route("incident_list", IncidentOfNodeOut, listing=ANYWHERE)
+    def get(self, request: Request) -> Response:
+        return ANYWHERE.page(request, selectors.incidents_anywhere(self.actor)).answer(IncidentOfNodeOut)
 
 
 class NodeCordon(OperatorView):

@@ -33,6 +33,11 @@ def incidents(node: Node) -> QuerySet[Incident]:
     return Incident.objects.filter(node=node)
 
 
+def incidents_anywhere(actor: Actor) -> QuerySet[Incident]:
+    """Those of all nodes. Raises what nodes() raises."""
+    return Incident.objects.select_related("node").filter(node__in=nodes(actor))
+
+
 def is_reachable(node_id: UUID) -> bool:
     """False once the node was not heard for too long."""
     return not Node.objects.filter(pk=node_id, state="unreachable").exists()

@@ -1,16 +1,16 @@
-"""The operations of a project: look, wait, cancel."""
+"""The operations of a project: look, wait, cancel; and for operators, those of all."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.identity.api import ProjectView
-from controlplane.kernel.listing import Listing, among, contains_id, created_after, exactly
+from controlplane.identity.api import ActorView, ProjectView
+from controlplane.kernel.listing import Listing, among, contains_id, created_after, exactly, has_id
 from controlplane.kernel.parameters import WAIT, Parameter
 from controlplane.kernel.rest import route
 from controlplane.kernel.waiting import wait_s, wait_until
 from controlplane.operations import selectors, services
 from controlplane.operations.models import OPERATION, Operation
-from controlplane.operations.serializers import OperationOut
+from controlplane.operations.serializers import OperationOut, PlatformOperationOut
 
 OPERATIONS = Listing(
     {
@@ -23,10 +23,28 @@ OPERATIONS = Listing(
 )
 
 
+ANYWHERE = Listing(
+    {
+        **OPERATIONS.filters,
+        "project": has_id("project_id", "The operations of the project with this id."),
+        "organization": has_id("project__organization_id", "The operations of the organization with this id."),
+    },
+    sorts=OPERATIONS.sorts,
+)
+
+
 class OperationList(ProjectView):
     @route("operation_list", OperationOut, listing=OPERATIONS)
     def get(self, request: Request) -> Response:
         return OPERATIONS.page(request, selectors.operations(self.actor, self.project)).answer(OperationOut)
+
+
+class PlatformOperationList(ActorView):
+    """What is under way anywhere, and what has been; for operators and auditors."""
+
+    @route("platform_operation_list", PlatformOperationOut, listing=ANYWHERE)
+    def get(self, request: Request) -> Response:
+        return ANYWHERE.page(request, selectors.operations_anywhere(self.actor)).answer(PlatformOperationOut)
 
 
 class OperationView(ProjectView):

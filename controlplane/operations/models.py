@@ -73,6 +73,7 @@ class Operation(BaseModel):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=LIVE), name="operations_live_due"),
             models.Index(fields=["project", "created_at"], name="operations_by_project"),
+            models.Index(fields=["created_at"], name="operations_by_age"),
             GinIndex(fields=["resource_ids"], name="operations_by_resource"),
         ]
 

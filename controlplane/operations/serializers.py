@@ -3,7 +3,7 @@ from typing import Any, cast
 
 from rest_framework import serializers
 
-from controlplane.kernel.fields import ErrorOut, Out
+from controlplane.kernel.fields import ErrorOut, NamedOut, Out
 from controlplane.operations.models import OPERATION, Operation
 
 
@@ -47,6 +47,13 @@ class OperationOut(Out):
         if operation.state == "succeeded":
             return 100
         return 100 * operation.position // max(operation.step_count, 1)
+
+
+class PlatformOperationOut(OperationOut):
+    """Whose it is besides; null: nobody's but the platform's."""
+
+    project = NamedOut(allow_null=True)
+    organization = NamedOut(source="project.organization", default=None, allow_null=True)
 
 
 def with_operation(out: type[Out], *, allow_null: bool = False) -> type[Out]:

@@ -306,6 +306,8 @@ def test_the_table_is_read_whole() -> None:
         "users",
         "organizations",
         "audit",
+        "incidents",
+        "operations",
     }
 
 

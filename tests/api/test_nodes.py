@@ -1,4 +1,5 @@
 from tests.api.client import Caller
+from tests.api.conftest import finish
 from tests.world import Cloud
 
 
@@ -34,3 +35,25 @@ def test_incidents_are_an_operators_to_see(operator: Caller, api: Caller, cloud:
     assert (incident["kind"], incident["name"], incident["ended_at"]) == ("unknown-domain", "a-vm-by-hand", None)
     assert operator.get("/v1/nodes/node-1/incidents?kind=hook").body["items"] == []
     assert api.get("/v1/nodes/node-1/incidents").problem[0] == 403
+
+
+def test_incidents_of_all_nodes(operator: Caller, api: Caller, cloud: Cloud) -> None:
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.machine.account()
+    (incident,) = operator.get("/v1/incidents?state=open&zone=fr-idf-1").body["items"]
+    assert (incident["name"], incident["node"]["name"], incident["zone"]) == ("a-vm-by-hand", "node-1", "fr-idf-1")
+    for query in ("state=ended", "zone=de-rhein-1", "kind=hook"):
+        assert operator.get(f"/v1/incidents?{query}").body["items"] == []
+    assert operator.get("/v1/incidents?state=maybe").problem[0] == 400
+    assert api.get("/v1/incidents").problem[0] == 403
+
+
+def test_what_is_on_a_node(operator: Caller, api: Caller, cloud: Cloud) -> None:
+    finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
+    (guest,) = operator.get("/v1/nodes/node-1/instances").body["items"]
+    assert (guest["name"], guest["project"]["name"], guest["state"]) == ("web", "alpha", "active")
+    assert operator.get("/v1/nodes/node-1/instances?project=beta").body["items"] == []
+    assert operator.get("/v1/nodes/node-2/instances").problem == (404, "node.not_found", None)
+    assert api.get("/v1/nodes/node-1/instances").problem[0] == 403
+    finish(api.delete("instances/web"))
+    assert operator.get("/v1/nodes/node-1/instances").body["items"] == []

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.operations.models import Operation
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -24,6 +25,27 @@ def test_an_operation_is_found_from_its_resource(api: Caller, cloud: Cloud) -> N
         "volume.create"
     ]
     assert api.get("operations?state=failed").body["items"] == []
+
+
+def test_operations_of_all_projects_are_an_operators_to_see(api: Caller, operator: Caller, cloud: Cloud) -> None:
+    own = api.post("instances", WEB).body["operation"]["id"]
+    beta = make_tenant("beta").project
+    now, volume = clock.now(), new_id()
+    other = Operation.objects.create(
+        project=beta, kind="volume.create", resource_id=volume, resource_ids=[volume], deadline_at=now, due_at=now
+    )
+    newest, first = operator.get("/v1/operations").body["items"]
+    assert (newest["id"], newest["project"]["name"], newest["organization"]["name"]) == (
+        str(other.pk),
+        "beta",
+        "beta-org",
+    )
+    assert (first["id"], first["project"]["name"]) == (own, "alpha")
+    for query in (f"project={beta.pk}", f"organization={beta.organization_id}", "kind=volume.create"):
+        (found,) = operator.get(f"/v1/operations?{query}").body["items"]
+        assert found["id"] == str(other.pk), query
+    assert operator.get("/v1/operations?state=failed").body["items"] == []
+    assert api.get("/v1/operations").problem[0] == 403
 
 
 def test_what_an_operation_says(api: Caller, cloud: Cloud) -> None:

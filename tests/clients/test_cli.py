@@ -126,6 +126,9 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     assert operator.ok("node", "cordon", "node-a", "--reason", "a test", "-o", "json").json["is_cordoned"] is True
     assert operator.ok("node", "uncordon", "node-a", "-o", "json").json["is_cordoned"] is False
     operator.ok("node", "incidents", "node-a")
+    operator.ok("incident", "list", "--state", "open")
+    operator.ok("node", "instances", "node-a")
+    assert {row["kind"] for row in operator.ok("operation", "list", "--platform", "-o", "json").json}
     assert cli("node", "list").code == 7
 
 

@@ -135,3 +135,6 @@ def nodes(story: Story) -> None:
     book.show(oscar, "node_uncordon")
     incidents.report(story.machine.row, "unknown_domain", "test-vm", uuid=str(new_id()))
     book.show(oscar, "node_incident_list")
+    book.show(oscar, "incident_list", query={"state": "open"})
+    book.show(oscar, "node_instance_list")
+    book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})

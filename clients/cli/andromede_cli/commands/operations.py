@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from andromede_cli import progress
-from andromede_cli.calls import call_command, given, list_command
+from andromede_cli.calls import PROJECT, call_command, given, list_command
 from andromede_cli.command import TimeoutOption, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -22,6 +22,7 @@ COLUMNS = [
     Column(_("finished"), "finished_at"),
     Column(_("error"), "error.code", is_wide=True),
     Column(_("resources"), "resources", is_wide=True),
+    Column(_("project"), "project.name", is_wide=True),
 ]
 Subject = Annotated[
     str,
@@ -34,7 +35,8 @@ Subject = Annotated[
 def register(app: typer.Typer) -> None:
     operations = group(_("Operations: changes that take time."))
     filters = ("state", "kind", "resource", "created_after")
-    list_command(operations, _("The operations of the project."), "operations.list", COLUMNS, *filters)
+    levels = {PROJECT: "operations.list", "platform": "platform.operation_list"}
+    list_command(operations, _("The operations of the project, or of all."), levels, COLUMNS, *filters)
     command(operations, "show", _("An operation, with its steps."))(show)
     command(operations, "wait", _("Wait until an operation has ended, and watch it."))(wait)
     subject = given("operation", "OPERATION", completes="operations.list")

@@ -33,6 +33,14 @@ INCIDENTS = [
     Column(_("seen"), "seen_at"),
     Column(_("ended"), "ended_at"),
 ]
+GUESTS = [
+    Column(_("name"), "name"),
+    Column(_("project"), "project.name"),
+    Column(_("state"), "state"),
+    Column(_("flavor"), "flavor"),
+    Column(_("organization"), "organization.name", is_wide=True),
+    Column("id", "id", is_wide=True),
+]
 ZONES = [Column("id", "id"), Column(_("region"), "region"), Column(_("status"), "status")]
 
 
@@ -62,4 +70,10 @@ def register(app: typer.Typer) -> None:
     help = _("What is on a node and should not be.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
     metrics.register_node(nodes)
+    help = _("The instances on a node, whoever's they are.")
+    call_command(nodes, "instances", help, "nodes.instance_list", node, show=rows(GUESTS))
     app.add_typer(nodes, name="node")
+    incidents = group(_("What is on nodes and should not be, for operators."))
+    columns = [Column(_("node"), "node.name"), *INCIDENTS]
+    list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
+    app.add_typer(incidents, name="incident")

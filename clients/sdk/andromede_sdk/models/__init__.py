@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.identities import Identity as Identity
     from andromede_sdk.models.images import Image as Image
     from andromede_sdk.models.images import ImageWithOperation as ImageWithOperation
+    from andromede_sdk.models.incidents import Incident as Incident
+    from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
     from andromede_sdk.models.instances import Address as Address
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
@@ -78,7 +80,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
     from andromede_sdk.models.nodes import Amounts as Amounts
-    from andromede_sdk.models.nodes import Incident as Incident
+    from andromede_sdk.models.nodes import Guest as Guest
     from andromede_sdk.models.nodes import Inventory as Inventory
     from andromede_sdk.models.nodes import Node as Node
     from andromede_sdk.models.nodes import Trust as Trust
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.passkeys import Passkey as Passkey
     from andromede_sdk.models.password_links import PasswordLink as PasswordLink
     from andromede_sdk.models.platform import Platform as Platform
+    from andromede_sdk.models.platform import PlatformOperation as PlatformOperation
     from andromede_sdk.models.policy import Broken as Broken
     from andromede_sdk.models.policy import ChangeInput as ChangeInput
     from andromede_sdk.models.policy import LostInput as LostInput
@@ -193,11 +196,13 @@ PLACES = {
     "Flavor": "andromede_sdk.models.flavors",
     "Grant": "andromede_sdk.models.common",
     "GrantInput": "andromede_sdk.models.service_accounts",
+    "Guest": "andromede_sdk.models.nodes",
     "Health": "andromede_sdk.models.health",
     "Identity": "andromede_sdk.models.identities",
     "Image": "andromede_sdk.models.images",
     "ImageWithOperation": "andromede_sdk.models.images",
-    "Incident": "andromede_sdk.models.nodes",
+    "Incident": "andromede_sdk.models.incidents",
+    "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",
@@ -238,6 +243,7 @@ PLACES = {
     "Plan": "andromede_sdk.models.remediation_plans",
     "PlanItem": "andromede_sdk.models.remediation_plans",
     "Platform": "andromede_sdk.models.platform",
+    "PlatformOperation": "andromede_sdk.models.platform",
     "Policy": "andromede_sdk.models.policy",
     "PolicySet": "andromede_sdk.models.common",
     "Problem": "andromede_sdk.models.problems",

@@ -3,9 +3,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,16 +23,21 @@ class Amounts(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Incident(Model):
-    """Something on the node that should not be. It is left as it is; `ended_at`: since when it is not seen any more."""
+class Guest(Model):
+    """An instance as its node has it: whose it is and how large. What else there is to know of it is the project's."""
 
     id: str
-    kind: str
     name: str
-    facts: dict[str, Any]
+    project: Named
+    organization: Named
+    state: str  # building, active, stopped, error, deleted
+    power_state: str  # unknown, running, off, paused, crashed
+    power_state_at: datetime | None
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
     created_at: datetime
-    seen_at: datetime
-    ended_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,11 +2,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import CreatedBy, Error, Named, Step
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Platform(Model):
     os: str
     arch: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlatformOperation(Model):
+    """Whose it is besides; null: nobody's but the platform's."""
+
+    id: str
+    kind: str
+    state: str  # pending, running, undoing, succeeded, failed, cancelled
+    progress: int
+    steps: list[Step]
+    resources: list[str]
+    created_by: CreatedBy
+    request_id: str
+    reason: str
+    error: Error | None
+    deadline: datetime
+    cancellable: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    project: Named | None
+    organization: Named | None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.health import Health as Health
     from andromede_sdk.resources.identities import Identities as Identities
     from andromede_sdk.resources.images import Images as Images
+    from andromede_sdk.resources.incidents import Incidents as Incidents
     from andromede_sdk.resources.instances import Instances as Instances
     from andromede_sdk.resources.invitations import Invitations as Invitations
     from andromede_sdk.resources.jurisdictions import Jurisdictions as Jurisdictions
@@ -96,6 +97,7 @@ class Managers:
     health: Health
     identities: Identities
     images: Images
+    incidents: Incidents
     instances: Instances
     invitations: Invitations
     jurisdictions: Jurisdictions

@@ -106,21 +106,36 @@ class Nodes(Resource):
             ),
         )
 
-    def metrics(
-        self, node: str, *, since: Moment | None = None, until: Moment | None = None, resolution: str | None = None
-    ) -> models.Metrics:
-        """GET /v1/nodes/{node}/metrics
+    def instance_list(
+        self,
+        node: str,
+        *,
+        state: str | None = None,
+        project: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Guest]:
+        """GET /v1/nodes/{node}/instances
 
-        `since`: The first moment (RFC 3339); an hour before `until` when not given.
-        `until`: Up to this moment; now when not given, and never later.
-        `resolution`: How much time a point stands for, such as 30s, 5m or 1h; there are 1000 points at most, and up to 400 when it is not given.
+        `state`: One of building, active, stopped, error.
+        `project`: The instances of projects of this name.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of created_at, -created_at, name, -name.
         """
-        return self._scope.one(
-            models.Metrics,
+        return Listing(
+            self._scope,
+            models.Guest,
             Ask(
                 "GET",
-                "/v1/nodes/{node}/metrics",
+                "/v1/nodes/{node}/instances",
                 names={"node": node},
-                query={"since": since, "until": until, "resolution": resolution},
+                query={
+                    "state": state,
+                    "project": project,
+                    "created_after": created_after,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )

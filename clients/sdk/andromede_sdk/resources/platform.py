@@ -142,6 +142,47 @@ class Platform(Resource):
             to,
         )
 
+    def operation_list(
+        self,
+        *,
+        resource: str | None = None,
+        state: str | None = None,
+        kind: str | None = None,
+        created_after: Moment | None = None,
+        project: str | None = None,
+        organization: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.PlatformOperation]:
+        """GET /v1/operations
+
+        `resource`: The operations on the resource with this id.
+        `state`: One of pending, running, undoing, succeeded, failed, cancelled.
+        `kind`: The operations of this kind, such as instance.create.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `project`: The operations of the project with this id.
+        `organization`: The operations of the organization with this id.
+        `sort`: One of -created_at, created_at.
+        """
+        return Listing(
+            self._scope,
+            models.PlatformOperation,
+            Ask(
+                "GET",
+                "/v1/operations",
+                query={
+                    "resource": resource,
+                    "state": state,
+                    "kind": kind,
+                    "created_after": created_after,
+                    "project": project,
+                    "organization": organization,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
     def policy(self) -> models.Policy:
         """GET /v1/platform/policy"""
         return self._scope.one(models.Policy, Ask("GET", "/v1/platform/policy"))
