@@ -77,6 +77,38 @@ YOURS = Group(
     ),
 )
 OPERATORS: tuple[Group, ...] = ()
+        _("Rules of the project"),
+        (Entry("policy", _("Policy"), "scale"), Entry("plans", _("Remediation plans"), "list-checks")),
+    ),
+)
+RULES: tuple[Group, ...] = (
+    Group(
+        _("Rules and proof"),
+        (
+            Entry("policies", _("Policies"), "scale"),
+            Entry("proposals", _("Proposals"), "git-branch"),
+            Entry("classifications", _("Classifications"), "tag"),
+            Entry("zones", _("Zones"), "map-pin"),
+            Entry("residencies", _("Where data is"), "earth"),
+            Entry("drift", _("Drift"), "shield-alert"),
+            Entry("exemptions", _("Exemptions"), "key-round"),
+            Entry("evidence", _("Evidence"), "file-check"),
+            Entry("jurisdictions", _("Transparency"), "landmark"),
+        ),
+    ),
+)
+OPERATORS: tuple[Group, ...] = (
+    Group(
+        _("Operation"),
+        (
+            Entry("fleet", _("Fleet"), "server"),
+            Entry("all-operations", _("Operations"), "activity"),
+            Entry("incidents", _("Incidents"), "triangle-alert"),
+            Entry("customers", _("Organizations"), "building-2"),
+            Entry("offers", _("Offers"), "layers"),
+        ),
+    ),
+)
 
 
 def menu(
@@ -90,6 +122,7 @@ def menu(
         organization = organization or project["organization"]
     if organization is not None:
         groups.append(_addressed(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
+    groups += [_addressed(group) for group in RULES]
     if me["duty"] in (OPERATOR, SUPPORT):
         groups += [_addressed(group) for group in OPERATORS]
     groups.append(_addressed(YOURS))

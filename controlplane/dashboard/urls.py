@@ -41,6 +41,21 @@ from controlplane.dashboard.views import (
     terraform_states,
     tokens,
     webhooks,
+    classifications,
+    customers,
+    evidence,
+    exemptions,
+    fleet,
+    home,
+    instances,
+    live,
+    operations,
+    overview,
+    policies,
+    proof,
+    proposals,
+    sign_in,
+    zones,
 )
 
 PROJECT = "projects/<str:project>"
@@ -223,4 +238,68 @@ urlpatterns = [
     path(f"{PROJECT}/settings/edit", project_settings.ProjectEdit.as_view(), name="project-edit"),
     path(f"{PROJECT}/settings/quota", project_settings.ProjectQuota.as_view(), name="project-quota"),
     path(f"{PROJECT}/settings/delete", project_settings.ProjectDelete.as_view(), name="project-delete"),
+]
+
+ORGANIZATION, CLASSIFICATION = "organizations/<str:organization>", "classifications/<str:classification>"
+OF_PROJECT = {"whose_class": policies.OfProject}
+OF_ORGANIZATION = {"whose_class": policies.OfOrganization}
+OF_PLATFORM = {"whose_class": policies.OfPlatform}
+OF_CLASSIFICATION = {"whose_class": policies.OfClassification}
+EDITOR = policies.PolicyEditor
+
+urlpatterns += [  # rules and proof
+    path(f"{PROJECT}/policy", policies.PolicyPage.as_view(**OF_PROJECT), name="policy"),
+    path(f"{PROJECT}/policy/edit", EDITOR.as_view(**OF_PROJECT), name="policy-edit"),
+    path("policies", policies.PolicyList.as_view(), name="policies"),
+    path(f"{ORGANIZATION}/policy", policies.PolicyPage.as_view(**OF_ORGANIZATION), name="organization-policy"),
+    path(f"{ORGANIZATION}/policy/edit", EDITOR.as_view(**OF_ORGANIZATION), name="organization-policy-edit"),
+    path("platform/policy", policies.PolicyPage.as_view(**OF_PLATFORM), name="platform-policy"),
+    path("platform/policy/edit", EDITOR.as_view(**OF_PLATFORM), name="platform-policy-edit"),
+    path("classifications", classifications.ClassificationList.as_view(), name="classifications"),
+    path("new-classification", classifications.ClassificationCreate.as_view(), name="classification-create"),
+    path(CLASSIFICATION, policies.PolicyPage.as_view(**OF_CLASSIFICATION), name="classification"),
+    path(f"{CLASSIFICATION}/edit", EDITOR.as_view(**OF_CLASSIFICATION), name="classification-policy-edit"),
+    path("proposals", proposals.ProposalList.as_view(), name="proposals"),
+    path("proposals/<str:proposal>", proposals.Proposal.as_view(), name="proposal"),
+    path("proposals/<str:proposal>/<str:action>", proposals.ProposalAction.as_view(), name="proposal-action"),
+    path("zones", zones.ZoneList.as_view(), name="zones"),
+    path("zones/<str:zone>", zones.Zone.as_view(), name="zone"),
+    path("parties", zones.PartyList.as_view(), name="parties"),
+    path("parties/<str:party>", zones.Party.as_view(), name="party"),
+    path("sets", zones.SetList.as_view(), name="sets"),
+    path("transparency/jurisdictions", zones.Jurisdictions.as_view(), name="jurisdictions"),
+    path("transparency/transfers", zones.Transfers.as_view(), name="transfers"),
+    path("residency", proof.Residencies.as_view(), name="residencies"),
+    path("residency/<str:resource>", proof.Residency.as_view(), name="residency"),
+    path(f"{PROJECT}/decisions/<str:decision>", proof.Decision.as_view(), name="decision"),
+    path("drift", proof.DriftList.as_view(), name="drift"),
+    path("drift/images", proof.DriftList.as_view(of_images=True), name="drift-images"),
+    path(f"{PROJECT}/remediation", proof.PlanList.as_view(), name="plans"),
+    path(f"{PROJECT}/remediation/<str:plan>/approve", proof.PlanApprove.as_view(), name="plan-approve"),
+    path("exemptions", exemptions.ExemptionList.as_view(), name="exemptions"),
+    path("exemptions/<str:exemption>", exemptions.Exemption.as_view(), name="exemption"),
+    path("new-exemption", exemptions.ExemptionCreate.as_view(), name="exemption-create"),
+    path("officer-keys", exemptions.OfficerKeyList.as_view(), name="officer-keys"),
+    path("officer-keys/<str:key>/revoke", exemptions.OfficerKeyRevoke.as_view(), name="officer-key-revoke"),
+    path("new-officer-key", exemptions.OfficerKeyCreate.as_view(), name="officer-key-create"),
+    path("evidence", evidence.EvidenceHome.as_view(), name="evidence"),
+    path("evidence/records/<str:record>", evidence.Record.as_view(), name="record"),
+    path("evidence/exports/<str:export>", evidence.Export.as_view(), name="export"),
+    path("evidence/exports/<str:export>/file", evidence.ExportFile.as_view(), name="export-file"),
+    path("evidence/new-export", evidence.ExportCreate.as_view(), name="export-create"),
+    # operation of the platform
+    path("platform/nodes", fleet.Fleet.as_view(), name="fleet"),
+    path("platform/nodes/<str:node>", fleet.Node.as_view(), name="node"),
+    path("platform/nodes/<str:node>/cordon", fleet.Cordon.as_view(), name="node-cordon"),
+    path("platform/nodes/<str:node>/uncordon", fleet.Uncordon.as_view(), name="node-uncordon"),
+    path("platform/incidents", fleet.Incidents.as_view(), name="incidents"),
+    path("platform/operations", fleet.Operations.as_view(), name="all-operations"),
+    path("platform/organizations", customers.CustomerList.as_view(), name="customers"),
+    path("platform/organizations/<str:organization>", customers.Customer.as_view(), name="customer"),
+    path(
+        "platform/organizations/<str:organization>/requests/<str:quota_request>/<str:answer>",
+        customers.QuotaAnswer.as_view(),
+        name="quota-answer",
+    ),
+    path("platform/offers", customers.Offers.as_view(), name="offers"),
 ]

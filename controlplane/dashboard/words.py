@@ -84,6 +84,41 @@ LOOKS = {
     "open": _good(_("open")),
     "compliant": _good(_("compliant")),
     "drifted": _bad(_("drifted")),
+    "zone.draining": _warn(_("draining")),
+    "zone.closed": _bad(_("closed")),
+    "at-risk": _warn(_("at risk")),
+    "remediating": _busy(_("being remedied")),
+    "exempted": _warn(_("exempted")),
+    # rules and proof
+    "proposal.proposed": _warn(_("waits for approval")),
+    "proposal.approved": _busy(_("approved, waits for its time")),
+    "proposal.applied": _good(_("in force")),
+    "plan.proposed": _warn(_("waits for approval")),
+    "proven": _good(_("proven")),
+    "claimed": _warn(_("claimed")),
+    "certificate.valid": _good(_("valid")),
+    "key.valid": _good(_("valid")),
+    "certificate.not-begun": _idle(_("not begun")),
+    "suspended": _warn(_("suspended")),
+    "certificate.withdrawn": _bad(_("withdrawn")),
+    "expired": _bad(_("ended")),
+    "key.revoked": _bad(_("revoked")),
+    "overdue": _warn(_("review is late")),
+    "incomplete": _warn(_("not all is known")),
+    "unsupported": _bad(_("not supported")),
+    "unsigned": _warn(_("waits for signatures")),
+    "signed": _good(_("signed")),
+    "used-up": _idle(_("used up")),
+    "over": _idle(_("ended")),
+    "export.waiting": _busy(_("waits")),
+    "export.running": _busy(_("being made")),
+    "export.ready": _good(_("ready")),
+    # incidents, and what is said of nodes besides
+    "incident.open": _bad(_("still seen")),
+    "incident.ended": _idle(_("not seen any more")),
+    "cordoned": _warn(_("cordoned")),
+    "unattested": _bad(_("not attested")),
+    "quota.pending": _warn(_("waits for an answer")),
 }
 
 
@@ -139,3 +174,14 @@ PROOFS = {
     "passkey": _("passkey"),
     "openid": _("OpenID provider"),
 }
+# What nodes should not have on them.
+INCIDENTS = {
+    "unknown-domain": _("A guest that nobody asked for"),
+    "unknown-volume": _("A volume that nobody asked for"),
+    "hook": _("Its hook does not guard libvirt"),
+    "clock": _("Its clock is not kept"),
+}
+
+
+def incident(kind: str) -> str | Promise:
+    return INCIDENTS.get(kind, kind.replace("-", " ").replace("_", " "))

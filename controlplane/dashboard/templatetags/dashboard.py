@@ -41,6 +41,11 @@ def deed(kind: str) -> str:
 
 
 @register.filter
+def incident(kind: str) -> str:
+    return str(words.incident(kind))
+
+
+@register.filter
 def moment(value: str | None) -> SafeString:
     """A moment of the API: how long ago, with the whole of it at hand."""
     if not value:

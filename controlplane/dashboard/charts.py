@@ -1,0 +1,47 @@
+"""Bars over time, drawn beside the table that says the same."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from controlplane.kernel import clock
+
+WIDTH = 1000
+LEAST = 3
+
+
+@dataclass(frozen=True)
+class Span:
+    """`end` None: still so. `tone` is one of words.py's; `is_code`: the name is no word."""
+
+    name: Any
+    start: datetime
+    end: datetime | None
+    tone: str
+    is_code: bool = False
+
+
+def moment(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def bars(spans: Iterable[Span]) -> dict[str, Any] | None:
+    """Places on a line of WIDTH from the first start to the last end, or a little beyond now; None: nothing to draw."""
+    found = list(spans)
+    if not found:
+        return None
+    now = clock.now()
+    first = min(span.start for span in found)
+    last = max([span.end or now for span in found] + [now])
+    whole = max(last - first, timedelta(seconds=1))
+
+    def at(point: datetime) -> int:
+        return round(WIDTH * ((point - first) / whole))
+
+    rows = [
+        {"name": span.name, "is_code": span.is_code, "tone": span.tone, "x": min(at(span.start), WIDTH - LEAST),
+         "width": max(at(span.end or last) - at(span.start), LEAST)}
+        for span in found
+    ]  # fmt: skip
+    return {"rows": rows, "now": at(now), "first": first.isoformat(), "last": last.isoformat()}

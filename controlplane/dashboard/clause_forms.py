@@ -1,0 +1,229 @@
+"""The clauses of a policy as rows of a form: one small form per clause, with the fields that its subject has.
+
+What the rows are is in the request alone: `clause` has one entry per row, its number and its subject, so that a clause
+is added or taken out by a button that sends the form, with a script or without.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clauses
+from controlplane.dashboard.clauses import CERTIFICATE, DISTANCE, FLAG, LISTED, NOTICE, ONE_OF, PAST, SCALE, WHOLE
+from controlplane.dashboard.forms import ApiForm
+
+COPIES = ("backup", "replica")
+ROWS, TEXT = "clause", "document"
+FREE = "free"
+Atoms = list[dict[str, Any]]
+YES_NO = (("true", _("yes")), ("false", _("no")))
+HINTS = {
+    ONE_OF: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
+    LISTED: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
+    clauses.SHARE: _("With two places, such as 24.00."),
+    PAST: _("Days."),
+    DISTANCE: _("Kilometres."),
+}
+
+
+class ClauseForm(ApiForm):
+    """One clause about `subject`. A subject that is new here has its value as JSON."""
+
+    def __init__(self, subject: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.subject = subject
+        known = clauses.SUBJECTS.get(subject)
+        self.kind = known.kind if known else FREE
+        self.words = known.words if known else subject
+        self.fields |= self._test(known.scale if known else ()) | self._besides()
+
+    def _test(self, scale: Sequence[str]) -> dict[str, forms.Field]:
+        if self.kind == CERTIFICATE:
+            return _certificate()
+        operators = clauses.OPERATORS_OF.get(self.kind, tuple(clauses.OPERATORS))
+        choices = [(each, clauses.OPERATORS[each]) for each in operators]
+        widget = forms.HiddenInput() if len(choices) == 1 else forms.Select()
+        return {
+            "op": forms.ChoiceField(label=_("Test"), choices=choices, initial=operators[0], widget=widget),
+            "value": self._value(scale),
+        }
+
+    def _value(self, scale: Sequence[str]) -> forms.Field:
+        label, hint = _("Value"), HINTS.get(self.kind, "")
+        if self.kind == FLAG:
+            return forms.ChoiceField(label=label, choices=YES_NO)
+        if self.kind == SCALE:
+            return forms.ChoiceField(label=label, choices=[(each, clauses.VALUES[each]) for each in scale])
+        if self.kind == NOTICE:
+            return forms.ChoiceField(label=label, choices=[("none", _("none was announced"))])
+        if self.kind in (WHOLE, PAST, DISTANCE):
+            return forms.IntegerField(label=label, help_text=hint, min_value=0)
+        if self.kind == FREE:
+            return forms.JSONField(label=_("Value (JSON)"))
+        return forms.CharField(label=label, help_text=hint, widget=_plain())
+
+    def _besides(self) -> dict[str, forms.Field]:
+        parts = _several(clauses.PARTY_ROLES, _("Asked only of parties that are"))
+        reach = forms.BooleanField(label=_("Only those that can reach data technically"), required=False)
+        roles = COPIES if self.kind == DISTANCE else tuple(clauses.ROLES)
+        label = _("Asked only of") if self.kind != DISTANCE else _("Of these copies")
+        return {
+            "id": forms.CharField(label=_("Name of the clause"), max_length=64, widget=_plain()),
+            "roles": _several({each: clauses.ROLES[each] for each in roles}, label),
+            **({"party_roles": parts, "only_with_technical_access": reach} if self.subject[:6] == "party." else {}),
+            "assertion_min": forms.ChoiceField(
+                label=_("Attested at least by"),
+                required=False,
+                choices=[("", _("whoever says so")), *clauses.ASSERTIONS.items()],
+            ),
+            "waivable": forms.BooleanField(label=_("Two people may exempt from it for some hours"), required=False),
+        }
+
+    def first(self) -> list[Any]:
+        """The fields that a clause is about; the others have what it has besides."""
+        names = ("scheme", "min_version", "level", "scope", "min_remaining_days", "op", "value")
+        more = ("roles",) if self.kind == DISTANCE else ()
+        return [self[name] for name in (*names, *more) if name in self.fields]
+
+    def besides(self) -> list[Any]:
+        shown = {field.name for field in self.first()}
+        return [field for field in self if field.name not in shown]
+
+    @property
+    def has_errors_besides(self) -> bool:
+        return any(field.errors for field in self.besides())
+
+    def atom(self) -> dict[str, Any]:
+        """The clause as the API has it, of what was accepted."""
+        atom = {name: value for name, value in self.body().items() if value is not False}
+        if self.kind == CERTIFICATE:
+            return {"op": clauses.HOLDS, **atom}
+        if self.kind != DISTANCE:
+            atom["attr"] = self.subject
+        return atom | {"value": self._typed(atom.get("value"))}
+
+    def _typed(self, value: Any) -> Any:
+        if self.kind in (ONE_OF, LISTED):
+            return [each for each in (part.strip() for part in str(value or "").split(",")) if each]
+        return value == "true" if self.kind == FLAG else value
+
+
+def _certificate() -> dict[str, forms.Field]:
+    return {
+        "scheme": forms.CharField(
+            label=_("Scheme"), help_text=_("Such as SecNumCloud, or a class: @…"), widget=_plain()
+        ),
+        "min_version": forms.CharField(label=_("Version at least"), required=False, widget=_plain()),
+        "level": forms.CharField(label=_("Level"), required=False, widget=_plain()),
+        "scope": forms.CharField(label=_("Covering"), required=False, help_text=_("Such as iaas."), widget=_plain()),
+        "min_remaining_days": forms.IntegerField(
+            label=_("Valid for so many days more"), required=False, min_value=0, max_value=3660
+        ),
+    }
+
+
+def _plain() -> forms.TextInput:
+    return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+
+
+def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
+    choices = list(words.items())
+    return forms.MultipleChoiceField(
+        label=label, choices=choices, required=False, widget=forms.CheckboxSelectMultiple, help_text=_("None: of all.")
+    )
+
+
+class Rows:
+    """All clauses of a policy as they stand in the editor. `text`: those of them that are complete, as the API has
+    them."""
+
+    def __init__(self, rows: Iterable[ClauseForm], atoms: Atoms | None = None) -> None:
+        self.rows = list(rows)
+        self._atoms = atoms
+
+    @classmethod
+    def of_atoms(cls, atoms: Atoms) -> "Rows":
+        rows = (_row(at, clauses.subject_of(atom), initial=_initial(atom)) for at, atom in enumerate(atoms))
+        return cls(rows, atoms)
+
+    @classmethod
+    def of_request(cls, data: QueryDict) -> "Rows":
+        parts = (entry.partition(":") for entry in data.getlist(ROWS))
+        return cls(_row(int(number), subject, data) for number, _sep, subject in parts if number.isdecimal())
+
+    def __iter__(self) -> Iterator[ClauseForm]:
+        return iter(self.rows)
+
+    def as_written(self) -> "Rows":
+        """The same, before anybody looks for mistakes in it."""
+        written = ((row, {field.name: field.value() for field in row}) for row in self.rows)
+        rows = [_row(int(str(row.prefix)[1:]), row.subject, initial=values) for row, values in written]
+        return Rows(rows, self.atoms())
+
+    def add(self, subject: str) -> None:
+        number = max((int(str(row.prefix)[1:]) for row in self.rows), default=-1) + 1
+        taken = {row["id"].value() for row in self.rows}
+        stem = subject.rpartition(".")[2].replace("_", "-") or "clause"
+        name = next(each for each in (stem, *(f"{stem}-{n}" for n in range(2, 70))) if each not in taken)
+        self.rows.append(_row(number, subject, initial={"id": name}))
+
+    def remove(self, prefix: str) -> None:
+        self.rows = [row for row in self.rows if row.prefix != prefix]
+
+    def are_valid(self) -> bool:
+        return all([row.is_valid() for row in self.rows])
+
+    def atoms(self) -> Atoms:
+        return self._atoms if self._atoms is not None else [row.atom() for row in self.rows if row.is_valid()]
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.atoms(), indent=2, ensure_ascii=False)
+
+    def take(self, problem: Mapping[str, Any]) -> list[str]:
+        """Show what the API says beside the clause that it is about; what is about none comes back."""
+        others = []
+        for error in problem.get("errors") or []:
+            at = str(error.get("pointer", "")).strip("/").split("/")
+            if at[0] == "atoms" and len(at) > 1 and at[1].isdecimal() and int(at[1]) < len(self.rows):
+                row = self.rows[int(at[1])]
+                row.add_error(at[2] if len(at) > 2 and at[2] in row.fields else None, error["detail"])
+            else:
+                others.append(str(error["detail"]))
+        if not problem.get("errors"):
+            others.append(str(problem.get("detail") or problem.get("title") or problem.get("code", "")))
+        return others
+
+
+def atoms_in(text: str) -> Atoms:
+    """Raises ValueError, with what is wrong for whoever wrote it."""
+    try:
+        document = json.loads(text or "[]")
+    except json.JSONDecodeError as exc:
+        raise ValueError(
+            _now("This is no JSON: line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
+        ) from exc
+    atoms = document.get("atoms") if isinstance(document, dict) else document
+    if not isinstance(atoms, list) or not all(isinstance(atom, dict) for atom in atoms):
+        raise ValueError(_now("A list of clauses is wanted, or a document with “atoms”."))
+    return atoms
+
+
+def _row(
+    number: int, subject: str, data: QueryDict | None = None, initial: Mapping[str, Any] | None = None
+) -> ClauseForm:
+    return ClauseForm(subject, data, prefix=f"c{number}", initial=dict(initial or {}))
+
+
+def _initial(atom: Mapping[str, Any]) -> dict[str, Any]:
+    value = atom.get("value")
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    return {**atom, "value": value}

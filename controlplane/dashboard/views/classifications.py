@@ -1,0 +1,67 @@
+"""How sensitive data is: what there is to mark it with. The policy of one is in policies.py."""
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clauses
+from controlplane.dashboard.forms import ApiForm, named
+from controlplane.dashboard.page import FormPage, Page, Text
+
+MANY = 200
+
+
+class ClassificationList(Page):
+    template = "dashboard/classifications/list.html"
+    title = _("Classifications")
+    section = "classifications"
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("classifications", page_token=self.query("page_token"))
+        return {"classifications": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class ClassificationForm(ApiForm):
+    organization = forms.ChoiceField(label=_("Organization"))
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("Lower-case letters, digits and hyphens; its id is the organization’s name, a dot and this."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    title = forms.CharField(label=_("Title"), max_length=200)
+    description = forms.CharField(
+        label=_("What is marked so"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    drift_action = forms.ChoiceField(
+        label=_("When its data may not be where it is any more"), choices=list(clauses.DRIFT_ACTIONS.items())
+    )
+
+    def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
+
+
+class ClassificationCreate(FormPage):
+    template = "dashboard/form_page.html"
+    title = _("New classification")
+    section = "classifications"
+    form_class = ClassificationForm
+    submit = _("Create it")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Classifications"), reverse("classifications"))]
+
+    def choices(self) -> dict[str, Any]:
+        return {"organizations": named(self.api.get("organizations", limit=MANY)["items"])}
+
+    def context(self) -> dict[str, Any]:
+        return {"lead": _("It demands nothing until you edit its policy."), "back": reverse("classifications")}
+
+    def send(self, form: ApiForm) -> str:
+        body = form.body()
+        organization = body.pop("organization")
+        made = self.api.post("organizations", organization, "classifications", body=body, key=self.key)
+        self.say(_("It is there. Say now what it demands."))
+        return reverse("classification-policy-edit", kwargs={"classification": made["id"]})

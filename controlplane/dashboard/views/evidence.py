@@ -1,0 +1,190 @@
+"""The evidence log: its newest checkpoint, its records with their proofs, and exports for whoever verifies them."""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime, time
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clauses
+from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.forms import ApiForm, named
+from controlplane.dashboard.page import FormPage, Page, Text
+
+MANY = 200
+
+
+class EvidenceHome(Page):
+    template = "dashboard/evidence/home.html"
+    title = _("Evidence")
+    section = "evidence"
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in ("kind", "resource")}
+        page = self.api.get("evidence", "records", **filters, page_token=self.query("page_token"))
+        return {
+            "records": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "kinds": clauses.RECORD_KINDS.items(),
+            "checkpoint": self.checkpoint(),
+        }
+
+    def checkpoint(self) -> dict[str, Any] | None:
+        try:
+            return read_checkpoint(str(self.api.get("evidence", "checkpoint")))
+        except Refused as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+
+class Record(Page):
+    """With the proof that it is in the log, worked out anew."""
+
+    template = "dashboard/evidence/record.html"
+    title = _("Record")
+    section = "evidence"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def context(self) -> dict[str, Any]:
+        try:
+            proof = self.api.get("evidence", "records", self.kwargs["record"], "proof")
+        except Refused as exc:
+            if exc.status not in (404, 409):
+                raise
+            return {"record": self.kwargs["record"], "missing": exc.problem}
+        checkpoint = read_checkpoint(proof["checkpoint"])
+        return {
+            "record": self.kwargs["record"],
+            "proof": proof,
+            "checkpoint": checkpoint,
+            "leads_there": leads_to_root(proof, checkpoint),
+            "entry": json.dumps(proof["entry"], indent=2),
+        }
+
+
+class ExportForm(ApiForm):
+    organization = forms.ChoiceField(label=_("Organization"))
+    first = forms.DateField(
+        label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}), help_text=_("Days begin at midnight UTC.")
+    )
+    end = forms.DateField(
+        label=_("Up to, and without"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("The beginning of this day has to have passed."),
+    )
+
+    def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
+
+    def take(self, problem: Any) -> None:
+        """The API has other names for the two moments: `from` is no name in Python."""
+        names = {"/from": "/first", "/to": "/end"}
+        errors = [each | {"pointer": names.get(each["pointer"], each["pointer"])} for each in problem.get("errors", [])]
+        super().take({**problem, "errors": errors})
+
+
+class ExportCreate(FormPage):
+    template = "dashboard/form_page.html"
+    title = _("Export evidence")
+    section = "evidence"
+    form_class = ExportForm
+    submit = _("Have it made")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def choices(self) -> dict[str, Any]:
+        return {"organizations": named(self.api.get("organizations", limit=MANY)["items"])}
+
+    def context(self) -> dict[str, Any]:
+        lead = _(
+            "A file with every record of the organization’s projects in that time, with proofs, keys, and a program "
+            "that verifies it without a network."
+        )
+        return {"lead": lead, "back": reverse("evidence")}
+
+    def send(self, form: ApiForm) -> str:
+        data = form.cleaned_data
+        body = {"from": _midnight(data["first"]), "to": _midnight(data["end"])}
+        made = self.api.post("organizations", data["organization"], "evidence-exports", body=body, key=self.key)
+        return reverse("export", kwargs={"export": made["id"]})
+
+
+class Export(Page):
+    template = "dashboard/evidence/export.html"
+    title = _("Export of evidence")
+    section = "evidence"
+    live = "operation"
+
+    @cached_property
+    def export(self) -> dict[str, Any]:
+        export: dict[str, Any] = self.api.get("evidence-exports", self.kwargs["export"])
+        return export
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def context(self) -> dict[str, Any]:
+        begins, ends = (_compact(self.export[name]) for name in ("from", "to"))
+        file = f"andromede-evidence-{self.export['organization']['name']}-{begins}-{ends}.tar"
+        return {"export": self.export, "begins": self.export["from"], "ends": self.export["to"], "file": file}
+
+
+class ExportFile(Page):
+    """The file itself."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponseBase:  # type: ignore[override]
+        return self.api.file("evidence-exports", self.kwargs["export"], "file")
+
+
+def read_checkpoint(note: str) -> dict[str, Any]:
+    """A signed note of C2SP's tlog-checkpoint: origin, size and root, a blank line, and who signed."""
+    body, _sep, signatures = note.partition("\n\n")
+    origin, size, root = body.split("\n")[:3]
+    signers = [line.split(" ")[1] for line in signatures.splitlines() if line.startswith("— ")]
+    return {"note": note, "origin": origin, "size": int(size), "root": root, "signers": signers}
+
+
+def leads_to_root(proof: dict[str, Any], checkpoint: dict[str, Any]) -> bool:
+    """RFC 9162 §2.1.3.2: whether the leaf and the hashes of its proof give the root of the checkpoint."""
+    node, last = proof["leaf_index"], checkpoint["size"] - 1
+    root = _decoded(proof["leaf_hash"])
+    for each in map(_decoded, proof["hashes"]):
+        if last == 0:
+            return False
+        if node % 2 or node == last:
+            root = _node(each, root)
+            while node % 2 == 0 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            root = _node(root, each)
+        node, last = node >> 1, last >> 1
+    return last == 0 and root == _decoded(checkpoint["root"])
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+def _midnight(day: Any) -> str:
+    return datetime.combine(day, time.min, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _compact(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,196 @@
+"""For whoever runs the platform: nodes, what is on them, what should not be, and what is under way anywhere."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import words
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.page import Action, FormPage, Page, Text
+from controlplane.kernel import clock
+
+MANY, PAGES = 200, 10
+ZONES_ASKED = 30
+EXPIRES_SOON = timedelta(days=30)
+RESOURCES = ("vcpus", "memory_mib", "disk_gib")
+STATES = ("enrolled", "ready", "unreachable")
+OPERATION_STATES = ("pending", "running", "undoing", "succeeded", "failed", "cancelled")
+LIVE = ("undoing", "running", "pending")
+LATEST = 20
+LONG = timedelta(minutes=15)
+
+
+class Fleet(Page):
+    template = "dashboard/fleet/nodes.html"
+    title = _("Fleet")
+    section = "fleet"
+    live = "node instance operation"
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in ("state", "zone")}
+        nodes, is_whole = self.nodes(filters)
+        flavor = self.query("flavor")
+        sums = sums_of(nodes)
+        if flavor:
+            for each in sums[:ZONES_ASKED]:
+                each["capacity"] = self.api.get("zones", each["zone"], "capacity", flavor=flavor)
+        return {
+            "nodes": nodes,
+            "is_whole": is_whole,
+            "sums": sums,
+            "flavor": flavor,
+            "is_filtered": any(filters.values()),
+            "states": [(state, words.look(state, "node").words) for state in STATES],
+            "zones": sorted({each["id"] for each in self.api.get("zones", limit=MANY)["items"]}),
+            "flavors": self.api.get("flavors", limit=MANY)["items"],
+        }
+
+    def nodes(self, filters: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
+        """All of them, up to some thousands; whether these are all."""
+        found: list[dict[str, Any]] = []
+        token = ""
+        for _page in range(PAGES):
+            page = self.api.get("nodes", **filters, sort="name", limit=MANY, page_token=token)
+            found += page["items"]
+            token = page["next_page_token"]
+            if not token:
+                return found, True
+        return found, False
+
+
+class NodePage(Page):
+    section = "fleet"
+
+    @cached_property
+    def node(self) -> dict[str, Any]:
+        node: dict[str, Any] = self.api.get("nodes", self.kwargs["node"])
+        return node
+
+    def frame(self) -> dict[str, Any]:
+        return super().frame() | {"title": self.node["name"]}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Fleet"), reverse("fleet"))]
+
+    @property
+    def url(self) -> str:
+        return reverse("node", kwargs={"node": self.node["name"]})
+
+
+class Node(NodePage):
+    template = "dashboard/fleet/node.html"
+    live = "node incident instance operation"
+
+    def context(self) -> dict[str, Any]:
+        path = ("nodes", self.node["name"])
+        guests = self.api.get(*path, "instances", sort="name", limit=MANY)
+        left = datetime.fromisoformat(self.node["certificate_expires_at"]) - clock.now()
+        return {
+            "node": self.node,
+            "guests": guests["items"],
+            "has_more": bool(guests["next_page_token"]),
+            "incidents": self.api.get(*path, "incidents", limit=LATEST)["items"],
+            "expires_soon": left < EXPIRES_SOON,
+            "may_operate": self.me["duty"] == "operator",
+        }
+
+
+class CordonForm(ApiForm):
+    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200, required=False)
+
+
+class Cordon(FormPage, NodePage):
+    template = "dashboard/form_page.html"
+    form_class = CordonForm
+    submit = _("Cordon it")
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "title": _("Cordon {name}").format(name=self.node["name"]),
+            "lead": _("Nothing new is placed on it. What runs there goes on running."),
+            "back": self.url,
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("nodes", self.node["name"], "actions", "cordon", body=form.body(), key=self.key)
+        self.say(_("It is cordoned."))
+        return self.url
+
+
+class Uncordon(Action):
+    done = _("New instances may be placed on it again.")
+
+    def act(self) -> None:
+        self.api.post("nodes", self.kwargs["node"], "actions", "uncordon")
+
+
+class Incidents(Page):
+    template = "dashboard/fleet/incidents.html"
+    title = _("Incidents")
+    section = "incidents"
+    live = "incident"
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in ("state", "zone", "kind")}
+        page = self.api.get("incidents", **filters, page_token=self.query("page_token"))
+        return {
+            "incidents": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": (("open", _("still seen")), ("ended", _("not seen any more"))),
+            "zones": [each["id"] for each in self.api.get("zones", limit=MANY)["items"]],
+        }
+
+
+class Operations(Page):
+    """What failed and what takes long comes first; below it everything, by filters."""
+
+    template = "dashboard/fleet/operations.html"
+    title = _("Operations")
+    section = "all-operations"
+    live = "operation"
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in ("state", "kind", "project", "organization")}
+        page = self.api.get("operations", **filters, page_token=self.query("page_token"))
+        is_first = not any(filters.values()) and not self.query("page_token")
+        return {
+            "operations": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "failed": self.api.get("operations", state="failed", limit=LATEST)["items"] if is_first else [],
+            "long": self.long() if is_first else [],
+            "long_min": LONG.seconds // 60,
+            "states": [(state, words.look(state, "operation").words) for state in OPERATION_STATES],
+            "kinds": list(words.DEEDS.items()),
+        }
+
+    def long(self) -> list[dict[str, Any]]:
+        """What is under way and began long ago, the oldest first."""
+        found = [each for state in LIVE for each in self.api.get("operations", state=state, sort="created_at")["items"]]
+        before = clock.now() - LONG
+        return [each for each in found if datetime.fromisoformat(each["created_at"]) < before]
+
+
+def sums_of(nodes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per zone: nodes, those that take new instances, and what of each resource there is and is used."""
+    zones: dict[str, dict[str, Any]] = defaultdict(_nothing)
+    for node in nodes:
+        zone = zones[node["zone"]]
+        zone["nodes"] += 1
+        zone["taking"] += node["state"] == "ready" and not node["is_cordoned"]
+        for name in RESOURCES:
+            for part in ("total", "reserved", "capacity", "used"):
+                zone[name][part] += node["inventory"][name][part]
+    return [{"zone": name, **zone} for name, zone in sorted(zones.items())]
+
+
+def _nothing() -> dict[str, Any]:
+    amounts = {name: {"total": 0, "reserved": 0, "capacity": 0, "used": 0} for name in RESOURCES}
+    return {"nodes": 0, "taking": 0, **amounts}

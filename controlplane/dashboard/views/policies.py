@@ -1,0 +1,340 @@
+"""What is demanded of places: the policy of a project, an organization, the platform or a classification, and the
+editor, which says what a change would do before it is made."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clauses
+from controlplane.dashboard.asking import Answer, Refused, Sent
+from controlplane.dashboard.clause_forms import TEXT, Atoms, Rows, atoms_in
+from controlplane.dashboard.page import MENDABLE, PROOF_TOO_OLD, UNFINISHED, Page, Text
+
+CREATE = "instance.create"
+OUTDATED = 412
+MANY = 200
+
+
+class Whose:
+    """Whose policy a page is about. `shown` and `edited` are the pages of it."""
+
+    level, section = "", "policies"
+    shown, edited = "", ""
+
+    def __init__(self, page: Page) -> None:
+        self.api = page.api
+        self.page = page
+        self.kwargs = page.kwargs
+
+    def path(self) -> tuple[str, ...]:
+        """Of the policy in the API."""
+        raise NotImplementedError
+
+    def url(self, page: str) -> str:
+        return reverse(page, kwargs=self.kwargs)
+
+    def title(self) -> Text:
+        raise NotImplementedError
+
+    def lead(self) -> Text:
+        raise NotImplementedError
+
+    def project(self) -> dict[str, Any] | None:
+        """The project that the page is about, if it is about one."""
+        return None
+
+    def is_meant_by(self, proposal: Mapping[str, Any]) -> bool:
+        raise NotImplementedError
+
+    def as_seen_by(self) -> dict[str, Any] | None:
+        """For whom a simulation can be asked: a project that the policy holds for, with classifications."""
+        return {"project": self.page.projects[0]["id"]} if self.page.projects else None
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Policies"), reverse("policies"))]
+
+    def about(self) -> dict[str, Any]:
+        """What its page shows besides."""
+        return {}
+
+
+class PolicyPage(Page):
+    template = "dashboard/policies/policy.html"
+    live = "policy policy_proposal"
+    whose_class: type[Whose] = Whose
+
+    @cached_property
+    def whose(self) -> Whose:
+        return self.whose_class(self)
+
+    @cached_property
+    def answer(self) -> Answer:
+        return self.api.ask("GET", self.whose.path(), Sent())
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        policy: dict[str, Any] = self.answer.data
+        return policy
+
+    def project_of_page(self) -> dict[str, Any] | None:
+        return self.whose.project()
+
+    def frame(self) -> dict[str, Any]:
+        return super().frame() | {"title": self.whose.title(), "section": self.whose.section}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return self.whose.crumbs()
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "policy": self.policy,
+            "levels": levels_of(self.policy),
+            "proposals": self.proposals(),
+            "edit": self.whose.url(self.whose.edited),
+            "lead": self.whose.lead(),
+            **self.whose.about(),
+        }
+
+    def proposals(self) -> list[dict[str, Any]]:
+        """That wait for a second person, or for their time."""
+        found = []
+        for state in ("proposed", "approved"):
+            page = self.api.get("policy-proposals", state=state, level=self.whose.level, limit=MANY)
+            found += [each for each in page["items"] if self.whose.is_meant_by(each)]
+        return found
+
+
+class PolicyEditor(PolicyPage):
+    template = "dashboard/policies/edit.html"
+    live = ""
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.whose.title(), self.whose.url(self.whose.shown))]
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return self.editor(Rows.of_atoms(self.policy["atoms"]))
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        """What is in the form stays there, whichever of its buttons was pressed."""
+        deed, _sep, what = request.POST.get("do", "try").partition(":")
+        rows = Rows.of_request(request.POST)
+        if deed in ("add", "remove"):
+            rows = rows.as_written()
+            rows.add(request.POST.get("subject", "")) if deed == "add" else rows.remove(what)
+            return self.editor(rows)
+        if deed == "read":
+            return self.read(rows.as_written(), request.POST.get(TEXT, ""))
+        if not rows.are_valid():
+            return self.editor(rows, errors=[_now("Some clauses are not complete: see beside their fields.")])
+        return self.put(rows, is_trial=deed != "save")
+
+    def read(self, rows: Rows, text: str) -> HttpResponse:
+        try:
+            return self.editor(Rows.of_atoms(atoms_in(text)))
+        except ValueError as exc:
+            return self.editor(rows, errors=[str(exc)], text=text)
+
+    def put(self, rows: Rows, *, is_trial: bool) -> HttpResponse:
+        atoms = rows.atoms()
+        body = {"atoms": atoms, "reason": self.request.POST.get("reason", "").strip()}
+        sent = Sent(body, {"dry_run": "true"} if is_trial else {}, version=self.version)
+        try:
+            outcome = self.api.ask("PUT", self.whose.path(), sent).data
+            if is_trial:
+                return self.editor(rows, outcome=outcome, verdicts=self.verdicts(atoms))
+        except Refused as exc:
+            if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+                raise
+            if exc.status == OUTDATED:
+                return self.editor(rows, is_outdated=True)
+            return self.editor(rows, errors=rows.take(exc.problem), problem=exc.problem)
+        return redirect(self.told(outcome))
+
+    def told(self, outcome: Mapping[str, Any]) -> str:
+        """Say what has become of it; where that is shown."""
+        if outcome["proposal"]:
+            text = _now("It is proposed. It demands less, and so needs a second person, and then time.")
+            messages.success(self.request, text)
+            return reverse("proposal", kwargs={"proposal": outcome["proposal"]["id"]})
+        messages.success(self.request, _now("The policy is in force: version {n}.").format(n=outcome["version"]))
+        return self.whose.url(self.whose.shown)
+
+    @property
+    def version(self) -> str:
+        """The ETag of what was in force when the editing began."""
+        return self.request.POST.get("version") or self.answer.etag
+
+    def verdicts(self, atoms: Atoms) -> list[dict[str, Any]]:
+        """Of each zone: whether it is admitted now and would be then, and which clauses refuse it."""
+        asked = self.whose.as_seen_by()
+        if asked is None:
+            return []
+        body = {"operation": CREATE, "policy_atoms": atoms, **asked}
+        zones = self.api.post("placement", "simulations", body=body)["document"]["zones"]
+        return [verdict_of(zone, self.whose.level) for zone in zones]
+
+    def editor(self, rows: Rows, *, is_outdated: bool = False, text: str | None = None, **more: Any) -> HttpResponse:
+        """`is_outdated`: what is written goes on from what is in force now."""
+        context = {
+            "rows": rows,
+            "version": self.answer.etag if is_outdated else self.version,
+            "is_outdated": is_outdated,
+            "in_force": self.policy,
+            "inherited": levels_of({**self.policy, "atoms": []}),
+            "subjects": _grouped(),
+            "text": rows.text if text is None else text,
+            "reason": self.request.POST.get("reason", ""),
+            "back": self.whose.url(self.whose.shown),
+        }
+        return self.page(context | more)
+
+
+def levels_of(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What holds, from the top: the policies of the levels above, then this one."""
+    above = [{**each, "words": clauses.LEVELS.get(each["level"], each["level"])} for each in policy["inherited"]]
+    own = {"level": policy["level"], "words": clauses.LEVELS.get(policy["level"], policy["level"]), "is_own": True}
+    return [*above, {**own, "atoms": policy["atoms"]}] if policy["atoms"] else above
+
+
+def verdict_of(zone: Mapping[str, Any], level: str) -> dict[str, Any]:
+    """Clauses of `level` are what is in force; those of the request stand at the level of a resource."""
+    refusing = [each for each in zone["results"] if each["result"] != "T"]
+    now = [each for each in refusing if each["level"] != "resource"]
+    then = [each for each in refusing if each["level"] != level]
+    is_open = zone["status"] == "open"
+    return {"zone": zone["zone"], "is_open": is_open, "now": is_open and not now, "then": is_open and not then,
+            "refusing": then}  # fmt: skip
+
+
+def _grouped() -> Iterable[tuple[Text, list[tuple[str, Text]]]]:
+    groups: dict[Text, list[tuple[str, Text]]] = defaultdict(list)
+    for name, subject in clauses.SUBJECTS.items():
+        groups[subject.group].append((name, subject.words))
+    return groups.items()
+
+
+class OfProject(Whose):
+    level, section = "project", "policy"
+    shown, edited = "policy", "policy-edit"
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "policy")
+
+    def title(self) -> Text:
+        return _("Policy")
+
+    def lead(self) -> Text:
+        return _("What places must satisfy to hold the project’s data. It can only add to what higher levels demand.")
+
+    @cached_property
+    def _project(self) -> dict[str, Any]:
+        project: dict[str, Any] = self.api.get("projects", self.kwargs["project"])
+        return project
+
+    def project(self) -> dict[str, Any] | None:
+        return self._project
+
+    def is_meant_by(self, proposal: Mapping[str, Any]) -> bool:
+        return proposal["project"] is not None and proposal["project"]["id"] == self._project["id"]
+
+    def as_seen_by(self) -> dict[str, Any] | None:
+        return {"project": self._project["id"]}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return []
+
+
+class OfOrganization(Whose):
+    level = "organization"
+    shown, edited = "organization-policy", "organization-policy-edit"
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "policy")
+
+    @cached_property
+    def organization(self) -> dict[str, Any]:
+        organization: dict[str, Any] = self.api.get("organizations", self.kwargs["organization"])
+        return organization
+
+    def title(self) -> Text:
+        return _now("Policy of {name}").format(name=self.organization["name"])
+
+    def lead(self) -> Text:
+        return _("It holds for all projects of the organization, whatever they demand themselves.")
+
+    def is_meant_by(self, proposal: Mapping[str, Any]) -> bool:
+        owner = proposal["organization"]
+        return proposal["project"] is None and owner is not None and owner["id"] == self.organization["id"]
+
+    def as_seen_by(self) -> dict[str, Any] | None:
+        found = self.api.get("projects", organization=self.organization["name"], limit=1)["items"]
+        return {"project": found[0]["id"]} if found else None
+
+
+class OfPlatform(Whose):
+    level = "platform"
+    shown, edited = "platform-policy", "platform-policy-edit"
+
+    def path(self) -> tuple[str, ...]:
+        return ("platform", "policy")
+
+    def title(self) -> Text:
+        return _("Policy of the platform")
+
+    def lead(self) -> Text:
+        return _("The floor for everybody: no customer can demand less.")
+
+    def is_meant_by(self, proposal: Mapping[str, Any]) -> bool:
+        return True
+
+
+class OfClassification(Whose):
+    level, section = "classification", "classifications"
+    shown, edited = "classification", "classification-policy-edit"
+
+    def path(self) -> tuple[str, ...]:
+        return ("classifications", self.kwargs["classification"], "policy")
+
+    @cached_property
+    def classification(self) -> dict[str, Any]:
+        classification: dict[str, Any] = self.api.get("classifications", self.kwargs["classification"])
+        return classification
+
+    def title(self) -> Text:
+        return str(self.classification["title"] or self.classification["id"])
+
+    def lead(self) -> Text:
+        return str(self.classification["description"])
+
+    def is_meant_by(self, proposal: Mapping[str, Any]) -> bool:
+        return bool(proposal["classification"] == self.classification["id"])
+
+    def as_seen_by(self) -> dict[str, Any] | None:
+        asked = super().as_seen_by()
+        return asked and {**asked, "classifications": [self.classification["id"]]}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Classifications"), reverse("classifications"))]
+
+    def about(self) -> dict[str, Any]:
+        return {"classification": self.classification}
+
+
+class PolicyList(Page):
+    """The policies that the reader can look at, by their levels."""
+
+    template = "dashboard/policies/list.html"
+    title = _("Policies")
+    section = "policies"
+
+    def context(self) -> dict[str, Any]:
+        organizations = self.api.get("organizations", limit=MANY)["items"]
+        return {"organizations": organizations}

@@ -1,0 +1,161 @@
+"""Where data was, by which decision, and what may not be where it is any more."""
+
+import json
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clauses, words
+from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.charts import Span, bars, moment
+from controlplane.dashboard.page import Action, Page, ProjectPage, Text
+
+MANY, RECORDS = 200, 50
+STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
+KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
+FILTERS = ("state", "zone", "kind")
+
+
+class Residencies(Page):
+    """From here one goes to the residency of anything, by its id or from what is watched."""
+
+    template = "dashboard/proof/residencies.html"
+    title = _("Where data is")
+    section = "residencies"
+    live = "drift"
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        if wanted := self.query("resource").strip():
+            return redirect("residency", resource=wanted)
+        return super().get(request, **path)
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("drift", page_token=self.query("page_token"))
+        return {"watched": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class Residency(Page):
+    template = "dashboard/proof/residency.html"
+    section = "residencies"
+    title = _("Residency")
+    live = "drift operation"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Where data is"), reverse("residencies"))]
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        page = self.api.get("evidence", "records", resource=self.kwargs["resource"], limit=RECORDS)
+        return [each | {"about": _about(each["document"])} for each in page["items"]]
+
+    def context(self) -> dict[str, Any]:
+        asked = {name: self.query(name) for name in ("from", "to", "role")}
+        found = self.api.get("resources", self.kwargs["resource"], "residency", **asked)
+        of_project = next((each["about"]["project"] for each in self.records if each["about"].get("project")), "")
+        return {
+            "resource": self.kwargs["resource"],
+            "intervals": found["intervals"],
+            "problems": found["problems"],
+            "chart": bars(_bar(each) for each in found["intervals"]),
+            "records": self.records,
+            "of_project": of_project,
+            "lineage": self.lineage(),
+        }
+
+    def lineage(self) -> list[dict[str, Any]]:
+        """What its data was made from: of the organization that its records name."""
+        organization = next((each["about"].get("organization") for each in self.records if each["about"]), None)
+        if not organization:
+            return []
+        try:
+            page = self.api.get("organizations", organization, "resources", self.kwargs["resource"], "lineage")
+        except Refused as exc:
+            if exc.status in (403, 404):
+                return []
+            raise
+        items: list[dict[str, Any]] = page["items"]
+        return items
+
+
+class Decision(ProjectPage):
+    template = "dashboard/proof/decision.html"
+    section = "residencies"
+    title = _("Decision")
+
+    def context(self) -> dict[str, Any]:
+        decision = self.of_project("decisions", self.kwargs["decision"])
+        document = decision["document"]
+        zones = [
+            zone | {"refusing": [each for each in zone["results"] if each["result"] != "T"]}
+            for zone in document.get("zones", [])
+        ]
+        return {
+            "decision": decision,
+            "zones": zones,
+            "eliminated": [each for each in document.get("eliminated", []) if each["count"]],
+            "may_exempt": not decision["is_admitted"],
+        }
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Where data is"), reverse("residencies"))]
+
+
+class DriftList(Page):
+    """`of_images`: the copies of images in the caches of nodes."""
+
+    template = "dashboard/proof/drift.html"
+    title = _("Drift")
+    section = "drift"
+    live = "drift remediation"
+    of_images = False
+
+    def context(self) -> dict[str, Any]:
+        path = ("drift", "images") if self.of_images else ("drift",)
+        filters = {name: self.query(name) for name in FILTERS if not (self.of_images and name == "kind")}
+        page = self.api.get(*path, **filters, page_token=self.query("page_token"))
+        return {
+            "items": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [(state, words.look(state, "compliance").words) for state in STATES],
+            "kinds": () if self.of_images else list(KINDS.items()),
+            "zones": self.api.get("zones", limit=MANY)["items"],
+            "of_images": self.of_images,
+        }
+
+
+class PlanList(ProjectPage):
+    template = "dashboard/proof/plans.html"
+    title = _("Remediation plans")
+    section = "plans"
+    live = "remediation drift"
+
+    def context(self) -> dict[str, Any]:
+        page = self.of_project("remediation-plans", sort="-created_at", page_token=self.query("page_token"))
+        return {"plans": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class PlanApprove(Action):
+    done = _("The plan is approved.")
+
+    def act(self) -> None:
+        plan = self.kwargs["plan"]
+        self.api.post("projects", self.kwargs["project"], "remediation-plans", plan, "actions", "approve")
+
+
+def _about(document: str | None) -> dict[str, Any]:
+    """What a record says of itself; nothing once it was erased."""
+    known = json.loads(document) if document else {}
+    return known if isinstance(known, dict) else {}
+
+
+def _bar(interval: dict[str, Any]) -> Span:
+    start = moment(interval["start"])
+    assert start is not None
+    tone = words.BAD if not interval["is_compliant"] else words.GOOD if interval["state"] == "proven" else words.WARN
+    name = f"{clauses.ROLES.get(interval['role'], interval['role'])} · {interval['zone']}"
+    return Span(name, start, moment(interval["end"]), tone)
