@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import clauses
@@ -206,11 +206,11 @@ def atoms_in(text: str) -> Atoms:
         document = json.loads(text or "[]")
     except json.JSONDecodeError as exc:
         raise ValueError(
-            _now("This is no JSON: line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
+            gettext("This is no JSON: line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
         ) from exc
     atoms = document.get("atoms") if isinstance(document, dict) else document
     if not isinstance(atoms, list) or not all(isinstance(atom, dict) for atom in atoms):
-        raise ValueError(_now("A list of clauses is wanted, or a document with “atoms”."))
+        raise ValueError(gettext("A list of clauses is wanted, or a document with “atoms”."))
     return atoms
 
 

@@ -3,17 +3,21 @@
 `SUBJECTS` says what a clause may be about and of which kind that is; a kind has the operators that may test it.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\S+")
 
 ONE_OF, LISTED, FLAG, WHOLE, SHARE, SCALE, PAST, NOTICE = (
     "one-of",
@@ -267,13 +271,15 @@ def reason_words(code: str) -> Text:
 def value_words(value: Any) -> SafeString:
     """A value of a clause or a fact: codes and names as they are, the rest in the reader's language."""
     if value is None:
-        return format_html('<em class="faint">{}</em>', _now("not known"))
+        return format_html('<em class="faint">{}</em>', gettext("not known"))
     if isinstance(value, bool):
-        return format_html("{}", _now("yes") if value else _now("no"))
+        return format_html("{}", gettext("yes") if value else gettext("no"))
     if isinstance(value, list | tuple):
         if not value:
-            return format_html('<span class="faint">{}</span>', _now("none at all"))
+            return format_html('<span class="faint">{}</span>', gettext("none at all"))
         return format_html_join(", ", "{}", ((value_words(each),) for each in value))
+    if MOMENT.fullmatch(str(value)):
+        return format_html("{}", date_format(datetime.fromisoformat(value), "DATE_FORMAT"))
     known = VALUES.get(str(value))
     return format_html("{}", known) if known else format_html('<code translate="no">{}</code>', value)
 
@@ -281,7 +287,8 @@ def value_words(value: Any) -> SafeString:
 def clause_words(atom: Mapping[str, Any]) -> SafeString:
     """A clause as a sentence: what it is about, and what must be so."""
     op = str(atom.get("op", ""))
-    what = format_html("<strong>{}</strong>", attribute_words(subject_of(atom)))
+    name = gettext("{name}:").format(name=attribute_words(subject_of(atom)))
+    what = format_html("<strong>{}</strong>", name)
     if op == HOLDS:
         return format_html("{} {}{}", what, value_words(atom.get("scheme")), _holds(atom))
     return format_html("{} {} {}{}", what, OPERATORS.get(op, op), value_words(atom.get("value")), _besides(atom))
@@ -290,29 +297,29 @@ def clause_words(atom: Mapping[str, Any]) -> SafeString:
 def _holds(atom: Mapping[str, Any]) -> SafeString:
     wishes = []
     if atom.get("min_version"):
-        wishes.append(_now("version {version} or later").format(version=atom["min_version"]))
+        wishes.append(gettext("version {version} or later").format(version=atom["min_version"]))
     if atom.get("level"):
-        wishes.append(_now("level {level}").format(level=atom["level"]))
+        wishes.append(gettext("level {level}").format(level=atom["level"]))
     if atom.get("scope"):
-        wishes.append(_now("covering {scope}").format(scope=atom["scope"]))
+        wishes.append(gettext("covering {scope}").format(scope=atom["scope"]))
     if atom.get("min_remaining_days"):
-        wishes.append(_now("valid for {days} days more").format(days=atom["min_remaining_days"]))
+        wishes.append(gettext("valid for {days} days more").format(days=atom["min_remaining_days"]))
     return format_html("{}{}", _joined(wishes), _besides(atom))
 
 
 def _besides(atom: Mapping[str, Any]) -> SafeString:
     wishes = []
     if atom.get("roles"):
-        wishes.append(_now("asked only of: {roles}").format(roles=_listed(ROLES, atom["roles"])))
+        wishes.append(gettext("asked only of: {roles}").format(roles=_listed(ROLES, atom["roles"])))
     if atom.get("party_roles"):
-        wishes.append(_now("asked only of: {roles}").format(roles=_listed(PARTY_ROLES, atom["party_roles"])))
+        wishes.append(gettext("asked only of: {roles}").format(roles=_listed(PARTY_ROLES, atom["party_roles"])))
     if atom.get("only_with_technical_access"):
-        wishes.append(_now("asked only of who can reach data technically"))
+        wishes.append(gettext("asked only of who can reach data technically"))
     if atom.get("assertion_min"):
         source = ASSERTIONS.get(atom["assertion_min"], atom["assertion_min"])
-        wishes.append(_now("attested at least by: {source}").format(source=source))
+        wishes.append(gettext("attested at least by: {source}").format(source=source))
     if atom.get("waivable"):
-        wishes.append(_now("two people may exempt from it for some hours"))
+        wishes.append(gettext("two people may exempt from it for some hours"))
     return _joined(wishes)
 
 

@@ -96,3 +96,8 @@ def record_kind(word: str) -> str:
 @register.filter
 def resource_kind(word: str) -> str:
     return str(clauses.RESOURCE_KINDS.get(word, word))
+
+
+@register.simple_tag
+def free(amounts: dict[str, int]) -> int:
+    return max(amounts["capacity"] - amounts["used"], 0)

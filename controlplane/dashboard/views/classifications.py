@@ -23,6 +23,10 @@ class ClassificationList(Page):
         return {"classifications": page["items"], "next_page_token": page["next_page_token"]}
 
 
+def _lines() -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": 3})
+
+
 class ClassificationForm(ApiForm):
     organization = forms.ChoiceField(label=_("Organization"))
     name = forms.CharField(
@@ -30,10 +34,10 @@ class ClassificationForm(ApiForm):
         help_text=_("Lower-case letters, digits and hyphens; its id is the organization’s name, a dot and this."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    title = forms.CharField(label=_("Title"), max_length=200)
-    description = forms.CharField(
-        label=_("What is marked so"), required=False, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    title = forms.CharField(label=_("Title in English"), max_length=200)
+    title_fr = forms.CharField(label=_("Title in French"), max_length=200)
+    description = forms.CharField(label=_("What is marked so, in English"), required=False, widget=_lines())
+    description_fr = forms.CharField(label=_("What is marked so, in French"), required=False, widget=_lines())
     drift_action = forms.ChoiceField(
         label=_("When its data may not be where it is any more"), choices=list(clauses.DRIFT_ACTIONS.items())
     )
@@ -60,7 +64,7 @@ class ClassificationCreate(FormPage):
         return {"lead": _("It demands nothing until you edit its policy."), "back": reverse("classifications")}
 
     def send(self, form: ApiForm) -> str:
-        body = form.body()
+        body: dict[str, Any] = {"atoms": [], **form.body()}
         organization = body.pop("organization")
         made = self.api.post("organizations", organization, "classifications", body=body, key=self.key)
         self.say(_("It is there. Say now what it demands."))

@@ -65,7 +65,7 @@ class Customer(CustomerPage):
 
 
 class AnswerForm(ApiForm):
-    answer = forms.CharField(label=_("Answer"), help_text=_("Whoever asked reads it."), max_length=500, required=False)
+    reason = forms.CharField(label=_("Answer"), help_text=_("Whoever asked reads it."), max_length=500)
 
 
 class QuotaAnswer(FormPage, CustomerPage):

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import clauses
@@ -20,6 +20,7 @@ from controlplane.dashboard.page import MENDABLE, PROOF_TOO_OLD, UNFINISHED, Pag
 
 CREATE = "instance.create"
 OUTDATED = 412
+AT_ONCE = ("same", "tighter")
 MANY = 200
 
 
@@ -116,6 +117,9 @@ class PolicyEditor(PolicyPage):
     template = "dashboard/policies/edit.html"
     live = ""
 
+    def frame(self) -> dict[str, Any]:
+        return super().frame() | {"title": _("Edit the policy")}
+
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.whose.title(), self.whose.url(self.whose.shown))]
 
@@ -133,8 +137,15 @@ class PolicyEditor(PolicyPage):
         if deed == "read":
             return self.read(rows.as_written(), request.POST.get(TEXT, ""))
         if not rows.are_valid():
-            return self.editor(rows, errors=[_now("Some clauses are not complete: see beside their fields.")])
+            return self.editor(rows, errors=[gettext("Some clauses are not complete: see beside their fields.")])
         return self.put(rows, is_trial=deed != "save")
+
+    def lacks_reason(self, body: dict[str, Any]) -> bool:
+        """Whoever is to approve that less is demanded should know why; what demands more needs no reason."""
+        if body["reason"]:
+            return False
+        change = self.api.ask("PUT", self.whose.path(), Sent(body, {"dry_run": "true"}, version=self.version)).data
+        return change["change"] not in AT_ONCE
 
     def read(self, rows: Rows, text: str) -> HttpResponse:
         try:
@@ -147,6 +158,8 @@ class PolicyEditor(PolicyPage):
         body = {"atoms": atoms, "reason": self.request.POST.get("reason", "").strip()}
         sent = Sent(body, {"dry_run": "true"} if is_trial else {}, version=self.version)
         try:
+            if not is_trial and self.lacks_reason(body):
+                return self.editor(rows, errors=[gettext("It demands less: say why, for whoever is to approve it.")])
             outcome = self.api.ask("PUT", self.whose.path(), sent).data
             if is_trial:
                 return self.editor(rows, outcome=outcome, verdicts=self.verdicts(atoms))
@@ -155,16 +168,17 @@ class PolicyEditor(PolicyPage):
                 raise
             if exc.status == OUTDATED:
                 return self.editor(rows, is_outdated=True)
-            return self.editor(rows, errors=rows.take(exc.problem), problem=exc.problem)
+            errors = rows.take(exc.problem) or [gettext("See what is said beside the clauses.")]
+            return self.editor(rows, errors=errors, problem=exc.problem)
         return redirect(self.told(outcome))
 
     def told(self, outcome: Mapping[str, Any]) -> str:
         """Say what has become of it; where that is shown."""
         if outcome["proposal"]:
-            text = _now("It is proposed. It demands less, and so needs a second person, and then time.")
+            text = gettext("It is proposed. It demands less, and so needs a second person, and then time.")
             messages.success(self.request, text)
             return reverse("proposal", kwargs={"proposal": outcome["proposal"]["id"]})
-        messages.success(self.request, _now("The policy is in force: version {n}.").format(n=outcome["version"]))
+        messages.success(self.request, gettext("The policy is in force: version {n}.").format(n=outcome["version"]))
         return self.whose.url(self.whose.shown)
 
     @property
@@ -265,7 +279,7 @@ class OfOrganization(Whose):
         return organization
 
     def title(self) -> Text:
-        return _now("Policy of {name}").format(name=self.organization["name"])
+        return gettext("Policy of {name}").format(name=self.organization["name"])
 
     def lead(self) -> Text:
         return _("It holds for all projects of the organization, whatever they demand themselves.")

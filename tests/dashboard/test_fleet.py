@@ -1,0 +1,118 @@
+"""Pages for whoever runs the platform."""
+
+import pytest
+from django.test import Client
+
+from agents.node.errors import AdapterError
+from controlplane.dashboard.views.fleet import sums_of
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.quotas.models import QuotaRequest
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.dashboard.conftest import SignIn
+from tests.world import Cloud, run
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+PAGES = ["/platform/nodes", "/platform/nodes/node-1", "/platform/incidents", "/platform/operations"]
+
+
+@pytest.fixture
+def operator(signed_in: SignIn) -> Client:
+    return signed_in("operator")
+
+
+@pytest.fixture
+def api(cloud: Cloud) -> Caller:
+    return Caller(token="alpha", project="alpha")
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_they_are_for_the_platforms_people(url: str, signed_in: SignIn, cloud: Cloud) -> None:
+    assert signed_in("operator").get(url).status_code == 200
+    assert signed_in("support").get(url).status_code == 200
+    refused = signed_in("owner").get(url)
+    assert refused.status_code == 403
+    assert b"fr-idf-1" not in refused.content
+
+
+def test_the_menu_shows_them_to_nobody_else(operator: Client, member: Client) -> None:
+    assert b'href="/platform/nodes"' in operator.get("/").content
+    assert b'href="/platform/nodes"' not in member.get("/").content
+
+
+def test_the_fleet_with_what_is_used_and_what_fits(operator: Client, api: Caller, cloud: Cloud) -> None:
+    finish(api.post("instances", WEB))
+    page = operator.get("/platform/nodes?flavor=tiny").content.decode()
+    assert "1 of 1 take new ones" in page and "<meter" in page and "the largest:" in page
+    assert b"No node is like that" in operator.get("/platform/nodes?state=unreachable").content
+    guests = operator.get("/platform/nodes/node-1").content
+    assert b">web</a>" in guests and b"alpha" in guests
+
+
+def test_sums_are_those_of_each_zone() -> None:
+    def made(zone: str, used: int, **more: object) -> dict[str, object]:
+        amounts = {"total": 10, "reserved": 1, "capacity": 9, "used": used}
+        inventory = dict.fromkeys(("vcpus", "memory_mib", "disk_gib"), amounts)
+        return {"zone": zone, "state": "ready", "is_cordoned": False, "inventory": inventory, **more}
+
+    first, second = sums_of(
+        [made("b", 1), made("a", 2), made("b", 3, is_cordoned=True), made("b", 0, state="enrolled")]
+    )
+    assert (first["zone"], first["nodes"], first["taking"], first["vcpus"]["used"]) == ("a", 1, 1, 2)
+    assert (second["nodes"], second["taking"]) == (3, 1)
+    assert second["disk_gib"] == {"total": 30, "reserved": 3, "capacity": 27, "used": 4}
+
+
+def test_a_node_is_cordoned_with_a_reason_and_opened_again(operator: Client, signed_in: SignIn, cloud: Cloud) -> None:
+    long = operator.post("/platform/nodes/node-1/cordon", {"reason": "x" * 201})
+    assert b'class="errorlist"' in long.content
+    assert operator.post("/platform/nodes/node-1/cordon", {"reason": "its fan"})["Location"] == "/platform/nodes/node-1"
+    page = operator.get("/platform/nodes/node-1").content
+    assert b"its fan" in page and b"cordoned" in page
+    support = signed_in("support")
+    assert b"Uncordon" not in support.get("/platform/nodes/node-1").content
+    support.post("/platform/nodes/node-1/uncordon")
+    assert Node.objects.get().is_cordoned
+    operator.post("/platform/nodes/node-1/uncordon")
+    assert not Node.objects.get().is_cordoned
+
+
+def test_incidents_of_all_nodes(operator: Client, cloud: Cloud) -> None:
+    assert b"No incident" in operator.get("/platform/incidents").content
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.machine.account()
+    page = operator.get("/platform/incidents?state=open").content
+    assert b"A guest that nobody asked for" in page and b"a-vm-by-hand" in page
+    assert b"a-vm-by-hand" in operator.get("/platform/nodes/node-1").content
+
+
+def test_what_failed_comes_first(operator: Client, api: Caller, cloud: Cloud) -> None:
+    cloud.fake.fail_next("start", AdapterError("The disk is full.", retryable=False))
+    api.post("instances", WEB)
+    run(Operation.objects.get())
+    assert Operation.objects.get().state == "failed"
+    page = operator.get("/platform/operations").content.decode()
+    assert page.index("<h2>Failed</h2>") < page.index("<h2>All</h2>")
+    assert "alpha" in page and "Create instance" in page
+    assert "<h2>Failed</h2>" not in operator.get("/platform/operations?state=succeeded").content.decode()
+
+
+def test_a_request_for_quota_is_answered(operator: Client, cloud: Cloud) -> None:
+    organization = cloud.tenant.project.organization
+    asked = QuotaRequest.objects.create(
+        organization=organization,
+        dimension="instances",
+        limit=50,
+        reason="more",
+        requested_by=cloud.tenant.actor.user_id,
+    )
+    page = operator.get(f"/platform/organizations/{organization.pk}").content
+    assert b"waits for an answer" in page
+    assert b"alpha-org" in operator.get("/platform/organizations").content
+    url = f"/platform/organizations/{organization.pk}/requests/{asked.pk}/approve"
+    assert b"asks for a limit of 50" in operator.get(url).content
+    operator.post(url, {"reason": "good luck"})
+    asked.refresh_from_db()
+    assert (asked.state, asked.answer) == ("approved", "good luck")
+    assert operator.get("/platform/offers").status_code == 200

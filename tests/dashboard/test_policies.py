@@ -1,0 +1,183 @@
+"""Policies by pages: read, edited by rows and as text, tried before they are saved, proposed when they demand less."""
+
+import json
+import re
+
+import pytest
+from django.test import Client
+
+from controlplane.dashboard import clauses
+from controlplane.dashboard.clause_forms import Rows
+from controlplane.placement.core.attributes import ASKABLE, PARTY_ROLES
+from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.models import PolicyProposal, PolicyVersion
+from tests.dashboard.conftest import SignIn
+from tests.world import Cloud
+
+FRENCH = {"clause": ["0:location.territory"], "c0-op": "in", "c0-value": "FR", "c0-id": "home"}
+LOOSER = {**FRENCH, "c0-value": "FR, DE"}
+
+
+@pytest.fixture
+def officer(signed_in: SignIn) -> Client:
+    return signed_in("sovereignty_officer")
+
+
+def version_in(page: bytes) -> str:
+    found = re.search(rb'name="version" value="([^"]*)"', page)
+    assert found is not None
+    return found[1].decode().replace("&quot;", '"')
+
+
+def saved(browser: Client, url: str, fields: dict[str, object]) -> None:
+    answer = browser.post(
+        f"{url}/edit", {**fields, "version": version_in(browser.get(f"{url}/edit").content), "do": "save"}
+    )
+    assert answer.status_code == 302, answer.content.decode()
+
+
+def test_what_a_clause_may_be_about_is_what_the_api_takes() -> None:
+    """With the operators that each takes: who adds an attribute is told to name it here."""
+    shown = {name: set(clauses.OPERATORS_OF[each.kind]) for name, each in clauses.SUBJECTS.items()}
+    assert {name: set(each.operators) for name, each in ASKABLE.items() if each.operators} == {
+        name: operators for name, operators in shown.items() if name not in ("certifications", clauses.MIN_DISTANCE)
+    }
+    assert {name: each.order for name, each in ASKABLE.items() if each.order} == {
+        name: each.scale for name, each in clauses.SUBJECTS.items() if each.scale
+    }
+    assert set(clauses.PARTY_ROLES) == set(PARTY_ROLES)
+    assert {role for roles in ROLES_OF.values() for role in roles} <= set(clauses.ROLES)
+
+
+@pytest.mark.parametrize(
+    "atom",
+    [
+        {"id": "a", "op": "in", "attr": "location.territory", "value": ["@EU", "FR"]},
+        {"id": "a", "op": "subset", "attr": "admin.access_from", "value": ["FR"], "assertion_min": "third_party"},
+        {"id": "a", "op": "is", "attr": "encryption.at_rest", "value": False, "roles": ["backup", "image"]},
+        {"id": "a", "op": "le", "attr": "party.non_eu_collective_pct", "value": "39.00", "party_roles": ["operator"]},
+        {"id": "a", "op": "ge", "attr": "keys.custody", "value": "customer_byok", "waivable": True},
+        {"id": "a", "op": "ge", "attr": "ual", "value": 0},
+        {"id": "a", "op": "is", "attr": "party.control_change_notice", "value": "none"},
+        {"id": "a", "op": "within_days", "attr": "disconnect.tested_at", "value": 30},
+        {"id": "a", "op": "min_distance_km", "value": 100, "roles": ["backup"]},
+        {
+            "id": "a",
+            "op": "holds",
+            "scheme": "SecNumCloud",
+            "min_version": "3.2",
+            "scope": "iaas",
+            "min_remaining_days": 90,
+        },
+        {"id": "a", "op": "in", "attr": "a.new.one", "value": {"as": ["it", "is"]}},
+    ],
+    ids=lambda atom: atom.get("attr", atom["op"]),
+)
+def test_a_clause_goes_through_the_form_as_it_is(atom: dict[str, object]) -> None:
+    (row,) = Rows.of_atoms([atom])
+    fields = {f"{row.prefix}-{name}": row[name].value() for name in row.fields}
+    again = type(row)(
+        row.subject,
+        {name: value for name, value in fields.items() if value is not None and value is not False},
+        prefix="c0",
+    )
+    if "new" in row.subject:
+        again = type(row)(row.subject, {**fields, "c0-value": json.dumps(atom["value"])}, prefix="c0")
+    assert again.is_valid(), again.errors
+    assert again.atom() == atom
+    assert "a" in str(clauses.clause_words(atom))
+
+
+def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home: str, cloud: Cloud) -> None:
+    url = f"{home}/policy"
+    assert b"Nothing is demanded yet" in officer.get(url).content
+    added = officer.post(f"{url}/edit", {"do": "add", "subject": "location.territory"})
+    assert b'value="0:location.territory"' in added.content
+    assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
+    tried = officer.post(f"{url}/edit", {**FRENCH, "do": "try", "version": version_in(added.content)}).content.decode()
+    assert "It demands more." in tried
+    row = tried[tried.index('<a href="/zones/fr-idf-1"') :].partition("</tr>")[0]
+    assert "admitted" in row and "refused" in row and "not known, overdue for review" in row
+    assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
+    saved(officer, url, FRENCH)
+    page = officer.get(url).content.decode()
+    assert "version 1" in page and "<strong>Territory:</strong> one of" in page
+
+
+def test_a_mistake_is_told_beside_its_field(officer: Client, home: str) -> None:
+    answer = officer.post(f"{home}/policy/edit", {**FRENCH, "c0-value": "UK", "do": "try"}).content.decode()
+    assert "the code of UK is GB" in answer[answer.index('id="id_c0-value"') :].partition("</fieldset>")[0]
+    assert 'value="UK"' in answer
+    empty = officer.post(f"{home}/policy/edit", {**FRENCH, "c0-value": "", "do": "save"}).content
+    assert b"Some clauses are not complete" in empty
+
+
+def test_as_text_it_says_the_same(officer: Client, home: str) -> None:
+    text = json.dumps([{"id": "home", "op": "in", "attr": "location.territory", "value": ["DE"]}])
+    taken = officer.post(f"{home}/policy/edit", {"do": "read", "document": text}).content
+    assert b'name="c0-value" value="DE"' in taken
+    wrong = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "read", "document": "[{"}).content
+    assert b"This is no JSON: line 1, column 3." in wrong
+    assert b'name="c0-value" value="FR"' in wrong
+    gone = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "remove:c0"}).content
+    assert b"No clause: nothing would be demanded at this level." in gone
+
+
+def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str, cloud: Cloud) -> None:
+    url = f"{home}/policy"
+    old = version_in(officer.get(f"{url}/edit").content)
+    saved(officer, url, FRENCH)
+    mine = {"clause": ["0:ual"], "c0-op": "ge", "c0-value": "2", "c0-id": "ual", "version": old, "do": "save"}
+    answer = officer.post(f"{url}/edit", mine)
+    assert b"Version 1 has come into force meanwhile." in answer.content
+    assert b'name="c0-value" value="2"' in answer.content
+    assert version_in(answer.content) == '"1"'
+    assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
+
+
+def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str) -> None:
+    url = f"{home}/policy"
+    saved(officer, url, FRENCH)
+    assert b"say why" in officer.post(f"{url}/edit", {**LOOSER, "do": "save"}).content
+    answer = officer.post(f"{url}/edit", {**LOOSER, "do": "save", "reason": "A site on the Rhine."})
+    proposal = PolicyProposal.objects.get()
+    assert answer["Location"] == f"/proposals/{proposal.pk}"
+    page = officer.get(answer["Location"]).content.decode()
+    assert "somebody else than who proposed it has to approve it" in page and 'aria-disabled="true"' in page
+    assert "A site on the Rhine." in officer.get(url).content.decode()
+    assert "A site on the Rhine." in officer.get("/proposals").content.decode()
+    act = f"/proposals/{proposal.pk}/approve"
+    refused = officer.post(act, {"next": f"/proposals/{proposal.pk}"}, follow=True).content
+    assert b'role="alert"' in refused
+    officer.post(f"/proposals/{proposal.pk}/withdraw", {"next": "/proposals"})
+    proposal.refresh_from_db()
+    assert proposal.state == "withdrawn"
+
+
+def test_who_may_not_is_told_so(signed_in: SignIn, home: str) -> None:
+    viewer = signed_in("viewer")
+    assert viewer.get(f"{home}/policy").status_code == 200
+    answer = viewer.post(f"{home}/policy/edit", {**FRENCH, "do": "save"})
+    assert b'role="alert"' in answer.content and b"identity.role_needed" in answer.content
+
+
+def test_every_level_has_its_page(officer: Client, signed_in: SignIn, cloud: Cloud) -> None:
+    organization = cloud.tenant.project.organization
+    for url in ("/policies", "/platform/policy", f"/organizations/{organization.pk}/policy"):
+        assert officer.get(url).status_code == 200, url
+    saved(officer, f"/organizations/{organization.pk}/policy", FRENCH)
+    assert b"In force" in officer.get(f"/organizations/{organization.pk}/policy").content
+    fields = {
+        "organization": str(organization.pk),
+        "name": "secret",
+        "title": "Secrets",
+        "title_fr": "Secrets",
+        "drift_action": "freeze",
+    }
+    made = officer.post("/new-classification", fields)
+    assert made["Location"] == "/classifications/alpha-org.secret/edit"
+    saved(officer, "/classifications/alpha-org.secret", FRENCH)
+    assert b"Secrets" in officer.get("/classifications").content
+    operator = signed_in("operator")
+    tried = operator.post("/platform/policy/edit", {**FRENCH, "do": "try"}).content
+    assert b"It demands more." in tried

@@ -1,0 +1,206 @@
+"""Pages of rules and proof beside policies: zones, residency, decisions, drift, exemptions, evidence."""
+
+import hashlib
+from base64 import b64encode
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from controlplane.audit import exports, log_key
+from controlplane.audit.models import EvidenceRecord
+from controlplane.compliance.models import RemediationPlan
+from controlplane.dashboard.views.evidence import leads_to_root, read_checkpoint
+from controlplane.kernel import clock
+from controlplane.placement.models import Exemption
+from controlplane.placement.policies import policy_set
+from controlplane.reconcilers import drift
+from tests import facts
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.dashboard.conftest import SignIn
+from tests.services.audit.makers import Maker
+from tests.services.audit.receipts import hear_receipts
+from tests.services.compliance.test_drift import HELD, certificate
+from tests.world import Cloud
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+
+
+@pytest.fixture
+def officer(signed_in: SignIn) -> Client:
+    return signed_in("sovereignty_officer")
+
+
+@pytest.fixture
+def api(cloud: Cloud) -> Caller:
+    return Caller(token="alpha", project="alpha")
+
+
+def certified(status: str) -> None:
+    facts.state_of("zone", "fr-idf-1", {"certifications": [certificate(days=1000, status=status)]})
+
+
+def test_a_zone_says_what_is_known_of_it_and_until_when(member: Client, cloud: Cloud) -> None:
+    facts.state_of("zone", "fr-idf-1", {"keys.custody": "customer_byok", "location.territory": "FR"})
+    certified("suspended")
+    assert b"fr-idf-1" in member.get("/zones").content
+    assert b"No zone is like that." in member.get("/zones?region=nowhere").content
+    page = member.get("/zones/fr-idf-1").content.decode()
+    for words in ("the customer brings them", "suspended", "SNC-1", "To be reviewed by", '<rect class="warn"'):
+        assert words in page, words
+    assert member.get("/zones/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/parties",
+        "/sets",
+        "/transparency/jurisdictions",
+        "/transparency/transfers",
+        "/classifications",
+        "/proposals",
+        "/residency",
+        "/drift",
+        "/drift/images",
+        "/exemptions",
+        "/officer-keys",
+        "/evidence",
+    ],
+)
+def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
+    assert signed_in("viewer").get(url).status_code == 200
+
+
+def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Caller, cloud: Cloud, home: str) -> None:
+    instance = finish(api.post("instances", WEB))["id"]
+    hear_receipts(cloud.machine)
+    assert officer.get(f"/residency?resource={instance}")["Location"] == f"/residency/{instance}"
+    page = officer.get(f"/residency/{instance}").content.decode()
+    assert "proven" in page and "/zones/fr-idf-1" in page
+    decision = EvidenceRecord.objects.filter(kind="decision", resource_id=instance).first()
+    assert decision is not None
+    url = next(part.split('"')[0] for part in page.split('href="') if "/decisions/" in part)
+    assert url.startswith(f"{home}/decisions/")
+    assert b"It can be placed in: fr-idf-1." in officer.get(url).content
+
+
+def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:
+    from controlplane.identity.services import user_create
+    from tests.dashboard.conftest import browser_of
+
+    instance = finish(api.post("instances", WEB))["id"]
+    stranger = browser_of(user_create(email="stranger@people.example"))
+    for url in (f"/residency/{instance}", "/residency", "/drift", "/evidence"):
+        answer = stranger.get(url)
+        assert answer.status_code in (200, 403, 404)
+        assert b"fr-idf-1" not in answer.content, url
+
+
+def test_drift_with_its_clauses_and_a_plan_to_approve(
+    officer: Client, member: Client, api: Caller, cloud: Cloud, home: str
+) -> None:
+    finish(api.post("instances", WEB))
+    certified("valid")
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    drift.reconcile()
+    assert b"Nothing is like that" in officer.get("/drift?state=drifted").content
+    certified("suspended")
+    drift.reconcile()
+    page = officer.get("/drift?state=drifted").content
+    assert b"the certificate is suspended" in page and b"drifted" in page
+    plan = RemediationPlan.objects.get()
+    assert b"waits for approval" in member.get(f"{home}/remediation").content
+    member.post(f"{home}/remediation/{plan.pk}/approve", {"next": f"{home}/remediation"})
+    plan.refresh_from_db()
+    assert plan.state == "approved"
+
+
+def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
+    signed_in: SignIn, member: Client, api: Caller, cloud: Cloud, home: str
+) -> None:
+    officer = signed_in("sovereignty_officer")
+    certified("suspended")
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    decision = api.post("instances", WEB).body["placement_decision"]
+    page = member.get(f"{home}/decisions/{decision}").content
+    assert b"the certificate is suspended" in page and b"/new-exemption?decision=" in page
+    fields = {"decision": decision, "zone": "fr-idf-1", "reason": "the flood", "hours": "4", "max_uses": "1"}
+    wrong = member.post("/new-exemption", {**fields, "zone": "nowhere"})
+    assert b'class="errorlist"' in wrong.content and b"the flood" in wrong.content
+    made = member.post("/new-exemption", fields)
+    exemption = Exemption.objects.get()
+    assert made["Location"] == f"/exemptions/{exemption.pk}"
+    terms = officer.get(made["Location"]).content.decode()
+    assert f"andromede exemption terms {exemption.pk} --duty sovereignty_officer" in terms
+    unsigned = {"duty": "sovereignty_officer", "key_id": "none", "signature": "AAAA"}
+    refused = officer.post(made["Location"], unsigned).content
+    assert b"There is no officer key" in refused and b"AAAA" in refused
+    assert b"waits for signatures" in member.get("/exemptions").content
+
+
+def test_evidence_is_asked_for_waited_for_and_fetched(
+    officer: Client, member: Client, cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    log_key.create_log_key(settings.PKI_DIR)
+    maker = Maker()
+    monkeypatch.setattr(exports, "current_app", maker)
+    organization, today = str(cloud.tenant.project.organization_id), clock.now().date()
+    fields = {"organization": organization, "first": today - timedelta(days=1), "end": today + timedelta(days=2)}
+    late = officer.post("/evidence/new-export", fields).content.decode()
+    assert 'class="errorlist"' in late[late.index('for="id_end"') :]
+    asked = officer.post("/evidence/new-export", {**fields, "end": today})
+    assert asked.status_code == 302
+    assert b"verify.py" in officer.get(asked["Location"]).content
+    exports.make_all()
+    assert b"Download" in officer.get(asked["Location"]).content
+    file = officer.get(f"{asked['Location']}/file")
+    assert file["Content-Type"] == "application/x-tar"
+    assert b"verify.py" in b"".join(file.streaming_content)
+    assert member.get(f"{asked['Location']}/file").status_code == 403
+
+
+def leaf(text: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + text).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def test_a_proof_leads_to_the_root_or_it_does_not() -> None:
+    """RFC 6962's way of joining, for every leaf of trees of one to nine."""
+
+    def root(leaves: list[bytes]) -> bytes:
+        if len(leaves) == 1:
+            return leaves[0]
+        half = 1 << ((len(leaves) - 1).bit_length() - 1)
+        return node(root(leaves[:half]), root(leaves[half:]))
+
+    def path(at: int, leaves: list[bytes]) -> list[bytes]:
+        if len(leaves) == 1:
+            return []
+        half = 1 << ((len(leaves) - 1).bit_length() - 1)
+        if at < half:
+            return [*path(at, leaves[:half]), root(leaves[half:])]
+        return [*path(at - half, leaves[half:]), root(leaves[:half])]
+
+    for size in range(1, 10):
+        leaves = [leaf(bytes([number])) for number in range(size)]
+        note = f"log\n{size}\n{b64encode(root(leaves)).decode()}\n\n— log AAAA\n— witness BBBB\n"
+        checkpoint = read_checkpoint(note)
+        assert checkpoint["signers"] == ["log", "witness"]
+        for at in range(size):
+            proof = {
+                "leaf_index": at,
+                "leaf_hash": b64encode(leaves[at]).decode(),
+                "hashes": [b64encode(each).decode() for each in path(at, leaves)],
+            }
+            assert leads_to_root(proof, checkpoint), (size, at)
+            assert not leads_to_root({**proof, "leaf_hash": b64encode(leaf(b"else")).decode()}, checkpoint)
+            if size > 1:
+                assert not leads_to_root({**proof, "hashes": proof["hashes"][:-1]}, checkpoint)
