@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
 from bench.common import UNLIMITED, say
@@ -40,6 +41,11 @@ PEOPLE = {
 OPERATOR, AUDITOR = "operator@example.org", "auditor@example.org"
 NAMED = ("instances", "volumes", "networks", "ssh-keys", "affinity-groups", "images")
 FRENCH = {"atoms": [{"id": "france", "attr": "location.territory", "op": "in", "value": ["FR"]}]}
+LOOSER = {
+    "atoms": [{**FRENCH["atoms"][0], "value": ["DE", "FR"]}],
+    "reason": "Un deuxième site sur le Rhin, pour les sauvegardes.",
+}
+CORDONED, WHY_CORDONED = "dublin-a", "son ventilateur est à remplacer"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
@@ -113,6 +119,7 @@ def _furnished(cloud: Cloud) -> World:
         manage("import_image", image, str(disk), "--format", "qcow2")
     world = World(cloud, token, operator)
     with closing(Api(world.url, operator)) as nodes:
+        nodes.post(f"/v1/nodes/{CORDONED}/actions/cordon", {"reason": WHY_CORDONED})
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
     with closing(world.api()) as api:
         _furnish(api)
@@ -121,7 +128,10 @@ def _furnished(cloud: Cloud) -> World:
 
 def _furnish(api: Api) -> None:
     """Something of each kind, in several states."""
-    api.put("policy", FRENCH)
+    abroad = api.post("volumes", {"name": "ancien-registre", "size_gib": 5, "zones": ["de-rhein-1"]})
+    api.wait(abroad["operation"])
+    api.put("policy", FRENCH)  # so that the volume drifts
+    api.put("policy", LOOSER)  # a proposal
     api.post("networks", {"name": "lan", "cidr": "10.10.0.0/20"})
     api.post("networks", {"name": "backend", "cidr": "10.20.0.0/24"})
     api.post("ssh-keys", {"name": "laptop", "public_key": SSH_KEY})
@@ -140,6 +150,11 @@ def _furnish(api: Api) -> None:
     for created in made:
         api.wait(created["operation"])
     api.wait(api.post("instances/batch/actions/power-off")["operation"])
+    # What is no image, so that an operation has failed.
+    api.client.images.create(name="broken", format="qcow2")
+    inspection = api.client.images.upload("broken", BytesIO(b"no image")).operation
+    assert inspection is not None
+    api.wait(dict(inspection.raw))
 
 
 def _instance(name: str) -> dict[str, object]:

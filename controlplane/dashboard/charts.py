@@ -9,6 +9,7 @@ from controlplane.kernel import clock
 
 WIDTH = 1000
 LEAST = 3
+SHORT = timedelta(days=3)  # the hours matter
 
 
 @dataclass(frozen=True)
@@ -44,4 +45,10 @@ def bars(spans: Iterable[Span]) -> dict[str, Any] | None:
          "width": max(at(span.end or last) - at(span.start), LEAST)}
         for span in found
     ]  # fmt: skip
-    return {"rows": rows, "now": at(now), "first": first.isoformat(), "last": last.isoformat()}
+    return {
+        "rows": rows,
+        "now": at(now),
+        "first": first.isoformat(),
+        "last": last.isoformat(),
+        "is_short": whole < SHORT,
+    }

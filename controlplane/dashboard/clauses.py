@@ -328,4 +328,6 @@ def _listed(words: Mapping[str, Text], names: Iterable[str]) -> str:
 
 
 def _joined(wishes: list[str]) -> SafeString:
-    return format_html('<span class="faint">{}</span>', "".join(f"; {wish}" for wish in wishes))
+    return format_html(
+        '<span class="faint">{}</span>', "".join(gettext("; {wish}").format(wish=wish) for wish in wishes)
+    )

@@ -264,6 +264,7 @@ urlpatterns += [  # rules and proof
     path("proposals/<str:proposal>/<str:action>", proposals.ProposalAction.as_view(), name="proposal-action"),
     path("zones", zones.ZoneList.as_view(), name="zones"),
     path("zones/<str:zone>", zones.Zone.as_view(), name="zone"),
+    path("zones/<str:zone>/what-if", zones.WhatIf.as_view(), name="zone-what-if"),
     path("parties", zones.PartyList.as_view(), name="parties"),
     path("parties/<str:party>", zones.Party.as_view(), name="party"),
     path("sets", zones.SetList.as_view(), name="sets"),

@@ -54,6 +54,16 @@ def test_a_zone_says_what_is_known_of_it_and_until_when(member: Client, cloud: C
     assert member.get("/zones/nowhere").status_code == 404
 
 
+def test_what_would_drift_if_a_certificate_were_lost(officer: Client, api: Caller, cloud: Cloud) -> None:
+    instance = finish(api.post("instances", WEB))["id"]
+    certified("valid")
+    assert b"Nothing would drift" in officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    page = officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content.decode()
+    assert f"/residency/{instance}" in page and "the certificate was withdrawn" in page and ">alpha</a>" in page
+    assert officer.get("/zones/fr-idf-1/what-if?number=none").status_code == 400
+
+
 @pytest.mark.parametrize(
     "url",
     [

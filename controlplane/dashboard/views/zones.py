@@ -59,6 +59,26 @@ class Zone(Page):
         }
 
 
+class WhatIf(Page):
+    """What would not be admitted where it is any more if the zone lost a certificate. Nothing is written."""
+
+    template = "dashboard/zones/what_if.html"
+    section = "zones"
+    title = _("If a certificate were lost")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        zone = self.kwargs["zone"]
+        return [(_("Zones"), reverse("zones")), (zone, reverse("zone", kwargs={"zone": zone}))]
+
+    def context(self) -> dict[str, Any]:
+        number = self.query("number")
+        lost = [{"zone": self.kwargs["zone"], "number": number}]
+        found = self.api.post("policy", "simulate", body={"lost_certificates": lost})
+        names = {project["id"]: project["name"] for project in self.projects}
+        lost_zones = [each | {"name": names.get(each["project"], each["project"])} for each in found["lost_zones"]]
+        return {"number": number, "zone": self.kwargs["zone"], "broken": found["broken"], "lost_zones": lost_zones}
+
+
 class PartyList(Page):
     template = "dashboard/zones/parties.html"
     title = _("Parties")
