@@ -8,6 +8,7 @@ from django.test import Client
 
 from controlplane.dashboard import clauses
 from controlplane.dashboard.clause_forms import Rows
+from controlplane.dashboard.views.policies import verdict_of
 from controlplane.placement.core.attributes import ASKABLE, PARTY_ROLES
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import PolicyProposal, PolicyVersion
@@ -88,6 +89,22 @@ def test_a_clause_goes_through_the_form_as_it_is(atom: dict[str, object]) -> Non
     assert "a" in str(clauses.clause_words(atom))
 
 
+def test_what_is_replaced_refuses_nothing_any_more() -> None:
+    """A simulation adds the new clauses to those in force."""
+    results = [
+        {"level": "platform", "atom": "floor", "result": "T"},
+        {"level": "project", "atom": "old", "result": "F"},
+        {"level": "resource", "atom": "new", "result": "T"},
+    ]
+    zone = {"zone": "fr-idf-1", "status": "open", "results": results}
+    assert (verdict_of(zone, "project")["now"], verdict_of(zone, "project")["then"]) == (False, True)
+    assert verdict_of(zone, "platform")["then"] is False
+    stricter = {**zone, "results": [*results[:1], {"level": "resource", "atom": "new", "result": "U"}]}
+    found = verdict_of(stricter, "project")
+    assert (found["now"], found["then"], [each["atom"] for each in found["refusing"]]) == (True, False, ["new"])
+    assert verdict_of({**zone, "status": "draining"}, "project")["then"] is False
+
+
 def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
     assert b"Nothing is demanded yet" in officer.get(url).content
@@ -127,7 +144,15 @@ def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str,
     url = f"{home}/policy"
     old = version_in(officer.get(f"{url}/edit").content)
     saved(officer, url, FRENCH)
-    mine = {"clause": ["0:ual"], "c0-op": "ge", "c0-value": "2", "c0-id": "ual", "version": old, "do": "save"}
+    mine = {
+        "clause": ["0:ual"],
+        "c0-op": "ge",
+        "c0-value": "2",
+        "c0-id": "ual",
+        "version": old,
+        "reason": "I say so",
+        "do": "save",
+    }
     answer = officer.post(f"{url}/edit", mine)
     assert b"Version 1 has come into force meanwhile." in answer.content
     assert b'name="c0-value" value="2"' in answer.content

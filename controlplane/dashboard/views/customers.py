@@ -97,7 +97,7 @@ class QuotaAnswer(FormPage, CustomerPage):
 
 
 class Offers(Page):
-    """Flavors and types of volumes; images are each project's to see."""
+    """What everybody can choose."""
 
     template = "dashboard/fleet/offers.html"
     title = _("Offers")
@@ -107,4 +107,12 @@ class Offers(Page):
         return {
             "flavors": self.api.get("flavors", limit=MANY)["items"],
             "volume_types": self.api.get("volume-types", limit=MANY)["items"],
+            "images": self.public_images(),
         }
+
+    def public_images(self) -> list[dict[str, Any]]:
+        """As any project sees them: the API lists them in projects alone."""
+        if not self.projects:
+            return []
+        images = self.api.get("projects", self.projects[0]["id"], "images", limit=MANY)["items"]
+        return [image for image in images if image["is_public"]]

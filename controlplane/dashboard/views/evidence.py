@@ -126,7 +126,6 @@ class Export(Page):
     template = "dashboard/evidence/export.html"
     title = _("Export of evidence")
     section = "evidence"
-    live = "operation"
 
     @cached_property
     def export(self) -> dict[str, Any]:
@@ -139,7 +138,13 @@ class Export(Page):
     def context(self) -> dict[str, Any]:
         begins, ends = (_compact(self.export[name]) for name in ("from", "to"))
         file = f"andromede-evidence-{self.export['organization']['name']}-{begins}-{ends}.tar"
-        return {"export": self.export, "begins": self.export["from"], "ends": self.export["to"], "file": file}
+        return {
+            "export": self.export,
+            "begins": self.export["from"],
+            "ends": self.export["to"],
+            "file": file,
+            "is_open": self.export["state"] in ("waiting", "running"),
+        }
 
 
 class ExportFile(Page):
