@@ -69,7 +69,7 @@ class Whose:
 
 class PolicyPage(Page):
     template = "dashboard/policies/policy.html"
-    live = "policy policy_proposal"
+    live = "policy"
     whose_class: type[Whose] = Whose
 
     @cached_property
