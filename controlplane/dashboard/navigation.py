@@ -35,21 +35,21 @@ PROJECT: tuple[Group, ...] = (
             Entry("overview", _("Overview"), "house"),
             Entry("instances", _("Instances"), "server"),
             Entry("volumes", _("Volumes"), "hard-drive"),
-            Entry("operations", _("Activity"), "activity"),
-        ),
-    ),
-)
-PROJECT += (
-    Group(
-        _("In the project"),
-        (
             Entry("networks", _("Networks"), "network"),
             Entry("images", _("Images"), "disc"),
             Entry("ssh-keys", _("SSH keys"), "key-round"),
             Entry("affinity-groups", _("Affinity groups"), "boxes"),
+            Entry("policy", _("Policy"), "scale"),
+            Entry("operations", _("Activity"), "activity"),
+        ),
+    ),
+    Group(
+        _("More of the project"),
+        (
             Entry("webhooks", _("Webhooks"), "webhook"),
             Entry("terraform-states", _("Terraform states"), "layers"),
             Entry("project-tokens", _("API tokens"), "plug"),
+            Entry("plans", _("Remediation plans"), "list-checks"),
             Entry("project-audit", _("Audit"), "scroll-text"),
             Entry("settings", _("Settings"), "settings"),
         ),
@@ -74,11 +74,6 @@ YOURS = Group(
     (
         Entry("account", _("Account"), "user"),
         Entry("organizations", _("Organizations"), "building-2"),
-    ),
-)
-OPERATORS: tuple[Group, ...] = ()
-        _("Rules of the project"),
-        (Entry("policy", _("Policy"), "scale"), Entry("plans", _("Remediation plans"), "list-checks")),
     ),
 )
 RULES: tuple[Group, ...] = (

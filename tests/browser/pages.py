@@ -7,12 +7,12 @@ TENANT = ("/", "/search?q=web", "@", "@/activity", "@/instances", "@/instances?n
 COMPUTE = (
     *("@/instances/create", "@/volumes", "@/volumes/create", "@/volumes/{data-1}", "@/volumes/{data-1}/placement"),
     *("@/volumes/{data-1}/activity", "@/volumes/{data-1}/settings", "@/volumes/{data-1}/grow"),
-    *(f"@/instances/{{web-1}}/{tab}" for tab in ("volumes", "network", "placement", "activity", "log", "settings")),
+    *(
+        f"@/instances/{{web-1}}/{tab}"
+        for tab in ("metrics", "volumes", "network", "placement", "activity", "log", "settings")
+    ),
     *("@/instances/{web-1}/resize", "@/instances/{web-1}/rebuild", "@/instances/{web-1}/delete"),
 )
-PAGES: Mapping[str, tuple[str, ...]] = {
-    "": ("/sign-in", "/accessibility", "/nowhere"),
-    "ada": TENANT + COMPUTE,
 ACCOUNT = tuple(f"/account{page}" for page in ("", "/sign-in", "/password", "/sessions", "/tokens", "/tokens/new"))
 ORGANIZATION = ("/organizations", "/organizations/sante") + tuple(
     f"/organizations/sante/{page}"
@@ -58,10 +58,6 @@ THINGS = tuple(
         "settings/quota",
     )
 )
-PAGES: Mapping[str, tuple[str, ...]] = {
-    "": ("/sign-in", "/accessibility", "/nowhere", "/password?secret=a", "/invitation?token=a"),
-    "ada": TENANT + THINGS,
-    "owner": ACCOUNT + ORGANIZATION,
 RULES = (
     "@/policy",
     "@/policy/edit",
@@ -102,8 +98,9 @@ OPERATION = (
     "/new-officer-key",
 )
 PAGES: Mapping[str, tuple[str, ...]] = {
-    "": ("/sign-in", "/accessibility", "/nowhere"),
-    "ada": TENANT,
+    "": ("/sign-in", "/accessibility", "/nowhere", "/password?secret=a", "/invitation?token=a"),
+    "ada": TENANT + COMPUTE + THINGS,
+    "owner": ACCOUNT + ORGANIZATION,
     "officer": RULES,
     "operator": OPERATION,
 }

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import clauses
-from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.asking import Refused, Sent
 from controlplane.dashboard.forms import ApiForm, named
 from controlplane.dashboard.page import FormPage, Page, Text
 
@@ -151,7 +151,7 @@ class ExportFile(Page):
     """The file itself."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponseBase:  # type: ignore[override]
-        return self.api.file("evidence-exports", self.kwargs["export"], "file")
+        return self.api.file("GET", ("evidence-exports", self.kwargs["export"], "file"), Sent())
 
 
 def read_checkpoint(note: str) -> dict[str, Any]:
