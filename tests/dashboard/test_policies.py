@@ -9,10 +9,11 @@ from django.test import Client
 from controlplane.dashboard import clauses
 from controlplane.dashboard.clause_forms import Rows
 from controlplane.dashboard.views.policies import verdict_of
+from controlplane.identity.services import membership_set, user_create
 from controlplane.placement.core.attributes import ASKABLE, PARTY_ROLES
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import PolicyProposal, PolicyVersion
-from tests.dashboard.conftest import SignIn
+from tests.dashboard.conftest import SignIn, browser_of
 from tests.world import Cloud
 
 FRENCH = {"clause": ["0:location.territory"], "c0-op": "in", "c0-value": "FR", "c0-id": "home"}
@@ -160,7 +161,7 @@ def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str,
     assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
 
 
-def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str) -> None:
+def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
     saved(officer, url, FRENCH)
     assert b"say why" in officer.post(f"{url}/edit", {**LOOSER, "do": "save"}).content
@@ -174,6 +175,12 @@ def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str) -
     act = f"/proposals/{proposal.pk}/approve"
     refused = officer.post(act, {"next": f"/proposals/{proposal.pk}"}, follow=True).content
     assert b'role="alert"' in refused
+    assert PolicyProposal.objects.get().state == "proposed"
+    second = user_create(email="second-officer@people.example")
+    membership_set(cloud.tenant.project.organization, user=second, role="sovereignty_officer")
+    approved = browser_of(second).post(act, {"next": f"/proposals/{proposal.pk}"}, follow=True).content.decode()
+    assert "It is approved." in approved and "approved, waits for its time" in approved
+    assert "approved; in force from:" in officer.get(url).content.decode()
     officer.post(f"/proposals/{proposal.pk}/withdraw", {"next": "/proposals"})
     proposal.refresh_from_db()
     assert proposal.state == "withdrawn"

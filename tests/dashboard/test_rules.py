@@ -13,6 +13,7 @@ from controlplane.audit import exports, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.dashboard.views.evidence import leads_to_root, read_checkpoint
+from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.placement.models import Exemption
 from controlplane.placement.policies import policy_set
@@ -20,7 +21,7 @@ from controlplane.reconcilers import drift
 from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
-from tests.dashboard.conftest import SignIn
+from tests.dashboard.conftest import SignIn, browser_of
 from tests.services.audit.makers import Maker
 from tests.services.audit.receipts import hear_receipts
 from tests.services.compliance.test_drift import HELD, certificate
@@ -99,8 +100,6 @@ def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Calle
 
 
 def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:
-    from controlplane.identity.services import user_create
-    from tests.dashboard.conftest import browser_of
 
     instance = finish(api.post("instances", WEB))["id"]
     stranger = browser_of(user_create(email="stranger@people.example"))
@@ -150,6 +149,22 @@ def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
     refused = officer.post(made["Location"], unsigned).content
     assert b"There is no officer key" in refused and b"AAAA" in refused
     assert b"waits for signatures" in member.get("/exemptions").content
+
+
+def test_an_operator_adds_an_officers_key_and_revokes_it(signed_in: SignIn, member: Client) -> None:
+    operator = signed_in("operator")
+    key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+    wrong = operator.post("/new-officer-key", {"officer": "Ada Martin", "public_key": "no key"})
+    assert b'class="errorlist"' in wrong.content
+    assert (
+        operator.post("/new-officer-key", {"officer": "Ada Martin", "public_key": key})["Location"] == "/officer-keys"
+    )
+    page = operator.get("/officer-keys?officer=Ada+Martin").content.decode()
+    revoke = next(part.split('"')[0] for part in page.split('href="') if "/revoke" in part)
+    assert "/revoke" not in member.get("/officer-keys").content.decode()
+    assert b"This cannot be taken back." in operator.get(revoke).content
+    operator.post(revoke)
+    assert b"revoked" in operator.get("/officer-keys?officer=Ada+Martin").content
 
 
 def test_evidence_is_asked_for_waited_for_and_fetched(
