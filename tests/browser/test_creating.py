@@ -11,27 +11,27 @@ def test_what_would_become_of_it_follows_what_is_filled_in(opened: Opener) -> No
     page = opened("ada").go("@/instances/create")
     outlook = page.locator("#outlook")
     expect(outlook).to_contain_text("can be made")
-    page.get_by_text("CLI", exact=True).click()
+    page.locator("summary", has_text="CLI").click()
     line = page.locator("#line-cli")
-    page.get_by_label("Name").fill("typed")
+    page.locator("#id_name").fill("typed")
     expect(line).to_contain_text("instance create typed", timeout=SOON_MS)
-    page.get_by_role("radio", name="small").check()
+    page.locator("input[name=flavor][value=small]").check()
     expect(line).to_contain_text("--flavor small", timeout=SOON_MS)
     expect(line).to_be_visible()
-    page.get_by_label("Name").fill("web-1")
+    page.locator("#id_name").fill("web-1")
     expect(outlook).to_contain_text("The project already has an instance named 'web-1'.", timeout=SOON_MS)
-    page.get_by_text("What its data is").click()
+    page.locator("summary", has_text="What its data is").click()
     page.get_by_label("Health data").check()
     expect(outlook).to_contain_text("not certified: HDS (classification/hds)", timeout=SOON_MS)
 
 
 def test_without_scripts_a_button_says_the_same(opened: Opener) -> None:
     page = opened("ada", java_script_enabled=False).go("@/instances/create")
-    page.get_by_label("Name").fill("web-1")
+    page.locator("#id_name").fill("web-1")
     page.get_by_role("button", name="Check").click()
     expect(page.locator("#outlook")).to_contain_text("would be refused")
     expect(page.locator(".errorlist")).to_have_text("The project already has an instance named 'web-1'.")
-    expect(page.get_by_label("Name")).to_have_value("web-1")
+    expect(page.locator("#id_name")).to_have_value("web-1")
 
 
 def test_what_is_ticked_in_a_list_stays_ticked_while_it_follows_the_cloud(opened: Opener) -> None:
