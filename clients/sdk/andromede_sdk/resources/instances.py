@@ -446,6 +446,25 @@ class Instances(Resource):
             ),
         )
 
+    def metrics(
+        self, instance: str, *, since: Moment | None = None, until: Moment | None = None, resolution: str | None = None
+    ) -> models.Metrics:
+        """GET /v1/projects/{project}/instances/{instance}/metrics
+
+        `since`: The first moment (RFC 3339); an hour before `until` when not given.
+        `until`: Up to this moment; now when not given, and never later.
+        `resolution`: How much time a point stands for, such as 30s, 5m or 1h; there are 1000 points at most, and up to 400 when it is not given.
+        """
+        return self._scope.one(
+            models.Metrics,
+            Ask(
+                "GET",
+                "/v1/projects/{project}/instances/{instance}/metrics",
+                names={"instance": instance},
+                query={"since": since, "until": until, "resolution": resolution},
+            ),
+        )
+
     def placement(self, instance: str) -> models.Decision:
         """GET /v1/projects/{project}/instances/{instance}/placement"""
         return self._scope.one(
