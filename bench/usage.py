@@ -86,6 +86,7 @@ def start(hypervisor: LibvirtHypervisor, folder: Path) -> None:
         nics=(),
         seed=disks.write_seed(guest_id, {"meta-data": b"x", "user-data": b"y"}),
         console_log=disks.console_path(guest_id),
+        serial_socket=disks.serial_path(guest_id),
     )
     hypervisor.define(guest)
     hypervisor.start(guest_id)
