@@ -17,7 +17,7 @@ KEY = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-SIZE_BYTES, SLOW_BYTES_PER_S = 20_000_000, 2_000_000
+SIZE_BYTES, SLOW_BYTES_PER_S = 20 * 2**20, 2 * 2**20
 
 
 def with_a_key(page: Page) -> None:
