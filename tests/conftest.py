@@ -20,7 +20,7 @@ GROUPS = {
     "tests/agents/on_libvirt": "guests",
     "tests/lab": "guests",
     "tests/cloud": "guests",
-    "tests/browser": "clients",
+    "tests/browser": "browser",
     "tests/clients": "clients",
     "tests/terraform": "clients",
 }

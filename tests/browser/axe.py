@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 from scripts.stack import ROOT
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "RGAAv4", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
 
 
 @cache
@@ -15,8 +16,10 @@ def source() -> str:
     return (ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
-def violations(page: Page) -> list[str]:
-    """One line for each: the rule, and the first element that breaks it."""
+def violations(page: Page, *, of_colours: bool = False) -> list[str]:
+    """One line for each: the rule, and the first element that breaks it. `of_colours`: of the rules that ask for
+    colours alone."""
     page.evaluate(source())
-    found: Any = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS)
+    only = {"type": "rule", "values": COLOURS} if of_colours else {"type": "tag", "values": TAGS}
+    found: Any = page.evaluate("only => axe.run(document, {runOnly: only})", only)
     return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
