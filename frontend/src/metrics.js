@@ -7,8 +7,10 @@ const HEIGHT = 200;
 const COLOURS = ["--accent", "--warn", "--good"];
 const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const PREFIXES = ["", "k", "M", "G", "T"];
+const A_DAY_S = 24 * 3600;
 
-function said(value, unit) {
+// `unit`: as the API writes it; `words`: as readers do.
+function said(value, { unit, unit_words: words }) {
   if (value === null || value === undefined) return "–";
   if (unit === "ratio") return `${number.format(value * 100)} %`;
   let power = 0;
@@ -16,34 +18,44 @@ function said(value, unit) {
     value /= 1000;
     power += 1;
   }
-  return `${number.format(value)} ${PREFIXES[power]}${unit}`;
+  return `${number.format(value)} ${PREFIXES[power]}${words}`;
 }
+
+const hour = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+const whole = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
 
 function draw(place) {
   const series = place.dataset.series.split(" ").map((name) => figures.series.find((each) => each.name === name));
   const probe = getComputedStyle(place);
   const axis = { stroke: probe.color, grid: { stroke: probe.borderTopColor, width: 1 } };
-  const unit = series[0].unit;
   const options = {
     width: place.clientWidth,
     height: HEIGHT,
     cursor: { sync: { key: "metrics" } },
-    scales: { y: { range: (_, low, high) => [Math.min(0, low), high || 1] } },
-    axes: [axis, { ...axis, size: 80, values: (_, ticks) => ticks.map((tick) => said(tick, unit)) }],
+    scales: { y: { range: (_, low, high) => [Math.min(0, low), high ? high * 1.1 : 1] } },
+    axes: [
+      { ...axis, values: (chart, ticks) => ticks.map((tick) => (isLong(chart) ? day : hour).format(tick * 1000)) },
+      { ...axis, size: 80, values: (_, ticks) => ticks.map((tick) => said(tick, series[0])) },
+    ],
     series: [
-      { value: (_, at) => (at ? new Date(at * 1000).toLocaleString(language) : "–") },
+      { label: place.dataset.moment, value: (_, at) => (at ? whole.format(at * 1000) : "–") },
       ...series.map((each, index) => ({
         label: each.words,
         stroke: resolved(COLOURS[index], place),
         width: 2,
         dash: index ? [6, 4] : undefined,
-        value: (_, value) => said(value, unit),
+        value: (_, value) => said(value, each),
       })),
     ],
   };
   const moments = series[0].points.map(([at]) => Date.parse(at) / 1000);
   const chart = new uPlot(options, [moments, ...series.map((each) => each.points.map(([, value]) => value))], place);
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+}
+
+function isLong(chart) {
+  return chart.scales.x.max - chart.scales.x.min > 2 * A_DAY_S;
 }
 
 // A token as the colour that it is now: canvases know no variables.

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.utils import dates
 
 DASHBOARD = Path(__file__).parents[2] / "controlplane" / "dashboard"
 PO = Path("locale/fr/LC_MESSAGES/django.po")
@@ -45,6 +46,12 @@ def test_nothing_is_kept_that_nobody_says(po: Path) -> None:
     """What the code no longer says is gone from the file too."""
     now, kept = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
     assert kept - now == set()
+
+
+def test_no_name_of_a_month_or_day_means_anything_else_here(po: Path) -> None:
+    """Django looks for them in all catalogues, ours first: May is a month."""
+    ours = set(re.findall(r'^msgid "(.+)"$', picked(po), re.M))
+    assert ours & {str(name) for name in (*dates.MONTHS.values(), *dates.WEEKDAYS.values())} == set()
 
 
 def test_punctuation_is_that_of_french(po: Path) -> None:

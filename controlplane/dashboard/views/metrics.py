@@ -29,6 +29,8 @@ NAMES = {
     "network_in_bytes_per_s": _("received"),
     "network_out_bytes_per_s": _("sent"),
 }
+# Units as readers write them.
+UNITS = {"ratio": _("ratio"), "MiB": _("MiB"), "bytes/s": _("B/s"), "requests/s": _("requests/s")}
 TABLE_ROWS = 30
 
 
@@ -40,8 +42,12 @@ class InstanceMetrics(InstancePage):
         hours = next((known for known, _words in RANGES if str(known) == self.query("hours")), HOUR)
         since = clock.now() - timedelta(hours=hours)
         found = self.of_project("instances", self.instance["id"], "metrics", since=since.isoformat())
-        series = [each | {"words": str(NAMES.get(each["name"], each["name"]))} for each in found["series"]]
+        series = [each | spoken(each["name"], each["unit"]) for each in found["series"]]
         return {"metrics": found | {"series": series}, "charts": charts(series), "ranges": RANGES, "hours": hours}
+
+
+def spoken(name: str, unit: str) -> dict[str, str]:
+    return {"words": str(NAMES.get(name, name)), "unit_words": str(UNITS.get(unit, unit))}
 
 
 def charts(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
