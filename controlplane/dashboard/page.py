@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -23,7 +23,7 @@ from controlplane.dashboard.forms import ApiForm
 from controlplane.events.kinds import KINDS
 
 UNFINISHED, PROOF_TOO_OLD = "signin.second_factor_demanded", "signin.proof_too_old"
-# What a form can mend, and so shows.
+# What a form can mend, and so shows (is_mendable).
 MENDABLE = frozenset({400, 403, 409, 412, 413, 422, 429, 503})
 Context = dict[str, Any]
 Text = str | Promise
@@ -73,6 +73,12 @@ class Open(View):
         template = "dashboard/refused.html"
         context = {"theme": cookies.theme_of(self.request), "problem": exc.problem, "status": exc.status}
         return render(self.request, template, context, status=exc.status)
+
+    def refused_to_script(self, exc: Refused) -> JsonResponse:
+        """The problem; or, where something has to be proved first, where the browser is to go."""
+        if exc.status == 401 or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+            return JsonResponse({"go": self.refused(exc)["Location"]})
+        return JsonResponse(dict(exc.problem), status=exc.status)
 
     def query(self, name: str) -> str:
         return self.request.GET.get(name, "")
@@ -194,7 +200,7 @@ class FormPage(Page):
             try:
                 then = self.send(form)
             except Refused as exc:
-                if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+                if not is_mendable(exc):
                     raise
                 form.take(exc.problem)
             else:
@@ -230,7 +236,7 @@ class Action(Page):
         try:
             self.act()
         except Refused as exc:
-            if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+            if not is_mendable(exc):
                 raise
             messages.error(request, str(exc.problem.get("detail", exc.code)))
         else:
@@ -241,6 +247,11 @@ class Action(Page):
     def back(self) -> str:
         """Where to go then."""
         return safe(self.request, self.request.POST.get("next", "")) or reverse("home")
+
+
+def is_mendable(exc: Refused) -> bool:
+    """Whether whoever asked can do something about it where they are; else they have to prove something first."""
+    return exc.status in MENDABLE and exc.code not in (UNFINISHED, PROOF_TOO_OLD)
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -31,7 +31,8 @@ async function connect() {
   place.replaceChildren();
   tell(words.connecting, "busy");
   try {
-    const { url, is_read_only: isReadOnly } = await ticket();
+    const { url, is_read_only: isReadOnly, go } = await ticket();
+    if (go) return location.assign(go);
     link = words.kind === "vnc" ? screen(address(url)) : terminal(address(url), isReadOnly);
   } catch (error) {
     tell(error.message || words.ended, "bad");

@@ -34,8 +34,8 @@ class ConsoleTicket(ProjectPage):
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
         asked = {"kind": VNC if request.POST.get("kind") == VNC else SERIAL}
-        path_ = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"], "consoles")
-        return JsonResponse(self.api.post(*path_, body=asked), status=201)
-
-    def refused(self, exc: Refused) -> HttpResponse:
-        return JsonResponse(dict(exc.problem), status=exc.status)
+        consoles = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"], "consoles")
+        try:
+            return JsonResponse(self.api.post(*consoles, body=asked), status=201)
+        except Refused as exc:
+            return self.refused_to_script(exc)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused, Sent
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import PROOF_TOO_OLD, UNFINISHED, Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.instances import NameForm
 from controlplane.dashboard.views.organizations import NamedForm, changed, named_as
 
@@ -119,9 +119,7 @@ class ImageFile(ImagePage):
         try:
             self.upload(request, int(request.headers.get("Content-Length") or 0))
         except Refused as exc:
-            if exc.status == 401 or exc.code in (UNFINISHED, PROOF_TOO_OLD):
-                return JsonResponse({"go": self.refused(exc)["Location"]})
-            return JsonResponse(dict(exc.problem), status=exc.status)
+            return self.refused_to_script(exc)
         return JsonResponse({"go": self.here()})
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Refused
-from controlplane.dashboard.page import MENDABLE, PROOF_TOO_OLD, UNFINISHED, FormPage, Open, Page, safe
+from controlplane.dashboard.page import FormPage, Open, Page, is_mendable, safe
 from controlplane.dashboard.views.sign_in import PasskeyForm
 
 
@@ -37,9 +37,7 @@ def challenge(page: Open, of: str) -> HttpResponse:
     try:
         return JsonResponse(page.api.post(of, "actions", "challenge"))
     except Refused as exc:
-        if exc.status == 401 or exc.code in (UNFINISHED, PROOF_TOO_OLD):
-            return JsonResponse({"go": page.refused(exc)["Location"]})
-        return JsonResponse(dict(exc.problem), status=exc.status)
+        return page.refused_to_script(exc)
 
 
 class NewPasskeyForm(PasskeyForm):
@@ -62,7 +60,7 @@ class PasskeyRegister(Page):
         try:
             self.api.post("passkeys", body=form.body())
         except Refused as exc:
-            if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+            if not is_mendable(exc):
                 raise
             messages.error(request, str(exc.problem.get("detail", exc.code)))
             return redirect("account-sign-in")

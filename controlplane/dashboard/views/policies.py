@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard import clauses
 from controlplane.dashboard.asking import Answer, Refused, Sent
 from controlplane.dashboard.clause_forms import TEXT, Atoms, Rows, atoms_in
-from controlplane.dashboard.page import MENDABLE, PROOF_TOO_OLD, UNFINISHED, Page, Text
+from controlplane.dashboard.page import Page, Text, is_mendable
 
 CREATE = "instance.create"
 OUTDATED = 412
@@ -164,7 +164,7 @@ class PolicyEditor(PolicyPage):
             if is_trial:
                 return self.editor(rows, outcome=outcome, verdicts=self.verdicts(atoms))
         except Refused as exc:
-            if exc.status not in MENDABLE or exc.code in (UNFINISHED, PROOF_TOO_OLD):
+            if not is_mendable(exc):
                 raise
             if exc.status == OUTDATED:
                 return self.editor(rows, is_outdated=True)

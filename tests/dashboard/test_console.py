@@ -1,0 +1,45 @@
+"""The page of a console, and what its script is told."""
+
+import pytest
+from django.test import Client
+
+from controlplane.dashboard import cookies
+from controlplane.signin.models import Session
+from tests.dashboard.conftest import SignIn
+
+
+@pytest.fixture
+def instance(member: Client, home: str) -> str:
+    """The address of an instance that is still being built."""
+    form = {"name": "web", "image": "tiny", "flavor": "tiny"}
+    made = member.post(f"/v1{home}/instances", form, content_type="application/json", headers=bearer(member))
+    return f"{home}/instances/{made.json()['id']}"
+
+
+def bearer(browser: Client) -> dict[str, str]:
+    return {"Authorization": f"Bearer {browser.cookies[cookies.SESSION].value}"}
+
+
+def test_its_terminal_may_write_styles_and_no_other_page_may(member: Client, instance: str) -> None:
+    console = member.get(f"{instance}/console")
+    assert "style-src 'self' 'unsafe-inline'" in console["Content-Security-Policy"]
+    assert b'data-kind="serial"' in console.content
+    assert b'data-kind="vnc"' in member.get(f"{instance}/console?kind=vnc").content
+    assert "unsafe" not in member.get(instance)["Content-Security-Policy"]
+
+
+def test_the_script_is_told_why_there_is_no_console(member: Client, instance: str) -> None:
+    answer = member.post(f"{instance}/console/ticket", {"kind": "serial"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "placement.no_allocation")
+
+
+def test_the_script_is_told_to_sign_in_when_the_session_has_ended(member: Client, instance: str) -> None:
+    Session.objects.all().delete()
+    answer = member.post(f"{instance}/console/ticket", {"kind": "serial"})
+    assert answer.status_code == 200
+    assert answer.json()["go"].startswith("/sign-in?next=")
+
+
+def test_a_viewer_gets_no_screen(signed_in: SignIn, instance: str) -> None:
+    answer = signed_in("viewer").post(f"{instance}/console/ticket", {"kind": "vnc"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "identity.role_needed")
