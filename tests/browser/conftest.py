@@ -37,19 +37,19 @@ class Seen:
         return self.page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
     with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chrome() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sessions(world: World, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Somebody signs in once; later browsers begin with what that one kept."""
     kept: dict[str, Path] = {}
