@@ -45,7 +45,8 @@ def test_the_version_loads_no_command() -> None:
 def test_each_part_has_the_commands_that_are_listed_for_it() -> None:
     assert {part: set(load(part)) for part in PARTS} == {part: set(names) for part, names in PARTS.items()}
     folder = Path(andromede_cli.__file__).parent / "commands"
-    assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == {"__init__", "console", "console_log", "metrics", "ssh"}
+    beside = {"__init__", "console", "console_log", "metrics", "ssh"}
+    assert {path.stem for path in folder.glob("*.py")} - PARTS.keys() == beside
 
 
 def test_a_manager_loads_with_its_models_when_it_is_used() -> None:
