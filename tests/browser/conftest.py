@@ -37,19 +37,20 @@ class Seen:
         return self.page
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as made:
         yield made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
+    """Gone with the module: while Playwright runs, Django takes all of this process for asynchronous."""
     with chromium() as browser:
         yield browser
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def sessions(world: World, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Somebody signs in once; later browsers begin with what that one kept."""
     kept: dict[str, Path] = {}
