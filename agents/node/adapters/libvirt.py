@@ -59,7 +59,7 @@ class LibvirtHypervisor:
         self._defined: dict[UUID, GuestSpec] = {}
         self._removals = threading.Condition()
         self._host: HostFacts | None = None
-        self._connection = LibvirtConnection(uri, prepare=self._register)
+        self._connection = LibvirtConnection(uri, prepare=self._register, tell=self._tell_of_all)
 
     def host(self) -> HostFacts:
         if self._host is None:
@@ -217,8 +217,11 @@ class LibvirtHypervisor:
         for event in REMOVAL_EVENTS:
             connection.domainEventRegisterAny(None, event, self._on_removal, None)
         _await_take_over(connection)
+
+    def _tell_of_all(self, connection: Any) -> None:
+        """What happened while nobody listened, libvirt does not tell again."""
         for guest_id in filter(None, map(_guest_id, connection.listAllDomains())):
-            self._tell(guest_id)  # what happened while nobody listened, libvirt does not tell again
+            self._tell(guest_id)
 
     def _tell(self, guest_id: UUID) -> None:
         for listener in self._listeners:

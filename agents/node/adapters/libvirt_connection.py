@@ -35,11 +35,12 @@ TRANSPORT = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 
 
 class LibvirtConnection:
-    """`prepare` is called with each new connection, before anybody else may use it."""
+    """`prepare` is called with each new connection before anybody else may use it, `tell` as soon as they may."""
 
-    def __init__(self, uri: str, *, prepare: Callable[[Any], None]) -> None:
+    def __init__(self, uri: str, *, prepare: Callable[[Any], None], tell: Callable[[Any], None]) -> None:
         self._uri = uri
         self._prepare = prepare
+        self._tell = tell
         self._connection: Any = None
         self._problem = "not connected yet"
         self._first = threading.Event()
@@ -103,6 +104,10 @@ class LibvirtConnection:
         self._connection = connection
         self._first.set()
         log.info("libvirt connected", extra={"facts": {"uri": self._uri}})
+        try:
+            self._tell(connection)
+        except libvirt.libvirtError as exc:
+            log.info("libvirt was lost at once", extra={"facts": {"problem": str(exc)}})  # the next connection tells
         return True
 
     def _drop(self) -> None:

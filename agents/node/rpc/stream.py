@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from agents.node.context import Node
+from agents.node.errors import HypervisorUnavailable
 from agents.node.rpc import answers
 from agents.node.services import events, inventory, signed_inventory
 from agents.protocol import agent_pb2 as pb
@@ -62,7 +63,11 @@ class Stream:
                 return
 
     def _change(self, guest_id: UUID) -> Iterator[pb.NodeEvent]:
-        status = inventory.instance_status(self._node, guest_id)
+        """Nothing while libvirtd does not answer: when it does again, all guests are told of."""
+        try:
+            status = inventory.instance_status(self._node, guest_id)
+        except HypervisorUnavailable:
+            return
         if status is not None:
             yield pb.NodeEvent(at_unix_ms=_now_ms(), instance=answers.instance(status))
 

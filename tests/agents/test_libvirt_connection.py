@@ -1,0 +1,43 @@
+"""The connection to libvirtd, when it is made."""
+
+import threading
+
+import pytest
+
+from agents.node.adapters import libvirt_connection
+from agents.node.adapters.libvirt_connection import LibvirtConnection
+
+LIMIT_S = 10
+
+
+class Answering:
+    """A libvirtd that answers."""
+
+    def registerCloseCallback(self, *_: object) -> None: ...
+
+    def unregisterCloseCallback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def setKeepAlive(self, *_: int) -> int:
+        return 0
+
+
+def test_what_is_told_with_a_new_connection_can_be_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told of a guest asks how it is: told earlier, they would hear that libvirtd does not answer."""
+    libvirtd = Answering()
+    monkeypatch.setattr(libvirt_connection.libvirt, "open", lambda _uri: libvirtd)
+    made, told = threading.Event(), threading.Event()
+    asked: list[object] = []
+
+    def tell(_: object) -> None:
+        made.wait(LIMIT_S)
+        with connection.use() as usable:
+            asked.append(usable)
+        told.set()
+
+    connection = LibvirtConnection("any:///", prepare=lambda _: None, tell=tell)
+    made.set()
+    assert told.wait(LIMIT_S)
+    connection.close()
+    assert asked == [libvirtd]
