@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from controlplane.kernel.ids import new_id
 
 HEADER = "X-Request-Id"
+API = re.compile(r"/(v[0-9]+|\.well-known)(/|$)")
 SANE = re.compile(r"[A-Za-z0-9._:-]{8,64}")
 
 
@@ -25,8 +26,9 @@ class RequestIdMiddleware:
 
 
 def is_api(request: HttpRequest) -> bool:
-    """All other addresses are the dashboard's, which asks the API in turn."""
-    return request.path.startswith(("/v1/", "/.well-known/"))
+    """Whether a program asks, be it for a version that there is not. All other addresses are the dashboard's, which
+    asks the API in turn."""
+    return API.match(request.path) is not None
 
 
 def request_id_of(request: HttpRequest) -> str:

@@ -117,7 +117,7 @@ def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud
     assert decision["explanation"][0] in french["detail"]
 
 
-@pytest.mark.parametrize("path", ["/", "/v2", "/v1", "/v1/", "/v1/nothing", "/v1/projects/alpha/nothing", "/v1/zones/"])
+@pytest.mark.parametrize("path", ["/v2", "/v1", "/v1/", "/v1/nothing", "/v1/projects/alpha/nothing", "/v1/zones/"])
 def test_no_such_route(api: Caller, cloud: Cloud, path: str) -> None:
     assert api.get(path).problem == (404, "route_not_found", None)
 
