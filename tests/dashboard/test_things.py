@@ -196,3 +196,12 @@ def test_a_project_is_renamed_limited_and_stays_while_something_is_in_it(
     page = owner.post(f"{home}/settings/delete", {"name": "omega"}).content
     assert b"This was not accepted." in page
     assert Organization.objects.filter(project__deleted_at=None).exists()
+
+
+@pytest.mark.parametrize("collection", ["networks", "ssh-keys", "affinity-groups"])
+def test_a_list_follows_what_happens(member: Client, home: str, collection: str) -> None:
+    assert b'data-stream="/live?project=' in member.get(f"{home}/{collection}").content
+
+
+def test_the_part_that_follows_says_what_it_follows(member: Client, home: str) -> None:
+    assert b'id="things" data-live="network"' in member.get(f"{home}/networks").content

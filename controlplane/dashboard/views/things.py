@@ -50,8 +50,12 @@ class ThingPage(ProjectPage):
 class ThingList(ThingPage):
     """`template` is filled for each of `items`, whose address is `url`."""
 
+    def begin(self) -> None:
+        self.live = self.noun.events
+        super().begin()
+
     def frame(self) -> Context:
-        return super().frame() | {"title": self.noun.words["many"], "live": self.noun.events}
+        return super().frame() | {"title": self.noun.words["many"], "live": self.live}
 
     def context(self) -> Context:
         filters = {name: self.query(name) for name in FILTERS}
