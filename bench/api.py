@@ -8,8 +8,6 @@ What a POST has accepted is not carried out: there are no workers here.
 """
 
 import argparse
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,9 +19,8 @@ from typing import Any
 import psutil
 
 from bench import processes
-from bench.common import UNLIMITED, report, say
+from bench.common import UNLIMITED, bench_database, report, say
 from bench.load import Bounds, Call, Run, run
-from scripts import services
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
 
@@ -70,12 +67,7 @@ def main() -> None:
     parser.add_argument("--clients", nargs="+", type=int, default=CLIENTS)
     arguments = parser.parse_args()
     stack = Stack(ROOT / "var" / "bench-api", port=PORT, settings=UNLIMITED)
-    stack.stop()
-    shutil.rmtree(stack.var, ignore_errors=True)
-    stack.var.mkdir(parents=True)
-    (stack.var / "secret-key").write_text("of no use to anybody")
-    try:
-        services.start(stack.var, is_durable=True)
+    with bench_database(stack):
         sides = {"ours": start_ours(stack), "floor": start_floor(stack)}
         bounds = Bounds(arguments.seconds, REQUESTS)
         found: dict[str, Any] = {"rows": ROWS, "rounds": arguments.rounds}
@@ -84,19 +76,10 @@ def main() -> None:
                 str(each): measure(stack, sides, route, each, bounds, arguments.rounds) for each in arguments.clients
             }
         report(found)
-    finally:
-        stack.stop()
 
 
 def start_ours(stack: Stack) -> Side:
     """The control plane's web process, with a project that is full."""
-    environment = stack.environment()
-    os.environ.clear()
-    os.environ.update(environment)
-    stack.manage("migrate", "--verbosity", "0")
-    import django
-
-    django.setup()
     from bench import crowd
 
     say(f"{ROWS} instances")

@@ -7,14 +7,11 @@ its own that flushes to disk.
 
 import argparse
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.common import report, spread
-from scripts import services
+from bench.common import bench_database, report, spread
 from scripts.stack import ROOT, Stack
 
 ROUNDS = 2_000
@@ -25,23 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
-    stack = Stack(ROOT / "var" / "bench-audit")
-    stack.stop()
-    shutil.rmtree(stack.var, ignore_errors=True)
-    stack.var.mkdir(parents=True)
-    (stack.var / "secret-key").write_text("of no use to anybody")
-    try:
-        services.start(stack.var, is_durable=True)
-        environment = stack.environment()
-        os.environ.clear()
-        os.environ.update(environment)
-        stack.manage("migrate", "--verbosity", "0")
-        import django
-
-        django.setup()
+    with bench_database(Stack(ROOT / "var" / "bench-audit")):
         report(measure(arguments.rounds))
-    finally:
-        stack.stop()
 
 
 def measure(rounds: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A cloud of its own for each benchmark, and the arithmetic of samples."""
 
 import json
+import os
+import shutil
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,6 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from scripts import services
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -34,6 +37,28 @@ def bench_cloud(name: str, *, is_fake: bool, nodes: int = 3) -> Iterator[tuple[C
         yield cloud, prepare(cloud)
     finally:
         cloud.down()
+
+
+@contextmanager
+def bench_database(stack: Stack) -> Iterator[None]:
+    """A PostgreSQL and a Redis of its own until the block ends, and Django over them in this process; nothing else of
+    the stack runs."""
+    stack.stop()
+    shutil.rmtree(stack.var, ignore_errors=True)
+    stack.var.mkdir(parents=True)
+    (stack.var / "secret-key").write_text("of no use to anybody")
+    try:
+        services.start(stack.var, is_durable=stack.is_durable)
+        environment = stack.environment()
+        os.environ.clear()
+        os.environ.update(environment)
+        stack.manage("migrate", "--verbosity", "0")
+        import django
+
+        django.setup()
+        yield
+    finally:
+        stack.stop()
 
 
 # No quota and no rate is what is measured.

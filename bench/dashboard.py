@@ -25,6 +25,7 @@ from scripts.stack import ROOT
 PORT = 8012
 ROUNDS = 20
 AT_A_TIME = 4
+ROOMY = ("--fake-cores", "512", "--fake-memory-mib", str(2**20), "--fake-disk-gib", "8192")
 PERSON = "ada@example.org"
 PAGES = {
     "start": "/",
@@ -41,7 +42,8 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=1000)
     parser.add_argument("--streams", type=int, default=500)
     options = parser.parse_args()
-    with dashboard_world(ROOT / "var" / "bench-dashboard", port=PORT) as world, closing(world.api()) as api:
+    var = ROOT / "var" / "bench-dashboard"
+    with dashboard_world(var, port=PORT, agent_options=ROOMY) as world, closing(world.api()) as api:
         fill(api, options.instances)
         with httpx.Client(base_url=world.url, follow_redirects=True) as browser:
             sign_in(browser)

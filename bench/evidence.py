@@ -5,9 +5,7 @@ verifier; then one decision is false, and has to be found. In a PostgreSQL of it
 """
 
 import argparse
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,8 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.common import report, say
-from scripts import services
+from bench.common import bench_database, report, say
 from scripts.stack import ROOT, Stack
 
 INSTANCES = 5_000
@@ -31,22 +28,8 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=INSTANCES)
     arguments = parser.parse_args()
     stack = Stack(ROOT / "var" / "bench-evidence")
-    stack.stop()
-    shutil.rmtree(stack.var, ignore_errors=True)
-    stack.var.mkdir(parents=True)
-    (stack.var / "secret-key").write_text("of no use to anybody")
-    try:
-        services.start(stack.var, is_durable=True)
-        environment = stack.environment()
-        os.environ.clear()
-        os.environ.update(environment)
-        stack.manage("migrate", "--verbosity", "0")
-        import django
-
-        django.setup()
+    with bench_database(stack):
         report(measure(arguments.instances, stack.var))
-    finally:
-        stack.stop()
 
 
 def measure(instances: int, folder: Path) -> dict[str, Any]:

@@ -6,8 +6,6 @@ A day of 1000 guests on 20 nodes is there; `ARGS="--guests 100"` takes fewer.
 """
 
 import argparse
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -15,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench.common import report, say, spread
-from scripts import services
+from bench.common import bench_database, report, say, spread
 from scripts.stack import ROOT, Stack
 
 GUESTS, NODES = 1000, 20
@@ -32,22 +29,8 @@ def main() -> None:
     parser.add_argument("--guests", type=int, default=GUESTS)
     arguments = parser.parse_args()
     stack = Stack(ROOT / "var" / "bench-metrics")
-    stack.stop()
-    shutil.rmtree(stack.var, ignore_errors=True)
-    stack.var.mkdir(parents=True)
-    (stack.var / "secret-key").write_text("of no use to anybody")
-    try:
-        services.start(stack.var, is_durable=True)
-        environment = stack.environment()
-        os.environ.clear()
-        os.environ.update(environment)
-        stack.manage("migrate", "--verbosity", "0")
-        import django
-
-        django.setup()
+    with bench_database(stack):
         report(measure(arguments.guests, stack.var))
-    finally:
-        stack.stop()
 
 
 def measure(count: int, folder: Path) -> dict[str, Any]:

@@ -5,8 +5,6 @@
 
 import argparse
 import json
-import os
-import shutil
 import time
 from contextlib import suppress
 from typing import Any
@@ -14,8 +12,7 @@ from typing import Any
 import psutil
 
 from bench import claimers
-from bench.common import report, say
-from scripts import services
+from bench.common import bench_database, report, say
 from scripts.stack import ROOT, Stack
 
 FLEETS = (100, 1_000, 10_000, 100_000)
@@ -32,23 +29,9 @@ def main() -> None:
     parser.add_argument("--no-fsync", action="store_true")
     arguments = parser.parse_args()
     stack = Stack(ROOT / "var" / "bench-placement", is_durable=not arguments.no_fsync)
-    stack.stop()
-    shutil.rmtree(stack.var, ignore_errors=True)
-    stack.var.mkdir(parents=True)
-    (stack.var / "secret-key").write_text("of no use to anybody")
-    try:
-        services.start(stack.var, is_durable=stack.is_durable)
-        environment = stack.environment()
-        os.environ.clear()
-        os.environ.update(environment)
-        stack.manage("migrate", "--verbosity", "0")
-        import django
-
-        django.setup()
+    with bench_database(stack):
         postmaster = psutil.Process(int((stack.var / "pg" / "postmaster.pid").read_text().split()[0]))
         report({"is_durable": stack.is_durable, "fleets": measure(arguments.nodes, postmaster)})
-    finally:
-        stack.stop()
 
 
 def measure(sizes: list[int], postmaster: psutil.Process) -> dict[int, Any]:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,12 +84,12 @@ class World:
 
 
 @contextmanager
-def dashboard_world(var: Path, *, port: int) -> Iterator[World]:
+def dashboard_world(var: Path, *, port: int, agent_options: Sequence[str] = ()) -> Iterator[World]:
     """It ends with the block. Ports: `port` and those behind it. Nobody is asked for a second factor."""
     settings = {**UNLIMITED, "SECOND_FACTOR_DUTIES": "", "QUOTA_INSTANCES": "2000"}
     settings["PASSKEY_ORIGINS"] = f"http://localhost:{port}"  # no number of an address can have passkeys
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say)
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options)
     cloud.down()
     cloud.forget()
     try:
