@@ -10,9 +10,8 @@ import subprocess
 from typing import Any
 
 from bench.common import report, say
-from bench.dashboard import PERSON
 from scripts.browser import chromium_to_debug, sign_in
-from scripts.dashboard_world import dashboard_world
+from scripts.dashboard_world import dashboard_world, email_of
 from scripts.stack import ROOT
 
 PORT, DEBUG_PORT = 8018, 8028
@@ -34,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     install()
     with dashboard_world(ROOT / "var" / "bench-lighthouse", port=PORT) as world, chromium_to_debug(DEBUG_PORT) as page:
-        sign_in(page, PERSON, url=world.url)
+        sign_in(page, email_of("ada"), url=world.url)
         pages = {name: measured(world.url + world.address(path), options.runs) for name, path in PAGES.items()}
         report({"runs": options.runs, "pages": pages})
 

@@ -8,14 +8,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
-from bench.common import UNLIMITED, say
+from bench.common import NO_RATES, say
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -84,10 +84,12 @@ class World:
 
 
 @contextmanager
-def dashboard_world(var: Path, *, port: int, agent_options: Sequence[str] = ()) -> Iterator[World]:
+def dashboard_world(
+    var: Path, *, port: int, settings: Mapping[str, str] | None = None, agent_options: Sequence[str] = ()
+) -> Iterator[World]:
     """It ends with the block. Ports: `port` and those behind it. Nobody is asked for a second factor."""
-    settings = {**UNLIMITED, "SECOND_FACTOR_DUTIES": "", "QUOTA_INSTANCES": "2000"}
-    settings["PASSKEY_ORIGINS"] = f"http://localhost:{port}"  # no number of an address can have passkeys
+    passkeys = {"PASSKEY_ORIGINS": f"http://localhost:{port}"}  # no number of an address can have them
+    settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", **passkeys, **(settings or {})}
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
     cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options)
     cloud.down()

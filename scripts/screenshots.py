@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.common import say
@@ -11,12 +12,31 @@ from scripts.stack import ROOT
 
 PORT = 8016
 FOLDER = ROOT / "docs" / "images" / "dashboard"
-SIZE = {"width": 1280, "height": 800}
-# The file's name → who looks, in which language and theme, at which page.
-PICTURES: Mapping[str, tuple[str, str, str, str]] = {
-    "overview": ("ada", "en", "light", "@"),
-    "instances": ("ada", "en", "light", "@/instances"),
-    "instance": ("ada", "fr", "dark", "@/instances/{web-1}"),
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Who looks at which page (World.address), and how."""
+
+    person: str
+    page: str
+    language: str = "en"
+    theme: str = "light"
+    size: Mapping[str, int] = field(default_factory=lambda: DESK)
+
+
+PICTURES: Mapping[str, Picture] = {
+    "overview": Picture("ada", "@"),
+    "instances": Picture("ada", "@/instances"),
+    "create": Picture("ada", "@/instances/create?name=web-3&flavor=tiny&image=tiny"),
+    "instance": Picture("ada", "@/instances/{web-1}", language="fr", theme="dark"),
+    "placement": Picture("ada", "@/instances/{web-1}/placement"),
+    "volume-on-a-phone": Picture("ada", "@/volumes/{data-1}", language="fr", size=PHONE),
+    "policy": Picture("officer", "@/policy"),
+    "zone": Picture("officer", "/zones/fr-est-1", language="fr"),
+    "fleet": Picture("operator", "/platform/nodes", theme="dark"),
+    "evidence": Picture("auditor", "/evidence"),
 }
 
 
@@ -29,13 +49,18 @@ def main() -> int:
 
 def take(world: World) -> None:
     with chromium() as browser:
-        for name, (person, language, theme, path) in PICTURES.items():
+        for name, picture in PICTURES.items():
             say(name)
-            options = {"locale": LOCALES[language], "viewport": SIZE, "base_url": world.url}
-            context = browser.new_context(color_scheme=theme, **options)  # type: ignore[arg-type]
+            context = browser.new_context(
+                base_url=world.url,
+                locale=LOCALES[picture.language],
+                color_scheme=picture.theme,  # type: ignore[arg-type]
+                viewport=picture.size,  # type: ignore[arg-type]
+            )
             page = context.new_page()
-            sign_in(page, email_of(person))
-            page.goto(world.address(path))
+            sign_in(page, email_of(picture.person))
+            page.goto(world.address(picture.page))
+            page.wait_for_load_state("networkidle" if not page.locator("[data-stream]").count() else "load")
             page.screenshot(path=Path(FOLDER, f"{name}.png"))
             context.close()
 

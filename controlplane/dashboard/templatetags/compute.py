@@ -21,7 +21,9 @@ def amount(value: int, dimension: str) -> str:
     if dimension == "memory_mib" and value < 1024:
         return mib(value)
     if dimension == "memory_mib":
-        return _("{count} GiB").format(count=number_format(value / 1024, decimal_pos=1 if value % 1024 else 0))
+        return _("{count} GiB").format(
+            count=number_format(value / 1024, decimal_pos=1 if value % 1024 else 0, force_grouping=True)
+        )
     if dimension == "storage_gib":
         return gib(number_format(value, force_grouping=True))  # type: ignore[arg-type]
     return number_format(value, force_grouping=True)
