@@ -67,8 +67,12 @@ def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[
     _insert(actor, image)
     if not new.source_url:
         return image, None
-    args = {"file": str(new_id())}
-    return image, enqueue(actor, Wish("image.import", image.project_id, [image.pk], args, deadline=IMPORT_LIMIT))
+    return image, enqueue(actor, _wish("image.import", image, str(new_id()), deadline=IMPORT_LIMIT))
+
+
+def _wish(kind: str, image: Image, file: str, *, deadline: timedelta) -> Wish:
+    args = {"file": file}
+    return Wish(kind, image.project_id, [image.pk], args, resource_name=image.name, deadline=deadline)
 
 
 def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operation:
@@ -107,7 +111,7 @@ def _write_upload(actor: Actor, image: Image, name: str, received: image_store.R
     _need_awaiting(image)
     move(image, IMAGE, "verifying", sha256=received.sha256, size_bytes=received.size_bytes)
     record(actor, "image.upload", image.pk, project_id=image.project_id, sha256=received.sha256)
-    return enqueue(actor, Wish("image.verify", image.project_id, [image.pk], {"file": name}, deadline=VERIFY_LIMIT))
+    return enqueue(actor, _wish("image.verify", image, name, deadline=VERIFY_LIMIT))
 
 
 def image_import_file(

@@ -99,7 +99,8 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
     args = {"attachment": str(attachment.pk)}
-    operation = enqueue(actor, Wish(ATTACH, instance.project_id, [volume.pk, attachment.pk], args))
+    wish = Wish(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
+    operation = enqueue(actor, wish)
     need_volume_state(volume, "available")
     if volume.node_id != instance.node_id:
         raise VolumeElsewhere(field="volume")
@@ -120,7 +121,8 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     need_instance_state(instance, "active", "stopped")
     args = {"attachment": str(attachment.pk)}
     held = [attachment.volume_id, attachment.pk]
-    operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args))
+    name = attachment.volume.name
+    operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args, resource_name=name))
     if Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1) != 1:
         raise AttachmentNotFound(name=str(attachment.pk))
     record(

@@ -224,7 +224,8 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
     said = {"name": instance.name, "flavor": instance.flavor}
     asked = deed(actor, "instance.create", instance.pk, project_id=instance.project_id, **said)
-    operation = enqueue(actor, Wish("instance.create", instance.project_id, held, args), beside=asked)
+    wish = Wish("instance.create", instance.project_id, held, args, resource_name=instance.name)
+    operation = enqueue(actor, wish, beside=asked)
     for attachment in attachments:
         need_volume_state(attachment.volume, "available")
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
@@ -349,7 +350,14 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
     actor.may_write()
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    wish = Wish("instance.delete", instance.project_id, [instance.pk, *volume_ids], is_cancellable=False, preempts=True)
+    wish = Wish(
+        "instance.delete",
+        instance.project_id,
+        [instance.pk, *volume_ids],
+        resource_name=instance.name,
+        is_cancellable=False,
+        preempts=True,
+    )
     return enqueue(actor, wish, beside=deed(actor, "instance.delete", instance.pk, project_id=instance.project_id))
 
 
@@ -377,7 +385,7 @@ def instance_change(
     audit record."""
     actor.may_write()
     instance_lock(instance)
-    wish = Wish(kind, instance.project_id, [instance.pk], args or {}, deadline=deadline)
+    wish = Wish(kind, instance.project_id, [instance.pk], args or {}, resource_name=instance.name, deadline=deadline)
     operation = enqueue(actor, wish, beside=deed(actor, kind, instance.pk, project_id=instance.project_id))
     need_state(instance, *wanted)
     Instance.objects.filter(pk=instance.pk).update(

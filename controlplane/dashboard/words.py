@@ -1,8 +1,11 @@
 """What the API's words are called here, and how they look: a tone (a colour) and an icon for each state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 GOOD, BUSY, WARN, BAD, IDLE = "good", "busy", "warn", "bad", "idle"
@@ -152,6 +155,16 @@ DEEDS = {
 
 def deed(kind: str) -> str | Promise:
     return DEEDS.get(kind, kind)
+
+
+def told(operation: Mapping[str, Any]) -> str:
+    """What an operation does, and with what."""
+    return gettext("{deed}: {name}").format(deed=deed(operation["kind"]), name=subject(operation))
+
+
+def subject(operation: Mapping[str, Any]) -> str:
+    """What an operation is about: the name that it had then, or the end of its id where that is not known."""
+    return operation["resource_name"] or f"…{operation['resources'][0][-12:]}"
 
 
 # What people may, by role in an organization and by duty for the platform.

@@ -33,14 +33,16 @@ class Operation(BaseModel):
 
     `steps` has one entry per step that was begun: {name, state, attempts, started_at, finished_at, message}.
     A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
-    try is due. `args` are the facts that the workflow needs, fixed when it was asked for: ids are chosen before the
-    first step, so a step that is repeated finds what the first try made.
+    try is due. `resource_name` is the one that the resource had when this was asked for. `args` are the facts that the
+    workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the
+    first try made.
     """
 
     kind = models.CharField(max_length=64)
     project = models.ForeignKey(Project, models.PROTECT, null=True)
     resource_id = models.UUIDField()
     resource_ids = ArrayField(models.UUIDField())
+    resource_name = models.CharField(max_length=63, blank=True)
     args = models.JSONField(default=dict)
     state = models.CharField(max_length=16, default=OPERATION.initial)
     is_cancellable = models.BooleanField(default=True)

@@ -25,7 +25,8 @@ class CreatedByOut(Out):
 
 
 class OperationOut(Out):
-    """`progress` is in percent. `resources` are ids, and the first is what the operation is about."""
+    """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
+    the name which that had when the operation was asked for."""
 
     id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -33,6 +34,7 @@ class OperationOut(Out):
     progress = serializers.SerializerMethodField()
     steps = StepOut(many=True)
     resources = serializers.ListField(child=serializers.UUIDField(), source="resource_ids")
+    resource_name = serializers.CharField(help_text="Then; empty where it is not known.")
     created_by = CreatedByOut(source="*")
     request_id = serializers.CharField()
     reason = serializers.CharField()

@@ -24,7 +24,8 @@ from controlplane.operations.models import LIVE, Operation, OperationHold
 
 @dataclass(frozen=True)
 class Wish:
-    """A long change that is asked for. It holds `resource_ids` exclusively; the first is the one it is about.
+    """A long change that is asked for. It holds `resource_ids` exclusively; the first is the one it is about, and
+    `resource_name` that one's name, as it is now.
 
     `preempts`: it does not ask whether the resources are free; it cancels what works on them and waits for its end.
     """
@@ -33,6 +34,7 @@ class Wish:
     project_id: UUID | None
     resource_ids: Sequence[UUID]
     args: Mapping[str, object] = field(default_factory=dict)
+    resource_name: str = field(kw_only=True)
     deadline: timedelta = timedelta(minutes=10)
     is_cancellable: bool = True
     preempts: bool = False
@@ -57,6 +59,7 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
         project_id=wish.project_id,
         resource_id=wish.resource_ids[0],
         resource_ids=list(wish.resource_ids),
+        resource_name=wish.resource_name,
         args=dict(wish.args),
         is_cancellable=wish.is_cancellable,
         preempts=wish.preempts,
@@ -99,6 +102,7 @@ def told(operation: Operation) -> Event:
             operation.resource_id,
             project_id=operation.project_id,
             resource_kind=operation.kind.partition(".")[0],
+            name=operation.resource_name,
             operation=operation.kind,
             **({"error": {"code": error.get("code"), "detail": error.get("detail")}} if error else {}),
         )

@@ -161,7 +161,7 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
         name=volume.name,
         size_gib=volume.size_gib,
     )
-    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args))
+    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args, resource_name=volume.name))
 
 
 @transaction.atomic
@@ -199,7 +199,8 @@ def _check_grow(volume: Volume, size_gib: int) -> None:
 def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     volume_lock(volume)
     args = {"size_gib": size_gib, "was_gib": volume.size_gib}
-    operation = enqueue(actor, Wish("volume.grow", volume.project_id, [volume.pk], args))
+    wish = Wish("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
+    operation = enqueue(actor, wish)
     _check_grow(volume, size_gib)
     Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1, updated_at=clock.now())
     quotas.claim(volume.project_id, volume.pk, storage_gib=size_gib)
@@ -223,7 +224,14 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     if volume.state == "in-use":
         raise VolumeWrongState(state=volume.state, wanted=Reason("not attached"))
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
-    wish = Wish("volume.delete", volume.project_id, [volume.pk], is_cancellable=False, preempts=True)
+    wish = Wish(
+        "volume.delete",
+        volume.project_id,
+        [volume.pk],
+        resource_name=volume.name,
+        is_cancellable=False,
+        preempts=True,
+    )
     return enqueue(actor, wish, beside=deed(actor, "volume.delete", volume.pk, project_id=volume.project_id))
 
 
@@ -241,7 +249,7 @@ def volume_take(volume: Volume) -> None:
 def volume_lock(volume: Volume) -> None:
     """Read the volume again and keep it as it is until the caller's transaction ends."""
     volume.refresh_from_db(
-        fields=["state", "is_deleting", "size_gib", "node"],
+        fields=["name", "state", "is_deleting", "size_gib", "node"],
         from_queryset=Volume.objects.select_for_update(no_key=True),
     )
 

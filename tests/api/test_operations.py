@@ -27,6 +27,31 @@ def test_an_operation_is_found_from_its_resource(api: Caller, cloud: Cloud) -> N
     assert api.get("operations?state=failed").body["items"] == []
 
 
+def test_an_operation_keeps_the_name_that_its_resource_had(api: Caller, cloud: Cloud) -> None:
+    finish(api.post("instances", WEB))
+    finish(api.post("volumes", {"name": "data", "size_gib": 1, "near_instance": "web"}))
+    finish(api.post("instances/web/attachments", {"volume": "data"}))
+    finish(api.post("volumes/data/actions/grow", {"size_gib": 2}))
+    finish(api.post("instances/web/actions/shutdown"))
+    api.patch("instances/web", {"name": "shop"})
+    api.patch("volumes/data", {"name": "goods"})
+    finish(api.delete("instances/shop/attachments/goods"))
+    finish(api.delete("volumes/goods"))
+    finish(api.delete("instances/shop"))
+    api.post("images", {"name": "fresh", "format": "raw", "source_url": "https://example.org/fresh"})
+    assert [(each["kind"], each["resource_name"]) for each in api.get("operations?sort=created_at").body["items"]] == [
+        ("instance.create", "web"),
+        ("volume.create", "data"),
+        ("volume.attach", "data"),
+        ("volume.grow", "data"),
+        ("instance.shutdown", "web"),
+        ("volume.detach", "goods"),
+        ("volume.delete", "goods"),
+        ("instance.delete", "shop"),
+        ("image.import", "fresh"),
+    ]
+
+
 def test_operations_of_all_projects_are_an_operators_to_see(api: Caller, operator: Caller, cloud: Cloud) -> None:
     own = api.post("instances", WEB).body["operation"]["id"]
     beta = make_tenant("beta").project

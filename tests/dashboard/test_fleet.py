@@ -11,6 +11,7 @@ from controlplane.quotas.models import QuotaRequest
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
 from tests.world import Cloud, run
 
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
@@ -92,9 +93,10 @@ def test_what_failed_comes_first(operator: Client, api: Caller, cloud: Cloud) ->
     api.post("instances", WEB)
     run(Operation.objects.get())
     assert Operation.objects.get().state == "failed"
-    page = operator.get("/platform/operations").content.decode()
+    answer = operator.get("/platform/operations")
+    page = answer.content.decode()
     assert page.index("<h2>Failed</h2>") < page.index("<h2>All</h2>")
-    assert "alpha" in page and "Create instance" in page
+    assert "alpha" in page and "Create instance web" in text_of(answer)
     assert "<h2>Failed</h2>" not in operator.get("/platform/operations?state=succeeded").content.decode()
 
 

@@ -28,7 +28,7 @@ VIEWER = Actor(user_id=None, credential_id=None, project_id=None, role="viewer")
 
 
 def ask(*resource_ids: UUID, **more: object) -> Operation:
-    return enqueue(SYSTEM, Wish("test", None, resource_ids, **more))
+    return enqueue(SYSTEM, Wish("test", None, resource_ids, resource_name="web", **more))
 
 
 def take(operation: Operation) -> Operation:
@@ -157,7 +157,7 @@ def test_a_viewer_cancels_nothing() -> None:
 @pytest.mark.django_db
 def test_an_operation_of_another_project_is_not_found() -> None:
     alpha, beta = make_tenant("alpha"), make_tenant("beta")
-    operation = enqueue(alpha.actor, Wish("test", alpha.project.pk, [new_id()]))
+    operation = enqueue(alpha.actor, Wish("test", alpha.project.pk, [new_id()], resource_name="web"))
     assert operation_get(alpha.actor, alpha.project, str(operation.pk)) == operation
     for ref in (str(operation.pk), "nonsense"):
         with pytest.raises(OperationNotFound):

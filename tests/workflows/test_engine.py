@@ -60,7 +60,7 @@ def diary() -> Diary:
 
 @pytest.fixture
 def operation() -> Operation:
-    return enqueue(SYSTEM, Wish("test.diary", None, [new_id()], deadline=timedelta(seconds=60)))
+    return enqueue(SYSTEM, Wish("test.diary", None, [new_id()], resource_name="diary", deadline=timedelta(seconds=60)))
 
 
 def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Diary) -> None:

@@ -41,6 +41,19 @@ def deed(kind: str) -> str:
 
 
 @register.filter
+def subject(operation: dict[str, Any]) -> SafeString:
+    """What an operation is about, by name."""
+    of_id = "" if operation["resource_name"] else mark_safe(' class="mono"')
+    resource, name = operation["resources"][0], words.subject(operation)
+    return format_html('<span{} translate="no" title="{}">{}</span>', of_id, resource, name)
+
+
+@register.filter
+def told(operation: dict[str, Any]) -> str:
+    return words.told(operation)
+
+
+@register.filter
 def incident(kind: str) -> str:
     return str(words.incident(kind))
 

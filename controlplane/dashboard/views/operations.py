@@ -28,8 +28,8 @@ class Operation(ProjectPage):
 
     def context(self) -> dict[str, Any]:
         operation = self.of_project("operations", self.kwargs["operation"])
-        title = words.deed(operation["kind"])
-        return {"operation": operation | {"is_open": operation["state"] in OPEN}, "title": title}
+        is_open = operation["state"] in OPEN
+        return {"operation": operation | {"is_open": is_open}, "title": words.told(operation)}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Activity"), self.url("operations"))]

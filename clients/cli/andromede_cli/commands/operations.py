@@ -16,6 +16,7 @@ from andromede_cli.session import Session
 COLUMNS = [
     Column("id", "id"),
     Column(_("kind"), "kind"),
+    Column(_("name"), "resource_name"),
     Column(_("state"), "state"),
     Column("%", "progress"),
     Column(_("created"), "created_at"),

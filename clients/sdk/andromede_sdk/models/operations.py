@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation(Waitable):
-    """`progress` is in percent. `resources` are ids, and the first is what the operation is about."""
+    """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
+    the name which that had when the operation was asked for."""
 
     id: str
     kind: str
@@ -21,6 +22,7 @@ class Operation(Waitable):
     progress: int
     steps: list[Step]
     resources: list[str]
+    resource_name: str
     created_by: CreatedBy
     request_id: str
     reason: str
