@@ -32,7 +32,5 @@ def _operations(patterns: Sequence[Any]) -> Iterator[tuple[str, tuple[type[View]
             yield from _operations(pattern.url_patterns)
         elif isinstance(pattern, URLPattern):
             view: type[View] = pattern.callback.view_class  # type: ignore[attr-defined]
-            for method in View.http_method_names:
-                handler = getattr(view, method, None)
-                if handler is not None:
-                    yield handler.route.operation_id, (view, method.upper())
+            for method, served in view.routes().items():
+                yield served.operation_id, (view, method.upper())

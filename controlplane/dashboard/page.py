@@ -20,6 +20,7 @@ from django.views import View
 from controlplane.dashboard import cookies, navigation
 from controlplane.dashboard.asking import Api, Refused
 from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.rights import Rights
 from controlplane.events.kinds import KINDS
 
 UNFINISHED, PROOF_TOO_OLD = "signin.second_factor_demanded", "signin.proof_too_old"
@@ -37,6 +38,13 @@ class Open(View):
     section = ""
     # The kinds of things whose events make parts of the page old.
     live = ""
+    # The API's operation that its form or button asks for; what its address names may stand in it, in braces.
+    right = ""
+
+    @classmethod
+    def right_at(cls, path: Mapping[str, str]) -> str:
+        """The same for an address."""
+        return cls.right.format(**path).replace("-", "_")
 
     @cached_property
     def api(self) -> Api:
@@ -121,6 +129,8 @@ class Page(Open):
 
     def frame(self) -> Context:
         return super().frame() | {
+            "rights": Rights.of(self.me, self.place()),
+            "right": self.own_right(),
             "me": self.me,
             "projects": self.projects,
             "stream": self.stream,
@@ -133,6 +143,14 @@ class Page(Open):
     def project_of_page(self) -> Context | None:
         """The project that the page is about; None: it is about none."""
         return None
+
+    def own_right(self) -> str:
+        """The API's operation that its own form asks for."""
+        return self.right_at(self.kwargs)
+
+    def place(self) -> Context | None:
+        """The project or the organization that the page is in."""
+        return self.project_of_page()
 
     def crumbs(self) -> list[tuple[Text, str]]:
         """The way to this page, from the top: names and addresses."""

@@ -69,14 +69,19 @@ def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[
     found = [
         Verdict(
             zone=zone["zone"],
-            is_admitted=zone["is_admitted"],
-            reasons=[] if zone["is_admitted"] else list(dict.fromkeys(_reasons(zone))),
+            is_admitted=is_admitted(zone),
+            reasons=[] if is_admitted(zone) else list(dict.fromkeys(_reasons(zone))),
             fits=(fits or {}).get(zone["zone"]),
-            is_empty=not zone["is_admitted"] and _has_nothing_against(zone),
+            is_empty=not is_admitted(zone) and _has_nothing_against(zone),
         )
         for zone in document.get("zones", [])
     ]
     return sorted(found, key=lambda verdict: (not verdict.is_admitted, verdict.zone))
+
+
+def is_admitted(zone: Document) -> bool:
+    """Whether something can be there. Whoever sees all nodes is told how many of them would do."""
+    return bool(zone["is_admitted"] if "is_admitted" in zone else zone["admitted"])
 
 
 def _reasons(zone: Document) -> Iterable[str]:

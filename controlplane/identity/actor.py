@@ -6,7 +6,7 @@ from uuid import UUID
 
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
-from controlplane.identity.roles import OFFICER, OPERATOR
+from controlplane.identity.roles import AUDITOR, OFFICER, OPERATOR, SUPPORT
 
 # An operator writes what is the platform's own.
 WRITERS = ("owner", "admin", "member", OPERATOR)
@@ -72,6 +72,12 @@ class Actor:
     def sees_all(self) -> bool:
         """Every project, and the nodes behind it."""
         return self.is_operator or self.is_auditor or self.is_support
+
+    @property
+    def duties(self) -> frozenset[str]:
+        """For the platform."""
+        has = {OPERATOR: self.is_operator, AUDITOR: self.is_auditor, SUPPORT: self.is_support}
+        return frozenset(duty for duty, is_held in has.items() if is_held)
 
     @property
     def organization_ids(self) -> frozenset[UUID]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model
 from rest_framework.request import Request
@@ -11,11 +11,18 @@ from rest_framework.response import Response
 
 from controlplane.identity import selectors, services, tokens
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization import admitted, rule_of
+from controlplane.identity.authorization import admitted, permitted, rule_of
 from controlplane.identity.errors import NobodyMay, TokenNotFound
 from controlplane.identity.models import Organization, Project
 from controlplane.identity.rights import PUBLIC
-from controlplane.identity.serializers import NamedPatch, ProjectOut, TokenIn, TokenOut, TokenWithSecretOut
+from controlplane.identity.serializers import (
+    NamedPatch,
+    ProjectOut,
+    ProjectWithPermissionsOut,
+    TokenIn,
+    TokenOut,
+    TokenWithSecretOut,
+)
 from controlplane.identity.tokens import NewToken
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
@@ -67,7 +74,24 @@ class PublicView(View):
             raise NobodyMay(operation=asked.operation_id)
 
 
-class ProjectView(ActorView):
+class PlaceView(ActorView):
+    """About a place that the path names. `operation_ids`: what can be done in such a place, by all views together."""
+
+    operation_ids: ClassVar[set[str]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if PlaceView in cls.__bases__:
+            cls.operation_ids = set()
+        cls.operation_ids.update(each.operation_id for each in cls.routes().values())
+
+    @property
+    def permissions(self) -> list[str]:
+        """What of it the actor may."""
+        return permitted(self.actor, self.operation_ids)
+
+
+class ProjectView(PlaceView):
     """About the project in the path."""
 
     project: Project
@@ -84,7 +108,7 @@ class ProjectView(ActorView):
         return found_all(partial(get, self.actor, self.project), refs, at=at)
 
 
-class OrganizationView(ActorView):
+class OrganizationView(PlaceView):
     """About the organization in the path; one in which the actor has no role is not there."""
 
     organization: Organization
@@ -104,9 +128,9 @@ class ProjectDetail(ProjectView):
     def versioned(self) -> Project:
         return self.project
 
-    @route("project_get", ProjectOut)
+    @route("project_get", ProjectWithPermissionsOut)
     def get(self, request: Request) -> Response:
-        return Response(ProjectOut(self.project).data)
+        return Response({**ProjectOut(self.project).data, "permissions": self.permissions})
 
     @route("project_update", ProjectOut, body=NamedPatch)
     def patch(self, request: Request, body: Body) -> Response:

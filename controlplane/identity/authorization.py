@@ -8,7 +8,7 @@ Services have guards of their own only where a rule is finer than this table: wh
 somebody an owner.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from controlplane.identity.actor import Actor
@@ -472,6 +472,20 @@ def admitted(actor: Actor, operation_id: str) -> Actor:
     if rule.is_of_organization and _is_for_projects(actor):
         raise ScopeNeeded(scope=ORGANIZATION_SCOPE)
     return let_in
+
+
+def permitted(actor: Actor, operation_ids: Iterable[str]) -> list[str]:
+    """Those of the operations to which the table lets the actor through, who is bound to one place (Actor.within). What
+    everybody may about what is their own (OWN) is not counted for that."""
+    held = actor.duties | ({actor.role} if actor.organization_id is not None else set())
+    return sorted(each for each in operation_ids if _is_open_to(TABLE[each], actor, held))
+
+
+def _is_open_to(rule: Rule, actor: Actor, held: Roles) -> bool:
+    if rule.roles == SIGNED_IN:
+        return True
+    is_in_scope = actor.scope.has(rule.kind, rule.verb) and not (rule.is_of_organization and _is_for_projects(actor))
+    return is_in_scope and not rule.roles.isdisjoint(held)
 
 
 def _with_roles(actor: Actor, roles: Roles) -> Actor:

@@ -20,6 +20,7 @@ from controlplane.identity.serializers import (
     NamedPatch,
     OrganizationIn,
     OrganizationOut,
+    OrganizationWithPermissionsOut,
     ProjectIn,
     ProjectOut,
 )
@@ -71,9 +72,9 @@ class OrganizationDetail(OrganizationView):
     def versioned(self) -> Organization:
         return self.organization
 
-    @route("organization_get", OrganizationOut)
+    @route("organization_get", OrganizationWithPermissionsOut)
     def get(self, request: Request) -> Response:
-        return Response(OrganizationOut(self.organization).data)
+        return Response({**OrganizationOut(self.organization).data, "permissions": self.permissions})
 
     @route("organization_update", OrganizationOut, body=NamedPatch)
     def patch(self, request: Request, body: Body) -> Response:

@@ -70,6 +70,21 @@ class ProjectOut(OrganizationOut):
     organization = NamedOut()
 
 
+class PermissionsOut(Out):
+    """`permissions`: the ids of the operations that you may do here, by your role and the limits of your credential.
+    What is not there is refused with 403; what is there may be refused for what it is about, such as its state."""
+
+    permissions = serializers.ListField(child=serializers.CharField())
+
+
+class OrganizationWithPermissionsOut(OrganizationOut, PermissionsOut):
+    __doc__ = PermissionsOut.__doc__
+
+
+class ProjectWithPermissionsOut(ProjectOut, PermissionsOut):
+    __doc__ = PermissionsOut.__doc__
+
+
 class MemberOut(Out):
     user = UserOut()
     organization = NamedOut()

@@ -304,6 +304,11 @@ class View(APIView):
         handler = getattr(self, method, None) if method in self.http_method_names else None
         return getattr(handler, "route", None)
 
+    @classmethod
+    def routes(cls) -> Mapping[str, Route]:
+        """By method."""
+        return {name: getattr(cls, name).route for name in cls.http_method_names if hasattr(cls, name)}
+
     def versioned(self) -> Model | None:
         """What the path names and If-Match is about, if it has a generation."""
         return None

@@ -96,7 +96,7 @@ def test_what_failed_comes_first(operator: Client, api: Caller, cloud: Cloud) ->
     answer = operator.get("/platform/operations")
     page = answer.content.decode()
     assert page.index("<h2>Failed</h2>") < page.index("<h2>All</h2>")
-    assert "alpha" in page and "Create instance web" in text_of(answer)
+    assert "alpha" in page and "Create instance: web" in text_of(answer)
     assert "<h2>Failed</h2>" not in operator.get("/platform/operations?state=succeeded").content.decode()
 
 

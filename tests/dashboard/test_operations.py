@@ -12,8 +12,8 @@ def test_activity_is_told_by_name_also_when_the_thing_is_gone(cloud: Cloud, memb
     member.post(f"{home}/instances/{instance.pk}/delete", {"name": "web"})
     finish_all()
     told = text_of(member.get(f"{home}/activity"))
-    assert "Delete instance web succeeded" in told
-    assert "Create instance web succeeded" in told
+    assert "Delete instance: web succeeded" in told
+    assert "Create instance: web succeeded" in told
     operation = Operation.objects.get(kind="instance.delete")
     assert "Delete instance: web" in text_of(member.get(f"{home}/activity/{operation.pk}"))
 
@@ -22,7 +22,7 @@ def test_an_operation_of_before_names_were_kept_shows_the_id(cloud: Cloud, membe
     instance = make_instance(member, home)
     Operation.objects.update(resource_name="")
     end = str(instance.pk)[-12:]
-    assert f"Create instance …{end} succeeded" in text_of(member.get(f"{home}/activity"))
+    assert f"Create instance: …{end} succeeded" in text_of(member.get(f"{home}/activity"))
     operation = Operation.objects.get()
     page = member.get(f"{home}/activity/{operation.pk}")
     assert f"Create instance: …{end}" in text_of(page)

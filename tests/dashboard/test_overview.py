@@ -42,7 +42,7 @@ def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -
     Operation.objects.filter(kind="instance.create").update(state="failed", error=error)
     told = text_of(member.get(home))
     assert "error broken" in told
-    assert "failed Create instance broken" in told
+    assert "failed Create instance: broken" in told
     assert "Nothing is in error" not in told
 
 

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.forms.utils import flatatt
 from django.templatetags.static import static
+from django.urls import resolve, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -41,16 +43,18 @@ def deed(kind: str) -> str:
 
 
 @register.filter
-def subject(operation: dict[str, Any]) -> SafeString:
-    """What an operation is about, by name."""
-    of_id = "" if operation["resource_name"] else mark_safe(' class="mono"')
-    resource, name = operation["resources"][0], words.subject(operation)
-    return format_html('<span{} translate="no" title="{}">{}</span>', of_id, resource, name)
+def told(operation: dict[str, Any]) -> str:
+    return words.told(operation)
 
 
 @register.filter
-def told(operation: dict[str, Any]) -> str:
-    return words.told(operation)
+def shown(operation: dict[str, Any]) -> SafeString:
+    """The same with the name as a name."""
+    of_id = "" if operation["resource_name"] else mark_safe(' class="mono"')
+    subject = format_html(
+        '<span{} translate="no" title="{}">{}</span>', of_id, operation["resources"][0], words.subject(operation)
+    )
+    return format_html(_("{deed}: {name}"), deed=words.deed(operation["kind"]), name=subject)
 
 
 @register.filter
@@ -102,6 +106,38 @@ def gib(value: int) -> str:
 @register.filter
 def vcpus(value: int) -> str:
     return ngettext("{count} vCPU", "{count} vCPUs", value).format(count=value)
+
+
+@register.simple_block_tag(takes_context=True)
+def button(
+    context: dict[str, Any], content: str, to: str = "", *, right: str = "", look: str = "", why: str = "", **more: str
+) -> SafeString:
+    """A button that sends its form, with `more` as its attributes; or, with `to`, a link that looks like one: to an
+    address, or to the page of a name, with `more` in its address. `look`: its classes. It cannot be pressed and says
+    why where whoever looks has not the `right`, by itself that of the page that it leads to or is on; or for `why`."""
+    address = to if to.startswith("/") else to and reverse(to, kwargs=more)
+    wanted = right or (_right_at(address) if to else context.get("right", ""))
+    refusal = context["rights"].why_not(wanted) or why
+    if refusal:
+        disabled = (
+            '<button{} type="button" aria-disabled="true" title="{}">{}<span class="hidden-text">: {}</span></button>'
+        )
+        return format_html(disabled, flatatt({"class": look or None}), refusal, content, refusal)
+    if to:
+        return format_html('<a class="{}" href="{}">{}</a>', f"button {look}".strip(), address, content)
+    return format_html("<button{}>{}</button>", flatatt({"class": look or None, **more}), content)
+
+
+@register.simple_tag(takes_context=True)
+def why_not(context: dict[str, Any]) -> str:
+    """Why whoever looks may not send the page's own form."""
+    refusal: str = context["rights"].why_not(context["right"])
+    return refusal
+
+
+def _right_at(address: str) -> str:
+    found = resolve(address.partition("?")[0])
+    return str(found.func.view_class.right_at(found.kwargs))  # type: ignore[attr-defined]
 
 
 @register.simple_tag

@@ -31,6 +31,7 @@ class ConsoleTicket(ProjectPage):
     """For the script of the page: where to connect to, once. What the API says against it is passed on."""
 
     http_method_names = ["post"]
+    right = "instance_console_open"
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
         asked = {"kind": VNC if request.POST.get("kind") == VNC else SERIAL}

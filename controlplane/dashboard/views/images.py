@@ -68,6 +68,7 @@ class ImageCreate(FormPage, ProjectPage):
     section = "images"
     form_class = ImageForm
     submit = _("Continue")
+    right = "image_create"
 
     def context(self) -> Context:
         lead = _("A disk from which instances are made. Its file is inspected before anybody can use it.")
@@ -111,6 +112,8 @@ class ImageDetail(ImagePage):
 class ImageFile(ImagePage):
     """Its bytes. upload.js puts them, and shows how far it is; without it a form does."""
 
+    right = "image_upload"
+
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect(self.url("image", image=self.image["id"]))
 
@@ -137,6 +140,7 @@ class ImageEdit(FormPage, ImagePage):
     template = "dashboard/forms/page.html"
     form_class = NamedForm
     submit = _("Save")
+    right = "image_update"
 
     def initial(self) -> Context:
         return named_as(self.image)
@@ -154,6 +158,7 @@ class ImageDelete(FormPage, ImagePage):
     template = "dashboard/confirm.html"
     form_class = NameForm
     submit = _("Delete")
+    right = "image_delete"
 
     def choices(self) -> Context:
         return {"wanted": self.image["name"]}

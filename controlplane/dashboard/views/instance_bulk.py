@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.page import MENDABLE, FormPage, ProjectPage, Text
-from controlplane.dashboard.views.instances import BUTTONS, NameForm
+from controlplane.dashboard.views.instances import BUTTONS, InstanceAction, NameForm
 
 DELETE = "delete"
 DEEDS: dict[str, Text] = {button.name: button.words for button in BUTTONS} | {DELETE: _("Delete")}
@@ -45,6 +45,7 @@ class InstanceBulk(FormPage, ProjectPage):
             "instances": instances,
             "action": action,
             "deed": DEEDS[action],
+            "right": InstanceAction.right_at({"action": action}),
             "is_delete": action == DELETE,
             "back": self.url("instances"),
         }

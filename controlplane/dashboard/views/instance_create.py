@@ -76,6 +76,7 @@ class InstanceCreate(CreatePage):
     form_class = InstanceForm
     submit = _("Create instance")
     kind = "instance"
+    right = "instance_create"
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Instances"), self.url("instances"))]

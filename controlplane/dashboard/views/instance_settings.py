@@ -42,6 +42,7 @@ class InstanceSettings(FormPage, InstancePage):
     tab = "instance-settings"
     form_class = LabelledForm
     submit = _("Save")
+    right = "instance_update"
 
     def initial(self) -> dict[str, Any]:
         return {"name": self.instance["name"], "labels": labels_as_text(self.instance["labels"])}
@@ -71,6 +72,7 @@ class InstanceResize(FormPage, InstancePage):
     tab = "instance-settings"
     form_class = FlavorForm
     submit = _("Resize")
+    right = "instance_resize"
 
     @cached_property
     def flavors(self) -> list[dict[str, Any]]:
@@ -125,6 +127,7 @@ class InstanceRebuild(FormPage, InstancePage):
     tab = "instance-settings"
     form_class = RebuildForm
     submit = _("Rebuild")
+    right = "instance_rebuild"
 
     def choices(self) -> dict[str, Any]:
         images = self.of_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]

@@ -35,6 +35,7 @@ class InstanceVolumes(FormPage, InstancePage):
     template = "dashboard/instances/volumes.html"
     tab = "instance-volumes"
     form_class: type[ApiForm] = AttachForm
+    right = "attachment_create"
 
     @cached_property
     def free(self) -> list[dict[str, Any]]:
@@ -63,6 +64,7 @@ class InstanceNewVolume(InstanceVolumes):
     """A volume is made beside the instance, and attached when it is there."""
 
     form_class = NewVolumeForm
+    right = "volume_create"
 
     def choices(self) -> dict[str, Any]:
         return {}
@@ -90,6 +92,7 @@ class InstanceNewVolume(InstanceVolumes):
 
 class InstanceDetach(Action):
     done = _("It is being detached.")
+    right = "attachment_delete"
 
     def act(self) -> None:
         path = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"])

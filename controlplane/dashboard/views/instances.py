@@ -48,8 +48,9 @@ class InstanceList(ListPage):
     states = STATES
 
     def context(self) -> dict[str, Any]:
-        deeds = [(button.name, button.words, button.icon) for button in BUTTONS]
-        return super().context() | {"deeds": [*deeds, ("delete", _("Delete"), "trash-2")]}
+        deeds = [(button.name, button.words, button.icon, button.right, "quiet small") for button in BUTTONS]
+        delete = ("delete", _("Delete"), "trash-2", InstanceDelete.right, "danger small")
+        return super().context() | {"deeds": [*deeds, delete]}
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Button:
     icon: str
     states: tuple[str, ...]
     why: Text
+
+    @property
+    def right(self) -> str:
+        return InstanceAction.right_at({"action": self.name})
 
 
 BUTTONS = (
@@ -112,6 +117,7 @@ class InstancePage(ProjectPage):
             {
                 "words": button.words,
                 "icon": button.icon,
+                "right": button.right,
                 "url": self.url("instance-action", instance=self.instance["id"], action=button.name),
                 "why": self.why_not(button),
             }
@@ -185,6 +191,7 @@ class InstanceActivity(InstancePage):
 
 class InstanceAction(Action):
     done = _("It has begun.")
+    right = "instance_{action}"
 
     def act(self) -> None:
         path = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"])
@@ -212,6 +219,7 @@ class InstanceDelete(FormPage, InstancePage):
     template = "dashboard/confirm.html"
     form_class = NameForm
     submit = _("Delete")
+    right = "instance_delete"
 
     def choices(self) -> dict[str, Any]:
         return {"wanted": self.instance["name"]}

@@ -67,6 +67,7 @@ class MemberEdit(FormPage, MemberPage):
     template = "dashboard/forms/page.html"
     form_class = RoleForm
     submit = _("Save")
+    right = "member_update"
 
     def initial(self) -> Context:
         return {"role": self.member["role"]}
@@ -83,6 +84,7 @@ class MemberEdit(FormPage, MemberPage):
 class MemberRemove(FormPage, MemberPage):
     template = "dashboard/confirm.html"
     submit = _("Remove")
+    right = "member_remove"
 
     def context(self) -> Context:
         return {
@@ -94,18 +96,31 @@ class MemberRemove(FormPage, MemberPage):
             "back": self.url("members"),
         }
 
+    @cached_property
+    def is_oneself(self) -> bool:
+        return bool(self.member["user"] == self.me["user"])
+
+    def own_right(self) -> str:
+        """Everybody may leave."""
+        return "" if self.is_oneself else super().own_right()
+
     def send(self, form: ApiForm) -> str:
-        is_oneself = self.member["user"] == self.me["user"]
+        then = reverse("organizations") if self.is_oneself else self.url("members")
         self.api.delete(*self.path())
         self.say(_("They are not a member any more."))
-        return reverse("organizations") if is_oneself else self.url("members")
+        return then
 
 
 class MemberPasswordLink(FormPage, MemberPage):
     """For operators: a link with which somebody chooses a first password, or one in place of a forgotten one."""
 
     template = "dashboard/forms/page.html"
+    right = "password_link_create"
     submit = _("Make the link")
+
+    def own_right(self) -> str:
+        """It is no organization's to give."""
+        return "" if self.me["duty"] == navigation.OPERATOR else super().own_right()
 
     def context(self) -> Context:
         return {
@@ -148,6 +163,7 @@ class InvitationCreate(FormPage, OrganizationPage):
     section = "invitations"
     form_class = InvitationForm
     submit = _("Make the invitation")
+    right = "invitation_create"
 
     def context(self) -> Context:
         lead = _("You get a link to pass on. One that waits for the same address is replaced.")
@@ -171,6 +187,7 @@ class InvitationRevoke(FormPage, OrganizationPage):
     title = _("Revoke the invitation")
     section = "invitations"
     submit = _("Revoke")
+    right = "invitation_revoke"
 
     def context(self) -> Context:
         return {"lost": _("Its link is worth nothing any more."), "back": self.url("invitations")}

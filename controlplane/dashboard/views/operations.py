@@ -37,6 +37,7 @@ class Operation(ProjectPage):
 
 class OperationCancel(Action):
     done = _("It will be cancelled, and what it did be undone.")
+    right = "operation_cancel"
 
     def act(self) -> None:
         operation = self.kwargs["operation"]

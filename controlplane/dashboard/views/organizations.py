@@ -42,6 +42,9 @@ class OrganizationPage(Page):
         menu = navigation.menu(self.me, None, organization=self.organization)
         return super().frame() | {"menu": menu, "organization": self.organization}
 
+    def place(self) -> Context:
+        return self.organization
+
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(self.organization["name"], self.url("organization"))]
 
@@ -99,6 +102,7 @@ class OrganizationEdit(FormPage, OrganizationPage):
     section = "organization"
     form_class = NamedForm
     submit = _("Save")
+    right = "organization_update"
 
     def initial(self) -> Context:
         return named_as(self.organization)
@@ -118,6 +122,7 @@ class ProjectCreate(FormPage, OrganizationPage):
     section = "organization"
     form_class = NamedForm
     submit = _("Create it")
+    right = "project_create"
 
     def context(self) -> Context:
         lead = _("A project holds instances, volumes and networks, with a quota and a policy of its own.")

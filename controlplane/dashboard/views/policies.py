@@ -25,10 +25,12 @@ MANY = 200
 
 
 class Whose:
-    """Whose policy a page is about. `shown` and `edited` are the pages of it."""
+    """Whose policy a page is about. `shown` and `edited` are the pages of it; `sets`: the API's operation by which it
+    is changed, where `place` says who may."""
 
     level, section = "", "policies"
     shown, edited = "", ""
+    sets = ""
 
     def __init__(self, page: Page) -> None:
         self.api = page.api
@@ -51,6 +53,10 @@ class Whose:
     def project(self) -> dict[str, Any] | None:
         """The project that the page is about, if it is about one."""
         return None
+
+    def place(self) -> dict[str, Any] | None:
+        """The project or the organization."""
+        return self.project()
 
     def is_meant_by(self, proposal: Mapping[str, Any]) -> bool:
         raise NotImplementedError
@@ -87,6 +93,12 @@ class PolicyPage(Page):
 
     def project_of_page(self) -> dict[str, Any] | None:
         return self.whose.project()
+
+    def own_right(self) -> str:
+        return self.whose.sets
+
+    def place(self) -> dict[str, Any] | None:
+        return self.whose.place()
 
     def frame(self) -> dict[str, Any]:
         return super().frame() | {"title": self.whose.title(), "section": self.whose.section}
@@ -238,6 +250,7 @@ def _grouped() -> Iterable[tuple[Text, list[tuple[str, Text]]]]:
 class OfProject(Whose):
     level, section = "project", "policy"
     shown, edited = "policy", "policy-edit"
+    sets = "policy_set"
 
     def path(self) -> tuple[str, ...]:
         return ("projects", self.kwargs["project"], "policy")
@@ -269,6 +282,7 @@ class OfProject(Whose):
 class OfOrganization(Whose):
     level = "organization"
     shown, edited = "organization-policy", "organization-policy-edit"
+    sets = "organization_policy_set"
 
     def path(self) -> tuple[str, ...]:
         return ("organizations", self.kwargs["organization"], "policy")
@@ -277,6 +291,9 @@ class OfOrganization(Whose):
     def organization(self) -> dict[str, Any]:
         organization: dict[str, Any] = self.api.get("organizations", self.kwargs["organization"])
         return organization
+
+    def place(self) -> dict[str, Any]:
+        return self.organization
 
     def title(self) -> Text:
         return gettext("Policy of {name}").format(name=self.organization["name"])

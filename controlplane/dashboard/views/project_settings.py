@@ -39,6 +39,7 @@ class ProjectEdit(FormPage, SettingsPage):
     title = _("Name and labels")
     form_class = NamedForm
     submit = _("Save")
+    right = "project_update"
 
     def initial(self) -> Context:
         return named_as(self.project)
@@ -84,6 +85,7 @@ class ProjectQuota(FormPage, SettingsPage):
     title = _("Quota of the project")
     form_class = QuotaForm
     submit = _("Save")
+    right = "quotas_set"
 
     @cached_property
     def quotas(self) -> Answer:
@@ -112,6 +114,7 @@ class ProjectDelete(FormPage, SettingsPage):
     template = "dashboard/confirm.html"
     form_class = NameForm
     submit = _("Delete")
+    right = "project_delete"
 
     def choices(self) -> Context:
         return {"wanted": self.project["name"]}

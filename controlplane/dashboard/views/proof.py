@@ -13,6 +13,7 @@ from controlplane.dashboard import clauses, words
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.charts import Span, bars, moment
 from controlplane.dashboard.page import Action, Page, ProjectPage, Text
+from controlplane.dashboard.placement import is_admitted
 
 MANY, RECORDS = 200, 50
 STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
@@ -90,7 +91,11 @@ class Decision(ProjectPage):
         decision = self.of_project("decisions", self.kwargs["decision"])
         document = decision["document"]
         zones = [
-            zone | {"refusing": [each for each in zone["results"] if each["result"] != "T"]}
+            zone
+            | {
+                "is_admitted": is_admitted(zone),
+                "refusing": [each for each in zone["results"] if each["result"] != "T"],
+            }
             for zone in document.get("zones", [])
         ]
         return {
@@ -141,6 +146,7 @@ class PlanList(ProjectPage):
 
 class PlanApprove(Action):
     done = _("The plan is approved.")
+    right = "remediation_plan_approve"
 
     def act(self) -> None:
         plan = self.kwargs["plan"]

@@ -48,6 +48,7 @@ class QuotaRequest(FormPage, OrganizationPage):
     section = "quota"
     form_class = RequestForm
     submit = _("Send the request")
+    right = "quota_request_create"
 
     def context(self) -> Context:
         return {"lead": _("Whoever runs this cloud decides; you find the answer here."), "back": self.url("quota")}
@@ -64,6 +65,7 @@ class QuotaRequest(FormPage, OrganizationPage):
 
 class QuotaWithdraw(Action, OrganizationPage):
     done = _("The request is withdrawn.")
+    right = "quota_request_withdraw"
 
     def act(self) -> None:
         path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
@@ -85,6 +87,7 @@ class QuotaDecide(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
     section = "quota"
     form_class = DecisionForm
+    right = "quota_request_{decision}"
 
     def context(self) -> Context:
         asked = in_words(self.of_organization("quota-requests", self.kwargs["request_id"]))

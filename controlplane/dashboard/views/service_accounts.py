@@ -55,6 +55,7 @@ class ServiceAccountCreate(FormPage, OrganizationPage):
     section = "service-accounts"
     form_class = AccountForm
     submit = _("Create it")
+    right = "service_account_create"
 
     def choices(self) -> Context:
         projects = self.api.get("projects", organization=self.organization["name"], sort="name", limit=200)
@@ -110,6 +111,7 @@ class ServiceAccountTokens(TokenList, ServiceAccountPage):
 
 class ServiceAccountTokenCreate(TokenCreate, ServiceAccountPage):
     noun = "service-account"
+    right = "service_account_token_create"
 
     def path(self) -> tuple[str, ...]:
         return (*self.account_path(), "tokens")
@@ -122,6 +124,8 @@ class ServiceAccountTokenCreate(TokenCreate, ServiceAccountPage):
 class ServiceAccountSwitch(Action, ServiceAccountPage):
     """Disabled, all its tokens are refused; until it is enabled again."""
 
+    right = "service_account_update"
+
     def act(self) -> None:
         self.api.patch(*self.account_path(), body={"is_disabled": not self.account["is_disabled"]})
 
@@ -132,6 +136,7 @@ class ServiceAccountSwitch(Action, ServiceAccountPage):
 class ServiceAccountDelete(FormPage, ServiceAccountPage):
     template = "dashboard/confirm.html"
     submit = _("Delete")
+    right = "service_account_delete"
 
     def context(self) -> Context:
         return {
@@ -164,4 +169,4 @@ class OrganizationTokens(OfOrganization, TokenList):
 
 
 class OrganizationTokenRevoke(OfOrganization, TokenRevoke):
-    pass
+    right = "organization_token_revoke"

@@ -69,6 +69,7 @@ class StateUnlock(FormPage, StatePage):
     template = "dashboard/forms/page.html"
     title = _("Unlock by force")
     submit = _("Unlock")
+    right = "terraform_state_unlock"
 
     def context(self) -> Context:
         lead = _("Do it only if whoever locked it has stopped: two who write at once make a state that fits nothing.")
@@ -84,6 +85,7 @@ class StateDelete(FormPage, StatePage):
     template = "dashboard/confirm.html"
     form_class = NameForm
     submit = _("Delete")
+    right = "terraform_state_delete"
 
     def choices(self) -> Context:
         return {"wanted": self.state["name"]}

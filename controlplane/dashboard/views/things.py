@@ -27,7 +27,14 @@ class Noun:
 
 
 class ThingPage(ProjectPage):
+    """`verb`: what its button does, as the API calls it."""
+
     noun: Noun
+    verb = ""
+
+    @classmethod
+    def right_at(cls, path: Mapping[str, str]) -> str:
+        return f"{cls.noun.one}_{cls.verb}".replace("-", "_") if cls.verb else ""
 
     @cached_property
     def thing(self) -> Context:
@@ -84,6 +91,7 @@ class ThingDetail(ThingPage):
 
 class ThingCreate(FormPage, ThingPage):
     template = "dashboard/forms/page.html"
+    verb = "create"
     submit = _("Create it")
 
     def context(self) -> Context:
@@ -100,6 +108,7 @@ class ThingEdit(FormPage, ThingPage):
     template = "dashboard/forms/page.html"
     form_class = NamedForm
     submit = _("Save")
+    verb = "update"
 
     def initial(self) -> Context:
         return named_as(self.thing)
@@ -115,6 +124,7 @@ class ThingEdit(FormPage, ThingPage):
 
 class ThingDelete(FormPage, ThingPage):
     template = "dashboard/confirm.html"
+    verb = "delete"
     submit = _("Delete")
 
     def context(self) -> dict[str, Any]:

@@ -172,8 +172,8 @@ class ProjectTokens(TokenList, OfProject, ProjectPage):
 
 
 class ProjectTokenCreate(TokenCreate, OfProject, ProjectPage):
-    pass
+    right = "token_create"
 
 
 class ProjectTokenRevoke(TokenRevoke, OfProject, ProjectPage):
-    pass
+    right = "token_revoke"

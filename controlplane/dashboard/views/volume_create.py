@@ -62,6 +62,7 @@ class VolumeCreate(CreatePage):
     form_class = VolumeForm
     submit = _("Create volume")
     kind = "volume"
+    right = "volume_create"
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Volumes"), self.url("volumes"))]

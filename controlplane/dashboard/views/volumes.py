@@ -104,6 +104,7 @@ class VolumeSettings(FormPage, VolumePage):
     tab = "volume-settings"
     form_class = LabelledForm
     submit = _("Save")
+    right = "volume_update"
 
     def initial(self) -> dict[str, Any]:
         return {"name": self.volume["name"], "labels": labels_as_text(self.volume["labels"])}
@@ -126,6 +127,7 @@ class VolumeGrow(FormPage, VolumePage):
     tab = "volume-settings"
     form_class = GrowForm
     submit = _("Grow")
+    right = "volume_grow"
 
     def initial(self) -> dict[str, Any]:
         return {"size_gib": self.volume["size_gib"] + 1}
@@ -146,6 +148,7 @@ class VolumeDelete(FormPage, VolumePage):
     template = "dashboard/confirm.html"
     form_class = NameForm
     submit = _("Delete")
+    right = "volume_delete"
 
     def choices(self) -> dict[str, Any]:
         return {"wanted": self.volume["name"]}

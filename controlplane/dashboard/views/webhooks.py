@@ -64,6 +64,7 @@ class WebhookCreate(FormPage, ProjectPage):
     section = "webhooks"
     form_class = WebhookForm
     submit = _("Create it")
+    right = "webhook_create"
 
     def context(self) -> Context:
         return {"lead": _("Your server is told what happens in the project."), "back": self.url("webhooks")}
@@ -126,6 +127,7 @@ class WebhookEdit(FormPage, WebhookPage):
     template = "dashboard/forms/page.html"
     form_class = WebhookForm
     submit = _("Save")
+    right = "webhook_update"
 
     def choices(self) -> Context:
         return {"kinds": self.webhook["kinds"]}
@@ -145,6 +147,7 @@ class WebhookEdit(FormPage, WebhookPage):
 
 class WebhookPing(Action, WebhookPage):
     done = _("A test event is on its way. What becomes of it stands below.")
+    right = "webhook_ping"
 
     def act(self) -> None:
         self.api.post(*self.path(), "actions", "ping")
@@ -155,6 +158,7 @@ class WebhookPing(Action, WebhookPage):
 
 class WebhookRedeliver(Action, WebhookPage):
     done = _("It is sent once more.")
+    right = "webhook_delivery_redeliver"
 
     def act(self) -> None:
         self.api.post(*self.path(), "deliveries", self.kwargs["delivery"], "actions", "redeliver")
@@ -179,6 +183,7 @@ class WebhookRotate(FormPage, WebhookPage):
     title = _("New secret")
     form_class = RotateForm
     submit = _("Make a new one")
+    right = "webhook_rotate_secret"
 
     def context(self) -> Context:
         return {"back": self.here()}
@@ -191,6 +196,7 @@ class WebhookRotate(FormPage, WebhookPage):
 class WebhookDelete(FormPage, WebhookPage):
     template = "dashboard/confirm.html"
     submit = _("Delete")
+    right = "webhook_delete"
 
     def context(self) -> Context:
         return {

@@ -12,7 +12,7 @@ START, STEP = datetime(2026, 12, 1, 9, tzinfo=UTC), timedelta(minutes=5)
 MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 HEX = r"\b(?:[0-9a-f]{64}|[0-9a-f]{16})\b"
-SECRET = r"\b(andromede_[a-z]{5,}_|andromede_|whsec_)[A-Za-z0-9_+/=-]{16,}"
+SECRET = r"\b(andromede_[a-z]{4,}_|andromede_|whsec_)[A-Za-z0-9_+/=-]{16,}"
 ADDRESS = r"https?://(?:127\.0\.0\.1|localhost):\d+"
 BASE64 = re.compile(r"(?=\S*[A-Z])[A-Za-z0-9+/_=-]{22,}")
 ANY = re.compile("|".join(f"({part})" for part in (MOMENT, UUID, HEX, SECRET, ADDRESS, r"127\.0\.0\.1(?::\d+)?")))

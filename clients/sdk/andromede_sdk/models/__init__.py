@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.organizations import Organization as Organization
     from andromede_sdk.models.organizations import OrganizationLimit as OrganizationLimit
     from andromede_sdk.models.organizations import OrganizationLimits as OrganizationLimits
+    from andromede_sdk.models.organizations import OrganizationWithPermissions as OrganizationWithPermissions
     from andromede_sdk.models.organizations import ProjectPart as ProjectPart
     from andromede_sdk.models.parties import Party as Party
     from andromede_sdk.models.passkeys import Passkey as Passkey
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
+    from andromede_sdk.models.projects import ProjectWithPermissions as ProjectWithPermissions
     from andromede_sdk.models.quota_requests import QuotaRequest as QuotaRequest
     from andromede_sdk.models.quotas import Quotas as Quotas
     from andromede_sdk.models.regions import Region as Region
@@ -233,6 +235,7 @@ PLACES = {
     "Organization": "andromede_sdk.models.organizations",
     "OrganizationLimit": "andromede_sdk.models.organizations",
     "OrganizationLimits": "andromede_sdk.models.organizations",
+    "OrganizationWithPermissions": "andromede_sdk.models.organizations",
     "Owner": "andromede_sdk.models.remediation_plans",
     "Part": "andromede_sdk.models.common",
     "Party": "andromede_sdk.models.parties",
@@ -251,6 +254,7 @@ PLACES = {
     "ProblemPage": "andromede_sdk.models.problems",
     "Project": "andromede_sdk.models.projects",
     "ProjectPart": "andromede_sdk.models.organizations",
+    "ProjectWithPermissions": "andromede_sdk.models.projects",
     "Proof": "andromede_sdk.models.evidence",
     "Proposal": "andromede_sdk.models.common",
     "Provider": "andromede_sdk.models.openid_providers",

@@ -38,6 +38,20 @@ class OrganizationLimits(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class OrganizationWithPermissions(Model):
+    """`permissions`: the ids of the operations that you may do here, by your role and the limits of your credential.
+    What is not there is refused with 403; what is there may be refused for what it is about, such as its state."""
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    generation: int
+    created_at: datetime
+    updated_at: datetime
+    permissions: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ProjectPart(Model):
     project: Named
     used: int

@@ -66,10 +66,11 @@ class Organizations(Resource):
             ),
         )
 
-    def get(self, organization: str) -> models.Organization:
+    def get(self, organization: str) -> models.OrganizationWithPermissions:
         """GET /v1/organizations/{organization}"""
         return self._scope.one(
-            models.Organization, Ask("GET", "/v1/organizations/{organization}", names={"organization": organization})
+            models.OrganizationWithPermissions,
+            Ask("GET", "/v1/organizations/{organization}", names={"organization": organization}),
         )
 
     def update(

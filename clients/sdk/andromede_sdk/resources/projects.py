@@ -69,9 +69,11 @@ class Projects(Resource):
             ),
         )
 
-    def get(self, project: str) -> models.Project:
+    def get(self, project: str) -> models.ProjectWithPermissions:
         """GET /v1/projects/{project}"""
-        return self._scope.one(models.Project, Ask("GET", "/v1/projects/{project}", names={"project": project}))
+        return self._scope.one(
+            models.ProjectWithPermissions, Ask("GET", "/v1/projects/{project}", names={"project": project})
+        )
 
     def update(
         self,

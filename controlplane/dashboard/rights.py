@@ -1,0 +1,48 @@
+"""What whoever looks at a page may do there, as the API says it with the project or the organization."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext, gettext_lazy
+
+from controlplane.dashboard import words
+
+AN_OWNER = gettext_lazy("an owner")
+# Whom to ask for what owners may not do either.
+WHOM = {
+    "organization_policy_set": gettext_lazy("a sovereignty officer"),
+    "quota_request_approve": gettext_lazy("an operator"),
+    "quota_request_refuse": gettext_lazy("an operator"),
+    "password_link_create": gettext_lazy("an operator"),
+}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """`permissions`: ids of operations of the API. None: the page is in no place, and only asking tells."""
+
+    permissions: frozenset[str] | None = None
+    role: str = ""
+    is_of_project: bool = True
+
+    @classmethod
+    def of(cls, me: Mapping[str, Any], place: Mapping[str, Any] | None) -> "Rights":
+        """In a project or an organization; `me` is who looks."""
+        if place is None:
+            return cls()
+        organization = place.get("organization") or place
+        roles = {each["organization"]["id"]: each["role"] for each in me["memberships"]}
+        role = roles.get(organization["id"], me["duty"])
+        return cls(frozenset(place["permissions"]), role, is_of_project="organization" in place)
+
+    def why_not(self, operation: str) -> str:
+        """Nothing, where they may."""
+        if not operation or self.permissions is None or operation in self.permissions:
+            return ""
+        role = words.ROLES.get(self.role, self.role)
+        if self.is_of_project:
+            said = gettext("Your role in this project, {role}, may not do this. Ask {whom}.")
+        else:
+            said = gettext("Your role in this organization, {role}, may not do this. Ask {whom}.")
+        return said.format(role=role, whom=WHOM.get(operation, AN_OWNER))

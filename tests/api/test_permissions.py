@@ -1,0 +1,75 @@
+"""What a caller may do in a place is told with the place, and is what is let through."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from controlplane.identity.actor import Actor
+from controlplane.identity.api import OrganizationView, ProjectView
+from controlplane.identity.authorization import TABLE, admitted
+from controlplane.identity.credentials import actor_of
+from controlplane.identity.errors import NobodyMay, RoleNeeded, ScopeNeeded
+from controlplane.identity.rights import OWN
+from tests.api.client import Caller
+from tests.api.test_authorization import bound, for_the_platform, of_alpha, person, wide
+from tests.world import Cloud
+
+ROLES = ("owner", "admin", "member", "viewer", "billing", "sovereignty_officer")
+KINDS = ("instances", "projects", "organizations", "members")
+DUTIES = ("operator", "support", "auditor")
+
+
+def callers(cloud: Cloud) -> Iterator[tuple[str, str]]:
+    for role in ROLES:
+        yield role, of_alpha(role)(cloud)
+    yield "for one project", bound("admin")(cloud)
+    yield "that reads", wide(person("owner", cloud.tenant.project.organization), verbs=("read",))
+    yield "of instances", wide(person("owner", cloud.tenant.project.organization), kinds=KINDS)
+    for duty in DUTIES:
+        yield duty, for_the_platform(duty)(cloud)
+
+
+def actor(secret: str) -> Actor:
+    found = actor_of(secret)
+    assert found is not None
+    return found
+
+
+def is_let_through(actor: Actor, operation: str) -> bool:
+    try:
+        admitted(actor, operation)
+    except (NobodyMay, RoleNeeded, ScopeNeeded):
+        return False
+    return True
+
+
+def test_what_is_told_is_what_is_let_through(cloud: Cloud) -> None:
+    project = cloud.tenant.project
+    for name, secret in callers(cloud):
+        told = Caller(token=secret).get(f"/v1/projects/{project.pk}").body["permissions"]
+        asks = actor(secret).within(project)
+        let = {each for each in ProjectView.operation_ids if is_let_through(asks, each)}
+        assert told == sorted(let), name
+
+
+def test_the_same_in_an_organization_but_for_what_is_ones_own(cloud: Cloud) -> None:
+    organization = cloud.tenant.project.organization
+    own = {name for name, rule in TABLE.items() if rule.roles >= OWN}
+    for name, secret in callers(cloud):
+        answer = Caller(token=secret).get(f"/v1/organizations/{organization.pk}")
+        asks = actor(secret).within_organization(organization)
+        let = {each for each in OrganizationView.operation_ids - own if is_let_through(asks, each)}
+        assert set(answer.body["permissions"]) - own == let, name
+
+
+@pytest.mark.parametrize(("role", "may"), [("owner", True), ("admin", True), ("member", False), ("viewer", False)])
+def test_whoever_may_only_leave_is_not_told_that_they_may_remove(cloud: Cloud, role: str, may: bool) -> None:
+    secret = of_alpha(role)(cloud)
+    told = Caller(token=secret).get(f"/v1/organizations/{cloud.tenant.project.organization_id}").body["permissions"]
+    assert ("member_remove" in told) is may
+
+
+def test_a_viewer_looks_and_makes_nothing(viewer: Caller) -> None:
+    told = viewer.get("/v1/projects/alpha").body["permissions"]
+    assert {"instance_list", "instance_console_open", "policy_get"} <= set(told)
+    assert not {"instance_create", "instance_start", "policy_set", "terraform_state_read"} & set(told)
