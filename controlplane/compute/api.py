@@ -10,16 +10,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.catalog.selectors import flavor_get, usable_image
-from controlplane.compute import about, consoles, selectors, services
+from controlplane.compute import about, actions, consoles, selectors, services
 from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.serializers import (
+    ActionOut,
     ConsoleIn,
     ConsoleOut,
     InstanceIn,
     InstanceOut,
     InstancePatch,
+    InstanceWithActionsOut,
     RebuildIn,
     ResizeIn,
 )
@@ -117,9 +119,12 @@ class InstanceList(ProjectView):
 
 
 class InstanceDetail(InstanceView):
-    @route("instance_get", InstanceOut)
+    @route("instance_get", InstanceWithActionsOut)
     def get(self, request: Request) -> Response:
-        return Response(instance_document(self.instance()))
+        instance = self.instance()
+        document = instance_document(instance)
+        allowed = actions.allowed(instance, document["current_operation"])
+        return Response({**document, "allowed_actions": ActionOut(allowed, many=True).data})
 
     @route("instance_update", InstanceOut, body=InstancePatch)
     def patch(self, request: Request, body: Body) -> Response:

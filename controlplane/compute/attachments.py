@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import F
 
 from controlplane.audit.services import record
+from controlplane.compute.actions import need_state as need_instance_state
 from controlplane.compute.errors import AttachmentNotFound, VolumeAlreadyAttached, VolumeElsewhere
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import ask_for, instance_lock
-from controlplane.compute.services import need_state as need_instance_state
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import refusing
 from controlplane.operations.models import Operation
@@ -54,7 +54,7 @@ def volume_attach(
 def _check(instance: Instance, volume: Volume) -> None:
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
     volume.refresh_from_db(fields=["state", "is_deleting", "node"])
-    need_instance_state(instance, "active", "stopped")
+    need_instance_state(instance, "attach")
     if Attachment.objects.filter(volume=volume).exists():
         raise VolumeAlreadyAttached(field="volume", volume=volume.name)
     need_free(volume.pk)
@@ -94,7 +94,7 @@ def join(attachment: Attachment) -> None:
 
 def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool) -> tuple[Attachment, Operation]:
     instance_lock(instance)
-    need_instance_state(instance, "active", "stopped")
+    need_instance_state(instance, "attach")
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
@@ -118,7 +118,7 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     actor.may_write()
     instance = attachment.instance
     instance_lock(instance)
-    need_instance_state(instance, "active", "stopped")
+    need_instance_state(instance, "detach")
     args = {"attachment": str(attachment.pk)}
     held = [attachment.volume_id, attachment.pk]
     name = attachment.volume.name

@@ -12,10 +12,11 @@ from django.db import transaction
 from django.db.models import F
 
 from controlplane.catalog.models import Image
+from controlplane.compute.actions import need_state
 from controlplane.compute.attachments import ask_for_whole
 from controlplane.compute.errors import FirmwareMissing
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
-from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock, need_state
+from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock
 from controlplane.identity.actor import Actor
 from controlplane.kernel.ids import new_id
 from controlplane.operations import services as operations
@@ -27,7 +28,6 @@ from controlplane.storage.services import image_sources
 REBUILD = "instance.rebuild"
 # What the instance has from then on.
 BECOMES = ("image", "root_volume_id", "ssh_public_keys", "user_data")
-STATES = ("active", "stopped")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
     actor.may_write()
     operations.need_free(instance.pk)
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
-    need_state(instance, *STATES)
+    need_state(instance, "rebuild")
     _check(instance, new)
     volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
     placement.check_here(ask_for_whole(instance, volumes, operation=REBUILD, gets=image_sources(new.image)))
@@ -72,7 +72,7 @@ def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
     """The change takes two generations: one defines the guest with its new disk, the next one starts it."""
     instance_lock(instance)
     args = {"is_to_run": instance.state == "active"}
-    operation = instance_change(actor, instance, REBUILD, wanted=STATES, args=args)
+    operation = instance_change(actor, instance, REBUILD, args=args)
     _check(instance, new)
     Instance.objects.filter(pk=instance.pk).update(generation=F("generation") + 1)
     instance.refresh_from_db(fields=["generation", "ssh_public_keys", "user_data"])

@@ -5,12 +5,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.compute import about
+from controlplane.compute.actions import STATES
 from controlplane.compute.consoles import Kind
 from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.kernel.fields import (
     Base64,
     Choice,
     ConditionOut,
+    ErrorOut,
     Flag,
     In,
     Labels,
@@ -234,6 +236,21 @@ class InstanceOut(ResourceOut):
     @extend_schema_field(AttachmentOut(many=True))
     def get_attachments(self, row: Instance) -> Any:
         return self.context["attachments"][row.pk]
+
+
+class ActionOut(Out):
+    """`problem`: with which it would be refused now."""
+
+    name = serializers.ChoiceField(list(STATES))
+    is_allowed = serializers.BooleanField()
+    problem = ErrorOut(allow_null=True)
+
+
+class InstanceWithActionsOut(InstanceOut):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`. `allowed_actions`:
+    what it can be made to do in the state that it is in; who may is another matter."""
+
+    allowed_actions = ActionOut(many=True)
 
 
 class VolumeOut(StoredVolumeOut):

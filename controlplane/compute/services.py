@@ -11,11 +11,11 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from controlplane.audit.services import deed, record
 from controlplane.catalog.models import Flavor, Image
+from controlplane.compute.actions import need_state
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
     FlavorTooSmall,
     InstanceNameTaken,
-    InstanceWrongState,
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
@@ -27,7 +27,6 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, joined, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.reasons import Reason, either
 from controlplane.network.models import Network
 from controlplane.network.services import port_create
 from controlplane.operations import services as operations
@@ -262,40 +261,40 @@ def instance_start(actor: Actor, instance: Instance) -> Operation:
     Raises:
         NoAllocation, PolicyUnsatisfiable, InstanceWrongState, Busy.
     """
-    return _ask_and_change(actor, instance, "instance.start", wanted=("stopped", "error"))
+    return _ask_and_change(actor, instance, "instance.start")
 
 
 @transaction.atomic
 def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
-    return instance_change(actor, instance, "instance.shutdown", wanted=("active",), deadline=SHUTDOWN_LIMIT)
+    return instance_change(actor, instance, "instance.shutdown", deadline=SHUTDOWN_LIMIT)
 
 
 @transaction.atomic
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Pull the plug."""
     placement.grant(instance.pk)
-    return instance_change(actor, instance, "instance.power-off", wanted=("active", "error"))
+    return instance_change(actor, instance, "instance.power-off")
 
 
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to restart; one that has crashed is started, so placement is asked as for a start."""
-    return _ask_and_change(actor, instance, "instance.reboot", wanted=("active",))
+    return _ask_and_change(actor, instance, "instance.reboot")
 
 
 def instance_reset(actor: Actor, instance: Instance) -> Operation:
     """Restart the guest as its reset button would."""
-    return _ask_and_change(actor, instance, "instance.reset", wanted=("active",))
+    return _ask_and_change(actor, instance, "instance.reset")
 
 
-def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, wanted: tuple[str, ...]) -> Operation:
+def _ask_and_change(actor: Actor, instance: Instance, kind: str) -> Operation:
     actor.may_write()
     operations.need_free(instance.pk)
     instance.refresh_from_db(fields=["state", "is_deleting"])
-    need_state(instance, *wanted)
+    need_state(instance, action_of(kind))
     placement.check_here(ask_for(instance, operation=kind))
     with transaction.atomic():
-        return instance_change(actor, instance, kind, wanted=wanted)
+        return instance_change(actor, instance, kind)
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
@@ -315,7 +314,7 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
 
 
 def _check_resize(instance: Instance, flavor: Flavor) -> None:
-    need_state(instance, "stopped")
+    need_state(instance, "resize")
     if flavor.disk_gib < instance.disk_gib:
         raise FlavorTooSmall(
             field="flavor",
@@ -332,7 +331,7 @@ def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
     instance_lock(instance)
     was, to = sizes(instance), sizes(flavor)
     args = {"to": {"flavor": flavor.pk, **to}, "was": was}
-    operation = instance_change(actor, instance, "instance.resize", wanted=("stopped",), args=args)
+    operation = instance_change(actor, instance, "instance.resize", args=args)
     _check_resize(instance, flavor)
     both = {dimension: max(was[dimension], to[dimension]) for dimension in ("vcpus", "memory_mib")}
     quotas.claim(instance.project_id, instance.pk, **both)
@@ -377,17 +376,15 @@ def instance_change(
     instance: Instance,
     kind: str,
     *,
-    wanted: tuple[str, ...],
     args: Mapping[str, object] | None = None,
     deadline: timedelta = timedelta(minutes=10),
 ) -> Operation:
-    """Write a change of an instance that is in one of the `wanted` states: a new generation, its operation and its
-    audit record."""
+    """Write a change of an instance that is in a state for it: a new generation, its operation and its audit record."""
     actor.may_write()
     instance_lock(instance)
     wish = Wish(kind, instance.project_id, [instance.pk], args or {}, resource_name=instance.name, deadline=deadline)
     operation = enqueue(actor, wish, beside=deed(actor, kind, instance.pk, project_id=instance.project_id))
-    need_state(instance, *wanted)
+    need_state(instance, action_of(kind))
     Instance.objects.filter(pk=instance.pk).update(
         generation=F("generation") + 1,
         restart_count=F("restart_count") + (1 if kind in RESTARTS else 0),
@@ -396,11 +393,9 @@ def instance_change(
     return operation
 
 
-def need_state(instance: Instance, *wanted: str) -> None:
-    """Raises InstanceWrongState unless the instance is in one of the states and not being deleted."""
-    if instance.is_deleting or instance.state not in wanted:
-        state = Reason("being deleted") if instance.is_deleting else instance.state
-        raise InstanceWrongState(state=state, wanted=either(*wanted))
+def action_of(kind: str) -> str:
+    """What an operation of this kind makes the instance do."""
+    return kind.partition(".")[2]
 
 
 def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason: str) -> None:

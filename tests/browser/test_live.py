@@ -56,7 +56,7 @@ def test_without_a_stream_the_page_asks_now_and_then(opened: Opener, world: Worl
 
 def test_a_button_that_cannot_be_pressed_says_why_and_does_nothing(opened: Opener) -> None:
     page = opened("ada").go("@/instances/{web-1}")
-    start = page.get_by_role("button", name=re.compile(r"Start ?: only an instance that is stopped"))
+    start = page.get_by_role("button", name=re.compile(r"Start ?: The instance is active"))
     expect(start).to_have_attribute("aria-disabled", "true")
     start.click(force=True)
     expect(page.get_by_role("heading", level=1)).to_have_text("web-1")

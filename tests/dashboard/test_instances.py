@@ -189,7 +189,7 @@ def test_a_size_is_chosen_from_those_that_fit(page: str, member: Client, instanc
     make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
     make_flavor("huge", vcpus=1000, memory_mib=256, disk_gib=2)
     running = member.get(f"{page}/resize")
-    assert "only an instance that is stopped can be given another size" in text_of(running)
+    assert "this needs an instance that is stopped." in text_of(running)
     member.post(f"{page}/actions/power-off", {})
     finish_all()
     answer = member.get(f"{page}/resize")
@@ -208,4 +208,4 @@ def test_it_is_rebuilt_only_by_its_name(page: str, member: Client, instance: Ins
     assert member.post(f"{page}/rebuild", {"image": "tiny", "name": "web"})["Location"] == page
     assert Operation.objects.filter(kind="instance.rebuild").count() == 1
     busy = text_of(member.get(f"{page}/rebuild"))
-    assert "something is under way" in busy
+    assert "Another operation (instance.rebuild) works on it" in busy

@@ -9,13 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm, labels_as_text, labels_of
-from controlplane.dashboard.page import FormPage, Text
+from controlplane.dashboard.page import FormPage
 from controlplane.dashboard.views.creating import CHOICES_MAX, by_name
 from controlplane.dashboard.views.instance_create import NAME_FIELD, TEXT, sized
-from controlplane.dashboard.views.instances import BUSY, InstancePage, NameForm
+from controlplane.dashboard.views.instances import InstancePage, NameForm
 from controlplane.dashboard.widgets import Cards, several
-
-MUST_BE_STOPPED = _("only an instance that is stopped can be given another size; shut it down first")
 
 
 class LabelledForm(ApiForm):
@@ -48,7 +46,7 @@ class InstanceSettings(FormPage, InstancePage):
         return {"name": self.instance["name"], "labels": labels_as_text(self.instance["labels"])}
 
     def context(self) -> dict[str, Any]:
-        return {"why_no_resize": why_no_resize(self.instance), "why_no_rebuild": why_no_rebuild(self.instance)}
+        return {"why_no_resize": self.why_no("resize"), "why_no_rebuild": self.why_no("rebuild")}
 
     def send(self, form: ApiForm) -> str:
         assert isinstance(form, LabelledForm)
@@ -80,7 +78,7 @@ class InstanceResize(FormPage, InstancePage):
         found = self.api.get("flavors", limit=CHOICES_MAX)["items"]
         others = [each for each in found if each["id"] != self.instance["flavor"]]
         ordered = sorted(others, key=lambda each: (each["vcpus"], each["memory_mib"], each["disk_gib"]))
-        is_possible = not why_no_resize(self.instance)
+        is_possible = not self.why_no("resize")
         return [{**each, "problem": self.problem(each["id"]) if is_possible else None} for each in ordered]
 
     def problem(self, flavor: str) -> Mapping[str, Any] | None:
@@ -97,7 +95,7 @@ class InstanceResize(FormPage, InstancePage):
     def context(self) -> dict[str, Any]:
         return {
             "refused_flavors": [each for each in self.flavors if each["problem"] is not None],
-            "why": why_no_resize(self.instance),
+            "why": self.why_no("resize"),
             "back": self.page_of("instance-settings"),
         }
 
@@ -139,20 +137,10 @@ class InstanceRebuild(FormPage, InstancePage):
         return {"image": self.instance["image"]["name"]}
 
     def context(self) -> dict[str, Any]:
-        return {"why": why_no_rebuild(self.instance), "back": self.page_of("instance-settings")}
+        return {"why": self.why_no("rebuild"), "back": self.page_of("instance-settings")}
 
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "rebuild")
         self.api.post(*path, body=form.body(), key=self.key)
         self.say(_("Its root disk is being made anew."))
         return self.page_of("instance")
-
-
-def why_no_resize(instance: Mapping[str, Any]) -> Text:
-    if instance["current_operation"]:
-        return BUSY
-    return "" if instance["state"] == "stopped" else MUST_BE_STOPPED
-
-
-def why_no_rebuild(instance: Mapping[str, Any]) -> Text:
-    return BUSY if instance["current_operation"] else ""

@@ -51,7 +51,9 @@ class InstanceVolumes(FormPage, InstancePage):
     def context(self) -> dict[str, Any]:
         taken = {volume["name"] for volume in self.of_project("volumes", limit=CHOICES_MAX)["items"]}
         name = free_name(self.instance["name"][:50], taken)
-        return {"free": self.free, "new_form": NewVolumeForm(auto_id="new_%s", initial={"name": name})}
+        new_form = NewVolumeForm(auto_id="new_%s", initial={"name": name})
+        why = {"why_no_attach": self.why_no("attach"), "why_no_detach": self.why_no("detach")}
+        return {"free": self.free, "new_form": new_form, **why}
 
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "attachments")

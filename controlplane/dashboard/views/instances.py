@@ -55,13 +55,11 @@ class InstanceList(ListPage):
 
 @dataclass(frozen=True)
 class Button:
-    """`states`: in which the instance can be made to do it; `why` says it to whoever cannot press it now."""
+    """`name`: of the action, as the API calls it."""
 
     name: str
     words: Text
     icon: str
-    states: tuple[str, ...]
-    why: Text
 
     @property
     def right(self) -> str:
@@ -69,16 +67,10 @@ class Button:
 
 
 BUTTONS = (
-    Button("start", _("Start"), "play", ("stopped", "error"), _("only an instance that is stopped can be started")),
-    Button("shutdown", _("Shut down"), "power", ("active",), _("only an instance that runs can be shut down")),
-    Button("reboot", _("Reboot"), "rotate-cw", ("active",), _("only an instance that runs can be rebooted")),
-    Button(
-        "power-off",
-        _("Power off"),
-        "power-off",
-        ("active", "error"),
-        _("only an instance that runs can be powered off"),
-    ),
+    Button("start", _("Start"), "play"),
+    Button("shutdown", _("Shut down"), "power"),
+    Button("reboot", _("Reboot"), "rotate-cw"),
+    Button("power-off", _("Power off"), "power-off"),
 )
 TABS = (
     ("instance", _("Overview")),
@@ -91,7 +83,6 @@ TABS = (
     ("instance-log", _("Serial log")),
     ("instance-settings", _("Settings")),
 )
-BUSY = _("something is under way; wait until it has ended")
 
 
 class InstancePage(ProjectPage):
@@ -119,15 +110,16 @@ class InstancePage(ProjectPage):
                 "icon": button.icon,
                 "right": button.right,
                 "url": self.url("instance-action", instance=self.instance["id"], action=button.name),
-                "why": self.why_not(button),
+                "why": self.why_no(button.name),
             }
             for button in BUTTONS
         ]
 
-    def why_not(self, button: Button) -> Text:
-        if self.instance["current_operation"]:
-            return BUSY
-        return "" if self.instance["state"] in button.states else button.why
+    def why_no(self, action: str) -> str:
+        """Why the API would refuse the action now; nothing where it would not."""
+        allowed = {each["name"]: each for each in self.instance["allowed_actions"]}
+        problem = allowed[action]["problem"]
+        return problem["detail"] if problem else ""
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Instances"), self.url("instances"))]

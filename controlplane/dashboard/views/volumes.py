@@ -11,9 +11,10 @@ from controlplane.dashboard.forms import ApiForm, labels_as_text
 from controlplane.dashboard.page import FormPage, ProjectPage, Text
 from controlplane.dashboard.placement import verdicts
 from controlplane.dashboard.views.instance_settings import LabelledForm
-from controlplane.dashboard.views.instances import BUSY, ListPage, NameForm
+from controlplane.dashboard.views.instances import ListPage, NameForm
 
 STATES = ("building", "available", "in-use", "error")
+BUSY = _("something is under way; wait until it has ended")
 TABS = (
     ("volume", _("Overview")),
     ("volume-placement", _("Placement and residency")),

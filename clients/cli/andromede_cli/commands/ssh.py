@@ -18,7 +18,7 @@ from andromede_cli.failures import Misuse
 from andromede_cli.session import Session
 
 if TYPE_CHECKING:
-    from andromede_sdk.models import Instance as Found
+    from andromede_sdk.models import InstanceWithActions as Found
 
 USER_LABEL = "ssh-user"
 USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")

@@ -63,9 +63,11 @@ if TYPE_CHECKING:
     from andromede_sdk.models.images import ImageWithOperation as ImageWithOperation
     from andromede_sdk.models.incidents import Incident as Incident
     from andromede_sdk.models.incidents import IncidentOfNode as IncidentOfNode
+    from andromede_sdk.models.instances import Action as Action
     from andromede_sdk.models.instances import Address as Address
     from andromede_sdk.models.instances import Console as Console
     from andromede_sdk.models.instances import Instance as Instance
+    from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
@@ -155,6 +157,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.zones import ZoneParty as ZoneParty
 
 PLACES = {
+    "Action": "andromede_sdk.models.instances",
     "Address": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",
     "Amounts": "andromede_sdk.models.nodes",
@@ -206,6 +209,7 @@ PLACES = {
     "Incident": "andromede_sdk.models.incidents",
     "IncidentOfNode": "andromede_sdk.models.incidents",
     "Instance": "andromede_sdk.models.instances",
+    "InstanceWithActions": "andromede_sdk.models.instances",
     "InstanceWithOperation": "andromede_sdk.models.instances",
     "Interval": "andromede_sdk.models.resources",
     "Inventory": "andromede_sdk.models.nodes",

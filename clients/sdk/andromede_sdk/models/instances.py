@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Action(Model):
+    """`problem`: with which it would be refused now."""
+
+    name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach
+    is_allowed: bool
+    problem: Error | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Address(Model):
     network: Named
     ip: str
@@ -57,6 +66,36 @@ class Instance(Model):
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InstanceWithActions(Model):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`. `allowed_actions`:
+    what it can be made to do in the state that it is in; who may is another matter."""
+
+    id: str
+    name: str
+    state: str  # building, active, stopped, error, deleted
+    conditions: list[Condition]
+    current_operation: str | None
+    last_error: Error | None
+    generation: int
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    power_state: str  # unknown, running, off, paused, crashed
+    power_state_at: datetime | None
+    zone: str | None
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image: Named
+    affinity_group: Named | None
+    classifications: list[str]
+    addresses: list[Address]
+    attachments: list[Attachment]
+    allowed_actions: list[Action]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -171,10 +171,11 @@ class Instances(Resource):
             ),
         )
 
-    def get(self, instance: str) -> models.Instance:
+    def get(self, instance: str) -> models.InstanceWithActions:
         """GET /v1/projects/{project}/instances/{instance}"""
         return self._scope.one(
-            models.Instance, Ask("GET", "/v1/projects/{project}/instances/{instance}", names={"instance": instance})
+            models.InstanceWithActions,
+            Ask("GET", "/v1/projects/{project}/instances/{instance}", names={"instance": instance}),
         )
 
     def update(

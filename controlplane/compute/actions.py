@@ -1,0 +1,53 @@
+"""What an instance can be made to do in which states: the one table of it. Services refuse by it, and answers say by it
+beforehand what would be refused."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from controlplane.compute.errors import InstanceWrongState
+from controlplane.compute.models import Instance
+from controlplane.kernel.reasons import Reason, either
+from controlplane.operations.errors import Busy
+from controlplane.operations.models import Operation
+
+STATES: Mapping[str, tuple[str, ...]] = {
+    "start": ("stopped", "error"),
+    "shutdown": ("active",),
+    "power-off": ("active", "error"),
+    "reboot": ("active",),
+    "reset": ("active",),
+    "resize": ("stopped",),
+    "rebuild": ("active", "stopped"),
+    "attach": ("active", "stopped"),
+    "detach": ("active", "stopped"),
+}
+# They hold the volume and not the instance, and so wait for nothing that works on that.
+BESIDE = frozenset({"attach", "detach"})
+
+
+def need_state(instance: Instance, action: str) -> None:
+    """Raises InstanceWrongState unless the instance is in a state for the action, and not being deleted."""
+    refusal = _wrong_state(instance, action)
+    if refusal is not None:
+        raise refusal
+
+
+def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, Any]]:
+    """Each action as ActionOut says it. `held_by`: the operation that works on the instance, if one does."""
+    operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
+    busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
+    said = []
+    for action in STATES:
+        refusal = (None if action in BESIDE else busy) or _wrong_state(instance, action)
+        problem = None if refusal is None else refusal.as_document()
+        said.append({"name": action, "is_allowed": problem is None, "problem": problem})
+    return said
+
+
+def _wrong_state(instance: Instance, action: str) -> InstanceWrongState | None:
+    wanted = STATES[action]
+    if instance.state in wanted and not instance.is_deleting:
+        return None
+    state = Reason("being deleted") if instance.is_deleting else instance.state
+    return InstanceWrongState(state=state, wanted=either(*wanted))

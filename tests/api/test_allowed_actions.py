@@ -1,0 +1,72 @@
+"""What an instance says that it allows is what is refused, and the words are the refusal's."""
+
+from typing import Any
+
+import pytest
+
+from controlplane.compute.actions import STATES
+from controlplane.compute.models import INSTANCE, Instance
+from controlplane.storage.models import Volume
+from tests.api.client import Answer, Caller
+from tests.api.conftest import finish
+from tests.world import Cloud, make_flavor
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+BODIES: dict[str, Any] = {"resize": {"flavor": "small"}, "rebuild": {"image": "tiny"}}
+
+
+@pytest.fixture
+def instance(api: Caller, cloud: Cloud, volume: Volume) -> Instance:
+    """With the volume `held`, beside the volume `data`."""
+    make_flavor("small", vcpus=2, memory_mib=256, disk_gib=2)
+    made = finish(api.post("instances", WEB))
+    finish(api.post("volumes", {"name": "held", "size_gib": 1, "near_instance": "web"}))
+    finish(api.post("instances/web/attachments", {"volume": "held"}))
+    return Instance.objects.get(pk=made["id"])
+
+
+def tried(api: Caller, action: str) -> Answer:
+    if action == "attach":
+        return api.post("instances/web/attachments?dry_run=true", {"volume": "data"})
+    if action == "detach":
+        return api.delete("instances/web/attachments/held?dry_run=true")
+    return api.post(f"instances/web/actions/{action}?dry_run=true", BODIES.get(action))
+
+
+def allowed(api: Caller) -> dict[str, Any]:
+    return {each["name"]: each for each in api.get("instances/web").body["allowed_actions"]}
+
+
+@pytest.mark.parametrize("state", [state for state in INSTANCE.moves if state != "deleted"])
+@pytest.mark.parametrize("is_deleting", [False, True])
+def test_what_is_told_is_what_happens(api: Caller, instance: Instance, state: str, is_deleting: bool) -> None:
+    Instance.objects.filter(pk=instance.pk).update(state=state, is_deleting=is_deleting)
+    told = allowed(api)
+    assert list(told) == list(STATES)
+    for action, said in told.items():
+        answer = tried(api, action)
+        if said["is_allowed"]:
+            assert said["problem"] is None and answer.status == 200, action
+        else:
+            assert answer.problem[:2] == (409, "compute.instance.wrong_state"), action
+            assert (answer.body["code"], answer.body["detail"]) == (said["problem"]["code"], said["problem"]["detail"])
+
+
+def test_what_works_on_it_is_in_the_way_of_all_but_its_volumes(api: Caller, instance: Instance) -> None:
+    operation = api.post("instances/web/actions/reboot").operation["id"]
+    for action, said in allowed(api).items():
+        if action in ("attach", "detach"):
+            assert said["is_allowed"] and tried(api, action).status == 200
+            continue
+        assert said["problem"]["blocking_operation"] == operation
+        assert (said["problem"]["code"], said["problem"]["retryable"]) == ("resource_busy", True)
+        assert tried(api, action).body["detail"] == said["problem"]["detail"]
+
+
+def test_the_words_are_in_the_callers_language(api: Caller, instance: Instance) -> None:
+    french = Caller(token=api.token, project=api.project, language="fr")
+    assert allowed(french)["start"]["problem"]["detail"].startswith("L’état de l’instance est")
+
+
+def test_a_list_does_not_say_it(api: Caller, instance: Instance) -> None:
+    assert "allowed_actions" not in api.get("instances").body["items"][0]
