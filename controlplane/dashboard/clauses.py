@@ -136,6 +136,10 @@ ONLY_FACTS: Mapping[str, Text] = {
     "node.dedicated_to": _("Dedicated to"),
     "pool.replica_zones": _("Zones of replicas"),
 }
+ATTRIBUTES: Mapping[str, Text] = {
+    **{name: subject.words for name, subject in SUBJECTS.items()},
+    **ONLY_FACTS,
+}
 VALUES: Mapping[str, Text] = {
     "none": _("nobody, or nothing"),
     "provider_software": _("the provider, in software"),
@@ -250,6 +254,24 @@ REASONS: Mapping[str, Text] = {
     "NODE_UNATTESTED": _("the node was not attested recently"),
     "NO_CAPACITY": _("no room"),
 }
+# By what they are words of.
+WORDS: Mapping[str, Mapping[str, Text]] = {
+    "assertion": ASSERTIONS,
+    "attribute": ATTRIBUTES,
+    "change": CHANGES,
+    "drift_action": DRIFT_ACTIONS,
+    "level": LEVELS,
+    "party_role": PARTY_ROLES,
+    "reason": REASONS,
+    "record_kind": RECORD_KINDS,
+    "resource_kind": RESOURCE_KINDS,
+    "role": ROLES,
+}
+
+
+def word(of: str, name: str) -> Text:
+    """What a word of the API is called here; one that is new is shown as it is."""
+    return WORDS[of].get(name, name)
 
 
 def subject_of(atom: Mapping[str, Any]) -> str:
@@ -257,15 +279,6 @@ def subject_of(atom: Mapping[str, Any]) -> str:
     if atom.get("op") == HOLDS:
         return "certifications"
     return MIN_DISTANCE if atom.get("op") == MIN_DISTANCE else str(atom.get("attr", ""))
-
-
-def attribute_words(name: str) -> Text:
-    subject = SUBJECTS.get(name)
-    return subject.words if subject else ONLY_FACTS.get(name, name)
-
-
-def reason_words(code: str) -> Text:
-    return REASONS.get(code, code)
 
 
 def value_words(value: Any) -> SafeString:
@@ -287,7 +300,8 @@ def value_words(value: Any) -> SafeString:
 def clause_words(atom: Mapping[str, Any]) -> SafeString:
     """A clause as a sentence: what it is about, and what must be so."""
     op = str(atom.get("op", ""))
-    name = gettext("{name}:").format(name=attribute_words(subject_of(atom)))
+    subject = subject_of(atom)
+    name = gettext("{name}:").format(name=word("attribute", subject))
     what = format_html("<strong>{}</strong>", name)
     if op == HOLDS:
         return format_html("{} {}{}", what, value_words(atom.get("scheme")), _holds(atom))
@@ -310,21 +324,21 @@ def _holds(atom: Mapping[str, Any]) -> SafeString:
 def _besides(atom: Mapping[str, Any]) -> SafeString:
     wishes = []
     if atom.get("roles"):
-        wishes.append(gettext("asked only of: {roles}").format(roles=_listed(ROLES, atom["roles"])))
+        wishes.append(gettext("asked only of: {roles}").format(roles=_listed("role", atom["roles"])))
     if atom.get("party_roles"):
-        wishes.append(gettext("asked only of: {roles}").format(roles=_listed(PARTY_ROLES, atom["party_roles"])))
+        wishes.append(gettext("asked only of: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
     if atom.get("only_with_technical_access"):
         wishes.append(gettext("asked only of who can reach data technically"))
     if atom.get("assertion_min"):
-        source = ASSERTIONS.get(atom["assertion_min"], atom["assertion_min"])
+        source = word("assertion", atom["assertion_min"])
         wishes.append(gettext("attested at least by: {source}").format(source=source))
     if atom.get("waivable"):
         wishes.append(gettext("two people may exempt from it for some hours"))
     return _joined(wishes)
 
 
-def _listed(words: Mapping[str, Text], names: Iterable[str]) -> str:
-    return ", ".join(str(words.get(name, name)) for name in names)
+def _listed(of: str, names: Iterable[str]) -> str:
+    return ", ".join(str(word(of, name)) for name in names)
 
 
 def _joined(wishes: list[str]) -> SafeString:

@@ -5,8 +5,12 @@ from typing import Any
 
 from django import forms
 from django.forms.renderers import TemplatesSetting
+from django.utils.translation import gettext_lazy as _
 
 Choices = Iterable[tuple[str, Any]]
+# Of fields for names, and for what a machine reads.
+NAME_FIELD = {"autocomplete": "off", "spellcheck": "false", "translate": "no"}
+TEXT = {"rows": 4, "class": "mono", "spellcheck": "false", "translate": "no"}
 
 
 class Renderer(TemplatesSetting):
@@ -30,6 +34,40 @@ class ApiForm(forms.Form):
             self.add_error(name if name in self.fields else None, error["detail"])
         if not errors:
             self.add_error(None, str(problem.get("detail") or problem.get("title") or problem.get("code", "")))
+
+
+class NamedForm(ApiForm):
+    """A name and labels, as nearly everything has them."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("Lower case letters, digits and dashes."),
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    labels = forms.CharField(
+        label=_("Labels"),
+        help_text=_("One a line: env=prod. You find and filter by them."),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
+    )
+
+    def body(self) -> dict[str, Any]:
+        return super().body() | {"labels": labels_of(self.cleaned_data["labels"])}
+
+
+def named_as(thing: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in a NamedForm of a thing that is there already."""
+    return {"name": thing["name"], "labels": labels_as_text(thing["labels"])}
+
+
+def changed(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the body of a NamedForm makes the thing another: the API keeps what is not named, and takes away labels
+    that are null."""
+    differs = {name: value for name, value in body.items() if name != "labels" and value != thing[name]}
+    present, wanted = thing["labels"], body["labels"]
+    gone = dict.fromkeys(present.keys() - wanted.keys())
+    labels = gone | {key: text for key, text in wanted.items() if present.get(key) != text}
+    return differs | ({"labels": labels} if labels else {})
 
 
 def lines(text: str) -> list[str]:

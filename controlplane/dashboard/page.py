@@ -15,11 +15,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from django.views import View
 
 from controlplane.dashboard import cookies, navigation
 from controlplane.dashboard.asking import Api, Refused
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import ApiForm, changed
 from controlplane.dashboard.rights import Rights
 from controlplane.events.kinds import KINDS
 
@@ -78,9 +79,7 @@ class Open(View):
 
     def refused(self, exc: Refused) -> HttpResponse:
         """What cannot be shown on the page itself."""
-        template = "dashboard/refused.html"
-        context = {"theme": cookies.theme_of(self.request), "problem": exc.problem, "status": exc.status}
-        return render(self.request, template, context, status=exc.status)
+        return refusal(self.request, exc.status, exc.problem)
 
     def refused_to_script(self, exc: Refused) -> JsonResponse:
         """The problem; or, where something has to be proved first, where the browser is to go."""
@@ -209,6 +208,12 @@ class FormPage(Page):
         """Where to go then; or the page itself, of what is shown this once. Raises Refused: the form shows why."""
         raise NotImplementedError
 
+    def save(self, thing: Mapping[str, Any], form: ApiForm, *path: str) -> None:
+        """Make the thing at `path` in the API what stands in its NamedForm now."""
+        if body := changed(thing, form.body()):
+            self.api.patch(*path, body=body)
+        self.say(_("It is saved."))
+
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return self.filled(self.form())
 
@@ -265,6 +270,13 @@ class Action(Page):
     def back(self) -> str:
         """Where to go then."""
         return safe(self.request, self.request.POST.get("next", "")) or reverse("home")
+
+
+def refusal(request: HttpRequest, status: int, problem: Mapping[str, Any]) -> HttpResponse:
+    """The page of a problem, where there is no other."""
+    title = _("Not found") if status == 404 else problem.get("title") or status
+    context = {"theme": cookies.theme_of(request), "title": title, "problem": problem, "status": status}
+    return render(request, "dashboard/refused.html", context, status=status)
 
 
 def is_mendable(exc: Refused) -> bool:

@@ -1,6 +1,8 @@
 """Pages of rules and proof beside policies: zones, residency, decisions, drift, exemptions, evidence."""
 
 import hashlib
+import html
+import re
 from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from controlplane.audit import exports, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.dashboard.views.evidence import leads_to_root, read_checkpoint
+from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.placement.models import Exemption
@@ -21,7 +24,9 @@ from controlplane.reconcilers import drift
 from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.approvers import OFFICER, OPERATOR, appoint, person
 from tests.dashboard.conftest import SignIn, browser_of
+from tests.dashboard.things import text_of
 from tests.services.audit.makers import Maker
 from tests.services.audit.receipts import hear_receipts
 from tests.services.compliance.test_drift import HELD, certificate
@@ -149,6 +154,36 @@ def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
     refused = officer.post(made["Location"], unsigned).content
     assert b"There is no officer key" in refused and b"AAAA" in refused
     assert b"waits for signatures" in member.get("/exemptions").content
+
+
+def test_two_people_sign_what_the_page_shows_them(signed_in: SignIn, member: Client, api: Caller, cloud: Cloud) -> None:
+    certified("suspended")
+    policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
+    decision = api.post("instances", WEB).body["placement_decision"]
+    fields = {"decision": decision, "zone": "fr-idf-1", "reason": "the flood", "hours": "4", "max_uses": "1"}
+    page = member.post("/new-exemption", fields)["Location"]
+    organization = cloud.tenant.project.organization_id
+    for role, duty, rights in (
+        ("sovereignty_officer", OFFICER, {"role": OFFICER, "organization_id": organization}),
+        ("operator", OPERATOR, {"role": "operator", "is_operator": True}),
+    ):
+        browser = signed_in(role)
+        account = User.objects.get(email=f"{role.replace('_', '-')}@people.example")
+        signer = person(role, user_id=account.pk, **rights)
+        appoint(cloud.world.root, {signer: duty})
+        shown = re.search(
+            rf"<h3>[^<]*</h3><pre[^>]*>([^<]*)</pre>\s*<pre[^>]*>[^<]*--duty {duty} ",
+            browser.get(page).content.decode(),
+        )
+        assert shown is not None
+        signature = b64encode(signer.key.sign(html.unescape(shown[1]).encode())).decode()
+        approval = {"duty": duty, "key_id": signer.key_id, "signature": f"{signature[:40]}\r\n{signature[40:]}"}
+        assert browser.post(page, approval)["Location"] == page, duty
+        assert b"Your signature counts." in browser.get(page).content
+    signed = text_of(member.get(page))
+    assert "Sovereignty officer –" in signed and "Duty operator –" in signed
+    assert b"waits for signatures" not in member.get("/exemptions").content
+    finish(api.post("instances", WEB | {"exemption": str(Exemption.objects.get().pk)}))
 
 
 def test_an_operator_adds_an_officers_key_and_revokes_it(signed_in: SignIn, member: Client) -> None:

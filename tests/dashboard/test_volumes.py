@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from controlplane.audit.models import AuditRecord
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
@@ -78,6 +79,14 @@ def test_name_and_labels_are_changed(page: str, member: Client, volume: Volume) 
     member.post(f"{page}/settings", {"name": "archive", "labels": "tier=cold"})
     volume.refresh_from_db()
     assert (volume.name, volume.labels) == ("archive", {"tier": "cold"})
+
+
+def test_what_is_saved_as_it_was_is_no_change(page: str, member: Client, volume: Volume) -> None:
+    for _ in range(2):
+        assert (
+            member.post(f"{page}/settings", {"name": "data", "labels": "tier=cold"})["Location"] == f"{page}/settings"
+        )
+    assert AuditRecord.objects.filter(verb="volume.update").count() == 1
 
 
 def test_it_is_deleted_only_by_its_name(page: str, home: str, member: Client, volume: Volume) -> None:

@@ -20,49 +20,15 @@ def clause(atom: dict[str, Any]) -> SafeString:
 
 
 @register.filter
+def word(name: str, of: str) -> str:
+    """{{ each.level|word:"level" }}: what it is called, by what it is a word of (clauses.WORDS)."""
+    return str(clauses.word(of, name))
+
+
+@register.filter
 def fact(value: Any) -> SafeString:
     """The value of a fact, or of a clause."""
     return clauses.value_words(value)
-
-
-@register.filter
-def attribute(name: str) -> str:
-    return str(clauses.attribute_words(name))
-
-
-@register.filter
-def change(word: str) -> str:
-    return str(clauses.CHANGES.get(word, word))
-
-
-@register.filter
-def level(word: str) -> str:
-    return str(clauses.LEVELS.get(word, word))
-
-
-@register.filter
-def reason(code: str) -> str:
-    return str(clauses.reason_words(code))
-
-
-@register.filter
-def role(word: str) -> str:
-    return str(clauses.ROLES.get(word, word))
-
-
-@register.filter
-def party_role(word: str) -> str:
-    return str(clauses.PARTY_ROLES.get(word, word))
-
-
-@register.filter
-def assertion(word: str) -> str:
-    return str(clauses.ASSERTIONS.get(word, word))
-
-
-@register.filter
-def drift_action(word: str) -> str:
-    return str(clauses.DRIFT_ACTIONS.get(word, word))
 
 
 @register.filter
@@ -86,16 +52,6 @@ def fact_of(subject: dict[str, Any], name: str) -> SafeString:
 @register.simple_tag
 def fact_text(subject: dict[str, Any], name: str) -> str:
     return str(subject["facts"].get(name) or "")
-
-
-@register.filter
-def record_kind(word: str) -> str:
-    return str(clauses.RECORD_KINDS.get(word, word))
-
-
-@register.filter
-def resource_kind(word: str) -> str:
-    return str(clauses.RESOURCE_KINDS.get(word, word))
 
 
 @register.simple_tag

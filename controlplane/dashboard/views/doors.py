@@ -103,7 +103,7 @@ class Invitation(Door):
         organization = member["organization"]
         if self.context()["as_whom"] is None:
             self.template = "dashboard/doors/accepted.html"
-            return self.page({"member": member})
+            return self.page({"member": member, "title": _("You are in")})
         messages.success(self.request, str(_("You are a member of {name}.")).format(name=organization["name"]))
         return redirect("organization", organization=organization["id"])
 

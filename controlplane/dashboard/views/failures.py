@@ -1,10 +1,9 @@
 """Pages about what went wrong before any page was reached."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from controlplane.dashboard import cookies
+from controlplane.dashboard.page import refusal
 
 
 def bad_request(request: HttpRequest) -> HttpResponse:
@@ -31,5 +30,4 @@ def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _page(request: HttpRequest, status: int, title: str, detail: str) -> HttpResponse:
     problem = {"title": title, "detail": detail, "request_id": getattr(request, "request_id", "")}
-    context = {"theme": cookies.theme_of(request), "problem": problem, "status": status}
-    return render(request, "dashboard/refused.html", context, status=status)
+    return refusal(request, status, problem)

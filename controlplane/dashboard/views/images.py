@@ -10,10 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused, Sent
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.instances import NameForm
-from controlplane.dashboard.views.organizations import NamedForm, changed, named_as
 
 FILTERS = ("name", "state", "labels")
 STATES = ("awaiting-upload", "importing", "verifying", "available", "error")
@@ -149,8 +148,7 @@ class ImageEdit(FormPage, ImagePage):
         return {"title": _("Edit {name}").format(name=self.image["name"]), "back": self.here()}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch(*self.path(), body=changed(self.image, form))
-        self.say(_("It is saved."))
+        self.save(self.image, form, *self.path())
         return self.here()
 
 

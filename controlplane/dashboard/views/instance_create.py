@@ -9,14 +9,12 @@ from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
 from controlplane.dashboard.page import Text
 from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
 from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
 from controlplane.dashboard.widgets import Cards, several
 
-NAME_FIELD = {"autocomplete": "off", "spellcheck": "false", "translate": "no"}
-TEXT = {"rows": 4, "class": "mono", "spellcheck": "false", "translate": "no"}
 NOWHERE = ("", _("none"))
 
 

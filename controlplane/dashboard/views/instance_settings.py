@@ -8,52 +8,29 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Refused
-from controlplane.dashboard.forms import ApiForm, labels_as_text, labels_of
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import FormPage
 from controlplane.dashboard.views.creating import CHOICES_MAX, by_name
-from controlplane.dashboard.views.instance_create import NAME_FIELD, TEXT, sized
+from controlplane.dashboard.views.instance_create import sized
 from controlplane.dashboard.views.instances import InstancePage, NameForm
 from controlplane.dashboard.widgets import Cards, several
-
-
-class LabelledForm(ApiForm):
-    """The name and the labels of something."""
-
-    name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
-    labels = forms.CharField(
-        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
-    )
-
-    def changes(self, present: Mapping[str, Any]) -> dict[str, Any]:
-        """From what it is: only what differs, and labels that are to go as null."""
-        changed: dict[str, Any] = {}
-        if self.cleaned_data["name"] != present["name"]:
-            changed["name"] = self.cleaned_data["name"]
-        wanted = labels_of(self.cleaned_data["labels"])
-        gone = dict.fromkeys(present["labels"].keys() - wanted.keys())
-        labels = gone | {key: text for key, text in wanted.items() if present["labels"].get(key) != text}
-        return changed | ({"labels": labels} if labels else {})
 
 
 class InstanceSettings(FormPage, InstancePage):
     template = "dashboard/instances/settings.html"
     tab = "instance-settings"
-    form_class = LabelledForm
+    form_class = NamedForm
     submit = _("Save")
     right = "instance_update"
 
     def initial(self) -> dict[str, Any]:
-        return {"name": self.instance["name"], "labels": labels_as_text(self.instance["labels"])}
+        return named_as(self.instance)
 
     def context(self) -> dict[str, Any]:
         return {"why_no_resize": self.why_no("resize"), "why_no_rebuild": self.why_no("rebuild")}
 
     def send(self, form: ApiForm) -> str:
-        assert isinstance(form, LabelledForm)
-        changes = form.changes(self.instance)
-        if changes:
-            self.api.patch("projects", self.project["id"], "instances", self.instance["id"], body=changes)
-        self.say(_("Saved."))
+        self.save(self.instance, form, "projects", self.project["id"], "instances", self.instance["id"])
         return self.page_of("instance-settings")
 
 

@@ -3,8 +3,8 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard.forms import NamedForm
 from controlplane.dashboard.page import Context
-from controlplane.dashboard.views.organizations import NamedForm
 from controlplane.dashboard.views.things import Noun, ThingCreate, ThingDelete, ThingDetail, ThingEdit, ThingList
 
 NETWORK = Noun(

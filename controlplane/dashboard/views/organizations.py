@@ -3,12 +3,11 @@
 from functools import cached_property
 from typing import Any
 
-from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import navigation
-from controlplane.dashboard.forms import ApiForm, labels_as_text, labels_of
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import Context, FormPage, Page, Text
 
 
@@ -65,37 +64,6 @@ class OrganizationOverview(OrganizationPage):
         return [(_("Organizations"), reverse("organizations"))]
 
 
-class NamedForm(ApiForm):
-    """A name and labels, as nearly everything has them."""
-
-    name = forms.CharField(
-        label=_("Name"),
-        help_text=_("Lower case letters, digits and dashes."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-    labels = forms.CharField(
-        label=_("Labels"),
-        help_text=_("One a line: env=prod. You find and filter by them."),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
-    )
-
-    def body(self) -> Context:
-        return super().body() | {"labels": labels_of(self.cleaned_data["labels"])}
-
-
-def named_as(thing: Context) -> Context:
-    """What stands in the form of a thing that is there already."""
-    return {"name": thing["name"], "labels": labels_as_text(thing["labels"])}
-
-
-def changed(thing: Context, form: ApiForm) -> Context:
-    """What is sent to make the thing what stands in the form now: the API keeps labels that are not named."""
-    body = form.body()
-    gone = dict.fromkeys(thing["labels"].keys() - body["labels"].keys())
-    return body | {"labels": gone | body["labels"]}
-
-
 class OrganizationEdit(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
     title = _("Edit the organization")
@@ -111,8 +79,7 @@ class OrganizationEdit(FormPage, OrganizationPage):
         return {"back": self.url("organization")}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch("organizations", self.kwargs["organization"], body=changed(self.organization, form))
-        self.say(_("It is saved."))
+        self.save(self.organization, form, "organizations", self.kwargs["organization"])
         return self.url("organization")
 
 

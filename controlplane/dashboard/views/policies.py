@@ -225,8 +225,8 @@ class PolicyEditor(PolicyPage):
 
 def levels_of(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What holds, from the top: the policies of the levels above, then this one."""
-    above = [{**each, "words": clauses.LEVELS.get(each["level"], each["level"])} for each in policy["inherited"]]
-    own = {"level": policy["level"], "words": clauses.LEVELS.get(policy["level"], policy["level"]), "is_own": True}
+    above = [{**each, "words": clauses.word("level", each["level"])} for each in policy["inherited"]]
+    own = {"level": policy["level"], "words": clauses.word("level", policy["level"]), "is_own": True}
     return [*above, {**own, "atoms": policy["atoms"]}] if policy["atoms"] else above
 
 

@@ -8,10 +8,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Answer, Sent
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.instances import NameForm
-from controlplane.dashboard.views.organizations import NamedForm, changed, named_as
 from controlplane.dashboard.views.overview import DIMENSIONS
 
 
@@ -48,8 +47,7 @@ class ProjectEdit(FormPage, SettingsPage):
         return {"back": self.url("settings")}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch("projects", self.kwargs["project"], body=changed(self.project, form))
-        self.say(_("It is saved."))
+        self.save(self.project, form, "projects", self.kwargs["project"])
         return self.url("settings")
 
 

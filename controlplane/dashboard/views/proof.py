@@ -163,5 +163,5 @@ def _bar(interval: dict[str, Any]) -> Span:
     start = moment(interval["start"])
     assert start is not None
     tone = words.BAD if not interval["is_compliant"] else words.GOOD if interval["state"] == "proven" else words.WARN
-    name = f"{clauses.ROLES.get(interval['role'], interval['role'])} · {interval['zone']}"
+    name = f"{clauses.word('role', interval['role'])} · {interval['zone']}"
     return Span(name, start, moment(interval["end"]), tone)

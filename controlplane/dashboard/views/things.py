@@ -8,9 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
-from controlplane.dashboard.views.organizations import NamedForm, changed, named_as
 
 FILTERS = ("name", "labels")
 
@@ -117,8 +116,7 @@ class ThingEdit(FormPage, ThingPage):
         return {"title": _("Edit {name}").format(name=self.thing["name"]), "back": self.at()}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch(*self.path(), body=changed(self.thing, form))
-        self.say(_("It is saved."))
+        self.save(self.thing, form, *self.path())
         return self.at()
 
 

@@ -8,10 +8,10 @@ from django import forms
 from django.forms import BoundField
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
 from controlplane.dashboard.page import Text
 from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
-from controlplane.dashboard.views.instance_create import NAME_FIELD, NOWHERE, TEXT
+from controlplane.dashboard.views.instance_create import NOWHERE
 from controlplane.dashboard.widgets import several
 
 LOCAL = "local"

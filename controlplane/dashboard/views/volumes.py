@@ -7,10 +7,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.asking import Refused
-from controlplane.dashboard.forms import ApiForm, labels_as_text
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import FormPage, ProjectPage, Text
 from controlplane.dashboard.placement import verdicts
-from controlplane.dashboard.views.instance_settings import LabelledForm
 from controlplane.dashboard.views.instances import ListPage, NameForm
 
 STATES = ("building", "available", "in-use", "error")
@@ -103,19 +102,15 @@ class VolumeActivity(VolumePage):
 class VolumeSettings(FormPage, VolumePage):
     template = "dashboard/volumes/settings.html"
     tab = "volume-settings"
-    form_class = LabelledForm
+    form_class = NamedForm
     submit = _("Save")
     right = "volume_update"
 
     def initial(self) -> dict[str, Any]:
-        return {"name": self.volume["name"], "labels": labels_as_text(self.volume["labels"])}
+        return named_as(self.volume)
 
     def send(self, form: ApiForm) -> str:
-        assert isinstance(form, LabelledForm)
-        changes = form.changes(self.volume)
-        if changes:
-            self.api.patch("projects", self.project["id"], "volumes", self.volume["id"], body=changes)
-        self.say(_("Saved."))
+        self.save(self.volume, form, "projects", self.project["id"], "volumes", self.volume["id"])
         return self.page_of("volume-settings")
 
 

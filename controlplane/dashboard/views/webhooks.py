@@ -9,10 +9,9 @@ from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
-from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import Action, Context, FormPage, ProjectPage, Text
 from controlplane.dashboard.views.once import shown_once
-from controlplane.dashboard.views.organizations import NamedForm, changed, named_as
 from controlplane.events.kinds import KINDS, PATTERN_ALL
 
 # Whole families of events; single kinds are for the API.
@@ -140,8 +139,7 @@ class WebhookEdit(FormPage, WebhookPage):
         return {"title": _("Edit {name}").format(name=self.webhook["name"]), "back": self.here()}
 
     def send(self, form: ApiForm) -> str:
-        self.api.patch(*self.path(), body=changed(self.webhook, form))
-        self.say(_("It is saved."))
+        self.save(self.webhook, form, *self.path())
         return self.here()
 
 

@@ -180,7 +180,7 @@ def bounded(statements: list[dict[str, Any]]) -> list[Span]:
         start, end = moment(each["valid_from"]), moment(each["valid_to"])
         if end is not None and start is not None:
             tone = words.WARN if each["is_overdue"] else words.BUSY
-            spans.append(Span(clauses.attribute_words(each["attribute"]), start, end, tone))
+            spans.append(Span(clauses.word("attribute", each["attribute"]), start, end, tone))
     return spans
 
 
@@ -191,7 +191,7 @@ def grouped(facts: dict[str, Any]) -> list[tuple[Text, list[tuple[Text, Any]]]]:
         if name in ("certifications", "parties"):
             continue
         subject = clauses.SUBJECTS.get(name)
-        groups[subject.group if subject else _("Other")].append((clauses.attribute_words(name), value))
+        groups[subject.group if subject else _("Other")].append((clauses.word("attribute", name), value))
     return list(groups.items())
 
 
