@@ -77,6 +77,7 @@ RULES = (
     "/transparency/transfers",
     "/residency",
     "/residency/{web-1}",
+    "/residency/{web-1}/declassify",
     "/drift",
     "/drift/images",
     "/exemptions",

@@ -19,6 +19,7 @@ MANY, RECORDS = 200, 50
 STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
 KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
 FILTERS = ("state", "zone", "kind")
+OFFICER = "sovereignty_officer"
 
 
 class Residencies(Page):
@@ -39,47 +40,68 @@ class Residencies(Page):
         return {"watched": page["items"], "next_page_token": page["next_page_token"]}
 
 
-class Residency(Page):
-    template = "dashboard/proof/residency.html"
+class ResourcePage(Page):
+    """A page about the data of one resource, which the evidence log knows."""
+
     section = "residencies"
-    title = _("Residency")
-    live = "drift operation"
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Where data is"), reverse("residencies"))]
+
+    @property
+    def url(self) -> str:
+        return reverse("residency", kwargs={"resource": self.kwargs["resource"]})
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         page = self.api.get("evidence", "records", resource=self.kwargs["resource"], limit=RECORDS)
         return [each | {"about": _about(each["document"])} for each in page["items"]]
 
-    def context(self) -> dict[str, Any]:
-        asked = {name: self.query(name) for name in ("from", "to", "role")}
-        found = self.api.get("resources", self.kwargs["resource"], "residency", **asked)
-        of_project = next((each["about"]["project"] for each in self.records if each["about"].get("project")), "")
-        return {
-            "resource": self.kwargs["resource"],
-            "intervals": found["intervals"],
-            "problems": found["problems"],
-            "chart": bars(_bar(each) for each in found["intervals"]),
-            "records": self.records,
-            "of_project": of_project,
-            "lineage": self.lineage(),
-        }
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Whose it is, by its records: organization and project, which are empty where no record says so."""
+        names = ("organization", "project")
+        return {name: next(filter(None, (each["about"].get(name) for each in self.records)), "") for name in names}
 
     def lineage(self) -> list[dict[str, Any]]:
-        """What its data was made from: of the organization that its records name."""
-        organization = next((each["about"].get("organization") for each in self.records if each["about"]), None)
-        if not organization:
+        """What its data was made from."""
+        if not self.owners["organization"]:
             return []
         try:
-            page = self.api.get("organizations", organization, "resources", self.kwargs["resource"], "lineage")
+            page = self.api.get(
+                "organizations", self.owners["organization"], "resources", self.kwargs["resource"], "lineage"
+            )
         except Refused as exc:
             if exc.status in (403, 404):
                 return []
             raise
         items: list[dict[str, Any]] = page["items"]
         return items
+
+
+class Residency(ResourcePage):
+    template = "dashboard/proof/residency.html"
+    title = _("Residency")
+    live = "drift operation"
+
+    def context(self) -> dict[str, Any]:
+        asked = {name: self.query(name) for name in ("from", "to", "role")}
+        found = self.api.get("resources", self.kwargs["resource"], "residency", **asked)
+        return {
+            "resource": self.kwargs["resource"],
+            "intervals": found["intervals"],
+            "problems": found["problems"],
+            "chart": bars(_bar(each) for each in found["intervals"]),
+            "records": self.records,
+            "of_project": self.owners["project"],
+            "lineage": self.lineage(),
+            "may_declassify": self.is_officer(),
+        }
+
+    def is_officer(self) -> bool:
+        """Of the organization whose data it is."""
+        places = [item["organization"]["id"] for item in self.me["memberships"] if item["role"] == OFFICER]
+        return self.owners["organization"] in places
 
 
 class Decision(ProjectPage):

@@ -29,7 +29,7 @@ class ProposalList(Page):
             "next_page_token": page["next_page_token"],
             "is_filtered": any(filters.values()),
             "states": [(state, words.look(state, "proposal").words) for state in STATES],
-            "levels": list(clauses.LEVELS.items())[:4],
+            "levels": [each for each in clauses.LEVELS.items() if each[0] != "lineage"],
         }
 
 

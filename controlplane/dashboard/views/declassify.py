@@ -1,0 +1,78 @@
+"""Data that is to count as less secret: what two officers agree on, after the time of a looser policy."""
+
+from functools import cached_property
+from typing import Any, cast
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.forms import ApiForm, Choices
+from controlplane.dashboard.page import FormPage, Text
+from controlplane.dashboard.views.proof import ResourcePage
+from controlplane.dashboard.widgets import several
+
+# What data is in, by its part of the paths of a project.
+KINDS = ("instances", "volumes", "images")
+
+
+class DeclassifyForm(ApiForm):
+    classifications = several(_("Classifications that it loses"))
+    lineage = several(_("Origins that it loses"), _("With an origin goes all that came with it."))
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Whoever is to approve it reads it, and so will auditors."), max_length=500
+    )
+
+    def __init__(self, *args: Any, classifications: Choices, lineage: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.MultipleChoiceField, self.fields["classifications"]).choices = classifications
+        cast(forms.MultipleChoiceField, self.fields["lineage"]).choices = lineage
+
+
+class Declassify(FormPage, ResourcePage):
+    template = "dashboard/forms/page.html"
+    title = _("Declassify")
+    form_class = DeclassifyForm
+    submit = _("Propose it")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.kwargs["resource"], self.url)]
+
+    @cached_property
+    def classifications(self) -> list[str]:
+        """Its own, whatever kind of thing it is; of what is gone, none is known."""
+        for kind in KINDS:
+            try:
+                thing = self.api.get("projects", self.owners["project"], kind, self.kwargs["resource"])
+            except Refused as exc:
+                if exc.status != 404:
+                    raise
+            else:
+                return list(thing["classifications"])
+        return []
+
+    def choices(self) -> dict[str, Any]:
+        return {
+            "classifications": [(name, name) for name in self.classifications],
+            "lineage": [(each["id"], _origin(each)) for each in self.lineage()],
+        }
+
+    def context(self) -> dict[str, Any]:
+        lead = _(
+            "What is ticked is taken from the data of this resource alone: copies of it keep what they have, and the "
+            "policies in force hold as before. Another officer has to approve it; then it waits, as everything does "
+            "that demands less."
+        )
+        return {"lead": lead, "back": self.url}
+
+    def send(self, form: ApiForm) -> str:
+        body = form.body() | {"resource": self.kwargs["resource"]}
+        made = self.api.post("organizations", self.owners["organization"], "declassifications", body=body, key=self.key)
+        self.say(_("It is proposed. Another officer has to approve it."))
+        return reverse("proposal", kwargs={"proposal": made["id"]})
+
+
+def _origin(entry: dict[str, Any]) -> str:
+    """By its id, and what came with it."""
+    return " · ".join((entry["source_id"], *entry["classifications"]))
