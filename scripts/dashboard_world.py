@@ -39,7 +39,8 @@ PEOPLE = {
     "officer": "sovereignty_officer",
 }
 OPERATOR, AUDITOR = "operator@example.org", "auditor@example.org"
-NAMED = ("instances", "volumes", "networks", "ssh-keys", "affinity-groups", "images")
+NAMED = ("instances", "volumes", "networks", "ssh-keys", "affinity-groups", "images", "webhooks")
+ACCOUNTS = f"/v1/organizations/{PROJECT}/service-accounts"
 FRENCH = {"atoms": [{"id": "france", "attr": "location.territory", "op": "in", "value": ["FR"]}]}
 LOOSER = {
     "atoms": [{**FRENCH["atoms"][0], "value": ["DE", "FR"]}],
@@ -74,7 +75,7 @@ class World:
     def ids(self) -> dict[str, str]:
         """Of what there was in the project at first, by its names."""
         with closing(self.api()) as api:
-            things = [thing for kind in NAMED for thing in api.get(kind)["items"]]
+            things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
         return {thing["name"]: thing["id"] for thing in things}
 
     def address(self, page: str) -> str:
@@ -125,6 +126,9 @@ def _furnished(cloud: Cloud) -> World:
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
     with closing(world.api()) as api:
         _furnish(api)
+    owner = manage("create_token", email_of("owner"), "--name", "world", "--role", "owner", "--days", "30")
+    with closing(Api(world.url, owner)) as organization:
+        organization.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})
     return world
 
 
@@ -142,6 +146,9 @@ def _furnish(api: Api) -> None:
     waiting += [api.post("volumes", {"name": f"data-{number}", "size_gib": 10 * number}) for number in (1, 2)]
     for created in waiting:
         api.wait(created["operation"])
+    quiet = {"kinds": ["*"], "is_enabled": False}
+    api.post("webhooks", {"name": "alertes", "url": "https://alertes.example.org/", **quiet})
+    api.post("webhooks/alertes/actions/rotate-secret", {"overlap_hours": 24})
     labels = {"env": "prod", "team": "imagerie-medicale"}
     made = [
         api.post("instances", {**_instance("web-1"), "volumes": ["data-1"], "labels": labels}),

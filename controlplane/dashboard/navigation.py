@@ -101,6 +101,7 @@ OPERATORS: tuple[Group, ...] = (
             Entry("incidents", _("Incidents"), "triangle-alert"),
             Entry("customers", _("Organizations"), "building-2"),
             Entry("offers", _("Offers"), "layers"),
+            Entry("platform-audit", _("Audit"), "scroll-text"),
         ),
     ),
 )
@@ -118,7 +119,7 @@ def menu(
     if organization is not None:
         groups.append(_addressed(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
     groups += [_addressed(group) for group in RULES]
-    if me["duty"] in (OPERATOR, SUPPORT):
+    if me["duty"]:
         groups += [_addressed(group) for group in OPERATORS]
     groups.append(_addressed(YOURS))
     return groups

@@ -155,6 +155,12 @@ urlpatterns = [
         service_accounts.ServiceAccountTokenCreate.as_view(),
         name="service-account-new",
     ),
+    path(f"{SERVICE_ACCOUNT}/rights/new", service_accounts.ServiceAccountGrant.as_view(), name="service-account-grant"),
+    path(
+        f"{SERVICE_ACCOUNT}/rights/withdraw",
+        service_accounts.ServiceAccountWithdraw.as_view(),
+        name="service-account-withdraw",
+    ),
     path(f"{SERVICE_ACCOUNT}/switch", service_accounts.ServiceAccountSwitch.as_view(), name="service-account-switch"),
     path(f"{SERVICE_ACCOUNT}/delete", service_accounts.ServiceAccountDelete.as_view(), name="service-account-delete"),
     path(f"{ORGANIZATION}/tokens", service_accounts.OrganizationTokens.as_view(), name="organization-tokens"),
@@ -165,6 +171,7 @@ urlpatterns = [
     ),
     path(f"{ORGANIZATION}/quota", quotas.Quota.as_view(), name="quota"),
     path(f"{ORGANIZATION}/quota/new", quotas.QuotaRequest.as_view(), name="quota-request"),
+    path(f"{ORGANIZATION}/quota/edit", quotas.OrganizationQuota.as_view(), name="quota-edit"),
     path(f"{QUOTA_REQUEST}/withdraw", quotas.QuotaWithdraw.as_view(), name="quota-withdraw"),
     path(f"{QUOTA_REQUEST}/decide/<str:decision>", quotas.QuotaDecide.as_view(), name="quota-decide"),
     path(f"{ORGANIZATION}/audit", audit.OrganizationRequests.as_view(), name="organization-audit"),
@@ -208,6 +215,7 @@ urlpatterns = [
     path(f"{WEBHOOK}/edit", webhooks.WebhookEdit.as_view(), name="webhook-edit"),
     path(f"{WEBHOOK}/ping", webhooks.WebhookPing.as_view(), name="webhook-ping"),
     path(f"{WEBHOOK}/rotate", webhooks.WebhookRotate.as_view(), name="webhook-rotate"),
+    path(f"{WEBHOOK}/rotate/end", webhooks.WebhookEndRotation.as_view(), name="webhook-end-rotation"),
     path(f"{WEBHOOK}/delete", webhooks.WebhookDelete.as_view(), name="webhook-delete"),
     path(
         f"{WEBHOOK}/deliveries/<str:delivery>/redeliver", webhooks.WebhookRedeliver.as_view(), name="webhook-redeliver"
@@ -291,5 +299,8 @@ urlpatterns += [  # rules and proof
         customers.QuotaAnswer.as_view(),
         name="quota-answer",
     ),
+    path("platform/audit", audit.PlatformRequests.as_view(), name="platform-audit"),
+    path("platform/audit/deeds", audit.PlatformDeeds.as_view(), name="platform-deeds"),
+    path("platform/audit/export", audit.PlatformExport.as_view(), name="platform-audit-export"),
     path("platform/offers", customers.Offers.as_view(), name="offers"),
 ]

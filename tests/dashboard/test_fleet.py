@@ -42,6 +42,24 @@ def test_the_menu_shows_them_to_nobody_else(operator: Client, member: Client) ->
     assert b'href="/platform/nodes"' not in member.get("/").content
 
 
+@pytest.mark.parametrize("duty", ["operator", "support", "auditor"])
+def test_the_audit_of_all_is_for_whoever_has_a_duty(duty: str, signed_in: SignIn, cloud: Cloud, home: str) -> None:
+    owner = signed_in("owner")
+    owner.post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"})
+    reader = signed_in(duty)
+    assert b'href="/platform/audit"' in reader.get("/").content
+    page = reader.get("/platform/audit?verb=network_create").content.decode()
+    assert "owner@people.example" in page
+    assert f"/platform/organizations/{cloud.tenant.project.organization_id}" in page and f"{home}/audit" in page
+    assert b"Nothing here is like that." in reader.get("/platform/audit?outcome=failed").content
+    assert b"network.create" in reader.get("/platform/audit/deeds").content
+    file = reader.get("/platform/audit/export?format=csv&verb=network_create")
+    assert b"".join(file).count(b"network_create") == 1  # type: ignore[arg-type]
+    for url in ("/platform/audit", "/platform/audit/deeds", "/platform/audit/export?format=csv"):
+        assert owner.get(url).status_code == 403
+    assert b'href="/platform/audit"' not in owner.get("/").content
+
+
 def test_the_fleet_with_what_is_used_and_what_fits(operator: Client, api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", WEB))
     page = operator.get("/platform/nodes?flavor=tiny").content.decode()

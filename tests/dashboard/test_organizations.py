@@ -8,11 +8,13 @@ from django.urls import URLPattern, reverse
 
 from controlplane.dashboard.page import Action
 from controlplane.dashboard.urls import urlpatterns
-from controlplane.identity.models import ApiToken, Invitation, Membership, Project, ServiceAccount
+from controlplane.identity.models import ApiToken, Grant, Invitation, Membership, Project, ServiceAccount
+from controlplane.identity.services import project_create
 from controlplane.quotas.models import QuotaRequest
 from controlplane.signin.models import Session
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.test_frame import ANY_ID, address
+from tests.dashboard.things import text_of
 from tests.world import Cloud, make_tenant
 
 PATTERNS = [pattern for pattern in urlpatterns if "<str:organization>" in str(pattern.pattern)]
@@ -149,6 +151,50 @@ def test_quota_is_asked_for_withdrawn_and_answered(here: str, owner: Client, sig
     operator.post(page, {"reason": "not this year"})
     assert b"not this year" in owner.get(f"{here}/quota").content
     assert sorted(QuotaRequest.objects.values_list("state", flat=True)) == ["refused", "withdrawn", "withdrawn"]
+
+
+def test_an_operator_sets_the_limits(here: str, owner: Client, signed_in: SignIn) -> None:
+    page = f"{here}/quota/edit"
+    operator = signed_in("operator")
+    assert page.encode() in operator.get(f"{here}/quota").content
+    assert page.encode() not in owner.get(f"{here}/quota").content
+    version = operator.get(page).context["form"]["version"].value()
+    limits = {"instances": "7", "vcpus": "0", "version": version}
+    assert operator.post(page, limits)["Location"] == f"{here}/quota"
+    assert "Instances 0 / 7" in text_of(owner.get(f"{here}/quota"))
+    assert operator.get(page).context["form"]["instances"].value() == 7
+    assert "if it still makes sense" in text_of(operator.post(page, limits | {"instances": "9"}))  # it is another version
+    assert "it needs" in text_of(owner.post(page, limits))
+    assert "Instances 0 / 7" in text_of(owner.get(f"{here}/quota"))
+
+
+def test_a_service_account_is_granted_rights_which_are_withdrawn(here: str, cloud: Cloud, owner: Client) -> None:
+    alpha, beta = cloud.tenant.project, project_create(cloud.tenant.project.organization, name="beta")
+    owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer", "projects": [str(alpha.pk)]})
+    page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
+
+    def rights() -> dict[str, str]:
+        found = Grant.objects.values_list("project__name", "role")
+        return {name or "all": role for name, role in found}
+
+    for role, project in (("admin", str(beta.pk)), ("member", str(alpha.pk)), ("viewer", "")):
+        assert owner.post(f"{page}/rights/new", {"role": role, "project": project})["Location"] == page
+    assert rights() == {"alpha": "member", "beta": "admin", "all": "viewer"}
+    assert "all projects of the organization viewer" in text_of(owner.get(page))
+    owner.post(f"{page}/rights/withdraw", {"project": ""})
+    owner.post(f"{page}/rights/withdraw", {"project": str(beta.pk)})
+    assert rights() == {"alpha": "member"}
+    owner.post(f"{page}/rights/withdraw", {"project": str(alpha.pk)})
+    assert "It may do nothing" in text_of(owner.get(page))
+
+
+def test_who_may_not_grant_is_told(here: str, cloud: Cloud, owner: Client, member: Client) -> None:
+    owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer"})
+    page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
+    assert "it needs the role admin" in text_of(member.post(f"{page}/rights/new", {"role": "admin", "project": ""}))
+    told = member.post(f"{page}/rights/withdraw", {"project": ""}, follow=True)
+    assert "it needs the role admin" in text_of(told)
+    assert Grant.objects.get().role == "viewer"
 
 
 def test_a_project_is_made(here: str, owner: Client) -> None:

@@ -153,6 +153,20 @@ def test_a_webhook_shows_its_secret_once(home: str, member: Client) -> None:
     assert b"No webhook yet" in member.get(f"{home}/webhooks").content
 
 
+def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_in: SignIn) -> None:
+    member.post(f"{home}/webhooks/new", {"name": "ops", "url": "https://ops.example.org/in"})
+    page = f"{home}/webhooks/{Webhook.objects.get().pk}"
+    end = f"{page}/rotate/end"
+    assert end.encode() not in member.get(page).content
+    member.post(f"{page}/rotate", {"overlap_hours": "24"})
+    assert end.encode() in member.get(page).content
+    assert b"The new secret goes on signing." in member.get(end).content
+    assert b"it needs the role member" in signed_in("viewer").post(end).content
+    assert Webhook.objects.get().previous_ends_at is not None
+    assert member.post(end)["Location"] == page
+    assert end.encode() not in member.get(page).content
+
+
 def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
     session = member.cookies["andromede_session"].value
     states = f"/v1{home}/terraform-states"

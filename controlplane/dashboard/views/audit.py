@@ -1,8 +1,9 @@
-"""The audit: what was asked for, by whom, from where, and what came of it; of a project, or of an organization."""
+"""The audit: what was asked for, by whom, from where, and what came of it; of a project, an organization, or all."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
@@ -44,6 +45,7 @@ class Requests(Audit):
             "is_filtered": any(filters.values()),
             "outcomes": [(outcome, words.look(outcome, "outcome").words) for outcome in OUTCOMES],
             "formats": FORMATS,
+            "is_of_all": self.level == "platform",
             "deeds": self.url(f"{self.level}-deeds"),
             "export": self.url(f"{self.level}-audit-export"),
         }
@@ -100,3 +102,27 @@ class OrganizationDeeds(OrganizationPage, Deeds):
 
 class OrganizationExport(OrganizationPage, Export):
     level = "organization"
+
+
+class OfPlatform(Audit):
+    """For operators and auditors."""
+
+    level, section = "platform", "platform-audit"
+
+    def path(self) -> tuple[str, ...]:
+        return ("audit",)
+
+    def url(self, name: str, **path: str) -> str:
+        return reverse(name)
+
+
+class PlatformRequests(OfPlatform, Requests):
+    pass
+
+
+class PlatformDeeds(OfPlatform, Deeds):
+    pass
+
+
+class PlatformExport(OfPlatform, Export):
+    pass

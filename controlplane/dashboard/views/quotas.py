@@ -1,15 +1,20 @@
 """How much an organization may use, what it has asked for, and what was answered."""
 
+from functools import cached_property
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import navigation
+from controlplane.dashboard.asking import Answer, Sent
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Action, Context, FormPage, Text
 from controlplane.dashboard.views.organizations import OrganizationPage
 from controlplane.dashboard.views.overview import DIMENSIONS
 
 PENDING = "pending"
+UNITS = {"memory_mib": _("In MiB."), "storage_gib": _("In GiB.")}
 DECISIONS = {"approve": _("Approve"), "refuse": _("Refuse")}
 
 
@@ -61,6 +66,89 @@ class QuotaRequest(FormPage, OrganizationPage):
         self.api.post(*path, body=form.body(), key=self.key)
         self.say(_("Your request is sent."))
         return self.url("quota")
+
+
+class LimitsForm(ApiForm):
+    """A field for each dimension; an empty one sets nothing. `version`: of what the form was made from, so that nobody
+    undoes what another has set meanwhile."""
+
+    version = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, limits: Context, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for dimension, words in DIMENSIONS.items():
+            self.fields[dimension] = forms.IntegerField(
+                label=words,
+                help_text=UNITS.get(dimension, ""),
+                min_value=0,
+                required=False,
+                initial=limits.get(dimension),
+            )
+
+    def body(self) -> Context:
+        limits = super().body()
+        del limits["version"]
+        return {"limits": limits}
+
+    def take(self, problem: Any) -> None:
+        """Its fields stand below `limits` in the API's document."""
+        errors = [
+            {**error, "pointer": str(error.get("pointer", "")).removeprefix("/limits")}
+            for error in problem.get("errors") or []
+        ]
+        super().take({**problem, "errors": errors})
+
+
+class QuotaEdit(FormPage):
+    """The limits of a project, or of an organization."""
+
+    template = "dashboard/forms/page.html"
+    form_class = LimitsForm
+    submit = _("Save")
+    lead: Text = ""
+
+    @cached_property
+    def quotas(self) -> Answer:
+        return self.api.ask("GET", self.path(), Sent())
+
+    def path(self) -> tuple[str, ...]:
+        """Of the limits in the API."""
+        raise NotImplementedError
+
+    def back(self) -> str:
+        raise NotImplementedError
+
+    def choices(self) -> Context:
+        return {"limits": self.quotas.data["limits"]}
+
+    def initial(self) -> Context:
+        return {"version": self.quotas.etag}
+
+    def context(self) -> Context:
+        return {"lead": self.lead, "back": self.back()}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.ask("PUT", self.path(), Sent(form.body(), version=form.cleaned_data["version"]))
+        self.say(_("The quota is set."))
+        return self.back()
+
+
+class OrganizationQuota(QuotaEdit, OrganizationPage):
+    """For operators."""
+
+    title = _("Quota of the organization")
+    section = "quota"
+    right = "organization_quotas_set"
+    lead = _("What all its projects may use together. An empty field: what everybody has.")
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "quotas")
+
+    def back(self) -> str:
+        return self.url("quota")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Quota"), self.url("quota"))]
 
 
 class QuotaWithdraw(Action, OrganizationPage):

@@ -7,12 +7,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
+from controlplane.dashboard.asking import Answer, Sent
 from controlplane.dashboard.forms import ApiForm, named
 from controlplane.dashboard.page import Action, Context, FormPage, Text
 from controlplane.dashboard.views.organizations import OrganizationPage
 from controlplane.dashboard.views.tokens import TokenCreate, TokenList, TokenRevoke
 
-ROLES = ("viewer", "member", "admin")
+ROLES = [(role, words.ROLES[role]) for role in ("viewer", "member", "admin")]
 
 
 class AccountForm(ApiForm):
@@ -21,7 +22,7 @@ class AccountForm(ApiForm):
         help_text=_("Lower case letters, digits and dashes."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    role = forms.ChoiceField(label=_("Role"), choices=[(role, words.ROLES[role]) for role in ROLES], initial="member")
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
     projects = forms.MultipleChoiceField(
         label=_("In these projects"),
         help_text=_("Without a tick: in all projects of the organization."),
@@ -37,6 +38,13 @@ class AccountForm(ApiForm):
         data = self.cleaned_data
         places: list[Context] = [{"project": project} for project in data["projects"]] or [{}]
         return {"name": data["name"], "grants": [place | {"role": data["role"]} for place in places]}
+
+
+def projects_of(page: OrganizationPage) -> list[Context]:
+    found: list[Context] = page.api.get("projects", organization=page.organization["name"], sort="name", limit=200)[
+        "items"
+    ]
+    return found
 
 
 class ServiceAccountList(OrganizationPage):
@@ -58,8 +66,7 @@ class ServiceAccountCreate(FormPage, OrganizationPage):
     right = "service_account_create"
 
     def choices(self) -> Context:
-        projects = self.api.get("projects", organization=self.organization["name"], sort="name", limit=200)
-        return {"projects": projects["items"]}
+        return {"projects": projects_of(self)}
 
     def context(self) -> Context:
         lead = _("It is nobody's: what uses it goes on when somebody leaves. It acts with tokens that you make for it.")
@@ -119,6 +126,76 @@ class ServiceAccountTokenCreate(TokenCreate, ServiceAccountPage):
     def crumbs(self) -> list[tuple[Text, str]]:
         here = (self.account["name"], self.at(""))
         return [*ServiceAccountPage.crumbs(self), here]
+
+
+class GrantForm(ApiForm):
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
+    project = forms.ChoiceField(
+        label=_("Where"), help_text=_("A right that it has there already is replaced."), required=False
+    )
+
+    def __init__(self, *args: Any, projects: list[Context], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        everywhere = ("", _("all projects of the organization"))
+        cast(forms.ChoiceField, self.fields["project"]).choices = [everywhere, *named(projects)]
+
+
+class RightsPage(ServiceAccountPage):
+    """Changes what the account may do. The API replaces all of its grants at once, if they are still what was read."""
+
+    @cached_property
+    def answer(self) -> Answer:
+        return self.api.ask("GET", self.account_path(), Sent())
+
+    def replace(self, project: str, *new: Context) -> None:
+        """What it may do in the project; or, without one, in all of them."""
+        kept = [_grant(each["role"], (each["project"] or {}).get("id", "")) for each in self.answer.data["grants"]]
+        grants = [*(each for each in kept if each.get("project", "") != project), *new]
+        self.api.ask("PATCH", self.account_path(), Sent({"grants": grants}, version=self.answer.etag))
+
+    def here(self) -> str:
+        return self.url("service-account", account=self.kwargs["account"])
+
+
+class ServiceAccountGrant(FormPage, RightsPage):
+    template = "dashboard/forms/page.html"
+    title = _("Grant a right")
+    form_class = GrantForm
+    submit = _("Grant it")
+    right = "service_account_update"
+
+    def choices(self) -> Context:
+        return {"projects": projects_of(self)}
+
+    def context(self) -> Context:
+        return {"lead": _("Its tokens may do more from now on, as far as each allows it."), "back": self.here()}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.answer.data["name"], self.here())]
+
+    def send(self, form: ApiForm) -> str:
+        project = form.cleaned_data["project"]
+        self.replace(project, _grant(form.cleaned_data["role"], project))
+        self.say(_("The right is granted."))
+        return self.here()
+
+
+class ServiceAccountWithdraw(Action, RightsPage):
+    """`project`: where it has no right of its own any more; empty: the one for all projects goes."""
+
+    done = _("The right is withdrawn.")
+    right = "service_account_update"
+
+    def act(self) -> None:
+        self.replace(self.request.POST.get("project", ""))
+
+    def back(self) -> str:
+        return self.here()
+
+
+def _grant(role: str, project: str) -> Context:
+    """As the API takes it."""
+    return {"role": role, "project": project} if project else {"role": role}
 
 
 class ServiceAccountSwitch(Action, ServiceAccountPage):

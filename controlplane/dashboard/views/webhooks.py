@@ -191,6 +191,27 @@ class WebhookRotate(FormPage, WebhookPage):
         return secret_of(self, changed["secret"], self.here())
 
 
+class WebhookEndRotation(FormPage, WebhookPage):
+    template = "dashboard/confirm.html"
+    title = _("End the old secret")
+    submit = _("End it")
+    right = "webhook_end_rotation"
+
+    def context(self) -> Context:
+        return {
+            "lost": _(
+                "The old secret signs no more, from now on: a server that knows no other takes events for forged."
+            ),
+            "kept": _("The new secret goes on signing."),
+            "back": self.here(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post(*self.path(), "actions", "end-rotation")
+        self.say(_("The old secret has ended."))
+        return self.here()
+
+
 class WebhookDelete(FormPage, WebhookPage):
     template = "dashboard/confirm.html"
     submit = _("Delete")
