@@ -284,6 +284,7 @@ urlpatterns += [  # rules and proof
     path("evidence/records/<str:record>", evidence.Record.as_view(), name="record"),
     path("evidence/exports/<str:export>", evidence.Export.as_view(), name="export"),
     path("evidence/exports/<str:export>/file", evidence.ExportFile.as_view(), name="export-file"),
+    path("evidence/growth", evidence.Growth.as_view(), name="growth"),
     path("evidence/new-export", evidence.ExportCreate.as_view(), name="export-create"),
     # operation of the platform
     path("platform/nodes", fleet.Fleet.as_view(), name="fleet"),

@@ -89,6 +89,7 @@ RULES = (
     "/officer-keys",
     "/evidence",
     "/evidence/new-export",
+    "/evidence/growth",
 )
 OPERATION = (
     "/platform/nodes",

@@ -1,9 +1,9 @@
 """Pages of rules and proof beside policies: zones, residency, decisions, drift, exemptions, evidence."""
 
-import hashlib
 import html
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +11,10 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.audit import exports, log_key
+from controlplane.audit import evidence, exports, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
-from controlplane.dashboard.views.evidence import leads_to_root, read_checkpoint
+from controlplane.dashboard.views.evidence import leads_to_root
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
@@ -224,43 +224,53 @@ def test_evidence_is_asked_for_waited_for_and_fetched(
     assert member.get(f"{asked['Location']}/file").status_code == 403
 
 
-def leaf(text: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + text).digest()
+@pytest.fixture
+def log(settings: Settings, api: Caller) -> Callable[[str], None]:
+    """Makes an instance of this name, and then a checkpoint of all that is on record."""
+    log_key.create_log_key(settings.PKI_DIR)
+
+    def grow(name: str) -> None:
+        finish(api.post("instances", WEB | {"name": name}))
+        evidence.sequence()
+        evidence.checkpoint()
+
+    return grow
 
 
-def node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
+def test_a_proof_leads_to_the_root_or_it_does_not(officer: Client, log: Callable[[str], None], cloud: Cloud) -> None:
+    log("web")
+    record = EvidenceRecord.objects.filter(kind="decision").latest("created_at")
+    page = officer.get(f"/evidence/records/{record.pk}")
+    assert "give the root of the checkpoint" in text_of(page)
+    proof, checkpoint = page.context["proof"], page.context["checkpoint"]
+    assert leads_to_root(proof, checkpoint)
+    assert not leads_to_root({**proof, "hashes": proof["hashes"][:-1]}, checkpoint)
+    assert not leads_to_root({**proof, "leaf_hash": proof["hashes"][0]}, checkpoint)
 
 
-def test_a_proof_leads_to_the_root_or_it_does_not() -> None:
-    """RFC 6962's way of joining, for every leaf of trees of one to nine."""
+def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
+    officer: Client, log: Callable[[str], None], cloud: Cloud
+) -> None:
+    log("web")
+    kept = officer.get("/evidence").context["checkpoint"]["note"]
+    log("more")
+    origin, size, root, *rest = kept.split("\n")
 
-    def root(leaves: list[bytes]) -> bytes:
-        if len(leaves) == 1:
-            return leaves[0]
-        half = 1 << ((len(leaves) - 1).bit_length() - 1)
-        return node(root(leaves[:half]), root(leaves[half:]))
+    def said(*lines: str) -> str:
+        return text_of(officer.post("/evidence/growth", {"note": "\r\n".join(lines)}))
 
-    def path(at: int, leaves: list[bytes]) -> list[bytes]:
-        if len(leaves) == 1:
-            return []
-        half = 1 << ((len(leaves) - 1).bit_length() - 1)
-        if at < half:
-            return [*path(at, leaves[:half]), root(leaves[half:])]
-        return [*path(at - half, leaves[half:]), root(leaves[:half])]
-
-    for size in range(1, 10):
-        leaves = [leaf(bytes([number])) for number in range(size)]
-        note = f"log\n{size}\n{b64encode(root(leaves)).decode()}\n\n— log AAAA\n— witness BBBB\n"
-        checkpoint = read_checkpoint(note)
-        assert checkpoint["signers"] == ["log", "witness"]
-        for at in range(size):
-            proof = {
-                "leaf_index": at,
-                "leaf_hash": b64encode(leaves[at]).decode(),
-                "hashes": [b64encode(each).decode() for each in path(at, leaves)],
-            }
-            assert leads_to_root(proof, checkpoint), (size, at)
-            assert not leads_to_root({**proof, "leaf_hash": b64encode(leaf(b"else")).decode()}, checkpoint)
-            if size > 1:
-                assert not leads_to_root({**proof, "hashes": proof["hashes"][:-1]}, checkpoint)
+    newest = officer.get("/evidence").context["checkpoint"]
+    assert newest["size"] > int(size)
+    grown = said(origin, size, root, *rest)
+    assert (
+        f"Its {newest['size']} records begin with the {size} of your checkpoint." in grown and newest["root"] in grown
+    )
+    for forged in (
+        (origin, size, newest["root"]),
+        (origin, str(newest["size"] + 1), newest["root"]),
+        (origin, str(int(size) - 1), root),
+        ("another.example/log", size, root),
+    ):
+        assert "The log does not go on from your checkpoint" in said(*forged, *rest), forged
+    assert "This is no checkpoint" in said(origin, size, root)
+    assert "has only grown" in said(origin, str(newest["size"]), newest["root"], *rest)

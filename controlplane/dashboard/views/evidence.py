@@ -1,21 +1,22 @@
 """The evidence log: its newest checkpoint, its records with their proofs, and exports for whoever verifies them."""
 
-import base64
-import hashlib
 import json
 from datetime import UTC, datetime, time
 from functools import cached_property
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.audit.core.checkpoints import parse_head, parse_request
+from controlplane.audit.core.merkle import is_consistent, is_included
+from controlplane.audit.core.notes import NoteError, decode, encode, parse_note
 from controlplane.dashboard import clauses
 from controlplane.dashboard.asking import Refused, Sent
-from controlplane.dashboard.forms import ApiForm, named
+from controlplane.dashboard.forms import TEXT, ApiForm, named
 from controlplane.dashboard.page import FormPage, Page, Text
 
 MANY = 200
@@ -71,6 +72,53 @@ class Record(Page):
             "leads_there": leads_to_root(proof, checkpoint),
             "entry": json.dumps(proof["entry"], indent=2),
         }
+
+
+class GrowthForm(ApiForm):
+    note = forms.CharField(
+        label=_("A checkpoint that you have kept"),
+        help_text=_("All of it, from the name of the log to the last signature."),
+        widget=forms.Textarea(attrs=TEXT | {"rows": 7}),
+    )
+
+    def clean_note(self) -> dict[str, Any]:
+        try:
+            return read_checkpoint("\n".join(self.cleaned_data["note"].split("\r\n")) + "\n")
+        except NoteError as exc:
+            wrong = _("This is no checkpoint: a name, a number and a root, an empty line, and lines of signatures.")
+            raise forms.ValidationError(wrong) from exc
+
+
+class Growth(FormPage):
+    """Whether the log begins with what it was at a checkpoint that somebody has kept."""
+
+    template = "dashboard/evidence/growth.html"
+    title = _("Has the log only grown?")
+    section = "evidence"
+    form_class = GrowthForm
+    submit = _("Compare")
+    result: dict[str, Any] | None = None
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def context(self) -> dict[str, Any]:
+        return {"result": self.result}
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        old = form.cleaned_data["note"]
+        self.result = {"old": old, **self.compared(old)}
+        return self.filled(form)
+
+    def compared(self, old: dict[str, Any]) -> dict[str, Any]:
+        """With the newest one. A log that is smaller now has lost something: there is no proof to ask for."""
+        new = read_checkpoint(str(self.api.get("evidence", "checkpoint")))
+        if old["origin"] != new["origin"] or old["size"] > new["size"]:
+            return {"new": new, "has_grown": False}
+        asked = parse_request(str(self.api.get("evidence", "witness-request", old=old["size"])))
+        new = read_checkpoint(str(asked.note))
+        roots = {"old_root": decode(old["root"]), "new_root": decode(new["root"])}
+        return {"new": new, "has_grown": is_consistent(old["size"], new["size"], proof=asked.proof, **roots)}
 
 
 class ExportForm(ApiForm):
@@ -155,36 +203,18 @@ class ExportFile(Page):
 
 
 def read_checkpoint(note: str) -> dict[str, Any]:
-    """A signed note of C2SP's tlog-checkpoint: origin, size and root, a blank line, and who signed."""
-    body, _sep, signatures = note.partition("\n\n")
-    origin, size, root = body.split("\n")[:3]
-    signers = [line.split(" ")[1] for line in signatures.splitlines() if line.startswith("— ")]
-    return {"note": note, "origin": origin, "size": int(size), "root": root, "signers": signers}
+    """A signed note of C2SP's tlog-checkpoint: origin, size and root, and who signed. Raises NoteError."""
+    read = parse_note(note)
+    head = parse_head(read.text)
+    signers = [signature.name for signature in read.signatures]
+    return {"note": note, "origin": head.origin, "size": head.size, "root": encode(head.root), "signers": signers}
 
 
 def leads_to_root(proof: dict[str, Any], checkpoint: dict[str, Any]) -> bool:
-    """RFC 9162 §2.1.3.2: whether the leaf and the hashes of its proof give the root of the checkpoint."""
-    node, last = proof["leaf_index"], checkpoint["size"] - 1
-    root = _decoded(proof["leaf_hash"])
-    for each in map(_decoded, proof["hashes"]):
-        if last == 0:
-            return False
-        if node % 2 or node == last:
-            root = _node(each, root)
-            while node % 2 == 0 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            root = _node(root, each)
-        node, last = node >> 1, last >> 1
-    return last == 0 and root == _decoded(checkpoint["root"])
-
-
-def _node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-def _decoded(text: str) -> bytes:
-    return base64.b64decode(text)
+    """Whether the leaf and the hashes of its proof give the root of the checkpoint."""
+    leaf, root = decode(proof["leaf_hash"]), decode(checkpoint["root"])
+    path = [decode(each) for each in proof["hashes"]]
+    return is_included(leaf, index=proof["leaf_index"], size=checkpoint["size"], proof=path, root=root)
 
 
 def _midnight(day: Any) -> str:
