@@ -5,10 +5,12 @@
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
@@ -23,10 +25,13 @@ from controlplane.dashboard.asking import Api, Refused
 from controlplane.dashboard.forms import ApiForm, changed
 from controlplane.dashboard.rights import Rights
 from controlplane.events.kinds import KINDS
+from controlplane.kernel import clock
 
 UNFINISHED, PROOF_TOO_OLD = "signin.second_factor_demanded", "signin.proof_too_old"
 # What a form can mend, and so shows (is_mendable).
 MENDABLE = frozenset({400, 403, 409, 412, 413, 422, 429, 503})
+# A session that is not used ends so long after its last use, which is noted once a minute.
+IDLE_S = (settings.SESSION_IDLE_MINUTES - 1) * 60
 Context = dict[str, Any]
 Text = str | Promise
 
@@ -131,6 +136,7 @@ class Page(Open):
             "rights": Rights.of(self.me, self.place()),
             "right": self.own_right(),
             "me": self.me,
+            "session": {"left_s": left_s(self.me), "idle_s": IDLE_S},
             "projects": self.projects,
             "stream": self.stream,
             "event_kinds": " ".join(KINDS),
@@ -270,6 +276,11 @@ class Action(Page):
     def back(self) -> str:
         """Where to go then."""
         return safe(self.request, self.request.POST.get("next", "")) or reverse("home")
+
+
+def left_s(me: Context) -> int:
+    """How long the session lasts at most."""
+    return int((datetime.fromisoformat(me["credential"]["expires_at"]) - clock.now()).total_seconds())
 
 
 def refusal(request: HttpRequest, status: int, problem: Mapping[str, Any]) -> HttpResponse:

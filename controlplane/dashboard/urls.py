@@ -65,6 +65,7 @@ urlpatterns = [
     path("sign-in", sign_in.SignIn.as_view(), name="sign-in"),
     path("sign-in/second-factor", sign_in.SecondFactor.as_view(), name="second-factor"),
     path("sign-in/prove", sign_in.Prove.as_view(), name="prove"),
+    path("session", sign_in.SessionLeft.as_view(), name="session-left"),
     path("sign-out", sign_in.SignOut.as_view(), name="sign-out"),
     path("preferences", sign_in.Preferences.as_view(), name="preferences"),
     path(PROJECT, overview.Overview.as_view(), name="overview"),

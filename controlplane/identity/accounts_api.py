@@ -151,7 +151,8 @@ class OwnToken(ActorView):
 class Me(ActorView):
     @route("me_get", MeOut)
     def get(self, request: Request) -> Response:
-        return Response(MeOut(me.describe(self.actor)).data)
+        ends = getattr(request.auth, "expires_at", None)
+        return Response(MeOut(me.describe(self.actor, session_ends=ends)).data)
 
 
 def _issued(token: Any, secret: str, place: str) -> Response:

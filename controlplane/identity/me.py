@@ -1,5 +1,6 @@
 """Who somebody is, by their credential."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -9,7 +10,7 @@ from controlplane.identity.models import ApiToken, Organization, Project, Servic
 from controlplane.identity.roles import PLATFORM
 
 
-def describe(actor: Actor) -> dict[str, Any]:
+def describe(actor: Actor, *, session_ends: datetime | None = None) -> dict[str, Any]:
     token = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
     own = {actor.organization_id: actor.role} if actor.organization_id is not None else {}
     roles = {**own, **actor.memberships}
@@ -21,7 +22,7 @@ def describe(actor: Actor) -> dict[str, Any]:
             "id": actor.credential_id,
             "kind": "token" if token is not None else "session",
             "name": token.name if token is not None else "",
-            "expires_at": token.expires_at if token is not None else None,
+            "expires_at": token.expires_at if token is not None else session_ends,
         },
         "project": Project.objects.filter(Q(pk=actor.project_id)).first(),
         "memberships": [

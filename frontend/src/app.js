@@ -4,6 +4,7 @@ import "./js/copy.js";
 import "./js/live.js";
 import "./js/moments.js";
 import "./js/palette.js";
+import "./js/session.js";
 import "./js/ticks.js";
 import "./js/tail.js";
 import "./js/passkeys.js";

@@ -176,3 +176,19 @@ def test_somebody_who_is_in_no_organization_still_has_an_account(cloud: Cloud) -
     browser = browser_of(user_create(email="alone@people.example"))
     pages = ("/", "/account", "/account/sign-in", "/account/sessions", "/account/tokens", "/organizations")
     assert {page: browser.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
+
+
+def test_pages_know_how_long_the_session_lasts(member: Client, settings: Settings) -> None:
+    """What the script that warns before its end goes by."""
+    Session.objects.update(expires_at=clock.now() + timedelta(days=1000))
+    page = member.get("/account").content.decode()
+    found = re.search(r'data-left-s="(\d+)" data-idle-s="(\d+)" data-extend="([^"]*)"', page)
+    assert found is not None
+    assert int(found[1]) // 86400 == 999
+    assert int(found[2]) == (settings.SESSION_IDLE_MINUTES - 1) * 60
+    before = Session.objects.get().last_used_at - timedelta(minutes=30)
+    Session.objects.update(last_used_at=before)
+    assert member.get(found[3]).json()["left_s"] // 86400 == 999
+    assert Session.objects.get().last_used_at > before
+    Session.objects.update(ended_at=clock.now())
+    assert member.get(found[3]).status_code == 302

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +15,7 @@ from django.views import View
 from controlplane.dashboard import cookies
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import MENDABLE, Context, FormPage, Open, back_to, safe
+from controlplane.dashboard.page import MENDABLE, Context, FormPage, Open, Page, back_to, left_s, safe
 
 CODE_LENGTH = 40
 
@@ -183,6 +183,13 @@ class Prove(Proving):
 
     def choices(self) -> Context:
         return {"methods": self.api.get("sign-in-methods")}
+
+
+class SessionLeft(Page):
+    """For the script that warns before a session ends: to ask is to use it."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return JsonResponse({"left_s": left_s(self.me)})
 
 
 class SignOut(Open):

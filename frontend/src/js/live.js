@@ -13,6 +13,9 @@ let source = null;
 let isStale = false;
 let gathering = null;
 
+// Over an open stream the page uses its session all the time.
+export const isFollowing = () => source?.readyState === EventSource.OPEN;
+
 function connect() {
   source = new EventSource(address);
   source.onmessage = (message) => take(message);
@@ -66,9 +69,8 @@ function words(part) {
 }
 
 function poll() {
-  const isOpen = source?.readyState === EventSource.OPEN;
   const isBusy = document.querySelector("[data-live] .state.busy") !== null;
-  if (!document.hidden && (!isOpen || isStale)) refresh();
+  if (!document.hidden && (!isFollowing() || isStale)) refresh();
   setTimeout(poll, isBusy ? POLL_BUSY_MS : POLL_MS);
 }
 
