@@ -91,6 +91,20 @@ def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
     assert signed_in("viewer").get(url).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/parties", "No party is known yet"),
+        ("/sets", "No set is known yet"),
+        ("/classifications", "An organization makes its own"),
+        ("/platform/organizations?name=nobody", "No organization is like that."),
+        ("/evidence", "One is signed within a minute of the first record."),
+    ],
+)
+def test_empty_pages_say_what_would_be_there(url: str, words: str, signed_in: SignIn, cloud: Cloud) -> None:
+    assert words in text_of(signed_in("operator").get(url))
+
+
 def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Caller, cloud: Cloud, home: str) -> None:
     instance = finish(api.post("instances", WEB))["id"]
     hear_receipts(cloud.machine)
