@@ -48,7 +48,7 @@ class ClassificationForm(ApiForm):
 
 
 class ClassificationCreate(FormPage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     title = _("New classification")
     section = "classifications"
     form_class = ClassificationForm

@@ -69,7 +69,7 @@ class AnswerForm(ApiForm):
 
 
 class QuotaAnswer(FormPage, CustomerPage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     form_class = AnswerForm
     submit = _("Answer")
 

@@ -144,7 +144,7 @@ class ExportForm(ApiForm):
 
 
 class ExportCreate(FormPage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     title = _("Export evidence")
     section = "evidence"
     form_class = ExportForm

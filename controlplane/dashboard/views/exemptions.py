@@ -48,7 +48,7 @@ class RequestForm(ApiForm):
 
 
 class ExemptionCreate(FormPage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     title = _("Ask for an exemption")
     section = "exemptions"
     form_class = RequestForm
@@ -155,7 +155,7 @@ class KeyForm(ApiForm):
 
 
 class OfficerKeyCreate(FormPage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     title = _("Add an officer’s key")
     section = "exemptions"
     form_class = KeyForm

@@ -106,7 +106,7 @@ class CordonForm(ApiForm):
 
 
 class Cordon(FormPage, NodePage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     form_class = CordonForm
     submit = _("Cordon it")
 
