@@ -198,6 +198,14 @@ def test_who_may_not_grant_is_told(here: str, cloud: Cloud, owner: Client, membe
     assert Grant.objects.get().role == "viewer"
 
 
+def test_its_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client) -> None:
+    organization = cloud.tenant.project.organization
+    for labels in ("env=prod\r\nteam=a", "team=b"):
+        assert owner.post(f"{here}/edit", {"name": "gamma", "labels": labels})["Location"] == here
+    organization.refresh_from_db()
+    assert (organization.name, organization.labels) == ("gamma", {"team": "b"})
+
+
 def test_a_project_is_made(here: str, owner: Client) -> None:
     answer = owner.post(f"{here}/projects/new", {"name": "web", "labels": "env=prod\nteam = a"})
     made = Project.objects.get(name="web")
