@@ -12,6 +12,7 @@ AN_OWNER = gettext_lazy("an owner")
 # Whom to ask for what owners may not do either.
 WHOM = {
     "organization_policy_set": gettext_lazy("a sovereignty officer"),
+    "organization_quotas_set": gettext_lazy("an operator"),
     "quota_request_approve": gettext_lazy("an operator"),
     "quota_request_refuse": gettext_lazy("an operator"),
     "password_link_create": gettext_lazy("an operator"),

@@ -30,7 +30,13 @@ ROWS = ("add", "remove", "read")
 ELSEWHERE = {"exemption-create"}
 # Pages with a form that show something too: a link to one promises no change.
 SHOWING = {"instance-settings", "volume-settings", "instance-volumes"}
-BEYOND_OWNERS = {"organization-policy", "organization-policy-edit", "quota-decide", "member-password-link"}
+BEYOND_OWNERS = {
+    "organization-policy",
+    "organization-policy-edit",
+    "quota-decide",
+    "quota-edit",
+    "member-password-link",
+}
 
 
 @dataclass
