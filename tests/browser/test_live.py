@@ -5,7 +5,7 @@ from contextlib import closing
 
 from playwright.sync_api import Route, expect
 
-from scripts.dashboard_world import World
+from scripts.dashboard_world import SSH_KEY, World
 from tests.browser.conftest import Opener
 
 SOON_MS = 20_000
@@ -27,6 +27,23 @@ def test_a_list_shows_what_happens_elsewhere_and_says_it(opened: Opener, world: 
     power(world, "web-2", "start")
     expect(state).to_have_text("active", timeout=SOON_MS)
     assert page.evaluate("window.isTheSamePage") is True
+
+
+def test_a_list_shows_the_first_thing_in_it_and_lets_the_last_one_go(opened: Opener, world: World) -> None:
+    world.cloud.stack.manage("create_project", "sante", "empty")
+    page = opened("ada").go("/")
+    page.get_by_role("link", name="empty", exact=True).first.press("Enter")
+    page.get_by_role("link", name="SSH keys", exact=True).press("Enter")
+    expect(page.locator(".empty")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(f"{page.url}/new")
+    other.locator("#id_name").fill("tablet")
+    other.locator("#id_public_key").fill(SSH_KEY)
+    other.locator("main form button").first.press("Enter")
+    expect(page.get_by_role("link", name="tablet")).to_be_visible(timeout=SOON_MS)
+    other.get_by_role("link", name="Delete").press("Enter")
+    other.locator("main form button").first.press("Enter")
+    expect(page.locator(".empty")).to_be_visible(timeout=SOON_MS)
 
 
 def test_what_somebody_is_typing_is_left_alone(opened: Opener, world: World) -> None:

@@ -46,10 +46,10 @@ export async function refresh() {
   }
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const part of parts()) {
-    const other = part.id && fresh.getElementById(part.id);
-    if (other) replace(part, other);
-  }
+  const others = new Map(parts().map((part) => [part, fresh.getElementById(part.id)]));
+  const main = document.getElementById("main");
+  if ([...others.values()].includes(null)) replace(main, fresh.getElementById("main")); // the first came, or the last went
+  else for (const [part, other] of others) replace(part, other);
   document.dispatchEvent(new CustomEvent("dashboard:fresh"));
 }
 
