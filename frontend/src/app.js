@@ -1,6 +1,7 @@
 // What every page loads. Pages work without it: it makes them livelier, quicker by keyboard, and says no rule of its own.
 import "htmx.org";
 import "./js/copy.js";
+import "./js/jumps.js";
 import "./js/live.js";
 import "./js/moments.js";
 import "./js/palette.js";
