@@ -224,10 +224,12 @@ def test_evidence_is_asked_for_waited_for_and_fetched(
     maker = Maker()
     monkeypatch.setattr(exports, "current_app", maker)
     organization, today = str(cloud.tenant.project.organization_id), clock.now().date()
-    fields = {"organization": organization, "first": today - timedelta(days=1), "end": today + timedelta(days=2)}
+    fields = {"organization": organization, "first": today - timedelta(days=1), "last": today + timedelta(days=1)}
+    begun = officer.get("/evidence/new-export", headers={"accept-language": "fr"}).content.decode()
+    assert f'name="last" value="{today}"' in begun
     late = officer.post("/evidence/new-export", fields).content.decode()
-    assert 'class="errorlist"' in late[late.index('for="id_end"') :]
-    asked = officer.post("/evidence/new-export", {**fields, "end": today})
+    assert 'class="errorlist"' in late[late.index('for="id_last"') :]
+    asked = officer.post("/evidence/new-export", {**fields, "last": today})
     assert asked.status_code == 302
     assert b"verify.py" in officer.get(asked["Location"]).content
     exports.make_all()

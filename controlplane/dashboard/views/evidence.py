@@ -1,7 +1,7 @@
 """The evidence log: its newest checkpoint, its records with their proofs, and exports for whoever verifies them."""
 
 import json
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +18,11 @@ from controlplane.dashboard import clauses
 from controlplane.dashboard.asking import Refused, Sent
 from controlplane.dashboard.forms import TEXT, ApiForm, named
 from controlplane.dashboard.page import FormPage, Page, Text
+from controlplane.kernel import clock
 
 MANY = 200
+MONTH = timedelta(days=30)
+DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})  # as browsers want it, in any language
 
 
 class EvidenceHome(Page):
@@ -123,13 +126,9 @@ class Growth(FormPage):
 
 class ExportForm(ApiForm):
     organization = forms.ChoiceField(label=_("Organization"))
-    first = forms.DateField(
-        label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}), help_text=_("Days begin at midnight UTC.")
-    )
-    end = forms.DateField(
-        label=_("Up to, and without"),
-        widget=forms.DateInput(attrs={"type": "date"}),
-        help_text=_("The beginning of this day has to have passed."),
+    first = forms.DateField(label=_("First day"), widget=DAY, help_text=_("Days begin at midnight UTC."))
+    last = forms.DateField(
+        label=_("Last day"), widget=DAY, help_text=_("It is in the export; of today, what has passed of it.")
     )
 
     def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -138,7 +137,7 @@ class ExportForm(ApiForm):
 
     def take(self, problem: Any) -> None:
         """The API has other names for the two moments: `from` is no name in Python."""
-        names = {"/from": "/first", "/to": "/end"}
+        names = {"/from": "/first", "/to": "/last"}
         errors = [each | {"pointer": names.get(each["pointer"], each["pointer"])} for each in problem.get("errors", [])]
         super().take({**problem, "errors": errors})
 
@@ -153,6 +152,10 @@ class ExportCreate(FormPage):
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Evidence"), reverse("evidence"))]
 
+    def initial(self) -> dict[str, Any]:
+        today = clock.now().date()
+        return {"first": today - MONTH, "last": today, **super().initial()}
+
     def choices(self) -> dict[str, Any]:
         return {"organizations": named(self.api.get("organizations", limit=MANY)["items"])}
 
@@ -164,9 +167,10 @@ class ExportCreate(FormPage):
         return {"lead": lead, "back": reverse("evidence")}
 
     def send(self, form: ApiForm) -> str:
+        """Without a key: of today, the same form asks for a second more when it is sent again."""
         data = form.cleaned_data
-        body = {"from": _midnight(data["first"]), "to": _midnight(data["end"])}
-        made = self.api.post("organizations", data["organization"], "evidence-exports", body=body, key=self.key)
+        body = {"from": _written(_midnight(data["first"])), "to": _written(_end_of(data["last"]))}
+        made = self.api.post("organizations", data["organization"], "evidence-exports", body=body)
         return reverse("export", kwargs={"export": made["id"]})
 
 
@@ -217,8 +221,18 @@ def leads_to_root(proof: dict[str, Any], checkpoint: dict[str, Any]) -> bool:
     return is_included(leaf, index=proof["leaf_index"], size=checkpoint["size"], proof=path, root=root)
 
 
-def _midnight(day: Any) -> str:
-    return datetime.combine(day, time.min, UTC).isoformat().replace("+00:00", "Z")
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _end_of(day: date) -> datetime:
+    """Of today: now, to the second."""
+    now = clock.now().replace(microsecond=0)
+    return now if day == now.date() else _midnight(day + timedelta(days=1))
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _compact(at: str) -> str:
