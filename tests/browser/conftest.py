@@ -1,7 +1,7 @@
 """Chromium, over a cloud with pretended nodes and something of each kind in it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,18 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from scripts.browser import LOCALES, chromium, sign_in
 from scripts.dashboard_world import World, dashboard_world, email_of
 from scripts.stack import ROOT
+from tests.hearing import hear
 
 PORT = 8140
 
 
 @dataclass
 class Seen:
-    """A page, and all that its console complained about: errors of scripts, and what the CSP refused."""
+    """A page, and all that was complained about in it."""
 
     page: Page
     world: World
-    complaints: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+    complaints: list[str]
 
     def go(self, path: str) -> Page:
         """Written as World.address() reads it."""
@@ -82,7 +75,7 @@ def opened(world: World, chrome: Browser, sessions: Callable[[str], Path]) -> It
         options = {"locale": LOCALES[language], "storage_state": state, "base_url": world.url, **options}
         context = chrome.new_context(**options)
         contexts.append(context)
-        seen = Seen(context.new_page(), world)
+        seen = Seen(context.new_page(), world, hear(context))
         all_seen.append(seen)
         return seen
 

@@ -1,21 +1,10 @@
 """Without a mouse."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from scripts.dashboard_world import PASSWORD
 from tests.browser.conftest import Opener
-
-STEPS_MAX = 60
-
-
-def tab_to(page: Page, words: str) -> None:
-    """As somebody does who presses Tab until they are there."""
-    for _ in range(STEPS_MAX):
-        page.keyboard.press("Tab")
-        focused = page.evaluate("(document.activeElement.innerText || document.activeElement.name || '').trim()")
-        if words in focused:
-            return
-    raise AssertionError(f"{words!r} is not reached within {STEPS_MAX} steps")
+from tests.keyboard import follow, press, write
 
 
 def test_signing_in(opened: Opener) -> None:
@@ -37,10 +26,17 @@ def test_the_first_thing_leads_past_the_menus(opened: Opener) -> None:
     expect(page.locator("main")).to_be_focused()
 
 
+def test_past_the_menus_the_focus_is_still_put_on_what_was_not_accepted(opened: Opener) -> None:
+    page = opened("ada").go("@/ssh-keys/new")
+    write(page, page.locator("#id_name"), "tablet")
+    write(page, page.locator("#id_public_key"), "no key")
+    follow(page, page.locator("main form button").first)
+    expect(page.get_by_role("alert")).to_be_focused()
+
+
 def test_menus_open_close_and_give_the_focus_back(opened: Opener) -> None:
     page = opened("ada").go("@/instances")
-    tab_to(page, "ada@example.org")
-    page.keyboard.press("Enter")
+    press(page, page.get_by_role("button", name="ada@example.org"))
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
@@ -76,8 +72,7 @@ def test_on_a_phone_the_menu_opens_and_leads_on(opened: Opener) -> None:
     page = opened("ada", viewport={"width": 390, "height": 800}).go("@")
     menu = page.get_by_role("navigation", name="Main menu")
     expect(menu).to_be_hidden()
-    page.get_by_role("button", name="Menu", exact=True).focus()
-    page.keyboard.press("Enter")
+    press(page, page.get_by_role("button", name="Menu", exact=True))
     expect(menu).to_be_visible()
-    menu.get_by_role("link", name="Instances").press("Enter")
+    press(page, menu.get_by_role("link", name="Instances"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Instances")

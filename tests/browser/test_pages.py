@@ -2,11 +2,13 @@
 the console, nothing is wider than a phone."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
+from scripts.dashboard_world import World
 from tests.browser.axe import violations
 from tests.browser.conftest import Opener, Seen
 from tests.browser.pages import PAGES
+from tests.hearing import hear
 
 PHONE = {"width": 320, "height": 640}  # also what 1280 pixels are at 400 % (WCAG 1.4.10)
 NOT_FOUND = "the server responded with a status of 404"
@@ -34,8 +36,20 @@ def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
     assert wide == {}
 
 
+def test_what_the_policy_of_a_page_refuses_is_heard(chrome: Browser, world: World) -> None:
+    context = chrome.new_context(base_url=world.url)
+    complaints = hear(context)
+    page = context.new_page()
+    page.goto("/sign-in")
+    assert complaints == []
+    with page.expect_console_message(lambda said: "policy refuses" in said.text):
+        page.evaluate("document.body.append(Object.assign(document.createElement('script'), {textContent: '0'}))")
+    context.close()
+    assert "The page's policy refuses: script-src-elem inline" in complaints
+
+
 def go(seen: Seen, path: str) -> Page:
     page = seen.go(path)
     if path == "/nowhere":  # that it is not there is what the page is about
-        seen.complaints = [text for text in seen.complaints if NOT_FOUND not in text]
+        seen.complaints[:] = [text for text in seen.complaints if NOT_FOUND not in text]
     return page
