@@ -14,7 +14,13 @@ from scripts.waiting import wait_until
 
 VAR = ROOT / "var" / "test-cloud"
 ZONES = {"ta": "fr-idf-1", "tb": "de-rhein-1"}
-SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "20"}
+SETTINGS = {
+    "OPERATION_LEASE_S": "5",
+    "AGENT_TIMEOUT_S": "20",
+    # What demands less comes into force when it is approved.
+    "IS_SHORT_COOLING_ALLOWED": "true",
+    "POLICY_COOLING_HOURS": "0",
+}
 INVENTORY_INTERVAL_S = 5
 
 

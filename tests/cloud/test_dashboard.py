@@ -1,113 +1,404 @@
-"""The dashboard in Chromium over real guests: from a form to a guest that is worked in, looked at, and gone again."""
+"""The dashboard in Chromium over real guests and nodes, by the keyboard alone: from an invitation to a guest that is
+worked in, looked at, and gone again; and what officers, operators and auditors come for."""
 
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
+import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from django.utils.translation import gettext, override
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from scripts import front
 from scripts.api import Api
-from scripts.browser import LOCALES, chromium, sign_in
+from scripts.browser import LOCALES, chromium
 from scripts.dashboard_world import PASSWORD
 from scripts.waiting import wait_until
+from tests.api.people import code
 from tests.cloud.conftest import Tenant
+from tests.cloud.test_sovereignty import verify
+from tests.hearing import hear
+from tests.keyboard import choose, follow, go, press, reach, write
 
 pytestmark = pytest.mark.lab
 PORT = 8022
-PERSON = "person@example.org"
+OFFICER = "sovereignty_officer"
+REASON = "The site in Paris is ours."
+# Which rule, which facts, and what can be done.
+REFUSAL = (
+    "has no place",
+    "Refused by policy (project/territory): de-rhein-1 (DE), fr-idf-1 (FR).",
+    "Only the policy clause project/territory stands in the way of: de-rhein-1, fr-idf-1. Its owner can widen it.",
+)
+NO_PLACE = ("Nodes in fr-idf-1 are kept free for maintenance.", "Ask for one of these zones instead: de-rhein-1.")
 BOOT_MS = 180_000
 SOON_MS = 60_000
+# A screen of 1280 × 1024 pixels, and what is left of it at 400 % (WCAG 1.4.10).
+WINDOWS = {"en": {"width": 1280, "height": 1024}, "fr": {"width": 320, "height": 256}}
+PHONE = {"width": 390, "height": 800}
 COLOURS = """() => {
     const screen = document.querySelector("#console canvas");
-    const { data } = screen.getContext("2d").getImageData(0, 0, screen.width, screen.height);
+    const copy = new OffscreenCanvas(screen.width, screen.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(screen, 0, 0);
+    const { data } = copy.getImageData(0, 0, screen.width, screen.height);
     return new Set(new Uint32Array(data.buffer)).size;
 }"""
+Opener = Callable[..., Page]
+Words = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    """Gone with the module: while Playwright runs, Django takes all of this process for asynchronous."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(real_tenant: Tenant) -> Iterator[str]:
+    """The address of the dashboard: nginx makes one site of it and the stream."""
+    stack = real_tenant.cloud.stack
+    stack.spawn("front", front.command(stack.var / "run", port=PORT, web=stack.url, stream_port=stack.stream_port))
+    try:
+        yield f"http://127.0.0.1:{PORT}"
+    finally:
+        stack.kill("front")
 
 
 @pytest.fixture
-def page(tenant: Tenant) -> Iterator[Page]:
-    """Of a member who has signed in; at the end nothing may have been complained about in the console."""
-    stack = tenant.cloud.stack
-    stack.manage("create_user", PERSON)
-    stack.manage("add_member", "test", PERSON, "member")
-    stack.manage("set_password", PERSON, stdin=PASSWORD)
-    command = front.command(stack.var / "run", port=PORT, web=stack.url, stream_port=stack.stream_port)
-    stack.spawn("front", command)
-    complaints: list[str] = []
-    try:
-        with chromium() as browser:
-            context = browser.new_context(base_url=f"http://127.0.0.1:{PORT}", locale=LOCALES["en"])
-            page = context.new_page()
-            page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            sign_in(page, PERSON)
-            yield page
-    finally:
-        stack.kill("front")
-    assert complaints == []
+def opened(chrome: Browser, site: str, tenant: Tenant) -> Iterator[Opener]:
+    """A window of somebody. At the end of the test nothing may have been complained about in any."""
+    windows: list[tuple[BrowserContext, list[str]]] = []
+
+    def open_(language: str = "en", viewport: dict[str, int] = WINDOWS["en"]) -> Page:
+        context = chrome.new_context(base_url=site, locale=LOCALES[language], viewport=viewport)
+        windows.append((context, hear(context)))
+        return context.new_page()
+
+    yield open_
+    for context, _complaints in windows:
+        context.close()
+    assert [complaints for _context, complaints in windows if complaints] == []
 
 
-def test_from_a_form_to_a_guest_and_back(page: Page, tenant: Tenant) -> None:
-    create(page)
-    state = page.locator("#state-of-instance .state").first
-    expect(state).to_have_text("active", timeout=BOOT_MS)
-    instance = page.url
-    work_in_it(page, instance)
-    look_at_it(page, instance)
-    attach_a_volume(page, instance)
-    page.goto(instance)
-    page.get_by_role("button", name="Power off", exact=True).press("Enter")
-    expect(page.locator("#state-of-instance .state").first).to_have_text("stopped", timeout=SOON_MS)
-    page.get_by_role("link", name="Delete", exact=True).press("Enter")
-    page.get_by_label("Type its name").fill("from-a-form")
-    page.get_by_role("button", name="Delete").press("Enter")
-    expect(page.get_by_text("It is being deleted.")).to_be_visible()
-    with closing(Api(tenant.api.url, tenant.api.token, project="test")) as api:
-        api.delete_if_there("instances/from-a-form")
-        assert api.get("instances", name="from-a-form")["items"] == []
+def words_in(language: str) -> Words:
+    """What the dashboard says in a language for what it says in English."""
+
+    def say(text: str) -> str:
+        with override(language):
+            return gettext(text)
+
+    return say
 
 
-def create(page: Page) -> None:
-    page.locator("main").get_by_role("link", name="test", exact=True).first.press("Enter")
-    page.get_by_role("link", name="Create instance").first.press("Enter")
-    page.get_by_label("Name", exact=False).first.fill("from-a-form")
-    page.get_by_label("tiny", exact=False).first.check()
-    expect(page.get_by_text("can be made")).to_be_visible(timeout=SOON_MS)
-    page.get_by_role("button", name="Create instance").press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("from-a-form", timeout=SOON_MS)
+# ---- people
 
 
-def work_in_it(page: Page, instance: str) -> None:
-    """The terminal keeps what it shows as text too, for screen readers."""
-    page.goto(f"{instance}/console?kind=serial")
-    expect(page.locator("#console-status")).to_contain_text("Connected", timeout=SOON_MS)
+@dataclass(frozen=True)
+class People:
+    owner: Api
+    tenant: Tenant
+
+    def invited(self, email: str, role: str) -> str:
+        """The secret of an invitation to the organization."""
+        asked = {"email": email, "role": role}
+        return str(self.owner.post("/v1/organizations/test/invitations", asked)["token"])
+
+    def password_link(self, email: str) -> str:
+        """The secret of a link with which a member chooses a password."""
+        (member,) = self.owner.get("/v1/organizations/test/members", email=email)["items"]
+        return self._link(member["user"]["id"])
+
+    def member(self, email: str, role: str) -> str:
+        """Somebody who has accepted, and has a password."""
+        self._post("invitations/actions/accept", token=self.invited(email, role))
+        return self._with_password(email, self.password_link(email))
+
+    def official(self, email: str, duty: str) -> str:
+        """Somebody with a duty for the platform, and a password."""
+        user = self.tenant.cloud.stack.manage("create_user", email, f"--{duty}").splitlines()[-1]
+        return self._with_password(email, self._link(user))
+
+    def _link(self, user: str) -> str:
+        return str(self.tenant.operator.post(f"/v1/users/{user}/password-links")["secret"])
+
+    def _with_password(self, email: str, secret: str) -> str:
+        self._post("password/actions/set", secret=secret, new_password=PASSWORD)
+        return email
+
+    def _post(self, path: str, **body: str) -> None:
+        httpx.post(f"{self.tenant.api.url}/v1/{path}", json=body).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def owner(real_tenant: Tenant) -> Iterator[Api]:
+    """Of the organization, for what is not of one project."""
+    stack = real_tenant.cloud.stack
+    with closing(Api(stack.url, stack.manage("create_token", "test@example.org", "--name", "all"))) as api:
+        yield api
+
+
+@pytest.fixture
+def people(owner: Api, tenant: Tenant) -> People:
+    return People(owner, tenant)
+
+
+def enter(page: Page, email: str) -> None:
+    """From the page of sign-in, whose first field has the focus."""
+    expect(page.locator("[name=email]")).to_be_focused()
+    page.keyboard.type(email)
+    write(page, page.locator("[name=password]"), PASSWORD)
+    go(page)
+
+
+def enter_with_a_code(page: Page, email: str) -> None:
+    """The first time: their duty asks for a second factor."""
+    page.goto("/sign-in")
+    enter(page, email)
+    follow(page, page.get_by_role("button", name="Set up an application"))
+    write(page, page.locator("[name=code]"), code(page.locator("[name=secret]").input_value()))
+    follow(page, page.get_by_role("button", name="Confirm"))
+    follow(page, page.get_by_role("link", name="I have them: go on"))
+
+
+def menu(page: Page, words: str) -> None:
+    follow(page, page.get_by_role("navigation", name="Main menu").get_by_role("link", name=words, exact=True))
+
+
+# ---- from an invitation to a guest, and back
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
+    page, say, name = opened(language, WINDOWS[language]), words_in(language), f"by-keys-{language}"
+    sign_up(page, say, people, f"newcomer-{language}@example.org")
+    assert page.locator("html").get_attribute("lang") == language
+    create(page, say, name)
+    expect(state_of(page)).to_have_text(say("active"), timeout=BOOT_MS)
+    follow(page, tab(page, say("Console")))
+    work_in_it(page, say)
+    follow(page, page.get_by_role("link", name=say("Screen")))
+    look_at_it(page, say)
+    follow(page, page.locator("#console-tools a").first)
+    follow(page, tab(page, say("Volumes")))
+    attach_a_volume(page, say, f"beside-{language}")
+    follow(page, tab(page, say("Overview")))
+    follow(page, page.get_by_role("button", name=say("Power off"), exact=True))
+    expect(state_of(page)).to_have_text(say("stopped"), timeout=SOON_MS)
+    follow(page, page.get_by_role("link", name=say("Delete"), exact=True))
+    write(page, page.get_by_label(say("Type its name")), name)
+    follow(page, page.get_by_role("button", name=say("Delete"), exact=True))
+    expect(page.get_by_text(say("It is being deleted."))).to_be_visible()
+    expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0, timeout=SOON_MS)
+    assert people.tenant.api.get("instances", name=name)["items"] == []
+
+
+def sign_up(page: Page, say: Words, people: People, email: str) -> None:
+    """By the link of an invitation; then by one that an operator makes, for the first password."""
+    page.goto(f"/invitation?token={people.invited(email, 'member')}")
+    follow(page, page.get_by_role("button", name=say("Accept the invitation")))
+    expect(page.get_by_role("heading", level=1)).to_have_text(say("You are in"))
+    follow(page, page.get_by_role("link", name=say("To the sign-in")))
+    page.goto(f"/password?secret={people.password_link(email)}")
+    write(page, page.locator("[name=new_password]"), PASSWORD)
+    write(page, page.locator("[name=repeated]"), PASSWORD)
+    follow(page, page.get_by_role("button", name=say("Set the password")))
+    enter(page, email)
+    expect(page.get_by_role("heading", level=1)).to_have_text(say("Projects"))
+
+
+def create(page: Page, say: Words, name: str) -> None:
+    follow(page, page.locator("main").get_by_role("link", name="test", exact=True))
+    follow(page, page.get_by_role("link", name=say("Create instance"), exact=True).first)
+    write(page, page.locator("#id_name"), name)
+    choose(page, page.locator("#id_image"), "tiny")
+    reach(page, page.locator("[name=flavor]:checked"))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("[name=flavor][value=tiny]")).to_be_checked()
+    expect(page.locator("#outlook")).to_contain_text(say("can be made"), timeout=SOON_MS)
+    follow(page, page.get_by_role("button", name=say("Create instance"), exact=True))
+    expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=SOON_MS)
+
+
+def state_of(page: Page) -> Locator:
+    return page.locator("#state-of-instance .state").first
+
+
+def tab(page: Page, words: str) -> Locator:
+    return page.locator(".tabs").get_by_role("link", name=words, exact=True)
+
+
+def work_in_it(page: Page, say: Words) -> None:
+    """The terminal has the focus, and keeps what it shows as text too, for screen readers."""
+    expect(page.locator("#console-status")).to_have_text(say("Connected. Ctrl+Alt+Q leads out."), timeout=SOON_MS)
     text = page.locator("#console .xterm-accessibility")
     expect(text).to_contain_text("login:", timeout=BOOT_MS)
     page.keyboard.type("root\n")
     expect(text).to_contain_text("~ #", timeout=SOON_MS)
     page.keyboard.type("echo hi-$((6*7))\n")
     expect(text).to_contain_text("hi-42", timeout=SOON_MS)
+    leave(page)
+
+
+def look_at_it(page: Page, say: Words) -> None:
+    expect(page.locator("#console-status")).to_have_text(say("Connected. Ctrl+Alt+Q leads out."), timeout=SOON_MS)
+    expect(page.locator("#console canvas")).to_be_visible(timeout=SOON_MS)
+    wait_until(lambda: page.evaluate(COLOURS) > 1)
+    leave(page)
+    with page.expect_download() as download:
+        press(page, page.get_by_role("button", name=say("Screenshot")))
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def leave(page: Page) -> None:
+    """All other keys are the guest's."""
     page.keyboard.press("Control+Alt+q")
     assert page.evaluate("document.activeElement.closest('#console-tools') !== null")
 
 
-def look_at_it(page: Page, instance: str) -> None:
-    page.goto(f"{instance}/console?kind=vnc")
-    expect(page.locator("#console-status")).to_contain_text("Connected", timeout=SOON_MS)
-    screen = page.locator("#console canvas")
-    expect(screen).to_be_visible(timeout=SOON_MS)
-    wait_until(lambda: page.evaluate(COLOURS) > 1)
+def attach_a_volume(page: Page, say: Words, name: str) -> None:
+    form = page.locator("section", has=page.get_by_role("heading", name=say("Make a volume and attach it")))
+    write(page, form.locator("[name=name]"), name)
+    follow(page, form.get_by_role("button", name=say("Make and attach")))
+    row = page.get_by_role("row", name=re.compile(name))
+    expect(row.locator(".state")).to_have_text(say("attached"), timeout=SOON_MS)
+
+
+# ---- what an officer, an operator and an auditor come for
+
+
+def form_of(page: Page, project: str) -> Locator:
+    """Of a new instance in a project; what is said beside it of what would become of it."""
+    page.goto("/")
+    follow(page, page.locator("main").get_by_role("link", name=project, exact=True))
+    follow(page, page.get_by_role("link", name="Create instance", exact=True).first)
+    choose(page, page.locator("#id_image"), "tiny")
+    return page.locator("#outlook")
+
+
+@pytest.fixture
+def rules(owner: Api) -> Iterator[str]:
+    """The name of a project without a policy."""
+    made = owner.post("/v1/organizations/test/projects", {"name": "rules"})
+    yield made["name"]
+    owner.delete(f"/v1/projects/{made['id']}")
+
+
+def test_a_policy_refuses_says_why_and_is_loosened_by_two(opened: Opener, people: People, rules: str) -> None:
+    planner, officer = people.member("planner@example.org", "member"), people.member("officer@example.org", OFFICER)
+    page, other = opened(), opened()
+    page.goto("/sign-in")
+    enter(page, planner)
+    outlook = form_of(page, rules)
+    expect(outlook).to_contain_text("can be made", timeout=SOON_MS)
+    tighten(page)
+    form_of(page, rules)
+    for sentence in REFUSAL:
+        expect(outlook).to_contain_text(sentence, timeout=SOON_MS)
+    follow(page, page.get_by_role("button", name="Create instance", exact=True))
+    for sentence in REFUSAL[1:]:
+        expect(page.get_by_role("alert")).to_contain_text(sentence)
+    loosen(page)
+    enter_with_a_code(other, officer)
+    menu(other, "Proposals")
+    follow(other, other.get_by_role("link", name=REASON))
+    follow(other, other.get_by_role("button", name="Approve"))
+    expect(other.locator("#proposal .state").first).to_have_text("in force", timeout=SOON_MS)
+    form_of(page, rules)
+    expect(outlook).to_contain_text("can be made", timeout=SOON_MS)
+    expect(outlook).to_contain_text("de-rhein-1refused by policy: DE (project/territory)")
+
+
+def tighten(page: Page) -> None:
+    """To a country in which there is no zone: it holds at once."""
+    menu(page, "Policy")
+    follow(page, page.locator("main").get_by_role("link", name="Edit", exact=True))
+    choose(page, page.locator("#subject"), "Territory")
+    press(page, page.get_by_role("button", name="Add a clause"))
+    write(page, page.locator("[name=c0-value]"), "ES")
+    press(page, page.get_by_role("button", name="Show what would change"))
+    expect(page.locator("#outcome")).to_contain_text("It demands more. Saved, it counts at once.")
+    follow(page, page.get_by_role("button", name="Save", exact=True))
+    expect(page.get_by_text("The policy is in force: version 1.")).to_be_visible()
+
+
+def loosen(page: Page) -> None:
+    """To one more, in which there is one: somebody else has to approve it."""
+    menu(page, "Policy")
+    follow(page, page.locator("main").get_by_role("link", name="Edit", exact=True))
+    write(page, page.locator("[name=c0-value]"), "ES, FR")
+    press(page, page.get_by_role("button", name="Show what would change"))
+    expect(page.locator("#outcome")).to_contain_text("It demands less. Saving makes a proposal")
+    write(page, page.locator("#reason"), REASON)
+    follow(page, page.get_by_role("button", name="Propose it"))
+    expect(page.get_by_text("You cannot approve it")).to_contain_text("somebody else")
+
+
+@pytest.fixture
+def cordoned(tenant: Tenant) -> Iterator[str]:
+    """The only node of its zone; whatever becomes of it, it takes new instances at the end."""
+    yield "ta"
+    tenant.operator.post("/v1/nodes/ta/actions/uncordon")
+
+
+def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
+    opened: Opener, people: People, cordoned: str
+) -> None:
+    operator, member = people.official("keeper@example.org", "operator"), people.member("builder@example.org", "member")
+    page, builder = opened(), opened(viewport=PHONE)
+    enter_with_a_code(page, operator)
+    menu(page, "Fleet")
+    follow(page, page.locator("#fleet").get_by_role("link", name=cordoned, exact=True))
+    follow(page, page.get_by_role("link", name="Cordon", exact=True))
+    write(page, page.locator("[name=reason]"), "its fan is to be replaced")
+    follow(page, page.get_by_role("button", name="Cordon it"))
+    expect(page.locator("#state-of-node")).to_contain_text("cordoned")
+    expect(page.locator("#node")).to_contain_text("its fan is to be replaced")
+    builder.goto("/sign-in")
+    enter(builder, member)
+    outlook = form_of(builder, "test")
+    press(builder, builder.locator("summary", has_text="Where it may be"))
+    press(builder, builder.locator("[name=zones][value=fr-idf-1]"), "Space")
+    expect(outlook).to_contain_text("has no place", timeout=SOON_MS)
+    follow(builder, builder.get_by_role("button", name="Create instance", exact=True))
+    for sentence in NO_PLACE:
+        expect(builder.get_by_role("alert")).to_contain_text(sentence)
+    follow(page, page.get_by_role("button", name="Uncordon"))
+    expect(page.get_by_text("New instances may be placed on it again.")).to_be_visible()
+    follow(builder, builder.get_by_role("button", name="Check", exact=True))
+    expect(outlook).to_contain_text("can be made")
+
+
+def test_an_auditor_exports_the_evidence_and_a_changed_byte_is_found(
+    opened: Opener, people: People, tenant: Tenant, tmp_path: Path
+) -> None:
+    auditor = people.official("auditor@example.org", "auditor")
+    tenant.api.wait(tenant.api.post("volumes", {"name": "witnessed", "size_gib": 1})["operation"])
+    volume = tenant.api.get("volumes/witnessed")["id"]
+    page = opened()
+    page.goto("/sign-in")
+    enter(page, auditor)
+    menu(page, "Evidence")
+    follow(page, page.get_by_role("link", name="Export evidence"))
+    choose(page, page.locator("#id_organization"), "test")
+    follow(page, page.get_by_role("button", name="Have it made"))
     with page.expect_download() as download:
-        page.get_by_role("button", name="Screenshot").press("Enter")
-    assert download.value.path().read_bytes().startswith(b"\x89PNG")
-
-
-def attach_a_volume(page: Page, instance: str) -> None:
-    page.goto(f"{instance}/volumes")
-    form = page.locator("section", has=page.get_by_role("heading", name="Make a volume and attach it"))
-    form.get_by_label("Name", exact=False).fill("made-beside-it")
-    form.get_by_role("button", name="Make and attach").press("Enter")
-    row = page.get_by_role("row", name=re.compile("made-beside-it"))
-    expect(row.locator(".state")).to_have_text("attached", timeout=SOON_MS)
+        press(page, page.get_by_role("link", name="Download"))
+    export = tmp_path / download.value.suggested_filename
+    download.value.save_as(export)
+    assert export.name in page.locator("pre").inner_text()
+    subprocess.run(["tar", "xf", str(export), "-C", str(tmp_path)], check=True)
+    assert volume in (tmp_path / "records.ndjson").read_text()
+    root = str(tenant.cloud.stack.var / "pki" / "root.pub")
+    done = verify(tmp_path / "verify.py", export, "--root-key", root)
+    assert (done.returncode, "Nothing speaks against this export." in done.stdout) == (0, True), done.stdout
+    content = bytearray(export.read_bytes())
+    content[content.index(volume.encode())] ^= 1
+    export.write_bytes(content)
+    objection = verify(tmp_path / "verify.py", export, "--root-key", root)
+    assert (objection.returncode, "FAULT records.ndjson" in objection.stdout) == (1, True), objection.stdout

@@ -321,7 +321,7 @@ def exported(tenant: Tenant, folder: Path) -> str:
     return tenant.cloud.stack.manage("export_evidence", *options)
 
 
-def verify(verifier: Path, export: Path) -> subprocess.CompletedProcess[str]:
+def verify(verifier: Path, export: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """As an auditor does, with nothing of ours on the path."""
-    command = [sys.executable, "-I", "-S", str(verifier), str(export)]
+    command = [sys.executable, "-I", "-S", str(verifier), str(export), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=verifier.parent)
