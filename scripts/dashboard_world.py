@@ -52,7 +52,7 @@ SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW
 
 @dataclass
 class World:
-    """`token`: an owner's of the project; `operator`: an operator's."""
+    """`token`: an owner's of the organization; `operator`: an operator's."""
 
     cloud: Cloud
     token: str
@@ -108,7 +108,7 @@ def email_of(person: str) -> str:
 
 def _furnished(cloud: Cloud) -> World:
     manage = cloud.stack.manage
-    token, operator = cloud.make_project(PROJECT)
+    _, operator = cloud.make_project(PROJECT)
     for person, role in PEOPLE.items():
         manage("create_user", email_of(person))
         manage("add_member", PROJECT, email_of(person), role)
@@ -120,15 +120,14 @@ def _furnished(cloud: Cloud) -> World:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
     for image in ("debian-13", "tiny"):
         manage("import_image", image, str(disk), "--format", "qcow2")
-    world = World(cloud, token, operator)
+    owner = manage("create_token", email_of("owner"), "--name", "world", "--role", "owner", "--days", "30")
+    world = World(cloud, owner, operator)
     with closing(Api(world.url, operator)) as nodes:
         nodes.post(f"/v1/nodes/{CORDONED}/actions/cordon", {"reason": WHY_CORDONED})
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
     with closing(world.api()) as api:
         _furnish(api)
-    owner = manage("create_token", email_of("owner"), "--name", "world", "--role", "owner", "--days", "30")
-    with closing(Api(world.url, owner)) as organization:
-        organization.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})
+        api.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})
     return world
 
 
