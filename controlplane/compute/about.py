@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from controlplane.compute.models import Attachment, Instance
 from controlplane.kernel.prepared import cursor_that_prepares
@@ -16,6 +17,12 @@ from controlplane.operations.selectors import current_operations
 from controlplane.placement.selectors import classifications_of
 from controlplane.storage.models import Volume
 
+GUEST_IS = {
+    "running": gettext_lazy("The guest runs."),
+    "off": gettext_lazy("The guest is off."),
+    "paused": gettext_lazy("The guest is paused."),
+    "crashed": gettext_lazy("The guest has crashed."),
+}
 # One row for each instance, as JSON what there are several of.
 SURROUNDINGS = """
 SELECT instance.id,
@@ -105,8 +112,7 @@ def _running_said(seen: str | None, language: str | None) -> Mapping[str, str]:
         message = _("Whether the guest runs is not known.")
         return {"type": "running", "status": "unknown", "reason": "not_seen", "message": message}
     status = "true" if seen == "running" else "false"
-    message = _("The guest is {power_state}.").format(power_state=seen)
-    return {"type": "running", "status": status, "reason": seen, "message": message}
+    return {"type": "running", "status": status, "reason": seen, "message": str(GUEST_IS[seen])}
 
 
 def _common(row: Instance | Volume, node: Node | None) -> list[dict[str, Any]]:
