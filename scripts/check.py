@@ -8,7 +8,16 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
-TYPED = ["controlplane", "agents", "scripts", "bench", "andromede_sdk", "andromede_cli", "clients.terraform"]
+TYPED = [
+    "controlplane",
+    "agents",
+    "observing",
+    "scripts",
+    "bench",
+    "andromede_sdk",
+    "andromede_cli",
+    "clients.terraform",
+]
 PATHS = ("clients/sdk", "clients/cli")
 DOCUMENTS = ["openapi", "reference", "states", "errors", "authorization"]
 CHECKS = {

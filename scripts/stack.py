@@ -120,11 +120,15 @@ class Stack:
             "16",
             "--log-level",
             "warning",
+            "--env",
+            "ANDROMEDE_PROCESS=web",
+            "--config",
+            "python:controlplane.config.gunicorn",
         ]
         stream = ["--host", "127.0.0.1", "--port", str(self.stream_port), "--log-level", "warning"]
         stream += ["--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", str(2**20)]
         return {
-            "web": [str(BIN / "gunicorn"), *web, "--env", "ANDROMEDE_PROCESS=web", "controlplane.config.wsgi"],
+            "web": [str(BIN / "gunicorn"), *web, "controlplane.config.wsgi"],
             "worker": [*celery, *worker, *LONELY, *quiet],
             "signer": [*celery, *signer, *LONELY, *quiet],
             "sentinel": [*celery, *sentinel, *LONELY, *quiet],

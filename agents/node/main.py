@@ -14,7 +14,7 @@ from uuid import UUID
 
 import grpc
 
-from agents.node import VERSION, logs, pki
+from agents.node import VERSION, logs, observed, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.context import Node, boot_id
@@ -146,6 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         inventory_interval_s=options.inventory_interval_s,
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
+    if options.observe:
+        observed.start(options.observe, server.node)
     os.read(told, 1)
     log.info("stopping")
     server.stop()
@@ -218,6 +220,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agents.node.main", description="The agent of one hypervisor node.")
     parser.add_argument("--state-dir", type=Path, required=True, help="enrolment, ledger, images and volumes")
     parser.add_argument("--listen", required=True, metavar="ADDRESS:PORT")
+    parser.add_argument(
+        "--observe",
+        default="",
+        metavar="ADDRESS:PORT",
+        help="answer GET /metrics, /healthz and /readyz there; only who watches over the node may reach it",
+    )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--adapter", default="libvirt", choices=("libvirt", "fake"))
     parser.add_argument("--libvirt-uri", default="qemu:///system")

@@ -109,7 +109,7 @@ class Consoles:
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
-        self._open: set[Line] = set()
+        self.open: set[Line] = set()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One websocket, from its handshake to its end."""
@@ -131,11 +131,11 @@ class Consoles:
             console: Console = await self._in_thread(redeem, ticket)
             line = Line(console, address_of(request))
             self._need_room(console)
-            self._open.add(line)
+            self.open.add(line)
             try:
                 return await self._converse(line, receive, send)
             finally:
-                self._open.discard(line)
+                self.open.discard(line)
         except CloudError as exc:
             return end_of(exc)
         except Error as exc:
@@ -147,8 +147,8 @@ class Consoles:
 
     def _need_room(self, console: Console) -> None:
         """Raises ConsolesExhausted."""
-        same = sum(line.console.credential_id == console.credential_id for line in self._open)
-        if same >= settings.CONSOLES_PER_CREDENTIAL or len(self._open) >= settings.CONSOLES_MAX:
+        same = sum(line.console.credential_id == console.credential_id for line in self.open)
+        if same >= settings.CONSOLES_PER_CREDENTIAL or len(self.open) >= settings.CONSOLES_MAX:
             raise ConsolesExhausted()
 
     async def _converse(self, line: Line, receive: Receive, send: Send) -> End:

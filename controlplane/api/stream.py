@@ -11,6 +11,7 @@ import asyncio
 import io
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,7 @@ from django.core.handlers.base import BaseHandler
 from django.core.signals import request_started
 from django.db import Error, close_old_connections
 from django.http import HttpResponseBase
+from prometheus_client import Gauge
 from rest_framework.request import Request
 
 from controlplane.api import problems
@@ -36,6 +38,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import admitted
 from controlplane.identity.selectors import project_get
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.redis import address
 from controlplane.signin.models import Session
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,8 @@ POLL_S = 1.0
 LOOK_AGAIN_S = 1.0  # for Redis
 JITTER = (0.8, 1.0)  # so that streams that begin together do not look together for ever
 SEND_LIMIT_S = 60  # who reads nothing for so long is gone
+CONNECTIONS = Gauge("andromede_stream_connections", "Who follows events or looks at a console.", ["kind"])
+LAG = Gauge("andromede_stream_lag_seconds", "Since those who follow events were last told all that there was.")
 WAITING = b": waiting\n\n"
 TOO_MANY_REQUESTS = 429
 
@@ -98,6 +103,10 @@ class Streams:
         self.consoles = Consoles(self._in_thread)
         self.readers: set[Reader] = set()
         self.told = 0  # the place up to which all readers were woken for whatever concerns them
+        self.told_at = time.monotonic()
+        CONNECTIONS.labels("events").set_function(lambda: len(self.readers))
+        CONNECTIONS.labels("consoles").set_function(lambda: len(self.consoles.open))
+        LAG.set_function(lambda: time.monotonic() - self.told_at)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -203,6 +212,7 @@ class Streams:
                 await asyncio.wait_for(hinted.wait(), POLL_S)
             hinted.clear()
             if not self.readers:
+                self.told_at = time.monotonic()
                 continue
             try:
                 told, owners = await self._in_thread(selectors.news, self.told)
@@ -212,7 +222,7 @@ class Streams:
             for reader in self.readers if owners else ():
                 if reader.concerns(owners):
                     reader.wake.set()
-            self.told = told
+            self.told, self.told_at = told, time.monotonic()
 
 
 def is_as_before(standing: Standing, scope: Scope) -> bool:
@@ -242,7 +252,7 @@ def _fresh(function: Callable[..., Any], *given: Any) -> Any:
 async def _listen(hinted: asyncio.Event) -> None:
     while True:
         try:
-            async with redis.asyncio.Redis.from_url(hints.address()) as client, client.pubsub() as channel:
+            async with redis.asyncio.Redis.from_url(address()) as client, client.pubsub() as channel:
                 await channel.subscribe(hints.CHANNEL)
                 async for _ in channel.listen():
                     hinted.set()

@@ -23,7 +23,6 @@ from controlplane.compute import selectors
 from controlplane.compute.errors import ConsoleNotRunning, TicketsUnavailable, TicketUnknown
 from controlplane.compute.models import Instance
 from controlplane.compute.services import ask_for
-from controlplane.events import hints
 from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import admitted
 from controlplane.identity.models import Project
@@ -31,6 +30,7 @@ from controlplane.identity.selectors import project_get
 from controlplane.kernel import clock
 from controlplane.kernel.errors import Forbidden
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.redis import address
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import NoAllocation
@@ -182,4 +182,4 @@ def _key(secret: str) -> str:
 @cache
 def _client() -> redis.Redis:
     limits = {"socket_timeout": REDIS_LIMIT_S, "socket_connect_timeout": REDIS_LIMIT_S}
-    return redis.Redis.from_url(hints.address(), **limits)
+    return redis.Redis.from_url(address(), **limits)

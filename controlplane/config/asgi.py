@@ -9,5 +9,7 @@ django.setup(set_prefix=False)
 
 from controlplane.api.stream import Streams  # noqa: E402 - once the apps are there
 from controlplane.dashboard.live import for_pages  # noqa: E402
+from controlplane.kernel import observed  # noqa: E402
 
+observed.start("database")
 application = for_pages(Streams())

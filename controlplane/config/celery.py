@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_prerun
+from celery.signals import beat_init, celeryd_init, task_prerun
 from django.db import close_old_connections
 
 app = Celery("andromede")
@@ -21,3 +21,21 @@ def keep_good_connections(**_: Any) -> None:
 
 
 task_prerun.connect(keep_good_connections)
+
+
+def begin_worker(**_: Any) -> None:
+    # Here, since gunicorn imports this package before it has said where its workers count (gunicorn.py).
+    from controlplane.kernel import observed, observed_tasks
+
+    observed_tasks.watch()
+    observed.start("database", "redis")
+
+
+def begin_beat(**_: Any) -> None:
+    from controlplane.kernel import observed
+
+    observed.start("redis")
+
+
+celeryd_init.connect(begin_worker)
+beat_init.connect(begin_beat)

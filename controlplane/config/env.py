@@ -5,6 +5,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from observing.address import address_of
+
 PREFIX = "ANDROMEDE_"
 
 
@@ -26,6 +28,11 @@ def secret(name: str, default: str | None = None) -> str:
         raise ImproperlyConfigured(f"{PREFIX}{name}_FILE: cannot read {file}: {exc.strerror}.") from exc
 
 
+def tell(name: str, value: str) -> None:
+    """A library that looks for it there, once it is imported."""
+    os.environ[name] = value
+
+
 def integer(name: str, default: int, *, minimum: int | None = None) -> int:
     value = text(name, str(default))
     try:
@@ -42,6 +49,17 @@ def boolean(name: str, default: bool) -> bool:
     if value not in ("true", "false"):
         raise ImproperlyConfigured(f"{PREFIX}{name} must be true or false, not {value!r}.")
     return value == "true"
+
+
+def address(name: str) -> str:
+    """ADDRESS:PORT, or nothing."""
+    value = text(name, "")
+    try:
+        if value:
+            address_of(value)
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{PREFIX}{name}: {exc}.") from exc
+    return value
 
 
 def words(name: str, default: str) -> list[str]:

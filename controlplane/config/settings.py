@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
+    "controlplane.api.meter.MeterMiddleware",
     "controlplane.api.journal.JournalMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -222,6 +223,12 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
     },
 }
+
+# Where this process answers GET /metrics, /healthz and /readyz: ADDRESS:PORT, of each process its own; empty: nowhere.
+# There is no credential: only those who watch over the platform may reach it.
+OBSERVE_LISTEN = env.address("OBSERVE_LISTEN")
+# What the workers of the web process count, for whichever of them is asked (config/gunicorn.py).
+WEB_METRICS_DIR = VAR_DIR / "run" / "web-metrics"
 
 # Certificates and keys of the control plane. The authority's key is read by `manage.py enrol_node` alone, the keys
 # signer*.key by the signer's process alone, and root.key is there in development only.

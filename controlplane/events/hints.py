@@ -5,7 +5,8 @@ import time
 from functools import cache
 
 import redis
-from django.conf import settings
+
+from controlplane.kernel.redis import address
 
 log = logging.getLogger(__name__)
 
@@ -13,11 +14,6 @@ CHANNEL = "andromede:events"
 TIMEOUT_S = 0.2
 QUIET_S = 5.0  # after a failure: a broker that is away costs one commit in five seconds its timeout, not each
 _quiet_until = 0.0
-
-
-def address() -> str:
-    """Celery's and the client library's words for a socket differ."""
-    return settings.REDIS_URL.replace("redis+socket://", "unix://", 1)
 
 
 @cache

@@ -19,6 +19,7 @@ from django.conf import settings
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from controlplane.nodes import meters
 from controlplane.nodes.errors import NodeFailed, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.nodes.pki import server_name
@@ -91,12 +92,20 @@ R = TypeVar("R")
 
 
 def _translating(call: Callable[P, R]) -> Callable[P, R]:
+    name = call.__name__
+
     @functools.wraps(call)
     def calling(*args: P.args, **kwargs: P.kwargs) -> R:
+        code = "ok"
         try:
-            return call(*args, **kwargs)
+            with meters.SECONDS.labels(name).time():
+                return call(*args, **kwargs)
         except grpc.RpcError as exc:
-            raise translated(exc) from exc
+            error = translated(exc)
+            code = error.code
+            raise error from exc
+        finally:
+            meters.CALLS.labels(name, code).inc()
 
     return calling
 

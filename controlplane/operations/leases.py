@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.db.models import Q
 
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints
+from controlplane.operations import hints, meters
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import LIVE, OPERATION, Operation, OperationHold
 from controlplane.operations.services import cancel_holders, hold_resources, tell
@@ -126,6 +127,7 @@ def end(operation: Operation, state: str, *, error: dict[str, object] | None = N
     OperationHold.objects.filter(operation=operation).delete()
     drop_lease(operation)
     tell(operation)
+    transaction.on_commit(partial(meters.ended, operation), robust=True)
     waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
     for operation_id in list(waiting.values_list("pk", flat=True)):
         Operation.objects.filter(pk=operation_id).update(due_at=clock.now())

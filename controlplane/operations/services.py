@@ -17,7 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import joined
 from controlplane.kernel.inserts import Statement, insert
 from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.operations import hints
+from controlplane.operations import hints, meters
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import LIVE, Operation, OperationHold
 
@@ -78,8 +78,13 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
             cancel_holders(operation)
         elif (blocking := _unless_all(operation, insert(*rows, then=_hold(operation)))) is not None:
             raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
-        transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+        transaction.on_commit(partial(_begun, operation), robust=True)
     return operation
+
+
+def _begun(operation: Operation) -> None:
+    meters.begun(operation)
+    hints.send(operation.pk)
 
 
 def cause_of(operation: Operation) -> events.Cause:

@@ -8,12 +8,14 @@ from controlplane.compliance.sweep import sweep_if_due
 log = logging.getLogger(__name__)
 
 
-def reconcile() -> None:
+def reconcile() -> int:
+    """How many are otherwise than they were, or soon will be."""
     found = sweep_if_due()
     if found is None:
-        return
+        return 0
     for row in found.changed:
         log.warning("%s %s in %s is %s now", row.kind, row.resource_id, row.zone, row.state)
     for row in found.warned:
         log.warning("%s %s in %s: %s days are left at most", row.kind, row.resource_id, row.zone, row.warned_days)
     plans_update()
+    return len(found.changed) + len(found.warned)

@@ -7,6 +7,8 @@ from controlplane.compute import services
 log = logging.getLogger(__name__)
 
 
-def reconcile() -> None:
+def reconcile() -> int:
+    """How many there were."""
     if settled := services.power_settle():
         log.warning("%d instances had changed their power state by themselves", settled)
+    return settled

@@ -14,7 +14,8 @@ from controlplane.nodes.models import Node
 log = logging.getLogger(__name__)
 
 
-def reconcile() -> None:
+def reconcile() -> int:
+    """How many files were removed from the image store."""
     if removed := services.images_collect():
         log.info("%d files were removed from the image store", removed)
     needed = set(Image.objects.exclude(state="deleted").values_list("sha256", flat=True))
@@ -23,6 +24,7 @@ def reconcile() -> None:
             _clean_cache(node, needed)
         except CloudError as exc:
             log.warning("node %s: its cached images stay for now: %s", node.name, exc)
+    return removed
 
 
 def _clean_cache(node: Node, needed: set[str]) -> None:

@@ -7,6 +7,8 @@ from controlplane.nodes import services
 log = logging.getLogger(__name__)
 
 
-def reconcile() -> None:
+def reconcile() -> int:
+    """How many there were."""
     if lost := services.mark_unreachable():
         log.error("%d nodes have become unreachable", lost)
+    return lost

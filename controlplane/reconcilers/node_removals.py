@@ -14,9 +14,11 @@ log = logging.getLogger(__name__)
 ORDER = ("instance", "attachment", "port", "volume")
 
 
-def reconcile() -> None:
+def reconcile() -> int:
+    """How many were removed."""
     due = NodeRemoval.objects.filter(node__state="ready").select_related("node")
     silent: set[UUID] = set()
+    removed = 0
     for removal in sorted(due, key=lambda row: ORDER.index(row.kind)):
         if removal.node_id in silent:
             continue
@@ -30,3 +32,5 @@ def reconcile() -> None:
             log.warning("node %s: %s %s is still to be removed: %s", removal.node, removal.kind, removal.pk, exc)
         else:
             removal.delete()
+            removed += 1
+    return removed

@@ -1,6 +1,7 @@
-"""The Celery tasks of the reconcilers; config/settings.py says how often they run."""
+"""The Celery tasks of the reconcilers; config/settings.py says how often they run. What they find is counted."""
 
 from celery import shared_task
+from prometheus_client import Counter
 
 from controlplane.audit import retention as contents
 from controlplane.reconcilers import audit as trail
@@ -15,45 +16,47 @@ from controlplane.reconcilers import node_removals as removals
 from controlplane.reconcilers import policy_proposals as proposals
 from controlplane.reconcilers import quota_drift as quotas
 
+FOUND = Counter("andromede_reconciler_findings_total", "What reconcilers found to do, or to be wrong.", ["reconciler"])
+
 
 @shared_task(name="controlplane.reconcilers.tasks.node_liveness")
 def node_liveness() -> None:
-    liveness.reconcile()
+    FOUND.labels("node_liveness").inc(liveness.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.node_removals")
 def node_removals() -> None:
-    removals.reconcile()
+    FOUND.labels("node_removals").inc(removals.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.guest_power")
 def guest_power() -> None:
-    power.reconcile()
+    FOUND.labels("guest_power").inc(power.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.image_files")
 def image_files() -> None:
-    images.reconcile()
+    FOUND.labels("image_files").inc(images.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.capacity_drift")
 def capacity_drift() -> None:
-    capacity.reconcile()
+    FOUND.labels("capacity_drift").inc(len(capacity.reconcile()))
 
 
 @shared_task(name="controlplane.reconcilers.tasks.quota_drift")
 def quota_drift() -> None:
-    quotas.reconcile()
+    FOUND.labels("quota_drift").inc(len(quotas.reconcile()))
 
 
 @shared_task(name="controlplane.reconcilers.tasks.drift")
 def drift() -> None:
-    places.reconcile()
+    FOUND.labels("drift").inc(places.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.policy_proposals")
 def policy_proposals() -> None:
-    proposals.reconcile()
+    FOUND.labels("policy_proposals").inc(proposals.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.evidence_sequence")
@@ -68,12 +71,12 @@ def evidence_checkpoint() -> None:
 
 @shared_task(name="controlplane.reconcilers.tasks.audit")
 def audit() -> None:
-    trail.reconcile()
+    FOUND.labels("audit").inc(trail.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.idempotency_records")
 def idempotency_records() -> None:
-    answers.reconcile()
+    FOUND.labels("idempotency_records").inc(answers.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.retention")

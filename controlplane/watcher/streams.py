@@ -24,6 +24,7 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.agent_client import channel_credentials, channel_options
 from controlplane.nodes.models import Node
 from controlplane.watcher import messages, receipts
+from controlplane.watcher.ears import Ears
 from controlplane.watcher.usage import Buffer
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-async def watch_all() -> None:
+async def watch_all(ears: Ears) -> None:
     """Runs until it is cancelled."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
     buffer = Buffer()
@@ -45,10 +46,12 @@ async def watch_all() -> None:
     try:
         while True:
             known = await _known_nodes(meanwhile=set(streams))
+            ears.look(len(known))
             for node in known - streams.keys():
-                streams[node] = asyncio.create_task(_watch(*node, buffer))
+                streams[node] = asyncio.create_task(_watch(*node, buffer, ears))
             for node in streams.keys() - known:
                 streams.pop(node).cancel()
+                ears.lose(node[0])
             await asyncio.sleep(LOOK_FOR_NODES_S)
     finally:
         tasks = [writing, *streams.values()]
@@ -70,22 +73,21 @@ def _nodes() -> Nodes:
     return set(Node.objects.values_list("pk", "address"))
 
 
-async def _watch(node_id: UUID, address: str, buffer: Buffer) -> None:
-    heard = asyncio.Event()
+async def _watch(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> None:
     while True:
         try:
-            await _listen(node_id, address, buffer, heard)
+            await _listen(node_id, address, buffer, ears)
         except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError, DatabaseDown) as exc:
-            if heard.is_set():
+            if node_id in ears.heard:
                 log.warning("node %s: its stream broke: %s", node_id, _describe(exc))
         except Exception:
             log.exception("node %s: its stream broke", node_id)
-        heard.clear()
+        ears.lose(node_id)
         await asyncio.sleep(OPEN_AGAIN_S)
 
 
-async def _listen(node_id: UUID, address: str, buffer: Buffer, heard: asyncio.Event) -> None:
-    """Write what the node says until its stream breaks; `heard` is set with the first message."""
+async def _listen(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> None:
+    """Write what the node says until its stream breaks; it is heard from the first message on."""
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
         stub = AgentStub(channel)  # type: ignore[no-untyped-call]
@@ -98,13 +100,14 @@ async def _listen(node_id: UUID, address: str, buffer: Buffer, heard: asyncio.Ev
         while True:
             async with asyncio.timeout(_silence_limit_s()):  # wait_for may swallow a cancellation (Python 3.11)
                 event = await anext(events)
-            if event.WhichOneof("event") == "usage":
+            kind = event.WhichOneof("event") or "none"
+            if kind == "usage":
                 buffer.offer(node_id, event.usage)
                 continue
             due = await _in_database(messages.write, node_id, event)
-            if not heard.is_set():
+            if node_id not in ears.heard:
                 log.info("node %s: its heartbeats arrive", node_id)
-                heard.set()
+            ears.hear(node_id, kind)
             if due is not None:
                 await _tell(node_id, stub, due)
 

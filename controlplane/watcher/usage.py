@@ -18,6 +18,7 @@ from django.db import close_old_connections, connection
 from agents.protocol import agent_pb2 as pb
 from controlplane.kernel.names import as_uuid
 from controlplane.metrics.services import Sample, record
+from controlplane.watcher.ears import DROPPED
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Buffer:
 
     def _drop(self, count: int, why: str) -> None:
         self._dropped += count
+        DROPPED.inc(count)
         if time.monotonic() - self._said_at >= SAY_AGAIN_S:
             self._said_at = time.monotonic()
             log.warning("samples of metrics dropped, %d so far: %s", self._dropped, why)

@@ -20,7 +20,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.ids import new_id
-from controlplane.webhooks import hints, secrets, sender
+from controlplane.webhooks import hints, meters, secrets, sender
 from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
 from controlplane.webhooks.sender import Outcome
 from controlplane.webhooks.services import give_up_all
@@ -73,6 +73,7 @@ def _deliver_next(webhook_id: UUID, token: UUID) -> bool:
         return False
     started_at = clock.now()
     outcome = _send(delivery, at=started_at)
+    meters.tried(outcome)
     with transaction.atomic():
         webhook = mine.select_for_update().first()
         if webhook is None:

@@ -21,6 +21,7 @@ from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
+from controlplane.workflows import meters
 from controlplane.workflows.recipe import Effect, NotYet, Step, Workflow
 
 log = logging.getLogger(__name__)
@@ -96,13 +97,15 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
 
 def _do(operation: Operation, step: Step) -> None:
     started_at = clock.now()
-    effect = step.do(operation)
+    with meters.timed(operation.kind, step.name):
+        effect = step.do(operation)
     _record(operation, step, effect, started_at=started_at, position=operation.position + 1)
 
 
 def _undo(operation: Operation, step: Step) -> None:
     started_at = clock.now()
-    effect = step.undo(operation) if step.undo is not None else None
+    with meters.timed(operation.kind, step.name):
+        effect = step.undo(operation) if step.undo is not None else None
     _record(operation, step, effect, started_at=started_at, position=operation.position - 1)
 
 
@@ -168,6 +171,7 @@ def _note(operation: Operation, name: str, state: str, message: str) -> list[Ent
 
 def _retry(operation: Operation, name: str, exc: CloudError) -> None:
     log.warning("operation %s: %s will be tried again: %s %s", operation.pk, name, exc, exc.facts)
+    meters.retried(operation.kind, name)
     delay = min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** min(operation.attempts, 10)) * random.uniform(0.5, 1)
     leases.postpone(
         operation,

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -33,13 +33,18 @@ def state_dir(tmp_path: Path, ca: TestCA) -> Path:
 
 @contextmanager
 def fake_agent(
-    state_dir: Path, caller: Issued, end: signal.Signals, *, clock: str = "kept-elsewhere"
+    state_dir: Path,
+    caller: Issued,
+    end: signal.Signals,
+    *,
+    clock: str = "kept-elsewhere",
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[PermittedStub, list[str]]]:
     """A process that is ended with `end`; the list holds its log afterwards."""
     command = [sys.executable, "-m", "agents.node.main", "--adapter", "fake", "--state-dir", str(state_dir)]
-    command += ["--clock", clock]
-    options = ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
-    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+    command += ["--clock", clock, *options]
+    command += ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         serving = json.loads(process.stderr.readline())
         credentials = grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate)

@@ -21,6 +21,7 @@ from controlplane.metrics import tables
 from controlplane.nodes.models import Node, Receipt, TrustDocument
 from controlplane.reconcilers import node_liveness
 from controlplane.watcher import messages, streams, usage
+from controlplane.watcher.ears import Ears
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud
 
@@ -38,7 +39,7 @@ def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def watching() -> AsyncIterator[None]:
-    task = asyncio.create_task(streams.watch_all())
+    task = asyncio.create_task(streams.watch_all(Ears()))
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 import grpc
 
 from agents.node.errors import AdapterError, AgentError, BadRequest, Conflict, Exhausted, Forbidden, NotFound
-from agents.node.rpc import authority
+from agents.node.rpc import authority, meters
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,10 @@ def _answering(method: str, context: grpc.ServicerContext) -> Iterator[None]:
         log.exception("unexpected", extra={"facts": facts})
         _abort(context, AgentError("The agent failed in a way that it did not expect; see its log."))
     finally:
-        facts["ms"] = round((time.monotonic() - began) * 1000, 1)
+        seconds = time.monotonic() - began
+        meters.CALLS.labels(method, facts["code"]).inc()
+        meters.SECONDS.labels(method).observe(seconds)
+        facts["ms"] = round(seconds * 1000, 1)
         log.info("call", extra={"facts": facts})
 
 

@@ -123,6 +123,11 @@ class Receipts:
     def last_number(self) -> int:
         return self._memory("last_receipt")
 
+    def waiting(self) -> int:
+        """How many are not acknowledged."""
+        ((count,),) = self._ledger.execute("SELECT count(*) FROM receipt")
+        return int(str(count))
+
     def after(self, number: int, *, limit: int) -> list[tuple[int, bytes]]:
         rows = self._ledger.execute(
             "SELECT number, document FROM receipt WHERE number > ? ORDER BY number LIMIT ?", number, limit

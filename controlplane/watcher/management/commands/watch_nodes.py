@@ -4,7 +4,11 @@ import asyncio
 import signal
 
 from django.core.management.base import BaseCommand
+from prometheus_client import REGISTRY
 
+from controlplane.kernel import observed
+from controlplane.watcher.census import Census
+from controlplane.watcher.ears import Ears
 from controlplane.watcher.streams import watch_all
 
 
@@ -12,11 +16,14 @@ class Command(BaseCommand):
     help = "Keep a stream open to every node and write what they say."
 
     def handle(self, *args: object, **options: object) -> None:
-        asyncio.run(_until_told())
+        ears = Ears()
+        REGISTRY.register(Census())
+        observed.start("database", streams=ears.need)
+        asyncio.run(_until_told(ears))
 
 
-async def _until_told() -> None:
-    watching = asyncio.create_task(watch_all())
+async def _until_told(ears: Ears) -> None:
+    watching = asyncio.create_task(watch_all(ears))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, watching.cancel)

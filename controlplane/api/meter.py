@@ -1,0 +1,38 @@
+"""How many requests there are, and how long they take: by route, never by what they name."""
+
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import Counter, Histogram
+
+from controlplane.api.journal import route_of
+from controlplane.api.middleware import is_api
+
+REQUESTS = Counter("andromede_requests_total", "Requests that were answered.", ["operation_id", "status"])
+SECONDS = Histogram(
+    "andromede_request_duration_seconds",
+    "How long answers took to begin.",
+    ["operation_id"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+PAGE, NO_ROUTE = "page", "none"
+
+
+class MeterMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        begun = time.perf_counter()
+        response = self.get_response(request)
+        operation_id = _operation_id(request)
+        REQUESTS.labels(operation_id, response.status_code).inc()
+        SECONDS.labels(operation_id).observe(time.perf_counter() - begun)
+        return response
+
+
+def _operation_id(request: HttpRequest) -> str:
+    if (route := route_of(request)) is not None:
+        return route.operation_id
+    return NO_ROUTE if is_api(request) or request.resolver_match is None else PAGE

@@ -1,0 +1,39 @@
+"""Each process of the control plane shows itself to those who run it, where ANDROMEDE_OBSERVE_LISTEN says."""
+
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.db import Error, connection, connections
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from controlplane.kernel import redis
+from observing.answers import Look, Missing, Need, observe
+
+
+def database() -> None:
+    """Raises Missing: it does not answer."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as exc:
+        raise Missing(str(exc).strip()) from exc
+
+
+NEEDS: Mapping[str, Need] = {"database": database, "redis": redis.need}
+
+
+def start(*names: str, **own: Need) -> None:
+    """`names`: of NEEDS, what the process cannot do without; `own`: what it needs besides."""
+    if settings.OBSERVE_LISTEN:
+        needs = {name: NEEDS[name] for name in names} | own
+        observe(settings.OBSERVE_LISTEN, Look(needs, after=connections.close_all))
+
+
+def start_shared(*names: str) -> None:
+    """Several processes are one to whoever looks: any of them answers, for all (config/gunicorn.py)."""
+    if settings.OBSERVE_LISTEN:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        look = Look({name: NEEDS[name] for name in names}, registry, after=connections.close_all)
+        observe(settings.OBSERVE_LISTEN, look, is_shared=True)

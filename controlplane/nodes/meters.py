@@ -1,0 +1,11 @@
+"""The calls to agents: how many, what became of them, and how long they took. By which node, the agents say."""
+
+from prometheus_client import Counter, Histogram
+
+CALLS = Counter("andromede_agent_calls_total", "Calls to agents.", ["method", "code"])
+SECONDS = Histogram(
+    "andromede_agent_call_duration_seconds",
+    "How long calls to agents took.",
+    ["method"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 300, 1800),
+)

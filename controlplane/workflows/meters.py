@@ -1,0 +1,28 @@
+"""How long the steps of operations take, and how often they are tried again."""
+
+import re
+from contextlib import AbstractContextManager
+
+from prometheus_client import Counter, Histogram
+
+NUMBER = re.compile(r"-[0-9]+$")
+SECONDS = Histogram(
+    "andromede_step_duration_seconds",
+    "How long steps of operations took, done or undone, without what they waited.",
+    ["kind", "step"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+)
+RETRIES = Counter("andromede_step_retries_total", "Steps that failed and are tried again.", ["kind", "step"])
+
+
+def timed(kind: str, step: str) -> AbstractContextManager[object]:
+    return SECONDS.labels(kind, _sort_of(step)).time()
+
+
+def retried(kind: str, step: str) -> None:
+    RETRIES.labels(kind, _sort_of(step)).inc()
+
+
+def _sort_of(step: str) -> str:
+    """The first port and the second are of one sort."""
+    return NUMBER.sub("", step)

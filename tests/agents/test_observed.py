@@ -1,0 +1,73 @@
+"""What an agent shows to whoever watches over its node."""
+
+import signal
+import socket
+from pathlib import Path
+from unittest.mock import patch
+
+import httpx
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from agents.node.errors import HypervisorUnavailable
+from agents.node.observed import NodeCollector
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, refusal
+from tests.agents.test_main import fake_agent, state_dir  # noqa: F401 - a fixture
+from tests.pki import Issued
+
+
+def seen(agent: AgentUnderTest) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(NodeCollector(agent.server.node))
+    return registry
+
+
+def calls(method: str, code: str) -> float:
+    return REGISTRY.get_sample_value("andromede_node_calls_total", {"method": method, "code": code}) or 0
+
+
+def test_guests_and_receipts_are_counted(agent: AgentUnderTest) -> None:
+    running = {"state": "running"}
+    assert seen(agent).get_sample_value("andromede_node_guests", running) == 0
+    before = seen(agent).get_sample_value("andromede_node_receipts_waiting")
+    root = wishes.volume()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureInstance(wishes.instance(root))
+    found = seen(agent)
+    assert found.get_sample_value("andromede_node_guests", running) == 1
+    assert found.get_sample_value("andromede_node_hypervisor_up") == 1
+    assert found.get_sample_value("andromede_node_receipts_waiting") == (before or 0) + 2
+
+
+def test_a_node_whose_hypervisor_is_away_does_not_know_its_guests(agent: AgentUnderTest) -> None:
+    hypervisor = agent.server.node.adapters.hypervisor
+    with patch.object(hypervisor, "states", side_effect=HypervisorUnavailable("libvirtd is away")):
+        found = seen(agent)
+        assert found.get_sample_value("andromede_node_hypervisor_up") == 0
+        assert found.get_sample_value("andromede_node_guests", {"state": "running"}) is None
+        assert found.get_sample_value("andromede_node_receipts_waiting") is not None
+
+
+def test_calls_are_counted_by_what_became_of_them(agent: AgentUnderTest) -> None:
+    missing = "agent.permit.missing"
+    done, refused = calls("Describe", "ok"), calls("EnsureVolume", missing)
+    agent.stub.Describe(pb.DescribeRequest())
+    assert refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume())).code == missing
+    assert calls("Describe", "ok") == done + 1
+    assert calls("EnsureVolume", missing) == refused + 1
+
+
+def test_the_program_answers_where_it_is_told(state_dir: Path, worker: Issued) -> None:  # noqa: F811
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (
+        fake_agent(state_dir, worker, signal.SIGTERM, options=("--observe", f"127.0.0.1:{port}")) as (stub, _log),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=6)) as client,
+    ):
+        stub.Describe(pb.DescribeRequest())
+        assert client.get("/readyz").json() == {"is_ready": True, "missing": []}
+        lines = client.get("/metrics").text.splitlines()
+    assert 'andromede_node_calls_total{code="ok",method="Describe"} 1.0' in lines
+    assert "andromede_node_hypervisor_up 1.0" in lines

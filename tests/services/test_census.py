@@ -1,0 +1,91 @@
+"""What the watcher counts in the database for Prometheus."""
+
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+from django.db import OperationalError
+from prometheus_client import CollectorRegistry
+
+from controlplane.audit import evidence
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.nodes import incidents
+from controlplane.nodes.models import Inventory, Node
+from controlplane.operations.models import Operation
+from controlplane.operations.services import Wish, enqueue
+from controlplane.watcher import census
+from controlplane.watcher.census import Census
+from tests.world import Cloud
+
+MIB, GIB = 2**20, 2**30
+
+
+def counted() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(Census())
+    return registry
+
+
+def test_operations(cloud: Cloud) -> None:
+    assert counted().get_sample_value("andromede_operations_oldest_due_seconds") == 0
+    made = [enqueue(SYSTEM, Wish(kind="instance.create", project_id=None, resource_ids=[new_id()])) for _ in range(3)]
+    now = clock.now()
+    Operation.objects.filter(pk=made[0].pk).update(due_at=now - timedelta(minutes=2))
+    Operation.objects.filter(pk=made[1].pk).update(
+        due_at=now - timedelta(hours=2), lease_expires_at=now + timedelta(minutes=1), state="running"
+    )
+    Operation.objects.filter(pk=made[2].pk).update(deadline_at=now - timedelta(seconds=1))
+    found = counted()
+    kind = {"kind": "instance.create"}
+    assert found.get_sample_value("andromede_operations_live", kind | {"state": "pending"}) == 2
+    assert found.get_sample_value("andromede_operations_live", kind | {"state": "running"}) == 1
+    assert found.get_sample_value("andromede_operations_overdue") == 1
+    # The older one is in a worker's hands.
+    assert 120 <= (found.get_sample_value("andromede_operations_oldest_due_seconds") or 0) < 3600
+
+
+def test_nodes_and_capacity(cloud: Cloud) -> None:
+    node = Node.objects.get()
+    now = clock.now()
+    Node.objects.update(
+        state="ready",
+        last_heartbeat_at=now - timedelta(minutes=1),
+        certificate_expires_at=now + timedelta(days=30),
+        chartered_until=now + timedelta(days=3),
+    )
+    offer = Inventory.objects.get()
+    incidents.report(node, "domain-unknown", "somebody's")
+    zone = {"zone": node.zone_id}
+    found = counted()
+    assert found.get_sample_value("andromede_nodes", zone | {"state": "ready"}) == 1
+    assert found.get_sample_value("andromede_nodes", zone | {"state": "unreachable"}) == 0
+    assert 60 <= (found.get_sample_value("andromede_nodes_oldest_heartbeat_seconds", zone) or 0) < 3600
+    day = 24 * 3600
+    assert 29 * day < (found.get_sample_value("andromede_nodes_certificate_remaining_seconds", zone) or 0) <= 30 * day
+    assert 2 * day < (found.get_sample_value("andromede_nodes_charter_remaining_seconds", zone) or 0) <= 3 * day
+    assert found.get_sample_value("andromede_zone_capacity_memory_bytes", zone) == offer.memory_mib_capacity * MIB
+    assert found.get_sample_value("andromede_zone_capacity_disk_bytes", zone) == offer.disk_gib_capacity * GIB
+    assert found.get_sample_value("andromede_zone_used_vcpus", zone) == 0
+    assert found.get_sample_value("andromede_incidents_open", {"kind": "domain-unknown"}) == 1
+    Node.objects.update(is_cordoned=True)
+    found = counted()
+    assert found.get_sample_value("andromede_nodes_cordoned", zone) == 1
+    assert found.get_sample_value("andromede_zone_capacity_vcpus", zone) == 0
+
+
+def test_evidence(cloud: Cloud) -> None:
+    evidence.sequence()
+    assert counted().get_sample_value("andromede_evidence_records_waiting") == 0
+    evidence.append("decision", {"decision": str(new_id())})
+    assert counted().get_sample_value("andromede_evidence_records_waiting") == 1
+
+
+@pytest.mark.django_db
+def test_a_database_that_does_not_answer_is_what_is_told() -> None:
+    assert counted().get_sample_value("andromede_database_up") == 1
+    with patch.object(census, "_incidents", side_effect=OperationalError):
+        found = counted()
+        assert found.get_sample_value("andromede_database_up") == 0
+        assert found.get_sample_value("andromede_operations_overdue") is None

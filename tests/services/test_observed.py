@@ -1,0 +1,112 @@
+"""Each process, as it is really started, is asked at its own address."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from scripts.stack import Stack
+
+LIMIT_S = 60
+PROCESSES = sorted(Stack(Path("nowhere")).commands())
+NEEDS_REDIS = {"worker", "signer", "sentinel", "webhooks", "beat"}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+class Process:
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder, self.port = name, folder, free_port()
+        # Of two ports that nobody has, the stream takes the second.
+        self.stack = Stack(folder, port=free_port())
+        self.client = httpx.Client(trust_env=False, timeout=LIMIT_S)
+
+    @contextmanager
+    def running(self, **variables: str) -> Iterator["Process"]:
+        own = {"OBSERVE_LISTEN": f"127.0.0.1:{self.port}", "VAR_DIR": str(self.folder)}
+        own |= {"DB_NAME": str(connection.settings_dict["NAME"]), "DB_HOST": str(connection.settings_dict["HOST"])}
+        own |= variables
+        environment = {"ANDROMEDE_REDIS_URL": settings.REDIS_URL, **os.environ}
+        environment |= {f"ANDROMEDE_{name}": value for name, value in own.items()}
+        with (self.folder / "log").open("wb") as log, ExitStack() as stack:
+            process = subprocess.Popen(
+                self.stack.commands()[self.name], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log
+            )
+            stack.callback(process.wait, LIMIT_S)
+            stack.callback(process.terminate)
+            stack.callback(self.client.close)
+            self._wait(process)
+            yield self
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        waiter = threading.Event()
+        for _ in range(LIMIT_S * 20):
+            try:
+                assert self.get("/healthz") == (200, "ok\n")
+                return
+            except httpx.TransportError:
+                assert process.poll() is None, (self.folder / "log").read_text()
+                waiter.wait(0.05)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def get(self, path: str) -> tuple[int, str]:
+        answer = self.client.get(f"http://127.0.0.1:{self.port}{path}")
+        return answer.status_code, answer.text
+
+    def ready(self) -> tuple[int, list[str]]:
+        status, text = self.get("/readyz")
+        return status, json.loads(text)["missing"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name: str) -> None:
+    with Process(name, folder).running() as process:
+        assert process.ready() == (200, [])
+        status, text = process.get("/metrics")
+        assert status == 200
+        assert ("andromede_database_up 1.0" in text) == (name == "watcher")
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_without_redis_the_api_answers_and_workers_do_not_work(transactional_db: None, folder: Path, name: str) -> None:
+    nowhere = f"redis+socket://{folder}/no.sock"
+    with Process(name, folder).running(REDIS_URL=nowhere) as process:
+        assert process.ready() == ((503, ["redis"]) if name in NEEDS_REDIS else (200, []))
+
+
+def test_without_the_database_nothing_is_answered(transactional_db: None, folder: Path) -> None:
+    with Process("web", folder).running(DB_HOST=str(folder)) as process:
+        assert process.ready() == (503, ["database"])
+
+
+def test_the_workers_of_the_web_process_are_counted_as_one(transactional_db: None, folder: Path) -> None:
+    earlier = folder / "run" / "web-metrics" / "counter_1.db"
+    earlier.parent.mkdir()
+    earlier.write_bytes(b"of a run that is over")
+    with Process("web", folder).running() as process:
+        assert not earlier.exists()
+        for _ in range(20):
+            assert process.client.get(f"{process.stack.url}/v1/healthz").status_code == 200
+        line = 'andromede_requests_total{operation_id="health_get",status="200"} 20.0'
+        for _ in range(5):
+            assert line in process.get("/metrics")[1].splitlines()

@@ -1,0 +1,81 @@
+"""What a process shows to whoever watches over it."""
+
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from observing.address import address_of
+from observing.answers import Look, Missing, Observed, observe
+
+SECRET = "password=hunter2"
+
+
+class Broken:
+    is_there = True
+    left = 0
+
+    def need(self) -> None:
+        if not self.is_there:
+            raise Missing(f"no connection with {SECRET}")
+
+    def after(self) -> None:
+        self.left += 1
+
+
+@pytest.fixture
+def broken() -> Broken:
+    return Broken()
+
+
+@pytest.fixture
+def server(broken: Broken) -> Iterator[Observed]:
+    registry = CollectorRegistry()
+    Counter("deeds_total", "Deeds.", registry=registry).inc(3)
+    look = Look({"redis": broken.need, "database": lambda: None}, registry, broken.after)
+    server = observe("127.0.0.1:0", look)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def get(server: Observed, path: str) -> tuple[int, str]:
+    answer = httpx.get(f"http://127.0.0.1:{server.server_port}{path}", trust_env=False)
+    return answer.status_code, answer.text
+
+
+def test_it_shows_its_metrics(server: Observed) -> None:
+    status, text = get(server, "/metrics")
+    assert status == 200
+    assert "deeds_total 3.0" in text.splitlines()
+
+
+def test_what_is_missing_is_named_and_nothing_more_said(
+    server: Observed, broken: Broken, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert get(server, "/readyz") == (200, '{"is_ready": true, "missing": []}\n')
+    broken.is_there = False
+    with caplog.at_level(logging.WARNING):
+        assert get(server, "/readyz") == (503, '{"is_ready": false, "missing": ["redis"]}\n')
+    assert SECRET in caplog.text
+    assert get(server, "/healthz") == (200, "ok\n")
+    assert broken.left == 3
+
+
+def test_there_is_nothing_else(server: Observed) -> None:
+    assert get(server, "/v1/me")[0] == 404
+
+
+def test_an_address_that_is_taken_says_what_to_do(server: Observed) -> None:
+    with pytest.raises(OSError, match="cannot be listened on: .*Each process needs an address of its own"):
+        observe(f"127.0.0.1:{server.server_port}", Look({}))
+
+
+def test_addresses() -> None:
+    assert address_of("127.0.0.1:9100") == ("127.0.0.1", 9100)
+    assert address_of("[::1]:9100") == ("::1", 9100)
+    for wrong in ("9100", ":9100", "localhost", "localhost:http", "localhost:65536"):
+        with pytest.raises(ValueError, match="ADDRESS:PORT"):
+            address_of(wrong)
