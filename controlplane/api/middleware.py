@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.kernel.ids import new_id
+from observing.logs import about
 
 HEADER = "X-Request-Id"
 API = re.compile(r"/(v[0-9]+|\.well-known)(/|$)")
@@ -20,7 +21,8 @@ class RequestIdMiddleware:
         given = request.headers.get(HEADER, "")
         request_id = given if SANE.fullmatch(given) else str(new_id())
         request.request_id = request_id  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        with about(request_id=request_id):
+            response = self.get_response(request)
         response[HEADER] = request_id
         return response
 

@@ -1,10 +1,12 @@
 """The Celery application. Workers: `celery -A controlplane.config worker`; periodic work: `… beat`."""
 
+import logging.config
 import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, task_prerun
+from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun
+from django.conf import settings
 from django.db import close_old_connections
 
 app = Celery("andromede")
@@ -23,19 +25,27 @@ def keep_good_connections(**_: Any) -> None:
 task_prerun.connect(keep_good_connections)
 
 
-def begin_worker(**_: Any) -> None:
+def log_as_all_others(**_: Any) -> None:
+    """Celery keeps its hands off the log when somebody else sets it up."""
+    logging.config.dictConfig(settings.LOGGING)
+
+
+def begin_worker(sender: str, **_: Any) -> None:
+    """`sender`: its name, such as signer@machine."""
     # Here, since gunicorn imports this package before it has said where its workers count (gunicorn.py).
     from controlplane.kernel import observed, observed_tasks
 
     observed_tasks.watch()
-    observed.start("database", "redis")
+    name = sender.partition("@")[0]
+    observed.start("worker" if name == "celery" else name, "database", "redis")
 
 
 def begin_beat(**_: Any) -> None:
     from controlplane.kernel import observed
 
-    observed.start("redis")
+    observed.start("beat", "redis")
 
 
+setup_logging.connect(log_as_all_others)
 celeryd_init.connect(begin_worker)
 beat_init.connect(begin_beat)

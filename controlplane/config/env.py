@@ -1,6 +1,7 @@
 """The only reader of the environment. A name that is missing or malformed stops the process at its start."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -49,6 +50,13 @@ def boolean(name: str, default: bool) -> bool:
     if value not in ("true", "false"):
         raise ImproperlyConfigured(f"{PREFIX}{name} must be true or false, not {value!r}.")
     return value == "true"
+
+
+def choice(name: str, default: str, known: Sequence[str]) -> str:
+    value = text(name, default)
+    if value not in known:
+        raise ImproperlyConfigured(f"{PREFIX}{name} must be one of {', '.join(known)}, not {value!r}.")
+    return value
 
 
 def address(name: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 from controlplane.config import env, settings
 
+logconfig_dict = settings.LOGGING
+
 if settings.OBSERVE_LISTEN:
     env.tell("PROMETHEUS_MULTIPROC_DIR", str(settings.WEB_METRICS_DIR))
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from controlplane.kernel import redis
+from observing import logs
 from observing.answers import Look, Missing, Need, observe
 
 
@@ -23,15 +24,18 @@ def database() -> None:
 NEEDS: Mapping[str, Need] = {"database": database, "redis": redis.need}
 
 
-def start(*names: str, **own: Need) -> None:
-    """`names`: of NEEDS, what the process cannot do without; `own`: what it needs besides."""
+def start(process: str, *names: str, **own: Need) -> None:
+    """`process`: what it is called in the log. `names`: of NEEDS, what it cannot do without; `own`: what it needs
+    besides."""
+    logs.always(process=process)
     if settings.OBSERVE_LISTEN:
         needs = {name: NEEDS[name] for name in names} | own
         observe(settings.OBSERVE_LISTEN, Look(needs, after=connections.close_all))
 
 
-def start_shared(*names: str) -> None:
+def start_shared(process: str, *names: str) -> None:
     """Several processes are one to whoever looks: any of them answers, for all (config/gunicorn.py)."""
+    logs.always(process=process)
     if settings.OBSERVE_LISTEN:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

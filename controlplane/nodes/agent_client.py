@@ -23,6 +23,7 @@ from controlplane.nodes import meters
 from controlplane.nodes.errors import NodeFailed, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.nodes.pki import server_name
+from observing.logs import passed_on
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
@@ -80,6 +81,11 @@ def _stub(node: Node) -> AgentStub:
         return AgentStub(_channels[key])  # type: ignore[no-untyped-call]
 
 
+def _terms(timeout_s: int | None = None) -> dict[str, Any]:
+    """Of a call: how long it may take, and what it is about, for the agent's log."""
+    return {"timeout": timeout_s or settings.AGENT_TIMEOUT_S, "metadata": passed_on()}
+
+
 def close() -> None:
     """Hang up on all nodes."""
     with _lock:
@@ -127,14 +133,14 @@ def subject(resource_id: UUID, generation: int) -> pb.Subject:
 def describe(node: Node, *resource_ids: UUID) -> pb.NodeDescription:
     """What the node is and holds; of `resource_ids` only, when given."""
     request = pb.DescribeRequest(ids=[str(resource_id) for resource_id in resource_ids])
-    reply: pb.NodeDescription = _stub(node).Describe(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.NodeDescription = _stub(node).Describe(request, **_terms())
     return reply
 
 
 @_translating
 def ensure_trust(node: Node, request: pb.EnsureTrustRequest) -> pb.TrustState:
     """Tell the node what to trust; it checks the signatures itself."""
-    reply: pb.TrustState = _stub(node).EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.TrustState = _stub(node).EnsureTrust(request, **_terms())
     return reply
 
 
@@ -147,7 +153,7 @@ def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: st
         format=f"IMAGE_FORMAT_{image_format.upper()}",
         permit=grant.leave(),
     )
-    reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), timeout=IMAGE_TIMEOUT_S)
+    reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), **_terms(IMAGE_TIMEOUT_S))
     return reply
 
 
@@ -160,20 +166,20 @@ def _parts(header: pb.ImageHeader, file: Path) -> Iterator[pb.ImagePart]:
 
 @_translating
 def remove_image(node: Node, *, sha256: str) -> None:
-    _stub(node).RemoveImage(pb.RemoveImageRequest(sha256=sha256), timeout=settings.AGENT_TIMEOUT_S)
+    _stub(node).RemoveImage(pb.RemoveImageRequest(sha256=sha256), **_terms())
 
 
 @_translating
 def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
     request.permit.CopyFrom(grant.leave())
-    reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, **_terms())
     return reply
 
 
 @_translating
 def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
     request.permit.CopyFrom(grant.leave())
-    reply: pb.PortState = _stub(grant.node).EnsurePort(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.PortState = _stub(grant.node).EnsurePort(request, **_terms())
     return reply
 
 
@@ -181,14 +187,14 @@ def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
 def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
     if grant.permit:
         request.permit.CopyFrom(grant.leave())
-    reply: pb.InstanceState = _stub(grant.node).EnsureInstance(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.InstanceState = _stub(grant.node).EnsureInstance(request, **_terms())
     return reply
 
 
 @_translating
 def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
     request.permit.CopyFrom(grant.leave())
-    reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, **_terms())
     return reply
 
 
@@ -203,11 +209,11 @@ def remove(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None
         "attachment": stub.RemoveAttachment,
     }
     request = pb.RemoveRequest(subject=subject(resource_id, generation))
-    calls[kind](request, timeout=settings.AGENT_TIMEOUT_S)
+    calls[kind](request, **_terms())
 
 
 @_translating
 def read_console(node: Node, *, instance_id: UUID, offset: int, max_bytes: int) -> pb.ConsoleChunk:
     request = pb.ReadConsoleRequest(instance_id=str(instance_id), offset=offset, max_bytes=max_bytes)
-    reply: pb.ConsoleChunk = _stub(node).ReadConsole(request, timeout=settings.AGENT_TIMEOUT_S)
+    reply: pb.ConsoleChunk = _stub(node).ReadConsole(request, **_terms())
     return reply

@@ -23,6 +23,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
 from controlplane.workflows import meters
 from controlplane.workflows.recipe import Effect, NotYet, Step, Workflow
+from observing.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -
 def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], None]) -> Iterator[None]:
     """What is done inside may have to wait, or fail: by an error of ours, the database's absence, or a bug."""
     try:
-        yield
+        with about(step=name):
+            yield
     except LeaseLost:
         raise
     except NotYet as exc:

@@ -75,7 +75,7 @@ def test_the_log_is_json_lines_without_what_tenants_wrote(state_dir: Path, worke
         stub.EnsureVolume(root)
         stub.EnsureInstance(wish)
     events = [json.loads(line) for line in log if line.startswith("{")]
-    assert {"call", "admitted", "stopping"} <= {event["event"] for event in events}
+    assert {"call", "admitted", "stopping"} <= {event["message"] for event in events}
     assert not [line for line in log if "hunter2" in line or "ssh-ed25519" in line]
 
 

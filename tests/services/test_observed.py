@@ -41,10 +41,15 @@ class Process:
         own |= {"DB_NAME": str(connection.settings_dict["NAME"]), "DB_HOST": str(connection.settings_dict["HOST"])}
         own |= variables
         environment = {"ANDROMEDE_REDIS_URL": settings.REDIS_URL, **os.environ}
+        environment["PYTHONWARNINGS"] = "ignore"  # Celery's remark on tests that run as root
         environment |= {f"ANDROMEDE_{name}": value for name, value in own.items()}
         with (self.folder / "log").open("wb") as log, ExitStack() as stack:
             process = subprocess.Popen(
-                self.stack.commands()[self.name], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log
+                self.stack.commands()[self.name],
+                cwd=settings.BASE_DIR,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
             )
             stack.callback(process.wait, LIMIT_S)
             stack.callback(process.terminate)
@@ -85,6 +90,15 @@ def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name:
         status, text = process.get("/metrics")
         assert status == 200
         assert ("andromede_database_up 1.0" in text) == (name == "watcher")
+
+
+@pytest.mark.parametrize("name", ["web", "stream", "worker", "beat", "watcher"])
+def test_what_a_process_logs_is_json_lines(transactional_db: None, folder: Path, name: str) -> None:
+    nowhere = {"DB_HOST": str(folder), "REDIS_URL": f"redis+socket://{folder}/no.sock"}
+    with Process(name, folder).running(LOG_FORMAT="json", **nowhere) as process:
+        assert process.ready()[0] == 503
+    lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    assert {line["process"] for line in lines if line["logger"] == "observing.answers"} == {name}
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])

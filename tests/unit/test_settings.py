@@ -26,6 +26,12 @@ def test_a_trial_may_say_so_but_time_never_runs_backwards() -> None:
     assert start(POLICY_COOLING_HOURS="-1", IS_SHORT_COOLING_ALLOWED="true").returncode != 0
 
 
+def test_what_is_no_address_or_format_stops_the_process() -> None:
+    assert start(OBSERVE_LISTEN="127.0.0.1:9100", LOG_FORMAT="json").returncode == 0
+    assert "ANDROMEDE_OBSERVE_LISTEN: an address is written ADDRESS:PORT" in start(OBSERVE_LISTEN="9100").stderr
+    assert "ANDROMEDE_LOG_FORMAT must be one of text, json, not 'xml'." in start(LOG_FORMAT="xml").stderr
+
+
 def test_readings_fall_into_whole_minutes() -> None:
     assert start(METRICS_INTERVAL_S="15").returncode == start(METRICS_INTERVAL_S="0").returncode == 0
     refused = start(METRICS_INTERVAL_S="45")

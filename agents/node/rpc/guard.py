@@ -10,6 +10,7 @@ import grpc
 
 from agents.node.errors import AdapterError, AgentError, BadRequest, Conflict, Exhausted, Forbidden, NotFound
 from agents.node.rpc import authority, meters
+from observing import logs
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its
 
 def _guarded(method: str, behaviour: Any) -> Any:
     def call(request: Any, context: grpc.ServicerContext) -> Any:
-        with _answering(method, context):
+        with logs.about(**_told(request, context)), _answering(method, context):
             return behaviour(request, context)
 
     return call
@@ -70,10 +71,17 @@ def _guarded(method: str, behaviour: Any) -> Any:
 
 def _guarded_stream(method: str, behaviour: Any) -> Any:
     def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        with _answering(method, context):
+        with logs.about(**_told(request, context)), _answering(method, context):
             yield from behaviour(request, context)
 
     return call
+
+
+def _told(request: Any, context: grpc.ServicerContext) -> dict[str, str]:
+    """What the call is about; of a stream of requests, only what its metadata say."""
+    subject = getattr(request, "subject", None)
+    resource = subject.id if subject is not None else getattr(request, "instance_id", "")
+    return {**logs.received(dict(context.invocation_metadata())), "resource_id": resource}
 
 
 @contextmanager

@@ -1,0 +1,55 @@
+"""What stands in a line of the log."""
+
+import json
+import logging
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from observing import logs
+from observing.logs import Lines, about, passed_on, received
+
+
+def line(message: str, *given: object, **more: Any) -> dict[str, Any]:
+    record = logging.getLogger("some.where").makeRecord(
+        "some.where", logging.INFO, "f", 1, message, given, None, **more
+    )
+    written = Lines().format(record)
+    assert "\n" not in written
+    parsed: dict[str, Any] = json.loads(written)
+    return parsed
+
+
+def test_a_line_says_when_who_and_what() -> None:
+    found = line("%s of\n%s", 1, 2)
+    assert datetime.fromisoformat(found.pop("time")).tzinfo is not None
+    assert found == {"level": "info", "logger": "some.where", "message": "1 of\n2"}
+
+
+def test_what_it_is_about_is_said_within_and_not_after() -> None:
+    with about(request_id="r-1", operation_id=""):
+        with about(resource_id="i-1"):
+            assert {"request_id": "r-1", "resource_id": "i-1"}.items() <= line("x").items()
+        assert "resource_id" not in line("x")
+        assert "operation_id" not in line("x")
+    assert "request_id" not in line("x")
+
+
+def test_facts_are_members_of_their_own_and_replace_none() -> None:
+    with about(request_id="r-1"):
+        found = line("x", extra={"facts": {"ms": 3, "message": "forged", "request_id": "forged"}})
+    assert (found["ms"], found["message"], found["request_id"]) == (3, "x", "r-1")
+    assert "facts" not in found
+
+
+def test_the_process_is_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_always", {})
+    logs.always(process="signer")
+    assert line("x")["process"] == "signer"
+
+
+def test_what_is_passed_on_arrives_and_what_is_no_id_does_not() -> None:
+    with about(request_id="r-1", operation_id="o-1", resource_id="i-1"):
+        assert received(dict(passed_on())) == {"request_id": "r-1", "operation_id": "o-1"}
+    assert "request_id" not in received({"andromede-request-id": "r" * 65})
