@@ -1,9 +1,13 @@
 """What is written about metrics is about metrics that there are."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from agents.node.observed import NodeCollector
@@ -18,6 +22,7 @@ from controlplane.workflows import meters as workflows
 from tests.world import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "observability"
 NAME = re.compile(r"\bandromede_[a-z_]+[a-z]\b")
 LOADED = (meter, stream, observed_tasks, tasks, webhooks, workflows)
 
@@ -39,3 +44,46 @@ def families(cloud: Cloud) -> set[str]:
 
 def test_the_reference_lists_them_all_and_no_other(families: set[str]) -> None:
     assert set(NAME.findall((ROOT / "docs" / "reference" / "process-metrics.md").read_text())) == families
+
+
+def named_in(text: str) -> set[str]:
+    """Histograms are three series in Prometheus."""
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in NAME.findall(text)}
+
+
+def expressions(part: Any) -> Iterator[str]:
+    """Of a dashboard or of rules, wherever they stand."""
+    if isinstance(part, dict):
+        yield from (part["expr"] for _ in range("expr" in part))
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from expressions(each)
+
+
+def test_dashboard_and_rules_name_metrics_that_there_are(families: set[str]) -> None:
+    dashboard = json.loads((FOLDER / "dashboard.json").read_text())
+    rules = yaml.safe_load((FOLDER / "alerts.yaml").read_text())
+    for document in (dashboard, rules):
+        named = named_in(" ".join(expressions(document)))
+        assert named
+        assert named <= families
+
+
+def test_each_panel_has_an_id_of_its_own() -> None:
+    ids = [panel["id"] for panel in json.loads((FOLDER / "dashboard.json").read_text())["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_each_alert_says_what_it_is_and_what_to_do() -> None:
+    rules = [
+        rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
+    ]
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    described = (ROOT / "docs" / "how-to" / "observe.md").read_text()
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"]["summary"]
+        for page in re.findall(r"docs/[a-z/-]+\.md", rule["annotations"]["action"]):
+            assert (ROOT / page).is_file(), page
+    assert "observability/alerts.yaml" in described
