@@ -30,6 +30,7 @@ PARTS = {
     "catalogue": ("fact", "party", "set", "transparency", "officer-key"),
     "terraform_states": ("terraform-state",),
     "platform": ("health", "problem"),
+    "doctor": ("doctor",),
 }
 
 

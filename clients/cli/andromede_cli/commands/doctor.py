@@ -1,0 +1,37 @@
+"""What is wrong with the platform, for operators."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from gettext import gettext as _
+
+import typer
+
+from andromede_cli import output
+from andromede_cli.command import command
+from andromede_cli.diagnosis import PROBLEM, examine
+from andromede_cli.failures import Exit
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_cli.terminal import say
+
+COLUMNS = [
+    Column(_("level"), "level"),
+    Column(_("about"), "subject"),
+    Column(_("what"), "what"),
+    Column(_("what to do"), "to_do"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    help = _("What is wrong with the platform, and what to do; for operators. Ends with 1 when there is a problem.")
+    command(app, "doctor", help)(doctor)
+
+
+def doctor(me: Session) -> None:
+    found = examine(me.client, datetime.now(UTC))
+    output.listed([each.as_document() for each in found], COLUMNS, form=me.form)
+    if not found:
+        say(_("Nothing is wrong that the control plane knows of."))
+    if any(each.level == PROBLEM for each in found):
+        raise typer.Exit(Exit.REFUSED)

@@ -1,0 +1,185 @@
+"""What the doctor finds, and what it says is to be done."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from andromede_cli.diagnosis import NOTICE, PROBLEM, examine, worded
+from andromede_sdk import Client, NotFound
+from scripts.waiting import wait_until
+from tests.clients.cli import Inside, inside
+from tests.clients.conftest import Live
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def some(**members: Any) -> SimpleNamespace:
+    return SimpleNamespace(**members)
+
+
+def node(name: str = "rack1-07", *, trust: dict[str, Any] | None = None, **other: Any) -> SimpleNamespace:
+    trusted = {"keyset_version": 2, "charter_version": 1, "deny_version": 0, "facts_epoch": 9, "is_clock_kept": True}
+    trusted |= {"hook_problem": "", "is_attested": True} | (trust or {})
+    members = {"state": "ready", "is_cordoned": False, "cordon_reason": "", "address": "10.0.0.7:7443"}
+    members |= {"last_heartbeat_at": NOW, "certificate_expires_at": NOW + 300 * DAY}
+    return some(name=name, trust=some(**trusted), **(members | other))
+
+
+def operation(**other: Any) -> SimpleNamespace:
+    members = {"id": "o-1", "kind": "instance.create", "state": "running", "resources": ["i-1"], "steps": []}
+    return some(**(members | {"created_at": NOW - MINUTE, "deadline": NOW + HOUR} | other))
+
+
+class Platform:
+    """An API that answers with just this."""
+
+    def __init__(self, **lists: Sequence[Any]) -> None:
+        self.lists = lists
+        self.nodes = self.of("nodes")
+        self.incidents = self.of("incidents")
+        self.facts = self.of("facts")
+        self.drift = self.of("drift")
+        self.evidence = some(list=lambda **_: iter(lists.get("records", ())), checkpoint=self.checkpoint)
+        self.platform = some(operation_list=lambda state: self.in_state("operations", state))
+        self.organizations = some(
+            list=lambda: [some(id="org-1", name="acme")], limits=lambda _: some(items=lists.get("limits", ()))
+        )
+
+    def of(self, name: str) -> Any:
+        return some(list=lambda **filters: self.in_state(name, filters.get("state")))
+
+    def in_state(self, name: str, state: str | None) -> list[Any]:
+        found = self.lists.get(name, ())
+        return [each for each in found if state is None or getattr(each, "state", state) == state]
+
+    def checkpoint(self) -> str:
+        if "checkpoint" not in self.lists:
+            raise NotFound.__new__(NotFound)
+        return f"andromede.local/log\n{self.lists['checkpoint']}\nroot\n"
+
+
+def found(**lists: Any) -> list[tuple[str, str, str]]:
+    platform: Any = Platform(**lists)
+    return [(each.level, each.subject, each.what) for each in examine(platform, NOW)]
+
+
+def test_a_platform_that_is_well() -> None:
+    placed = some(leaf_index=6, created_at=NOW - DAY)
+    lasting = some(
+        subject_kind="zone", subject_id="z", attribute="a", valid_to=NOW + 40 * DAY, review_by=NOW + DAY, state=None
+    )
+    assert found(nodes=[node()], operations=[operation()], records=[placed], checkpoint=7, facts=[lasting]) == []
+
+
+@pytest.mark.parametrize(
+    ("sick", "level", "what"),
+    [
+        (node(state="unreachable", last_heartbeat_at=NOW - 3 * HOUR), PROBLEM, "has been silent for 3 h"),
+        (node(state="enrolled", last_heartbeat_at=None), NOTICE, "has never been heard"),
+        (node(is_cordoned=True, cordon_reason="fan"), NOTICE, "takes nothing new: fan"),
+        (node(certificate_expires_at=NOW - DAY), PROBLEM, "has a certificate that has ended"),
+        (node(certificate_expires_at=NOW + 9 * DAY), NOTICE, "has a certificate that ends in 9 d"),
+        (node(trust={"is_attested": False, "hook_problem": "gone"}), PROBLEM, "gets public data alone: gone"),
+        (node(trust={"is_clock_kept": False}), PROBLEM, "does not know that its clock is right"),
+        (node(trust={"charter_version": 0}), PROBLEM, "has no charter, and so takes nothing"),
+        (node(trust={"facts_epoch": 7}), NOTICE, "trusts an older facts_epoch than others: 7, not 9"),
+    ],
+)
+def test_nodes(sick: SimpleNamespace, level: str, what: str) -> None:
+    assert found(nodes=[node("healthy"), sick]) == [(level, "node rack1-07", what)]
+
+
+def test_incidents() -> None:
+    incident = some(kind="receipt-gap", name="7", seen_at=NOW - HOUR, node=some(name="rack1-07"), state="open")
+    ended = some(kind="receipt-gap", name="6", seen_at=NOW - DAY, node=some(name="rack1-07"), state="ended")
+    assert found(incidents=[ended, incident]) == [(PROBLEM, "node rack1-07", "receipt-gap: 7, seen 1 h ago")]
+
+
+def test_operations_that_are_late_or_long() -> None:
+    steps = [some(message=None), some(message="The node does not answer.")]
+    late = operation(state="undoing", created_at=NOW - DAY, deadline=NOW - 2 * HOUR, steps=steps)
+    long = operation(id="o-2", created_at=NOW - 3 * HOUR)
+    assert found(operations=[operation(id="o-3"), long, late]) == [
+        (
+            PROBLEM,
+            "operation o-1",
+            "instance.create is undoing and has been beyond its deadline for 2 h: The node does not answer.",
+        ),
+        (NOTICE, "operation o-2", "instance.create has been running for 3 h: it says nothing"),
+    ]
+
+
+def test_evidence_that_waits() -> None:
+    waiting = [some(leaf_index=None, created_at=NOW - minutes * MINUTE) for minutes in (1, 5)]
+    placed = some(leaf_index=7, created_at=NOW - HOUR)
+    assert found(records=[waiting[0], placed], checkpoint=8) == []
+    assert found(records=[*waiting, placed], checkpoint=8) == [
+        (PROBLEM, "evidence", "has waited 5 min for its place in the log")
+    ]
+    unsigned = [(PROBLEM, "evidence", "has been in the log for 1 h without a checkpoint")]
+    assert found(records=[placed], checkpoint=7) == found(records=[placed]) == unsigned
+
+
+def test_facts_drift_and_quotas() -> None:
+    zone = {"subject_kind": "zone", "subject_id": "fr-idf-1", "attribute": "certified"}
+    facts = [
+        some(**zone, valid_to=NOW + 5 * DAY, review_by=NOW + DAY),
+        some(**zone, valid_to=None, review_by=NOW - 2 * DAY),
+    ]
+    drifted = some(kind="volume", resource_id="v-1", zone="us-1", state="drifted", since=NOW - HOUR, project="p-1")
+    over = some(dimension="vcpus", used=12, limit=8)
+    assert found(facts=facts, drift=[drifted], limits=[over, some(dimension="volumes", used=8, limit=8)]) == [
+        (PROBLEM, "volume v-1", "may not be in us-1 any more, since 1 h"),
+        (NOTICE, "zone fr-idf-1", "certified holds for another 5 d"),
+        (NOTICE, "zone fr-idf-1", "certified should have been reviewed 2 d ago"),
+        (NOTICE, "organization acme", "uses 12 of 8 vcpus"),
+    ]
+
+
+def test_a_span_is_told_by_its_largest_unit() -> None:
+    assert [worded(each) for each in (40 * DAY, 90 * MINUTE, MINUTE, timedelta(seconds=59), -DAY)] == [
+        "40 d",
+        "1 h",
+        "1 min",
+        "59 s",
+        "0 s",
+    ]
+
+
+@pytest.fixture
+def operator(tmp_path: Path, live: Live) -> Inside:
+    return inside(tmp_path, live, live.operator)
+
+
+@pytest.mark.slow
+def test_a_node_that_falls_silent_is_found_and_its_return_too(operator: Inside, live: Live) -> None:
+    with Client(live.url, live.operator) as client:
+
+        def state() -> str:
+            return client.nodes.get("node-b").state
+
+        live.cloud.stack.kill("agent-node-b")
+        try:
+            wait_until(lambda: state() == "unreachable", limit_s=60)
+            said = operator("doctor")
+            assert said.code == 1
+            assert "node node-b" in said.out
+            assert "keeps its place" in operator("--language", "en", "doctor").out
+            levels = {each["subject"]: each["level"] for each in operator("doctor", "-o", "json").json}
+            assert levels["node node-b"] == PROBLEM
+        finally:
+            live.cloud.start_agent("node-b")
+        wait_until(lambda: state() == "ready", limit_s=60)
+    assert "node node-b" not in operator("doctor").out
+
+
+@pytest.mark.slow
+def test_it_is_for_operators(tmp_path: Path, live: Live) -> None:
+    said = inside(tmp_path, live, live.token)("doctor")
+    assert said.code == 7
+    assert said.out == ""
