@@ -33,6 +33,7 @@ from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
 from agents.node.trust.permits import Permits
 from agents.protocol import agent_pb2_grpc
+from observing import traces
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,8 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logs.configure(options.log_level)
+    if options.traces_url:
+        traces.begin("agent", options.traces_url)
     told = _told_to_stop()
     state_dir = options.state_dir.resolve()
     config = Config(
@@ -226,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS:PORT",
         help="answer GET /metrics, /healthz and /readyz there; only who watches over the node may reach it",
     )
+    parser.add_argument("--traces-url", default="", metavar="URL", help="where traces go, by OTLP over HTTP")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--adapter", default="libvirt", choices=("libvirt", "fake"))
     parser.add_argument("--libvirt-uri", default="qemu:///system")

@@ -1,13 +1,15 @@
-"""How many requests there are, and how long they take: by route, never by what they name."""
+"""How many requests there are, and how long they take: by route, never by what they name. And where traces begin."""
 
 import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
 from controlplane.api.journal import route_of
-from controlplane.api.middleware import is_api
+from controlplane.api.middleware import is_api, request_id_of
+from observing.traces import span
 
 REQUESTS = Counter("andromede_requests_total", "Requests that were answered.", ["operation_id", "status"])
 SECONDS = Histogram(
@@ -25,8 +27,11 @@ class MeterMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         begun = time.perf_counter()
-        response = self.get_response(request)
-        operation_id = _operation_id(request)
+        with span("request", kind=SpanKind.SERVER, request_id=request_id_of(request)) as current:
+            response = self.get_response(request)
+            operation_id = _operation_id(request)
+            current.update_name(operation_id)
+            current.set_attribute("http.response.status_code", response.status_code)
         REQUESTS.labels(operation_id, response.status_code).inc()
         SECONDS.labels(operation_id).observe(time.perf_counter() - begun)
         return response

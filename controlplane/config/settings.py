@@ -239,6 +239,8 @@ LOGGING = {
 # Where this process answers GET /metrics, /healthz and /readyz: ADDRESS:PORT, of each process its own; empty: nowhere.
 # There is no credential: only those who watch over the platform may reach it.
 OBSERVE_LISTEN = env.address("OBSERVE_LISTEN")
+# Where traces go, by OTLP over HTTP: such as http://127.0.0.1:4318/v1/traces; empty: there are none.
+TRACES_URL = env.text("TRACES_URL", "")
 # What the workers of the web process count, for whichever of them is asked (config/gunicorn.py).
 WEB_METRICS_DIR = VAR_DIR / "run" / "web-metrics"
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from controlplane.kernel import redis
-from observing import logs
+from observing import logs, traces
 from observing.answers import Look, Missing, Need, observe
 
 
@@ -27,7 +27,7 @@ NEEDS: Mapping[str, Need] = {"database": database, "redis": redis.need}
 def start(process: str, *names: str, **own: Need) -> None:
     """`process`: what it is called in the log. `names`: of NEEDS, what it cannot do without; `own`: what it needs
     besides."""
-    logs.always(process=process)
+    _begin(process)
     if settings.OBSERVE_LISTEN:
         needs = {name: NEEDS[name] for name in names} | own
         observe(settings.OBSERVE_LISTEN, Look(needs, after=connections.close_all))
@@ -35,9 +35,15 @@ def start(process: str, *names: str, **own: Need) -> None:
 
 def start_shared(process: str, *names: str) -> None:
     """Several processes are one to whoever looks: any of them answers, for all (config/gunicorn.py)."""
-    logs.always(process=process)
+    _begin(process)
     if settings.OBSERVE_LISTEN:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         look = Look({name: NEEDS[name] for name in names}, registry, after=connections.close_all)
         observe(settings.OBSERVE_LISTEN, look, is_shared=True)
+
+
+def _begin(process: str) -> None:
+    logs.always(process=process)
+    if settings.TRACES_URL:
+        traces.begin(process, settings.TRACES_URL)

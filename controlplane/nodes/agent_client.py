@@ -16,6 +16,7 @@ from uuid import UUID
 
 import grpc
 from django.conf import settings
+from opentelemetry.trace import SpanKind
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
@@ -24,6 +25,7 @@ from controlplane.nodes.errors import NodeFailed, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.nodes.pki import server_name
 from observing.logs import passed_on
+from observing.traces import TRACEPARENT, span, traceparent
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
@@ -82,8 +84,10 @@ def _stub(node: Node) -> AgentStub:
 
 
 def _terms(timeout_s: int | None = None) -> dict[str, Any]:
-    """Of a call: how long it may take, and what it is about, for the agent's log."""
-    return {"timeout": timeout_s or settings.AGENT_TIMEOUT_S, "metadata": passed_on()}
+    """Of a call: how long it may take, and what it is about, for the agent's log and trace."""
+    parent = traceparent()
+    metadata = (*passed_on(), *([(TRACEPARENT, parent)] if parent else []))
+    return {"timeout": timeout_s or settings.AGENT_TIMEOUT_S, "metadata": metadata}
 
 
 def close() -> None:
@@ -103,15 +107,17 @@ def _translating(call: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(call)
     def calling(*args: P.args, **kwargs: P.kwargs) -> R:
         code = "ok"
-        try:
-            with meters.SECONDS.labels(name).time():
-                return call(*args, **kwargs)
-        except grpc.RpcError as exc:
-            error = translated(exc)
-            code = error.code
-            raise error from exc
-        finally:
-            meters.CALLS.labels(name, code).inc()
+        with span(name, kind=SpanKind.CLIENT) as current:
+            try:
+                with meters.SECONDS.labels(name).time():
+                    return call(*args, **kwargs)
+            except grpc.RpcError as exc:
+                error = translated(exc)
+                code = error.code
+                raise error from exc
+            finally:
+                meters.CALLS.labels(name, code).inc()
+                current.set_attribute("andromede.code", code)
 
     return calling
 

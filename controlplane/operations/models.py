@@ -35,7 +35,8 @@ class Operation(BaseModel):
     A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
     try is due. `resource_name` is the one that the resource had when this was asked for. `args` are the facts that the
     workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the
-    first try made.
+    first try made. `traceparent`: of the request, when that was
+    traced.
     """
 
     kind = models.CharField(max_length=64)
@@ -60,6 +61,7 @@ class Operation(BaseModel):
     user_id = models.UUIDField(null=True)
     credential_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -20,6 +20,7 @@ from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.operations import hints, meters
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import LIVE, Operation, OperationHold
+from observing.traces import traceparent
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
         user_id=actor.user_id,
         credential_id=actor.credential_id,
         request_id=actor.request_id,
+        traceparent=traceparent(),
         reason=wish.reason,
     )
     with joined():

@@ -24,6 +24,7 @@ from controlplane.operations.services import cause_of
 from controlplane.workflows import meters
 from controlplane.workflows.recipe import Effect, NotYet, Step, Workflow
 from observing.logs import about
+from observing.traces import span
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +100,14 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
 
 def _do(operation: Operation, step: Step) -> None:
     started_at = clock.now()
-    with meters.timed(operation.kind, step.name):
+    with meters.timed(operation.kind, step.name), span(f"do {step.name}"):
         effect = step.do(operation)
     _record(operation, step, effect, started_at=started_at, position=operation.position + 1)
 
 
 def _undo(operation: Operation, step: Step) -> None:
     started_at = clock.now()
-    with meters.timed(operation.kind, step.name):
+    with meters.timed(operation.kind, step.name), span(f"undo {step.name}"):
         effect = step.undo(operation) if step.undo is not None else None
     _record(operation, step, effect, started_at=started_at, position=operation.position - 1)
 

@@ -1,7 +1,10 @@
 """What an agent shows to whoever watches over its node."""
 
+import gzip
 import signal
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from unittest.mock import patch
 
@@ -71,3 +74,40 @@ def test_the_program_answers_where_it_is_told(state_dir: Path, worker: Issued) -
         lines = client.get("/metrics").text.splitlines()
     assert 'andromede_node_calls_total{code="ok",method="Describe"} 1.0' in lines
     assert "andromede_node_hypervisor_up 1.0" in lines
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what is sent by OTLP over HTTP."""
+
+    server: "CollectorServer"
+
+    def do_POST(self) -> None:
+        self.server.bodies.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class CollectorServer(HTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Collector)
+        self.bodies: list[tuple[str, bytes]] = []
+
+
+def test_the_program_sends_its_traces_where_it_is_told(state_dir: Path, worker: Issued) -> None:  # noqa: F811
+    with CollectorServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/v1/traces"
+            with fake_agent(state_dir, worker, signal.SIGTERM, options=("--traces-url", url)) as (stub, _log):
+                stub.Describe(pb.DescribeRequest())
+        finally:
+            server.shutdown()
+            thread.join()
+    assert {path for path, _ in server.bodies} == {"/v1/traces"}
+    sent = b"".join(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body for _, body in server.bodies)
+    assert b"andromede-agent" in sent
+    assert b"Describe" in sent

@@ -95,6 +95,7 @@ def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name:
 @pytest.mark.parametrize("name", ["web", "stream", "worker", "beat", "watcher"])
 def test_what_a_process_logs_is_json_lines(transactional_db: None, folder: Path, name: str) -> None:
     nowhere = {"DB_HOST": str(folder), "REDIS_URL": f"redis+socket://{folder}/no.sock"}
+    nowhere |= {"TRACES_URL": "http://127.0.0.1:9/v1/traces"}
     with Process(name, folder).running(LOG_FORMAT="json", **nowhere) as process:
         assert process.ready()[0] == 503
     lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, TypeAlias, cast
 
 import grpc
+from opentelemetry.trace import SpanKind
 
 from agents.node.errors import AdapterError, AgentError, BadRequest, Conflict, Exhausted, Forbidden, NotFound
 from agents.node.rpc import authority, meters
 from observing import logs
+from observing.traces import TRACEPARENT, TRACEPARENT_MAX, span
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,10 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its
 
 def _guarded(method: str, behaviour: Any) -> Any:
     def call(request: Any, context: grpc.ServicerContext) -> Any:
-        with logs.about(**_told(request, context)), _answering(method, context):
+        told = _told(request, context)
+        parent = str(dict(context.invocation_metadata()).get(TRACEPARENT, ""))[:TRACEPARENT_MAX]
+        traced = span(method, kind=SpanKind.SERVER, parent=parent, **told)
+        with logs.about(**told), traced, _answering(method, context):
             return behaviour(request, context)
 
     return call

@@ -1,0 +1,36 @@
+"""What is traced, as a collector gets it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from observing import traces
+from scripts.waiting import wait_until
+
+
+class Collected:
+    def __init__(self, exporter: InMemorySpanExporter) -> None:
+        self._exporter = exporter
+
+    def spans(self) -> Sequence[ReadableSpan]:
+        return self._exporter.get_finished_spans()
+
+    def named(self, name: str) -> ReadableSpan:
+        """The first of this name; an agent's may end a moment after its answer."""
+        wait_until(lambda: any(each.name == name for each in self.spans()), limit_s=20)
+        return next(each for each in self.spans() if each.name == name)
+
+
+@contextmanager
+def collected() -> Iterator[Collected]:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    traces.use(provider.get_tracer("test"))
+    try:
+        yield Collected(exporter)
+    finally:
+        traces.use(None)
+        provider.shutdown()

@@ -1,0 +1,50 @@
+"""One trace leads from a request over its operation and the steps into the agent."""
+
+from agents.node.errors import AdapterError
+from controlplane.operations.models import Operation
+from controlplane.workflows.tasks import run
+from observing.traces import span, traceparent
+from tests.traces import collected
+from tests.workflows.helpers import ask_instance, fresh
+from tests.world import Cloud
+
+
+def test_the_way_of_a_request_is_one_trace(cloud: Cloud) -> None:
+    with collected() as found:
+        with span("request"):
+            _, operation = ask_instance(cloud)
+        run(str(operation.pk))
+        way = [
+            found.named(name)
+            for name in ("request", "instance.create", "do start", "ensure_instance", "EnsureInstance")
+        ]
+    assert fresh(operation).state == "succeeded"
+    for above, below in zip(way, way[1:], strict=False):
+        assert below.parent is not None
+        assert (below.parent.trace_id, below.parent.span_id) == (above.context.trace_id, above.context.span_id)
+    begun, call, answered = way[1], way[3], way[4]
+    assert (begun.attributes or {})["andromede.operation_id"] == str(operation.pk)
+    assert (begun.attributes or {})["andromede.state"] == "succeeded"
+    assert (call.attributes or {})["andromede.code"] == "ok"
+    assert (answered.attributes or {})["andromede.resource_id"] == str(operation.resource_id)
+
+
+def test_a_worker_that_goes_on_later_adds_to_the_same_trace(cloud: Cloud) -> None:
+    with collected() as found:
+        with span("request"):
+            _, operation = ask_instance(cloud)
+        cloud.fake.fail_next("start", AdapterError("no, says the secret", retryable=True))
+        run(str(operation.pk))
+        Operation.objects.filter(pk=operation.pk).update(due_at=operation.created_at)
+        run(str(operation.pk))
+        tries = [each for each in found.spans() if each.name == "instance.create"]
+        assert len(tries) == 2
+        assert {each.context.trace_id for each in tries} == {found.named("request").context.trace_id}
+        assert "secret" not in " ".join(each.to_json() for each in found.spans())
+
+
+def test_without_a_collector_nothing_is_traced(cloud: Cloud) -> None:
+    with span("request"):
+        assert traceparent() == ""
+        _, operation = ask_instance(cloud)
+    assert fresh(operation).traceparent == ""
