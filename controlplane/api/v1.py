@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("controlplane.audit.urls")),
     path("", include("controlplane.network.urls")),
     path("", include("controlplane.operations.urls")),
+    path("", include("controlplane.workflows.urls")),
     path("", include("controlplane.catalog.urls")),
     path("", include("controlplane.placement.urls")),
     path("", include("controlplane.quotas.urls")),

@@ -181,7 +181,7 @@ IMAGE = machine(
         "importing": "available error deleted",
         "verifying": "available error deleted",
         "available": "deleted",
-        "error": "deleted",
+        "error": "importing deleted",
         "deleted": "",
     },
 )

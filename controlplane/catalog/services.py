@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -67,11 +67,36 @@ def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[
     _insert(actor, image)
     if not new.source_url:
         return image, None
-    return image, enqueue(actor, _wish("image.import", image, str(new_id()), deadline=IMPORT_LIMIT))
+    return image, _import(actor, image)
 
 
-def _wish(kind: str, image: Image, file: str, *, deadline: timedelta) -> Wish:
-    args = {"file": file}
+@transaction.atomic
+def image_import_again(actor: Actor, image: Image, *, sha256: str) -> Operation:
+    """Fetch the file of an image whose import failed once more. `sha256`: as it was declared then, or empty.
+
+    Raises:
+        ImageHasContent: it is not in `error`.
+        ImageSourceRefused, ImageNotOwned, QuotaExceeded, Busy.
+    """
+    _may_change(actor, image)
+    image_source.check_url(image.source_url)
+    image.refresh_from_db(fields=["state"], from_queryset=Image.objects.select_for_update(no_key=True))
+    if image.state != "error":
+        raise ImageHasContent(name=image.name, state=image.state)
+    move(image, IMAGE, "importing", sha256=sha256, size_bytes=None, virtual_size_bytes=None, last_error=None)
+    operation = _import(actor, image)
+    if image.project_id is not None:
+        quotas.claim(image.project_id, image.pk, images=1)
+    record(actor, "image.create", image.pk, project_id=image.project_id, name=image.name, format=image.format)
+    return operation
+
+
+def _import(actor: Actor, image: Image) -> Operation:
+    args = {"file": str(new_id()), "sha256": image.sha256}
+    return enqueue(actor, _wish("image.import", image, args, deadline=IMPORT_LIMIT))
+
+
+def _wish(kind: str, image: Image, args: Mapping[str, object], *, deadline: timedelta) -> Wish:
     return Wish(kind, image.project_id, [image.pk], args, resource_name=image.name, deadline=deadline)
 
 
@@ -111,7 +136,7 @@ def _write_upload(actor: Actor, image: Image, name: str, received: image_store.R
     _need_awaiting(image)
     move(image, IMAGE, "verifying", sha256=received.sha256, size_bytes=received.size_bytes)
     record(actor, "image.upload", image.pk, project_id=image.project_id, sha256=received.sha256)
-    return enqueue(actor, _wish("image.verify", image, name, deadline=VERIFY_LIMIT))
+    return enqueue(actor, _wish("image.verify", image, {"file": name}, deadline=VERIFY_LIMIT))
 
 
 def image_import_file(

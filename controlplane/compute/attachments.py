@@ -98,7 +98,7 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
-    args = {"attachment": str(attachment.pk)}
+    args = {"attachment": str(attachment.pk), "instance": str(instance.pk), "is_read_only": is_read_only}
     wish = Wish(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
     operation = enqueue(actor, wish)
     need_volume_state(volume, "available")

@@ -15,7 +15,7 @@ INSTANCE = machine(
         "building": "active stopped error deleted",
         "active": "stopped error deleted",
         "stopped": "active error deleted",
-        "error": "active stopped deleted",
+        "error": "building active stopped deleted",
         "deleted": "",
     },
 )

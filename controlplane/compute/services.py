@@ -194,7 +194,7 @@ def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:
             raise FlavorTooSmall(field=field, flavor=flavor, dimension=dimension, needed=needed, given=given)
 
 
-def _keep_group(group: AffinityGroup | None) -> None:
+def keep_group(group: AffinityGroup | None) -> None:
     """Whoever deletes the group waits for the caller's transaction. Raises AffinityGroupNotFound when it is gone."""
     if group and AffinityGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).first() is None:
         raise AffinityGroupNotFound(field="affinity_group", name=group.name)
@@ -202,7 +202,7 @@ def _keep_group(group: AffinityGroup | None) -> None:
 
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     """Addresses and quota come last: others of the network and the project wait for them until the commit."""
-    _keep_group(new.affinity_group)
+    keep_group(new.affinity_group)
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
         once = refusing("compute_instance_pkey", _spent(instance.pk, new.exemption))
@@ -210,6 +210,21 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
     with once, refusing("compute_instance_name_taken", name_taken, is_end=True):
         lineage.begin(data, _sources(new), beside=[instance])
+    return begin(actor, instance, Around(new.networks, new.volumes, new.zones, new.host))
+
+
+@dataclass(frozen=True)
+class Around:
+    """What an instance is created with that is not its own: see NewInstance."""
+
+    networks: tuple[Network, ...]
+    volumes: tuple[Volume, ...]
+    zones: tuple[str, ...]
+    host: str | None
+
+
+def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
+    """Write the operation that makes the instance, with its attachments, ports and quota; what is told of it."""
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
     ports = [(new_id(), network) for network in new.networks]
@@ -217,6 +232,8 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     args = {
         "zones": list(new.zones),
         "host": new.host,
+        "networks": [str(network.pk) for network in new.networks],
+        "volumes": [str(volume.pk) for volume in new.volumes],
         "ports": [str(port_id) for port_id, _ in ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
     }

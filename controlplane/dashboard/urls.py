@@ -72,6 +72,7 @@ urlpatterns = [
     path(f"{PROJECT}/activity", operations.OperationList.as_view(), name="operations"),
     path(f"{PROJECT}/activity/<str:operation>", operations.Operation.as_view(), name="operation"),
     path(f"{PROJECT}/activity/<str:operation>/cancel", operations.OperationCancel.as_view(), name="operation-cancel"),
+    path(f"{PROJECT}/activity/<str:operation>/retry", operations.OperationRetry.as_view(), name="operation-retry"),
     path(f"{PROJECT}/instances", instances.InstanceList.as_view(), name="instances"),
     path(f"{PROJECT}/instances/create", instance_create.InstanceCreate.as_view(), name="instance-create"),
     path(f"{PROJECT}/instances/several", instance_bulk.InstanceBulk.as_view(), name="instances-bulk"),

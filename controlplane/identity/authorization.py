@@ -350,7 +350,14 @@ RESOURCES = {
     **_usual("ssh-keys", "ssh_key", "list", "get", "create", "update", "delete"),
     **_usual("affinity-groups", "affinity_group", "list", "get", "create", "update", "delete"),
     **_usual("operations", "operation", "list", "get"),
-    **_of("operations", {"operation_cancel": (ACT, MEMBERS), "platform_operation_list": (READ, NODES)}),
+    **_of(
+        "operations",
+        {
+            "operation_cancel": (ACT, MEMBERS),
+            "operation_retry": (ACT, MEMBERS),
+            "platform_operation_list": (READ, NODES),
+        },
+    ),
 }
 
 SOVEREIGNTY = {

@@ -18,6 +18,12 @@ class NotCancellable(Conflict):
     detail = "The operation cannot be cancelled: it is {state}."
 
 
+class NotRetryable(Conflict):
+    code = "operation.not_retryable"
+    title = "Cannot be asked for again"
+    detail = "The operation cannot be asked for again: {reason}"
+
+
 class Cancelled(Conflict):
     code = "operation.cancelled"
     title = "Cancelled"

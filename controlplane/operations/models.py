@@ -35,8 +35,8 @@ class Operation(BaseModel):
     A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
     try is due. `resource_name` is the one that the resource had when this was asked for. `args` are the facts that the
     workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the
-    first try made. `traceparent`: of the request, when that was
-    traced.
+    first try made. `traceparent`: of the request, when that was traced. `retry_of`: the operation that ended badly and
+    is asked for again with this one; there, `retried_by` names the last that did so.
     """
 
     kind = models.CharField(max_length=64)
@@ -58,6 +58,8 @@ class Operation(BaseModel):
     lease_expires_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     error = models.JSONField(null=True)
+    retry_of = models.UUIDField(null=True)
+    retried_by = models.UUIDField(null=True)
     user_id = models.UUIDField(null=True)
     credential_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64, blank=True)

@@ -26,7 +26,8 @@ class CreatedByOut(Out):
 
 class OperationOut(Out):
     """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
-    the name which that had when the operation was asked for."""
+    the name which that had when the operation was asked for. `retry_of`: the operation that is asked for again with
+    this one; `retried_by`: the last one that asks for this one again."""
 
     id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -41,6 +42,8 @@ class OperationOut(Out):
     error = ErrorOut(allow_null=True)
     deadline = serializers.DateTimeField(source="deadline_at")
     cancellable = serializers.BooleanField(source="is_cancellable")
+    retry_of = serializers.UUIDField(allow_null=True)
+    retried_by = serializers.UUIDField(allow_null=True)
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)

@@ -1,4 +1,4 @@
-"""What requests do with operations: ask for one, cancel one. What workers do with them is in leases.py."""
+"""What requests do with operations: ask for one, cancel one, hasten one. What workers do with them is in leases.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -186,3 +186,19 @@ def operation_cancel(actor: Actor, operation: Operation) -> Operation:
     transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
     operation.refresh_from_db()
     return operation
+
+
+def operation_hasten(operation: Operation) -> bool:
+    """Let it be tried now, however long it was to wait. False: it has ended. Inside the caller's transaction."""
+    if Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now()) != 1:
+        return False
+    transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+    operation.refresh_from_db()
+    return True
+
+
+def operation_follows(operation: Operation, failed: Operation) -> None:
+    """Write down that it asks for the failed one again. Inside the caller's transaction."""
+    operation.retry_of, failed.retried_by = failed.pk, operation.pk
+    Operation.objects.filter(pk=operation.pk).update(retry_of=failed.pk)
+    Operation.objects.filter(pk=failed.pk).update(retried_by=operation.pk)

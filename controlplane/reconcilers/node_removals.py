@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 # A guest lets go of its disk, a disk of its image: in this order nothing is in the way of what follows.
 ORDER = ("instance", "attachment", "port", "volume")
+# It was told something newer of it since, as when what could not be made was asked for again: that is what counts.
+STALE = "agent.stale_generation"
 
 
 def reconcile() -> int:
@@ -29,6 +31,9 @@ def reconcile() -> int:
         except NodeUnreachable:
             silent.add(removal.node_id)
         except CloudError as exc:
+            if exc.facts.get("agent_code") == STALE:
+                removal.delete()
+                continue
             log.warning("node %s: %s %s is still to be removed: %s", removal.node, removal.kind, removal.pk, exc)
         else:
             removal.delete()

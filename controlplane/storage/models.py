@@ -12,7 +12,7 @@ VOLUME = machine(
         "building": "available error deleted",
         "available": "in-use error deleted",
         "in-use": "available error deleted",
-        "error": "deleted",
+        "error": "building deleted",
         "deleted": "",
     },
 )

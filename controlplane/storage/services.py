@@ -141,17 +141,19 @@ def _near(new: NewVolume) -> tuple[UUID, ...]:
 
 
 def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
-    args: Mapping[str, object] = {
-        "zones": list(new.zones),
-        "near": [str(consumer) for consumer in _near(new)],
-        "host": new.host,
-    }
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
         once = refusing("storage_volume_pkey", _spent(volume.pk, new.exemption))
     data = NewData(volume.pk, "volume", volume.project, new.classifications, new.policy, actor.user_id)
     with once, refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
         lineage.begin(data, image_sources(new.image), beside=[volume])
+    return _begin(actor, volume, zones=new.zones, near=_near(new), host=new.host)
+
+
+def _begin(
+    actor: Actor, volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], host: str | None
+) -> Operation:
+    args: Mapping[str, object] = {"zones": list(zones), "near": [str(consumer) for consumer in near], "host": host}
     quotas.claim(volume.project_id, volume.pk, volumes=1, storage_gib=volume.size_gib)
     record(
         actor,
@@ -162,6 +164,34 @@ def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
         size_gib=volume.size_gib,
     )
     return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args, resource_name=volume.name))
+
+
+def volume_create_again(
+    actor: Actor, volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], host: str | None
+) -> Operation:
+    """Ask again for a volume that could not be made: the same row and wish; place, policies and quota as if it were
+    new.
+
+    Raises:
+        RoleNeeded: `host`, and the actor is no operator.
+        VolumeWrongState: it is not in `error`.
+        QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, Busy.
+    """
+    actor.may_write()
+    if host is not None:
+        actor.may_operate()
+    need_free(volume.pk)
+    need_state(volume, "error")
+    sources = image_sources(volume.image)
+    ask = ask_for(volume, zones=zones, near=near, operation="volume.create")
+    placement.check(replace(ask, host=host, sources=sources))
+    with transaction.atomic():
+        volume_lock(volume)
+        need_state(volume, "error")
+        for source in sources:
+            lineage.join(Source.of(volume), source, kind="volume")
+        move(volume, VOLUME, "building", generation=volume.generation + 1, last_error=None)
+        return _begin(actor, volume, zones=zones, near=near, host=host)
 
 
 @transaction.atomic

@@ -10,13 +10,14 @@ from django.db import connection, transaction
 
 from controlplane.identity import credentials
 from controlplane.identity.services import organization_create, project_create
+from controlplane.operations.models import Operation
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
 from tests.api.test_authorization import of_alpha
 from tests.api.test_instances import KEY
 from tests.api.test_isolation import ALL, OF_SESSIONS, OPEN, Route, names  # noqa: F401 - a fixture
 from tests.api.tokens import make_token
-from tests.world import IMAGE_BYTES, Broker, Cloud, make_flavor
+from tests.world import IMAGE_BYTES, Broker, Cloud, make_flavor, run
 
 # Not those of sign-in, which take no token; and a guess at a password counts, dry or not.
 WRITES = [route for route in ALL if route.method != "GET" and route.key not in OPEN | OF_SESSIONS]
@@ -73,6 +74,9 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("volumes", {"name": "spare", "size_gib": 1}))
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
     begun = api.post("volumes", {"name": "begun", "size_gib": 1}).operation["id"]
+    ended = api.post("volumes", {"name": "ended", "size_gib": 1}).operation["id"]
+    api.post(f"operations/{ended}/actions/cancel")
+    assert run(Operation.objects.get(pk=ended)).state == "cancelled"
     key = next(route for route in WRITES if route.operation_id == "officer_key_create")
     registered = operator.send("POST", f"/{key.path}", (key.body or "").encode(), content_type="application/json")
     return {
@@ -83,6 +87,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "organization_delete": {"organization": str(organization_create(name="empty-org").pk)},
         "project_delete": {"project": str(project_create(cloud.tenant.project.organization, name="empty").pk)},
         "operation_cancel": {"operation": begun},
+        "operation_retry": {"operation": ended},
         "volume_delete": {"volume": "spare"},
     }
 

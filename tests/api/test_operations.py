@@ -1,6 +1,7 @@
 """Operations: found from the resource, waited for, cancelled."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -103,6 +104,29 @@ def test_what_has_ended_cannot_be_cancelled(api: Caller, cloud: Cloud) -> None:
     body = finish(api.post("instances", WEB))
     answer = api.post(f"operations/{body['operation']['id']}/actions/cancel")
     assert answer.problem == (409, "operation.not_cancellable", None)
+
+
+def test_what_was_cancelled_is_asked_for_again_and_each_names_the_other(api: Caller, cloud: Cloud) -> None:
+    body = api.post("instances", WEB).body
+    first = body["operation"]["id"]
+    api.post(f"operations/{first}/actions/cancel")
+    run(Operation.objects.get())
+    answer = api.post(f"operations/{first}/actions/retry")
+    assert (answer.status, answer.body["retry_of"], answer.body["retried_by"]) == (202, first, None)
+    assert answer.body["id"] != first
+    assert api.get(f"operations/{first}").body["retried_by"] == answer.body["id"]
+    run(Operation.objects.get(pk=answer.body["id"]))
+    assert api.get("instances/web").body["state"] == "active"
+    assert api.post(f"operations/{first}/actions/retry").problem[:2] == (409, "compute.instance.wrong_state")
+    assert api.post(f"operations/{answer.body['id']}/actions/retry").problem[:2] == (409, "operation.not_retryable")
+
+
+def test_what_is_still_under_way_is_tried_now(api: Caller, cloud: Cloud) -> None:
+    operation_id = api.post("instances", WEB).operation["id"]
+    Operation.objects.update(due_at=clock.now() + timedelta(hours=1))
+    answer = api.post(f"operations/{operation_id}/actions/retry")
+    assert (answer.status, answer.body["id"], answer.body["retry_of"]) == (202, operation_id, None)
+    assert Operation.objects.get().due_at <= clock.now()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -143,6 +143,7 @@ def test_without_waiting_the_operation_is_named_and_can_be_waited_for(cli: Cli) 
     operation = begun.json["operation"]["id"]
     assert begun.err == f"instance.create has begun: andromede operation wait {operation}\n"
     assert cli.ok("operation", "wait", operation, "-o", "json").json["state"] == "succeeded"
+    assert "it has succeeded" in cli("operation", "retry", operation).err
     by_resource = cli.ok("operation", "show", begun.json["id"], "-o", "json").json
     assert by_resource["id"] == operation and by_resource["steps"]
 

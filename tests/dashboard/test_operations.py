@@ -1,10 +1,53 @@
-"""What is under way and what has been, in a project."""
+"""What is under way and what has been, in a project; what failed is asked for again, what waits is tried now."""
 
+from datetime import timedelta
+
+import pytest
 from django.test import Client
 
+from controlplane.kernel import clock
 from controlplane.operations.models import Operation
-from tests.dashboard.things import finish_all, make_instance, text_of
-from tests.world import Cloud
+from controlplane.operations.services import operation_cancel
+from tests.dashboard.things import INSTANCE, finish_all, make_instance, text_of
+from tests.world import Cloud, run
+
+
+@pytest.fixture
+def asked(member: Client, home: str) -> Operation:
+    assert member.post(f"{home}/instances/create", INSTANCE).status_code == 302
+    return Operation.objects.get()
+
+
+def test_what_was_cancelled_is_asked_for_again(member: Client, home: str, cloud: Cloud, asked: Operation) -> None:
+    operation_cancel(cloud.tenant.actor, asked)
+    run(asked)
+    url = f"{home}/activity/{asked.pk}"
+    assert "Ask for it again" in text_of(member.get(url))
+    answer = member.post(f"{url}/retry")
+    again = Operation.objects.get(retry_of=asked.pk)
+    assert answer["Location"] == f"{home}/activity/{again.pk}"
+    page = member.get(answer["Location"]).content.decode()
+    assert "It is asked for again." in page and f'href="{url}"' in page
+    page = member.get(url).content.decode()
+    assert f'href="{home}/activity/{again.pk}"' in page and "Ask for it again" not in page
+
+
+def test_what_cannot_be_asked_for_again_says_why(member: Client, home: str, asked: Operation) -> None:
+    run(asked)
+    url = f"{home}/activity/{asked.pk}"
+    assert "Ask for it again" not in text_of(member.get(url))
+    assert member.post(f"{url}/retry")["Location"] == url
+    assert "cannot be asked for again: it has succeeded" in text_of(member.get(url))
+
+
+def test_what_waits_is_tried_now(member: Client, home: str, asked: Operation) -> None:
+    waiting = [{"name": "place", "state": "retrying", "attempts": 3, "message": "No node answers."}]
+    Operation.objects.update(due_at=clock.now() + timedelta(hours=1), state="running", steps=waiting)
+    url = f"{home}/activity/{asked.pk}"
+    assert "Try now" in text_of(member.get(url))
+    assert member.post(f"{url}/retry")["Location"] == url
+    assert "It is tried now." in text_of(member.get(url))
+    assert Operation.objects.get().due_at <= clock.now()
 
 
 def test_activity_is_told_by_name_also_when_the_thing_is_gone(cloud: Cloud, member: Client, home: str) -> None:

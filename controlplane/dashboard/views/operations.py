@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
 from controlplane.dashboard.page import Action, ProjectPage, Text
 
 OPEN = ("pending", "running", "undoing")
+ENDED_BADLY = ("failed", "cancelled")
+WAITING = ("retrying", "waiting")
 
 
 class OperationList(ProjectPage):
@@ -28,8 +31,10 @@ class Operation(ProjectPage):
 
     def context(self) -> dict[str, Any]:
         operation = self.of_project("operations", self.kwargs["operation"])
-        is_open = operation["state"] in OPEN
-        return {"operation": operation | {"is_open": is_open}, "title": words.told(operation)}
+        state = operation["state"]
+        waits = any(step["state"] in WAITING for step in operation["steps"])
+        more = {"is_open": state in OPEN, "waits": waits, "ended_badly": state in ENDED_BADLY}
+        return {"operation": operation | more, "title": words.told(operation)}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Activity"), self.url("operations"))]
@@ -42,3 +47,19 @@ class OperationCancel(Action):
     def act(self) -> None:
         operation = self.kwargs["operation"]
         self.api.post("projects", self.kwargs["project"], "operations", operation, "actions", "cancel")
+
+
+class OperationRetry(Action):
+    """What is to be seen then is the operation that asks again; or the same one, which is tried now."""
+
+    right = "operation_retry"
+
+    def act(self) -> None:
+        operation = self.kwargs["operation"]
+        answer = self.api.post("projects", self.kwargs["project"], "operations", operation, "actions", "retry")
+        self.then = answer["id"]
+        self.done = _("It is tried now.") if self.then == operation else _("It is asked for again.")
+
+    def back(self) -> str:
+        operation = getattr(self, "then", self.kwargs["operation"])
+        return reverse("operation", kwargs={"project": self.kwargs["project"], "operation": operation})

@@ -120,6 +120,7 @@ def ends(story: Story) -> None:
     begun = book.do(ada, "instance_reboot").operation["id"]
     book.show(ada, "operation_cancel", operation=begun)
     run(Operation.objects.get(pk=begun))
+    story.done_operation(book.show(ada, "operation_retry", operation=begun).body["id"])
     book.show(ada, "instance_update")
     story.done(book.show(ada, "instance_delete", instance="web-2"))
     book.show(ada, "ssh_key_update", ssh_key="laptop")

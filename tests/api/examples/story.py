@@ -40,9 +40,12 @@ class Story:
 
     def done(self, answer: Answer) -> Any:
         """What was asked for, when its operation has been carried out."""
-        operation = run(Operation.objects.get(pk=answer.operation["id"]))
-        assert operation.state == "succeeded", operation.error
+        self.done_operation(answer.operation["id"])
         return answer.body
+
+    def done_operation(self, operation_id: str) -> None:
+        operation = run(Operation.objects.get(pk=operation_id))
+        assert operation.state == "succeeded", operation.error
 
 
 def signed_in(user: User) -> Caller:

@@ -27,6 +27,7 @@ from controlplane.kernel.outbound import is_public
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.workflows import image_import
+from controlplane.workflows.again import operation_retry
 from tests.services.catalog.disks import files_in, qcow2, sha256_of
 from tests.workflows.helpers import Killed, altered, die, explode, followed_by_another_worker, then
 from tests.world import again, run
@@ -378,6 +379,20 @@ def test_a_cancelled_import_stops_and_leaves_nothing(asking: Asking, site: Site,
     image.refresh_from_db()
     assert (operation.state, image.state) == ("cancelled", "error")
     assert files_in(images_dir) == set()
+
+
+def test_what_failed_is_fetched_again_whatever_came_the_first_time(asking: Asking, site: Site, disk: Path) -> None:
+    """The bytes that were refused are not what the image was declared to have."""
+    site.answers["/disk"] = Answer(body=b"no image at all")
+    image, failed = asking(site.url("/disk"))
+    assert run(failed).state == "failed"
+    site.answers["/disk"] = Answer(body=disk.read_bytes())
+
+    retried = operation_retry(replace(asking.member, organization_id=asking.project.organization_id), failed)
+
+    assert run(retried).state == "succeeded", retried.error
+    assert (retried.retry_of, failed.retried_by) == (failed.pk, retried.pk)
+    assert usable_image(asking.member, asking.project, "disk").sha256 == sha256_of(disk)
 
 
 def test_a_deleted_image_is_not_fetched_to_the_end(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:

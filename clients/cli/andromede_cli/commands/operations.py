@@ -42,6 +42,8 @@ def register(app: typer.Typer) -> None:
     command(operations, "wait", _("Wait until an operation has ended, and watch it."))(wait)
     subject = given("operation", "OPERATION", completes="operations.list")
     call_command(operations, "cancel", _("Have an operation undone."), "operations.cancel", subject)
+    again = _("Ask again for what failed or was cancelled; try what waits for its next try now.")
+    call_command(operations, "retry", again, "operations.retry", subject)
     app.add_typer(operations, name="operation")
 
 

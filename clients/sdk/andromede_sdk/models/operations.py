@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation(Waitable):
-    """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
-    the name which that had when the operation was asked for."""
+    """`progress` is in percent. `resources` are ids, and the first is what the operation is about. `retry_of`: the
+    operation that is asked for again with this one; `retried_by`: the last one that asks for this one again."""
 
     id: str
     kind: str
@@ -22,13 +22,14 @@ class Operation(Waitable):
     progress: int
     steps: list[Step]
     resources: list[str]
-    resource_name: str
     created_by: CreatedBy
     request_id: str
     reason: str
     error: Error | None
     deadline: datetime
     cancellable: bool
+    retry_of: str | None
+    retried_by: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

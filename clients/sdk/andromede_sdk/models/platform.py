@@ -34,6 +34,8 @@ class PlatformOperation(Model):
     error: Error | None
     deadline: datetime
     cancellable: bool
+    retry_of: str | None
+    retried_by: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

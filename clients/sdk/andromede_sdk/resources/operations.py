@@ -71,3 +71,19 @@ class Operations(Resource):
                 key=idempotency_key,
             ),
         )
+
+    def retry(self, operation: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Operation:
+        """POST /v1/projects/{project}/operations/{operation}/actions/retry
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Operation,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/operations/{operation}/actions/retry",
+                names={"operation": operation},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )

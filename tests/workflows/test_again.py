@@ -1,0 +1,191 @@
+"""What failed or was cancelled is asked for again: a new operation with the same wish, decided anew."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from agents.node.errors import AdapterError
+from controlplane.compute.attachments import volume_detach
+from controlplane.compute.errors import InstanceWrongState
+from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_resize
+from controlplane.identity.actor import Scope
+from controlplane.identity.errors import ScopeNeeded
+from controlplane.kernel import clock
+from controlplane.network.models import Port
+from controlplane.network.services import network_delete
+from controlplane.nodes.models import NodeRemoval
+from controlplane.nodes.services import remove_later
+from controlplane.operations.errors import Busy, NotRetryable
+from controlplane.operations.models import Operation
+from controlplane.operations.services import operation_cancel
+from controlplane.placement.errors import PolicyUnsatisfiable
+from controlplane.placement.policies import policy_set
+from controlplane.quotas.errors import QuotaExceeded
+from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.reconcilers import node_removals
+from controlplane.storage.services import volume_grow
+from controlplane.workflows.again import DOORS, INSTEAD, operation_retry
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import (
+    ask_instance,
+    ask_volume,
+    assert_clean_slate,
+    attach,
+    delete_everything,
+    done,
+    fresh,
+    make_attached,
+    make_instance,
+    make_stopped_instance,
+    make_volume,
+    picture,
+)
+from tests.world import Broker, Cloud, make_flavor, run
+
+FULL = AdapterError("The disk is full.", retryable=False)
+
+
+def failed_create(cloud: Cloud, **more: object) -> tuple[Instance, Operation]:
+    cloud.fake.fail_next("start", FULL)
+    instance, operation = ask_instance(cloud, **more)
+    assert run(operation).state == "failed"
+    return fresh(instance), operation
+
+
+def retry(cloud: Cloud, operation: Operation, **more: object) -> Operation:
+    """As a request does it, whose actor is of the project's organization."""
+    actor = replace(cloud.tenant.actor, organization_id=cloud.tenant.project.organization_id, **more)
+    return operation_retry(actor, fresh(operation))
+
+
+def test_an_instance_that_could_not_be_made_is_made_under_its_id_and_name(cloud: Cloud) -> None:
+    volume = make_volume(cloud)
+    instance, failed = failed_create(cloud, volumes=(volume,), labels={"env": "prod"}, user_data=b"#!")
+    again = retry(cloud, failed)
+    assert (again.kind, again.retry_of, again.resource_ids) == (failed.kind, failed.pk, failed.resource_ids)
+    assert fresh(failed).retried_by == again.pk
+    assert (fresh(instance).state, fresh(instance).last_error) == ("building", None)
+    done(again)
+    made = fresh(instance)
+    assert (made.state, made.labels, bytes(made.user_data)) == ("active", {"env": "prod"}, b"#!")
+    assert made.root_volume_id != instance.root_volume_id and made.root_volume_id in cloud.fake.volumes
+    assert cloud.fake.guests[instance.pk].starts == 1
+    assert Port.objects.get().instance_id == instance.pk
+    assert (Attachment.objects.get().volume_id, fresh(volume).state) == (volume.pk, "in-use")
+    assert QuotaUse.objects.get(dimension="instances").amount == 1
+
+
+def test_one_that_fails_again_leaves_nothing_and_can_be_tried_once_more(cloud: Cloud) -> None:
+    instance, failed = failed_create(cloud)
+    cloud.fake.fail_next("start", FULL)
+    second = run(retry(cloud, failed))
+    assert second.state == "failed"
+    assert_clean_slate(cloud)
+    done(retry(cloud, second))
+    done(instance_delete(cloud.tenant.actor, fresh(instance)))
+    assert_clean_slate(cloud)
+
+
+def test_a_node_that_was_silent_keeps_the_instance_of_the_second_try(cloud: Cloud) -> None:
+    """What was to be removed of the first one is of an older generation."""
+    instance, failed = failed_create(cloud)
+    remove_later(cloud.machine.row, kind="instance", resource_id=instance.pk, generation=instance.generation)
+    done(retry(cloud, failed))
+    node_removals.reconcile()
+    assert instance.pk in cloud.fake.guests
+    assert not NodeRemoval.objects.exists()
+
+
+def test_policy_and_quota_are_asked_anew(cloud: Cloud) -> None:
+    _, failed = failed_create(cloud)
+    Quota.objects.create(project=cloud.tenant.project, dimension="instances", limit=0)
+    with pytest.raises(QuotaExceeded):
+        retry(cloud, failed)
+    Quota.objects.all().delete()
+    atoms = [{"id": "away", "attr": "zone.id", "op": "in", "value": ["us-va-1"]}]
+    policy_set(cloud.tenant.actor, atoms=atoms, project=cloud.tenant.project)
+    with pytest.raises(PolicyUnsatisfiable):
+        retry(cloud, failed)
+    assert fresh(failed).retried_by is None
+
+
+def test_what_is_made_already_is_not_made_twice(cloud: Cloud) -> None:
+    instance, failed = failed_create(cloud)
+    again = retry(cloud, failed)
+    with pytest.raises(Busy) as busy:
+        retry(cloud, failed)
+    assert busy.value.facts["blocking_operation"] == str(again.pk)
+    done(again)
+    with pytest.raises(InstanceWrongState):
+        retry(cloud, failed)
+
+
+def resize(cloud: Cloud) -> Operation:
+    instance = make_stopped_instance(cloud)
+    return instance_resize(cloud.tenant.actor, instance, flavor=make_flavor("large", vcpus=2))
+
+
+ASKED: dict[str, Callable[[Cloud], Operation]] = {
+    "instance.create": lambda cloud: ask_instance(cloud)[1],
+    "instance.power-off": lambda cloud: instance_power_off(cloud.tenant.actor, make_instance(cloud)),
+    "instance.reboot": lambda cloud: instance_reboot(cloud.tenant.actor, make_instance(cloud)),
+    "instance.resize": resize,
+    "volume.attach": lambda cloud: attach(cloud, make_instance(cloud), make_volume(cloud))[1],
+    "volume.create": lambda cloud: ask_volume(cloud)[1],
+    "volume.detach": lambda cloud: volume_detach(cloud.tenant.actor, make_attached(cloud)),
+    "volume.grow": lambda cloud: volume_grow(cloud.tenant.actor, make_volume(cloud), size_gib=3),
+}
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_what_was_cancelled_is_asked_for_again(cloud: Cloud, kind: str) -> None:
+    """And leaves what it would have left at the first time."""
+    cancelled = ASKED[kind](cloud)
+    operation_cancel(cloud.tenant.actor, cancelled)
+    assert run(cancelled).state == "cancelled"
+    before = picture(cloud)
+    again = done(retry(cloud, cancelled))
+    assert (again.kind, again.retry_of) == (kind, cancelled.pk)
+    changed = picture(cloud)
+    assert changed["drift"] == [] and (changed != before or kind in ("instance.reboot",))
+
+
+def test_every_kind_that_can_fail_has_a_way(cloud: Cloud) -> None:
+    never_fail = {"instance.delete", "volume.delete"}
+    assert DOORS.keys() | INSTEAD.keys() == WORKFLOWS.keys() - never_fail
+    assert not DOORS.keys() & INSTEAD.keys()
+
+
+def test_what_succeeded_is_not_asked_for_again(cloud: Cloud) -> None:
+    make_instance(cloud)
+    with pytest.raises(NotRetryable, match="it has succeeded"):
+        retry(cloud, Operation.objects.get())
+
+
+def test_a_wish_for_something_that_is_gone_says_what(cloud: Cloud) -> None:
+    _, failed = failed_create(cloud)
+    network_delete(cloud.tenant.actor, cloud.network)
+    with pytest.raises(NotRetryable, match="no network"):
+        retry(cloud, failed)
+    delete_everything(cloud)
+    with pytest.raises(NotRetryable, match="no instance"):
+        retry(cloud, failed)
+
+
+def test_what_waits_for_its_next_try_is_tried_now(cloud: Cloud, broker: Broker) -> None:
+    _, operation = ask_instance(cloud)
+    Operation.objects.filter(pk=operation.pk).update(due_at=clock.now() + timedelta(hours=1))
+    assert run(operation).state == "pending"
+    assert retry(cloud, operation) == operation
+    assert run(operation).state == "succeeded"
+
+
+def test_it_takes_the_rights_of_the_door(cloud: Cloud) -> None:
+    _, failed = failed_create(cloud)
+    for_operations_alone = Scope.of(["read", "act"], ["operations"], None)
+    with pytest.raises(ScopeNeeded) as refused:
+        retry(cloud, failed, scope=for_operations_alone)
+    assert refused.value.facts["scope"] == "instances:create"
