@@ -295,6 +295,7 @@ urlpatterns += [  # rules and proof
     path("platform/nodes/<str:node>/uncordon", fleet.Uncordon.as_view(), name="node-uncordon"),
     path("platform/incidents", fleet.Incidents.as_view(), name="incidents"),
     path("platform/operations", fleet.Operations.as_view(), name="all-operations"),
+    path("platform/operations/<str:operation>/resolve", fleet.Resolve.as_view(), name="operation-resolve"),
     path("platform/organizations", customers.CustomerList.as_view(), name="customers"),
     path("platform/organizations/<str:organization>", customers.Customer.as_view(), name="customer"),
     path(

@@ -23,6 +23,9 @@ KINDS: Mapping[str, Kind] = {
     "operation.succeeded": Kind("It is done.", _OPERATION),
     "operation.failed": Kind("It was given up, and undone; `error` says why.", (*_OPERATION, "error")),
     "operation.cancelled": Kind("It was stopped on demand, and undone.", _OPERATION),
+    "operation.resolved": Kind(
+        "An operator had it end without a node that does not answer any more.", (*_OPERATION, "reason")
+    ),
     "instance.created": Kind("An instance was asked for.", ("flavor",)),
     "instance.active": Kind("It runs."),
     "instance.stopped": Kind("It is off."),
@@ -112,6 +115,7 @@ DEEDS: Mapping[str, str] = {
     "webhook.rotate": "webhook.rotated",
     "webhook.disable": "webhook.disabled",
     "webhook.delete": "webhook.deleted",
+    "operation.resolve": "operation.resolved",
     "node.enrol": "node.enrolled",
     "node.cordon": "node.cordoned",
     "node.uncordon": "node.uncordoned",

@@ -355,6 +355,7 @@ RESOURCES = {
         {
             "operation_cancel": (ACT, MEMBERS),
             "operation_retry": (ACT, MEMBERS),
+            "operation_resolve": (OPERATE, OPERATORS),
             "platform_operation_list": (READ, NODES),
         },
     ),

@@ -3,12 +3,15 @@ have only the watcher (watcher/streams.py) and consoles (console_client.py).
 
 What gives a node data or work takes a Grant with a permit, which workflows.leave gets from the signer: there is no
 other way to a node.
-Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused.
+Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused. Inside without(), a node is not
+called at all.
 """
 
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -21,7 +24,7 @@ from opentelemetry.trace import SpanKind
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes import meters
-from controlplane.nodes.errors import NodeFailed, NodeRefused, NodeUnreachable
+from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.nodes.pki import server_name
 from observing.logs import passed_on
@@ -69,11 +72,31 @@ def channel_options(node_id: UUID) -> tuple[tuple[str, object], ...]:
     return (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name(node_id)))
 
 
+_given_up: ContextVar[UUID | None] = ContextVar("given_up", default=None)
+
+
+@contextmanager
+def without(node: Node) -> Iterator[None]:
+    """Inside, nothing is asked of the node: what needs it fails with NodeGivenUp, at once and for good."""
+    token = _given_up.set(node.pk)
+    try:
+        yield
+    finally:
+        _given_up.reset(token)
+
+
+def need(node: Node) -> None:
+    """Raises NodeGivenUp."""
+    if node.pk == _given_up.get():
+        raise NodeGivenUp()
+
+
 _channels: dict[tuple[UUID, str], grpc.Channel] = {}
 _lock = threading.Lock()
 
 
 def _stub(node: Node) -> AgentStub:
+    need(node)
     key = (node.pk, node.address)
     with _lock:
         if key not in _channels:

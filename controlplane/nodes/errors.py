@@ -23,6 +23,14 @@ class NodeUnreachable(Unavailable):
     detail = "The node that this needs does not answer at the moment."
 
 
+class NodeGivenUp(CloudError):
+    """An operator has said that nobody is to wait for the node any more."""
+
+    code = "node.given_up"
+    title = "Node given up"
+    detail = "The node that this needs has not answered for long, and was given up."
+
+
 class NodeRefused(CloudError):
     """The agent answered, and said no; trying the same again would not help."""
 

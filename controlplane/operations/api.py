@@ -1,11 +1,13 @@
 """The operations of a project: look, wait, cancel; and for operators, those of all."""
 
+from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView, ProjectView
-from controlplane.kernel.listing import Listing, among, contains_id, created_after, exactly, has_id
-from controlplane.kernel.parameters import WAIT, Parameter
+from controlplane.kernel.listing import Filter, Listing, among, contains_id, created_after, exactly, has_id
+from controlplane.kernel.parameters import FLAG, WAIT, Parameter
+from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import route
 from controlplane.kernel.waiting import wait_s, wait_until
 from controlplane.operations import selectors, services
@@ -23,10 +25,19 @@ OPERATIONS = Listing(
 )
 
 
+def _stuck(text: str) -> Q:
+    if text not in ("true", "false"):
+        raise ValueError(Reason("it must be one of {known}.", known="true, false"))
+    return selectors.stuck() if text == "true" else ~selectors.stuck()
+
+
 ANYWHERE = Listing(
     {
         **OPERATIONS.filters,
         "project": has_id("project_id", "The operations of the project with this id."),
+        "stuck": Filter(
+            _stuck, "true: those that are under way and cannot end by themselves; false: all others.", FLAG
+        ),
         "organization": has_id("project__organization_id", "The operations of the organization with this id."),
     },
     sorts=OPERATIONS.sorts,

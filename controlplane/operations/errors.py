@@ -24,6 +24,12 @@ class NotRetryable(Conflict):
     detail = "The operation cannot be asked for again: {reason}"
 
 
+class NotResolvable(Conflict):
+    code = "operation.not_resolvable"
+    title = "Cannot be resolved"
+    detail = "The operation cannot be resolved: {reason}"
+
+
 class Cancelled(Conflict):
     code = "operation.cancelled"
     title = "Cancelled"

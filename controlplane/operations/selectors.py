@@ -3,14 +3,30 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
+from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.operations.errors import OperationNotFound
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import LIVE, Operation, OperationHold
+
+# So many tries of one step have failed: a few minutes of them.
+STUCK_ATTEMPTS = 10
+
+
+def stuck() -> Q:
+    """Under way, tried in vain, and with no end of its own: nothing cancels it, and no deadline ends it."""
+    has_no_end = Q(state="undoing") | Q(is_cancellable=False) | Q(deadline_at__lt=clock.now())
+    return Q(state__in=LIVE, attempts__gte=STUCK_ATTEMPTS) & has_no_end
+
+
+def obstacle(operation: Operation) -> str:
+    """What is in the way of a live operation now, as its last try found; empty when nothing is."""
+    last = operation.steps[-1] if operation.state in LIVE and operation.steps else {}
+    return str(last.get("message", "")) if last.get("state") in ("retrying", "waiting") else ""
 
 
 def operations(actor: Actor, project: Project) -> QuerySet[Operation]:
@@ -27,6 +43,14 @@ def operations_anywhere(actor: Actor) -> QuerySet[Operation]:
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     return Operation.objects.select_related("project__organization")
+
+
+def operation_anywhere(actor: Actor, ref: str) -> Operation:
+    """Raises RoleNeeded, OperationNotFound."""
+    found = by_id(operations_anywhere(actor), ref)
+    if found is None:
+        raise OperationNotFound(name=ref)
+    return found
 
 
 def operation_get(actor: Actor, project: Project, ref: str) -> Operation:

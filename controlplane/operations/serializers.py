@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from controlplane.kernel.fields import ErrorOut, NamedOut, Out
 from controlplane.operations.models import OPERATION, Operation
+from controlplane.operations.selectors import obstacle
 
 
 class StepOut(Out):
@@ -55,10 +56,15 @@ class OperationOut(Out):
 
 
 class PlatformOperationOut(OperationOut):
-    """Whose it is besides; null: nobody's but the platform's."""
+    """Whose it is besides; null: nobody's but the platform's. `obstacle`: what its last try found in the way, while it
+    waits for the next one."""
 
     project = NamedOut(allow_null=True)
     organization = NamedOut(source="project.organization", default=None, allow_null=True)
+    obstacle = serializers.SerializerMethodField(allow_null=True)
+
+    def get_obstacle(self, operation: Operation) -> str | None:
+        return obstacle(operation) or None
 
 
 def with_operation(out: type[Out], *, allow_null: bool = False) -> type[Out]:

@@ -10,7 +10,7 @@ from controlplane.kernel.units import GIB
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import Grant, subject
-from controlplane.nodes.errors import NodeUnreachable
+from controlplane.nodes.errors import NodeGivenUp, NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.workflows.leave import used
 from controlplane.workflows.recipe import Effect
@@ -98,17 +98,19 @@ def ensure_attachment(grant: Grant, attachment: Attachment) -> None:
 
 
 def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
-    """Remove something from a node. From one that has become unreachable it will be removed when it is back: the effect
-    that is returned remembers it."""
+    """Remove something from a node. From one that has become unreachable or was given up it will be removed when it is
+    back: the effect that is returned remembers it."""
     if node is None:
         return None
     try:
         agent_client.remove(node, kind=kind, resource_id=resource_id, generation=generation)
+        return None
+    except NodeGivenUp:
+        pass
     except NodeUnreachable:
         if selectors.is_reachable(node.pk):
             raise
-        return lambda: services.remove_later(node, kind=kind, resource_id=resource_id, generation=generation)
-    return None
+    return lambda: services.remove_later(node, kind=kind, resource_id=resource_id, generation=generation)
 
 
 def together(*effects: Effect | None) -> Effect:

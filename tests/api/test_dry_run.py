@@ -50,6 +50,7 @@ UNREACHED = {
     "exemption_approve",
     "exemption_request",
     "fact_state",
+    "operation_resolve",
     "policy_proposal_create",
 }
 # What changes nothing for real either: questions, the key that is registered already, the state that is not locked, a

@@ -8,7 +8,9 @@ from django.db import connection
 
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.nodes.models import NodeRemoval
 from controlplane.operations.models import Operation
+from controlplane.operations.selectors import STUCK_ATTEMPTS
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.world import Cloud, make_tenant, run
@@ -127,6 +129,47 @@ def test_what_is_still_under_way_is_tried_now(api: Caller, cloud: Cloud) -> None
     answer = api.post(f"operations/{operation_id}/actions/retry")
     assert (answer.status, answer.body["id"], answer.body["retry_of"]) == (202, operation_id, None)
     assert Operation.objects.get().due_at <= clock.now()
+
+
+@pytest.fixture
+def stuck(api: Caller, cloud: Cloud) -> str:
+    """The deletion of a volume whose node is gone."""
+    api.post("volumes", {"name": "data", "size_gib": 1})
+    run(Operation.objects.get())
+    operation_id = api.delete("volumes/data").operation["id"]
+    step = {"name": "disk", "state": "retrying", "attempts": STUCK_ATTEMPTS, "message": "The node does not answer."}
+    Operation.objects.filter(pk=operation_id).update(state="running", attempts=STUCK_ATTEMPTS, steps=[step])
+    cloud.machine.fall_silent()
+    return operation_id
+
+
+def test_what_is_stuck_is_listed_with_its_obstacle(operator: Caller, stuck: str) -> None:
+    (found,) = operator.get("/v1/operations?stuck=true").body["items"]
+    assert (found["id"], found["obstacle"]) == (stuck, "The node does not answer.")
+    (other,) = operator.get("/v1/operations?stuck=false").body["items"]
+    assert (other["kind"], other["obstacle"]) == ("volume.create", None)
+    assert operator.get("/v1/operations?stuck=no").problem == (400, "invalid_parameter", "stuck")
+
+
+def test_an_operator_resolves_it_or_sees_what_would_be(api: Caller, operator: Caller, stuck: str) -> None:
+    url = f"/v1/operations/{stuck}/actions/resolve"
+    tried = operator.post(f"{url}?dry_run=true", {"reason": "it burnt"}).body
+    assert api.get("volumes/data").body["state"] == "available" and not NodeRemoval.objects.exists()
+    done = operator.post(url, {"reason": "it burnt"}).body
+    assert (done["operation"]["state"], done["node"]["name"]) == ("succeeded", "node-1")
+    assert (
+        done["removals"]
+        == tried["removals"]
+        == [{"kind": "volume", "resource": done["operation"]["resources"][0], "generation": 1}]
+    )
+    assert api.get("volumes/data").status == 404
+    assert operator.post(url, {"reason": "again"}).problem == (409, "operation.not_resolvable", None)
+
+
+def test_a_reason_is_needed_and_nobody_else_resolves(api: Caller, operator: Caller, stuck: str) -> None:
+    url = f"/v1/operations/{stuck}/actions/resolve"
+    assert operator.post(url, {}).problem == (400, "invalid_request", "/reason")
+    assert api.post(url, {"reason": "it burnt"}).problem[0] == 403
 
 
 @pytest.mark.django_db(transaction=True)

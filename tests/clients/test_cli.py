@@ -128,6 +128,9 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     operator.ok("node", "incidents", "node-a")
     operator.ok("incident", "list", "--state", "open")
     operator.ok("node", "instances", "node-a")
+    assert operator.ok("operation", "list", "--platform", "--stuck", "-o", "json").json == []
+    first = operator.ok("operation", "list", "--platform", "--state", "succeeded", "-o", "json").json[0]["id"]
+    assert "it has ended" in operator("operation", "resolve", first, "--reason", "its node burnt").err
     assert {row["kind"] for row in operator.ok("operation", "list", "--platform", "-o", "json").json}
     assert cli("node", "list").code == 7
 

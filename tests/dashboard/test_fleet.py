@@ -7,6 +7,7 @@ from agents.node.errors import AdapterError
 from controlplane.dashboard.views.fleet import sums_of
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
+from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.quotas.models import QuotaRequest
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -116,6 +117,26 @@ def test_what_failed_comes_first(operator: Client, api: Caller, cloud: Cloud) ->
     assert page.index("<h2>Failed</h2>") < page.index("<h2>All</h2>")
     assert "alpha" in page and "Create instance: web" in text_of(answer)
     assert "<h2>Failed</h2>" not in operator.get("/platform/operations?state=succeeded").content.decode()
+
+
+def test_what_is_stuck_is_resolved_once_its_node_is_silent(
+    operator: Client, signed_in: SignIn, api: Caller, cloud: Cloud
+) -> None:
+    finish(api.post("volumes", {"name": "data", "size_gib": 1}))
+    operation_id = api.delete("volumes/data").operation["id"]
+    Operation.objects.filter(pk=operation_id).update(state="running", attempts=STUCK_ATTEMPTS)
+    url = f"/platform/operations/{operation_id}/resolve"
+    page = operator.get("/platform/operations").content.decode()
+    assert "<h2>Stuck</h2>" in page and f'href="{url}"' in page
+    assert f'href="{url}"' not in signed_in("support").get("/platform/operations").content.decode()
+    assert b"the node node-1 is heard" in operator.get(url).content
+    cloud.machine.fall_silent()
+    page = operator.get(url).content.decode()
+    assert "What would be" in page and ">node-1</a>" in page
+    assert Operation.objects.get(pk=operation_id).state == "running"
+    assert operator.post(url, {"reason": "it burnt"})["Location"] == "/platform/operations"
+    assert Operation.objects.get(pk=operation_id).state == "succeeded"
+    assert "<h2>Stuck</h2>" not in operator.get("/platform/operations").content.decode()
 
 
 def test_a_request_for_quota_is_answered(operator: Client, cloud: Cloud) -> None:

@@ -78,6 +78,9 @@ FILTERS: dict[str, Any] = {
     "dimension": Annotated[str | None, typer.Option("--dimension", help=_("Those of this dimension."))],
     "officer": Annotated[str | None, typer.Option("--officer", help=_("Those of this officer."))],
     "resource": ResourceOption,
+    "stuck": Annotated[
+        bool | None, typer.Option("--stuck", help=_("What is under way and cannot end by itself; with --platform."))
+    ],
     "actor": Annotated[str | None, typer.Option("--actor", help=_("What this user or service account did, by id."))],
     "credential": Annotated[
         str | None, typer.Option("--credential", help=_("What was done with this token or session, by id."))

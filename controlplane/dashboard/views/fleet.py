@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
+from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import Action, FormPage, Page, Text
+from controlplane.dashboard.page import Action, FormPage, Page, Text, is_mendable
 from controlplane.kernel import clock
 
 MANY, PAGES = 200, 10
@@ -164,6 +165,8 @@ class Operations(Page):
             "operations": page["items"],
             "next_page_token": page["next_page_token"],
             "is_filtered": any(filters.values()),
+            "stuck": self.api.get("operations", stuck="true", limit=LATEST)["items"] if is_first else [],
+            "may_operate": self.me["duty"] == "operator",
             "failed": self.api.get("operations", state="failed", limit=LATEST)["items"] if is_first else [],
             "long": self.long() if is_first else [],
             "long_min": LONG.seconds // 60,
@@ -176,6 +179,43 @@ class Operations(Page):
         found = [each for state in LIVE for each in self.api.get("operations", state=state, sort="created_at")["items"]]
         before = clock.now() - LONG
         return [each for each in found if datetime.fromisoformat(each["created_at"]) < before]
+
+
+class ResolveForm(ApiForm):
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("How it is known that the node does not come back. It is kept in the evidence log."),
+        max_length=200,
+    )
+
+
+class Resolve(FormPage):
+    """What would be is tried first, and shown; or why it cannot be."""
+
+    template = "dashboard/fleet/resolve.html"
+    title = _("Resolve a stuck operation")
+    section = "all-operations"
+    form_class = ResolveForm
+    submit = _("Resolve it")
+
+    def context(self) -> dict[str, Any]:
+        path = ("operations", self.kwargs["operation"], "actions", "resolve")
+        try:
+            would = self.api.post(*path, body={"reason": "?"}, dry_run="true")
+        except Refused as exc:
+            if not is_mendable(exc):
+                raise
+            return {"refusal": exc.problem, "back": reverse("all-operations")}
+        return {"would": would, "back": reverse("all-operations")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Operations"), reverse("all-operations"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("operations", self.kwargs["operation"], "actions", "resolve")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.say(_("It has ended, without its node."))
+        return reverse("all-operations")
 
 
 def sums_of(nodes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
+from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics.tables import floor
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
+from controlplane.operations.selectors import STUCK_ATTEMPTS
+from controlplane.workflows.resolve import SILENT_FOR
 from tests.api.examples.story import Story
 from tests.services.catalog.disks import qcow2
 from tests.world import run
@@ -139,3 +142,15 @@ def nodes(story: Story) -> None:
     book.show(oscar, "incident_list", query={"state": "open"})
     book.show(oscar, "node_instance_list")
     book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
+    stuck(story)
+
+
+def stuck(story: Story) -> None:
+    """The deletion of a volume whose node has burnt."""
+    book, ada = story.book, story.ada
+    story.done(book.do(ada, "volume_create", {"name": "lost", "size_gib": 1}))
+    begun = book.do(ada, "volume_delete", volume="lost").operation["id"]
+    Operation.objects.filter(pk=begun).update(state="running", attempts=STUCK_ATTEMPTS)
+    Node.objects.update(state="unreachable", last_heartbeat_at=clock.now() - 2 * SILENT_FOR)
+    book.show(story.oscar, "operation_resolve", operation=begun)
+    Node.objects.update(state="ready", last_heartbeat_at=clock.now())

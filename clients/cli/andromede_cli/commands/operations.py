@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from andromede_cli import progress
-from andromede_cli.calls import PROJECT, call_command, given, list_command
+from andromede_cli.calls import PROJECT, call_command, given, list_command, option
 from andromede_cli.command import TimeoutOption, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -35,7 +35,7 @@ Subject = Annotated[
 
 def register(app: typer.Typer) -> None:
     operations = group(_("Operations: changes that take time."))
-    filters = ("state", "kind", "resource", "created_after")
+    filters = ("state", "kind", "resource", "created_after", "stuck")
     levels = {PROJECT: "operations.list", "platform": "platform.operation_list"}
     list_command(operations, _("The operations of the project, or of all."), levels, COLUMNS, *filters)
     command(operations, "show", _("An operation, with its steps."))(show)
@@ -44,6 +44,10 @@ def register(app: typer.Typer) -> None:
     call_command(operations, "cancel", _("Have an operation undone."), "operations.cancel", subject)
     again = _("Ask again for what failed or was cancelled; try what waits for its next try now.")
     call_command(operations, "retry", again, "operations.retry", subject)
+    stuck = given("operation", "OPERATION")
+    reason = option("reason", "--reason", _("How it is known that the node does not come back; kept in the evidence."))
+    give_up = _("Have a stuck operation end without its node, which is gone for good; for operators.")
+    call_command(operations, "resolve", give_up, "operations.resolve", stuck, reason)
     app.add_typer(operations, name="operation")
 
 

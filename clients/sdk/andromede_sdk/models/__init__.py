@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import Part as Part
     from andromede_sdk.models.common import PasskeyAnswerInput as PasskeyAnswerInput
     from andromede_sdk.models.common import PlacementSimulation as PlacementSimulation
+    from andromede_sdk.models.common import PlatformOperation as PlatformOperation
     from andromede_sdk.models.common import PolicySet as PolicySet
     from andromede_sdk.models.common import Proposal as Proposal
     from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
@@ -91,6 +92,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.openid_providers import Provider as Provider
     from andromede_sdk.models.openid_providers import Providers as Providers
     from andromede_sdk.models.operations import Operation as Operation
+    from andromede_sdk.models.operations import Removal as Removal
+    from andromede_sdk.models.operations import Resolution as Resolution
     from andromede_sdk.models.organizations import Organization as Organization
     from andromede_sdk.models.organizations import OrganizationLimit as OrganizationLimit
     from andromede_sdk.models.organizations import OrganizationLimits as OrganizationLimits
@@ -100,7 +103,6 @@ if TYPE_CHECKING:
     from andromede_sdk.models.passkeys import Passkey as Passkey
     from andromede_sdk.models.password_links import PasswordLink as PasswordLink
     from andromede_sdk.models.platform import Platform as Platform
-    from andromede_sdk.models.platform import PlatformOperation as PlatformOperation
     from andromede_sdk.models.policy import Broken as Broken
     from andromede_sdk.models.policy import ChangeInput as ChangeInput
     from andromede_sdk.models.policy import LostInput as LostInput
@@ -250,7 +252,7 @@ PLACES = {
     "Plan": "andromede_sdk.models.remediation_plans",
     "PlanItem": "andromede_sdk.models.remediation_plans",
     "Platform": "andromede_sdk.models.platform",
-    "PlatformOperation": "andromede_sdk.models.platform",
+    "PlatformOperation": "andromede_sdk.models.common",
     "Policy": "andromede_sdk.models.policy",
     "PolicySet": "andromede_sdk.models.common",
     "Problem": "andromede_sdk.models.problems",
@@ -274,9 +276,11 @@ PLACES = {
     "Record": "andromede_sdk.models.evidence",
     "RecoveryCodes": "andromede_sdk.models.common",
     "Region": "andromede_sdk.models.regions",
+    "Removal": "andromede_sdk.models.operations",
     "RequestRecord": "andromede_sdk.models.common",
     "Residency": "andromede_sdk.models.resources",
     "ResidencyProblem": "andromede_sdk.models.resources",
+    "Resolution": "andromede_sdk.models.operations",
     "Scope": "andromede_sdk.models.me",
     "Series": "andromede_sdk.models.common",
     "ServiceAccount": "andromede_sdk.models.service_accounts",

@@ -210,6 +210,33 @@ class PlacementSimulation(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PlatformOperation(Model):
+    """Whose it is besides; null: nobody's but the platform's. `obstacle`: what its last try found in the way, while it
+    waits for the next one."""
+
+    id: str
+    kind: str
+    state: str  # pending, running, undoing, succeeded, failed, cancelled
+    progress: int
+    steps: list[Step]
+    resources: list[str]
+    created_by: CreatedBy
+    request_id: str
+    reason: str
+    error: Error | None
+    deadline: datetime
+    cancellable: bool
+    retry_of: str | None
+    retried_by: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    project: Named | None
+    organization: Named | None
+    obstacle: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PolicySet(Model):
     """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
     `lint`, clauses without effect; `newly_refused_zones`, in which an instance or a volume could be made until now;

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from andromede_sdk.model import Model
 from andromede_sdk.waiting import Waitable
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import CreatedBy, Error, Step
+    from andromede_sdk.models.common import CreatedBy, Error, Named, PlatformOperation, Step
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,3 +34,19 @@ class Operation(Waitable):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Removal(Model):
+    kind: str
+    resource: str
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Resolution(Model):
+    """How the operation has ended, without which node, and what is removed from that if it ever comes back."""
+
+    operation: PlatformOperation
+    node: Named
+    removals: list[Removal]

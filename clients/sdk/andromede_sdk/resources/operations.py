@@ -6,6 +6,26 @@ from andromede_sdk.resource import Ask, Listing, Moment, Resource
 
 
 class Operations(Resource):
+    def resolve(
+        self, operation: str, *, reason: str, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Resolution:
+        """POST /v1/operations/{operation}/actions/resolve
+
+        `reason`: how it is known that the node does not come back. It is kept in the evidence log.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Resolution,
+            Ask(
+                "POST",
+                "/v1/operations/{operation}/actions/resolve",
+                names={"operation": operation},
+                query={"dry_run": dry_run or None},
+                body={"reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
     def list(
         self,
         *,

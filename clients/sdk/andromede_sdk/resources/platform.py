@@ -150,6 +150,7 @@ class Platform(Resource):
         kind: str | None = None,
         created_after: Moment | None = None,
         project: str | None = None,
+        stuck: bool = False,
         organization: str | None = None,
         sort: str | None = None,
         page_size: int | None = None,
@@ -161,6 +162,7 @@ class Platform(Resource):
         `kind`: The operations of this kind, such as instance.create.
         `created_after`: Only what was created after this moment (RFC 3339).
         `project`: The operations of the project with this id.
+        `stuck`: true: those that are under way and cannot end by themselves; false: all others.
         `organization`: The operations of the organization with this id.
         `sort`: One of -created_at, created_at.
         """
@@ -176,6 +178,7 @@ class Platform(Resource):
                     "kind": kind,
                     "created_after": created_after,
                     "project": project,
+                    "stuck": stuck,
                     "organization": organization,
                     "sort": sort,
                     "limit": page_size,
