@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from controlplane.catalog.models import FactsEpoch
 from controlplane.compliance.models import Sweep
+from controlplane.operations import maintenance
 from controlplane.placement.models import PolicyHead
 
 # What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. Guests need a
@@ -44,6 +45,13 @@ def pytest_collection_finish() -> None:
     """What thousands of collected tests are made of is no garbage: it is not looked through again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def rules_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules of maintenance are read once per test, and again when one is made: however long it takes."""
+    monkeypatch.setattr(maintenance, "RULES_KEPT_S", float("inf"))
+    maintenance.forget()
 
 
 def fill() -> None:

@@ -99,6 +99,7 @@ OPERATORS: tuple[Group, ...] = (
             Entry("fleet", _("Fleet"), "server"),
             Entry("all-operations", _("Operations"), "activity"),
             Entry("incidents", _("Incidents"), "triangle-alert"),
+            Entry("maintenance", _("Maintenance"), "circle-pause"),
             Entry("customers", _("Organizations"), "building-2"),
             Entry("offers", _("Offers"), "layers"),
             Entry("platform-audit", _("Audit"), "scroll-text"),

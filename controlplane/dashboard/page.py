@@ -4,6 +4,7 @@
 `Action` add what changes something.
 """
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
@@ -34,6 +35,9 @@ MENDABLE = frozenset({400, 403, 409, 412, 413, 422, 429, 503})
 IDLE_S = (settings.SESSION_IDLE_MINUTES - 1) * 60
 Context = dict[str, Any]
 Text = str | Promise
+NOTICES_KEPT_S = 2.0
+# By whether whoever looks sees nodes: when it was asked, and the rules of maintenance in force then.
+notices: dict[bool, tuple[float, list[Context]]] = {}
 
 
 class Open(View):
@@ -143,7 +147,18 @@ class Page(Open):
             "menu": navigation.menu(self.me, self.project_of_page()),
             "project": self.project_of_page(),
             "crumbs": self.crumbs(),
+            "maintenance": self.maintenance(),
         }
+
+    def maintenance(self) -> list[Context]:
+        """What is refused or kept waiting at the moment. Pages ask for it once in NOTICES_KEPT_S, and not each."""
+        sees_nodes = bool(self.me["duty"])
+        asked_at, rules = notices.get(sees_nodes, (0.0, []))
+        if time.monotonic() - asked_at > NOTICES_KEPT_S:
+            found = self.api.get("maintenance", state="active")["items"]
+            rules = [each for each in found if each["action"] != "accept"]
+            notices[sees_nodes] = time.monotonic(), rules
+        return rules
 
     def project_of_page(self) -> Context | None:
         """The project that the page is about; None: it is about none."""

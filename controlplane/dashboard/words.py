@@ -121,6 +121,9 @@ LOOKS = {
     "incident.ended": _idle(_("not seen any more")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
+    "maintenance.active": _warn(_("in force")),
+    "maintenance.coming": _idle(_("to come")),
+    "maintenance.ended": _idle(_("ended")),
     "quota.pending": _warn(_("waits for an answer")),
 }
 
@@ -151,6 +154,23 @@ DEEDS = {
     "image.verify": _("Inspect image"),
     "image.delete": _("Delete image"),
 }
+
+# Classes of work, as rules of maintenance have them, and what they make of it.
+WORK = {
+    "*": _("All changes"),
+    "instance.*": _("Changes of instances"),
+    "volume.*": _("Changes of volumes"),
+    "image.*": _("Changes of images"),
+}
+MAINTENANCE = {
+    "pause": _("accepted, and begins later"),
+    "reject": _("refused for now"),
+    "accept": _("accepted"),
+}
+
+
+def work(kind: str) -> str | Promise:
+    return WORK.get(kind) or deed(kind)
 
 
 def deed(kind: str) -> str | Promise:

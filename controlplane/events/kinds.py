@@ -77,6 +77,8 @@ KINDS: Mapping[str, Kind] = {
     "node.unreachable": Kind("For operators: it has fallen silent.", ("zone",)),
     "node.cordoned": Kind("For operators: nothing new is placed on it.", ("reason",)),
     "node.uncordoned": Kind("For operators: it takes new instances again."),
+    "maintenance.begun": Kind("For operators: a rule was made for maintenance.", ("pattern", "action", "reason")),
+    "maintenance.ended": Kind("For operators: a rule of maintenance was ended.", ("pattern", "action", "reason")),
     "incident.reported": Kind("For operators: a node is not as it should be.", ("incident", "facts")),
 }
 PING = "webhook.pinged"
@@ -116,6 +118,8 @@ DEEDS: Mapping[str, str] = {
     "webhook.disable": "webhook.disabled",
     "webhook.delete": "webhook.deleted",
     "operation.resolve": "operation.resolved",
+    "maintenance.create": "maintenance.begun",
+    "maintenance.end": "maintenance.ended",
     "node.enrol": "node.enrolled",
     "node.cordon": "node.cordoned",
     "node.uncordon": "node.uncordoned",

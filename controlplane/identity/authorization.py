@@ -266,6 +266,16 @@ QUOTAS = {
     ),
 }
 
+MAINTENANCE = _of(
+    "maintenance",
+    {
+        "maintenance_list": (READ, SIGNED_IN),
+        "maintenance_get": (READ, SIGNED_IN),
+        "maintenance_create": (OPERATE, OPERATORS),
+        "maintenance_end": (OPERATE, OPERATORS),
+    },
+)
+
 # What happened, and who did it.
 TRACES = {
     **_of("events", {"event_list": (READ, METADATA), "event_stream": (READ, METADATA)}),
@@ -448,6 +458,7 @@ TABLE: Mapping[str, Rule] = {
     **SIGN_IN,
     **QUOTAS,
     **RESOURCES,
+    **MAINTENANCE,
     **SOVEREIGNTY,
     **TRACES,
     **TERRAFORM,

@@ -1,4 +1,4 @@
-from controlplane.kernel.errors import Conflict, NotFound, Unavailable
+from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unavailable
 
 
 class Busy(Conflict):
@@ -28,6 +28,22 @@ class NotResolvable(Conflict):
     code = "operation.not_resolvable"
     title = "Cannot be resolved"
     detail = "The operation cannot be resolved: {reason}"
+
+
+class UnderMaintenance(Unavailable):
+    code = "maintenance"
+    title = "Maintenance"
+    detail = "This ({kind}) is not taken at the moment, because of maintenance: {reason}"
+
+
+class MaintenanceNotFound(NotFound):
+    code = "maintenance.not_found"
+    detail = "There is no maintenance {name!r}."
+
+
+class MaintenanceEndsFirst(InvalidRequest):
+    code = "maintenance.ends_first"
+    detail = "It must end in the future, and after it begins."
 
 
 class Cancelled(Conflict):

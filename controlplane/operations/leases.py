@@ -17,13 +17,15 @@ from django.db.models import Q
 
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints, meters
+from controlplane.operations import hints, maintenance, meters
 from controlplane.operations.errors import LeaseLost
-from controlplane.operations.models import LIVE, OPERATION, Operation, OperationHold
+from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation, OperationHold
 from controlplane.operations.services import cancel_holders, hold_resources, tell
 
 BLOCKED_RETRY = timedelta(milliseconds=300)
 SWEEP_LIMIT = 500
+# Under this name it stands among the steps that maintenance held it back.
+MAINTENANCE = "maintenance"
 
 
 def _unleased() -> Q:
@@ -49,13 +51,36 @@ def take_lease(operation_id: UUID) -> Operation | None:
 
 
 def _begin(operation: Operation) -> bool:
-    """pending → running; False, and postponed, while another operation holds one of its resources."""
+    """pending → running; False, and postponed, while maintenance holds it back, or another operation one of its
+    resources. What is to be cancelled need not wait for maintenance."""
+    rule = maintenance.holding_back(operation) if operation.cancel_requested_at is None else None
+    if rule is not None:
+        _pause(operation, rule)
+        return False
     if operation.preempts and hold_resources(operation) is not None:
         cancel_holders(operation)
         postpone(operation, delay=BLOCKED_RETRY)
         return False
-    checkpoint(operation, state="running", started_at=clock.now())
+    checkpoint(operation, state="running", started_at=clock.now(), **_unpaused(operation))
     return True
+
+
+def _pause(operation: Operation, rule: MaintenanceRule) -> None:
+    message = f"paused by maintenance: {rule.reason}"
+    step = {"name": MAINTENANCE, "state": "waiting", "attempts": 1, "message": message}
+    postpone(operation, delay=maintenance.look_again(rule), paused_at=operation.paused_at or clock.now(), steps=[step])
+
+
+def _unpaused(operation: Operation) -> dict[str, object]:
+    """Its deadline is put off by as long as it was paused."""
+    if operation.paused_at is None:
+        return {}
+    steps = [{**step, "state": "done"} for step in operation.steps]
+    return {
+        "paused_at": None,
+        "deadline_at": operation.deadline_at + (clock.now() - operation.paused_at),
+        "steps": steps,
+    }
 
 
 def checkpoint(operation: Operation, **fields: object) -> None:

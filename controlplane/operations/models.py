@@ -36,7 +36,8 @@ class Operation(BaseModel):
     try is due. `resource_name` is the one that the resource had when this was asked for. `args` are the facts that the
     workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the
     first try made. `traceparent`: of the request, when that was traced. `retry_of`: the operation that ended badly and
-    is asked for again with this one; there, `retried_by` names the last that did so.
+    is asked for again with this one; there, `retried_by` names the last that did so. `paused_at`: since when
+    maintenance keeps it from beginning; the deadline is put off by as long.
     """
 
     kind = models.CharField(max_length=64)
@@ -58,6 +59,7 @@ class Operation(BaseModel):
     lease_expires_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     error = models.JSONField(null=True)
+    paused_at = models.DateTimeField(null=True)
     retry_of = models.UUIDField(null=True)
     retried_by = models.UUIDField(null=True)
     user_id = models.UUIDField(null=True)
@@ -92,3 +94,25 @@ class OperationHold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource_id} held by {self.operation_id}"
+
+
+# From the mildest to the strictest.
+ACTIONS = ("accept", "pause", "reject")
+
+
+class MaintenanceRule(BaseModel):
+    """What becomes of a class of work while the rule is in force, from `begins_at` until `ends_at`, if that is known.
+
+    `pattern`: a kind of operation, all of a noun (`volume.*`), or `*`. `zone`, `node_id`: only what is there.
+    """
+
+    pattern = models.CharField(max_length=64)
+    action = models.CharField(max_length=8)
+    zone = models.CharField(max_length=63, blank=True)
+    node_id = models.UUIDField(null=True)
+    reason = models.CharField(max_length=200)
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(action__in=ACTIONS), name="operations_maintenance_action")]

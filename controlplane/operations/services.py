@@ -17,7 +17,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import joined
 from controlplane.kernel.inserts import Statement, insert
 from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.operations import hints, meters
+from controlplane.operations import hints, maintenance, meters
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import LIVE, Operation, OperationHold
 from observing.traces import traceparent
@@ -53,7 +53,9 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
 
     Raises:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
+        UnderMaintenance: operators do not want this at the moment.
     """
+    maintenance.admit(wish.kind, wish.resource_ids, zones=_zones(wish))
     now = clock.now()
     operation = Operation(
         kind=wish.kind,
@@ -87,6 +89,11 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
 def _begun(operation: Operation) -> None:
     meters.begun(operation)
     hints.send(operation.pk)
+
+
+def _zones(wish: Wish) -> Sequence[str]:
+    zones = wish.args.get("zones")
+    return zones if isinstance(zones, list) else ()
 
 
 def cause_of(operation: Operation) -> events.Cause:

@@ -75,6 +75,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     finish(api.post("volumes", {"name": "spare", "size_gib": 1}))
     api.post("networks", {"name": "spare", "cidr": "10.40.0.0/24"})
     begun = api.post("volumes", {"name": "begun", "size_gib": 1}).operation["id"]
+    rule = operator.post("/v1/maintenance", {"kind": "image.import", "action": "pause", "reason": "tests"}).body["id"]
     ended = api.post("volumes", {"name": "ended", "size_gib": 1}).operation["id"]
     api.post(f"operations/{ended}/actions/cancel")
     assert run(Operation.objects.get(pk=ended)).state == "cancelled"
@@ -89,6 +90,7 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
         "project_delete": {"project": str(project_create(cloud.tenant.project.organization, name="empty").pk)},
         "operation_cancel": {"operation": begun},
         "operation_retry": {"operation": ended},
+        "maintenance_end": {"maintenance": rule},
         "volume_delete": {"volume": "spare"},
     }
 

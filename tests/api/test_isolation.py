@@ -20,6 +20,7 @@ from controlplane.identity.models import Invitation, Organization, ServiceAccoun
 from controlplane.identity.rights import OWN
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
 from controlplane.webhooks.models import Delivery
@@ -69,6 +70,8 @@ SHARED = {
     ("POST", "v1/evidence/cosignatures"),
     ("GET", "v1/flavors"),
     ("GET", "v1/volume-types"),
+    ("GET", "v1/maintenance"),
+    ("GET", "v1/maintenance/<str:maintenance>"),
 }
 # Routes that any credential may use; what they answer and take is the credential's own.
 PERSONAL = {
@@ -250,6 +253,9 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     plan = RemediationPlan.objects.create(
         project=cloud.tenant.project, items=[], resource_ids=[], notify_by=clock.now(), deadline_at=clock.now()
     )
+    maintenance = MaintenanceRule.objects.create(
+        pattern="image.import", action="accept", reason="nothing", begins_at=clock.now()
+    )
     return NAMES | {
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
@@ -269,6 +275,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         "ssh_key": api.post("ssh-keys", {"name": "laptop", "public_key": KEY}).body["id"],
         "image": api.post("images", {"name": "mine", "format": "qcow2"}).body["id"],
         "token": str(cloud.tenant.actor.credential_id),
+        "maintenance": str(maintenance.pk),
         "operation": api.get("operations").body["items"][0]["id"],
         "decision": api.get("instances/web/placement").body["id"],
         "organization": str(cloud.tenant.project.organization_id),
@@ -308,6 +315,7 @@ def test_the_table_is_read_whole() -> None:
         "audit",
         "incidents",
         "operations",
+        "maintenance",
     }
 
 

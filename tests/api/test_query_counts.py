@@ -119,6 +119,8 @@ GETS = {
     "node_instance_list": 4,
     "incident_list": 3,
     "platform_operation_list": 3,
+    "maintenance_list": 2,
+    "maintenance_get": 2,
     "terraform_state_list": 2,
     "terraform_state_read": 3,
     "terraform_state_version_list": 3,

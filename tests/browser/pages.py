@@ -98,6 +98,8 @@ OPERATION = (
     "/platform/nodes/paris-a/cordon",
     "/platform/incidents",
     "/platform/operations",
+    "/platform/maintenance",
+    "/platform/maintenance/new",
     "/platform/organizations",
     "/organizations/sante/quota/edit",
     "/platform/audit",

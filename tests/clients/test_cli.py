@@ -128,6 +128,12 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     operator.ok("node", "incidents", "node-a")
     operator.ok("incident", "list", "--state", "open")
     operator.ok("node", "instances", "node-a")
+    rule = operator.ok(
+        *("maintenance", "create", "--kind", "image.import", "--action", "pause", "--reason", "a test", "-o", "json")
+    ).json["id"]
+    assert cli.ok("maintenance", "show", rule, "-o", "json").json["state"] == "active"
+    assert operator.ok("maintenance", "end", rule, "-o", "json").json["state"] == "ended"
+    assert rule in cli.ok("maintenance", "list", "--state", "ended", "-o", "name").out
     assert operator.ok("operation", "list", "--platform", "--stuck", "-o", "json").json == []
     first = operator.ok("operation", "list", "--platform", "--state", "succeeded", "-o", "json").json[0]["id"]
     assert "it has ended" in operator("operation", "resolve", first, "--reason", "its node burnt").err

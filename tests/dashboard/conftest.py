@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.dashboard import cookies
+from controlplane.dashboard import cookies, page
 from controlplane.identity.models import User
 from controlplane.identity.services import membership_set, user_create
 from controlplane.operations import hints
@@ -33,6 +33,11 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
     monkeypatch.setattr(hints, "current_app", broker)
     return broker
+
+
+@pytest.fixture(autouse=True)
+def no_notices_of_other_tests() -> None:
+    page.notices.clear()
 
 
 @pytest.fixture

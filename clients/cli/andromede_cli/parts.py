@@ -22,7 +22,7 @@ PARTS = {
     "placement": ("placement",),
     "policies": ("policy", "proposal", "classification"),
     "compliance": ("drift", "plan", "exemption", "evidence"),
-    "operations": ("operation",),
+    "operations": ("operation", "maintenance"),
     "events": ("event",),
     "webhooks": ("webhook",),
     "audit": ("audit",),

@@ -58,6 +58,16 @@ def shown(operation: dict[str, Any]) -> SafeString:
 
 
 @register.filter
+def work(kind: str) -> str:
+    return str(words.work(kind))
+
+
+@register.filter
+def maintenance(action: str) -> str:
+    return str(words.MAINTENANCE.get(action, action))
+
+
+@register.filter
 def incident(kind: str) -> str:
     return str(words.incident(kind))
 

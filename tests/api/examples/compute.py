@@ -143,6 +143,15 @@ def nodes(story: Story) -> None:
     book.show(oscar, "node_instance_list")
     book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
     stuck(story)
+    maintenance(story)
+
+
+def maintenance(story: Story) -> None:
+    book = story.book
+    rule = book.show(story.oscar, "maintenance_create").body["id"]
+    book.show(story.ada, "maintenance_list", query={"state": "active"})
+    book.show(story.ada, "maintenance_get", maintenance=rule)
+    book.show(story.oscar, "maintenance_end", maintenance=rule)
 
 
 def stuck(story: Story) -> None:

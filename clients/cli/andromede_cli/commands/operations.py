@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from andromede_cli import progress
-from andromede_cli.calls import PROJECT, call_command, given, list_command, option
+from andromede_cli.calls import PROJECT, call_command, given, list_command, option, show_command
 from andromede_cli.command import TimeoutOption, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -24,6 +24,16 @@ COLUMNS = [
     Column(_("error"), "error.code", is_wide=True),
     Column(_("resources"), "resources", is_wide=True),
     Column(_("project"), "project.name", is_wide=True),
+]
+RULES = [
+    Column("id", "id"),
+    Column(_("kind"), "kind"),
+    Column(_("action"), "action"),
+    Column(_("state"), "state"),
+    Column(_("zone"), "zone"),
+    Column(_("begins"), "begins_at"),
+    Column(_("ends"), "ends_at"),
+    Column(_("reason"), "reason"),
 ]
 Subject = Annotated[
     str,
@@ -49,6 +59,30 @@ def register(app: typer.Typer) -> None:
     give_up = _("Have a stuck operation end without its node, which is gone for good; for operators.")
     call_command(operations, "resolve", give_up, "operations.resolve", stuck, reason)
     app.add_typer(operations, name="operation")
+    app.add_typer(_maintenance(), name="maintenance")
+
+
+def _maintenance() -> typer.Typer:
+    rules = group(_("Maintenance: what is not taken, or waits, for a while."))
+    list_command(rules, _("The rules there are."), "maintenance.list", RULES, "state")
+    show_command(rules, _("A rule."), "maintenance.get", "RULE")
+    work = _("A kind such as instance.create, all of a noun (volume.*), or *.")
+    call_command(
+        rules,
+        "create",
+        _("Have a class of work accepted, paused or rejected; for operators."),
+        "maintenance.create",
+        option("kind", "--kind", work),
+        option("action", "--action", _("accept, pause or reject.")),
+        option("reason", "--reason", _("What tenants are told.")),
+        option("zone", "--zone", _("Only what is in this zone."), default=None),
+        option("node", "--node", _("Only what is on this node."), default=None),
+        option("begins_at", "--from", _("From this moment on (RFC 3339)."), default=None),
+        option("ends_at", "--until", _("Until this moment (RFC 3339)."), default=None),
+    )
+    ended = given("maintenance", "RULE", completes="maintenance.list")
+    call_command(rules, "end", _("End a rule: what it kept waiting begins."), "maintenance.end", ended)
+    return rules
 
 
 def show(me: Session, subject: Subject) -> None:

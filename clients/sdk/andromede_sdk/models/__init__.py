@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.jurisdictions import Reach as Reach
     from andromede_sdk.models.limits import Limit as Limit
     from andromede_sdk.models.limits import Limits as Limits
+    from andromede_sdk.models.maintenance import Maintenance as Maintenance
     from andromede_sdk.models.me import Credential as Credential
     from andromede_sdk.models.me import Me as Me
     from andromede_sdk.models.me import Membership as Membership
@@ -227,6 +228,7 @@ PLACES = {
     "LockProblem": "andromede_sdk.models.terraform_states",
     "LostInput": "andromede_sdk.models.policy",
     "LostZones": "andromede_sdk.models.policy",
+    "Maintenance": "andromede_sdk.models.maintenance",
     "Me": "andromede_sdk.models.me",
     "Member": "andromede_sdk.models.members",
     "Membership": "andromede_sdk.models.me",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.invitations import Invitations as Invitations
     from andromede_sdk.resources.jurisdictions import Jurisdictions as Jurisdictions
     from andromede_sdk.resources.limits import Limits as Limits
+    from andromede_sdk.resources.maintenance import Maintenance as Maintenance
     from andromede_sdk.resources.me import Me as Me
     from andromede_sdk.resources.members import Members as Members
     from andromede_sdk.resources.networks import Networks as Networks
@@ -102,6 +103,7 @@ class Managers:
     invitations: Invitations
     jurisdictions: Jurisdictions
     limits: Limits
+    maintenance: Maintenance
     me: Me
     members: Members
     networks: Networks

@@ -1,0 +1,24 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from andromede_sdk.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Maintenance(Model):
+    """Of an operation, the most particular rule counts that is about it (a kind before a noun before *, a node before a
+    zone), and of such the strictest."""
+
+    id: str
+    kind: str
+    action: str  # accept, pause, reject
+    state: str
+    reason: str
+    zone: str
+    node: str | None
+    begins_at: datetime
+    ends_at: datetime | None
+    created_at: datetime

@@ -1,0 +1,182 @@
+"""Maintenance: rules of operators by which classes of work are accepted, paused or rejected for a while.
+
+What is rejected is refused when it is asked for. What is paused is accepted, and begins when the rule has ended; its
+deadline is put off by as long. Requests look at rules that are at most RULES_KEPT_S old, so that they cost no query;
+what counts is what the worker finds that is about to begin an operation. What has begun goes on.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import by_id
+from controlplane.operations import hints
+from controlplane.operations.errors import MaintenanceEndsFirst, MaintenanceNotFound, UnderMaintenance
+from controlplane.operations.models import ACTIONS, MaintenanceRule, Operation
+
+RULES_KEPT_S = 1.0
+LOOK_AGAIN = timedelta(seconds=60)
+# What ends things or stops them is no burden, and people must be able to: only a rule that names the kind is about it.
+ALWAYS = frozenset({"instance.delete", "instance.power-off", "instance.shutdown", "volume.delete"})
+
+# Who knows where things are: the zones and nodes of those ids that have a place. Placement adds itself (its apps.py).
+where: list[Callable[[Collection[UUID]], Iterable[tuple[str, UUID]]]] = []
+
+_kept: tuple[float, list[MaintenanceRule]] | None = None
+
+
+@dataclass(frozen=True)
+class NewRule:
+    """`begins_at` None: now. `ends_at` None: until somebody ends it."""
+
+    pattern: str
+    action: str
+    reason: str
+    zone: str = ""
+    node_id: UUID | None = None
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+def in_force() -> Q:
+    now = clock.now()
+    return Q(begins_at__lte=now) & (Q(ends_at=None) | Q(ends_at__gt=now))
+
+
+def rules(actor: Actor) -> QuerySet[MaintenanceRule]:
+    """Those that are about single nodes are for whoever sees nodes."""
+    return MaintenanceRule.objects.all() if actor.sees_all else MaintenanceRule.objects.filter(node_id=None)
+
+
+def rule_get(actor: Actor, ref: str) -> MaintenanceRule:
+    found = by_id(rules(actor), ref)
+    if found is None:
+        raise MaintenanceNotFound(name=ref)
+    return found
+
+
+@transaction.atomic
+def rule_create(actor: Actor, new: NewRule) -> MaintenanceRule:
+    """
+    Raises:
+        MaintenanceEndsFirst.
+    """
+    actor.may_operate()
+    begins_at = new.begins_at or clock.now()
+    if new.ends_at is not None and new.ends_at <= max(begins_at, clock.now()):
+        raise MaintenanceEndsFirst(field="ends_at")
+    rule = MaintenanceRule.objects.create(
+        pattern=new.pattern,
+        action=new.action,
+        zone=new.zone,
+        node_id=new.node_id,
+        reason=new.reason,
+        begins_at=begins_at,
+        ends_at=new.ends_at,
+    )
+    record(actor, "maintenance.create", rule.pk, pattern=rule.pattern, action=rule.action, reason=rule.reason)
+    _changed()
+    return rule
+
+
+@transaction.atomic
+def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
+    """What it kept waiting begins at once. Ending it again changes nothing."""
+    actor.may_operate()
+    now = clock.now()
+    is_open = Q(ends_at=None) | Q(ends_at__gt=now)
+    if MaintenanceRule.objects.filter(is_open, pk=rule.pk).update(ends_at=now, updated_at=now):
+        record(actor, "maintenance.end", rule.pk, pattern=rule.pattern, action=rule.action, reason=rule.reason)
+        paused = Operation.objects.filter(state="pending", paused_at__isnull=False)
+        for operation_id in list(paused.values_list("pk", flat=True)):
+            transaction.on_commit(partial(hints.send, operation_id), robust=True)
+        paused.update(due_at=now)
+        _changed()
+    rule.refresh_from_db()
+    return rule
+
+
+def _changed() -> None:
+    """Within the transaction it counts for that alone; after it, for all of this process."""
+    forget()
+    transaction.on_commit(forget, robust=True)
+
+
+def admit(kind: str, resource_ids: Sequence[UUID], *, zones: Sequence[str] = ()) -> None:
+    """Raises UnderMaintenance."""
+    rule = _rule_for(_recent(), kind, resource_ids, zones)
+    if rule is not None and rule.action == "reject":
+        raise UnderMaintenance(kind=kind, reason=rule.reason, retry_after_s=int(look_again(rule).total_seconds()))
+
+
+def holding_back(operation: Operation) -> MaintenanceRule | None:
+    """The rule because of which an accepted operation is not to begin: it is paused, or would not be accepted now."""
+    found = list(MaintenanceRule.objects.filter(in_force()))
+    return _rule_for(found, operation.kind, operation.resource_ids, operation.args.get("zones", ()))
+
+
+def look_again(rule: MaintenanceRule) -> timedelta:
+    """After how long it is worth it."""
+    left = rule.ends_at - clock.now() if rule.ends_at else LOOK_AGAIN
+    return min(max(left, timedelta(seconds=1)), LOOK_AGAIN)
+
+
+def forget() -> None:
+    """What this process remembers of the rules."""
+    global _kept
+    _kept = None
+
+
+def _recent() -> list[MaintenanceRule]:
+    global _kept
+    kept = _kept
+    if kept is None or time.monotonic() - kept[0] > RULES_KEPT_S:
+        not_over = Q(ends_at=None) | Q(ends_at__gt=clock.now())
+        _kept = kept = time.monotonic(), list(MaintenanceRule.objects.filter(not_over))
+    now = clock.now()
+    return [each for each in kept[1] if each.begins_at <= now and (each.ends_at is None or each.ends_at > now)]
+
+
+def _rule_for(
+    found: Iterable[MaintenanceRule], kind: str, resource_ids: Sequence[UUID], zones: Sequence[str]
+) -> MaintenanceRule | None:
+    """The most particular one that is about it, and of such the strictest; None, too, where that accepts it."""
+    about = [each for each in found if _names(each, kind)]
+    if any(each.zone or each.node_id for each in about):
+        places = set(_places(resource_ids, zones))
+        about = [each for each in about if _is_at(each, places)]
+    rule = max(about, key=_weight, default=None)
+    return None if rule is None or rule.action == "accept" else rule
+
+
+def _names(rule: MaintenanceRule, kind: str) -> bool:
+    if rule.pattern == kind:
+        return True
+    is_among = rule.pattern == "*" or (rule.pattern.endswith(".*") and kind.startswith(rule.pattern[:-1]))
+    return is_among and kind not in ALWAYS
+
+
+def _places(resource_ids: Sequence[UUID], zones: Sequence[str]) -> Iterable[tuple[str, UUID | None]]:
+    """Of what has none yet, the zone that was asked for, if it is one."""
+    found: list[tuple[str, UUID | None]] = [place for find in where for place in find(resource_ids)]
+    return found or [(zone, None) for zone in zones[:1] if len(zones) == 1]
+
+
+def _is_at(rule: MaintenanceRule, places: Collection[tuple[str, UUID | None]]) -> bool:
+    is_in_zone = not rule.zone or any(zone == rule.zone for zone, _ in places)
+    return is_in_zone and (rule.node_id is None or any(node == rule.node_id for _, node in places))
+
+
+def _weight(rule: MaintenanceRule) -> tuple[int, int, int]:
+    kind = 0 if rule.pattern == "*" else 1 if rule.pattern.endswith(".*") else 2
+    place = 2 if rule.node_id else 1 if rule.zone else 0
+    return kind, place, ACTIONS.index(rule.action)

@@ -1,0 +1,77 @@
+"""Maintenance over the API: operators make rules, everybody reads them, and hears why something is not taken."""
+
+from datetime import timedelta
+
+import pytest
+
+from controlplane.events.models import Event
+from controlplane.kernel import clock
+from controlplane.operations.models import MaintenanceRule
+from tests.api.client import Caller
+from tests.world import Cloud
+
+URL = "/v1/maintenance"
+RULE = {"kind": "*", "action": "reject", "reason": "new switches"}
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Maintenance"), ("fr", "Maintenance")])
+def test_what_is_rejected_is_told_when_to_come_again(
+    api: Caller, operator: Caller, cloud: Cloud, language: str, title: str
+) -> None:
+    until = clock.now() + timedelta(seconds=50)
+    operator.post(URL, {**RULE, "ends_at": until.isoformat()})
+    api.language = language
+    answer = api.post("instances", WEB)
+    assert answer.problem == (503, "maintenance", None)
+    assert answer.body["title"] == title and "new switches" in answer.body["detail"]
+    assert 40 <= int(answer.headers["Retry-After"]) <= 50
+    assert api.get("instances").body["items"] == []
+
+
+def test_a_rule_is_made_seen_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
+    made = operator.post(URL, {**RULE, "zone": "fr-idf-1"})
+    assert (made.status, made.body["state"], made.body["ends_at"]) == (201, "active", None)
+    (seen,) = api.get(f"{URL}?state=active").body["items"]
+    assert seen == made.body == api.get(f"{URL}/{made.body['id']}").body
+    ended = operator.post(f"{URL}/{made.body['id']}/actions/end").body
+    assert ended["state"] == "ended"
+    assert operator.post(f"{URL}/{made.body['id']}/actions/end").body == ended
+    assert api.get(f"{URL}?state=active").body["items"] == []
+    assert api.post("instances", WEB).status == 201
+    assert list(Event.objects.filter(kind__startswith="maintenance.").values_list("kind", flat=True)) == [
+        "maintenance.begun",
+        "maintenance.ended",
+    ]
+
+
+def test_rules_about_nodes_are_for_those_who_see_nodes(api: Caller, operator: Caller, cloud: Cloud) -> None:
+    made = operator.post(URL, {**RULE, "node": "node-1"}).body
+    assert made["node"] == str(cloud.machine.row.pk)
+    assert api.get(URL).body["items"] == []
+    assert api.get(f"{URL}/{made['id']}").problem == (404, "maintenance.not_found", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"kind": "instance.dance"}, "/kind"),
+        ({"action": "delay"}, "/action"),
+        ({"zone": "nowhere"}, "/zone"),
+        ({"node": "nobody"}, "/node"),
+        ({"begins_at": "tomorrow"}, "/begins_at"),
+        ({"ends_at": "2020-01-01T00:00:00Z"}, "/ends_at"),
+        ({"reason": ""}, "/reason"),
+    ],
+)
+def test_a_rule_that_means_nothing_names_the_field(
+    operator: Caller, cloud: Cloud, change: dict[str, str], pointer: str
+) -> None:
+    assert operator.post(URL, {**RULE, **change}).problem[2] == pointer
+    assert not MaintenanceRule.objects.exists()
+
+
+def test_nobody_else_makes_or_ends_one(api: Caller, operator: Caller, cloud: Cloud) -> None:
+    assert api.post(URL, RULE).problem[0] == 403
+    made = operator.post(URL, RULE).body["id"]
+    assert api.post(f"{URL}/{made}/actions/end").problem[0] == 403

@@ -1,0 +1,152 @@
+"""Rules of maintenance: what is rejected is refused, what is paused waits, and goes on when the rule has ended."""
+
+from datetime import timedelta
+
+import pytest
+
+from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.operations import maintenance
+from controlplane.operations.errors import MaintenanceEndsFirst, UnderMaintenance
+from controlplane.operations.maintenance import NewRule, rule_create, rule_end
+from controlplane.operations.models import MaintenanceRule, Operation
+from controlplane.operations.services import operation_cancel
+from controlplane.storage.services import volume_grow
+from tests.workflows.helpers import ask_instance, ask_volume, done, fresh, make_instance, make_volume
+from tests.world import Broker, Cloud, again, run
+
+
+def rule(action: str, pattern: str = "*", **more: object) -> MaintenanceRule:
+    return rule_create(SYSTEM, NewRule(pattern, action, "new switches", **more))
+
+
+def test_what_is_rejected_is_refused_with_the_reason(cloud: Cloud) -> None:
+    rule("reject", ends_at=clock.now() + timedelta(seconds=30))
+    with pytest.raises(UnderMaintenance, match="new switches") as refused:
+        ask_instance(cloud)
+    assert 25 <= refused.value.facts["retry_after_s"] <= 30
+    assert not Operation.objects.exists()
+
+
+def test_what_is_paused_waits_and_says_so(cloud: Cloud, broker: Broker) -> None:
+    pause = rule("pause")
+    _, operation = ask_instance(cloud)
+    assert run(operation).state == "pending"
+    (step,) = operation.steps
+    assert (step["name"], step["state"], step["message"]) == (
+        "maintenance",
+        "waiting",
+        "paused by maintenance: new switches",
+    )
+    broker.sent.clear()
+    rule_end(SYSTEM, pause)
+    assert run(operation).state == "succeeded"
+    assert [each["state"] for each in operation.steps if each["name"] == "maintenance"] == ["done"]
+
+
+def test_the_deadline_is_put_off_by_as_long_as_it_was_paused(cloud: Cloud) -> None:
+    pause = rule("pause")
+    _, operation = ask_instance(cloud)
+    deadline_at = operation.deadline_at
+    run(operation)
+    paused_at = operation.paused_at
+    assert again(operation).paused_at == paused_at
+    an_hour = timedelta(hours=1)
+    Operation.objects.update(paused_at=paused_at - an_hour)
+    rule_end(SYSTEM, pause)
+    done(operation)
+    assert operation.paused_at is None and operation.deadline_at >= deadline_at + an_hour
+
+
+def test_a_rule_that_begins_between_the_request_and_the_worker_counts(cloud: Cloud) -> None:
+    """Of either kind: what was accepted is not refused any more, but waits."""
+    for action in ("pause", "reject"):
+        _, operation = ask_instance(cloud, name=action)
+        made = rule(action)
+        assert run(operation).state == "pending"
+        rule_end(SYSTEM, made)
+        done(operation)
+
+
+def test_what_has_begun_goes_on(cloud: Cloud) -> None:
+    _, operation = ask_instance(cloud)
+    Operation.objects.update(state="running")
+    rule("pause")
+    done(operation)
+
+
+def test_what_is_paused_can_be_cancelled(cloud: Cloud) -> None:
+    rule("pause")
+    _, operation = ask_instance(cloud)
+    run(operation)
+    operation_cancel(cloud.tenant.actor, operation)
+    assert run(operation).state == "cancelled"
+
+
+def test_deletions_and_stops_are_meant_only_where_they_are_named(cloud: Cloud) -> None:
+    first, second = make_instance(cloud), make_instance(cloud, name="second")
+    rule("reject")
+    rule("reject", "instance.*")
+    done(instance_power_off(cloud.tenant.actor, first))
+    done(instance_delete(cloud.tenant.actor, first))
+    rule("reject", "instance.power-off")
+    with pytest.raises(UnderMaintenance):
+        instance_power_off(cloud.tenant.actor, second)
+
+
+def test_the_most_particular_rule_counts_and_of_such_the_strictest(cloud: Cloud) -> None:
+    rule("reject")
+    rule("accept", "volume.*")
+    rule("accept", "volume.create")
+    volume = make_volume(cloud)
+    rule("reject", "volume.grow")
+    rule("accept", "volume.grow")
+    with pytest.raises(UnderMaintenance):
+        volume_grow(cloud.tenant.actor, volume, size_gib=3)
+    with pytest.raises(UnderMaintenance):
+        ask_instance(cloud)
+
+
+def test_a_zone_or_a_node_is_meant_alone(cloud: Cloud) -> None:
+    other = cloud.world.add_machine("fr-sud-1")
+    here, there = make_instance(cloud, zones=("fr-idf-1",)), make_instance(cloud, name="there", zones=("fr-sud-1",))
+    rule("reject", zone="fr-sud-1")
+    with pytest.raises(UnderMaintenance):
+        instance_reboot(cloud.tenant.actor, there)
+    with pytest.raises(UnderMaintenance):
+        ask_instance(cloud, name="new", zones=("fr-sud-1",))
+    done(instance_reboot(cloud.tenant.actor, here))
+    ask_instance(cloud, name="anywhere")
+    MaintenanceRule.objects.all().delete()
+    maintenance.forget()
+    rule("pause", node_id=other.row.pk)
+    assert run(instance_reboot(cloud.tenant.actor, there)).state == "pending"
+    done(instance_reboot(cloud.tenant.actor, here))
+
+
+def test_a_rule_holds_for_its_time_alone(cloud: Cloud) -> None:
+    now = clock.now()
+    rule("reject", begins_at=now + timedelta(hours=1))
+    over = rule("reject")
+    MaintenanceRule.objects.filter(pk=over.pk).update(ends_at=now)
+    maintenance.forget()
+    done(ask_instance(cloud)[1])
+    for ends_at in (now, now - timedelta(hours=1)):
+        with pytest.raises(MaintenanceEndsFirst):
+            rule("reject", ends_at=ends_at)
+
+
+def test_a_request_costs_no_query_for_the_rules_of_a_moment_ago(
+    cloud: Cloud, django_assert_num_queries: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "RULES_KEPT_S", 3600)
+    maintenance.admit("instance.create", [])
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        maintenance.admit("instance.create", [])
+    MaintenanceRule.objects.create(pattern="*", action="reject", reason="by another process", begins_at=clock.now())
+    ask_volume(cloud)
+    monkeypatch.setattr(maintenance, "RULES_KEPT_S", 0)
+    with pytest.raises(UnderMaintenance):
+        ask_volume(cloud, name="later")
+    assert fresh(Operation.objects.get()).state == "pending"
