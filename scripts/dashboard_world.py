@@ -76,10 +76,12 @@ class World:
         """Of what there was in the project at first, by its names."""
         with closing(self.api()) as api:
             things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
-        return {thing["name"]: thing["id"] for thing in things}
+        ids = {thing["name"]: thing["id"] for thing in things}
+        return ids | {each["kind"].replace(".", "-"): each["id"] for each in api.get("operations")["items"]}
 
     def address(self, page: str) -> str:
-        """`@` is the project, and a name in braces the id of what is called so."""
+        """`@` is the project, and a name in braces the id of what is called so, or of the first operation of that kind
+        (with - for the dot)."""
         path = page.replace("@", f"/projects/{self.project}", 1) if page.startswith("@") else page
         return re.sub(r"\{([a-z0-9-]+)\}", lambda match: self.ids[match[1]], path)
 

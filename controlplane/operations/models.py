@@ -31,7 +31,8 @@ class Operation(BaseModel):
     | undoing   | it failed or was cancelled: steps before `position` are still to be undone, last first |
     | succeeded, failed, cancelled | ended; `error` says why it failed |
 
-    `steps` has one entry per step that was begun: {name, state, attempts, started_at, finished_at, message}.
+    `steps` has one entry per step that was begun: {name, state, attempts, started_at, finished_at, message, tries}, and
+    `tries` what was in its way: {state, message, times, first_at, last_at}.
     A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
     try is due. `resource_name` is the one that the resource had when this was asked for. `args` are the facts that the
     workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the

@@ -8,13 +8,26 @@ from controlplane.operations.models import OPERATION, Operation
 from controlplane.operations.selectors import obstacle
 
 
+class TryOut(Out):
+    """What a step found in its way, so many times in a row."""
+
+    state = serializers.CharField()
+    message = serializers.CharField()
+    times = serializers.IntegerField()
+    first_at = serializers.DateTimeField()
+    last_at = serializers.DateTimeField()
+
+
 class StepOut(Out):
+    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed."""
+
     name = serializers.CharField()
     state = serializers.CharField()
     attempts = serializers.IntegerField()
     message = serializers.CharField(required=False)
     started_at = serializers.DateTimeField(required=False)
     finished_at = serializers.DateTimeField(required=False)
+    tries = TryOut(many=True, required=False)
 
     def to_representation(self, instance: Any) -> Any:
         return instance

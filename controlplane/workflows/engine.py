@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
+from typing import cast
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
@@ -32,6 +33,8 @@ Entry = dict[str, object]
 
 BACKOFF_FIRST = timedelta(milliseconds=500)
 BACKOFF_MAX = timedelta(seconds=20)
+# Of each step, so many obstacles that followed one another: enough to see what changed, few enough for a row.
+TRIES_KEPT = 10
 # The names under which the workflow's own last words stand among the steps when they fail.
 FINISH, GIVE_UP = "finish", "give-up"
 
@@ -164,12 +167,33 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
 
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
-    return [known for known in steps if known["name"] != entry["name"]] + [entry]
+    """The step's last outcome, with what was in its way before that."""
+    before = next((known["tries"] for known in steps if known["name"] == entry["name"] and "tries" in known), None)
+    kept: Entry = {"tries": before} if before else {}
+    return [known for known in steps if known["name"] != entry["name"]] + [kept | entry]
 
 
 def _note(operation: Operation, name: str, state: str, message: str) -> list[Entry]:
-    entry: Entry = {"name": name, "state": state, "attempts": operation.attempts + 1, "message": message}
+    known: Entry = next((step for step in operation.steps if step["name"] == name), {})
+    tries = _with_try(cast(list[Entry], known.get("tries", [])), state, message)
+    entry: Entry = {
+        "name": name,
+        "state": state,
+        "attempts": operation.attempts + 1,
+        "message": message,
+        "tries": tries,
+    }
     return _replaced(operation.steps, entry)
+
+
+def _with_try(tries: list[Entry], state: str, message: str) -> list[Entry]:
+    """The same obstacle many times in a row is one entry (ADR 22)."""
+    now = clock.now().isoformat()
+    last = tries[-1] if tries else {}
+    if (last.get("state"), last.get("message")) == (state, message):
+        return [*tries[:-1], last | {"times": cast(int, last["times"]) + 1, "last_at": now}]
+    new: Entry = {"state": state, "message": message, "times": 1, "first_at": now, "last_at": now}
+    return [*tries, new][-TRIES_KEPT:]
 
 
 def _retry(operation: Operation, name: str, exc: CloudError) -> None:

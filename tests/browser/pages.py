@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 # Who looks → addresses; written as World.address() reads them (scripts/dashboard_world.py).
-TENANT = ("/", "/search?q=web", "@", "@/activity", "@/instances", "@/instances?name=nobody", "@/instances/{web-1}")
+TENANT = (
+    "/",
+    "/search?q=web",
+    "@",
+    "@/activity",
+    "@/activity/{image-verify}",
+    "@/activity/{instance-create}",
+    "@/instances",
+    "@/instances?name=nobody",
+    "@/instances/{web-1}",
+)
 COMPUTE = (
     *("@/instances/create", "@/volumes", "@/volumes/create", "@/volumes/{data-1}", "@/volumes/{data-1}/placement"),
     *("@/volumes/{data-1}/activity", "@/volumes/{data-1}/settings", "@/volumes/{data-1}/grow"),
@@ -98,6 +108,7 @@ OPERATION = (
     "/platform/nodes/paris-a/cordon",
     "/platform/incidents",
     "/platform/operations",
+    "/platform/operations/{instance-create}/resolve",
     "/platform/maintenance",
     "/platform/maintenance/new",
     "/platform/organizations",

@@ -70,3 +70,18 @@ def test_an_operation_of_before_names_were_kept_shows_the_id(cloud: Cloud, membe
     page = member.get(f"{home}/activity/{operation.pk}")
     assert f"Create instance: …{end}" in text_of(page)
     assert str(instance.pk) in text_of(page)
+
+
+def test_what_was_in_a_steps_way_is_shown(member: Client, home: str, asked: Operation) -> None:
+    tries = [
+        {
+            "state": "retrying",
+            "message": "The signer is silent.",
+            "times": 3,
+            "first_at": "2026-01-01T08:00:00+00:00",
+            "last_at": "2026-01-01T08:01:00+00:00",
+        }
+    ]
+    Operation.objects.update(steps=[{"name": "image", "state": "done", "attempts": 4, "tries": tries}])
+    page = text_of(member.get(f"{home}/activity/{asked.pk}"))
+    assert "What was in its way The signer is silent. 3 times" in page

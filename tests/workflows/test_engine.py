@@ -284,3 +284,32 @@ def test_every_error_of_ours_can_be_kept_with_an_operation(operation: Operation,
     diary.troubles["one"] = [CloudError(field="name", facts=["a", {"b": operation.pk}])]
     run(operation, diary.workflow())
     assert operation.error["facts"] == {"facts": ["a", {"b": str(operation.pk)}]}
+
+
+def test_what_was_in_a_steps_way_is_kept_when_it_succeeds(operation: Operation, diary: Diary) -> None:
+    """The same obstacle once, with how often; of many the last ones."""
+    busy, away = [Unavailable(), Unavailable()], [NotYet("the node is away", delay=timedelta(0))]
+    diary.troubles["two"] = [*busy, *away, Unavailable()]
+    run(operation, diary.workflow())
+    for _ in range(4):
+        again(operation, diary.workflow())
+    assert operation.state == "succeeded"
+    (step,) = [each for each in operation.steps if each["name"] == "two"]
+    assert step["state"] == "done"
+    assert [(each["state"], each["times"]) for each in step["tries"]] == [
+        ("retrying", 2),
+        ("waiting", 1),
+        ("retrying", 1),
+    ]
+    assert step["tries"][0]["first_at"] < step["tries"][0]["last_at"]
+    assert [each for each in operation.steps if "tries" in each] == [step]
+
+
+def test_of_many_obstacles_the_last_ones_are_kept(operation: Operation, diary: Diary) -> None:
+    diary.troubles["one"] = [NotYet(f"obstacle {n}", delay=timedelta(0)) for n in range(engine.TRIES_KEPT + 2)]
+    run(operation, diary.workflow())
+    for _ in range(engine.TRIES_KEPT + 1):
+        again(operation, diary.workflow())
+    assert [each["message"] for each in operation.steps[0]["tries"]] == [
+        f"obstacle {n}" for n in range(2, engine.TRIES_KEPT + 2)
+    ]

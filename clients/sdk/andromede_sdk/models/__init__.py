@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import SessionWithSecret as SessionWithSecret
     from andromede_sdk.models.common import Step as Step
     from andromede_sdk.models.common import TokenWithSecret as TokenWithSecret
+    from andromede_sdk.models.common import Try as Try
     from andromede_sdk.models.decisions import Decision as Decision
     from andromede_sdk.models.events import Event as Event
     from andromede_sdk.models.events import EventActor as EventActor
@@ -303,6 +304,7 @@ PLACES = {
     "Transfer": "andromede_sdk.models.transfers",
     "Transfers": "andromede_sdk.models.transfers",
     "Trust": "andromede_sdk.models.nodes",
+    "Try": "andromede_sdk.models.common",
     "User": "andromede_sdk.models.users",
     "Volume": "andromede_sdk.models.volumes",
     "VolumeType": "andromede_sdk.models.volume_types",

@@ -364,12 +364,15 @@ class SessionWithSecret(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step(Model):
+    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed."""
+
     name: str
     state: str
     attempts: int
     message: str | None
     started_at: datetime | None
     finished_at: datetime | None
+    tries: list[Try] | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -392,3 +395,14 @@ class TokenWithSecret(Model):
     last_used_at: datetime | None
     last_used_from: str | None
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Try(Model):
+    """What a step found in its way, so many times in a row."""
+
+    state: str
+    message: str
+    times: int
+    first_at: datetime
+    last_at: datetime
