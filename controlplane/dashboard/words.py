@@ -68,6 +68,8 @@ LOOKS = {
     "cancelled": _idle(_("cancelled"), "circle-x"),
     "done": _good(_("done")),
     "undone": _idle(_("undone")),
+    "step.retrying": _warn(_("to be tried again")),
+    "step.waiting": _idle(_("waits")),
     # nodes
     "enrolled": _idle(_("enrolled")),
     "ready": _good(_("ready")),

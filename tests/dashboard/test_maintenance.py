@@ -25,7 +25,7 @@ def test_a_rule_is_made_told_to_tenants_and_ended(operator: Client, member: Clie
     page = text_of(operator.get(URL))
     assert "All changes refused for now" in page and "new switches" in page
     banner = text_of(member.get(f"{home}/instances"))
-    assert "Maintenance – All changes: refused for now. new switches" in banner
+    assert "Maintenance – All changes – refused for now – new switches" in banner
     refused = member.post(f"{home}/instances/create", INSTANCE)
     assert refused.status_code == 200 and "because of maintenance: new switches" in text_of(refused)
     operator.post(f"{URL}/{made.pk}/end", {"next": URL})

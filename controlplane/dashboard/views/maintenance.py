@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
 from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import Action, FormPage, Page, Text
+from controlplane.dashboard.page import Action, FormPage, Page, Text, notices
 from controlplane.kernel import clock
 
 MANY = 200
@@ -81,6 +81,7 @@ class MaintenanceCreate(FormPage):
 
     def send(self, form: ApiForm) -> str:
         self.api.post("maintenance", body=form.body(), key=self.key)
+        notices.clear()
         self.say(_("The rule is there."))
         return reverse("maintenance")
 
@@ -90,3 +91,4 @@ class MaintenanceEnd(Action):
 
     def act(self) -> None:
         self.api.post("maintenance", self.kwargs["rule"], "actions", "end")
+        notices.clear()
