@@ -187,7 +187,7 @@ def _note(operation: Operation, name: str, state: str, message: str) -> list[Ent
 
 
 def _with_try(tries: list[Entry], state: str, message: str) -> list[Entry]:
-    """The same obstacle many times in a row is one entry (ADR 22)."""
+    """The same obstacle many times in a row is one entry (ADR 24)."""
     now = clock.now().isoformat()
     last = tries[-1] if tries else {}
     if (last.get("state"), last.get("message")) == (state, message):
