@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
+.PHONY: help setup ansible release browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
 	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
 
 help:  ## This list
@@ -54,6 +54,12 @@ demo-down: setup  ## Remove every trace of the demo
 
 bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, evidence, footprint, metrics, permits, placement, stream, terraform or usage; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
+
+release: setup  ## One file to install servers from, without a network there: var/release
+	@$(VENV)/python -m scripts.release
+
+ansible: setup  ## The playbook against a Debian tree of its own, twice; needs root and Debian's mirror; prints JSON
+	@$(VENV)/python -m scripts.ansible_lab
 
 examples: setup  ## Write docs/reference/examples: what a small cloud answers on every route
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -q tests/api/examples -k every_route --write

@@ -30,6 +30,7 @@ CHECKS = {
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", *DOCUMENTS],
     "compatible": [PYTHON, "-m", "scripts.compatibility"],
+    "playbook": [str(BIN / "ansible-lint"), "--offline", "--nocolor", "-q", "--project-dir", "ansible", "ansible"],
     "provider": [PYTHON, "-m", "clients.terraform.docs", "--check"],
 }
 

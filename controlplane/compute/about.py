@@ -5,9 +5,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from controlplane.compute.models import Attachment, Instance
 from controlplane.kernel.prepared import cursor_that_prepares

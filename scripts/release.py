@@ -1,0 +1,87 @@
+"""`make release`: one file with all that a server needs besides Debian's packages, so that it can be installed where
+there is no network: the code of HEAD, the dashboard's files, the texts in French, and the wheels for Debian 13.
+
+Needs the package index; what is installed from it is held to the digests of requirements.txt.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+
+from scripts.stack import BIN, ROOT
+
+FOLDER = ROOT / "var" / "release"
+# Debian 13's Python; libvirt's binding is its package python3-libvirt, made for its libvirt.
+PYTHON = "3.13"
+OF_DEBIAN = "libvirt-python"
+EXTRAS = ("controlplane", "agent")
+# What scripts/setup makes and Git does not keep.
+BUILT = (
+    "controlplane/dashboard/collected",
+    *(f"{app}/locale/fr/LC_MESSAGES/django.mo" for app in ("controlplane", "controlplane/dashboard")),
+)
+
+
+def main() -> int:
+    sys.stdout.write(f"{make()}\n")
+    return 0
+
+
+def make() -> Path:
+    """The bundle, anew."""
+    name = f"andromede-{version()}"
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    wheels = FOLDER / "wheels"
+    wheels.mkdir(parents=True)
+    requirements = wheels / "requirements.txt"
+    requirements.write_text(pinned())
+    download(requirements, wheels)
+    bundle = FOLDER / f"{name}.tar.gz"
+    archive = ["git", "archive", f"--prefix={name}/", "HEAD"]
+    code = subprocess.run(archive, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    with tarfile.open(bundle, "w:gz", compresslevel=1) as out:
+        with tarfile.open(fileobj=io.BytesIO(code)) as of_git:
+            for member in of_git:
+                out.addfile(member, of_git.extractfile(member))
+        for path in BUILT:
+            out.add(ROOT / path, f"{name}/{path}")
+        out.add(wheels, f"{name}/wheels")
+    return bundle
+
+
+def version_of(bundle: Path) -> str:
+    return bundle.name.removeprefix("andromede-").removesuffix(".tar.gz")
+
+
+def version() -> str:
+    """Of the project, and the commit: two releases are never called the same."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    head = ["git", "rev-parse", "--short=12", "HEAD"]
+    commit = subprocess.run(head, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return f"{project['version']}-{commit}"
+
+
+def pinned() -> str:
+    """What the control plane and agents need, at the versions and with the digests of requirements.txt."""
+    options = [word for extra in EXTRAS for word in ("--extra", extra)]
+    command = [str(BIN / "uv"), "pip", "compile", "--quiet", "--generate-hashes", "--no-header", *options]
+    command += ["--python-version", PYTHON, "--constraint", "requirements.txt", "--no-emit-package", OF_DEBIAN]
+    made = subprocess.run([*command, "pyproject.toml"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return made.stdout
+
+
+def download(requirements: Path, wheels: Path) -> None:
+    command = [str(BIN / "pip"), "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--python-version", PYTHON, "--dest", str(wheels)]
+    command += [f"--platform=manylinux_2_{minor}_x86_64" for minor in (17, 28, 34)] + [
+        "--platform=manylinux2014_x86_64"
+    ]
+    subprocess.run([*command, "--requirement", str(requirements)], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
