@@ -220,6 +220,7 @@ class PlatformOperation(Model):
     progress: int
     steps: list[Step]
     resources: list[str]
+    resource_name: str
     created_by: CreatedBy
     request_id: str
     reason: str

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation(Waitable):
-    """`progress` is in percent. `resources` are ids, and the first is what the operation is about. `retry_of`: the
-    operation that is asked for again with this one; `retried_by`: the last one that asks for this one again."""
+    """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
+    the name which that had when the operation was asked for. `retry_of`: the operation that is asked for again with
+    this one; `retried_by`: the last one that asks for this one again."""
 
     id: str
     kind: str
@@ -23,6 +24,7 @@ class Operation(Waitable):
     progress: int
     steps: list[Step]
     resources: list[str]
+    resource_name: str
     created_by: CreatedBy
     request_id: str
     reason: str
