@@ -28,7 +28,12 @@ BESIDE = frozenset({"attach", "detach"})
 
 def need_state(instance: Instance, action: str) -> None:
     """Raises InstanceWrongState unless the instance is in a state for the action, and not being deleted."""
-    refusal = _wrong_state(instance, action)
+    need_one_of(instance, STATES[action])
+
+
+def need_one_of(instance: Instance, states: tuple[str, ...]) -> None:
+    """Raises InstanceWrongState unless the instance is in one of the states, and not being deleted."""
+    refusal = _wrong_state(instance, states)
     if refusal is not None:
         raise refusal
 
@@ -38,15 +43,14 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
     said = []
-    for action in STATES:
-        refusal = (None if action in BESIDE else busy) or _wrong_state(instance, action)
+    for action, states in STATES.items():
+        refusal = (None if action in BESIDE else busy) or _wrong_state(instance, states)
         problem = None if refusal is None else refusal.as_document()
         said.append({"name": action, "is_allowed": problem is None, "problem": problem})
     return said
 
 
-def _wrong_state(instance: Instance, action: str) -> InstanceWrongState | None:
-    wanted = STATES[action]
+def _wrong_state(instance: Instance, wanted: tuple[str, ...]) -> InstanceWrongState | None:
     if instance.state in wanted and not instance.is_deleting:
         return None
     state = Reason("being deleted") if instance.is_deleting else instance.state

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from django.db import transaction
 
+from controlplane.compute.actions import need_one_of
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.services import Around, ask_for, begin, check_image, instance_lock, keep_group, need_state
+from controlplane.compute.services import Around, ask_for, begin, check_image, instance_lock, keep_group
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
 from controlplane.kernel.ids import new_id
@@ -43,7 +44,7 @@ def instance_create_again(actor: Actor, instance: Instance, new: Around) -> Oper
 
 
 def _check(instance: Instance, new: Around) -> None:
-    need_state(instance, "error")
+    need_one_of(instance, ("error",))
     check_image(instance.image, instance, field="image")
     for volume in new.volumes:
         need_volume_state(volume, "available")

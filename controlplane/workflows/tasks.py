@@ -40,8 +40,12 @@ def _about(operation: Operation) -> AbstractContextManager[None]:
 @contextmanager
 def _traced(operation: Operation) -> Iterator[None]:
     """A part of the trace of its request, each time that a worker goes on with it."""
-    ids = {"operation_id": str(operation.pk), "request_id": operation.request_id}
-    with traces.span(operation.kind, parent=operation.traceparent, **ids) as current:
+    with traces.span(
+        operation.kind,
+        parent=operation.traceparent,
+        operation_id=str(operation.pk),
+        request_id=operation.request_id,
+    ) as current:
         yield
         current.set_attribute("andromede.state", operation.state)
 
