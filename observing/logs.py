@@ -4,8 +4,7 @@ said once, around the work, and stands in every line that is logged meanwhile in
 What tenants wrote never goes in: no user data, no keys, no console, no credential.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from logging import LogRecord
 from types import MappingProxyType
@@ -43,15 +42,20 @@ def always(**named: str) -> None:
     _always.update(named)
 
 
-@contextmanager
-def about(**named: str) -> Iterator[None]:
-    """In every line that is logged within. What is empty is not said."""
-    before = _about.get()
-    _about.set({**before, **{name: value for name, value in named.items() if value}})
-    try:
-        yield
-    finally:
-        _about.set(before)  # not by a token: a stream may end in another context than it began in
+class about:
+    """Stands in every line that is logged within. What is empty is not said."""
+
+    __slots__ = ("before", "named")
+
+    def __init__(self, **named: str) -> None:
+        self.named = named
+
+    def __enter__(self) -> None:
+        self.before = _about.get()
+        _about.set({**self.before, **{name: value for name, value in self.named.items() if value}})
+
+    def __exit__(self, *exception: object) -> None:
+        _about.set(self.before)  # not by a token: a stream may end in another context than it began in
 
 
 def passed_on() -> tuple[tuple[str, str], ...]:

@@ -5,8 +5,7 @@ What is told is which route, operation, step or call it was, how it ended and ho
 which may say what only the log is to know.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Tracer
@@ -14,6 +13,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 TRACEPARENT = "traceparent"  # https://www.w3.org/TR/trace-context/
 TRACEPARENT_MAX = 55
+NO_SPAN = nullcontext(INVALID_SPAN)
 
 _propagator = TraceContextTextMapPropagator()
 _tracers: list[Tracer] = []
@@ -38,19 +38,18 @@ def use(tracer: Tracer | None) -> None:
     _tracers[:] = [tracer] if tracer is not None else []
 
 
-@contextmanager
-def span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, **named: str) -> Iterator[Span]:
+def span(
+    name: str, *, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, **named: str
+) -> AbstractContextManager[Span]:
     """`parent`: the traceparent of another process, or of earlier; empty: a trace of its own begins. None: within what
     this thread does already."""
     if not _tracers:
-        yield INVALID_SPAN
-        return
+        return NO_SPAN
     context = None if parent is None else _propagator.extract({TRACEPARENT: parent}, Context())
     attributes = {f"andromede.{name}": value for name, value in named.items() if value}
-    with _tracers[0].start_as_current_span(
+    return _tracers[0].start_as_current_span(
         name, context, kind, attributes, record_exception=False, set_status_on_exception=False
-    ) as current:
-        yield current
+    )
 
 
 def traceparent() -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 from opentelemetry.trace import SpanKind
@@ -32,9 +33,16 @@ class MeterMiddleware:
             operation_id = _operation_id(request)
             current.update_name(operation_id)
             current.set_attribute("http.response.status_code", response.status_code)
-        REQUESTS.labels(operation_id, response.status_code).inc()
-        SECONDS.labels(operation_id).observe(time.perf_counter() - begun)
+        count, seconds = _meters(operation_id, response.status_code)
+        count.inc()
+        seconds.observe(time.perf_counter() - begun)
         return response
+
+
+@cache
+def _meters(operation_id: str, status: int) -> tuple[Counter, Histogram]:
+    """There are as many as routes and statuses."""
+    return REQUESTS.labels(operation_id, status), SECONDS.labels(operation_id)
 
 
 def _operation_id(request: HttpRequest) -> str:

@@ -11,5 +11,5 @@ from controlplane.api.stream import Streams  # noqa: E402 - once the apps are th
 from controlplane.dashboard.live import for_pages  # noqa: E402
 from controlplane.kernel import observed  # noqa: E402
 
-observed.start("stream", "database")
 application = for_pages(Streams())
+observed.start("stream", "database")

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 from celery import shared_task
+from opentelemetry.trace import SpanKind
 
 from controlplane.operations import leases
 from controlplane.operations.errors import LeaseLost
@@ -42,6 +43,7 @@ def _traced(operation: Operation) -> Iterator[None]:
     """A part of the trace of its request, each time that a worker goes on with it."""
     with traces.span(
         operation.kind,
+        kind=SpanKind.CONSUMER,
         parent=operation.traceparent,
         operation_id=str(operation.pk),
         request_id=operation.request_id,

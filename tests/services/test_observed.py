@@ -90,6 +90,7 @@ def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name:
         status, text = process.get("/metrics")
         assert status == 200
         assert ("andromede_database_up 1.0" in text) == (name == "watcher")
+        assert ('andromede_stream_connections{kind="events"} 0.0' in text) == (name == "stream")
 
 
 @pytest.mark.parametrize("name", ["web", "stream", "worker", "beat", "watcher"])

@@ -63,7 +63,7 @@ class MaintenanceForm(ApiForm):
 
 
 class MaintenanceCreate(FormPage):
-    template = "dashboard/form_page.html"
+    template = "dashboard/forms/page.html"
     title = _("New rule of maintenance")
     section = "maintenance"
     form_class = MaintenanceForm

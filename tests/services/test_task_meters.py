@@ -1,0 +1,62 @@
+"""Tasks are counted and timed, what reconcilers find is counted, and so are tries of webhooks."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from celery.signals import task_postrun, task_prerun
+from prometheus_client import REGISTRY
+
+from controlplane.kernel import clock, observed_tasks
+from controlplane.nodes.models import Node
+from controlplane.reconcilers import tasks
+from controlplane.webhooks import meters
+from controlplane.webhooks.sender import Outcome
+from tests.world import Cloud
+
+
+@pytest.fixture
+def watched() -> Iterator[None]:
+    observed_tasks.watch()
+    yield
+    task_prerun.disconnect(observed_tasks._begin)
+    task_postrun.disconnect(observed_tasks._end)
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"andromede_{name}", labels) or 0
+
+
+def test_a_task_and_what_it_finds(shared_cloud: Cloud, watched: None) -> None:
+    Node.objects.update(state="ready", last_heartbeat_at=clock.now() - timedelta(hours=1))
+    name = tasks.node_liveness.name
+
+    def numbers() -> tuple[float, ...]:
+        return (
+            value("reconciler_findings_total", reconciler="node_liveness"),
+            value("tasks_total", task=name, state="success"),
+            value("task_duration_seconds_count", task=name),
+        )
+
+    before = numbers()
+    tasks.node_liveness.apply()
+    assert [now - then for now, then in zip(numbers(), before, strict=True)] == [1, 1, 1]
+    tasks.node_liveness.apply()
+    assert [now - then for now, then in zip(numbers(), before, strict=True)] == [1, 2, 2]
+
+
+def test_tries_of_webhooks_are_counted_by_their_outcome() -> None:
+    outcomes = {
+        "succeeded": Outcome(204, 12, ""),
+        "timeout": Outcome(None, 10_000, "timeout"),
+        "status": Outcome(500, 3, "status"),
+        "unsigned": None,
+    }
+    before = {name: value("webhook_attempts_total", outcome=name) for name in outcomes}
+    seconds = value("webhook_attempt_duration_seconds_sum")
+    for outcome in outcomes.values():
+        meters.tried(outcome)
+    assert {name: value("webhook_attempts_total", outcome=name) - before[name] for name in outcomes} == dict.fromkeys(
+        outcomes, 1
+    )
+    assert value("webhook_attempt_duration_seconds_sum") - seconds == pytest.approx(10.015)
