@@ -85,9 +85,13 @@ def without(node: Node) -> Iterator[None]:
         _given_up.reset(token)
 
 
+def is_given_up(node: Node | None) -> bool:
+    return node is not None and node.pk == _given_up.get()
+
+
 def need(node: Node) -> None:
     """Raises NodeGivenUp."""
-    if node.pk == _given_up.get():
+    if is_given_up(node):
         raise NodeGivenUp()
 
 

@@ -14,6 +14,7 @@ from controlplane.compute.rebuild import BECOMES, rebuilt
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
+from controlplane.nodes import agent_client
 from controlplane.nodes.agent_client import Grant
 from controlplane.operations.models import Operation
 from controlplane.placement import lineage
@@ -141,8 +142,10 @@ def _first_generation(operation: Operation) -> int:
 
 
 def _stay_off(instance: Instance) -> None:
+    """What it does on a node that was given up, nobody knows."""
     if instance.state == "active":
-        move(instance, INSTANCE, "stopped", power_state="off", power_state_at=clock.now())
+        power_state = "unknown" if agent_client.is_given_up(instance.node) else "off"
+        move(instance, INSTANCE, "stopped", power_state=power_state, power_state_at=clock.now())
 
 
 def remove_old_root_disk(operation: Operation) -> Effect | None:

@@ -44,12 +44,7 @@ class MaintenanceIn(In):
     power-offs are meant only where they are named. `zone`, `node`: only what is there. `begins_at`: now, if it is not
     given; `ends_at`: until somebody ends it."""
 
-    example = {
-        "kind": "instance.*",
-        "action": "pause",
-        "reason": "the switches of fr-idf-1 are replaced",
-        "zone": "fr-idf-1",
-    }
+    example = {"kind": "image.import", "action": "pause", "reason": "the way out of the data centre is replaced"}
 
     kind = Text(max_length=64)
     action = Choice(choices=ACTIONS)

@@ -239,12 +239,9 @@ def test_hints_that_get_lost_are_only_late(cloud: Cloud, monkeypatch: pytest.Mon
     operation = next(case for case in CASES if case.kind == "volume.create").prepare(cloud)()
     for _ in range(2):
         assert again(operation).state == "running"
-        assert operation.steps[-1] == {
-            "name": "image",
-            "state": "waiting",
-            "attempts": 1,
-            "message": "waits for the signer",
-        }
+        step = operation.steps[-1]
+        assert (step["name"], step["state"], step["attempts"]) == ("image", "waiting", 1)
+        assert step["message"] == "waits for the signer"
     assert not cloud.fake.volumes
     assert not cloud.fake.images
     assert Permit.objects.filter(operation_id=operation.pk).count() == 1, "asked once"

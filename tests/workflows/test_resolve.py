@@ -64,7 +64,7 @@ def test_a_rebuild_whose_node_burnt_ends_and_the_instance_is_stopped(cloud: Clou
     instance, operation = lost_rebuild(cloud)
     found = resolve(operation)
     assert (found.operation.state, found.node) == ("cancelled", cloud.machine.row)
-    assert fresh(instance).state == "stopped"
+    assert (fresh(instance).state, fresh(instance).power_state) == ("stopped", "unknown")
     assert not Rebuild.objects.exists() and not OperationHold.objects.exists()
     assert sorted(each.kind for each in found.removals) == ["instance", "volume"]
     assert fresh(instance).root_volume_id not in [each.resource_id for each in found.removals]
