@@ -1,6 +1,7 @@
 """What cannot end because its node is gone is ended by an operator, by its own workflow, and nothing of it is left."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 
@@ -18,6 +19,8 @@ from controlplane.operations.errors import NotResolvable
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.selectors import STUCK_ATTEMPTS, stuck
 from controlplane.operations.services import operation_cancel
+from controlplane.placement import permits
+from controlplane.placement.models import Permit
 from controlplane.reconcilers import node_removals
 from controlplane.workflows import instance_rebuild as rebuild
 from controlplane.workflows.resolve import Resolution, operation_resolve
@@ -34,11 +37,12 @@ from tests.workflows.helpers import (
     make_instance,
     then,
 )
-from tests.world import Cloud, again, run
+from tests.world import Cloud, SilentSigner, again, run
 
 
 def tried_in_vain(operation: Operation) -> Operation:
-    """As often as it takes to be called stuck."""
+    """As often as it takes to be called stuck, and so long that what was permitted has run out."""
+    Permit.objects.update(expires_at=clock.now())
     Operation.objects.filter(pk=operation.pk).update(attempts=STUCK_ATTEMPTS)
     return fresh(operation)
 
@@ -57,7 +61,9 @@ def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
 
 
 def resolve(operation: Operation) -> Resolution:
-    return operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
+    """What is asked of the signer inside a transaction, it does not see before that has ended."""
+    with patch.object(permits, "current_app", SilentSigner()):
+        return operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
 
 
 def test_a_rebuild_whose_node_burnt_ends_and_the_instance_is_stopped(cloud: Cloud) -> None:
