@@ -79,13 +79,13 @@ class Doubter:
         if name not in guarded_methods():
             return real  # type: ignore[no-any-return]
 
-        def call(request: Any, timeout: float) -> Any:
+        def call(request: Any, **terms: Any) -> Any:
             if name != "EnsureImage":
                 self._doubt(name, request)
-                return real(request, timeout=timeout)
+                return real(request, **terms)
             parts = list(request)
             self._doubt(name, parts[0].header)
-            return real(iter(parts), timeout=timeout)
+            return real(iter(parts), **terms)
 
         return call
 
