@@ -76,8 +76,9 @@ class World:
         """Of what there was in the project at first, by its names."""
         with closing(self.api()) as api:
             things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
-        ids = {thing["name"]: thing["id"] for thing in things}
-        return ids | {each["kind"].replace(".", "-"): each["id"] for each in api.get("operations")["items"]}
+            operations = api.get("operations")["items"]
+        of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
+        return {thing["name"]: thing["id"] for thing in things} | of_kinds
 
     def address(self, page: str) -> str:
         """`@` is the project, and a name in braces the id of what is called so, or of the first operation of that kind
