@@ -28,8 +28,8 @@ test-fast: setup  ## Unit and service tests, without root
 mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
 
-browser: setup  ## The dashboard in Chromium: every page, by keyboard, in two languages and two themes
-	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/browser $(ARGS)
+browser: setup  ## The dashboard in Chromium: every page, by keyboard, in two languages and themes, and over real guests; needs root
+	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/browser tests/cloud/test_dashboard.py $(ARGS)
 
 screenshots: setup  ## Take the pictures of docs/images/dashboard anew
 	@$(VENV)/python -m scripts.screenshots
@@ -52,7 +52,7 @@ demo: setup  ## A cloud of three nodes on this machine, and a first guest in it;
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, evidence, footprint, metrics, permits, placement, stream, terraform or usage; prints JSON
+bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, evidence, footprint, lighthouse, metrics, permits, placement, stream, terraform or usage; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 release: setup  ## One file to install servers from, without a network there: var/release

@@ -5,6 +5,7 @@ keeps one up until it is interrupted.
 
 import argparse
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -177,6 +178,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8100)
     parser.add_argument("--var", type=Path, default=ROOT / "var" / "dashboard")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends what it has started
     with dashboard_world(options.var, port=options.port) as world:
         say(f"{world.url}: {', '.join([*map(email_of, PEOPLE), OPERATOR, AUDITOR])}, with {PASSWORD!r}")
         with suppress(KeyboardInterrupt):

@@ -302,11 +302,6 @@ urlpatterns += [  # rules and proof
     path("platform/operations/<str:operation>/resolve", fleet.Resolve.as_view(), name="operation-resolve"),
     path("platform/organizations", customers.CustomerList.as_view(), name="customers"),
     path("platform/organizations/<str:organization>", customers.Customer.as_view(), name="customer"),
-    path(
-        "platform/organizations/<str:organization>/requests/<str:quota_request>/<str:answer>",
-        customers.QuotaAnswer.as_view(),
-        name="quota-answer",
-    ),
     path("platform/audit", audit.PlatformRequests.as_view(), name="platform-audit"),
     path("platform/audit/deeds", audit.PlatformDeeds.as_view(), name="platform-deeds"),
     path("platform/audit/export", audit.PlatformExport.as_view(), name="platform-audit-export"),

@@ -37,7 +37,7 @@ from tests.world import Cloud
 
 DAY = timedelta(days=1)
 # The same for everybody: that somebody knows their names says nothing.
-SHARED = tuple(NAMES)
+SHARED = (*NAMES, "maintenance")  # rules of maintenance are there for everybody
 # Services refuse more than the table, by whose policy, member or evidence it is. This list may only shrink.
 FINER = {
     "classification_policy_set",

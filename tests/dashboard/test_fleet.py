@@ -139,7 +139,7 @@ def test_what_is_stuck_is_resolved_once_its_node_is_silent(
     assert "<h2>Stuck</h2>" not in operator.get("/platform/operations").content.decode()
 
 
-def test_a_request_for_quota_is_answered(operator: Client, cloud: Cloud) -> None:
+def test_a_request_for_quota_is_shown_with_where_it_is_answered(operator: Client, cloud: Cloud) -> None:
     organization = cloud.tenant.project.organization
     asked = QuotaRequest.objects.create(
         organization=organization,
@@ -148,11 +148,11 @@ def test_a_request_for_quota_is_answered(operator: Client, cloud: Cloud) -> None
         reason="more",
         requested_by=cloud.tenant.actor.user_id,
     )
-    page = operator.get(f"/platform/organizations/{organization.pk}").content
-    assert b"waits for an answer" in page
+    page = operator.get(f"/platform/organizations/{organization.pk}").content.decode()
+    assert "waits for an answer" in page
     assert b"alpha-org" in operator.get("/platform/organizations").content
-    url = f"/platform/organizations/{organization.pk}/requests/{asked.pk}/approve"
-    assert b"asks for a limit of 50" in operator.get(url).content
+    url = f"/organizations/{organization.pk}/quota/{asked.pk}/decide/approve"
+    assert f'href="{url}"' in page
     operator.post(url, {"reason": "good luck"})
     asked.refresh_from_db()
     assert (asked.state, asked.answer) == ("approved", "good luck")

@@ -3,16 +3,13 @@
 from functools import cached_property
 from typing import Any
 
-from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.forms import ApiForm
-from controlplane.dashboard.page import FormPage, Page, Text
+from controlplane.dashboard.page import Page, Text
 from controlplane.dashboard.views.overview import DIMENSIONS
 
 MANY = 200
-ANSWERS = {"approve": _("Approve the request"), "refuse": _("Refuse the request")}
 
 
 class CustomerList(Page):
@@ -29,7 +26,8 @@ class CustomerList(Page):
         }
 
 
-class CustomerPage(Page):
+class Customer(Page):
+    template = "dashboard/fleet/customer.html"
     section = "customers"
 
     @cached_property
@@ -37,16 +35,8 @@ class CustomerPage(Page):
         organization: dict[str, Any] = self.api.get("organizations", self.kwargs["organization"])
         return organization
 
-    @property
-    def url(self) -> str:
-        return reverse("customer", kwargs={"organization": self.kwargs["organization"]})
-
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Organizations"), reverse("customers"))]
-
-
-class Customer(CustomerPage):
-    template = "dashboard/fleet/customer.html"
 
     def frame(self) -> dict[str, Any]:
         return super().frame() | {"title": self.organization["name"]}
@@ -62,38 +52,6 @@ class Customer(CustomerPage):
             "requests": [each | {"words": DIMENSIONS.get(each["dimension"], each["dimension"])} for each in asked],
             "may_operate": self.me["duty"] == "operator",
         }
-
-
-class AnswerForm(ApiForm):
-    reason = forms.CharField(label=_("Answer"), help_text=_("Whoever asked reads it."), max_length=500)
-
-
-class QuotaAnswer(FormPage, CustomerPage):
-    template = "dashboard/forms/page.html"
-    form_class = AnswerForm
-    submit = _("Answer")
-
-    def crumbs(self) -> list[tuple[Text, str]]:
-        return [*super().crumbs(), (self.organization["name"], self.url)]
-
-    @cached_property
-    def asked(self) -> dict[str, Any]:
-        path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["quota_request"])
-        asked: dict[str, Any] = self.api.get(*path)
-        return asked
-
-    def context(self) -> dict[str, Any]:
-        what = DIMENSIONS.get(self.asked["dimension"], self.asked["dimension"])
-        lead = _("{name} asks for a limit of {limit} ({what}): {reason}").format(
-            name=self.organization["name"], limit=self.asked["limit"], what=what, reason=self.asked["reason"]
-        )
-        return {"title": ANSWERS.get(self.kwargs["answer"], self.submit), "lead": lead, "back": self.url}
-
-    def send(self, form: ApiForm) -> str:
-        path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["quota_request"])
-        self.api.post(*path, "actions", self.kwargs["answer"], body=form.body(), key=self.key)
-        self.say(_("The request is answered."))
-        return self.url
 
 
 class Offers(Page):
