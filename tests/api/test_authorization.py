@@ -36,8 +36,8 @@ from tests.api.test_isolation import ALL, MADE_BY_NAME, NAMES, Route, names  # n
 from tests.world import Cloud
 
 DAY = timedelta(days=1)
-# The same for everybody: that somebody knows their names says nothing.
-SHARED = (*NAMES, "maintenance")  # rules of maintenance are there for everybody
+# The same for everybody: that somebody knows their names, or what maintenance there is, says nothing.
+SHARED = (*NAMES, "maintenance")
 # Services refuse more than the table, by whose policy, member or evidence it is. This list may only shrink.
 FINER = {
     "classification_policy_set",

@@ -29,6 +29,10 @@ STATELESS = {"organizations", "projects", "members", "service-accounts", "webhoo
 NOT_BY_AGE: set[str] = set()
 
 
+# What costs too much for every row of a list. This may only shrink.
+ALONE = {"instances": {"allowed_actions"}}
+
+
 def described(route: Route) -> Any:
     """The kernel's Route, which the table only summarizes."""
     view: Any = resolve("/" + re.sub(r"<str:\w+>", "x", route.path)).func
@@ -51,7 +55,7 @@ def test_every_resource_of_a_project_says_the_same(api: Caller, names: dict[str,
         listed = api.get(kind).body["items"]
         assert listed, kind
         one = api.get(f"{kind}/{listed[0]['id']}").body
-        assert one == listed[0]
+        assert {name: one[name] for name in one.keys() - ALONE.get(kind, set())} == listed[0]
         assert CONVENTIONS | {"name"} <= one.keys(), kind
         filters = LISTS[f"{kind.removesuffix('s').replace('-', '_')}_list"].filters
         assert {"name", "created_after", "labels"} <= filters.keys(), kind
