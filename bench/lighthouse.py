@@ -14,7 +14,7 @@ from scripts.browser import chromium_to_debug, sign_in
 from scripts.dashboard_world import dashboard_world, email_of
 from scripts.stack import ROOT
 
-PORT, DEBUG_PORT = 8018, 8028
+PORT, DEBUG_PORT = 8060, 8070
 TOOL = ROOT / "bench" / "npm"
 CATEGORIES = ("performance", "accessibility", "best-practices")
 PAGES = {

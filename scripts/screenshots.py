@@ -10,7 +10,7 @@ from scripts.browser import LOCALES, chromium, sign_in
 from scripts.dashboard_world import World, dashboard_world, email_of
 from scripts.stack import ROOT
 
-PORT = 8016
+PORT = 8050
 FOLDER = ROOT / "docs" / "images" / "dashboard"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
