@@ -89,7 +89,7 @@ def is_given_up(node: Node | None) -> bool:
     return node is not None and node.pk == _given_up.get()
 
 
-def need(node: Node) -> None:
+def need_hope(node: Node) -> None:
     """Raises NodeGivenUp."""
     if is_given_up(node):
         raise NodeGivenUp()
@@ -100,7 +100,7 @@ _lock = threading.Lock()
 
 
 def _stub(node: Node) -> AgentStub:
-    need(node)
+    need_hope(node)
     key = (node.pk, node.address)
     with _lock:
         if key not in _channels:

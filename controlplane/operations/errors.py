@@ -32,7 +32,7 @@ class NotResolvable(Conflict):
 
 class UnderMaintenance(Unavailable):
     code = "maintenance"
-    title = "Maintenance"
+    title = "Under maintenance"
     detail = "This ({kind}) is not taken at the moment, because of maintenance: {reason}"
 
 

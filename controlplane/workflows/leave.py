@@ -64,7 +64,7 @@ def for_attachment(operation: Operation, attachment: Attachment) -> Grant:
 
 
 def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, generation: int) -> Grant:
-    agent_client.need(place.node)
+    agent_client.need_hope(place.node)
     node_id = place.node.pk
     leave = permits.valid(operation, node_id=node_id, generation=generation)
     if leave is None:

@@ -13,7 +13,7 @@ from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import Choice, In, Out, Reference, Text
-from controlplane.kernel.listing import Filter, Listing, moment
+from controlplane.kernel.listing import Filter, Listing, created_after, moment
 from controlplane.kernel.parameters import one_of
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, created, found, route
@@ -35,7 +35,8 @@ def _in_state(text: str) -> Q:
 
 
 RULES = Listing(
-    {"state": Filter(_in_state, f"One of {', '.join(STATES)}.", one_of(STATES))}, sorts=("-created_at", "created_at")
+    {"state": Filter(_in_state, f"One of {', '.join(STATES)}.", one_of(STATES)), "created_after": created_after()},
+    sorts=("-created_at", "created_at"),
 )
 
 

@@ -386,5 +386,5 @@ def test_each_edit_of_who_may_what_can_be_for_the_version_that_was_read(owner: C
         if path != ACME:  # that is an operator's to delete
             assert owner.delete(path, If_Match=read.headers["ETag"]).problem[:2] == (412, "outdated")
         now = owner.get(path)
-        assert now.body == changed.body
+        assert {name: now.body[name] for name in changed.body} == changed.body  # it says besides what one may do there
         assert owner.patch(path, late_edit, If_Match=now.headers["ETag"]).status == 200

@@ -30,7 +30,8 @@ def counted() -> CollectorRegistry:
 
 def test_operations(cloud: Cloud) -> None:
     assert counted().get_sample_value("andromede_operations_oldest_due_seconds") == 0
-    made = [enqueue(SYSTEM, Wish(kind="instance.create", project_id=None, resource_ids=[new_id()])) for _ in range(3)]
+    wishes = [Wish("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
+    made = [enqueue(SYSTEM, wish) for wish in wishes]
     now = clock.now()
     Operation.objects.filter(pk=made[0].pk).update(due_at=now - timedelta(minutes=2))
     Operation.objects.filter(pk=made[1].pk).update(

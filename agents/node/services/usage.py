@@ -1,6 +1,7 @@
 """What guests use, read in turns: apart from heartbeats, so that a libvirt that takes its time delays none."""
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -91,6 +92,9 @@ def _tell(meter: Meter, watcher: Watcher, interval_ms: int, stop: threading.Even
         except AdapterError as exc:
             log.info("usage not read", extra={"facts": {"problem": exc.message}})
             continue
+        except sqlite3.ProgrammingError as exc:  # the agent ends, and its ledger is closed already
+            log.info("usage is not read any more", extra={"facts": {"problem": str(exc)}})
+            return
         if not watcher.offer(reading):
             dropped += 1
             log.warning("readings dropped: the watcher is slow", extra={"facts": {"dropped": dropped}})

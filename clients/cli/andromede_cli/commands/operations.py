@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
 
 def _maintenance() -> typer.Typer:
     rules = group(_("Maintenance: what is not taken, or waits, for a while."))
-    list_command(rules, _("The rules there are."), "maintenance.list", RULES, "state")
+    list_command(rules, _("The rules there are."), "maintenance.list", RULES, "state", "created_after")
     show_command(rules, _("A rule."), "maintenance.get", "RULE")
     work = _("A kind such as instance.create, all of a noun (volume.*), or *.")
     call_command(

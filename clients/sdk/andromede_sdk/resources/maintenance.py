@@ -2,22 +2,32 @@
 from __future__ import annotations
 
 from andromede_sdk import models
-from andromede_sdk.resource import Ask, Listing, Resource
+from andromede_sdk.resource import Ask, Listing, Moment, Resource
 
 
 class Maintenance(Resource):
     def list(
-        self, *, state: str | None = None, sort: str | None = None, page_size: int | None = None
+        self,
+        *,
+        state: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
     ) -> Listing[models.Maintenance]:
         """GET /v1/maintenance
 
         `state`: One of active, coming, ended.
+        `created_after`: Only what was created after this moment (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
             self._scope,
             models.Maintenance,
-            Ask("GET", "/v1/maintenance", query={"state": state, "sort": sort, "limit": page_size}),
+            Ask(
+                "GET",
+                "/v1/maintenance",
+                query={"state": state, "created_after": created_after, "sort": sort, "limit": page_size},
+            ),
         )
 
     def create(
