@@ -15,7 +15,7 @@ RULE = {"kind": "*", "action": "reject", "reason": "new switches"}
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
 
-@pytest.mark.parametrize(("language", "title"), [("en", "Maintenance"), ("fr", "Maintenance")])
+@pytest.mark.parametrize(("language", "title"), [("en", "Under maintenance"), ("fr", "En maintenance")])
 def test_what_is_rejected_is_told_when_to_come_again(
     api: Caller, operator: Caller, cloud: Cloud, language: str, title: str
 ) -> None:
