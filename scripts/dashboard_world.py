@@ -101,7 +101,9 @@ def dashboard_world(
     cloud.forget()
     try:
         cloud.up()
-        yield _furnished(cloud)
+        world = _furnished(cloud)
+        say(f"{len(world.ids)} things")  # read now: later there may be more than a page of them
+        yield world
     finally:
         cloud.down()
 
