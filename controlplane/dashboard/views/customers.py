@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.page import Page, Text
-from controlplane.dashboard.views.overview import DIMENSIONS
+from controlplane.dashboard.views.overview import in_words
 
 MANY = 200
 
@@ -48,8 +48,8 @@ class Customer(Page):
         return {
             "organization": self.organization,
             "their_projects": self.api.get("projects", organization=self.organization["name"], limit=MANY)["items"],
-            "limits": [each | {"words": DIMENSIONS.get(each["dimension"], each["dimension"])} for each in limits],
-            "requests": [each | {"words": DIMENSIONS.get(each["dimension"], each["dimension"])} for each in asked],
+            "limits": [in_words(each) for each in limits],
+            "requests": [in_words(each) for each in asked],
             "may_operate": self.me["duty"] == "operator",
         }
 

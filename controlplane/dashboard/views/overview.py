@@ -51,7 +51,7 @@ class Overview(ProjectPage):
         }
         return {
             "counted": [self.counted(name, used.get(name, 0), broken[name]["total_count"]) for name in COUNTED],
-            "limits": [limit | {"words": DIMENSIONS.get(limit["dimension"], limit["dimension"])} for limit in limits],
+            "limits": [in_words(limit) for limit in limits],
             "operations": self.of_project("operations", limit=LATEST, sort="-created_at")["items"],
             **self.attention({collection: page["items"] for collection, page in broken.items()}),
             # What follows events has nothing of the map.
@@ -127,6 +127,11 @@ class Overview(ProjectPage):
             if exc.status != 403:
                 raise
             return []
+
+
+def in_words(item: dict[str, Any]) -> dict[str, Any]:
+    """A limit, or what is asked of one, with what its dimension is called."""
+    return item | {"words": DIMENSIONS.get(item["dimension"], item["dimension"])}
 
 
 def _told(zone: Mapping[str, Any], verdict: Verdict | None) -> dict[str, Any]:

@@ -11,15 +11,11 @@ from controlplane.dashboard.asking import Answer, Sent
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Action, Context, FormPage, Text
 from controlplane.dashboard.views.organizations import OrganizationPage
-from controlplane.dashboard.views.overview import DIMENSIONS
+from controlplane.dashboard.views.overview import DIMENSIONS, in_words
 
 PENDING = "pending"
 UNITS = {"memory_mib": _("In MiB."), "storage_gib": _("In GiB.")}
 DECISIONS = {"approve": _("Approve"), "refuse": _("Refuse")}
-
-
-def in_words(item: Context) -> Context:
-    return item | {"words": DIMENSIONS.get(item["dimension"], item["dimension"])}
 
 
 class Quota(OrganizationPage):
