@@ -4,6 +4,10 @@ import uPlot from "uplot";
 const figures = JSON.parse(document.getElementById("metrics").textContent);
 const language = document.documentElement.lang;
 const HEIGHT = 200;
+// In CSS pixels: a label like "01:00 AM" with air around it; the narrowest axis of values; its ticks and their gap.
+const TICK_SPACE = 75;
+const LEAST_ROOM = 60;
+const TICKS = 20;
 const COLOURS = ["--accent", "--warn", "--good"];
 const number = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const PREFIXES = ["", "k", "M", "G", "T"];
@@ -35,8 +39,12 @@ function draw(place) {
     cursor: { sync: { key: "metrics" } },
     scales: { y: { range: (_, low, high) => [Math.min(0, low), high ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, values: (chart, ticks) => ticks.map((tick) => (isLong(chart) ? day : hour).format(tick * 1000)) },
-      { ...axis, size: 80, values: (_, ticks) => ticks.map((tick) => said(tick, series[0])) },
+      {
+        ...axis,
+        space: TICK_SPACE,
+        values: (chart, ticks) => ticks.map((tick) => (isLong(chart) ? day : hour).format(tick * 1000)),
+      },
+      { ...axis, size: room, values: (_, ticks) => ticks.map((tick) => said(tick, series[0])) },
     ],
     series: [
       { label: place.dataset.moment, value: (_, at) => (at ? whole.format(at * 1000) : "–") },
@@ -52,6 +60,16 @@ function draw(place) {
   const moments = series[0].points.map(([at]) => Date.parse(at) / 1000);
   const chart = new uPlot(options, [moments, ...series.map((each) => each.points.map(([, value]) => value))], place);
   new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+}
+
+// The width of the axis whose longest label is this long.
+function room(chart, labels) {
+  if (!labels) return LEAST_ROOM;
+  chart.ctx.save();
+  chart.ctx.font = chart.axes[1].font[0];
+  const widest = Math.max(...labels.map((label) => chart.ctx.measureText(label).width));
+  chart.ctx.restore();
+  return Math.max(LEAST_ROOM, Math.ceil(widest / devicePixelRatio) + TICKS);
 }
 
 function isLong(chart) {

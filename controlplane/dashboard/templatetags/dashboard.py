@@ -1,5 +1,6 @@
 """What templates say often: icons, states, moments, sizes, things to copy."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -148,6 +149,12 @@ def why_not(context: dict[str, Any]) -> str:
 def _right_at(address: str) -> str:
     found = resolve(address.partition("?")[0])
     return str(found.func.view_class.right_at(found.kwargs))  # type: ignore[attr-defined]
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """What is recorded, as it is: a text bare, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @register.simple_tag
