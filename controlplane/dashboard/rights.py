@@ -16,6 +16,7 @@ WHOM = {
     "quota_request_approve": gettext_lazy("an operator"),
     "quota_request_refuse": gettext_lazy("an operator"),
     "password_link_create": gettext_lazy("an operator"),
+    "user_sessions_end": gettext_lazy("an operator"),
 }
 
 

@@ -139,6 +139,7 @@ urlpatterns = [
     path(f"{MEMBER}/edit", members.MemberEdit.as_view(), name="member-edit"),
     path(f"{MEMBER}/remove", members.MemberRemove.as_view(), name="member-remove"),
     path(f"{MEMBER}/password-link", members.MemberPasswordLink.as_view(), name="member-password-link"),
+    path(f"{MEMBER}/sessions/end", members.MemberSessionsEnd.as_view(), name="member-sessions-end"),
     path(f"{ORGANIZATION}/invitations", members.InvitationList.as_view(), name="invitations"),
     path(f"{ORGANIZATION}/invitations/new", members.InvitationCreate.as_view(), name="invitation-new"),
     path(
@@ -301,7 +302,11 @@ urlpatterns += [  # rules and proof
     path("platform/operations", fleet.Operations.as_view(), name="all-operations"),
     path("platform/operations/<str:operation>/resolve", fleet.Resolve.as_view(), name="operation-resolve"),
     path("platform/organizations", customers.CustomerList.as_view(), name="customers"),
+    path("platform/organizations/new", customers.CustomerCreate.as_view(), name="customer-new"),
     path("platform/organizations/<str:organization>", customers.Customer.as_view(), name="customer"),
+    path(
+        "platform/organizations/<str:organization>/delete", customers.CustomerDelete.as_view(), name="customer-delete"
+    ),
     path("platform/audit", audit.PlatformRequests.as_view(), name="platform-audit"),
     path("platform/audit/deeds", audit.PlatformDeeds.as_view(), name="platform-deeds"),
     path("platform/audit/export", audit.PlatformExport.as_view(), name="platform-audit-export"),

@@ -5,6 +5,7 @@ from django.test import Client
 
 from agents.node.errors import AdapterError
 from controlplane.dashboard.views.fleet import sums_of
+from controlplane.identity.models import Membership, Organization
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
@@ -157,3 +158,37 @@ def test_a_request_for_quota_is_shown_with_where_it_is_answered(operator: Client
     asked.refresh_from_db()
     assert (asked.state, asked.answer) == ("approved", "good luck")
     assert operator.get("/platform/offers").status_code == 200
+
+
+def test_an_operator_makes_an_organization_and_deletes_it(operator: Client, signed_in: SignIn) -> None:
+    assert b"/platform/organizations/new" in operator.get("/platform/organizations").content
+    made = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "nobody@people.example"})
+    assert b"nobody@people.example" in made.content and not Organization.objects.filter(name="hospital").exists()
+    signed_in("owner")
+    made = operator.post("/platform/organizations/new", {"name": "hospital", "owner": "owner@people.example"})
+    organization = Organization.objects.get(name="hospital")
+    assert made.url == f"/platform/organizations/{organization.pk}"  # type: ignore[attr-defined]
+    assert Membership.objects.get(organization=organization).role == "owner"
+    page = f"{made.url}/delete"  # type: ignore[attr-defined]
+    assert page.encode() in operator.get(made.url).content  # type: ignore[attr-defined]
+    assert b"This is not its name." in operator.post(page, {"name": "hospitals"}).content
+    operator.post(page, {"name": "hospital"})
+    organization.refresh_from_db()
+    assert organization.deleted_at is not None
+
+
+def test_one_with_projects_stays(operator: Client, cloud: Cloud) -> None:
+    organization = cloud.tenant.project.organization
+    page = operator.post(f"/platform/organizations/{organization.pk}/delete", {"name": organization.name})
+    assert b"project" in page.content and page.status_code == 200
+    organization.refresh_from_db()
+    assert organization.deleted_at is None
+
+
+@pytest.mark.parametrize("role", ["support", "owner"])
+def test_nobody_else_makes_an_organization(role: str, signed_in: SignIn, cloud: Cloud) -> None:
+    browser = signed_in(role)
+    answer = browser.post("/platform/organizations/new", {"name": "mine"})
+    assert not Organization.objects.filter(name="mine").exists()
+    assert b"operator" in answer.content
+    assert b"/platform/organizations/new" not in browser.get("/platform/organizations").content

@@ -117,6 +117,17 @@ def test_an_operator_makes_a_password_link(here: str, cloud: Cloud, signed_in: S
     assert b"andromede_link_" not in owner.post(page).content
 
 
+def test_an_operator_ends_somebodys_sessions(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
+    user = owner.get("/account").context["me"]["user"]["id"]
+    page, operator = f"{here}/members/{user}/sessions/end", signed_in("operator")
+    assert page.encode() in operator.get(f"{here}/members").content
+    assert page.encode() not in owner.get(f"{here}/members").content
+    assert b"operator" in owner.post(page).content
+    assert owner.get("/account").status_code == 200
+    operator.post(page)
+    assert owner.get("/account").status_code == 302  # to sign in
+
+
 def test_a_service_account_gets_a_token_is_disabled_and_deleted(here: str, cloud: Cloud, owner: Client) -> None:
     project = str(cloud.tenant.project.pk)
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "member", "projects": [project]})

@@ -36,6 +36,7 @@ BEYOND_OWNERS = {
     "quota-decide",
     "quota-edit",
     "member-password-link",
+    "member-sessions-end",
 }
 
 
@@ -226,7 +227,8 @@ def test_each_page_that_sends_something_says_what_it_needs() -> None:
     """Of the API, in a place: else its buttons would be offered to everybody."""
     known = ProjectView.operation_ids | OrganizationView.operation_ids
     more = {"action": "power-off", "decision": "approve"}
-    exempt = {"instances-bulk", "member-password-link"}  # by the button that is pressed; of no place, for operators
+    # By the button that is pressed; of no place, for operators.
+    exempt = {"instances-bulk", "member-password-link", "member-sessions-end"}
     for pattern in of_places():
         view, name = view_of(pattern), str(pattern.name)
         if hasattr(view, "whose_class") or name in exempt:

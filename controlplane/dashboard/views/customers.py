@@ -3,10 +3,14 @@
 from functools import cached_property
 from typing import Any
 
+from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.page import Page, Text
+from controlplane.dashboard import navigation
+from controlplane.dashboard.forms import ApiForm, NamedForm
+from controlplane.dashboard.page import Context, FormPage, Page, Text
+from controlplane.dashboard.views.instances import NameForm
 from controlplane.dashboard.views.overview import in_words
 
 MANY = 200
@@ -23,7 +27,37 @@ class CustomerList(Page):
             "organizations": page["items"],
             "next_page_token": page["next_page_token"],
             "is_filtered": bool(self.query("name")),
+            "may_operate": self.me["duty"] == navigation.OPERATOR,
         }
+
+
+class CustomerForm(NamedForm):
+    owner = forms.EmailField(
+        label=_("E-mail address of its first owner"),
+        help_text=_("Somebody who has an account here; may be left empty."),
+        required=False,
+    )
+
+
+class CustomerCreate(FormPage):
+    template = "dashboard/forms/page.html"
+    title = _("New organization")
+    section = "customers"
+    form_class = CustomerForm
+    submit = _("Create it")
+    right = "organization_create"
+
+    def context(self) -> Context:
+        lead = _("An organization holds people and projects. Its quota is everybody's until you set another.")
+        return {"lead": lead, "back": reverse("customers")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Organizations"), reverse("customers"))]
+
+    def send(self, form: ApiForm) -> str:
+        made = self.api.post("organizations", body=form.body(), key=self.key)
+        self.say(_("The organization is there."))
+        return reverse("customer", kwargs={"organization": made["id"]})
 
 
 class Customer(Page):
@@ -50,8 +84,33 @@ class Customer(Page):
             "their_projects": self.api.get("projects", organization=self.organization["name"], limit=MANY)["items"],
             "limits": [in_words(each) for each in limits],
             "requests": [in_words(each) for each in asked],
-            "may_operate": self.me["duty"] == "operator",
+            "may_operate": self.me["duty"] == navigation.OPERATOR,
         }
+
+
+class CustomerDelete(FormPage, Customer):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+    right = "organization_delete"
+
+    def choices(self) -> Context:
+        return {"wanted": self.organization["name"]}
+
+    def frame(self) -> Context:
+        return super().frame() | {"title": _("Delete {name}").format(name=self.organization["name"])}
+
+    def context(self) -> Context:
+        return {
+            "lost": _("The organization, its members, tokens and policy are gone for good."),
+            "kept": _("It can be deleted when it has no project any more. What was done in it stays in the audit."),
+            "back": reverse("customer", kwargs=self.kwargs),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("organizations", self.kwargs["organization"])
+        self.say(_("The organization is deleted."))
+        return reverse("customers")
 
 
 class Offers(Page):

@@ -111,16 +111,39 @@ class MemberRemove(FormPage, MemberPage):
         return then
 
 
-class MemberPasswordLink(FormPage, MemberPage):
-    """For operators: a link with which somebody chooses a first password, or one in place of a forgotten one."""
-
-    template = "dashboard/forms/page.html"
-    right = "password_link_create"
-    submit = _("Make the link")
+class AccountPage(FormPage, MemberPage):
+    """Of what operators alone may do with the account of a member."""
 
     def own_right(self) -> str:
         """It is no organization's to give."""
         return "" if self.me["duty"] == navigation.OPERATOR else super().own_right()
+
+
+class MemberSessionsEnd(AccountPage):
+    template = "dashboard/confirm.html"
+    right = "user_sessions_end"
+    submit = _("End them")
+
+    def context(self) -> Context:
+        return {
+            "title": _("End the sessions of {email}").format(email=self.member["user"]["email"]),
+            "lost": _("Wherever they are signed in, they have to sign in again."),
+            "kept": _("Their password, second factors and API tokens stay."),
+            "back": self.url("members"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("users", self.member["user"]["id"], "sessions")
+        self.say(_("Their sessions are ended."))
+        return self.url("members")
+
+
+class MemberPasswordLink(AccountPage):
+    """A link with which somebody chooses a first password, or one in place of a forgotten one."""
+
+    template = "dashboard/forms/page.html"
+    right = "password_link_create"
+    submit = _("Make the link")
 
     def context(self) -> Context:
         return {
