@@ -114,6 +114,7 @@ class InstanceList(ProjectView):
             classifications=tuple(classification.pk for classification in chosen),
             policy=own_policy(body["policy_atoms"], at="policy_atoms"),
             exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
+            restart_policy=body["restart_policy"],
             labels=body["labels"],
         )
 
@@ -130,7 +131,8 @@ class InstanceDetail(InstanceView):
     def patch(self, request: Request, body: Body) -> Response:
         instance = self.instance()
         labels = merged(instance.labels, body.get("labels", {}))
-        services.instance_update(self.actor, instance, name=body.get("name", instance.name), labels=labels)
+        kept = {"name": instance.name, "restart_policy": instance.restart_policy}
+        services.instance_update(self.actor, instance, **{**kept, **body, "labels": labels})
         return Response(instance_document(instance))
 
     @route("instance_delete", InstanceWithOperation, status=202, also=(204,))

@@ -32,6 +32,15 @@ class GuestDidNotStop(Unavailable):
     retryable = False
 
 
+class GuestKeepsFailing(Unprocessable):
+    code = "compute.instance.guest_keeps_failing"
+    title = "The guest keeps failing"
+    detail = (
+        "The guest failed again each time, and was started {count} times in a row. Its serial log says what it did "
+        "last. Start the instance when the cause is mended."
+    )
+
+
 class FlavorTooSmall(Unprocessable):
     code = "compute.flavor_too_small"
     detail = "The flavor {flavor} has too little {dimension}: {needed} are needed, it has {given}."

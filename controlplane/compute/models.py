@@ -21,6 +21,9 @@ INSTANCE = machine(
 )
 
 
+RESTART_POLICIES = ("on-failure", "never")
+
+
 class SshKey(ProjectResource):
     """A public key that guests let in."""
 
@@ -63,6 +66,9 @@ class Instance(ProjectResource):
     `power_state` is what its node last said, at `power_state_at`, and `power_reason` why. `restart_count` is the wish
     "has been restarted so many times". Sizes are copied from the flavor: a change of the flavor changes no instance.
     The id is the libvirt UUID too.
+
+    `restart_policy`: whether a guest that has failed is started again (compute/restarts.py); `restarts` is how often
+    that was done in a row, last at `restarted_at`.
     """
 
     state = models.CharField(max_length=16, default=INSTANCE.initial)
@@ -80,6 +86,9 @@ class Instance(ProjectResource):
     user_data = models.BinaryField(max_length=65536, default=bytes)
     affinity_group = models.ForeignKey(AffinityGroup, models.PROTECT, null=True)
     restart_count = models.PositiveBigIntegerField(default=0)
+    restart_policy = models.CharField(max_length=16, default=RESTART_POLICIES[0], db_default=RESTART_POLICIES[0])
+    restarts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    restarted_at = models.DateTimeField(null=True)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:
@@ -88,6 +97,9 @@ class Instance(ProjectResource):
                 fields=["project", "name"], condition=~Q(state="deleted"), name="compute_instance_name_taken"
             ),
             models.CheckConstraint(condition=Q(state__in=INSTANCE.moves), name="compute_instance_state"),
+            models.CheckConstraint(
+                condition=Q(restart_policy__in=RESTART_POLICIES), name="compute_instance_restart_policy"
+            ),
             models.CheckConstraint(
                 condition=Q(vcpus__gte=1, memory_mib__gte=64, disk_gib__gte=1),
                 name="compute_instance_has_size",

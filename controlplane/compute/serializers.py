@@ -7,7 +7,7 @@ from rest_framework import serializers
 from controlplane.compute import about
 from controlplane.compute.actions import STATES
 from controlplane.compute.consoles import Kind
-from controlplane.compute.models import INSTANCE, Attachment, Instance
+from controlplane.compute.models import INSTANCE, RESTART_POLICIES, Attachment, Instance
 from controlplane.kernel.fields import (
     Base64,
     Choice,
@@ -117,7 +117,8 @@ def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
 class InstanceIn(In):
     """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
     `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
-    and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once."""
+    and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
+    `restart_policy`: whether its guest is started again when it crashed or went down with its node."""
 
     default_error_messages = {"user_data_twice": TWICE}
     example = {
@@ -143,6 +144,7 @@ class InstanceIn(In):
     affinity_group = Reference(required=False)
     host = Reference(required=False)
     exemption = Reference(required=False)
+    restart_policy = Choice(list(RESTART_POLICIES), default=RESTART_POLICIES[0])
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = atoms_field(default=list)
     labels = Labels(default=dict)
@@ -156,6 +158,7 @@ class InstancePatch(In):
 
     name = Name(required=False)
     labels = LabelsPatch(required=False)
+    restart_policy = Choice(list(RESTART_POLICIES), required=False)
 
 
 class ResizeIn(In):
@@ -221,6 +224,7 @@ class InstanceOut(ResourceOut):
     disk_gib = serializers.IntegerField()
     image = NamedOut()
     affinity_group = NamedOut(allow_null=True)
+    restart_policy = serializers.ChoiceField(RESTART_POLICIES)
     classifications = classified()
     addresses = serializers.SerializerMethodField()
     attachments = serializers.SerializerMethodField()

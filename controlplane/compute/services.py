@@ -19,7 +19,7 @@ from controlplane.compute.errors import (
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
-from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
+from controlplane.compute.models import RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -71,6 +71,7 @@ class NewInstance:
     classifications: tuple[str, ...] = ()
     policy: Policy | None = None
     exemption: Exemption | None = None
+    restart_policy: str = RESTART_POLICIES[0]
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -140,6 +141,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, A
         ssh_public_keys=[key.public_key for key in new.ssh_keys],
         user_data=new.user_data,
         affinity_group=new.affinity_group,
+        restart_policy=new.restart_policy,
     )
     near = tuple(volume.pk for volume in new.volumes)
     ask = ask_for(instance, operation="instance.create", zones=new.zones, near=near)
@@ -255,8 +257,10 @@ def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
 
 
 @transaction.atomic
-def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict[str, str]) -> Instance:
-    """Rename or relabel; the guest's host name follows at its next start.
+def instance_update(
+    actor: Actor, instance: Instance, *, name: str, labels: dict[str, str], restart_policy: str
+) -> Instance:
+    """Rename, relabel, or say whether its guest is started again; the guest's host name follows at its next start.
 
     Raises:
         InvalidName, InvalidLabels, InstanceNameTaken.
@@ -267,8 +271,9 @@ def instance_update(actor: Actor, instance: Instance, *, name: str, labels: dict
     if name != instance.name:
         operations.need_free(instance.pk)
     with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
-        edit(instance, name=name, labels=labels)
-    record(actor, "instance.update", instance.pk, project_id=instance.project_id, name=name)
+        edit(instance, name=name, labels=labels, restart_policy=restart_policy)
+    said = {"name": name, "restart_policy": restart_policy}
+    record(actor, "instance.update", instance.pk, project_id=instance.project_id, **said)
     return instance
 
 
@@ -395,11 +400,13 @@ def instance_change(
     *,
     args: Mapping[str, object] | None = None,
     deadline: timedelta = timedelta(minutes=10),
+    reason: str = "",
 ) -> Operation:
     """Write a change of an instance that is in a state for it: a new generation, its operation and its audit record."""
     actor.may_write()
     instance_lock(instance)
-    wish = Wish(kind, instance.project_id, [instance.pk], args or {}, resource_name=instance.name, deadline=deadline)
+    held, name = [instance.pk], instance.name
+    wish = Wish(kind, instance.project_id, held, args or {}, resource_name=name, deadline=deadline, reason=reason)
     operation = enqueue(actor, wish, beside=deed(actor, kind, instance.pk, project_id=instance.project_id))
     need_state(instance, action_of(kind))
     Instance.objects.filter(pk=instance.pk).update(
@@ -422,6 +429,8 @@ def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason:
 
 
 SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
+# Guests that are started again: compute/restarts.py sees to them.
+RESTARTED = Q(power_state="crashed", restart_policy="on-failure")
 
 
 def power_settle() -> int:
@@ -433,7 +442,7 @@ def power_settle() -> int:
     quiet = Q(power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
     for power_state, (before, after) in SETTLES.items():
         held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
-        drifted = Instance.objects.filter(quiet, ~Exists(held), state=before, power_state=power_state)
+        drifted = Instance.objects.filter(quiet, ~RESTARTED, ~Exists(held), state=before, power_state=power_state)
         settled += _settle(drifted, after)
     return settled
 

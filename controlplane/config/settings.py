@@ -156,6 +156,7 @@ CELERY_BEAT_SCHEDULE = {
     "node-liveness": {"task": "controlplane.reconcilers.tasks.node_liveness", "schedule": 3},
     "node-removals": {"task": "controlplane.reconcilers.tasks.node_removals", "schedule": 5},
     "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
+    "guest-restart": {"task": "controlplane.reconcilers.tasks.guest_restart", "schedule": 5},
     "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
     "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
     "quota-drift": {"task": "controlplane.reconcilers.tasks.quota_drift", "schedule": 300},

@@ -18,6 +18,7 @@ OPTIONS = {
         "volumes": "--volume",
         "zones": "--zone",
         "affinity_group": "--affinity-group",
+        "restart_policy": "--restart-policy",
         "classifications": "--classification",
         "labels": "--label",
     },

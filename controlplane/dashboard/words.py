@@ -38,6 +38,8 @@ def _idle(words: str | Promise, icon: str = "circle-dashed") -> Look:
     return Look(words, IDLE, icon)
 
 
+RESTART_POLICIES = {"on-failure": _("start it again"), "never": _("leave it off")}
+WHEN_IT_FAILS = _("When it crashed or went down with its machine. One that powers itself off stays off.")
 # By the machine and the state, where a word means different things, else by the state.
 LOOKS = {
     "building": _busy(_("being built")),

@@ -59,13 +59,13 @@ def write_version(row: Versioned, **fields: Any) -> None:
     row.refresh_from_db(fields=fields)
 
 
-def edit(row: models.Model, *, name: str, labels: Mapping[str, str]) -> None:
-    """Give it this name and these labels: an edit that nobody has to carry out.
+def edit(row: models.Model, *, name: str, labels: Mapping[str, str], **more: object) -> None:
+    """Give it this name, these labels and what `more` says of its fields: an edit that nobody has to carry out.
 
     Raises:
         InvalidName, InvalidLabels
     """
-    fields = {"name": check_name(name), "labels": check_labels(labels), "updated_at": clock.now()}
+    fields = {"name": check_name(name), "labels": check_labels(labels), **more, "updated_at": clock.now()}
     for field, value in fields.items():
         setattr(row, field, value)
     row.save(update_fields=list(fields))

@@ -9,6 +9,7 @@ from controlplane.reconcilers import capacity_drift as capacity
 from controlplane.reconcilers import drift as places
 from controlplane.reconcilers import evidence_log as evidence
 from controlplane.reconcilers import guest_power as power
+from controlplane.reconcilers import guest_restart as restarts
 from controlplane.reconcilers import idempotency_records as answers
 from controlplane.reconcilers import image_files as images
 from controlplane.reconcilers import node_liveness as liveness
@@ -32,6 +33,11 @@ def node_removals() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.guest_power")
 def guest_power() -> None:
     FOUND.labels("guest_power").inc(power.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.guest_restart")
+def guest_restart() -> None:
+    FOUND.labels("guest_restart").inc(restarts.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.image_files")

@@ -171,16 +171,20 @@ def test_what_is_wrong_with_a_new_volume_stands_beside_its_form(page: str, home:
     assert not answer.context["form"].errors
 
 
+KEPT = {"restart_policy": "on-failure"}
+
+
 def test_name_and_labels_are_changed(page: str, member: Client, instance: Instance) -> None:
-    member.post(f"{page}/settings", {"name": "web", "labels": "env=prod\r\ntier=web"})
-    member.post(f"{page}/settings", {"name": "front", "labels": "env=test"})
+    member.post(f"{page}/settings", {"name": "web", "labels": "env=prod\r\ntier=web", **KEPT})
+    member.post(f"{page}/settings", {"name": "front", "labels": "env=test", "restart_policy": "never"})
     instance.refresh_from_db()
-    assert (instance.name, instance.labels) == ("front", {"env": "test"})
+    assert (instance.name, instance.labels, instance.restart_policy) == ("front", {"env": "test"}, "never")
+    assert b"leave it off" in member.get(page).content
 
 
 def test_a_name_that_is_taken_is_said_beside_it(page: str, home: str, member: Client) -> None:
     make_instance(member, home, name="other")
-    answer = member.post(f"{page}/settings", {"name": "other", "labels": "a=b"})
+    answer = member.post(f"{page}/settings", {"name": "other", "labels": "a=b", **KEPT})
     assert errors_of(answer, "name") == "The project already has an instance named 'other'."
     assert answer.context["form"]["labels"].value() == "a=b"
 

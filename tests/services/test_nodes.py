@@ -113,7 +113,7 @@ def test_a_guest_that_powers_itself_off_is_stopped_a_little_later(cloud: Cloud) 
 
 
 def test_a_guest_that_crashed_is_stopped_and_the_reason_is_kept(cloud: Cloud) -> None:
-    instance = make_instance(cloud)
+    instance = make_instance(cloud, restart_policy="never")
     cloud.fake.crash(instance.pk, "Kernel panic.")
     cloud.machine.tell()
     settled = settle(instance)

@@ -190,7 +190,7 @@ def test_changes_of_one_instance(shared_cloud: Cloud) -> None:
             lambda: compute.instance_resize(actor, fresh(instance), flavor=big),
             lambda: compute.instance_start(actor, fresh(instance)),
             lambda: attach(shared_cloud, fresh(instance), fresh(volume)),
-            lambda: compute.instance_update(actor, fresh(instance), name="new", labels={}),
+            lambda: compute.instance_update(actor, fresh(instance), name="new", labels={}, restart_policy="never"),
             lambda: compute.instance_delete(actor, fresh(instance)),
             lambda: compute.instance_delete(actor, fresh(instance)),
         ]

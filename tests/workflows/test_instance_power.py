@@ -182,10 +182,10 @@ def test_a_rename_waits_for_the_operation_that_tells_the_node_the_name(cloud: Cl
     instance = make_instance(cloud)
     operation = compute.instance_reboot(cloud.tenant.actor, instance)
     with pytest.raises(Busy):
-        compute.instance_update(cloud.tenant.actor, fresh(instance), name="new", labels={})
-    compute.instance_update(cloud.tenant.actor, fresh(instance), name="web", labels={"a": "b"})
+        compute.instance_update(cloud.tenant.actor, fresh(instance), name="new", labels={}, restart_policy="never")
+    compute.instance_update(cloud.tenant.actor, fresh(instance), name="web", labels={"a": "b"}, restart_policy="never")
     done(operation)
-    compute.instance_update(cloud.tenant.actor, fresh(instance), name="new", labels={})
+    compute.instance_update(cloud.tenant.actor, fresh(instance), name="new", labels={}, restart_policy="never")
     done(compute.instance_reboot(cloud.tenant.actor, instance))
     assert fresh(instance).name == "new"
     assert b"new" in cloud.fake.seeds[instance.pk]["meta-data"]

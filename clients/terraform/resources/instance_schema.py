@@ -9,6 +9,7 @@ from clients.terraform.resources.common import (
     PROJECT,
     ZONES,
     name_attribute,
+    one_of,
 )
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, list_of, set_of
 
@@ -85,6 +86,12 @@ CHOSEN = {
         description="The id or name of its affinity group. A change makes a new instance.",
         optional=True,
         replace=True,
+    ),
+    "restart_policy": Attribute(
+        type=STRING,
+        description="`on-failure`: its guest is started again when it crashed or went down with its node; `never`.",
+        default="on-failure",
+        checks=(one_of("on-failure", "never"),),
     ),
     "classifications": CLASSIFICATIONS,
     "policy_atoms": POLICY_ATOMS,

@@ -9,10 +9,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from controlplane.dashboard import placement
+from controlplane.dashboard import placement, words
 from controlplane.dashboard.templatetags.dashboard import gib, mib
 
 register = template.Library()
+
+
+@register.filter
+def when_it_fails(policy: str) -> str:
+    return str(words.RESTART_POLICIES.get(policy, policy))
 
 
 @register.filter

@@ -152,7 +152,7 @@ def _right_at(address: str) -> str:
 
 
 @register.filter
-def as_json(value: Any) -> str:
+def recorded(value: Any) -> str:
     """What is recorded, as it is: a text bare, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

@@ -9,6 +9,7 @@ from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard import words
 from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
 from controlplane.dashboard.page import Text
 from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
@@ -27,6 +28,12 @@ class InstanceForm(DraftForm):
     volumes = several(_("Volumes"), _("Attached before the first boot. It is then placed where they are."))
     zones = several(_("Zones"), _("None ticked: any that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
+    restart_policy = forms.ChoiceField(
+        label=_("When its guest fails"),
+        help_text=words.WHEN_IT_FAILS,
+        required=False,
+        choices=[("", words.RESTART_POLICIES["on-failure"]), ("never", words.RESTART_POLICIES["never"])],
+    )
     classifications = several(
         _("Classifications"), _("What they demand holds for the data of this instance as long as it exists.")
     )
@@ -60,6 +67,7 @@ class InstanceForm(DraftForm):
             (_("Where it may be"), ("zones", "affinity_group")),
             (_("What its data is"), ("classifications",)),
             (_("Labels and first boot"), ("labels", "user_data")),
+            (_("When it fails"), ("restart_policy",)),
         )
         return [
             (title, [self[name] for name in names], any(self[name].errors or self[name].value() for name in names))

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import FormPage
@@ -16,15 +17,21 @@ from controlplane.dashboard.views.instances import InstancePage, NameForm
 from controlplane.dashboard.widgets import Cards, several
 
 
+class SettingsForm(NamedForm):
+    restart_policy = forms.ChoiceField(
+        label=_("When its guest fails"), help_text=words.WHEN_IT_FAILS, choices=list(words.RESTART_POLICIES.items())
+    )
+
+
 class InstanceSettings(FormPage, InstancePage):
     template = "dashboard/instances/settings.html"
     tab = "instance-settings"
-    form_class = NamedForm
+    form_class = SettingsForm
     submit = _("Save")
     right = "instance_update"
 
     def initial(self) -> dict[str, Any]:
-        return named_as(self.instance)
+        return named_as(self.instance) | {"restart_policy": self.instance["restart_policy"]}
 
     def context(self) -> dict[str, Any]:
         return {"why_no_resize": self.why_no("resize"), "why_no_rebuild": self.why_no("rebuild")}

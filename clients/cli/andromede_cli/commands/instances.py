@@ -17,6 +17,7 @@ from andromede_cli.calls import (
     delete_command,
     given,
     list_command,
+    option,
     show_answer,
     show_command,
 )
@@ -82,6 +83,8 @@ GroupOption = Annotated[
     str | None,
     typer.Option("--affinity-group", help=_("The group it belongs to."), autocompletion=names("affinity_groups.list")),
 ]
+RESTART_HELP = _("Whether its guest is started again when it failed: on-failure or never.")
+Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +94,10 @@ def register(app: typer.Typer) -> None:
     show_command(instances, _("An instance."), "instances.get", "INSTANCE")
     command(instances, "create", _("Make an instance and start it."), WAIT, DRY_RUN)(create)
     subject = given("instance", "INSTANCE", completes="instances.list")
-    call_command(instances, "update", _("Change its name or labels."), "instances.update", subject, NEW_NAME, LABEL)
+    restart = option("restart_policy", "--restart-policy", RESTART_HELP, default=None)
+    changes = (NEW_NAME, LABEL, restart)
+    help = _("Change its name, its labels or what happens when it fails.")
+    call_command(instances, "update", help, "instances.update", subject, *changes)
     question = _("Delete {names}? The root disk is lost with all that is on it; volumes are kept.")
     delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
     for name, call, help in (
@@ -126,6 +132,7 @@ def create(
     classification: Classifications = None,
     host: Host = None,
     exemption: Exemption = None,
+    restart_policy: Restart = None,
 ) -> None:
     body: dict[str, Any] = {
         "flavor": flavor,
@@ -139,6 +146,7 @@ def create(
         "classifications": classification,
         "host": host,
         "exemption": exemption,
+        "restart_policy": restart_policy,
         **_user_data(user_data),
     }
     if me.is_dry_run:

@@ -63,6 +63,7 @@ class Instance(Model):
     disk_gib: int
     image: Named
     affinity_group: Named | None
+    restart_policy: str  # on-failure, never
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
@@ -92,6 +93,7 @@ class InstanceWithActions(Model):
     disk_gib: int
     image: Named
     affinity_group: Named | None
+    restart_policy: str  # on-failure, never
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]
@@ -121,6 +123,7 @@ class InstanceWithOperation(Model):
     disk_gib: int
     image: Named
     affinity_group: Named | None
+    restart_policy: str  # on-failure, never
     classifications: list[str]
     addresses: list[Address]
     attachments: list[Attachment]

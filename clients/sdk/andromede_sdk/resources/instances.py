@@ -63,6 +63,7 @@ class Instances(Resource):
         affinity_group: str | None = None,
         host: str | None = None,
         exemption: str | None = None,
+        restart_policy: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -86,6 +87,7 @@ class Instances(Resource):
         affinity_group: str | None = None,
         host: str | None = None,
         exemption: str | None = None,
+        restart_policy: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -108,6 +110,7 @@ class Instances(Resource):
         affinity_group: str | None = None,
         host: str | None = None,
         exemption: str | None = None,
+        restart_policy: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -128,6 +131,7 @@ class Instances(Resource):
         affinity_group: str | None = None,
         host: str | None = None,
         exemption: str | None = None,
+        restart_policy: str | None = None,
         classifications: Sequence[str] | None = None,
         policy_atoms: Sequence[Mapping[str, Any]] | None = None,
         labels: Mapping[str, str] | None = None,
@@ -139,6 +143,7 @@ class Instances(Resource):
         `user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
         `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
         and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
+        `restart_policy`: whether its guest is started again when it crashed or went down with its node.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return cast(
@@ -162,6 +167,7 @@ class Instances(Resource):
                         "affinity_group": affinity_group,
                         "host": host,
                         "exemption": exemption,
+                        "restart_policy": restart_policy,
                         "classifications": classifications,
                         "policy_atoms": policy_atoms,
                         "labels": labels,
@@ -184,6 +190,7 @@ class Instances(Resource):
         *,
         name: str | None = None,
         labels: Mapping[str, str | None] | None = None,
+        restart_policy: str | None = None,
         dry_run: bool = False,
         if_match: str | int | None = None,
     ) -> models.Instance:
@@ -198,7 +205,7 @@ class Instances(Resource):
                 "/v1/projects/{project}/instances/{instance}",
                 names={"instance": instance},
                 query={"dry_run": dry_run or None},
-                body={"name": name, "labels": labels},
+                body={"name": name, "labels": labels, "restart_policy": restart_policy},
                 if_match=if_match,
             ),
         )
