@@ -34,6 +34,14 @@ class RestartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESTART_KIND_REBOOT: _ClassVar[RestartKind]
     RESTART_KIND_RESET: _ClassVar[RestartKind]
 
+class MovePhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MOVE_PHASE_UNSPECIFIED: _ClassVar[MovePhase]
+    MOVE_PHASE_RUNNING: _ClassVar[MovePhase]
+    MOVE_PHASE_COMPLETED: _ClassVar[MovePhase]
+    MOVE_PHASE_FAILED: _ClassVar[MovePhase]
+    MOVE_PHASE_CANCELLED: _ClassVar[MovePhase]
+
 class ConsoleKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONSOLE_KIND_UNSPECIFIED: _ClassVar[ConsoleKind]
@@ -54,6 +62,11 @@ FIRMWARE_UEFI: Firmware
 RESTART_KIND_UNSPECIFIED: RestartKind
 RESTART_KIND_REBOOT: RestartKind
 RESTART_KIND_RESET: RestartKind
+MOVE_PHASE_UNSPECIFIED: MovePhase
+MOVE_PHASE_RUNNING: MovePhase
+MOVE_PHASE_COMPLETED: MovePhase
+MOVE_PHASE_FAILED: MovePhase
+MOVE_PHASE_CANCELLED: MovePhase
 CONSOLE_KIND_UNSPECIFIED: ConsoleKind
 CONSOLE_KIND_SERIAL: ConsoleKind
 CONSOLE_KIND_VNC: ConsoleKind
@@ -241,6 +254,76 @@ class InstanceState(_message.Message):
     restart_count: int
     reason: str
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., power: _Optional[_Union[Power, str]] = ..., virt_type: _Optional[str] = ..., restart_count: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class EnsureArrivalRequest(_message.Message):
+    __slots__ = ("instance", "source", "plugged")
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PLUGGED_FIELD_NUMBER: _ClassVar[int]
+    instance: EnsureInstanceRequest
+    source: Peer
+    plugged: _containers.RepeatedCompositeFieldContainer[Plugged]
+    def __init__(self, instance: _Optional[_Union[EnsureInstanceRequest, _Mapping]] = ..., source: _Optional[_Union[Peer, _Mapping]] = ..., plugged: _Optional[_Iterable[_Union[Plugged, _Mapping]]] = ...) -> None: ...
+
+class Plugged(_message.Message):
+    __slots__ = ("subject", "volume_id", "is_read_only")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    volume_id: str
+    is_read_only: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., volume_id: _Optional[str] = ..., is_read_only: _Optional[bool] = ...) -> None: ...
+
+class Peer(_message.Message):
+    __slots__ = ("node_id", "certificate_sha256")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    certificate_sha256: str
+    def __init__(self, node_id: _Optional[str] = ..., certificate_sha256: _Optional[str] = ...) -> None: ...
+
+class ArrivalState(_message.Message):
+    __slots__ = ("subject", "uri", "cpu_model")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    CPU_MODEL_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    uri: str
+    cpu_model: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., uri: _Optional[str] = ..., cpu_model: _Optional[str] = ...) -> None: ...
+
+class EnsureDepartureRequest(_message.Message):
+    __slots__ = ("subject", "permit", "destination", "uri", "deadline_s", "max_pause_ms")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PERMIT_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    MAX_PAUSE_MS_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    permit: Permit
+    destination: Peer
+    uri: str
+    deadline_s: int
+    max_pause_ms: int
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., destination: _Optional[_Union[Peer, _Mapping]] = ..., uri: _Optional[str] = ..., deadline_s: _Optional[int] = ..., max_pause_ms: _Optional[int] = ...) -> None: ...
+
+class DepartureState(_message.Message):
+    __slots__ = ("subject", "phase", "reason", "total_bytes", "moved_bytes", "pause_ms")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_MS_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    phase: MovePhase
+    reason: str
+    total_bytes: int
+    moved_bytes: int
+    pause_ms: int
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., phase: _Optional[_Union[MovePhase, str]] = ..., reason: _Optional[str] = ..., total_bytes: _Optional[int] = ..., moved_bytes: _Optional[int] = ..., pause_ms: _Optional[int] = ...) -> None: ...
 
 class EnsureAttachmentRequest(_message.Message):
     __slots__ = ("subject", "permit", "instance_id", "volume_id", "is_read_only")

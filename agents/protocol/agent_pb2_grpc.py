@@ -99,6 +99,26 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.EnsureArrival = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureArrival',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureArrivalRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.ArrivalState.FromString,
+                _registered_method=True)
+        self.RemoveArrival = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RemoveArrival',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+                _registered_method=True)
+        self.EnsureDeparture = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureDeparture',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureDepartureRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.DepartureState.FromString,
+                _registered_method=True)
+        self.RemoveDeparture = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RemoveDeparture',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+                _registered_method=True)
         self.ReadConsole = channel.unary_unary(
                 '/andromede.agent.v1.Agent/ReadConsole',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.SerializeToString,
@@ -198,6 +218,35 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnsureArrival(self, request, context):
+        """A guest that runs goes from node to node. Its image, volumes and ports are ensured on the destination first, then
+        EnsureArrival there and EnsureDeparture here. Until the departure is COMPLETED the guest runs at its source, whatever fails.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveArrival(self, request, context):
+        """Takes in the guest no more, and forgets what was made ready for it; refused once the guest runs here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsureDeparture(self, request, context):
+        """Begins the move, or tells how far it is: answers at once, so the caller asks again until it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveDeparture(self, request, context):
+        """Cancels the move; the guest goes on at its source. Too late once it is COMPLETED (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadConsole(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -277,6 +326,26 @@ def add_AgentServicer_to_server(servicer, server):
             ),
             'RemoveAttachment': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveAttachment,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'EnsureArrival': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureArrival,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureArrivalRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.ArrivalState.SerializeToString,
+            ),
+            'RemoveArrival': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveArrival,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'EnsureDeparture': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureDeparture,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureDepartureRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.DepartureState.SerializeToString,
+            ),
+            'RemoveDeparture': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveDeparture,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
             ),
@@ -640,6 +709,114 @@ class Agent:
             request,
             target,
             '/andromede.agent.v1.Agent/RemoveAttachment',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureArrival(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureArrival',
+            agents_dot_protocol_dot_agent__pb2.EnsureArrivalRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.ArrivalState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveArrival(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RemoveArrival',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureDeparture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureDeparture',
+            agents_dot_protocol_dot_agent__pb2.EnsureDepartureRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.DepartureState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveDeparture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RemoveDeparture',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
             options,
