@@ -320,7 +320,7 @@ class PlacementSimulationIn(In):
         "policy_atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
     }
 
-    operation = Choice(tuple(operation for operation in ROLES_OF if operation not in ASKED_WHEN_UNDONE))
+    operation = Choice(tuple(name for name, roles in ROLES_OF.items() if roles and name not in ASKED_WHEN_UNDONE))
     project = Reference(required=False)
     roles = serializers.ListField(child=Choice(ROLES), max_length=len(ROLES), default=list)
     vcpus = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)

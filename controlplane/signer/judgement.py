@@ -23,11 +23,13 @@ class Judgement:
 
 
 def judge(policies: tuple[Policy, ...], known: Believed, deed: Deed) -> Judgement:
-    """Of an operation on a resource, in the zone that is `known`.
+    """Of an operation on a resource, in the zone that is `known`. One that gives the place nothing is asked no clause.
 
     Raises:
         FactsNotVouchedFor: a clause does not hold.
     """
+    if not ROLES_OF[deed.op]:
+        return Judgement(None)
     now = clock.now()
     found = evaluate(policies, known.about, known.world, now=now, roles=ROLES_OF[deed.op])
     if found.admits:

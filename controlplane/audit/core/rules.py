@@ -382,7 +382,8 @@ class Judge:
         decided = self.decided.get(permit.decision)
         if decided is None:
             raise Unsound(f"there is no decision {permit.decision}")
-        if not decided.is_admitted or permit.zone not in decided.zones:
+        is_given = bool(ROLES_OF.get(permit.op, permit.roles))  # leave to send asks nothing of the place that is left
+        if not decided.is_admitted or (is_given and permit.zone not in decided.zones):
             raise Unsound(f"the decision {permit.decision} does not admit {permit.zone}")
         if permit.resource != decided.resource:
             raise Unsound(f"the decision {permit.decision} is about another resource, {decided.resource}")

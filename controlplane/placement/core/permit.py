@@ -59,8 +59,20 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """The other node of a move, by the certificate that it shows."""
+
+    node: str
+    certificate_sha256: str
+
+    def payload(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in PEER}
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
-    """`aud` is the node. `roles`: the reasons of holding data that were asked for. `epoch`: of the facts."""
+    """`aud` is the node. `roles`: the reasons of holding data that were asked for. `epoch`: of the facts. `peer`: from
+    which node the resource may come, or to which it may go; a permit without one moves nothing."""
 
     jti: str
     op: str
@@ -80,6 +92,7 @@ class Permit:
     limits: Limits
     contents: Contents
     exemption: Exemption | None = None
+    peer: Peer | None = None
 
     def payload(self) -> dict[str, object]:
         return {
@@ -102,11 +115,13 @@ class Permit:
             "limits": {name: getattr(self.limits, name) for name in LIMITS},
             **{name: list(getattr(self.contents, name)) for name in CONTENTS},
             "exemption": self.exemption.payload() if self.exemption else None,
+            **({"peer": self.peer.payload()} if self.peer else {}),
         }
 
 
 LIMITS = ("vcpus", "memory_mib", "disk_gib")
 CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses")
+PEER = ("node", "certificate_sha256")
 TEXTS = ("jti", "op", "resource", "aud", "zone", "organization", "project", "policy_digest", "decision")
 FIELDS = (
     "v",
@@ -121,8 +136,9 @@ FIELDS = (
     *CONTENTS[:-1],
     "exemption",
 )
-# Permits of before do not say where a network card is: nodes make none under them, and auditors can read them.
-SINCE = CONTENTS[-1:]
+# Permits of before do not say where a network card is: nodes make none under them, and auditors can read them. Only
+# those of a move have a peer.
+SINCE = (*CONTENTS[-1:], "peer")
 
 
 def address(port: str, *, network: str, mac: str, ip: str) -> str:
@@ -157,7 +173,13 @@ def parse(payload: object) -> Permit:
         ),
         contents=Contents(*(_texts(body.get(name, []), f"permit.{name}") for name in CONTENTS)),
         exemption=None if body["exemption"] is None else exemptions.parse(body["exemption"], "permit.exemption"),
+        peer=_peer(body["peer"], "permit.peer") if "peer" in body else None,
     )
+
+
+def _peer(value: object, at: str) -> Peer:
+    body = as_object(value, at, required=PEER)
+    return Peer(*(as_text(body[name], f"{at}.{name}") for name in PEER))
 
 
 def _texts(value: object, at: str) -> tuple[str, ...]:
@@ -311,12 +333,14 @@ def _check_exemption(permit: Permit, trust: Trust) -> None:
 
 def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
     """The node evaluates the policies itself, on the facts that it holds, and for all roles that the operation has: a
-    permit that names fewer escapes no clause."""
+    permit that names fewer escapes no clause. What gives this place nothing is asked none."""
     if digest(policies) != permit.policy_digest:
         raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
         layers = [parse_policy(document) for document in as_list(policies, "policies")]
-        roles = {*permit.roles, *ROLES_OF.get(permit.op, ())}
+        roles = {*permit.roles, *ROLES_OF.get(permit.op, ROLES)}
+        if not roles:
+            return
         found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=roles)
     except (PolicyError, Malformed) as exc:
         raise Refused("MALFORMED", str(exc)) from exc
@@ -336,3 +360,13 @@ def listed(permit: Permit, kind: str, names: Sequence[str]) -> None:
     for name in names:
         if name not in getattr(permit.contents, kind):
             raise Refused("NOT_LISTED", f"the permit does not list {name} among its {kind}")
+
+
+def with_peer(permit: Permit, peer: Peer) -> None:
+    """
+    Raises:
+        Refused: the permit is not for a move from or to this node, under this certificate.
+    """
+    if permit.peer != peer:
+        named = f"{permit.peer.node} with certificate {permit.peer.certificate_sha256}" if permit.peer else "no node"
+        raise Refused("WRONG_PEER", f"the permit names {named} as the other node, not {peer.node}")

@@ -6,6 +6,9 @@ asked what a start is.
 
 A detachment is always allowed, and yet it is in the table: when it is cancelled, the volume is given to the guest
 again, which is asked what an attachment is.
+
+A guest on the move takes all its data to its destination, which is asked what a creation there would be. Its source
+gets nothing: it is only given leave to send, and nobody's data is held hostage there.
 """
 
 from collections.abc import Mapping
@@ -30,6 +33,8 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.start": _WHOLE,
     "instance.resize": _WHOLE,
     "instance.rebuild": _WHOLE,
+    "instance.migrate": _WHOLE,
+    "instance.migrate-out": (),
     "instance.reboot": _WHOLE,
     "instance.reset": _WHOLE,
     "volume.create": _DISK,
@@ -53,6 +58,7 @@ TAKING_NOTHING = (
     "instance.shutdown",
     "instance.power-off",
     "instance.delete",
+    "instance.migrate-out",
     "volume.detach",
     "volume.delete",
     "image.delete",
@@ -66,6 +72,6 @@ OPERATIONS = (
     *("snapshot", "dump", "clone", "restore", "backup", "copy", "replicate"),
     *("upload", "import", "cache", "attach", "grow", "rotate", "escrow"),
     *("console", "admin", "log", "metrics", "billing"),
-    *(operation for operation, roles in ROLES_OF.items() if operation not in ASKED_WHEN_UNDONE),
+    *(operation for operation, roles in ROLES_OF.items() if roles and operation not in ASKED_WHEN_UNDONE),
     *("image.upload", "image.import", "image.verify", "network.create"),
 )
