@@ -31,13 +31,12 @@ from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Subject
 from controlplane.placement.models import (
     DRIFT_ACTIONS,
-    Allocation,
     Binding,
     Classification,
     Exemption,
     PolicyHead,
 )
-from controlplane.placement.selectors import classifications_of
+from controlplane.placement.selectors import classifications_of, homes
 from controlplane.placement.standing import STANDING_OPERATION, clauses
 
 AT_LATEST = timedelta(hours=1)
@@ -46,7 +45,7 @@ NOT_ADMISSIBLE = ("drifted", "remediating", "exempted")
 # Of what is where: it differs whatever came, went or moved, in whichever order it was committed.
 PLACED = """
 SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0)), 0) & 9223372036854775807 FROM (
-    SELECT consumer_id, node_id FROM placement_allocation
+    SELECT consumer_id, node_id FROM placement_allocation WHERE moving_id IS NULL
     UNION ALL SELECT resource_id, node_id FROM compliance_imagecopy
 ) AS placed (resource_id, node_id)
 """
@@ -123,7 +122,7 @@ def _sweep(now: datetime) -> tuple[Found, datetime]:
     world = catalog.world()
     known: dict[UUID, Watched] = {row.pk: row for row in Compliance.objects.select_related("project")}
     copies = {row.pk: row for row in ImageCopy.objects.select_related("node", "project").order_by("pk")}
-    allocations = Allocation.objects.select_related("node", "project").order_by("pk")
+    allocations = homes().select_related("node", "project").order_by("pk")
     placed = [Place(row.consumer_id, row.kind, row.project, row.node) for row in allocations]
     cached = {pk: Place(row.resource_id, "image", row.project, row.node) for pk, row in copies.items()}
     judge = _Judge(world, now, [*placed, *cached.values()])

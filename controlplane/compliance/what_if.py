@@ -18,6 +18,7 @@ from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.reading import Malformed
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import Allocation
+from controlplane.placement.selectors import homes
 from controlplane.placement.standing import STANDING_OPERATION
 
 
@@ -105,7 +106,7 @@ def _supposed(world: World, change: Change, now: datetime) -> World:
 
 def broken(projects: Sequence[Project], before: World, after: World, *, now: datetime, then: datetime) -> list[Broken]:
     """What is admissible where it is now, and would not be then, in the world after."""
-    allocations = list(Allocation.objects.filter(project__in=projects).select_related("node", "project").order_by("pk"))
+    allocations = list(homes().filter(project__in=projects).select_related("node", "project").order_by("pk"))
     policies = effective.of_many([allocation.consumer_id for allocation in allocations])
 
     @cache  # many resources have the same policies in the same zone

@@ -25,6 +25,35 @@ class InstanceWrongState(Conflict):
     detail = "The instance is {state}; this needs an instance that is {wanted}."
 
 
+class InstanceNotMovable(Conflict):
+    code = "compute.instance.not_movable"
+    title = "Cannot be moved"
+    detail = "The instance cannot be moved to another node while it runs: {reason}"
+
+
+class MigrationNotFound(NotFound):
+    code = "compute.migration.not_found"
+    detail = "There is no migration {name!r} here."
+
+
+class MigrationFailed(Conflict):
+    code = "compute.migration.failed"
+    title = "Not moved"
+    detail = "The instance could not be moved, and runs on where it was: {reason}"
+
+
+class MigrationSourceLost(Conflict):
+    """There is no second guest: its destination has promised not to take it in any more."""
+
+    code = "compute.migration.source_lost"
+    title = "Source lost"
+    detail = (
+        "The machine that the instance was to leave does not answer, so the move was called off after {limit_s} "
+        "seconds. The instance was not started anywhere else. Bring that machine back, or give it up, and move the "
+        "instance again."
+    )
+
+
 class GuestDidNotStop(Unavailable):
     code = "compute.instance.guest_did_not_stop"
     title = "The guest did not stop"

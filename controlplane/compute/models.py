@@ -132,6 +132,86 @@ class Rebuild(BaseModel):
     is_defining = models.BooleanField(default=False)
 
 
+MIGRATION = machine(
+    "migration",
+    {
+        "placing": "preparing failed cancelled",
+        "preparing": "moving failed cancelled",
+        "moving": "arrived failed cancelled",
+        "arrived": "done",
+        "done": "",
+        "failed": "",
+        "cancelled": "",
+    },
+)
+MOVING = ("placing", "preparing", "moving", "arrived")
+
+
+class Migration(BaseModel):
+    """A guest that goes to another node while it runs. Until it has arrived, everything it has at the destination
+    belongs to this row: its id is whose place it is, and MigratedVolume.id that of a volume's.
+
+    | state     | means |
+    |-----------|-------|
+    | placing   | has no destination yet |
+    | preparing | the destination gets all that the guest needs there |
+    | moving    | memory and disks are sent; the guest runs at its source |
+    | arrived   | the guest runs at its destination, and has its place there; the source is cleared |
+    | done      | nothing of it is left at the source |
+    | failed    | the guest runs at its source as before; `error` says why |
+    | cancelled | the same, because somebody asked for it |
+
+    `wished`: the only node that was to do. `generation`: above all that any node knows of the guest and of what it has;
+    whatever is made at the destination is made under it, and at the end all of their rows have it. `uri`: where the
+    source finds the destination. `pause_ms`: how long the guest stood still. Sizes are of memory and disks together.
+    """
+
+    instance = models.ForeignKey(Instance, models.PROTECT, related_name="migrations")
+    operation_id = models.UUIDField(unique=True)
+    source = models.ForeignKey(Node, models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+")
+    wished = models.ForeignKey(Node, models.PROTECT, null=True, related_name="+")
+    state = models.CharField(max_length=16, default=MIGRATION.initial)
+    generation = models.PositiveBigIntegerField()
+    uri = models.CharField(max_length=255, blank=True)
+    total_bytes = models.PositiveBigIntegerField(default=0)
+    moved_bytes = models.PositiveBigIntegerField(default=0)
+    pause_ms = models.PositiveIntegerField(null=True)
+    reason = models.CharField(max_length=200, blank=True)
+    error = models.JSONField(null=True)
+    arrived_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance"], condition=Q(state__in=MOVING), name="compute_migration_one_at_a_time"
+            ),
+            models.CheckConstraint(condition=Q(state__in=MIGRATION.moves), name="compute_migration_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=["placing", "failed", "cancelled"]) | Q(destination__isnull=False),
+                name="compute_migration_has_destination",
+            ),
+            models.CheckConstraint(
+                condition=~Q(destination=models.F("source")), name="compute_migration_to_another_node"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=MOVING) | Q(ended_at__isnull=False), name="compute_migration_ended_has_time"
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="compute_migration_by_age")]
+
+
+class MigratedVolume(BaseModel):
+    """A volume that goes along with its instance: its place at the destination is that of this row's id."""
+
+    migration = models.ForeignKey(Migration, models.PROTECT, related_name="volumes")
+    volume = models.ForeignKey(Volume, models.PROTECT)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["migration", "volume"], name="compute_migrated_volume_once")]
+
+
 class Attachment(BaseModel):
     """A volume in an instance. The row is made with the wish; `is_plugged` once the node has done it."""
 

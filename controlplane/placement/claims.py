@@ -44,12 +44,9 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
     """
     decision, evidence = rows(ask, taken)
     allocation = Allocation(
-        consumer_id=ask.consumer_id,
-        kind=ask.kind,
-        project=ask.project,
+        **fields(ask),
         node_id=node_id,
         decision=decision,
-        group_id=ask.group.group_id if ask.group else None,
         vcpus=ask.vcpus,
         memory_mib=ask.memory_mib,
         disk_gib=ask.disk_gib,
@@ -66,6 +63,17 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
         if is_guarded:
             transaction.set_rollback(True)  # an exemption was not used either
         return None
+
+
+def fields(ask: Ask) -> dict[str, Any]:
+    """Of an allocation, whose it is."""
+    return {
+        "consumer_id": ask.holder,
+        "moving_id": ask.consumer_id if ask.move is not None else None,
+        "kind": ask.kind,
+        "project": ask.project,
+        "group_id": ask.group.group_id if ask.group else None,
+    }
 
 
 def _insertion(row: models.Model, parameters: list[Any]) -> str:

@@ -46,7 +46,8 @@ class GroupRule:
 @dataclass(frozen=True)
 class Ask:
     """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
-    id of the only node that will do; one more condition, which skips no other.
+    id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not.
+    `move`: the id under which the place is held while the consumer is on its way there from the one that it has.
 
     What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
     (whose data it is about to hold) come on top. `roles`: others than those of the operation, to ask "what if".
@@ -65,11 +66,18 @@ class Ask:
     group: GroupRule | None = None
     traits: frozenset[str] = frozenset()
     host: str | None = None
+    excluded: tuple[UUID, ...] = ()
+    move: UUID | None = None
     classifications: tuple[str, ...] = ()
     own: tuple[Policy, ...] = ()
     sources: tuple[Source, ...] = ()
     roles: tuple[Role, ...] = ()
     operation_id: UUID | None = None
+
+    @property
+    def holder(self) -> UUID:
+        """Whose allocation it is."""
+        return self.move or self.consumer_id
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
     Raises:
         TooManyAtoms
     """
-    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None)
+    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=())
     return _decided(ask, _question(ask, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
@@ -153,6 +161,7 @@ def _question(ask: Ask, resources: Resources, near: frozenset[str], *, is_there:
         groups=_groups(ask),
         near=near,
         host=selectors.host_named(ask.host) if ask.host is not None else None,
+        excluded_nodes=frozenset(map(str, ask.excluded)),
         policies=demand.policies,
         roles=ask.roles or ROLES_OF[ask.operation],
         classifications=demand.classifications,

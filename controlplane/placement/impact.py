@@ -20,6 +20,7 @@ from controlplane.placement.effective import InForce
 from controlplane.placement.errors import PolicyOverflows
 from controlplane.placement.models import Allocation, Binding, PolicyVersion
 from controlplane.placement.owners import Owner, owner_of
+from controlplane.placement.selectors import homes
 from controlplane.placement.standing import STANDING_OPERATION
 
 PROPOSED = "proposed"  # the id of a layer that is not in force, among those that are
@@ -123,9 +124,9 @@ def drifting(owner: Owner, policy: Policy, world: World, *, now: datetime) -> tu
 def _placed_under(owner: Owner) -> QuerySet[Allocation]:
     if owner.classification is not None:
         named = Binding.objects.filter(classifications__contains=[owner.classification.pk])
-        return Allocation.objects.filter(consumer_id__in=named.values("pk"))
+        return homes().filter(consumer_id__in=named.values("pk"))
     if owner.project is not None:
-        return Allocation.objects.filter(project=owner.project)
+        return homes().filter(project=owner.project)
     if owner.organization is not None:
-        return Allocation.objects.filter(project__organization=owner.organization)
-    return Allocation.objects.all()
+        return homes().filter(project__organization=owner.organization)
+    return homes()

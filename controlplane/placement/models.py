@@ -272,9 +272,14 @@ class Permit(BaseModel):
 
 
 class Allocation(BaseModel):
-    """Who uses how much where. A trigger adds it to the node's inventory in the same transaction (migration 0002)."""
+    """Who uses how much where. A trigger adds it to the node's inventory in the same transaction (migration 0002).
+
+    `moving_id`: who is to have the place, while it belongs to the move that is under way (`consumer_id`). The decision
+    is about that one.
+    """
 
     consumer_id = models.UUIDField()
+    moving_id = models.UUIDField(null=True)
     kind = models.CharField(max_length=16)
     project = models.ForeignKey(Project, models.PROTECT)
     node = models.ForeignKey(Node, models.PROTECT)
@@ -289,7 +294,12 @@ class Allocation(BaseModel):
             models.UniqueConstraint(fields=["consumer_id"], name="placement_allocation_once"),
             models.CheckConstraint(condition=Q(kind__in=["instance", "volume"]), name="placement_allocation_kind"),
         ]
-        indexes = [models.Index(fields=["group_id"])]
+        indexes = [
+            models.Index(fields=["group_id"]),
+            models.Index(
+                fields=["moving_id"], condition=Q(moving_id__isnull=False), name="placement_allocation_moving"
+            ),
+        ]
 
 
 class Exemption(BaseModel):

@@ -59,9 +59,15 @@ def host_named(ref: str) -> str:
 
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
-    """The nodes on which the members of an affinity group are, `but` not counted."""
-    members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but)
+    """The nodes on which the members of an affinity group are, and to which they are on their way, `but` not
+    counted."""
+    members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but).exclude(moving_id=but)
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
+
+
+def homes() -> QuerySet[Allocation]:
+    """Where everything is. What is on its way somewhere is where it was."""
+    return Allocation.objects.filter(moving_id=None)
 
 
 def classifications_of(resource_ids: Iterable[UUID]) -> dict[UUID, list[str]]:

@@ -99,7 +99,7 @@ def renew(ask: Ask) -> Decision:
         FleetChanged: policies or facts keep changing; worth another try.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
-        allocation = _allocation(ask.consumer_id)
+        allocation = _allocation(ask.holder)
         taken = take_again(ask, allocation.node_id)
         if not taken.decision.is_admitted:
             refuse(ask, taken)
@@ -133,8 +133,8 @@ def claim(ask: Ask) -> Allocation:
         FleetChanged: worth another try.
     """
     for attempt in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
-        if claims.is_placed(ask.consumer_id):
-            return _allocation(ask.consumer_id)
+        if claims.is_placed(ask.holder):
+            return _allocation(ask.holder)
         taken = take(ask, attempt=attempt)
         if not taken.decision.is_admitted:
             refuse(ask, taken)
@@ -185,6 +185,45 @@ def shrink(consumer_id: UUID, **amounts: int) -> None:
     Allocation.objects.filter(consumer_id=consumer_id).update(
         **{name: Least(F(name), amount) for name, amount in amounts.items()}
     )
+
+
+def split(holder: UUID, ask: Ask) -> None:
+    """Make a part of the disk that `holder` has a place of its own for what is asked: on the same node, where the room
+    is there already. Nothing, if that was done.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, NoPlace.
+        FleetChanged: policies or facts keep changing; worth another try.
+    """
+    for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
+        whole = _allocation(holder)
+        if claims.is_placed(ask.holder):
+            return
+        taken = take_again(ask, whole.node_id)
+        if not taken.decision.is_admitted:
+            refuse(ask, taken)
+        try:
+            _split(whole, ask, taken)
+            return
+        except DatabaseError as exc:
+            if not has_moved(exc):
+                raise
+    raise FleetChanged()
+
+
+@transaction.atomic
+def _split(whole: Allocation, ask: Ask, taken: Taken) -> None:
+    """Empty at first: an inventory that is full takes the room only once the other has given it up."""
+    part = Allocation.objects.create(**claims.fields(ask), node_id=whole.node_id, decision=store(ask, taken))
+    Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - ask.disk_gib)
+    Allocation.objects.filter(pk=part.pk).update(disk_gib=ask.disk_gib)
+
+
+def arrive(consumer_id: UUID, *, move: UUID) -> None:
+    """The consumer is where it was to go: the place that the move has held is its own, and the old one is free. That
+    needs no decision, so it cannot fail. Inside the caller's transaction."""
+    Allocation.objects.filter(consumer_id=consumer_id).delete()
+    Allocation.objects.filter(consumer_id=move, moving_id=consumer_id).update(consumer_id=consumer_id, moving_id=None)
 
 
 def release(consumer_id: UUID) -> None:
