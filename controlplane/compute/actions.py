@@ -9,7 +9,7 @@ from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Instance
 from controlplane.kernel.reasons import Reason, either
 from controlplane.operations.errors import Busy
-from controlplane.operations.models import Operation
+from controlplane.operations.models import Operation, OperationHold
 
 STATES: Mapping[str, tuple[str, ...]] = {
     "start": ("stopped", "error"),
@@ -22,8 +22,10 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "attach": ("active", "stopped"),
     "detach": ("active", "stopped"),
 }
-# They hold the volume and not the instance, and so wait for nothing that works on that.
+# They hold the volume and not the instance, and so wait for nothing that works on that, but for a move, which takes all
+# its volumes along.
 BESIDE = frozenset({"attach", "detach"})
+MOVE = "instance.migrate"
 
 
 def need_state(instance: Instance, action: str) -> None:
@@ -38,13 +40,21 @@ def need_one_of(instance: Instance, states: tuple[str, ...]) -> None:
         raise refusal
 
 
+def need_at_rest(instance: Instance) -> None:
+    """Raises Busy while the instance moves. Who has locked its row keeps it where it is with that."""
+    holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind=MOVE).select_related("operation")
+    for hold in holds:
+        raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
+
+
 def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, Any]]:
     """Each action as ActionOut says it. `held_by`: the operation that works on the instance, if one does."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
+    beside = () if operation is not None and operation.kind == MOVE else BESIDE
     said = []
     for action, states in STATES.items():
-        refusal = (None if action in BESIDE else busy) or _wrong_state(instance, states)
+        refusal = (None if action in beside else busy) or _wrong_state(instance, states)
         problem = None if refusal is None else refusal.as_document()
         said.append({"name": action, "is_allowed": problem is None, "problem": problem})
     return said

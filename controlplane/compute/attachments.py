@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from controlplane.audit.services import record
+from controlplane.compute.actions import need_at_rest
 from controlplane.compute.actions import need_state as need_instance_state
 from controlplane.compute.errors import AttachmentNotFound, VolumeAlreadyAttached, VolumeElsewhere
 from controlplane.compute.models import Attachment, Instance
@@ -55,6 +56,7 @@ def _check(instance: Instance, volume: Volume) -> None:
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
     volume.refresh_from_db(fields=["state", "is_deleting", "node"])
     need_instance_state(instance, "attach")
+    need_at_rest(instance)
     if Attachment.objects.filter(volume=volume).exists():
         raise VolumeAlreadyAttached(field="volume", volume=volume.name)
     need_free(volume.pk)
@@ -95,6 +97,7 @@ def join(attachment: Attachment) -> None:
 def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool) -> tuple[Attachment, Operation]:
     instance_lock(instance)
     need_instance_state(instance, "attach")
+    need_at_rest(instance)
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)

@@ -9,9 +9,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Model, QuerySet
 
 from controlplane.audit.services import deed
+from controlplane.compute.actions import MOVE as MIGRATE
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
 from controlplane.compute.models import Attachment, Instance, MigratedVolume, Migration
@@ -31,9 +32,9 @@ from controlplane.placement.effective import Source
 from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_lock
 
-MIGRATE = "instance.migrate"
 LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
-LIMIT = timedelta(hours=2)
+# A move that takes longer is called off: the guest writes faster than it can be sent.
+LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
 
 
 def migration_obstacles(instance: Instance) -> list[Reason]:
@@ -122,23 +123,39 @@ def _write(actor: Actor, migration: Migration) -> Operation:
     attachments = list(Attachment.objects.filter(instance=instance).select_related("volume").order_by("volume_id"))
     for attachment in attachments:
         volume_lock(attachment.volume)
-    held, said = _held(instance), {"name": instance.name, "reason": migration.reason}
-    wish = Wish(
-        MIGRATE,
-        instance.project_id,
-        held,
-        resource_name=instance.name,
-        deadline=LIMIT,
-        reason=migration.reason,
-    )
-    operation = enqueue(actor, wish, beside=deed(actor, MIGRATE, instance.pk, project_id=instance.project_id, **said))
+    parts = [MigratedVolume(migration=migration, volume=each.volume) for each in attachments]
+    operation = enqueue(actor, _wish(migration, parts), beside=_told(actor, migration))
     _check_locked(instance, migration)
     migration.operation_id, migration.generation = operation.pk, _above(instance, attachments)
     migration.save(force_insert=True)
-    MigratedVolume.objects.bulk_create(
-        MigratedVolume(migration=migration, volume=attachment.volume) for attachment in attachments
-    )
+    MigratedVolume.objects.bulk_create(parts)
     return operation
+
+
+def _wish(migration: Migration, parts: list[MigratedVolume]) -> Wish:
+    instance = migration.instance
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    size_gib = instance.disk_gib + instance.memory_mib // 1024 + sum(part.volume.size_gib for part in parts)
+    return Wish(
+        MIGRATE,
+        instance.project_id,
+        _held(instance),
+        {
+            "host": str(migration.wished_id) if migration.wished_id else None,
+            "ports": [str(port) for port in ports],
+            "volumes": [str(part.pk) for part in parts],
+        },
+        resource_name=instance.name,
+        deadline=LIMIT + size_gib * LIMIT_PER_GIB,
+        reason=migration.reason,
+    )
+
+
+def _told(actor: Actor, migration: Migration) -> list[Model]:
+    """Tenants read it too: it names no node."""
+    instance = migration.instance
+    said = {"name": instance.name, "reason": migration.reason}
+    return deed(actor, MIGRATE, instance.pk, project_id=instance.project_id, **said)
 
 
 def _check_locked(instance: Instance, migration: Migration) -> None:

@@ -225,6 +225,21 @@ def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.Insta
 
 
 @_translating
+def ensure_arrival(grant: Grant, request: pb.EnsureArrivalRequest) -> pb.ArrivalState:
+    request.instance.permit.CopyFrom(grant.leave())
+    reply: pb.ArrivalState = _stub(grant.node).EnsureArrival(request, **_terms())
+    return reply
+
+
+@_translating
+def ensure_departure(grant: Grant, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
+    """Begin the move, or hear how far it is."""
+    request.permit.CopyFrom(grant.leave())
+    reply: pb.DepartureState = _stub(grant.node).EnsureDeparture(request, **_terms())
+    return reply
+
+
+@_translating
 def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
     request.permit.CopyFrom(grant.leave())
     reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, **_terms())
@@ -233,13 +248,16 @@ def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.A
 
 @_translating
 def remove(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
-    """Remove an instance, volume, port or attachment; "already gone" is success. Removing needs no grant."""
+    """Remove an instance, volume, port or attachment, or what was begun of a move (arrival, departure); "already gone"
+    is success. Removing needs no grant."""
     stub = _stub(node)
     calls = {
         "instance": stub.RemoveInstance,
         "volume": stub.RemoveVolume,
         "port": stub.RemovePort,
         "attachment": stub.RemoveAttachment,
+        "arrival": stub.RemoveArrival,
+        "departure": stub.RemoveDeparture,
     }
     request = pb.RemoveRequest(subject=subject(resource_id, generation))
     calls[kind](request, **_terms())

@@ -108,7 +108,8 @@ def is_cancel_requested(operation: Operation) -> bool:
 def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
     """Give the lease back and come again after `delay`, or sooner when somebody asks for a cancellation meanwhile."""
     checkpoint(operation, due_at=clock.now() + delay, **fields)
-    if operation.state == "running" and operation.is_cancellable and is_cancel_requested(operation):
+    is_news = operation.cancel_requested_at is None
+    if is_news and operation.state == "running" and operation.is_cancellable and is_cancel_requested(operation):
         delay = timedelta(0)
         checkpoint(operation, due_at=clock.now())
     drop_lease(operation)

@@ -19,7 +19,8 @@ class TryOut(Out):
 
 
 class StepOut(Out):
-    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed."""
+    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed. `progress`: of the
+    step itself, in percent, where that is known while it waits."""
 
     name = serializers.CharField()
     state = serializers.CharField()
@@ -28,6 +29,7 @@ class StepOut(Out):
     started_at = serializers.DateTimeField(required=False)
     finished_at = serializers.DateTimeField(required=False)
     tries = TryOut(many=True, required=False)
+    progress = serializers.IntegerField(required=False)
 
     def to_representation(self, instance: Any) -> Any:
         return instance
@@ -65,7 +67,8 @@ class OperationOut(Out):
     def get_progress(self, operation: Operation) -> int:
         if operation.state == "succeeded":
             return 100
-        return 100 * operation.position // max(operation.step_count, 1)
+        under_way = operation.steps[-1].get("progress", 0) if operation.state == "running" and operation.steps else 0
+        return int((100 * operation.position + under_way) // max(operation.step_count, 1))
 
 
 class PlatformOperationOut(OperationOut):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from celery import current_app
@@ -68,18 +68,29 @@ class Leave:
     epoch: int
 
 
-def valid(operation: Operation, *, node_id: UUID, generation: int) -> Leave | None:
+@dataclass(frozen=True)
+class Need:
+    """What leave is for. `op`: of the operation's kind, or a part of it (roles.PART_OF)."""
+
+    operation: Operation
+    op: str
+    node_id: UUID
+    generation: int
+
+
+def valid(need: Need) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            VALID, (operation.pk, operation.kind, operation.resource_id, generation, node_id, now + MARGIN, now)
+            VALID,
+            [need.operation.pk, need.op, need.operation.resource_id, need.generation, need.node_id, now + MARGIN, now],
         )
         found = cursor.fetchone()
     return _leave(found[0]) if found else None
 
 
-def need(operation: Operation, *, node_id: UUID, generation: int, decide: Callable[[], UUID]) -> Leave:
+def get(need: Need, *, decide: Callable[[], UUID]) -> Leave:
     """Ask the signer, unless that was done, and wait a moment for its answer. `decide` gives the decision to ask with.
 
     Raises:
@@ -87,7 +98,7 @@ def need(operation: Operation, *, node_id: UUID, generation: int, decide: Callab
             answered since.
         CloudError: one of them refused, with the error that says why.
     """
-    permit = ask(operation, node_id=node_id, generation=generation, decide=decide)
+    permit = ask(need, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
     if state != "signed" and state != "refused":
         raise SignerSilent(process="signer" if state == "requested" else "sentinel")
@@ -96,23 +107,17 @@ def need(operation: Operation, *, node_id: UUID, generation: int, decide: Callab
     return _leave(permit.pk)
 
 
-def ask(operation: Operation, *, node_id: UUID, generation: int, decide: Callable[[], UUID]) -> Permit:
+def ask(need: Need, *, decide: Callable[[], UUID]) -> Permit:
     """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
     moment ago."""
     now = clock.now()
     is_fresh = Q(state__in=OPEN) | Q(state="refused", updated_at__gt=now - MARGIN)
-    permit = _rows(operation, node_id, generation).filter(is_fresh).order_by("-created_at").first()
+    operation = need.operation
+    permit = _rows(need).filter(is_fresh).order_by("-created_at").first()
     if permit is None:
         assert operation.project_id is not None, "what is of no project gives nodes nothing"
-        permit = Permit.objects.create(
-            operation_id=operation.pk,
-            op=operation.kind,
-            resource_id=operation.resource_id,
-            generation=generation,
-            node_id=node_id,
-            project_id=operation.project_id,
-            decision_id=decide(),
-        )
+        project_id, decision_id = operation.project_id, decide()
+        permit = Permit.objects.create(**_named(need), project_id=project_id, decision_id=decision_id)
         hint(permit.pk)
     elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
         hint(permit.pk, state=permit.state)
@@ -140,14 +145,18 @@ def hint(permit_id: UUID, *, state: str = "requested") -> None:
         log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
 
 
-def _rows(operation: Operation, node_id: UUID, generation: int) -> QuerySet[Permit]:
-    return Permit.objects.filter(
-        operation_id=operation.pk,
-        op=operation.kind,
-        resource_id=operation.resource_id,
-        generation=generation,
-        node_id=node_id,
-    )
+def _rows(need: Need) -> QuerySet[Permit]:
+    return Permit.objects.filter(**_named(need))
+
+
+def _named(need: Need) -> dict[str, Any]:
+    return {
+        "operation_id": need.operation.pk,
+        "op": need.op,
+        "resource_id": need.operation.resource_id,
+        "generation": need.generation,
+        "node_id": need.node_id,
+    }
 
 
 def _answered(permit_id: UUID) -> str:

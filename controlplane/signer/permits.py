@@ -20,7 +20,7 @@ from controlplane.placement import admissibility, permits
 from controlplane.placement.admissibility import Demanded
 from controlplane.placement.core.cosignature import demanded
 from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
-from controlplane.placement.core.roles import ROLES_OF
+from controlplane.placement.core.roles import PART_OF, ROLES_OF
 from controlplane.placement.core.trust import PUBLIC, Charter
 from controlplane.placement.errors import NoAllocation
 from controlplane.placement.exemptions import Deed, as_core, use
@@ -69,7 +69,7 @@ def read(row: Row) -> Reading:
     Raises:
         PermitOutdated, NoAllocation, NodeNotCleared: it must not be done so now.
     """
-    wanted = work.of(_operation(row))
+    wanted = work.of(_operation(row), row.op)
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
     sight = admissibility.look(wanted.subject.project.organization_id, row.resource_id)
@@ -107,6 +107,7 @@ def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, 
         limits=reading.limits,
         contents=reading.wanted.contents,
         exemption=as_core(judged.exemption) if judged.exemption else None,
+        peer=reading.wanted.peer,
     )
 
 
@@ -126,7 +127,7 @@ def _answer(row: Row) -> None:
 def _operation(row: Row) -> Operation:
     """The live operation that the permit is for."""
     operation = Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=row.operation_id).first()
-    if operation is None or (operation.kind, operation.resource_id) != (row.op, row.resource_id):
+    if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
         raise PermitOutdated(reason=Reason("there is no such operation."))
     if operation.state not in UNDER_WAY:
         raise PermitOutdated(reason=Reason("nobody works on the operation."))
@@ -147,7 +148,8 @@ def _limits(wanted: Work, node: Node) -> Limits:
         if consumer not in rows or rows[consumer].node_id != node.pk:
             raise NoAllocation()
     own = rows[wanted.consumers[0]]
-    return Limits(own.vcpus, own.memory_mib, own.disk_gib)
+    disks = rows.values() if wanted.brings_disks else (own,)
+    return Limits(own.vcpus, own.memory_mib, max(each.disk_gib for each in disks))
 
 
 def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
@@ -168,7 +170,7 @@ def _decision(row: Row, reading: Reading) -> Decision:
     if (
         decision is not None
         and decision.consumer_id == row.resource_id
-        and row.node.zone_id in decision.admitted_zones
+        and (reading.wanted.decided_for or row.node.zone_id) in decision.admitted_zones
         and set(ROLES_OF[row.op]) <= set(decision.roles)
         and decision.policies_id == reading.demand.digest
         and permits.stands(decision, reading.standing)

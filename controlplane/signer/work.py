@@ -1,19 +1,21 @@
 """What an operation asks a node for, read from the rows: its place, what may be there, whose policies count."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
+from controlplane.compute.migrate import ask_for_move, migration_of
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
 from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
+from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement.core.permit import Contents, address
+from controlplane.placement.core.permit import Contents, Peer, address
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source, Subject
 from controlplane.signer.errors import PermitOutdated
@@ -28,23 +30,30 @@ OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__
 @dataclass(frozen=True)
 class Work:
     """`consumers`: whose allocations have to be on the node; the first one's is the limit. `subject`: whose policies
-    have to hold, with the sources whose data it meets there. `ask`: what placement is asked if it has to be again."""
+    have to hold, with the sources whose data it meets there. `ask`: what placement is asked if it has to be again.
+
+    `brings_disks`: each of the consumers gets its disk there. `peer`: the other node of a move. `decided_for`: the zone
+    that the decision has to admit, if it is not that of the node.
+    """
 
     generation: int
     contents: Contents
     consumers: tuple[UUID, ...]
     subject: Subject
     ask: Callable[[], Ask]
+    brings_disks: bool = False
+    peer: Peer | None = None
+    decided_for: str | None = None
 
 
-def of(operation: Operation) -> Work:
+def of(operation: Operation, op: str) -> Work:
     """
     Raises:
         PermitOutdated: it gives nodes nothing, or what it is about is gone.
     """
-    read = KINDS.get(operation.kind)
+    read = KINDS.get(op)
     if read is None:
-        raise PermitOutdated(reason=Reason("{kind} needs none.", kind=operation.kind))
+        raise PermitOutdated(reason=Reason("{kind} needs none.", kind=op))
     try:
         return read(operation)
     except ObjectDoesNotExist as exc:
@@ -84,6 +93,42 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, .
     return Work(instance.generation, contents, (instance.pk, *attachments.values()), subject, ask)
 
 
+def _of_arrival(operation: Operation) -> Work:
+    """At the destination: the places there are the migration's, and so is the generation."""
+    migration = migration_of(operation)
+    whole = _of_whole(operation, migration.instance)
+    parts = migration.volumes.select_related("volume__image").order_by("pk")
+    images = {migration.instance.image.sha256, *(part.volume.image.sha256 for part in parts if part.volume.image)}
+    return replace(
+        whole,
+        generation=migration.generation,
+        contents=replace(whole.contents, images=tuple(sorted(images))),
+        consumers=(migration.pk, *(part.pk for part in parts)),
+        ask=partial(ask_for_move, migration),
+        brings_disks=True,
+        peer=_peer(migration.source),
+    )
+
+
+def _of_departure(operation: Operation) -> Work:
+    """At the source, which gets nothing: only its peer is of interest, and that the decision admits that one's zone."""
+    migration = migration_of(operation)
+    if migration.destination is None:
+        raise PermitOutdated(reason=Reason("it has no destination."))
+    whole = _of_whole(operation, migration.instance)
+    return replace(
+        whole,
+        contents=Contents(instances=whole.contents.instances),
+        ask=partial(ask_for_move, migration),
+        peer=_peer(migration.destination),
+        decided_for=migration.destination.zone_id,
+    )
+
+
+def _peer(node: Node) -> Peer:
+    return Peer(str(node.pk), node.certificate_sha256)
+
+
 def _of_volume(operation: Operation) -> Work:
     volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
     images = (volume.image.sha256,) if volume.image is not None else ()
@@ -112,6 +157,7 @@ def _texts(*ids: UUID) -> tuple[str, ...]:
     return tuple(str(each) for each in ids)
 
 
+# op of a permit → what is read for it
 KINDS: Mapping[str, Callable[[Operation], Work]] = {
     "instance.create": _of_instance,
     "instance.start": _of_instance,
@@ -119,6 +165,8 @@ KINDS: Mapping[str, Callable[[Operation], Work]] = {
     "instance.reset": _of_instance,
     "instance.resize": _of_instance,
     "instance.rebuild": _of_rebuild,
+    "instance.migrate": _of_arrival,
+    "instance.migrate-out": _of_departure,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
     "volume.attach": _of_attachment,

@@ -121,7 +121,8 @@ def _images(node: Node, names: Collection[str]) -> set[str]:
 def _meant(node: Node, names: Collection[str], rows: Callable[[Node, Collection[UUID]], Iterable[UUID]]) -> set[str]:
     """Of these ids, what has its place here, is on its way, or is still to be removed from here."""
     ids = {found for name in names if (found := as_uuid(name)) is not None}
-    here = set(Allocation.objects.filter(node=node, consumer_id__in=ids).values_list("consumer_id", flat=True))
+    places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids), node=node)
+    here = {found for pair in places.values_list("consumer_id", "moving_id") for found in pair}
     going = set(NodeRemoval.objects.filter(node=node, resource_id__in=ids).values_list("resource_id", flat=True))
     return {str(each) for each in here | going | set(rows(node, ids))}
 

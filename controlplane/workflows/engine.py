@@ -23,7 +23,7 @@ from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLos
 from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
 from controlplane.workflows import meters
-from controlplane.workflows.recipe import Effect, NotYet, Step, Workflow
+from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow
 from observing.logs import about
 from observing.traces import span
 
@@ -54,12 +54,14 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
     while operation.state == "running" and operation.lease_token:
         step = steps[operation.position] if operation.position < len(steps) else None
         name = step.name if step else FINISH
-        if step and operation.is_cancellable and leases.is_cancel_requested(operation):
+        may_turn = step is not None and not step.decides_itself
+        if may_turn and operation.is_cancellable and leases.is_cancel_requested(operation):
             _turn_back(operation, Cancelled(), name)
             return
         if step and step.is_final and operation.is_cancellable:
             leases.checkpoint(operation, is_cancellable=False)
-        has_return = not (workflow.never_gives_up or any(each.is_final for each in steps[: operation.position + 1]))
+        is_past = any(each.is_final for each in steps[: operation.position + 1])
+        has_return = not (workflow.never_gives_up or is_past) and (step is None or may_turn)
         with _guarded(operation, name, partial(_fail, operation, name, has_return=has_return)):
             if step:
                 _do(operation, step)
@@ -88,7 +90,10 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
     except LeaseLost:
         raise
     except NotYet as exc:
-        leases.postpone(operation, delay=exc.delay, steps=_note(operation, name, "waiting", str(exc)))
+        noted = _note(operation, name, "waiting", str(exc), progress=exc.progress)
+        leases.postpone(operation, delay=exc.delay, steps=noted)
+    except NoWayForward as exc:
+        _turn_back(operation, exc.error, name)
     except CloudError as exc:
         failed(exc)
     except (OperationalError, InterfaceError):
@@ -173,7 +178,7 @@ def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
     return [known for known in steps if known["name"] != entry["name"]] + [kept | entry]
 
 
-def _note(operation: Operation, name: str, state: str, message: str) -> list[Entry]:
+def _note(operation: Operation, name: str, state: str, message: str, *, progress: int | None = None) -> list[Entry]:
     known: Entry = next((step for step in operation.steps if step["name"] == name), {})
     tries = _with_try(cast(list[Entry], known.get("tries", [])), state, message)
     entry: Entry = {
@@ -183,6 +188,8 @@ def _note(operation: Operation, name: str, state: str, message: str) -> list[Ent
         "message": message,
         "tries": tries,
     }
+    if progress is not None:
+        entry["progress"] = progress
     return _replaced(operation.steps, entry)
 
 

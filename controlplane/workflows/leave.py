@@ -13,7 +13,8 @@ from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
-from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.migrate import ask_for_move
+from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust
 from controlplane.nodes.agent_client import Grant
@@ -26,12 +27,14 @@ from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
+from controlplane.placement.permits import Need
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
 from controlplane.workflows.recipe import NotYet
 
 PERMIT_REFUSED = "agent.permit."
 MENDABLE = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_epoch", "expired"})
+MIGRATE_OUT = "instance.migrate-out"
 ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
 
 
@@ -63,14 +66,33 @@ def for_attachment(operation: Operation, attachment: Attachment) -> Grant:
     return _leave(operation, placement.grant(volume.pk), ask, generation=volume.generation)
 
 
-def _leave(operation: Operation, place: Grant, ask: Callable[[], Ask], *, generation: int) -> Grant:
+def for_arrival(operation: Operation, migration: Migration) -> Grant:
+    """At its destination, by the decision that the place there rests on."""
+    return _leave(operation, _there(migration), partial(ask_for_move, migration), generation=migration.generation)
+
+
+def for_departure(operation: Operation, migration: Migration) -> Grant:
+    """At its source, to send it. It takes a decision about the destination that still stands: what is not admitted
+    there any more is not sent."""
+    place = replace(_there(migration), node=migration.source)
+    generation = migration.instance.generation
+    return _leave(operation, place, partial(ask_for_move, migration), generation=generation, op=MIGRATE_OUT)
+
+
+def _there(migration: Migration) -> Grant:
+    return placement.grant(migration.pk)
+
+
+def _leave(
+    operation: Operation, place: Grant, ask: Callable[[], Ask], *, generation: int, op: str | None = None
+) -> Grant:
+    """`op`: of the permit, if it is not the operation's kind."""
     agent_client.need_hope(place.node)
-    node_id = place.node.pk
-    leave = permits.valid(operation, node_id=node_id, generation=generation)
+    need = Need(operation, op or operation.kind, place.node.pk, generation)
+    leave = permits.valid(need)
     if leave is None:
-        decide = partial(_decision, operation, ask, place)
         try:
-            leave = permits.need(operation, node_id=node_id, generation=generation, decide=decide)
+            leave = permits.get(need, decide=partial(_decision, operation, ask, place))
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
@@ -92,7 +114,7 @@ def _decision(operation: Operation, ask: Callable[[], Ask], place: Grant) -> UUI
 
 def ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
     """Ask for the permit that the next step needs, as soon as there is a place: the signer works while we write."""
-    permits.ask(operation, node_id=place.node_id, generation=generation, decide=lambda: place.decision_id)
+    permits.ask(Need(operation, operation.kind, place.node_id, generation), decide=lambda: place.decision_id)
 
 
 def tell(node: Node) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
-from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel.units import GIB
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
@@ -64,9 +64,21 @@ def ensure_instance(
     generation: int | None = None,
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
 ) -> pb.InstanceState:
+    request = wish_for(instance, power=power, generation=generation, restart=restart)
+    with used(grant):
+        return agent_client.ensure_instance(grant, request)
+
+
+def wish_for(
+    instance: Instance,
+    *,
+    power: "pb.Power",
+    generation: int | None = None,
+    restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
+) -> pb.EnsureInstanceRequest:
     """The whole wish for an instance, from its row."""
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    request = pb.EnsureInstanceRequest(
+    return pb.EnsureInstanceRequest(
         subject=subject(instance.pk, generation or instance.generation),
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
@@ -82,8 +94,6 @@ def ensure_instance(
         restart=pb.Restart(count=instance.restart_count, kind=restart),
         project_id=str(instance.project_id),
     )
-    with used(grant):
-        return agent_client.ensure_instance(grant, request)
 
 
 def ensure_attachment(grant: Grant, attachment: Attachment) -> None:
@@ -95,6 +105,45 @@ def ensure_attachment(grant: Grant, attachment: Attachment) -> None:
     )
     with used(grant):
         agent_client.ensure_attachment(grant, request)
+
+
+def ensure_arrival(grant: Grant, migration: Migration) -> pb.ArrivalState:
+    """All that its destination is to be ready for."""
+    instance, generation = migration.instance, migration.generation
+    request = pb.EnsureArrivalRequest(
+        instance=wish_for(instance, power=pb.POWER_RUNNING, generation=generation),
+        source=_peer(migration.source),
+        plugged=[
+            pb.Plugged(
+                subject=subject(attachment.pk, generation),
+                volume_id=str(attachment.volume_id),
+                is_read_only=attachment.is_read_only,
+            )
+            for attachment in Attachment.objects.filter(instance=instance).order_by("pk")
+        ],
+    )
+    with used(grant):
+        return agent_client.ensure_arrival(grant, request)
+
+
+def ensure_departure(grant: Grant, migration: Migration, *, deadline_s: int) -> pb.DepartureState:
+    assert migration.destination is not None, "it has had a place since its first step"
+    request = pb.EnsureDepartureRequest(
+        subject=subject(migration.instance_id, migration.instance.generation),
+        destination=_peer(migration.destination),
+        uri=migration.uri,
+        deadline_s=deadline_s,
+    )
+    with used(grant):
+        return agent_client.ensure_departure(grant, request)
+
+
+def _peer(node: Node) -> pb.Peer:
+    return pb.Peer(node_id=str(node.pk), certificate_sha256=node.certificate_sha256)
+
+
+# What is to be removed of a node that comes back, where that is not what was asked for.
+LATER = {"arrival": "instance"}
 
 
 def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
@@ -110,7 +159,9 @@ def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) 
     except NodeUnreachable:
         if selectors.is_reachable(node.pk):
             raise
-    return lambda: services.remove_later(node, kind=kind, resource_id=resource_id, generation=generation)
+    return lambda: services.remove_later(
+        node, kind=LATER.get(kind, kind), resource_id=resource_id, generation=generation
+    )
 
 
 def together(*effects: Effect | None) -> Effect:

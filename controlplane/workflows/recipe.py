@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
 
 Effect = Callable[[], None]
@@ -17,6 +18,9 @@ class Step:
     step as done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing
     behind, or leaves what its own `undo` finds: the undo of the step that failed runs too.
 
+    `decides_itself`: only the step knows whether there is a way back. Neither a cancellation nor the deadline turns it
+    back: it is tried again until it succeeds or raises NoWayForward, and looks itself whether it is to stop.
+
     `is_final`: what it does cannot be undone. Once it is begun there is no way back and no cancellation: it, and what
     follows, is tried again until it succeeds.
     """
@@ -24,15 +28,26 @@ class Step:
     name: str
     do: Callable[[Operation], Effect | None]
     undo: Callable[[Operation], Effect | None] | None = None
+    decides_itself: bool = False
     is_final: bool = False
 
 
 class NotYet(Exception):
-    """Raised by a step that waits for something: it is called again after `delay`, and that is no failed attempt."""
+    """Raised by a step that waits for something: it is called again after `delay`, and that is no failed attempt.
+    `progress`: how far the step is, in percent, if that is known."""
 
-    def __init__(self, message: str, *, delay: timedelta) -> None:
+    def __init__(self, message: str, *, delay: timedelta, progress: int | None = None) -> None:
         super().__init__(message)
         self.delay = delay
+        self.progress = progress
+
+
+class NoWayForward(Exception):
+    """Raised by a step that decides itself: it has not done what it was to do and never will, because of `error`."""
+
+    def __init__(self, error: CloudError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True)

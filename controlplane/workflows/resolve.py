@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from controlplane.audit import evidence
 from controlplane.audit.models import Kind
@@ -82,9 +83,10 @@ def _need_stuck(operation: Operation) -> None:
 
 
 def _silent_node(operation: Operation) -> Node:
-    """The node that has what the operation is about, and is silent for long. It stays so until the caller's transaction
-    ends: its next heartbeat waits for that."""
-    places = Allocation.objects.filter(consumer_id__in=operation.resource_ids).values("node")
+    """The node that has what the operation is about, or is to have it, and is silent for long. It stays so until the
+    caller's transaction ends: its next heartbeat waits for that."""
+    ids = operation.resource_ids
+    places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids)).values("node")
     nodes = list(Node.objects.select_for_update(no_key=True).filter(pk__in=places).order_by("pk"))
     if not nodes:
         raise NotResolvable(
@@ -93,8 +95,16 @@ def _silent_node(operation: Operation) -> Node:
                 obstacle=obstacle(operation),
             )
         )
-    node = nodes[0]
-    if len(nodes) > 1 or node.state != "unreachable":
+    silent = [each for each in nodes if each.state == "unreachable"]
+    if len(silent) > 1:
+        raise NotResolvable(
+            reason=Reason(
+                "the nodes {node} are both silent, and nobody can tell on which of them its guest runs. Bring one of "
+                "them back.",
+                node=", ".join(each.name for each in silent),
+            )
+        )
+    if not silent:
         raise NotResolvable(
             reason=Reason(
                 "the node {node} is heard, and what is on it may be at work. Mend it; or switch it off, if it is to be "
@@ -102,6 +112,7 @@ def _silent_node(operation: Operation) -> Node:
                 node=", ".join(each.name for each in nodes),
             )
         )
+    node = silent[0]
     if node.last_heartbeat_at is not None and node.last_heartbeat_at > clock.now() - SILENT_FOR:
         raise NotResolvable(
             reason=Reason(

@@ -43,6 +43,8 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.detach": _WHOLE,
     "console.read": ("console", "admin"),
 }
+# Of what operation a permit for something else is a part.
+PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
 # What they do themselves is always allowed: only what their undo gives back is asked.
 ASKED_WHEN_UNDONE = frozenset({"volume.detach"})
 

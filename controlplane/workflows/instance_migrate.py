@@ -1,0 +1,353 @@
+"""Move an instance to another node while it runs, with its disks.
+
+The destination gets all that the guest needs, under a generation above all that any node knows of it. Until the source
+says that the guest is gone there, it runs at its source, and what fails is undone at the destination. Once it is gone
+there it runs at its destination, and nothing turns back any more. In between only the step `move` knows which of the
+two it is: docs/explanation/migration.md.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import NoReturn
+from uuid import UUID
+
+from django.db.models.functions import Greatest
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.catalog.models import Image
+from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
+from controlplane.compute.migrate import ask_for_move, ask_for_part, migration_of
+from controlplane.compute.models import MIGRATION, Attachment, Instance, MigratedVolume, Migration
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.reasons import Reason
+from controlplane.network.models import Port
+from controlplane.nodes import agent_client, selectors
+from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
+from controlplane.operations import leases
+from controlplane.operations.errors import Cancelled, DeadlineExceeded
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.storage.models import Volume
+from controlplane.workflows import leave, on_nodes
+from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(seconds=1)
+# How the agents say that it is too late to break a move off: the guest runs at its destination.
+GUEST_MOVED, GUEST_ARRIVED = "agent.guest_moved", "agent.guest_arrived"
+GONE = (NodeUnreachable, NodeGivenUp)
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    parts = [UUID(part) for part in operation.args["volumes"]]
+    ports = [UUID(port) for port in operation.args["ports"]]
+    return (
+        Step("place", place, undo=give_places_back),
+        Step("images", ensure_images),
+        Step("root-disk", ensure_root_disk, undo=remove_root_disk),
+        *(
+            Step(f"volume-{n}", partial(ensure_volume, part), undo=partial(remove_volume, part))
+            for n, part in enumerate(parts)
+        ),
+        *(
+            Step(f"port-{n}", partial(ensure_port, port), undo=partial(remove_port, port))
+            for n, port in enumerate(ports)
+        ),
+        Step("expect", expect, undo=expect_no_more),
+        Step("move", move_guest, decides_itself=True),
+        Step("settle", settle, decides_itself=True, is_final=True),
+        Step("clear-source", clear_source, is_final=True),
+    )
+
+
+def finish(operation: Operation) -> None:
+    move(migration_of(operation), MIGRATION, "done", ended_at=clock.now())
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    """What a node was told of at the destination is never asked for again under the same generation."""
+    migration = migration_of(operation)
+    _raise_generations(migration)
+    state = "cancelled" if error["code"] == Cancelled.code else "failed"
+    move(migration, MIGRATION, state, error=error, ended_at=clock.now())
+
+
+# ---- what the destination gets
+
+
+def place(operation: Operation) -> Effect:
+    """A second place for the instance, with room for its volumes too, of which each then gets its own part."""
+    migration = migration_of(operation)
+    allocation = placement.claim(replace(ask_for_move(migration), operation_id=operation.pk))
+    for part in _parts(migration):
+        placement.split(migration.pk, replace(ask_for_part(part), operation_id=operation.pk))
+    leave.ahead(operation, allocation, generation=migration.generation)
+    return lambda: move(migration, MIGRATION, "preparing", destination_id=allocation.node_id)
+
+
+def give_places_back(operation: Operation) -> Effect:
+    migration = migration_of(operation)
+    owners = [migration.pk, *(part.pk for part in _parts(migration))]
+    return on_nodes.together(*(partial(placement.release, owner) for owner in owners))
+
+
+def ensure_images(operation: Operation) -> None:
+    migration = migration_of(operation)
+    volumes = Image.objects.filter(volume__migratedvolume__migration=migration)
+    images = {image.pk: image for image in (migration.instance.image, *volumes)}
+    for image in images.values():
+        on_nodes.ensure_image(leave.for_arrival(operation, migration), image)
+
+
+def ensure_root_disk(operation: Operation) -> None:
+    migration = migration_of(operation)
+    instance = migration.instance
+    on_nodes.ensure_volume(
+        leave.for_arrival(operation, migration),
+        volume_id=instance.root_volume_id,
+        generation=migration.generation,
+        size_gib=instance.disk_gib,
+        image=instance.image,
+    )
+
+
+def remove_root_disk(operation: Operation) -> Effect | None:
+    migration = migration_of(operation)
+    return _remove_there(migration, "volume", migration.instance.root_volume_id)
+
+
+def ensure_volume(part_id: UUID, operation: Operation) -> None:
+    migration, volume = migration_of(operation), _volume(part_id)
+    on_nodes.ensure_volume(
+        leave.for_arrival(operation, migration),
+        volume_id=volume.pk,
+        generation=migration.generation,
+        size_gib=volume.size_gib,
+        image=volume.image,
+    )
+
+
+def remove_volume(part_id: UUID, operation: Operation) -> Effect | None:
+    return _remove_there(migration_of(operation), "volume", _volume(part_id).pk)
+
+
+def ensure_port(port_id: UUID, operation: Operation) -> None:
+    migration = migration_of(operation)
+    port = Port.objects.select_related("network__subnet").get(pk=port_id)
+    port.generation = migration.generation
+    on_nodes.ensure_port(leave.for_arrival(operation, migration), port, hostname=migration.instance.name)
+
+
+def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
+    return _remove_there(migration_of(operation), "port", port_id)
+
+
+def expect(operation: Operation) -> Effect:
+    migration = migration_of(operation)
+    arrival = on_nodes.ensure_arrival(leave.for_arrival(operation, migration), migration)
+    return lambda: move(migration, MIGRATION, "moving", uri=arrival.uri)
+
+
+def expect_no_more(operation: Operation) -> Effect | None:
+    migration = migration_of(operation)
+    return _remove_there(migration, "arrival", migration.instance_id)
+
+
+def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect | None:
+    return on_nodes.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
+
+
+# ---- the move
+
+
+def move_guest(operation: Operation) -> Effect | None:
+    """Have the source send the guest, and ask how far it is until it has ended."""
+    migration = migration_of(operation)
+    if (error := _to_stop(operation)) is not None:
+        _call_off(operation, migration, error)
+        return None
+    try:
+        grant = leave.for_departure(operation, migration)
+        state = on_nodes.ensure_departure(grant, migration, deadline_s=_limit_s(operation))
+    except GONE:
+        if _runs_there(migration):
+            return None
+        raise
+    except CloudError as exc:
+        if exc.retryable:
+            raise
+        _call_off(operation, migration, exc)
+        return None
+    return _followed(migration, state)
+
+
+def _followed(migration: Migration, state: pb.DepartureState) -> Effect:
+    sizes = {"total_bytes": state.total_bytes, "moved_bytes": min(state.moved_bytes, state.total_bytes)}
+    if state.phase == pb.MOVE_PHASE_COMPLETED:
+        return lambda: _note(migration, **sizes, pause_ms=state.pause_ms)
+    if state.phase in (pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED):
+        raise NoWayForward(MigrationFailed(reason=state.reason))
+    _note(migration, **sizes)
+    percent = 100 * sizes["moved_bytes"] // (state.total_bytes or 1)
+    raise NotYet("memory and disks are sent", delay=LOOK_AGAIN, progress=percent)
+
+
+def _note(migration: Migration, **fields: int) -> None:
+    Migration.objects.filter(pk=migration.pk).update(**fields, updated_at=clock.now())
+
+
+def _to_stop(operation: Operation) -> CloudError | None:
+    """Why the move is not to go on, if it is not."""
+    if operation.is_cancellable and leases.is_cancel_requested(operation):
+        return Cancelled()
+    if clock.now() >= operation.deadline_at:
+        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Reason("the guest was still on its way."))
+    return None
+
+
+def _limit_s(operation: Operation) -> int:
+    return int((operation.deadline_at - operation.created_at).total_seconds())
+
+
+def _call_off(operation: Operation, migration: Migration, error: CloudError) -> None:
+    """Make sure that the guest stays at its source; returns only when it is too late for that. If the source is silent,
+    it is its destination that promises not to take the guest in.
+
+    Raises:
+        NoWayForward: it stays, because of `error`.
+        NodeUnreachable, NodeFailed: nobody can tell yet; another try may.
+    """
+    instance = migration.instance
+    try:
+        agent_client.remove(migration.source, kind="departure", resource_id=instance.pk, generation=instance.generation)
+    except GONE as exc:
+        if isinstance(error, DeadlineExceeded):
+            error = MigrationSourceLost(limit_s=_limit_s(operation))
+        _turn_away(migration, error, exc)
+    except NodeRefused as exc:
+        _unless_there(migration, exc, GUEST_MOVED)
+    else:
+        raise NoWayForward(error)
+
+
+def _turn_away(migration: Migration, error: CloudError, silent: CloudError) -> None:
+    assert migration.destination is not None, "it has had a place since its first step"
+    try:
+        agent_client.remove(
+            migration.destination,
+            kind="arrival",
+            resource_id=migration.instance_id,
+            generation=migration.generation,
+        )
+    except GONE:
+        raise NodeUnreachable() from silent
+    except NodeRefused as exc:
+        _unless_there(migration, exc, GUEST_ARRIVED)
+    else:
+        raise NoWayForward(error)
+
+
+def _unless_there(migration: Migration, refused: NodeRefused, code: str) -> None:
+    """Too late means that it has moved. Any other refusal means nothing."""
+    if refused.facts.get("agent_code") != code:
+        _try_again(refused)
+
+
+def _try_again(refused: NodeRefused) -> NoReturn:
+    raise NodeFailed(reason=refused.facts.get("reason"), agent_code=refused.facts.get("agent_code")) from refused
+
+
+def _runs_there(migration: Migration) -> bool:
+    """The destination, which runs it only once its source has let go of it, says so."""
+    assert migration.destination is not None, "it has had a place since its first step"
+    try:
+        found = agent_client.describe(migration.destination, migration.instance_id)
+    except GONE:
+        return False
+    return any(
+        guest.power == pb.POWER_RUNNING and guest.subject.generation == migration.generation
+        for guest in found.instances
+    )
+
+
+# ---- it has moved
+
+
+def settle(operation: Operation) -> Effect:
+    """Tell the destination that the guest is its own, and have the rows say so. The guest is there in any case: what
+    would not be admitted there any more drifts there, and a node that is silent is not waited for."""
+    migration = migration_of(operation)
+    try:
+        grant = leave.for_arrival(operation, migration)
+        on_nodes.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
+    except GONE:
+        there = migration.destination_id
+        if there is not None and selectors.is_reachable(there) and not agent_client.is_given_up(migration.destination):
+            raise
+    except CloudError as exc:
+        is_refusal = not exc.retryable and not isinstance(exc, NodeRefused)
+        if not is_refusal and not str(exc.facts.get("agent_code")).startswith(leave.PERMIT_REFUSED):
+            raise
+        log.warning("instance %s has moved to where it may not be any more: %s", migration.instance_id, exc)
+    return partial(_arrive, migration)
+
+
+def _arrive(migration: Migration) -> None:
+    """In one transaction: the second places become the only ones, and the rows are there."""
+    now, instance, there = clock.now(), migration.instance, migration.destination_id
+    placement.arrive(instance.pk, move=migration.pk)
+    for part in _parts(migration):
+        placement.arrive(part.volume_id, move=part.pk)
+        Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
+    seen = {"power_state": "running", "power_state_at": now, "power_reason": ""}
+    Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
+    _raise_generations(migration)
+    move(migration, MIGRATION, "arrived", arrived_at=now)
+
+
+def _raise_generations(migration: Migration) -> None:
+    newest = Greatest("generation", migration.generation)
+    instance_id = migration.instance_id
+    Instance.objects.filter(pk=instance_id).update(generation=newest)
+    Volume.objects.filter(migratedvolume__migration=migration).update(generation=newest)
+    Attachment.objects.filter(instance_id=instance_id).update(generation=newest)
+    Port.objects.filter(instance_id=instance_id).update(generation=newest)
+
+
+def clear_source(operation: Operation) -> Effect:
+    """What the guest has left behind. A guest lets go of its disks first."""
+    migration = migration_of(operation)
+    instance = migration.instance
+    attachments = Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", flat=True)
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    volumes = [instance.root_volume_id, *(part.volume_id for part in _parts(migration))]
+    left = (
+        ("instance", [instance.pk]),
+        ("attachment", list(attachments)),
+        ("port", list(ports)),
+        ("volume", volumes),
+    )
+    return on_nodes.together(
+        *(
+            on_nodes.remove(migration.source, kind=kind, resource_id=each, generation=migration.generation)
+            for kind, ids in left
+            for each in ids
+        )
+    )
+
+
+def _parts(migration: Migration) -> Sequence[MigratedVolume]:
+    return list(migration.volumes.select_related("volume__project", "migration").order_by("pk"))
+
+
+def _volume(part_id: UUID) -> Volume:
+    return Volume.objects.select_related("image").get(migratedvolume=part_id)
+
+
+WORKFLOW = Workflow("instance.migrate", steps, finish, give_up)
