@@ -24,7 +24,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.placement.core import signed, trust
 from controlplane.placement.core.canonical import digest, dumps
-from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Permit, address
+from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Peer, Permit, address
 from controlplane.placement.core.statements import Statement
 
 Envelope = dict[str, object]
@@ -225,6 +225,8 @@ Giving = (
     | pb.EnsurePortRequest
     | pb.EnsureInstanceRequest
     | pb.EnsureAttachmentRequest
+    | pb.EnsureArrivalRequest
+    | pb.EnsureDepartureRequest
 )
 G = TypeVar("G", bound=Giving)
 
@@ -275,6 +277,19 @@ class PermittedStub:
         self.authority.attachments[request.instance_id][request.subject.id] = request.volume_id
         return done
 
+    def EnsureArrival(self, request: pb.EnsureArrivalRequest, **options: object) -> pb.ArrivalState:
+        copy = deepcopy(request)
+        if not copy.instance.HasField("permit"):
+            copy.instance.permit.CopyFrom(self.permit_for(request))
+        done: pb.ArrivalState = self.bare.EnsureArrival(copy, **options)
+        plugged = {each.subject.id: each.volume_id for each in request.plugged}
+        self.authority.attachments[request.instance.subject.id].update(plugged)
+        return done
+
+    def EnsureDeparture(self, request: pb.EnsureDepartureRequest, **options: object) -> pb.DepartureState:
+        done: pb.DepartureState = self.bare.EnsureDeparture(self.permitted(request), **options)
+        return done
+
     def RemoveAttachment(self, request: pb.RemoveRequest, **options: object) -> pb.Removed:
         done: pb.Removed = self.bare.RemoveAttachment(request, **options)
         for plugged in self.authority.attachments.values():
@@ -292,7 +307,13 @@ class PermittedStub:
         """For just this call. `changes`: of the permit's fields, to make it a bad one."""
         usual, contents = self._contents(request)
         fields: dict[str, object] = {"contents": contents}
-        if not isinstance(request, pb.ImageHeader):
+        if isinstance(request, pb.EnsureArrivalRequest):
+            subject, peer = request.instance.subject, request.source
+            fields |= {"resource": subject.id, "gen": subject.generation, "project": request.instance.project_id}
+            fields["peer"] = Peer(peer.node_id, peer.certificate_sha256)
+        elif isinstance(request, pb.EnsureDepartureRequest):
+            fields["peer"] = Peer(request.destination.node_id, request.destination.certificate_sha256)
+        if not isinstance(request, pb.ImageHeader | pb.EnsureArrivalRequest):
             fields |= {"resource": request.subject.id, "gen": request.subject.generation}
         if isinstance(request, pb.EnsureInstanceRequest):
             fields["project"] = request.project_id
@@ -303,6 +324,16 @@ class PermittedStub:
         """A usual operation, and all that the request names."""
         if isinstance(request, pb.ImageHeader):
             return "instance.create", Contents(images=(request.sha256,))
+        if isinstance(request, pb.EnsureArrivalRequest):
+            wish = request.instance
+            brought = {each.subject.id: each.volume_id for each in request.plugged}
+            contents = Contents(
+                volumes=(wish.root_volume_id, *brought.values()),
+                nics=tuple(wish.port_ids),
+                attachments=tuple(brought),
+                instances=(wish.subject.id,),
+            )
+            return "instance.migrate", contents
         own = (request.subject.id,)
         if isinstance(request, pb.EnsureVolumeRequest):
             return "volume.create", Contents(volumes=own, images=tuple(filter(None, [request.image_sha256])))
@@ -310,6 +341,8 @@ class PermittedStub:
             return "instance.create", Contents(nics=own, addresses=(address_of(request),))
         if isinstance(request, pb.EnsureAttachmentRequest):
             return "volume.attach", Contents((request.volume_id,), attachments=own, instances=(request.instance_id,))
+        if isinstance(request, pb.EnsureDepartureRequest):
+            return "instance.migrate-out", Contents(instances=own)
         plugged = self.authority.attachments[request.subject.id]
         contents = Contents(
             volumes=(request.root_volume_id, *plugged.values()),

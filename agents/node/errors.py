@@ -6,9 +6,11 @@ AgentError
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
-│                         DetachPending (retryable)
+│                         GuestMoved, GuestNotArrived, GuestArrived, NotMovable,
+│                         DetachPending, GuestMoving (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
+    ├── MoveCancelled
     └── HypervisorUnavailable, Stopping (retryable)
 """
 
@@ -138,6 +140,43 @@ class NoConsole(Conflict):
         super().__init__(f"Guest {guest_id} was started without a {kind} console; it gets one at its next start.")
 
 
+class GuestMoving(Conflict):
+    """Nothing of a guest is changed while it is on its way to another node."""
+
+    code = "agent.guest_moving"
+    retryable = True
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"Guest {guest_id} is on its way to another node.")
+
+
+class GuestMoved(Conflict):
+    code = "agent.guest_moved"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"Guest {guest_id} has moved to another node: here it can only be removed.")
+
+
+class GuestNotArrived(Conflict):
+    code = "agent.guest_not_arrived"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"Guest {guest_id} is expected from another node and has not arrived.")
+
+
+class GuestArrived(Conflict):
+    code = "agent.guest_arrived"
+
+    def __init__(self, guest_id: UUID) -> None:
+        super().__init__(f"Guest {guest_id} has arrived and runs here.")
+
+
+class NotMovable(Conflict):
+    """Something of the guest cannot move while it runs."""
+
+    code = "agent.not_movable"
+
+
 class Exhausted(AgentError):
     code = "agent.exhausted"
     retryable = True
@@ -151,6 +190,15 @@ class AdapterError(AgentError):
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class MoveCancelled(AdapterError):
+    """A guest's move was broken off because somebody asked for it; the guest goes on where it was."""
+
+    code = "agent.move_cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("The move was cancelled.", retryable=False)
 
 
 class Stopping(AdapterError):

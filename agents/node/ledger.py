@@ -21,12 +21,13 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
-from agents.node.adapters.base import ImageFormat, PortSpec
+from agents.node.adapters.base import ImageFormat, MovePhase, PortSpec
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS
-from agents.node.wishes import AttachmentWish, InstanceWish, Subject, VolumeWish
+from agents.node.wishes import ArrivalWish, AttachmentWish, DepartureWish, InstanceWish, Subject, VolumeWish
 
 SELECT = "SELECT id, generation, phase, wish FROM resource"
+MOVE = "generation, phase, reason, total_bytes, moved_bytes, pause_ms, ends_at"
 
 Wish = TypeVar("Wish")
 Use = tuple[str, UUID | str]
@@ -54,6 +55,19 @@ class GuestProgress:
 
     restart_count: int = 0
     has_started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How far a guest's departure is, or how it ended. `ends_at`: its deadline, in seconds since 1970."""
+
+    generation: int
+    phase: MovePhase
+    ends_at: int
+    reason: str = ""
+    total_bytes: int = 0
+    moved_bytes: int = 0
+    pause_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +115,8 @@ class Ledger:
         self.ports = Shelf(self, "port", PortSpec)
         self.instances = Shelf(self, "instance", InstanceWish)
         self.attachments = Shelf(self, "attachment", AttachmentWish)
+        self.arrivals = Shelf(self, "arrival", ArrivalWish)
+        self.departures = Shelf(self, "departure", DepartureWish)
 
     def close(self) -> None:
         with self._lock:
@@ -137,8 +153,7 @@ class Ledger:
     def newest(self, resource_id: str) -> tuple[int, bool] | None:
         """The highest generation seen of a resource of whatever kind, and whether it is still wanted here."""
         rows = self.execute(
-            "SELECT generation, phase IN ('making', 'present') FROM resource"
-            " WHERE kind IN ('instance', 'volume', 'port', 'attachment') AND id = ?",
+            "SELECT generation, phase IN ('making', 'present') FROM resource WHERE kind <> 'image' AND id = ?",
             resource_id,
         )
         return max(((int(str(generation)), bool(wanted)) for generation, wanted in rows), default=None)
@@ -159,6 +174,27 @@ class Ledger:
     def forget_progress(self, instance_id: UUID) -> None:
         with self.transaction():
             self.execute("DELETE FROM guest WHERE id = ?", str(instance_id))
+
+    def move(self, instance_id: UUID) -> Move | None:
+        """The last departure of the guest from this node."""
+        rows = self.execute(f"SELECT {MOVE} FROM departure WHERE id = ?", str(instance_id))
+        return _move(rows[0]) if rows else None
+
+    def moves(self, phase: MovePhase) -> list[UUID]:
+        """The guests whose last departure is in that phase."""
+        rows = self.execute("SELECT id FROM departure WHERE phase = ? ORDER BY id", phase.value)
+        return [UUID(str(instance_id)) for (instance_id,) in rows]
+
+    def record_move(self, instance_id: UUID, move: Move) -> None:
+        values = (move.reason, move.total_bytes, move.moved_bytes, move.pause_ms, move.ends_at)
+        with self.transaction():
+            self.execute(
+                f"INSERT OR REPLACE INTO departure (id, {MOVE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                str(instance_id),
+                move.generation,
+                move.phase.value,
+                *values,
+            )
 
     def _leave(self, verb: str) -> None:
         self._depth -= 1
@@ -297,3 +333,9 @@ class Shelf(Generic[Wish]):
         resource_id, generation, phase, text = row
         wish_text = None if text is None else str(text)
         return Entry(str(resource_id), int(str(generation)), Phase(str(phase)), self._wish_type, wish_text)
+
+
+def _move(row: tuple[object, ...]) -> Move:
+    generation, phase, reason, *numbers = row
+    total_bytes, moved_bytes, pause_ms, ends_at = (int(str(number)) for number in numbers)
+    return Move(int(str(generation)), MovePhase(str(phase)), ends_at, str(reason), total_bytes, moved_bytes, pause_ms)

@@ -24,9 +24,10 @@ from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import interrupted, ports
+from agents.node.services import arrivals, interrupted, ports
 from agents.node.services.closings import Closings
 from agents.node.services.consoles import MAX_CONSOLES, Consoles
+from agents.node.services.departures import Departures
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
@@ -108,9 +109,12 @@ def serve(config: Config, adapters: Adapters) -> Server:
     adapters.disks.restore()
     ports.restore(node)
     interrupted.settle(node)
+    arrivals.restore(node)
     server, port = _listen(config.listen, credentials)
     hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
-    servicer = Servicer(node, hub, Consoles(node))
+    departures = Departures(node)
+    departures.restore()
+    servicer = Servicer(node, hub, Consoles(node), departures)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}

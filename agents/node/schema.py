@@ -79,4 +79,17 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     INSERT INTO permitted SELECT id, max(generation) FROM resource GROUP BY id;
     """,
+    """
+    -- How far the last departure of each guest is, or how it ended.
+    CREATE TABLE departure (
+        id TEXT PRIMARY KEY,
+        generation INTEGER NOT NULL,
+        phase TEXT NOT NULL CHECK (phase IN ('running', 'completed', 'failed', 'cancelled')),
+        reason TEXT NOT NULL,
+        total_bytes INTEGER NOT NULL,
+        moved_bytes INTEGER NOT NULL,
+        pause_ms INTEGER NOT NULL,
+        ends_at INTEGER NOT NULL -- seconds since 1970: the deadline
+    ) WITHOUT ROWID;
+    """,
 )

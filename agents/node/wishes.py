@@ -69,6 +69,42 @@ class AttachmentWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """The other node of a move, by the certificate that it shows."""
+
+    node_id: UUID
+    certificate_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """An attachment that a guest brings with it."""
+
+    id: UUID
+    generation: int
+    volume_id: UUID
+    is_read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalWish:
+    """A guest that is to run here, and comes running from `source`."""
+
+    instance: InstanceWish
+    source: Peer
+    plugged: tuple[Plugged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DepartureWish:
+    """`uri`: as the destination's agent said it; `max_pause_ms` 0: the hypervisor's default."""
+
+    destination: Peer
+    uri: str
+    max_pause_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleWish:
     instance_id: UUID
     kind: ConsoleKind

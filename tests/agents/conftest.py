@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
@@ -32,12 +33,13 @@ class AgentUnderTest:
     inventory_interval_s: float = 300
     now: Callable[[], datetime] = utc_now
     is_clock_kept: bool = True
+    node_id: UUID = NODE_ID
     server: Server = field(init=False)
     _channels: list[grpc.Channel] = field(default_factory=list)
 
     def enrol(self) -> None:
         root = self.authority.root.public_pem
-        issue_node(self.ca, self.state_dir, node_id=NODE_ID, zone=ZONE, root=root)
+        issue_node(self.ca, self.state_dir, node_id=self.node_id, zone=ZONE, root=root)
 
     def start(self) -> None:
         config = Config(
@@ -50,20 +52,20 @@ class AgentUnderTest:
         self.stub = PermittedStub(
             self.connect(self.caller),
             self.authority,
-            node=NODE_ID,
+            node=self.node_id,
             zone=ZONE,
             watcher=self.connect(issue_controlplane(self.ca, self.ca.folder, process="watcher")),
         )
 
     def learn(self) -> None:
         """All that it is to trust, as it is now."""
-        self.stub.EnsureTrust(self.authority.trust(NODE_ID, ZONE))
+        self.stub.EnsureTrust(self.authority.trust(self.node_id, ZONE))
 
     def connect(self, caller: Issued) -> AgentStub:
         channel = grpc.secure_channel(
             f"127.0.0.1:{self.server.port}",
             grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate),
-            options=[("grpc.ssl_target_name_override", node_dns_name(NODE_ID))],
+            options=[("grpc.ssl_target_name_override", node_dns_name(self.node_id))],
         )
         self._channels.append(channel)
         return AgentStub(channel)

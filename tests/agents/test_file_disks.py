@@ -33,7 +33,7 @@ def qemu_img(*arguments: str | Path) -> None:
 def node(tmp_path: Path) -> Iterator[Node]:
     """Files for real, guests in memory."""
     fake, state_dir = FakeNode(), tmp_path / "state"
-    adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake))
+    adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake), fake.adapters().moves)
     with closing(Ledger(state_dir / "ledger.sqlite")) as ledger:
         key = NodeKey(str(wishes.NODE_ID), ec.generate_private_key(ec.SECP256R1()))
         permits = Permits.open(ledger, key=key, zone=wishes.ZONE, root=lambda message, signature: False, clock=Clock())

@@ -313,6 +313,75 @@ class Hypervisor(Protocol):
     def close(self) -> None: ...
 
 
+# ---- guests on the move
+
+
+class MovePhase(StrEnum):
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """To another node: where its agent said that it is found, and the SHA-256 of the certificate that it must show."""
+
+    uri: str
+    certificate_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveProgress:
+    """Of memory and disks, as far as is known."""
+
+    total_bytes: int = 0
+    moved_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A guest that has left. `pause_ms`: how long it stood still."""
+
+    progress: MoveProgress
+    pause_ms: int
+
+
+class Moves(Protocol):
+    """Guests go from this node to another, and come from there, while they run.
+
+    Wherever a move ends, the guest runs at most once: it goes on at its destination only after its source has let go of
+    it, and at its source only if it was not let go of.
+    """
+
+    def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
+        """From now on the guest may come, from the node with that certificate. Answers where that node finds this one.
+
+        Raises:
+            AdapterError: this node takes in no guests.
+        """
+
+    def refuse(self, guest_id: UUID) -> None:
+        """The guest may not come any more. What has come of it stays with the hypervisor."""
+
+    def send(self, guest_id: UUID, route: Route, *, max_pause_ms: int) -> Sent:
+        """Move the guest; returns when it runs at its destination, or stands still there, and is gone here.
+
+        Raises:
+            MoveCancelled: by `cancel`; the guest goes on here.
+            Stopping: `close` was called; the move may go on, or has been broken off.
+            AdapterError: it failed; the guest goes on here.
+        """
+
+    def cancel(self, guest_id: UUID) -> None:
+        """Break the guest's move off if it is on its way and not let go of yet; returns at once."""
+
+    def progress(self, guest_id: UUID) -> MoveProgress | None:
+        """None when the guest is not on its way from here, whoever began it."""
+
+    def close(self) -> None: ...
+
+
 def guest_name(guest_id: UUID) -> str:
     """What the hypervisor calls the guest; never anything that a tenant has chosen."""
     return f"{GUEST_PREFIX}{guest_id}"
@@ -328,3 +397,4 @@ class Adapters:
     hypervisor: Hypervisor
     disks: Disks
     switch: Switch
+    moves: Moves

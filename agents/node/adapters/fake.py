@@ -32,6 +32,7 @@ from agents.node.adapters.base import (
 )
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
+from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -87,9 +88,10 @@ class FakeNode:
         self._failures: dict[str, list[Exception]] = defaultdict(list)
         self._listeners: list[Callable[[UUID], None]] = []
         self._lock = threading.RLock()
+        self.roads = FakeRoads(self)
 
     def adapters(self) -> Adapters:
-        return Adapters(hypervisor=FakeHypervisor(self), disks=FakeDisks(self), switch=FakeSwitch(self))
+        return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), FakeMoves(self.roads, self.call))
 
     def fail_next(self, call: str, error: Exception) -> None:
         """The next adapter call of that name fails; several failures for one name queue up."""
@@ -116,6 +118,45 @@ class FakeNode:
     def is_clean(self) -> bool:
         """Nothing of any tenant is left; cached images may be."""
         return not (self.guests or self.volumes or self.ports or self.seeds)
+
+    # ---- guests on the move
+
+    def size_bytes(self, guest_id: UUID) -> int:
+        with self._lock:
+            spec = self.guests[guest_id].spec
+            return spec.memory_mib * 2**20 + sum(self.volumes.get(disk.volume_id, 0) for disk in spec.disks)
+
+    def let_go(self, guest_id: UUID) -> None:
+        with self._lock:
+            guest = self.guests.get(guest_id)
+            if guest is None or guest.running is None:
+                raise AdapterError(f"Guest {guest_id} does not run.", retryable=False)
+            guest.stop(Power.OFF)
+            del self.guests[guest_id]
+        self.announce(guest_id)
+
+    def take_in(self, guest: GuestSpec) -> None:
+        """It was started elsewhere, so that its `starts` here are none."""
+        with self.call("take_in"):
+            check_startable(self, guest)
+            taken = FakeGuest(guest, next(self.numbers), running=guest, power=Power.PAUSED, is_reason_known=True)
+            taken.consoles = FakeConsoles(partial(self.print, guest.id))
+            self.guests[guest.id] = taken
+        self.announce(guest.id)
+
+    def throw_away(self, guest_id: UUID) -> None:
+        with self._lock:
+            guest = self.guests.pop(guest_id, None)
+            if guest is not None:
+                guest.stop(Power.OFF)
+        self.announce(guest_id)
+
+    def wake(self, guest_id: UUID) -> None:
+        with self.call("wake"):
+            guest = self.guests.get(guest_id)
+            if guest is not None and guest.power is Power.PAUSED:
+                guest.power = Power.RUNNING
+        self.announce(guest_id)
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
@@ -168,7 +209,7 @@ class FakeHypervisor:
             if guest.power in RUNS:
                 guest.power = Power.RUNNING
                 return
-            self._check_startable(guest.spec)
+            check_startable(self._node, guest.spec)
             guest.power, guest.reason, guest.is_reason_known = Power.RUNNING, "", True
             guest.running, guest.starts, guest.readings = guest.spec, guest.starts + 1, 0
             guest.consoles = FakeConsoles(partial(self._node.print, guest_id))
@@ -274,11 +315,6 @@ class FakeHypervisor:
             raise AdapterError(f"Guest {guest_id} does not run.", retryable=False)
         return guest, guest.running
 
-    def _check_startable(self, spec: GuestSpec) -> None:
-        for disk in spec.disks:
-            if disk.volume_id not in self._node.volumes:
-                raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
-
 
 class FakeIncoming:
     def __init__(self, node: FakeNode, sha256: str) -> None:
@@ -383,6 +419,12 @@ class FakeSwitch:
     def restore(self, ports: Sequence[PortSpec]) -> None:
         with self._node.call("restore"):
             self._node.ports = {port.id: port for port in ports}
+
+
+def check_startable(node: FakeNode, spec: GuestSpec) -> None:
+    for disk in spec.disks:
+        if disk.volume_id not in node.volumes:
+            raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
 
 
 def _state(guest: FakeGuest) -> GuestState:

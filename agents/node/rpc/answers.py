@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.base import ConsolePart, GuestUsage, Power, tap_name
+from agents.node.adapters.base import ConsolePart, GuestUsage, MovePhase, Power, tap_name
 from agents.node.hook.state import HookState
+from agents.node.services.arrivals import ArrivalStatus
 from agents.node.services.attachments import AttachmentStatus
+from agents.node.services.departures import DepartureStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import Description, Inventory, PortStatus
@@ -21,6 +23,12 @@ POWERS = {
     Power.OFF: pb.POWER_OFF,
     Power.PAUSED: pb.POWER_PAUSED,
     Power.CRASHED: pb.POWER_CRASHED,
+}
+PHASES = {
+    MovePhase.RUNNING: pb.MOVE_PHASE_RUNNING,
+    MovePhase.COMPLETED: pb.MOVE_PHASE_COMPLETED,
+    MovePhase.FAILED: pb.MOVE_PHASE_FAILED,
+    MovePhase.CANCELLED: pb.MOVE_PHASE_CANCELLED,
 }
 
 
@@ -59,6 +67,26 @@ def attachment(status: AttachmentStatus) -> pb.AttachmentState:
         instance_id=str(status.instance_id),
         volume_id=str(status.volume_id),
         serial=status.serial,
+    )
+
+
+def arrival(status: ArrivalStatus) -> pb.ArrivalState:
+    return pb.ArrivalState(
+        subject=pb.Subject(id=str(status.id), generation=status.generation),
+        uri=status.uri,
+        cpu_model=status.cpu_model,
+    )
+
+
+def departure(status: DepartureStatus) -> pb.DepartureState:
+    move = status.move
+    return pb.DepartureState(
+        subject=pb.Subject(id=str(status.id), generation=move.generation),
+        phase=PHASES[move.phase],
+        reason=move.reason,
+        total_bytes=move.total_bytes,
+        moved_bytes=move.moved_bytes,
+        pause_ms=move.pause_ms,
     )
 
 

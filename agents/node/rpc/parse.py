@@ -9,11 +9,15 @@ from uuid import UUID
 from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, NetworkSpec, PortSpec, Power
 from agents.node.errors import BadRequest
 from agents.node.wishes import (
+    ArrivalWish,
     AttachmentWish,
     ConsoleWish,
+    DepartureWish,
     GuestData,
     ImageWish,
     InstanceWish,
+    Peer,
+    Plugged,
     Restart,
     RestartKind,
     Subject,
@@ -27,6 +31,7 @@ V = TypeVar("V")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # an odd second digit would be a multicast address
 HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+URI = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[A-Za-z0-9\[\]:./_?=&%-]{1,400}")
 SSH_KEY = re.compile(r"[\x20-\x7e]{1,16384}")
 
 MAX_PART_BYTES = 2**20
@@ -36,6 +41,9 @@ MAX_SIZE_BYTES = 64 * 2**40
 MAX_VCPUS = 512
 MAX_MEMORY_MIB = 16 * 2**20
 MAX_PORTS = 8
+MAX_PLUGGED = 32
+MAX_PAUSE_MS = 60_000
+MAX_DEADLINE_S = 7 * 24 * 3600
 MAX_SSH_KEYS = 64
 
 FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
@@ -122,6 +130,49 @@ def attachment(message: pb.EnsureAttachmentRequest) -> AttachmentWish:
         instance_id=identifier("instance_id", message.instance_id),
         volume_id=identifier("volume_id", message.volume_id),
         is_read_only=message.is_read_only,
+    )
+
+
+def arrival(message: pb.EnsureArrivalRequest) -> ArrivalWish:
+    wish = instance(message.instance)
+    if wish.power is not Power.RUNNING:
+        raise BadRequest("instance.power", "a guest that arrives runs")
+    plugged = tuple(_plugged(each) for each in message.plugged)
+    volumes = {wish.root_volume_id, *(each.volume_id for each in plugged)}
+    if (
+        len(plugged) > MAX_PLUGGED
+        or len(volumes) != len(plugged) + 1
+        or len({each.id for each in plugged}) != len(plugged)
+    ):
+        raise BadRequest("plugged", f"at most {MAX_PLUGGED}, each volume and each attachment once")
+    if any(each.is_read_only for each in plugged):
+        raise BadRequest("plugged", "a volume that is attached read-only is not copied")
+    return ArrivalWish(wish, _peer("source", message.source), plugged)
+
+
+def departure(message: pb.EnsureDepartureRequest) -> DepartureWish:
+    return DepartureWish(
+        destination=_peer("destination", message.destination),
+        uri=_matching("uri", message.uri, URI, "is no place where a node is found"),
+        max_pause_ms=_within("max_pause_ms", message.max_pause_ms, 0, MAX_PAUSE_MS),
+    )
+
+
+def deadline_s(message: pb.EnsureDepartureRequest) -> int:
+    return _within("deadline_s", message.deadline_s, 1, MAX_DEADLINE_S)
+
+
+def _peer(field: str, message: pb.Peer) -> Peer:
+    return Peer(
+        identifier(f"{field}.node_id", message.node_id),
+        digest(f"{field}.certificate_sha256", message.certificate_sha256),
+    )
+
+
+def _plugged(message: pb.Plugged) -> Plugged:
+    attachment = subject(message.subject)
+    return Plugged(
+        attachment.id, attachment.generation, identifier("plugged.volume_id", message.volume_id), message.is_read_only
     )
 
 

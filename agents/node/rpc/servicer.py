@@ -11,8 +11,20 @@ from agents.node.errors import BadRequest
 from agents.node.rpc import answers, parse
 from agents.node.rpc.console import conversation
 from agents.node.rpc.stream import Stream
-from agents.node.services import attachments, closings, events, images, instances, inventory, ports, usage, volumes
+from agents.node.services import (
+    arrivals,
+    attachments,
+    closings,
+    events,
+    images,
+    instances,
+    inventory,
+    ports,
+    usage,
+    volumes,
+)
 from agents.node.services.consoles import Consoles
+from agents.node.services.departures import Departures
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import PortStatus
 from agents.node.trust import deeds, uses
@@ -36,21 +48,24 @@ Giving = (
     | pb.EnsurePortRequest
     | pb.EnsureInstanceRequest
     | pb.EnsureAttachmentRequest
+    | pb.EnsureDepartureRequest
 )
 
 
 class Servicer(agent_pb2_grpc.AgentServicer):
-    def __init__(self, node: Node, hub: events.Hub, consoles: Consoles) -> None:
+    def __init__(self, node: Node, hub: events.Hub, consoles: Consoles, departures: Departures) -> None:
         self._node = node
         self._permits = node.permits
         self._hub = hub
         self._meter = usage.Meter(node)
         self._consoles = consoles
+        self._departures = departures
 
     def close(self) -> None:
-        """End the calls that would last."""
+        """End the calls that would last, and leave the moves."""
         self._hub.close()
         self._consoles.close()
+        self._departures.close()
 
     def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.NodeDescription:
         return answers.description(inventory.describe(self._node, request.ids))
@@ -145,6 +160,33 @@ class Servicer(agent_pb2_grpc.AgentServicer):
     def RemoveAttachment(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
         return self._removed("attachment", subject.id, attachments.remove(self._node, subject))
+
+    def EnsureArrival(self, request: pb.EnsureArrivalRequest, context: grpc.ServicerContext) -> pb.ArrivalState:
+        subject, wish = parse.subject(request.instance.subject), parse.arrival(request)
+        deed = deeds.arrival(subject, wish)
+        permit = self._admit(deed, request.instance)
+        status = arrivals.ensure(self._node, subject, wish, leave=permit.exp)
+        self._opened(permit, deed, source=str(wish.source.node_id), volumes=list(deed.names["volumes"]))
+        return answers.arrival(status)
+
+    def RemoveArrival(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
+        subject = self._bounded(request.subject)
+        return self._removed("arrival", subject.id, arrivals.remove(self._node, subject))
+
+    def EnsureDeparture(self, request: pb.EnsureDepartureRequest, context: grpc.ServicerContext) -> pb.DepartureState:
+        subject, wish = parse.subject(request.subject), parse.departure(request)
+        if self._departures.is_known(subject):
+            return answers.departure(self._departures.accept(subject, wish, deadline_s=0))
+        deed = deeds.departure(subject, wish)
+        permit = self._admit(deed, request)
+        status = self._departures.accept(subject, wish, deadline_s=parse.deadline_s(request))
+        self._opened(permit, deed, destination=str(wish.destination.node_id))
+        self._departures.begin(subject.id)
+        return answers.departure(status)
+
+    def RemoveDeparture(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
+        subject = self._bounded(request.subject)
+        return self._removed("departure", subject.id, self._departures.remove(subject))
 
     def ReadConsole(self, request: pb.ReadConsoleRequest, context: grpc.ServicerContext) -> pb.ConsoleChunk:
         instance_id = parse.identifier("instance_id", request.instance_id)

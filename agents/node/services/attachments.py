@@ -5,9 +5,9 @@ from uuid import UUID
 
 from agents.node.adapters.base import GuestDisk, Power, disk_serial
 from agents.node.context import Node
-from agents.node.errors import Conflict
+from agents.node.errors import Conflict, GuestMoving
 from agents.node.ledger import Entry
-from agents.node.services import instances, volumes
+from agents.node.services import instances, moving, volumes
 from agents.node.wishes import AttachmentWish, Subject
 
 
@@ -26,6 +26,7 @@ def ensure(node: Node, subject: Subject, wish: AttachmentWish) -> AttachmentStat
     Raises:
         NotFound: the instance or the volume is not on this node.
         VolumeInUse: something else has the volume.
+        GuestMoving, GuestMoved
     """
     locks = (("attachment", subject.id), ("volume", wish.volume_id), ("instance", wish.instance_id))
     with node.locks.hold(*locks):
@@ -33,6 +34,7 @@ def ensure(node: Node, subject: Subject, wish: AttachmentWish) -> AttachmentStat
             uses = [("volume", wish.volume_id), ("instance", wish.instance_id)]
             before = node.ledger.attachments.accept(subject, wish, uses=uses)
             node.ledger.instances.wanted(wish.instance_id)
+            moving.check_settled(node, wish.instance_id)
             volumes.check_free(node, wish.volume_id, but_for=subject.id)
             if before is not None and before.is_held and before.wish != wish:
                 raise Conflict(f"Attachment {subject.id} keeps its instance, its volume and its mode.")
@@ -48,6 +50,7 @@ def remove(node: Node, subject: Subject) -> bool:
 
     Raises:
         DetachPending: the guest has not let go of the disk; the volume counts as used until it has.
+        GuestMoving
     """
     with node.locks.hold(("attachment", subject.id)):
         before = node.ledger.attachments.begin_removal(subject)
@@ -73,7 +76,9 @@ def _plug(node: Node, wish: AttachmentWish) -> None:
 
 def _unplug(node: Node, wish: AttachmentWish) -> None:
     with node.locks.hold(("volume", wish.volume_id), ("instance", wish.instance_id)):
-        if instances.is_wanted(node, wish.instance_id):
+        if moving.is_moving(node, wish.instance_id):
+            raise GuestMoving(wish.instance_id)
+        if instances.is_wanted(node, wish.instance_id) and not moving.has_left(node, wish.instance_id):
             instances.define(node, wish.instance_id)
         if _is_pluggable(node, wish):
             node.adapters.hypervisor.unplug_disk(wish.instance_id, _disk(node, wish))

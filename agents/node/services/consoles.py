@@ -2,15 +2,17 @@
 display each of them has a connection of its own."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.base import ConsoleKind, Power
 from agents.node.adapters.channel import Channel
 from agents.node.context import Node
-from agents.node.errors import AgentError, Exhausted, GuestNotRunning, Stopping
+from agents.node.errors import AgentError, Exhausted, GuestMoving, GuestNotRunning, Stopping
+from agents.node.services import moving
 
 MAX_CONSOLES = 64  # each keeps a thread of the server busy
 MAX_VIEWERS = 8  # of one guest
@@ -29,6 +31,7 @@ class Viewer(Protocol):
         Raises:
             Exhausted: the viewer was too slow, or the guest sent nothing for very long.
             Stopping: the agent ends.
+            GuestMoving: the guest goes on at another node.
         """
 
     def write(self, data: bytes) -> None: ...
@@ -79,8 +82,9 @@ class SerialViewer:
 class DisplayViewer:
     scrollback = b""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, why_over: Callable[[], AgentError | None]) -> None:
         self._channel = channel
+        self._why_over = why_over
         self._reason: AgentError | None = None
 
     def read(self) -> bytes:
@@ -88,8 +92,9 @@ class DisplayViewer:
             data = self._channel.read(IDLE_LIMIT_S)
         except TimeoutError:
             raise _idle() from None
-        if self._reason is not None:
-            raise self._reason
+        reason = self._reason or (None if data else self._why_over())
+        if reason is not None:
+            raise reason
         return data
 
     def write(self, data: bytes) -> None:
@@ -103,8 +108,10 @@ class DisplayViewer:
 class SerialLine:
     """The connection to one guest's serial console: open while somebody looks, or until the guest stops."""
 
-    def __init__(self, channel: Channel, before: bytes) -> None:
+    def __init__(self, channel: Channel, before: bytes, why_over: Callable[[], AgentError | None]) -> None:
+        """`why_over`: asked when the guest's end of it is gone."""
         self._channel = channel
+        self._why_over = why_over
         self._recent = bytearray(before)
         self._viewers: set[SerialViewer] = set()
         self._lock = threading.Lock()
@@ -135,10 +142,11 @@ class SerialLine:
                 del self._recent[:-MAX_SCROLLBACK_BYTES]
                 for viewer in self._viewers:
                     viewer.push(data)
+        reason = self._why_over()
         with self._lock:
             self.is_over = True
             for viewer in self._viewers:
-                viewer.close()
+                viewer.close(reason)
         self._channel.release()
 
 
@@ -213,7 +221,7 @@ class Consoles:
     @contextmanager
     def _display(self, instance_id: UUID) -> Iterator[Viewer]:
         channel = self._node.adapters.hypervisor.open_console(instance_id, ConsoleKind.VNC)
-        viewer = DisplayViewer(channel)
+        viewer = DisplayViewer(channel, partial(self._why_over, instance_id))
         try:
             with self._known(viewer):
                 yield viewer
@@ -247,7 +255,13 @@ class Consoles:
         except BaseException:
             channel.release()
             raise
-        return SerialLine(channel, before.data)
+        return SerialLine(channel, before.data, partial(self._why_over, instance_id))
+
+    def _why_over(self, instance_id: UUID) -> AgentError | None:
+        """Where a guest's console ends without anybody having closed it: nothing to say of one that has stopped."""
+        if moving.is_moving(self._node, instance_id) or moving.has_left(self._node, instance_id):
+            return GuestMoving(instance_id)
+        return None
 
 
 def _idle() -> Exhausted:

@@ -10,7 +10,8 @@ from agents.node.trust.starts import Shape, Starts
 
 @dataclass(frozen=True, slots=True)
 class PermitGate:
-    """A guest may start while the agent is starting it, as the agent defined it, under a permit that has not ended.
+    """A guest may start while the agent is starting it, as the agent defined it, under a permit that has not ended; or
+    come from another node, from which it is expected.
 
     Nothing here waits for the guest's lock: the agent holds it until the start has ended, and a gate that took it would
     wait for itself.
@@ -20,7 +21,9 @@ class PermitGate:
     starts: Starts
 
     def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
-        entry = self.ledger.instances.get(instance_id)
+        entry, arrival = self.ledger.instances.get(instance_id), self.ledger.arrivals.get(instance_id)
+        if arrival is not None and arrival.is_wanted:
+            return self.starts.use(instance_id, operation, shape)
         if entry is None:
             return f"The agent of this node was never told of an instance {instance_id}."
         if not entry.is_wanted:

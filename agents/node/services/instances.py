@@ -18,7 +18,7 @@ from agents.node.adapters.base import (
 )
 from agents.node.context import Node
 from agents.node.ledger import Entry, GuestProgress
-from agents.node.services import ports, volumes
+from agents.node.services import moving, ports, volumes
 from agents.node.trust.starts import KVM_AFTERMATH, NONE, Shape
 from agents.node.wishes import AttachmentWish, InstanceWish, RestartKind, Subject
 
@@ -41,13 +41,18 @@ def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime 
     Raises:
         NotFound: its root volume or one of its ports is not on this node.
         VolumeInUse, PortInUse: another instance has one of them.
+        GuestMoving, GuestMoved, GuestNotArrived: it is not this node's to run now.
     """
     with node.locks.hold(("volume", wish.root_volume_id), ("instance", subject.id)):
+        if wish.power is Power.RUNNING:
+            moving.check_settled(node, subject.id)
+            moving.check_arrived(node, subject.id)
         with node.ledger.transaction():
-            node.ledger.instances.accept(subject, wish, uses=_uses(wish))
+            node.ledger.instances.accept(subject, wish, uses=uses(wish))
             volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
             for port_id in wish.port_ids:
                 ports.check_free(node, port_id, but_for=subject.id)
+            moving.adopt(node, subject.id)
         defined = define(node, subject.id)
         _give_power(node, defined, wish, leave)
         node.ledger.instances.confirm(subject.id)
@@ -72,22 +77,27 @@ def remove(node: Node, subject: Subject) -> bool:
 def define(node: Node, instance_id: UUID) -> GuestSpec:
     """Store the definition that follows from the ledger: the instance's wish and its attachments."""
     wish = node.ledger.instances.wanted(instance_id).wish
+    guest = spec(node, instance_id, wish, attached(node, instance_id))
+    node.adapters.hypervisor.define(guest)
+    return guest
+
+
+def spec(node: Node, instance_id: UUID, wish: InstanceWish, plugged: Mapping[UUID, AttachmentWish]) -> GuestSpec:
+    """The definition; the medium that it boots with is written. `plugged`: its attachments."""
     port_specs = [node.ledger.ports.wanted(port_id).wish for port_id in wish.port_ids]
     disks = node.adapters.disks
-    guest = GuestSpec(
+    return GuestSpec(
         id=instance_id,
         project_id=wish.project_id,
         vcpus=wish.vcpus,
         memory_mib=wish.memory_mib,
         firmware=wish.firmware,
-        disks=_disks(node, instance_id, wish),
+        disks=_disks(node, wish, plugged),
         nics=tuple(GuestNic(tap_name(p.id), bridge_name(p.network.id), p.mac, p.network.mtu) for p in port_specs),
         seed=disks.write_seed(instance_id, seed.files(instance_id, wish.guest_data, port_specs)),
         console_log=disks.console_path(instance_id),
         serial_socket=disks.serial_path(instance_id),
     )
-    node.adapters.hypervisor.define(guest)
-    return guest
 
 
 def stopped(node: Node, instance_id: UUID, wish: InstanceWish) -> InstanceWish | None:
@@ -100,7 +110,10 @@ def stopped(node: Node, instance_id: UUID, wish: InstanceWish) -> InstanceWish |
 
 
 def attached(node: Node, instance_id: UUID) -> Mapping[UUID, AttachmentWish]:
-    """The attachments that the guest has, or will have at its next start."""
+    """The attachments that the guest has, or will have at its next start; of one that is expected, what it brings."""
+    coming = moving.expected(node, instance_id)
+    if coming is not None:
+        return moving.brought(coming, instance_id)
     entries = {
         attachment_id: node.ledger.attachments.get(attachment_id)
         for attachment_id in node.ledger.users_of("instance", instance_id, "attachment")
@@ -131,22 +144,20 @@ def observed(node: Node, entry: Entry[InstanceWish], state: GuestState | None) -
     return InstanceStatus(instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason)
 
 
-def _uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
+def uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
     return [("volume", wish.root_volume_id), *(("port", port_id) for port_id in wish.port_ids)]
 
 
-def _disks(node: Node, instance_id: UUID, wish: InstanceWish) -> tuple[GuestDisk, ...]:
+def _disks(node: Node, wish: InstanceWish, plugged: Mapping[UUID, AttachmentWish]) -> tuple[GuestDisk, ...]:
     path = node.adapters.disks.volume_path
     return (
         GuestDisk(wish.root_volume_id, path(wish.root_volume_id)),
-        *(
-            GuestDisk(each.volume_id, path(each.volume_id), is_read_only=each.is_read_only)
-            for each in attached(node, instance_id).values()
-        ),
+        *(GuestDisk(each.volume_id, path(each.volume_id), is_read_only=each.is_read_only) for each in plugged.values()),
     )
 
 
-def _shape(guest: GuestSpec) -> Shape:
+def shape(guest: GuestSpec) -> Shape:
+    """As libvirt's hook tells it to the agent."""
     disks = sorted([*(str(disk.path) for disk in guest.disks), str(guest.seed)])
     return Shape(guest.vcpus, guest.memory_mib * 1024, tuple(disks))
 
@@ -157,7 +168,7 @@ def _give_power(node: Node, guest: GuestSpec, wish: InstanceWish, leave: datetim
     if wish.power is Power.RUNNING:
         is_kvm = hypervisor.host().virt_type == "kvm"
         aftermath = KVM_AFTERMATH if is_kvm else NONE
-        with node.permits.starts.allow(instance_id, leave, _shape(guest), aftermath=aftermath):
+        with node.permits.starts.allow(instance_id, leave, shape(guest), aftermath=aftermath):
             _run(node, instance_id, wish)
     elif wish.power is Power.SHUTDOWN:
         hypervisor.request_shutdown(instance_id)

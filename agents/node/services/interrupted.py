@@ -6,6 +6,7 @@ from uuid import UUID
 from agents.node.adapters.base import Power
 from agents.node.context import Node
 from agents.node.errors import AdapterError
+from agents.node.services import moving
 from agents.node.trust.receipts import Opening
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,10 @@ def _is_there(node: Node, intent: Opening) -> bool:
         return node.adapters.disks.image_size_bytes(intent.id) is not None
     if intent.kind == "volume":
         return node.adapters.disks.volume_size_bytes(UUID(intent.id)) is not None
+    if intent.kind == "arrival":
+        return moving.expected(node, UUID(intent.id)) is not None
+    if intent.kind == "departure":
+        return moving.is_moving(node, UUID(intent.id))
     if intent.kind == "instance":
         try:
             state = node.adapters.hypervisor.state(UUID(intent.id))

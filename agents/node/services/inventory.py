@@ -6,7 +6,7 @@ from uuid import UUID
 
 from agents.node.adapters.base import HostFacts, PortSpec, guest_name
 from agents.node.context import Identity, Node
-from agents.node.services import attachments, images, instances, volumes
+from agents.node.services import attachments, images, instances, moving, volumes
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
@@ -48,14 +48,17 @@ def inventory(node: Node) -> Inventory:
 
 
 def instance_statuses(node: Node) -> list[InstanceStatus]:
+    """Of all that are this node's: one that has left is another's, whatever it left behind."""
     states = node.adapters.hypervisor.states()
-    entries = node.ledger.instances.held()
+    entries = [entry for entry in node.ledger.instances.held() if not moving.has_left(node, UUID(entry.id))]
     return [instances.observed(node, entry, states.get(UUID(entry.id))) for entry in entries]
 
 
 def instance_status(node: Node, instance_id: UUID) -> InstanceStatus | None:
     entry = node.ledger.instances.get(instance_id)
-    return instances.status(node, entry) if entry is not None and entry.is_held else None
+    if entry is None or not entry.is_held or moving.has_left(node, instance_id):
+        return None
+    return instances.status(node, entry)
 
 
 def describe(node: Node, ids: Sequence[str]) -> Description:
@@ -79,6 +82,6 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
 
 def unknown_domains(node: Node) -> list[str]:
     """Also those that look like ours, but which this agent was never told of or was told to remove."""
-    known = {entry.id for entry in node.ledger.instances.held()}
+    known = {entry.id for shelf in (node.ledger.instances, node.ledger.arrivals) for entry in shelf.held()}
     ours = [guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in known]
     return sorted([*ours, *node.adapters.hypervisor.unknown_domains()])

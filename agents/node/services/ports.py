@@ -23,7 +23,7 @@ def remove(node: Node, subject: Subject) -> bool:
     with node.locks.hold(("port", subject.id)):
         with node.ledger.transaction():
             before = node.ledger.ports.begin_removal(subject)
-            users = node.ledger.users_of("port", subject.id, "instance")
+            users = _users_of(node, subject.id)
             if users:
                 raise PortInUse(f"Port {subject.id} is a network card of instance {users[0]}.")
         if before is None or not before.is_held:
@@ -43,10 +43,15 @@ def restore(node: Node) -> None:
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
     """The port, which is here and used by no instance except `but_for`."""
     port = node.ledger.ports.wanted(port_id).wish
-    for user in node.ledger.users_of("port", port_id, "instance"):
+    for user in _users_of(node, port_id):
         if user != but_for:
             raise PortInUse(f"Port {port_id} is a network card of instance {user} already.")
     return port
+
+
+def _users_of(node: Node, port_id: UUID) -> list[UUID]:
+    """Instances that have it, or will bring it along."""
+    return [user for kind in ("instance", "arrival") for user in node.ledger.users_of("port", port_id, kind)]
 
 
 def _others(node: Node, port: PortSpec) -> list[PortSpec]:

@@ -68,10 +68,10 @@ def _domains(node: Node) -> list[dict[str, object]]:
 
 
 def _permits(node: Node) -> dict[str, str]:
-    """Guest → the permit under which it was started, or is being started."""
+    """Guest → the permit under which it was started, is being started, or has come."""
     receipts = node.permits.receipts
     begun = [intent for intent in receipts.intents() if intent.kind == "instance"]
-    return {each.id: each.jti for each in [*begun, *receipts.openings("instance")]}
+    return {each.id: each.jti for each in [*receipts.openings("arrival"), *begun, *receipts.openings("instance")]}
 
 
 def _disks(node: Node, guest_id: UUID) -> list[str]:

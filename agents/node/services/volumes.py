@@ -7,6 +7,7 @@ from agents.node.adapters.base import BaseImage, GuestDisk, Power
 from agents.node.context import Node
 from agents.node.errors import AdapterError, Conflict, VolumeInUse, VolumeWouldShrink
 from agents.node.ledger import CachedImage, Entry, Phase
+from agents.node.services import moving
 from agents.node.wishes import Subject, VolumeWish
 
 
@@ -24,6 +25,7 @@ def ensure(node: Node, subject: Subject, wish: VolumeWish) -> VolumeStatus:
     Raises:
         VolumeWouldShrink: it is larger already, or its image is.
         NotFound: its image is not in the cache.
+        GuestMoving, GuestMoved: the guest that uses it is on its way, or has left.
     """
     with node.locks.hold(("volume", subject.id)):
         with node.ledger.transaction():
@@ -61,9 +63,10 @@ def status(node: Node, entry: Entry[VolumeWish]) -> VolumeStatus:
 
 
 def user_of(node: Node, volume_id: UUID) -> UUID | None:
-    """The instance whose root disk the volume is, or into which it is plugged."""
-    for instance_id in node.ledger.users_of("volume", volume_id, "instance"):
-        return instance_id
+    """The instance whose root disk the volume is, or into which it is plugged; also one that is expected to come."""
+    for kind in ("instance", "arrival"):
+        for instance_id in node.ledger.users_of("volume", volume_id, kind):
+            return instance_id
     for attachment_id in node.ledger.users_of("volume", volume_id, "attachment"):
         attachment = node.ledger.attachments.get(attachment_id)
         if attachment is not None and attachment.is_held:
@@ -74,8 +77,11 @@ def user_of(node: Node, volume_id: UUID) -> UUID | None:
 def check_free(node: Node, volume_id: UUID, *, but_for: UUID) -> None:
     """The volume is here and used by nothing except the instance or attachment `but_for`."""
     node.ledger.volumes.wanted(volume_id)
-    users = node.ledger.users_of("volume", volume_id, "instance")
-    users += node.ledger.users_of("volume", volume_id, "attachment")
+    users = [
+        user
+        for kind in ("instance", "attachment", "arrival")
+        for user in node.ledger.users_of("volume", volume_id, kind)
+    ]
     for user in users:
         if user != but_for:
             raise VolumeInUse(f"Volume {volume_id} is used by {user} already.")
@@ -112,6 +118,7 @@ def _grow(node: Node, volume_id: UUID, size_bytes: int) -> None:
         node.adapters.disks.grow_volume(volume_id, size_bytes)
         return
     with node.locks.hold(("instance", instance_id)):
+        moving.check_settled(node, instance_id)
         state = node.adapters.hypervisor.state(instance_id)
         if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
             disk = GuestDisk(volume_id, node.adapters.disks.volume_path(volume_id))

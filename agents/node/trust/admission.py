@@ -74,6 +74,11 @@ class Admission:
         log.info("admitted", extra={"facts": facts})
         return permit
 
+    def expiry(self, jti: str) -> datetime | None:
+        """Until when a permit holds that was used here not long ago."""
+        rows = self._ledger.execute("SELECT max(expires_at) FROM permit_use WHERE jti = ?", jti)
+        return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
+
     def without_permit(self, deed: Deed) -> PermitRefused:
         """The refusal of a call that needs a permit and has none."""
         refused = Refused("MISSING", "the call carries none")
@@ -170,5 +175,7 @@ def _check_contents(permit: Permit, deed: Deed) -> None:
     for what, wanted, limit in asked:
         if wanted > limit:
             raise Refused("OVER_LIMIT", f"{wanted} {what} are more than the {limit} of the permit")
+    if deed.peer is not None:
+        permits.with_peer(permit, deed.peer)
     if deed.project and deed.project != permit.project:
         raise Refused("WRONG_PROJECT", f"the permit is for project {permit.project}, not {deed.project}")

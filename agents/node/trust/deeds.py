@@ -4,22 +4,28 @@ The table of what each call may rest on stands here: a call that is not in it ca
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from agents.node import codec
+from agents.node import codec, wishes
 from agents.node.adapters.base import PortSpec, Power
-from agents.node.wishes import AttachmentWish, ImageWish, InstanceWish, Subject, VolumeWish
+from agents.node.wishes import ArrivalWish, AttachmentWish, DepartureWish, ImageWish, InstanceWish, Subject, VolumeWish
 from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.permit import address
+from controlplane.placement.core.permit import Peer, address
 
 GIB = 2**30
 
-IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"})
-VOLUME_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"})
-PORT_OPS = frozenset({"instance.create"})
+ARRIVAL_OPS = frozenset({"instance.migrate"})
+DEPARTURE_OPS = frozenset({"instance.migrate-out"})
+IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | ARRIVAL_OPS
+VOLUME_OPS = frozenset(
+    {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"} | ARRIVAL_OPS
+)
+PORT_OPS = frozenset({"instance.create"}) | ARRIVAL_OPS
 ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"})  # a detachment may be cancelled
-RUN_OPS = frozenset({"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"})
+RUN_OPS = frozenset(
+    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | ARRIVAL_OPS
+)
 DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"})
 
 
@@ -29,7 +35,7 @@ class Deed:
 
     `names`: everything else that the permit has to list, by list. `content`: a digest of the wish, by which a
     repetition is known. `generation` is 0 for images, which have none. `project` empty: the call names none.
-    `opens`: something is there afterwards, or runs.
+    `opens`: something is there afterwards, or runs. `peer`: the other node of a move.
     """
 
     call: str
@@ -45,6 +51,7 @@ class Deed:
     disk_bytes: int = 0
     project: str = ""
     opens: bool = True
+    peer: Peer | None = None
 
 
 def image(wish: ImageWish) -> Deed:
@@ -100,6 +107,34 @@ def instance(subject: Subject, wish: InstanceWish, *, attached: Mapping[UUID, At
     )
 
 
+def arrival(subject: Subject, wish: ArrivalWish) -> Deed:
+    run = instance(subject, wish.instance, attached={})
+    plugged = tuple(each.id for each in wish.plugged)
+    volumes = (wish.instance.root_volume_id, *(each.volume_id for each in wish.plugged))
+    return replace(
+        run,
+        call="EnsureArrival",
+        ops=ARRIVAL_OPS,
+        kind="arrival",
+        content=_content(wish),
+        names={**run.names, "volumes": _texts(volumes), "attachments": _texts(plugged)},
+        peer=_peer(wish.source),
+    )
+
+
+def departure(subject: Subject, wish: DepartureWish) -> Deed:
+    return Deed(
+        "EnsureDeparture",
+        DEPARTURE_OPS,
+        "departure",
+        "instances",
+        str(subject.id),
+        subject.generation,
+        _content(wish),
+        peer=_peer(wish.destination),
+    )
+
+
 def attachment(subject: Subject, wish: AttachmentWish) -> Deed:
     return Deed(
         "EnsureAttachment",
@@ -115,6 +150,10 @@ def attachment(subject: Subject, wish: AttachmentWish) -> Deed:
 
 def _content(wish: object) -> str:
     return digest(codec.dumps(wish))
+
+
+def _peer(other: wishes.Peer) -> Peer:
+    return Peer(str(other.node_id), other.certificate_sha256)
 
 
 def _texts(ids: tuple[UUID, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ on its way is found out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
 from agents.node.errors import BadRequest
@@ -78,14 +79,14 @@ class Receipts:
             self._spool("opened", opening, measured)
         self.listener()
 
-    def closed(self, kind: str, resource_id: UUID | str) -> None:
+    def closed(self, kind: str, resource_id: UUID | str, measured: Measured = MappingProxyType({})) -> None:
         """Nothing when it is not open."""
         with self._ledger.transaction():
             opening = self.opening(kind, resource_id)
             if opening is None:
                 return
             self._ledger.execute("DELETE FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id))
-            self._spool("closed", opening, {})
+            self._spool("closed", opening, measured)
         self.listener()
 
     def settle(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:

@@ -1,4 +1,5 @@
-"""Which guests libvirt may start at this moment: those that the agent is starting, while the permit for it holds."""
+"""Which guests libvirt may start at this moment: those that the agent is starting or that are expected from
+another node, while the permit for it holds."""
 
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from agents.node.trust.clock import Clock
 # A guest that KVM gives up in its first seconds is started once more by the agent, as an emulated one.
 KVM_AFTERMATH = timedelta(seconds=15)
 NONE = timedelta(0)
+# What libvirt asks about one start, and about one guest that comes from another node.
+START = ("prepare", "start")
+ARRIVAL = ("migrate", "prepare", "start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,14 @@ class Shape:
 
 @dataclass(slots=True)
 class _Leave:
-    """`attempts`: how many more starts may begin; `is_begun`: one has, and libvirt asks about it once more."""
+    """`attempts`: how many more starts may begin, each with all of `questions`, in their order; `due`: those that are
+    still to come in one that has begun."""
 
     shape: Shape
     until: datetime
     attempts: int
-    is_begun: bool = False
+    questions: tuple[str, ...] = START
+    due: tuple[str, ...] = ()
 
 
 class Starts:
@@ -61,23 +67,27 @@ class Starts:
             if leave is not None:
                 leave.until = min(leave.until, self._clock.now() + aftermath)
 
+    def expect(self, instance_id: UUID, until: datetime, shape: Shape) -> None:
+        """Leave for the guest to come from another node, once, and to begin with that no later than `until`."""
+        with self._lock:
+            self._leaves[instance_id] = _Leave(shape, until, attempts=1, questions=ARRIVAL)
+
     def end(self, instance_id: UUID) -> None:
         with self._lock:
             self._leaves.pop(instance_id, None)
 
     def use(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
-        """None if libvirt may go on with this start, and then that is used up; else the reason against it. Each start
-        is asked about twice, as "prepare" and then as "start"."""
+        """None if libvirt may go on with this start, and then that is used up; else the reason against it."""
         with self._lock:
             leave = self._leaves.get(instance_id)
             if leave is None or self._clock.now() >= leave.until:
                 return f"The agent is not starting instance {instance_id}: no permit is in force for it."
             if leave.shape != shape:
                 return f"Instance {instance_id} has other disks, memory or vCPUs than the agent defined."
-            if operation == "prepare" and leave.attempts > 0:
-                leave.attempts, leave.is_begun = leave.attempts - 1, True
+            if operation == leave.questions[0] and leave.attempts > 0:
+                leave.attempts, leave.due = leave.attempts - 1, leave.questions[1:]
                 return None
-            if operation == "start" and leave.is_begun:
-                leave.is_begun = False
+            if leave.due and operation == leave.due[0]:
+                leave.due = leave.due[1:]
                 return None
         return f"The agent has not begun another start of instance {instance_id}."

@@ -43,7 +43,8 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
     folder = node.agent_folder / "suite"
     accelerator = Accelerator(folder, wanted="qemu", boot_id="")
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)
-    yield Adapters(hypervisor, FileDisks(folder), FakeSwitch(FakeNode()))
+    fake = FakeNode()
+    yield Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().moves)
     hypervisor.close()
 
 

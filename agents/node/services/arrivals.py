@@ -1,0 +1,98 @@
+"""Arrivals: a guest that runs on another node is expected here, with all that it needs. It becomes this node's when an
+EnsureInstance adopts it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from agents.node.adapters.base import Power
+from agents.node.context import Node
+from agents.node.errors import Conflict, GuestArrived
+from agents.node.services import instances, moving, ports, volumes
+from agents.node.wishes import ArrivalWish, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalStatus:
+    id: UUID
+    generation: int
+    uri: str
+    cpu_model: str
+
+
+def ensure(node: Node, subject: Subject, wish: ArrivalWish, *, leave: datetime) -> ArrivalStatus:
+    """Make ready for the guest. `leave`: until when its arrival may begin.
+
+    Raises:
+        NotFound: one of its volumes or ports is not on this node.
+        VolumeInUse, PortInUse: another instance has one of them.
+        Conflict: the guest is this node's already.
+    """
+    volume_ids = (wish.instance.root_volume_id, *(each.volume_id for each in wish.plugged))
+    with node.locks.hold(*(("volume", volume_id) for volume_id in volume_ids), ("instance", subject.id)):
+        with node.ledger.transaction():
+            if instances.is_wanted(node, subject.id):
+                raise Conflict(f"Instance {subject.id} is this node's already.")
+            node.ledger.arrivals.accept(subject, wish, uses=_uses(wish))
+            _check_free(node, subject.id, wish)
+        guest = instances.spec(node, subject.id, wish.instance, moving.brought(wish, subject.id))
+        uri = node.adapters.moves.expect(guest, wish.source.certificate_sha256)
+        node.permits.starts.expect(subject.id, leave, instances.shape(guest))
+        node.ledger.arrivals.confirm(subject.id)
+    return ArrivalStatus(subject.id, subject.generation, uri, node.adapters.hypervisor.host().cpu_model)
+
+
+def remove(node: Node, subject: Subject) -> bool:
+    """Take the guest in no more, and throw away what has come of it; False when it was not expected.
+
+    Raises:
+        GuestArrived: it runs here.
+    """
+    hypervisor = node.adapters.hypervisor
+    with node.locks.hold(("instance", subject.id)):
+        instance = node.ledger.instances.get(subject.id)
+        if instance is not None and instance.is_wanted and instance.generation >= subject.generation:
+            raise GuestArrived(subject.id)
+        with node.ledger.transaction():
+            state = hypervisor.state(subject.id)
+            if state is not None and state.power is Power.RUNNING and node.ledger.arrivals.get(subject.id) is not None:
+                raise GuestArrived(subject.id)
+            before = node.ledger.arrivals.begin_removal(subject)
+        if before is None or not before.is_held:
+            return False
+        _turn_away(node, subject.id)
+        node.ledger.arrivals.finish_removal(subject.id)
+    return True
+
+
+def restore(node: Node) -> None:
+    """At the agent's start: who was expected still is, for as long as the permit for it holds."""
+    for entry in node.ledger.arrivals.held():
+        instance_id = UUID(entry.id)
+        opening = node.permits.receipts.opening("arrival", instance_id)
+        until = node.permits.admission.expiry(opening.jti) if opening is not None else None
+        if not entry.is_wanted or until is None or until <= node.permits.clock.now():
+            continue
+        guest = instances.spec(node, instance_id, entry.wish.instance, moving.brought(entry.wish, instance_id))
+        node.adapters.moves.expect(guest, entry.wish.source.certificate_sha256)
+        node.permits.starts.expect(instance_id, until, instances.shape(guest))
+
+
+def _uses(wish: ArrivalWish) -> list[tuple[str, UUID | str]]:
+    plugged = [("volume", each.volume_id) for each in wish.plugged]
+    return [*instances.uses(wish.instance), *plugged]
+
+
+def _check_free(node: Node, instance_id: UUID, wish: ArrivalWish) -> None:
+    for volume_id in (wish.instance.root_volume_id, *(each.volume_id for each in wish.plugged)):
+        volumes.check_free(node, volume_id, but_for=instance_id)
+    for port_id in wish.instance.port_ids:
+        ports.check_free(node, port_id, but_for=instance_id)
+
+
+def _turn_away(node: Node, instance_id: UUID) -> None:
+    node.permits.starts.end(instance_id)
+    node.adapters.moves.refuse(instance_id)
+    node.adapters.hypervisor.power_off(instance_id)
+    node.adapters.hypervisor.undefine(instance_id)
+    node.adapters.disks.remove_instance_files(instance_id)

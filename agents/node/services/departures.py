@@ -1,0 +1,265 @@
+"""Departures: a guest that runs here moves to another node, in the background of the calls that ask about it.
+
+What became of a move stands in the ledger, so that a question may be asked any number of times. An agent that was
+restarted finds the move again while the hypervisor goes on with it; else the guest itself says how it ended: it is
+here, or it is gone.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from agents.node.adapters.base import MovePhase, MoveProgress, Power, Route
+from agents.node.context import Node
+from agents.node.errors import (
+    AdapterError,
+    Conflict,
+    GuestMoved,
+    GuestNotRunning,
+    HypervisorUnavailable,
+    NotFound,
+    NotMovable,
+    Stopping,
+)
+from agents.node.ledger import Move
+from agents.node.services import closings, instances, moving
+from agents.node.wishes import DepartureWish, Subject
+
+log = logging.getLogger(__name__)
+
+KIND = "departure"
+LOOK_AGAIN_S = 0.5
+CANCEL_WITHIN_S = 15.0
+NOTHING = MoveProgress()
+CANCELLED, LATE = "The move was cancelled.", "The deadline of the move has passed."
+INTERRUPTED = "The agent or the hypervisor was restarted while the guest was on its way."
+
+
+@dataclass(frozen=True, slots=True)
+class DepartureStatus:
+    id: UUID
+    move: Move
+
+
+class Departures:
+    """All moves from this node, each in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._threads: dict[UUID, threading.Thread] = {}
+        self._to_end: dict[UUID, str] = {}  # why a move is being broken off
+        self._lock = threading.Lock()
+        self._is_closed = threading.Event()
+
+    def accept(self, subject: Subject, wish: DepartureWish, *, deadline_s: int) -> DepartureStatus:
+        """Write down that the guest is to move; `begin` does it. A repetition says what became of it.
+
+        Raises:
+            NotFound, GuestNotRunning
+            NotMovable: something of it cannot move while it runs.
+        """
+        node = self._node
+        with node.locks.hold(("instance", subject.id)):
+            move = node.ledger.move(subject.id)
+            is_known = move is not None and move.generation == subject.generation
+            if not is_known:
+                self._check_movable(subject)
+            with node.ledger.transaction():
+                node.ledger.departures.accept(subject, wish, uses=())
+                if not is_known:
+                    ends_at = int(time.time()) + deadline_s
+                    node.ledger.record_move(subject.id, Move(subject.generation, MovePhase.RUNNING, ends_at))
+        return self.status(subject.id)
+
+    def is_known(self, subject: Subject) -> bool:
+        """It has been asked for, and permitted: what is left is to say how far it is."""
+        move, entry = self._node.ledger.move(subject.id), self._node.ledger.departures.get(subject.id)
+        return move is not None and move.generation == subject.generation and entry is not None and entry.is_wanted
+
+    def begin(self, instance_id: UUID) -> None:
+        """Unless it has begun."""
+        entry, move = self._node.ledger.departures.get(instance_id), self._node.ledger.move(instance_id)
+        if entry is None or not entry.is_wanted or move is None or move.phase is not MovePhase.RUNNING:
+            return
+        wish = entry.wish
+        self._follow(instance_id, move, lambda: self._send(instance_id, move, wish))
+
+    def status(self, instance_id: UUID) -> DepartureStatus:
+        """
+        Raises:
+            NotFound: nobody asked for a departure of this guest.
+        """
+        move = self._node.ledger.move(instance_id)
+        if move is None:
+            raise NotFound(KIND, instance_id)
+        if move.phase is MovePhase.RUNNING:
+            progress = self._node.adapters.moves.progress(instance_id) or NOTHING
+            move = replace(move, total_bytes=progress.total_bytes, moved_bytes=progress.moved_bytes)
+        return DepartureStatus(instance_id, move)
+
+    def remove(self, subject: Subject) -> bool:
+        """Break the move off and wait until it has ended; False when there was none.
+
+        Raises:
+            GuestMoved: too late.
+            AdapterError: the hypervisor takes its time; try again.
+        """
+        move = self._node.ledger.move(subject.id)
+        if move is not None and move.generation == subject.generation:
+            if move.phase is MovePhase.RUNNING:
+                move = self._broken_off(subject.id)
+            if move.phase is MovePhase.COMPLETED:
+                raise GuestMoved(subject.id)
+        with self._node.locks.hold(("instance", subject.id)):
+            before = self._node.ledger.departures.begin_removal(subject)
+            if before is None or not before.is_held:
+                return False
+            self._node.ledger.departures.finish_removal(subject.id)
+        return True
+
+    def restore(self) -> None:
+        """At the agent's start: find out what became of the moves that an earlier one began."""
+        for instance_id in self._node.ledger.moves(MovePhase.RUNNING):
+            self._restore(instance_id)
+
+    def close(self) -> None:
+        """At the agent's end. Moves that the hypervisor can do without it go on."""
+        self._is_closed.set()
+        self._node.adapters.moves.close()
+        with self._lock:
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join()
+
+    def _restore(self, instance_id: UUID) -> None:
+        move = self._node.ledger.move(instance_id)
+        if move is not None:
+            self._follow(instance_id, move, lambda: self._found_out(instance_id, move))
+
+    def _check_movable(self, subject: Subject) -> None:
+        node = self._node
+        entry = node.ledger.instances.wanted(subject.id)
+        if subject.generation < entry.generation:
+            raise Conflict(f"Instance {subject.id} runs under generation {entry.generation} by now.")
+        moving.check_settled(node, subject.id)
+        state = node.adapters.hypervisor.state(subject.id)
+        if state is None or state.power is not Power.RUNNING:
+            raise GuestNotRunning(subject.id)
+        for wish in instances.attached(node, subject.id).values():
+            if wish.is_read_only:
+                raise NotMovable(f"Volume {wish.volume_id} is attached read-only, and such a disk is not copied.")
+
+    # ---- while it goes on
+
+    def _follow(self, instance_id: UUID, move: Move, until_end: Callable[[], Move | None]) -> None:
+        """In the background. `until_end` answers how the move ended; None: the next agent will see."""
+        thread = threading.Thread(target=self._run, args=(instance_id, until_end), name="departure", daemon=True)
+        deadline = threading.Thread(
+            target=self._end_late, args=(instance_id, thread, move.ends_at), name="departure-deadline", daemon=True
+        )
+        with self._lock:
+            if self._is_closed.is_set() or instance_id in self._threads:
+                return
+            self._threads[instance_id] = thread
+            thread.start()
+            deadline.start()
+
+    def _run(self, instance_id: UUID, until_end: Callable[[], Move | None]) -> None:
+        try:
+            ended = until_end()
+            if ended is not None:
+                self._record(instance_id, ended)
+        except Exception:
+            log.exception("a departure ended unexpectedly")  # the next start of the agent finds out how
+        finally:
+            with self._lock:
+                self._threads.pop(instance_id, None)
+                self._to_end.pop(instance_id, None)
+
+    def _send(self, instance_id: UUID, move: Move, wish: DepartureWish) -> Move | None:
+        if instance_id in self._to_end:
+            return self._stayed(instance_id, move, CANCELLED)
+        route = Route(wish.uri, wish.destination.certificate_sha256)
+        try:
+            sent = self._node.adapters.moves.send(instance_id, route, max_pause_ms=wish.max_pause_ms)
+        except Stopping:
+            return None
+        except HypervisorUnavailable:
+            return self._found_out(instance_id, move)
+        except AdapterError as exc:
+            return self._stayed(instance_id, move, exc.message)
+        total, moved = sent.progress.total_bytes, sent.progress.moved_bytes
+        return replace(move, phase=MovePhase.COMPLETED, total_bytes=total, moved_bytes=moved, pause_ms=sent.pause_ms)
+
+    def _found_out(self, instance_id: UUID, move: Move) -> Move | None:
+        """How a move ended whose end this agent has not seen. A guest that stands still here was not let go of, so it
+        runs nowhere else, and goes on."""
+        hypervisor = self._node.adapters.hypervisor
+        while not self._is_closed.is_set():
+            try:
+                if self._node.adapters.moves.progress(instance_id) is None:
+                    state = hypervisor.state(instance_id)
+                    if state is None:
+                        return replace(move, phase=MovePhase.COMPLETED)
+                    if state.power is Power.PAUSED:
+                        hypervisor.start(instance_id)
+                    return self._stayed(instance_id, move, INTERRUPTED)
+            except AdapterError as exc:
+                log.warning("cannot see how a move ended", extra={"facts": {"id": instance_id, "problem": exc.message}})
+            self._is_closed.wait(LOOK_AGAIN_S)
+        return None
+
+    def _stayed(self, instance_id: UUID, move: Move, reason: str) -> Move:
+        with self._lock:
+            asked = self._to_end.get(instance_id)
+        if asked is not None:
+            return replace(move, phase=MovePhase.CANCELLED, reason=asked)
+        return replace(move, phase=MovePhase.FAILED, reason=reason)
+
+    def _record(self, instance_id: UUID, ended: Move) -> None:
+        node = self._node
+        facts = {"id": instance_id, "phase": ended.phase.value, "reason": ended.reason, "pause_ms": ended.pause_ms}
+        log.info("departure ended", extra={"facts": facts})
+        measured = {"phase": ended.phase.value, "moved_bytes": ended.moved_bytes, "pause_ms": ended.pause_ms}
+        with node.ledger.transaction():
+            node.ledger.record_move(instance_id, ended)
+            node.permits.receipts.closed(KIND, instance_id, measured)
+        if ended.phase is MovePhase.COMPLETED:
+            closings.close_if_stopped(node, instance_id)
+
+    # ---- breaking it off
+
+    def _end_late(self, instance_id: UUID, thread: threading.Thread, ends_at: int) -> None:
+        thread.join(max(ends_at - time.time(), 0))
+        if thread.is_alive():
+            self._press(instance_id, thread, LATE)
+
+    def _broken_off(self, instance_id: UUID) -> Move:
+        with self._lock:
+            thread = self._threads.get(instance_id)
+        if thread is not None:
+            self._press(instance_id, thread, CANCELLED)
+        move = self._node.ledger.move(instance_id)
+        assert move is not None
+        if move.phase is MovePhase.RUNNING:
+            if thread is not None:
+                raise AdapterError(f"The move of guest {instance_id} does not end yet.", retryable=True)
+            move = replace(move, phase=MovePhase.CANCELLED, reason=CANCELLED)  # it had not begun
+            self._record(instance_id, move)
+        return move
+
+    def _press(self, instance_id: UUID, thread: threading.Thread, reason: str) -> None:
+        """More than once: a move that has just begun, or is about to end, does not hear the first time."""
+        with self._lock:
+            if self._threads.get(instance_id) is thread:
+                self._to_end.setdefault(instance_id, reason)
+        until = time.monotonic() + CANCEL_WITHIN_S
+        while thread.is_alive() and time.monotonic() < until and not self._is_closed.is_set():
+            try:
+                self._node.adapters.moves.cancel(instance_id)
+            except AdapterError as exc:
+                log.warning("a move cannot be broken off", extra={"facts": {"id": instance_id, "problem": exc.message}})
+            thread.join(LOOK_AGAIN_S)

@@ -1,0 +1,87 @@
+"""What a guest's move means for what is done with it here.
+
+Nothing of it is changed on its way; nothing is started again where it has left; and where it is expected, it is taken
+over when it has come, and not started from disks that are half copied.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from agents.node.adapters.base import MovePhase, Power
+from agents.node.context import Node
+from agents.node.errors import GuestMoved, GuestMoving, GuestNotArrived
+from agents.node.ledger import GuestProgress
+from agents.node.wishes import ArrivalWish, AttachmentWish, Subject
+
+ON = (Power.RUNNING, Power.PAUSED)
+
+
+# ---- at its source
+
+
+def check_settled(node: Node, instance_id: UUID) -> None:
+    """The guest is this node's, and stays here for now.
+
+    Raises:
+        GuestMoving: it is on its way to another node.
+        GuestMoved: it runs on another node, and what is here is only what it left behind.
+    """
+    if is_moving(node, instance_id):
+        raise GuestMoving(instance_id)
+    if has_left(node, instance_id):
+        raise GuestMoved(instance_id)
+
+
+def is_moving(node: Node, instance_id: UUID) -> bool:
+    move = node.ledger.move(instance_id)
+    return move is not None and move.phase is MovePhase.RUNNING
+
+
+def has_left(node: Node, instance_id: UUID) -> bool:
+    """Until it is removed here. A guest that was removed may come again, or be made again, as any other."""
+    move, entry = node.ledger.move(instance_id), node.ledger.instances.get(instance_id)
+    if move is None or move.phase is not MovePhase.COMPLETED or entry is None:
+        return False
+    return entry.is_held and entry.generation <= move.generation
+
+
+# ---- at its destination
+
+
+def expected(node: Node, instance_id: UUID) -> ArrivalWish | None:
+    entry = node.ledger.arrivals.get(instance_id)
+    return entry.wish if entry is not None and entry.is_wanted else None
+
+
+def brought(wish: ArrivalWish, instance_id: UUID) -> Mapping[UUID, AttachmentWish]:
+    """The attachments that come with it."""
+    return {each.id: AttachmentWish(instance_id, each.volume_id, each.is_read_only) for each in wish.plugged}
+
+
+def check_arrived(node: Node, instance_id: UUID) -> None:
+    """
+    Raises:
+        GuestNotArrived: it is expected, and not here yet.
+    """
+    if expected(node, instance_id) is not None:
+        state = node.adapters.hypervisor.state(instance_id)
+        if state is None or state.power not in ON:
+            raise GuestNotArrived(instance_id)
+
+
+def adopt(node: Node, instance_id: UUID) -> None:
+    """Within the transaction that makes the guest this node's: its attachments are this node's too."""
+    wish = expected(node, instance_id)
+    if wish is None:
+        return
+    attachments = brought(wish, instance_id)
+    for plugged in wish.plugged:
+        uses = [("volume", plugged.volume_id), ("instance", instance_id)]
+        subject = Subject(plugged.id, plugged.generation)
+        node.ledger.attachments.accept(subject, attachments[plugged.id], uses=uses)
+        node.ledger.attachments.confirm(plugged.id)
+    node.ledger.record_progress(instance_id, GuestProgress(wish.instance.restart.count, has_started=True))
+    node.ledger.arrivals.finish_removal(instance_id)
+    node.permits.receipts.closed("arrival", instance_id, {"has_arrived": True})
+    node.permits.starts.end(instance_id)
+    node.adapters.moves.refuse(instance_id)

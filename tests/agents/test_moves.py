@@ -1,0 +1,437 @@
+"""Guests on the move between two agents over mutual TLS, each over a fake node; what they promise on real ones too."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import grpc
+import pytest
+
+from agents.lab.shell import wait_until
+from agents.node.adapters.base import Power
+from agents.node.adapters.fake import FakeNode
+from agents.node.errors import AdapterError
+from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core import signed
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, Refusal, refusal
+from tests.agents.permit_checks import permit_code
+from tests.agents.viewers import AgentViewer
+from tests.pki import Issued, TestCA, issue_controlplane
+
+OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
+SHOWN = {wishes.NODE_ID: "aa" * 32, OTHER_ID: "bb" * 32}  # certificates
+ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
+
+
+@dataclass
+class Pair:
+    """`source`, on which the guest of `wish` runs, with a second volume and a port, and `destination`."""
+
+    source: AgentUnderTest
+    destination: AgentUnderTest
+    wish: pb.EnsureInstanceRequest
+    data: pb.EnsureVolumeRequest
+    port: pb.EnsurePortRequest
+    attachment: pb.EnsureAttachmentRequest
+
+    @property
+    def guest_id(self) -> UUID:
+        return UUID(self.wish.subject.id)
+
+    def arrival(self, generation: int = 2) -> pb.EnsureArrivalRequest:
+        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
+        request.instance.subject.generation = generation
+        plugged = request.plugged.add(volume_id=self.data.subject.id)
+        plugged.subject.CopyFrom(wishes.subject(self.attachment.subject.id, generation))
+        return request
+
+    def departure(self, uri: str, generation: int = 1, *, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
+        return pb.EnsureDepartureRequest(
+            subject=wishes.subject(self.wish.subject.id, generation),
+            destination=peer(self.destination),
+            uri=uri,
+            deadline_s=deadline_s,
+        )
+
+    def make_ready(self, generation: int = 2) -> pb.ArrivalState:
+        stub = self.destination.stub
+        for volume_id, size in ((self.wish.root_volume_id, 64), (self.data.subject.id, 32)):
+            stub.EnsureVolume(wishes.volume(volume_id, generation=generation, size_mib=size))
+        stub.EnsurePort(wishes.port(resource_id=self.port.subject.id, generation=generation))
+        return stub.EnsureArrival(self.arrival(generation))
+
+    def begin(self, **options: int) -> pb.EnsureDepartureRequest:
+        """Ready at the destination, and begun at the source."""
+        request = self.departure(self.make_ready().uri, **options)
+        self.source.stub.EnsureDeparture(request)
+        return request
+
+    def end_of(self, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
+        def state() -> pb.DepartureState:
+            return self.source.stub.EnsureDeparture(request)
+
+        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=10)
+        return state()
+
+    def adopt(self, generation: int = 2) -> pb.InstanceState:
+        wish = pb.EnsureInstanceRequest()
+        wish.CopyFrom(self.wish)
+        wish.subject.generation = generation
+        return self.destination.stub.EnsureInstance(wish)
+
+    def power(self, agent: AgentUnderTest) -> Power | None:
+        guest = agent.fake.guests.get(self.guest_id)
+        return guest.power if guest is not None else None
+
+    def is_where_it_was(self) -> bool:
+        """Running at its source, as if nothing had been."""
+        assert self.destination.stub.RemoveArrival(wishes.removal(self.arrival().instance.subject)).was_present
+        (state,) = self.source.stub.Describe(pb.DescribeRequest()).instances
+        return (
+            (self.power(self.source), state.power) == (Power.RUNNING, pb.POWER_RUNNING)
+            and self.source.fake.guests[self.guest_id].starts == 1
+            and self.guest_id not in self.destination.fake.guests
+        )
+
+
+def peer(agent: AgentUnderTest) -> pb.Peer:
+    return pb.Peer(node_id=str(agent.node_id), certificate_sha256=SHOWN[agent.node_id])
+
+
+@pytest.fixture
+def other(tmp_path: Path, ca: TestCA, worker: Issued, agent: AgentUnderTest) -> Iterator[AgentUnderTest]:
+    other = AgentUnderTest(tmp_path / "other", FakeNode(), ca, worker, agent.authority, node_id=OTHER_ID)
+    other.enrol()
+    other.start()
+    other.learn()
+    yield other
+    other.stop()
+
+
+@pytest.fixture
+def pair(agent: AgentUnderTest, other: AgentUnderTest) -> Pair:
+    root, data, port = wishes.volume(), wishes.volume(size_mib=32), wishes.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureVolume(data)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    agent.stub.EnsureInstance(wish)
+    attachment = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(attachment)
+    return Pair(agent, other, wish, data, port, attachment)
+
+
+def conflict(call: Callable[[], object]) -> Refusal:
+    found = refusal(call)
+    assert found.status is grpc.StatusCode.FAILED_PRECONDITION
+    return found
+
+
+# ---- the whole way
+
+
+def test_a_guest_moves_is_adopted_and_leaves_nothing_behind(pair: Pair) -> None:
+    request = pair.begin()
+    ended = pair.end_of(request)
+    assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_COMPLETED, "")
+    assert ended.moved_bytes == ended.total_bytes > 0
+    assert (pair.power(pair.source), pair.power(pair.destination)) == (None, Power.RUNNING)
+    assert not pair.source.stub.Describe(pb.DescribeRequest()).instances, "it is another node's now"
+    assert not pair.destination.stub.Describe(pb.DescribeRequest()).unknown_domains
+
+    assert pair.adopt().power == pb.POWER_RUNNING
+    assert pair.destination.fake.guests[pair.guest_id].starts == 0, "it was not started again"
+    held = pair.destination.stub.Describe(pb.DescribeRequest())
+    assert [each.volume_id for each in held.attachments] == [pair.data.subject.id]
+
+    source = pair.source.stub
+    assert source.RemoveInstance(wishes.removal(pair.wish.subject)).was_present
+    assert source.RemoveAttachment(wishes.removal(pair.attachment.subject)).was_present
+    for volume_id in (pair.wish.root_volume_id, pair.data.subject.id):
+        assert source.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(volume_id))).was_present
+    assert source.RemovePort(wishes.removal(pair.port.subject)).was_present
+    assert pair.source.fake.is_clean()
+    assert source.EnsureDeparture(request).phase == pb.MOVE_PHASE_COMPLETED, "it is remembered"
+
+
+def test_a_guest_comes_back_to_where_it_was(pair: Pair) -> None:
+    pair.end_of(pair.begin())
+    pair.adopt()
+    for remove, subject in (
+        (pair.source.stub.RemoveInstance, pair.wish.subject),
+        (pair.source.stub.RemoveAttachment, pair.attachment.subject),
+        (pair.source.stub.RemoveVolume, wishes.subject(pair.wish.root_volume_id)),
+        (pair.source.stub.RemoveVolume, pair.data.subject),
+        (pair.source.stub.RemovePort, pair.port.subject),
+    ):
+        remove(wishes.removal(subject))
+    back = Pair(pair.destination, pair.source, pair.wish, pair.data, pair.port, pair.attachment)
+    request = back.departure(back.make_ready(3).uri, 2)
+    assert back.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
+    assert back.adopt(3).power == pb.POWER_RUNNING
+    assert (pair.power(pair.source), pair.power(pair.destination)) == (Power.RUNNING, None)
+
+
+def test_every_call_may_be_repeated(pair: Pair) -> None:
+    first = pair.make_ready()
+    assert pair.destination.stub.EnsureArrival(pair.arrival()) == first
+    request = pair.departure(first.uri)
+    for _ in range(3):
+        pair.source.stub.EnsureDeparture(request)
+    assert pair.end_of(request) == pair.source.stub.EnsureDeparture(request)
+    assert pair.source.fake.call_counts["send"] == 1
+
+
+def test_who_asks_how_far_it_is_needs_no_permit(pair: Pair) -> None:
+    request = pair.begin()
+    pair.end_of(request)
+    assert pair.source.stub.bare.EnsureDeparture(request).phase == pb.MOVE_PHASE_COMPLETED
+
+
+def test_it_tells_how_far_it_is(pair: Pair) -> None:
+    pair.source.fake.roads.move_s = 0.5
+    request = pair.begin()
+    wait_until(lambda: pair.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes", within_s=5)
+    state = pair.source.stub.EnsureDeparture(request)
+    assert (state.phase, state.moved_bytes < state.total_bytes) == (pb.MOVE_PHASE_RUNNING, True)
+    assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
+
+
+# ---- permits
+
+
+@pytest.mark.parametrize("call", ["EnsureArrival", "EnsureDeparture"])
+def test_nothing_moves_without_a_permit_that_names_the_other_node(pair: Pair, call: str) -> None:
+    uri = pair.make_ready().uri
+    agent = pair.destination if call == "EnsureArrival" else pair.source
+    request = pair.arrival(3) if call == "EnsureArrival" else pair.departure(uri)
+    shown = request.instance if call == "EnsureArrival" else request
+    asked = getattr(agent.stub.bare, call)
+    assert permit_code(refusal(lambda: asked(request))) == "missing"
+    others = request.source if call == "EnsureArrival" else request.destination
+    for field, wrong in (("node_id", wishes.new_id()), ("certificate_sha256", "cc" * 32)):
+        shown.permit.CopyFrom(agent.stub.permit_for(request))
+        right = getattr(others, field)
+        setattr(others, field, wrong)
+        assert permit_code(refusal(lambda: asked(request))) == "wrong_peer"
+        setattr(others, field, right)
+    shown.permit.CopyFrom(agent.stub.permit_for(request, peer=None))
+    assert permit_code(refusal(lambda: asked(request))) == "wrong_peer"
+    shown.permit.CopyFrom(agent.stub.permit_for(request, op="instance.start"))
+    assert permit_code(refusal(lambda: asked(request))) == "wrong_operation"
+
+
+def test_receipts_say_what_came_and_went(pair: Pair) -> None:
+    pair.end_of(pair.begin())
+    pair.adopt()
+
+    def told(agent: AgentUnderTest) -> list[tuple[object, object]]:
+        payloads = [
+            signed.read(document).payload for _, document in agent.server.node.permits.receipts.after(0, limit=99)
+        ]
+        return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.wish.subject.id]
+
+    assert told(pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
+    assert sorted(told(pair.source)) == [
+        ("departure", "closed"),
+        ("departure", "opened"),
+        ("instance", "closed"),
+        ("instance", "opened"),
+    ]
+
+
+# ---- whatever fails, the guest runs at its source
+
+
+def test_a_destination_that_does_not_expect_it_takes_nobody_in(pair: Pair) -> None:
+    uri = pair.make_ready().uri
+    pair.destination.fake.roads.expected.clear()
+    ended = pair.end_of(pair.departure(uri))
+    assert ended.phase == pb.MOVE_PHASE_FAILED
+    assert "is not expected here" in ended.reason
+    assert pair.is_where_it_was()
+
+
+@pytest.mark.parametrize("where", ["take_in", "send"])
+def test_a_move_that_fails_leaves_the_guest_where_it_was(pair: Pair, where: str) -> None:
+    fake = (pair.destination if where == "take_in" else pair.source).fake
+    fake.fail_next(where, AdapterError("The road is closed.", retryable=True))
+    ended = pair.end_of(pair.begin())
+    assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_FAILED, "The road is closed.")
+    assert pair.is_where_it_was()
+
+
+def test_a_move_that_was_copied_and_fails_at_the_end_leaves_it_too(pair: Pair) -> None:
+    def fail(guest_id: UUID) -> None:
+        raise AdapterError("It broke at the last moment.", retryable=True)
+
+    pair.source.fake.roads.before_the_end = fail
+    assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_FAILED
+    wait_until(lambda: pair.power(pair.destination) is None, what="the half guest to go")
+    assert pair.is_where_it_was()
+
+
+def test_a_cancelled_move_leaves_it_too(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    request = pair.begin()
+    assert pair.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert not pair.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert pair.is_where_it_was()
+    assert "stale" in refusal(lambda: pair.source.stub.EnsureDeparture(request)).code, "a late call begins nothing"
+
+
+def test_a_move_past_its_deadline_is_cancelled(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    ended = pair.end_of(pair.begin(deadline_s=1))
+    assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_CANCELLED, "The deadline of the move has passed.")
+    assert pair.is_where_it_was()
+
+
+def test_a_move_that_is_over_cannot_be_cancelled(pair: Pair) -> None:
+    request = pair.begin()
+    pair.end_of(request)
+    assert conflict(lambda: pair.source.stub.RemoveDeparture(wishes.removal(request.subject))).code == (
+        "agent.guest_moved"
+    )
+    subject = pair.arrival().instance.subject
+    assert conflict(lambda: pair.destination.stub.RemoveArrival(wishes.removal(subject))).code == "agent.guest_arrived"
+    pair.adopt()
+    assert conflict(lambda: pair.destination.stub.RemoveArrival(wishes.removal(subject))).code == "agent.guest_arrived"
+    assert pair.power(pair.destination) is Power.RUNNING
+
+
+def test_another_try_has_another_generation(pair: Pair) -> None:
+    pair.source.fake.fail_next("send", AdapterError("Not now.", retryable=True))
+    assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_FAILED
+    assert pair.is_where_it_was()
+    stub = pair.destination.stub
+    for volume_id in (pair.wish.root_volume_id, pair.data.subject.id):
+        stub.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(volume_id, 2)))
+    stub.RemovePort(pb.RemoveRequest(subject=wishes.subject(pair.port.subject.id, 2)))
+    assert pair.destination.fake.is_clean()
+    request = pair.departure(pair.make_ready(3).uri, 2)
+    assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
+    assert pair.adopt(3).power == pb.POWER_RUNNING
+
+
+# ---- never twice
+
+
+def test_nothing_of_a_guest_is_changed_on_its_way(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    request = pair.begin()
+    stub = pair.source.stub
+    for call in (
+        lambda: stub.EnsureInstance(wishes.again(pair.wish)),
+        lambda: stub.EnsureVolume(wishes.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
+        lambda: stub.RemoveAttachment(wishes.removal(pair.attachment.subject)),
+    ):
+        found = conflict(call)
+        assert (found.code, found.is_retryable) == ("agent.guest_moving", True)
+    stub.RemoveDeparture(wishes.removal(request.subject))
+    assert stub.EnsureInstance(wishes.again(pair.wish)).power == pb.POWER_RUNNING
+
+
+def test_a_guest_that_has_left_is_not_started_where_it_was(pair: Pair) -> None:
+    pair.end_of(pair.begin())
+    assert conflict(lambda: pair.source.stub.EnsureInstance(pair.wish)).code == "agent.guest_moved"
+    pair.source.stub.RemoveInstance(wishes.removal(pair.wish.subject))
+    assert pair.power(pair.source) is None
+
+
+def test_a_guest_that_has_not_arrived_is_not_started_where_it_is_expected(pair: Pair) -> None:
+    pair.make_ready()
+    assert conflict(pair.adopt).code == "agent.guest_not_arrived"
+    assert pair.power(pair.destination) is None
+
+
+def test_what_an_arrival_needs_stays_as_long_as_it_is_expected(pair: Pair) -> None:
+    pair.make_ready()
+    stub = pair.destination.stub
+    root = pb.RemoveRequest(subject=wishes.subject(pair.wish.root_volume_id, 2))
+    port = pb.RemoveRequest(subject=wishes.subject(pair.port.subject.id, 2))
+    assert conflict(lambda: stub.RemoveVolume(root)).code == "agent.volume_in_use"
+    assert conflict(lambda: stub.RemovePort(port)).code == "agent.port_in_use"
+    stub.RemoveArrival(wishes.removal(pair.arrival().instance.subject))
+    assert stub.RemoveVolume(root).was_present
+    assert stub.RemovePort(port).was_present
+
+
+def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
+    pair.source.stub.RemoveAttachment(wishes.removal(pair.attachment.subject))
+    read_only = wishes.attachment(pair.wish, pair.data, is_read_only=True)
+    pair.source.stub.EnsureAttachment(read_only)
+    assert conflict(lambda: pair.source.stub.EnsureDeparture(pair.departure("fake://nowhere:1"))).code == (
+        "agent.not_movable"
+    )
+
+
+def test_a_guest_that_is_off_does_not_move(pair: Pair) -> None:
+    pair.source.stub.EnsureInstance(wishes.again(pair.wish, power=pb.POWER_OFF))
+    request = pair.departure("fake://nowhere:1", 2)
+    assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
+
+
+# ---- agents that are restarted
+
+
+def test_a_move_goes_on_while_the_source_s_agent_is_restarted(pair: Pair) -> None:
+    pair.source.fake.roads.move_s = 1.0
+    request = pair.begin()
+    pair.source.restart()
+    assert pair.source.stub.EnsureDeparture(request).phase == pb.MOVE_PHASE_RUNNING
+    assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
+    assert pair.power(pair.destination) is Power.RUNNING
+
+
+def test_a_move_that_ended_while_the_agent_was_away_is_judged_by_where_the_guest_is(pair: Pair) -> None:
+    fake = pair.source.fake
+    for error, phase in (
+        (AdapterError("Lost.", retryable=True), pb.MOVE_PHASE_FAILED),
+        (None, pb.MOVE_PHASE_COMPLETED),
+    ):
+        generation = 2 if phase == pb.MOVE_PHASE_FAILED else 3
+        go = Event()
+
+        def hold(guest_id: UUID, go: Event = go, error: Exception | None = error) -> None:
+            go.wait(10)
+            if error is not None:
+                raise error
+
+        fake.roads.before_the_end = hold
+        request = pair.departure(pair.make_ready(generation).uri, generation - 1)
+        pair.source.stub.EnsureDeparture(request)
+        pair.source.stop()
+        go.set()
+        wait_until(lambda: not fake.roads.journeys, what="the journey to end")
+        pair.source.start()
+        assert pair.end_of(request).phase == phase
+        if phase == pb.MOVE_PHASE_FAILED:
+            pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival(generation).instance.subject))
+
+
+def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
+    pair.make_ready()
+    pair.destination.fake.roads.expected.clear()
+    pair.destination.restart()
+    assert pair.guest_id in pair.destination.fake.roads.expected
+    pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival().instance.subject))
+    pair.destination.restart()
+    assert pair.guest_id not in pair.destination.fake.roads.expected
+
+
+# ---- consoles
+
+
+def test_a_console_ends_with_the_reason(pair: Pair, ca: TestCA) -> None:
+    stub = pair.source.connect(issue_controlplane(ca, ca.folder, process="stream"))
+    viewers = [
+        AgentViewer(stub, pair.wish.subject.id, kind).opened() for kind in (pb.CONSOLE_KIND_SERIAL, pb.CONSOLE_KIND_VNC)
+    ]
+    pair.end_of(pair.begin())
+    for viewer in viewers:
+        assert viewer.end() is grpc.StatusCode.FAILED_PRECONDITION
+        assert dict(viewer.call.trailing_metadata())["andromede-code"] == "agent.guest_moving"
