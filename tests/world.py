@@ -1,6 +1,7 @@
 """A small cloud in a test: zones, a project, an image, and nodes whose agents are real but for the adapter."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from controlplane.workflows import engine
 from controlplane.workflows.recipe import Workflow
 from controlplane.workflows.registry import WORKFLOWS
 
+PATIENCE = 200
 IMAGE_BYTES = b"QFI\xfb" + b"\0" * 4092
 
 
@@ -299,6 +301,17 @@ def again(operation: Operation, workflow: Workflow | None = None) -> Operation:
     """The next try, without the delay before it."""
     Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
     return run(operation, workflow)
+
+
+def follow(operation: Operation) -> Operation:
+    """As workers do it, until it has ended. What it waits for takes real time."""
+    run(operation)
+    for _ in range(PATIENCE):
+        if operation.finished_at is not None:
+            return operation
+        time.sleep(0.02)
+        again(operation)
+    raise AssertionError(f"{operation.kind} does not end: {operation.steps}")
 
 
 class Broker:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from controlplane.compute import api, keys_and_groups_api, node_api, volume_api
+from controlplane.compute import api, keys_and_groups_api, migration_api, node_api, volume_api
 
 INSTANCE = "projects/<str:project>/instances/<str:instance>"
 
@@ -14,6 +14,8 @@ urlpatterns = [
     path(f"{INSTANCE}/actions/reset", api.InstanceReset.as_view()),
     path(f"{INSTANCE}/actions/resize", api.InstanceResize.as_view()),
     path(f"{INSTANCE}/actions/rebuild", api.InstanceRebuild.as_view()),
+    path(f"{INSTANCE}/actions/migrate", migration_api.InstanceMigrate.as_view()),
+    path(f"{INSTANCE}/migrations", migration_api.InstanceMigrations.as_view()),
     path(f"{INSTANCE}/console-log", api.InstanceConsole.as_view()),
     path(f"{INSTANCE}/consoles", api.InstanceConsoles.as_view()),
     path(f"{INSTANCE}/placement", api.InstancePlacement.as_view()),

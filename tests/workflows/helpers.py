@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from agents.node.adapters.fake import FakeNode
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import NewInstance, instance_create, instance_delete, instance_power_off
@@ -102,10 +103,12 @@ def delete_everything(cloud: Cloud) -> None:
 
 def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     """Nothing is left anywhere but `volumes` volumes that were there before."""
-    assert not cloud.fake.guests
-    assert not cloud.fake.ports
-    assert not cloud.fake.seeds
-    assert len(cloud.fake.volumes) == volumes
+    for fake in (machine.fake for machine in cloud.world.machines):
+        assert not fake.guests
+        assert not fake.ports
+        assert not fake.seeds
+        assert not fake.roads.expected
+    assert sum(len(machine.fake.volumes) for machine in cloud.world.machines) == volumes
     assert Allocation.objects.count() == volumes
     assert not Port.objects.exists()
     assert not Attachment.objects.exists()
@@ -114,8 +117,8 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     assert not QuotaUse.objects.filter(dimension__in=["instances", "vcpus", "memory_mib", "addresses"]).exists()
     assert quota_drift.reconcile() == []
     assert QuotaUse.objects.filter(dimension="volumes").count() == volumes
-    inventory = Inventory.objects.get(pk=cloud.machine.row.pk)
-    assert (inventory.vcpus_used, inventory.memory_mib_used) == (0, 0)
+    for inventory in Inventory.objects.all():
+        assert (inventory.vcpus_used, inventory.memory_mib_used) == (0, 0)
     assert capacity_drift.reconcile() == []
 
 
@@ -133,12 +136,16 @@ def picture(cloud: Cloud) -> dict[str, object]:
         "holds": _rows(OperationHold.objects, "operation"),
         "removals": _rows(NodeRemoval.objects, "kind", "resource_id"),
         "drift": [*capacity_drift.reconcile(), *quota_drift.reconcile()],
-        "on the node": {
-            "guests": set(cloud.fake.guests),
-            "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in cloud.fake.guests.items()},
-            "volumes": set(cloud.fake.volumes),
-            "ports": set(cloud.fake.ports),
-        },
+        "on the nodes": [_on(machine.fake) for machine in cloud.world.machines],
+    }
+
+
+def _on(fake: FakeNode) -> dict[str, object]:
+    return {
+        "guests": set(fake.guests),
+        "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in fake.guests.items()},
+        "volumes": set(fake.volumes),
+        "ports": set(fake.ports),
     }
 
 

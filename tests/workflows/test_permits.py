@@ -19,13 +19,13 @@ from controlplane.placement import permits
 from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, OPERATIONS, ROLES_OF, TAKING_NOTHING
+from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
 from controlplane.placement.models import Permit
 from controlplane.signer import permits as signer
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import altered, ask_volume, make_attached, then
 from tests.workflows.test_every_step import CASES, Case
-from tests.world import Cloud, SilentSigner, again, run
+from tests.world import Cloud, SilentSigner, again, follow, run
 
 METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
 # What may be called without a permit: it gives the node nothing, or (EnsureTrust) checks signatures of its own. Whoever
@@ -42,6 +42,8 @@ FREE = {
     "RemovePort",
     "RemoveInstance",
     "RemoveAttachment",
+    "RemoveArrival",
+    "RemoveDeparture",
 }
 STOPS = (pb.POWER_OFF, pb.POWER_SHUTDOWN)
 Call = tuple[str, Any]
@@ -53,9 +55,16 @@ def guarded_methods() -> set[str]:
     for method in METHODS:
         header = method.input_type.fields_by_name.get("header")
         message = header.message_type if header is not None else method.input_type
+        if message is pb.EnsureArrivalRequest.DESCRIPTOR:
+            message = message.fields_by_name["instance"].message_type
         if "permit" in message.fields_by_name:
             found.add(method.name)
     return found
+
+
+def permitted(message: Any) -> Any:
+    """What has the permit in it."""
+    return message.instance if isinstance(message, pb.EnsureArrivalRequest) else message
 
 
 def is_stop(message: Any) -> bool:
@@ -90,12 +99,13 @@ class Doubter:
         return call
 
     def _doubt(self, name: str, message: Any) -> None:
+        is_known = name == "EnsureDeparture" and any(before == name for before, _ in self.calls)
         self.calls.append((name, message))
-        if is_stop(message) or is_taken_for_a_stop(message):
-            return
+        if is_stop(message) or is_taken_for_a_stop(message) or is_known:
+            return  # who asks how far a move is gives nothing
         bare = type(message)()
         bare.CopyFrom(message)
-        bare.ClearField("permit")
+        permitted(bare).ClearField("permit")
         assert refusal(self.stub, name, bare) == "agent.permit.missing"
 
 
@@ -119,12 +129,14 @@ def doubted(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
 def assert_permitted(operation: Operation, message: Any) -> None:
     """The signer signed it for this operation, after a decision that admits the zone."""
-    said = core.parse(signed.read(message.permit.document).payload)
+    said = core.parse(signed.read(permitted(message).permit.document).payload)
     row = Permit.objects.select_related("decision").get(pk=said.jti)
-    assert (row.operation_id, row.state, said.op) == (operation.pk, "signed", operation.kind)
+    op = "instance.migrate-out" if isinstance(message, pb.EnsureDepartureRequest) else operation.kind
+    assert (row.operation_id, row.state, said.op) == (operation.pk, "signed", op)
     assert row.decision is not None
     assert row.decision.is_admitted
     assert said.zone in row.decision.admitted_zones
+    assert (said.peer is not None) == (operation.kind == "instance.migrate")
     assert said.decision == str(row.decision_id)
     assert row.decision.created_at >= operation.created_at, "of its own"
 
@@ -136,25 +148,28 @@ def test_every_call_is_guarded_or_gives_nothing() -> None:
 def test_every_operation_that_is_asked_for_roles_is_driven_here() -> None:
     on_nodes = {kind for kind in WORKFLOWS if not kind.startswith("image.")}
     assert {case.kind for case in CASES} == on_nodes
-    assert set(ROLES_OF) - {"console.read"} <= on_nodes
+    assert set(ROLES_OF) - {"console.read"} <= on_nodes | set(PART_OF)
 
 
 def test_the_evaluate_command_knows_every_operation() -> None:
     assert set(WORKFLOWS) <= {*OPERATIONS, *TAKING_NOTHING}
     assert {kind for kind in TAKING_NOTHING if ROLES_OF.get(kind)} == ASKED_WHEN_UNDONE
+    assert set(PART_OF.values()) <= set(WORKFLOWS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.prepare.__name__}")
 def test_no_workflow_gives_a_node_anything_without_a_permit(cloud: Cloud, case: Case, doubted: list[Call]) -> None:
     ask = case.prepare(cloud)
     doubted.clear()
-    operation = run(ask())
+    operation = follow(ask())
     assert operation.state == "succeeded", operation.error
     given = [message for _, message in doubted if not is_stop(message)]
     for message in given:
         assert_permitted(operation, message)
     assert bool(given) == (case.kind in ROLES_OF and case.kind != "volume.detach")
-    assert Permit.objects.filter(operation_id=operation.pk).count() == bool(given), "one for all its calls"
+    wanted = {operation.kind, *(part for part, whole in PART_OF.items() if whole == operation.kind)} if given else set()
+    ops = sorted(Permit.objects.filter(operation_id=operation.pk).values_list("op", flat=True))
+    assert ops == sorted(wanted), "one for all its calls on a node"
 
 
 def test_the_undo_that_gives_a_disk_back_carries_one_too(cloud: Cloud, doubted: list[Call]) -> None:

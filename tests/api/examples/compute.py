@@ -13,7 +13,7 @@ from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.workflows.resolve import SILENT_FOR
 from tests.api.examples.story import Story
 from tests.services.catalog.disks import qcow2
-from tests.world import run
+from tests.world import follow, run
 
 CONSOLE = (
     b"[    0.000000] Linux version 6.12.48+deb13-amd64\r\n\r\nDebian GNU/Linux 13 web-1 ttyS0\r\n\r\nweb-1 login: "
@@ -142,8 +142,17 @@ def nodes(story: Story) -> None:
     book.show(oscar, "incident_list", query={"state": "open"})
     book.show(oscar, "node_instance_list")
     book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
+    moved(story)
     stuck(story)
     maintenance(story)
+
+
+def moved(story: Story) -> None:
+    book, oscar = story.book, story.oscar
+    story.world.add_machine("fr-idf-1", name="par-2")
+    begun = book.show(oscar, "instance_migrate").operation["id"]
+    assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
+    book.show(oscar, "instance_migration_list", query={"state": "done"})
 
 
 def maintenance(story: Story) -> None:

@@ -18,6 +18,7 @@ from andromede_cli.calls import (
     given,
     list_command,
     option,
+    rows,
     show_answer,
     show_command,
 )
@@ -41,6 +42,17 @@ from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 
+MIGRATIONS = [
+    Column(_("state"), "state"),
+    Column(_("from"), "source.name"),
+    Column(_("to"), "destination.name"),
+    Column(_("bytes"), "total_bytes"),
+    Column(_("pause (ms)"), "pause_ms"),
+    Column(_("began"), "created_at"),
+    Column(_("ended"), "ended_at"),
+    Column(_("reason"), "reason", is_wide=True),
+    Column("id", "id", is_wide=True),
+]
 COLUMNS = [
     Column(_("name"), "name"),
     Column(_("state"), "state"),
@@ -86,6 +98,12 @@ GroupOption = Annotated[
 RESTART_HELP = _("Whether its guest is started again when it failed: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 
+NodeOption = Annotated[
+    str | None,
+    typer.Option("--node", help=_("To this one and no other."), autocompletion=names("nodes.list")),
+]
+Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for the tenant."))]
+
 
 def register(app: typer.Typer) -> None:
     instances = group(_("Instances: virtual machines."))
@@ -110,6 +128,11 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
+    help = _("Move it to another node while it runs, for operators.")
+    command(instances, "migrate", help, WAIT, DRY_RUN)(migrate)
+    moved = given("instance", "INSTANCE", completes="instances.list")
+    help = _("Its moves from node to node, for operators and auditors.")
+    call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
     console.register(instances)
     console_log.register(instances)
     ssh.register(instances)
@@ -164,6 +187,11 @@ def _user_data(file: Path | None) -> dict[str, Any]:
 
 def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
     answer = me.client.instances.resize(name, flavor=flavor, dry_run=me.is_dry_run)
+    me.finish(answer, lambda: me.client.instances.get(answer.id))
+
+
+def migrate(me: Session, name: Instance, node: NodeOption = None, reason: Reason = None) -> None:
+    answer = me.client.instances.migrate(name, node=node, reason=reason, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))
 
 

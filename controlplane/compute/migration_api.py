@@ -1,0 +1,62 @@
+"""Live migration, for operators; auditors see what was moved. Tenants see the operation of their instance."""
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.compute.api import InstanceView, InstanceWithOperation
+from controlplane.compute.migrate import instance_migrate, migrations
+from controlplane.compute.models import MIGRATION
+from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Reference, Text
+from controlplane.kernel.listing import Listing, among, created_after
+from controlplane.kernel.rest import Body, found, route
+from controlplane.nodes.selectors import node_get
+
+MIGRATIONS = Listing(
+    {"state": among("state", MIGRATION.moves), "created_after": created_after()},
+    sorts=("-created_at", "created_at"),
+)
+
+
+class MigrateIn(In):
+    """`node`: on this one and no other; policies are asked all the same. Without it, on the best that they admit in the
+    instance's zone. `reason` is told to the tenant."""
+
+    example = {"node": "par-2", "reason": "the machine below is repaired"}
+
+    node = Reference(required=False)
+    reason = Text(max_length=200, default="", allow_blank=True)
+
+
+class MigrationOut(Out):
+    """`destination`: null until one is chosen. `wished`: the only node that was to do. `total_bytes`, `moved_bytes`: of
+    memory and disks. `pause_ms`: how long the guest stood still; null until it has arrived."""
+
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(list(MIGRATION.moves))
+    source = NamedOut()
+    destination = NamedOut(allow_null=True)
+    wished = NamedOut(allow_null=True)
+    operation = serializers.UUIDField(source="operation_id")
+    reason = serializers.CharField(allow_blank=True)
+    total_bytes = serializers.IntegerField()
+    moved_bytes = serializers.IntegerField()
+    pause_ms = serializers.IntegerField(allow_null=True)
+    error = ErrorOut(allow_null=True)
+    created_at = serializers.DateTimeField()
+    arrived_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class InstanceMigrate(InstanceView):
+    @route("instance_migrate", InstanceWithOperation, body=MigrateIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        ref = body.get("node")
+        node = found(lambda name: node_get(self.actor, name), ref, at="node") if ref else None
+        return self.changed(lambda actor, instance: instance_migrate(actor, instance, node=node, reason=body["reason"]))
+
+
+class InstanceMigrations(InstanceView):
+    @route("instance_migration_list", MigrationOut, listing=MIGRATIONS)
+    def get(self, request: Request) -> Response:
+        return MIGRATIONS.page(request, migrations(self.actor, self.instance())).answer(MigrationOut)

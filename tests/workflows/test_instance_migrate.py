@@ -1,0 +1,541 @@
+"""A guest that moves to another node while it runs, over real gRPC. What fails, is repeated, cancelled or lost on the way
+ends in one running guest, one place and one set of files."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from agents.node.adapters.base import Power
+from agents.node.errors import AdapterError
+from controlplane.compute.attachments import volume_attach, volume_detach
+from controlplane.compute.errors import InstanceNotMovable
+from controlplane.compute.keys_and_groups import affinity_group_create
+from controlplane.compute.migrate import instance_migrate, migration_obstacles
+from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.services import instance_delete, instance_power_off
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.network.models import Port
+from controlplane.nodes import agent_client
+from controlplane.nodes.errors import NodeUnreachable
+from controlplane.nodes.models import Inventory, Node, NodeRemoval
+from controlplane.operations.errors import Busy
+from controlplane.operations.models import Operation
+from controlplane.operations.services import operation_cancel
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
+from controlplane.placement.models import Allocation, Permit
+from controlplane.quotas.models import QuotaUse
+from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
+from controlplane.workflows import resolve
+from tests.workflows.helpers import (
+    ask_instance,
+    assert_clean_slate,
+    delete_everything,
+    done,
+    fresh,
+    make_attached,
+    make_instance,
+    make_stopped_instance,
+    make_volume,
+    pass_deadline,
+    picture,
+)
+from tests.world import Cloud, FakeMachine, again, follow, run
+
+
+@dataclass(frozen=True)
+class Move:
+    """Two nodes, and a guest with a volume on the first one."""
+
+    cloud: Cloud
+    other: FakeMachine
+    instance: Instance
+    attachment: Attachment
+
+    @property
+    def source(self) -> FakeMachine:
+        return self.cloud.machine
+
+    def ask(self, **more: Any) -> Operation:
+        return instance_migrate(SYSTEM, fresh(self.instance), **more)
+
+    @property
+    def migration(self) -> Migration:
+        return Migration.objects.latest("created_at")
+
+    def runs_on(self) -> list[Node]:
+        return [machine.row for machine in (self.source, self.other) if runs(machine, self.instance.pk)]
+
+    def things_on(self, machine: FakeMachine) -> set[UUID]:
+        return {*machine.fake.guests, *machine.fake.volumes, *machine.fake.ports, *machine.fake.roads.expected}
+
+    def assert_is_at(self, here: FakeMachine) -> None:
+        """It and all that belongs to it, and nothing of it elsewhere."""
+        there = self.other if here is self.source else self.source
+        instance, volume = fresh(self.instance), fresh(self.attachment.volume)
+        assert self.runs_on() == [here.row]
+        assert not self.things_on(there)
+        assert {instance.root_volume_id, volume.pk} == set(here.fake.volumes)
+        assert (instance.node, volume.node) == (here.row, here.row)
+        assert (instance.state, instance.power_state, volume.state) == ("active", "running", "in-use")
+        places = Allocation.objects.values_list("consumer_id", "moving_id", "node_id", "vcpus", "disk_gib")
+        assert set(places) == {
+            (instance.pk, None, here.row.pk, instance.vcpus, instance.disk_gib),
+            (volume.pk, None, here.row.pk, 0, volume.size_gib),
+        }
+        used = Inventory.objects.get(pk=there.row.pk)
+        assert (used.vcpus_used, used.memory_mib_used, used.disk_gib_used) == (0, 0, 0)
+        assert_books_are_right()
+
+    def begin(self, operation: Operation) -> Operation:
+        """Until the guest is on its way."""
+        for machine in (self.source, self.other):
+            machine.fake.roads.hang = True
+        run(operation)
+        assert (operation.state, operation.steps[-1]["name"], operation.steps[-1]["state"]) == (
+            "running",
+            "move",
+            "waiting",
+        )
+        return operation
+
+    def let_it_go_on(self) -> None:
+        for machine in (self.source, self.other):
+            machine.fake.roads.hang = False
+
+
+def runs(machine: FakeMachine, instance_id: UUID) -> bool:
+    guest = machine.fake.guests.get(instance_id)
+    return guest is not None and guest.power is Power.RUNNING
+
+
+def assert_books_are_right() -> None:
+    assert capacity_drift.reconcile() == []
+    assert quota_drift.reconcile() == []
+    assert dict(QuotaUse.objects.filter(dimension="instances").values_list("dimension", "amount")) == {"instances": 1}
+
+
+@pytest.fixture
+def moving(cloud: Cloud) -> Move:
+    attachment = make_attached(cloud)
+    return Move(cloud, cloud.world.add_machine("fr-idf-1"), fresh(attachment.instance), attachment)
+
+
+def ended(operation: Operation, state: str = "succeeded") -> Operation:
+    assert follow(operation).state == state, (operation.state, operation.error, operation.steps)
+    return operation
+
+
+@contextmanager
+def losing(name: str) -> Iterator[None]:
+    """The node does it, and its first answer is lost."""
+    real, lost = getattr(agent_client, name), []
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        answer = real(*args, **kwargs)
+        if not lost:
+            lost.append(answer)
+            raise NodeUnreachable()
+        return answer
+
+    with patch.object(agent_client, name, call):
+        yield
+    assert lost
+
+
+# ---- it moves
+
+
+def test_it_moves_with_all_that_it_has(moving: Move) -> None:
+    before, port = fresh(moving.instance), Port.objects.get()
+    ended(moving.ask(reason="the machine is repaired"))
+    moving.assert_is_at(moving.other)
+    migration, after = moving.migration, fresh(moving.instance)
+    assert (migration.state, migration.source, migration.destination) == ("done", moving.source.row, moving.other.row)
+    assert migration.total_bytes == migration.moved_bytes > 0
+    assert (migration.pause_ms, migration.error, migration.reason) == (1, None, "the machine is repaired")
+    assert None not in (migration.arrived_at, migration.ended_at)
+    assert after.generation == migration.generation > before.generation
+    assert after.root_volume_id == before.root_volume_id
+    moved_port = Port.objects.get()
+    assert (moved_port.mac, moved_port.ip, moved_port.generation) == (port.mac, port.ip, migration.generation)
+    guest = moving.other.fake.guests[after.pk]
+    assert (guest.starts, guest.restarts) == (0, 0)
+    delete_everything(moving.cloud)
+    assert_clean_slate(moving.cloud)
+
+
+def test_it_goes_there_and_back_and_there_again(moving: Move) -> None:
+    for machine in (moving.other, moving.source, moving.other):
+        ended(moving.ask())
+        moving.assert_is_at(machine)
+
+
+def test_what_has_moved_can_be_worked_with(moving: Move) -> None:
+    ended(moving.ask())
+    tenant = moving.cloud.tenant.actor
+    done(volume_detach(tenant, fresh(moving.attachment)))
+    done(instance_power_off(tenant, fresh(moving.instance)))
+    assert moving.runs_on() == []
+    delete_everything(moving.cloud)
+    assert_clean_slate(moving.cloud)
+
+
+def test_it_tells_how_far_it_is(moving: Move) -> None:
+    moving.source.fake.roads.move_s = 0.6
+    operation = run(moving.ask())
+    seen = []
+    while operation.finished_at is None:
+        seen.append(operation.steps[-1].get("progress", 0))
+        time.sleep(0.1)
+        again(operation)
+    assert operation.state == "succeeded"
+    assert seen == sorted(seen)
+    assert any(0 < each < 100 for each in seen)
+
+
+def test_nobody_else_touches_it_on_its_way(moving: Move) -> None:
+    tenant = moving.cloud.tenant.actor
+    spare = make_volume(moving.cloud, "spare", near=moving.instance.pk)
+    moving.begin(moving.ask())
+    for change in (
+        lambda: instance_power_off(tenant, fresh(moving.instance)),
+        lambda: volume_detach(tenant, fresh(moving.attachment)),
+        lambda: volume_attach(tenant, fresh(moving.instance), volume=spare, is_read_only=False),
+        lambda: instance_migrate(SYSTEM, fresh(moving.instance)),
+    ):
+        with pytest.raises(Busy, match="instance.migrate"):
+            change()
+
+
+def test_there_is_one_move_of_an_instance_at_a_time(moving: Move) -> None:
+    moving.begin(moving.ask())
+    before = moving.migration
+    twin = Migration(
+        instance=before.instance, source=before.source, generation=9, operation_id=UUID(int=1), state="placing"
+    )
+    with pytest.raises(IntegrityError, match="compute_migration_one_at_a_time"), transaction.atomic():
+        twin.save(force_insert=True)
+
+
+# ---- who may ask, and what for
+
+
+def test_only_operators_move_instances(moving: Move) -> None:
+    with pytest.raises(RoleNeeded):
+        instance_migrate(moving.cloud.tenant.actor, moving.instance)
+
+
+def test_what_does_not_run_is_not_moved(cloud: Cloud) -> None:
+    cloud.world.add_machine("fr-idf-1")
+    instance = make_stopped_instance(cloud)
+    assert [str(each) for each in migration_obstacles(instance)] == ["it is stopped, and does not run."]
+    with pytest.raises(InstanceNotMovable, match="it is stopped"):
+        instance_migrate(SYSTEM, instance)
+
+
+def test_what_stands_in_the_way_is_told(moving: Move) -> None:
+    instance = fresh(moving.instance)
+    assert migration_obstacles(instance) == []
+    Node.objects.filter(pk=moving.source.row.pk).update(traits=["firmware:bios"])
+    assert "cannot send" in migration_obstacles(fresh(instance))[0]
+    Node.objects.filter(pk=moving.source.row.pk).update(state="unreachable")
+    assert "does not answer" in migration_obstacles(fresh(instance))[0]
+    Instance.objects.filter(pk=instance.pk).update(power_state="crashed")
+    assert [str(each) for each in migration_obstacles(fresh(instance))] == [
+        "its guest is crashed, and does not run.",
+        "its node does not answer.",
+    ]
+
+
+def test_there_is_no_room_elsewhere(moving: Move) -> None:
+    Inventory.objects.filter(pk=moving.other.row.pk).update(disk_gib_total=2)
+    with pytest.raises(InsufficientCapacity):
+        moving.ask()
+    assert not Migration.objects.exists()
+
+
+def test_room_is_asked_for_the_volumes_too(moving: Move) -> None:
+    """An instance of 1 GiB with a volume of 2."""
+    Inventory.objects.filter(pk=moving.other.row.pk).update(disk_gib_total=3)
+    ended(moving.ask())
+    moving.assert_is_at(moving.other)
+
+
+def test_its_own_node_is_no_destination(moving: Move) -> None:
+    Node.objects.filter(pk=moving.other.row.pk).update(is_cordoned=True)
+    with pytest.raises(NoPlace):
+        moving.ask()
+    with pytest.raises(NoPlace):
+        moving.ask(node=moving.source.row)
+
+
+def test_a_wished_node_skips_no_policy(moving: Move) -> None:
+    """Another zone is another place, whoever wishes it."""
+    abroad = moving.cloud.world.add_machine("us-va-1")
+    with pytest.raises((NoPlace, PolicyUnsatisfiable)):
+        moving.ask(node=abroad.row)
+    Node.objects.filter(pk=moving.other.row.pk).update(traits=["firmware:bios"])
+    with pytest.raises(NoPlace):
+        moving.ask(node=moving.other.row)
+
+
+def test_it_goes_to_the_wished_node(moving: Move) -> None:
+    for _ in range(2):
+        moving.cloud.world.add_machine("fr-idf-1")
+    ended(moving.ask(node=moving.other.row))
+    moving.assert_is_at(moving.other)
+
+
+def test_another_of_its_group_is_placed_at_neither_end(cloud: Cloud) -> None:
+    group = affinity_group_create(
+        cloud.tenant.actor, cloud.tenant.project, name="apart", rule="anti-affinity", is_strict=True, labels={}
+    )
+    instance = make_instance(cloud, affinity_group=group)
+    other = cloud.world.add_machine("fr-idf-1")
+    for machine in (cloud.machine, other):
+        machine.fake.roads.hang = True
+    operation = run(instance_migrate(SYSTEM, instance))
+    with pytest.raises(NoPlace):
+        ask_instance(cloud, "twin", affinity_group=group)
+    third = cloud.world.add_machine("fr-idf-1")
+    twin = make_instance(cloud, "twin", affinity_group=group)
+    assert twin.node == third.row
+    operation_cancel(cloud.tenant.actor, operation)
+    ended(operation, "cancelled")
+    assert fresh(instance).node == cloud.machine.row
+
+
+# ---- places and permits
+
+
+def test_on_its_way_it_has_a_place_at_each_end(moving: Move) -> None:
+    moving.begin(moving.ask())
+    migration, instance = moving.migration, moving.instance
+    part = migration.volumes.get()
+    at_destination = Allocation.objects.filter(node=moving.other.row)
+    assert set(at_destination.values_list("consumer_id", "moving_id", "vcpus", "disk_gib")) == {
+        (migration.pk, instance.pk, 1, 1),
+        (part.pk, part.volume_id, 0, 2),
+    }
+    assert Allocation.objects.filter(node=moving.source.row).count() == 2
+    for allocation in at_destination:
+        assert allocation.decision.operation == "instance.migrate"
+        assert allocation.decision.consumer_id == allocation.moving_id
+    assert_books_are_right()
+
+
+def test_two_permits_name_each_other(moving: Move) -> None:
+    operation = ended(moving.ask())
+    permits = {permit.op: permit for permit in Permit.objects.filter(operation_id=operation.pk)}
+    assert permits.keys() == {"instance.migrate", "instance.migrate-out"}
+    taken, sent = permits["instance.migrate"], permits["instance.migrate-out"]
+    assert (taken.node, taken.generation) == (moving.other.row, moving.migration.generation)
+    assert (sent.node, sent.generation) == (moving.source.row, moving.instance.generation)
+    assert taken.decision_id == sent.decision_id
+
+
+# ---- what fails
+
+
+def test_when_it_fails_it_runs_on_where_it_was(moving: Move) -> None:
+    before = picture(moving.cloud)
+    moving.source.fake.fail_next("send", AdapterError("The guest has a device that cannot move.", retryable=False))
+    operation = ended(moving.ask(), "failed")
+    assert operation.error["code"] == "compute.migration.failed"
+    assert "a device that cannot move" in operation.error["detail"]
+    assert picture(moving.cloud) == before
+    moving.assert_is_at(moving.source)
+    assert (moving.migration.state, moving.migration.error["code"]) == ("failed", "compute.migration.failed")
+    ended(moving.ask())
+    moving.assert_is_at(moving.other)
+
+
+def test_a_destination_that_fails_while_it_gets_ready_is_cleared(moving: Move) -> None:
+    for call in ("create_volume", "create_port", "expect"):
+        moving.other.fake.fail_next(call, AdapterError("The disk is broken.", retryable=False))
+        operation = ended(moving.ask(), "failed")
+        assert operation.error["code"] == "node.refused"
+        moving.assert_is_at(moving.source)
+
+
+@pytest.mark.parametrize(
+    "call", ["ensure_image", "ensure_volume", "ensure_port", "ensure_arrival", "ensure_departure", "ensure_instance"]
+)
+def test_an_answer_that_is_lost_is_asked_for_again(moving: Move, call: str) -> None:
+    with losing(call):
+        ended(moving.ask())
+    moving.assert_is_at(moving.other)
+
+
+def test_a_removal_whose_answer_is_lost_is_done_again(moving: Move) -> None:
+    with losing("remove"):
+        ended(moving.ask())
+    moving.assert_is_at(moving.other)
+
+
+def test_the_source_learns_of_its_end_though_nobody_asked(moving: Move) -> None:
+    """The worker sleeps while the guest moves, and its agent is restarted."""
+    operation = moving.begin(moving.ask())
+    moving.let_it_go_on()
+    time.sleep(0.2)
+    moving.source.stop_agent()
+    moving.source.start_agent()
+    ended(operation)
+    moving.assert_is_at(moving.other)
+
+
+# ---- what is called off
+
+
+def test_cancelled_on_its_way_it_stays(moving: Move) -> None:
+    before = picture(moving.cloud)
+    operation = moving.begin(moving.ask())
+    operation_cancel(moving.cloud.tenant.actor, operation)
+    ended(operation, "cancelled")
+    assert picture(moving.cloud) == before
+    moving.assert_is_at(moving.source)
+    assert moving.migration.state == "cancelled"
+
+
+def test_cancelled_too_late_it_has_moved(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    moving.let_it_go_on()
+    while not runs(moving.other, moving.instance.pk):
+        time.sleep(0.02)
+    operation_cancel(moving.cloud.tenant.actor, operation)
+    ended(operation)
+    moving.assert_is_at(moving.other)
+
+
+def test_one_that_does_not_end_is_called_off_at_its_deadline(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    pass_deadline(operation)
+    ended(operation, "failed")
+    assert operation.error["code"] == "operation.deadline_exceeded"
+    moving.assert_is_at(moving.source)
+
+
+def test_its_deletion_calls_it_off(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    deletion = instance_delete(moving.cloud.tenant.actor, fresh(moving.instance))
+    ended(operation, "cancelled")
+    ended(deletion)
+    delete_everything(moving.cloud)
+    assert_clean_slate(moving.cloud)
+
+
+def test_where_it_may_not_go_any_more_it_does_not_go(moving: Move) -> None:
+    """The policies have changed since it was sent for, and the source asks for leave anew."""
+    operation = moving.ask()
+    with refusing_from_now_on("ensure_departure"):
+        ended(operation, "failed")
+    assert operation.error["code"] == "policy_unsatisfiable"
+    moving.assert_is_at(moving.source)
+
+
+@contextmanager
+def refusing_from_now_on(name: str) -> Iterator[None]:
+    """Instead of this call, placement says no."""
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise PolicyUnsatisfiable(explanation="", explanation_fr="", placement_decision="")
+
+    with patch.object(agent_client, name, refuse):
+        yield
+
+
+# ---- what is lost
+
+
+def test_a_source_that_is_lost_while_it_sends_is_waited_for_and_then_called_off(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    moving.source.fall_silent()
+    for _ in range(3):
+        again(operation)
+        assert (operation.state, operation.steps[-1]["state"]) == ("running", "retrying")
+    pass_deadline(operation)
+    ended(operation, "failed")
+    assert operation.error["code"] == "compute.migration.source_lost"
+    assert moving.runs_on() == [moving.source.row], "there never was a second one"
+    assert not moving.things_on(moving.other)
+    assert Allocation.objects.filter(node=moving.other.row).count() == 0
+    assert fresh(moving.instance).node == moving.source.row
+    moving.let_it_go_on()
+    moving.source.come_back()
+    time.sleep(0.2)
+    moving.assert_is_at(moving.source)
+
+
+def test_a_source_that_is_lost_after_the_guest_has_left_is_cleared_when_it_is_back(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    moving.let_it_go_on()
+    while not runs(moving.other, moving.instance.pk):
+        time.sleep(0.02)
+    moving.source.fall_silent()
+    ended(operation)
+    assert fresh(moving.instance).node == moving.other.row
+    assert NodeRemoval.objects.filter(node=moving.source.row).count() == 5
+    moving.source.come_back()
+    node_removals.reconcile()
+    moving.assert_is_at(moving.other)
+
+
+def test_nobody_is_believed_about_a_guest_that_neither_end_tells_of(moving: Move) -> None:
+    """Both nodes are silent, and the deadline has passed: it goes on waiting."""
+    operation = moving.begin(moving.ask())
+    for machine in (moving.source, moving.other):
+        machine.stop_agent()
+    pass_deadline(operation)
+    for _ in range(2):
+        assert again(operation).state == "running"
+    assert Allocation.objects.count() == 4
+    for machine in (moving.source, moving.other):
+        machine.start_agent()
+    ended(operation, "failed")
+    moving.assert_is_at(moving.source)
+
+
+def test_a_destination_that_is_lost_is_cleared_when_it_is_back(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    operation_cancel(moving.cloud.tenant.actor, operation)
+    moving.other.fall_silent()
+    ended(operation, "cancelled")
+    assert moving.runs_on() == [moving.source.row]
+    assert {removal.kind for removal in NodeRemoval.objects.filter(node=moving.other.row)} == {
+        "instance",
+        "port",
+        "volume",
+    }
+    moving.other.come_back()
+    node_removals.reconcile()
+    moving.assert_is_at(moving.source)
+
+
+def test_what_waits_for_a_lost_source_can_be_resolved(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    moving.source.fall_silent()
+    pass_deadline(operation)
+    Operation.objects.filter(pk=operation.pk).update(attempts=99)
+    found = resolve.operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
+    assert (found.operation.state, found.node) == ("failed", moving.source.row)
+    assert Allocation.objects.filter(node=moving.other.row).count() == 0
+
+
+def test_the_sweep_gives_a_stolen_move_to_another_worker(moving: Move) -> None:
+    operation = moving.begin(moving.ask())
+    Operation.objects.filter(pk=operation.pk).update(
+        lease_token=UUID(int=7), lease_expires_at=clock.now() - timedelta(seconds=1)
+    )
+    moving.let_it_go_on()
+    ended(operation)
+    moving.assert_is_at(moving.other)
