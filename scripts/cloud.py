@@ -20,6 +20,7 @@ from agents.node.adapters.network.layout import namespace_name
 from scripts.stack import ROOT, STOP_LIMIT_S, Stack
 
 AGENT_PORT = 7443
+ARRIVALS_PORT = 7441
 FAKE_PORT = 17443
 LISTEN_LIMIT_S = 60
 # Shared by all clouds of this checkout, since building takes time.
@@ -155,13 +156,16 @@ class Cloud:
         """Start the node's agent unless it runs, and return when it listens."""
         host, port = self.agent_address(name).split(":")
         if not _listens(host, int(port)):
-            command = [*AGENT, "--state-dir", str(self.agent_folder(name)), "--listen", f"{host}:{port}"]
+            command = [*AGENT, "--listen", f"{host}:{port}"]
             command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
             if self.is_fake:
-                self.stack.spawn(f"agent-{name}", [*command, "--adapter", "fake"])
+                command += ["--state-dir", str(self.agent_folder(name)), "--adapter", "fake"]
+                self.stack.spawn(f"agent-{name}", command)
             else:
                 self._reap(name)
-                self.agents[name] = self.lab.node(name).spawn(command, log=self.agent_log(name))
+                node = self.lab.node(name)
+                command += ["--state-dir", str(node.state_dir), "--arrivals", f"{host}:{ARRIVALS_PORT}"]
+                self.agents[name] = node.spawn(command, log=self.agent_log(name))
         deadline = time.monotonic() + LISTEN_LIMIT_S
         while not _listens(host, int(port)):
             if time.monotonic() > deadline:

@@ -60,8 +60,13 @@ class LabNode:
 
     @property
     def agent_folder(self) -> Path:
-        """Where the node's agent keeps its state; same path on the machine and inside the node."""
-        return self.folder / "agent"
+        """Where the node's agent keeps its state, on the machine."""
+        return self.folder / node_init.OWN_STATE
+
+    @property
+    def state_dir(self) -> Path:
+        """The same folder, inside the node, where it has the same path as in every other node."""
+        return Path(node_init.STATE_DIRECTORY)
 
     @property
     def hook(self) -> Path:
@@ -189,7 +194,7 @@ class LabNode:
             raise LabError(f"The path {self.folder} is too long for libvirt's sockets.")
         # As on a real server /run starts empty: no sockets, pid files or mount points of network namespaces.
         shutil.rmtree(self.folder / "run", ignore_errors=True)
-        for own in [*node_init.OWN_DIRECTORIES.values(), "agent"]:
+        for own in [*node_init.OWN_DIRECTORIES.values(), node_init.OWN_STATE]:
             (self.folder / own).mkdir(parents=True, exist_ok=True)
         config.write_libvirt(
             self.folder / "etc",
@@ -199,7 +204,7 @@ class LabNode:
             authority=self.folder.parent / "pki",
         )
         if self._is_guarded:
-            script.install(self.hook, self.agent_folder / "hook.sock")
+            script.install(self.hook, self.state_dir / "hook.sock")
 
     def _launch_init(self, console: IO[bytes]) -> None:
         """Start pid 1 without leaving us a child to wait for, and return when it reports."""

@@ -22,6 +22,8 @@ OWN_DIRECTORIES = {
     "/var/log/libvirt": "log",
     "/run": "run",
 }
+# The same in every node: files of a guest that moves have the same names where it comes from and where it goes.
+STATE_DIRECTORY, OWN_STATE = "/run/andromede", "agent"
 
 
 def mount(*arguments: str) -> None:
@@ -59,6 +61,8 @@ def hide_shared_directories(folder: Path) -> None:
         mount("--bind", str(folder / own), target)
     for name in ("libvirt", "lock", "netns"):
         Path("/run", name).mkdir(exist_ok=True)
+    Path(STATE_DIRECTORY).mkdir(exist_ok=True)
+    mount("--bind", str(folder / OWN_STATE), STATE_DIRECTORY)
 
 
 def main() -> None:

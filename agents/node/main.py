@@ -212,15 +212,10 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
 
 def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     # Imported here, since a fleet of fake nodes needs neither libvirt's library nor its memory.
-    from agents.node.adapters.real import real_adapters
+    from agents.node.adapters.real import Options, real_adapters
 
-    return real_adapters(
-        config.state_dir,
-        boot_id=boot_id(),
-        libvirt_uri=options.libvirt_uri,
-        virt_type=options.virt_type,
-        uplink=options.uplink,
-    )
+    chosen = Options(options.libvirt_uri, options.virt_type, options.uplink, options.arrivals)
+    return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -239,6 +234,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--libvirt-uri", default="qemu:///system")
     parser.add_argument(
         "--virt-type", default="auto", choices=("auto", "kvm", "qemu"), help="auto: KVM once it was seen to work"
+    )
+    parser.add_argument(
+        "--arrivals",
+        default="",
+        metavar="ADDRESS:PORT",
+        help="where agents of other nodes bring guests that move here, as they reach it (default: no guest moves here)",
     )
     parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
     parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")

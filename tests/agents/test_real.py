@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.real import LONGEST_STATE_DIR, real_adapters
+from agents.node.adapters.real import LONGEST_STATE_DIR, Options, real_adapters
 
 
 def test_a_folder_in_which_no_socket_would_have_a_place_is_refused() -> None:
     folder = Path("/") / ("x" * LONGEST_STATE_DIR)
     with pytest.raises(ValueError, match="at most 61 characters"):
-        real_adapters(folder, boot_id="", libvirt_uri="test:///default", virt_type="qemu", uplink="")
+        real_adapters(folder, Options("test:///default", virt_type="qemu", uplink="", arrivals=""), boot_id="")

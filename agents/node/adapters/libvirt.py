@@ -59,11 +59,11 @@ class LibvirtHypervisor:
         self._defined: dict[UUID, GuestSpec] = {}
         self._removals = threading.Condition()
         self._host: HostFacts | None = None
-        self._connection = LibvirtConnection(uri, prepare=self._register, tell=self._tell_of_all)
+        self.connection = LibvirtConnection(uri, prepare=self._register, tell=self._tell_of_all)
 
     def host(self) -> HostFacts:
         if self._host is None:
-            with self._connection.use() as connection:
+            with self.connection.use() as connection:
                 self._host = _host_facts(connection)
         virt_type = self._accelerator.virt_type
         traits = (*self._host.traits, f"virt-type:{virt_type}")
@@ -71,15 +71,15 @@ class LibvirtHypervisor:
 
     def define(self, guest: GuestSpec) -> None:
         virt_type = self._accelerator.virt_type
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             domain = connection.defineXML(domainxml.domain(guest, virt_type=virt_type))
             if not domain.isActive():
                 self._virt_types[guest.id] = virt_type
         self._defined[guest.id] = guest
 
     def undefine(self, guest_id: UUID) -> bool:
-        with self._connection.use() as connection:
-            domain = _find(connection, guest_id)
+        with self.connection.use() as connection:
+            domain = find(connection, guest_id)
             if domain is None:
                 return False
             domain.undefineFlags(UNDEFINE)
@@ -88,7 +88,7 @@ class LibvirtHypervisor:
         return True
 
     def start(self, guest_id: UUID) -> None:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             _await_start(domain)
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
@@ -97,28 +97,28 @@ class LibvirtHypervisor:
                 self._create(domain, guest_id)
 
     def request_shutdown(self, guest_id: UUID) -> None:
-        with self._connection.use() as connection:
-            domain = _find(connection, guest_id)
+        with self.connection.use() as connection:
+            domain = find(connection, guest_id)
             if domain is not None and domain.isActive():
                 domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
 
     def power_off(self, guest_id: UUID) -> None:
-        with self._connection.use() as connection:
-            domain = _find(connection, guest_id)
+        with self.connection.use() as connection:
+            domain = find(connection, guest_id)
             if domain is not None and domain.isActive():
                 _destroy(domain)
 
     def reboot(self, guest_id: UUID) -> None:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             _get(connection, guest_id).reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
 
     def reset(self, guest_id: UUID) -> None:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             _get(connection, guest_id).reset()
 
     def state(self, guest_id: UUID) -> GuestState | None:
-        with self._connection.use() as connection:
-            domain = _find(connection, guest_id)
+        with self.connection.use() as connection:
+            domain = find(connection, guest_id)
             if domain is None:
                 return None
             state, reason = domain.state()
@@ -126,7 +126,7 @@ class LibvirtHypervisor:
 
     def states(self) -> Mapping[UUID, GuestState]:
         found: dict[UUID, GuestState] = {}
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             for domain, stats in connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE):
                 guest_id = _guest_id(domain)
                 if guest_id is not None:
@@ -135,22 +135,22 @@ class LibvirtHypervisor:
         return found
 
     def usage(self) -> Mapping[UUID, GuestUsage]:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             found = connection.getAllDomainStats(libvirt_usage.GROUPS, libvirt_usage.WHICH)
             read = {_guest_id(domain): libvirt_usage.guest_usage(stats, now_s=time.time()) for domain, stats in found}
         return {guest_id: usage for guest_id, usage in read.items() if guest_id is not None and usage is not None}
 
     def unknown_domains(self) -> Sequence[str]:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             return [domain.name() for domain in connection.listAllDomains() if _guest_id(domain) is None]
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
-        with self._connection.use() as connection:
-            domain = _find(connection, guest_id)
+        with self.connection.use() as connection:
+            domain = find(connection, guest_id)
             return domainxml.disk_sources(domain.XMLDesc()) if domain is not None and domain.isActive() else []
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             plugged = domainxml.plugged_disks(domain.XMLDesc())
             if str(disk.path) in plugged:
@@ -159,7 +159,7 @@ class LibvirtHypervisor:
             domain.attachDeviceFlags(domainxml.disk_text(disk, target=target), libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             element = _plugged(domain, disk)
             if element is None:
@@ -169,12 +169,12 @@ class LibvirtHypervisor:
         return True
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             domain = _get(connection, guest_id)
             domain.blockResize(str(disk.path), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
-        with self._connection.use() as connection:
+        with self.connection.use() as connection:
             path = domainxml.console_socket(_get(connection, guest_id).XMLDesc(), kind)
         if path is None:
             raise NoConsole(guest_id, kind)
@@ -192,7 +192,7 @@ class LibvirtHypervisor:
         self._listeners.append(listener)
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
     def _create(self, domain: Any, guest_id: UUID) -> None:
         """Start it. Under KVM it is on probation for some seconds: see _on_lifecycle."""
@@ -270,7 +270,7 @@ class LibvirtHypervisor:
                 self._removals.wait(timeout=0.5)
 
 
-def _find(connection: Any, guest_id: UUID) -> Any:
+def find(connection: Any, guest_id: UUID) -> Any:
     try:
         return connection.lookupByUUID(guest_id.bytes)
     except libvirt.libvirtError as exc:
@@ -280,7 +280,7 @@ def _find(connection: Any, guest_id: UUID) -> Any:
 
 
 def _get(connection: Any, guest_id: UUID) -> Any:
-    domain = _find(connection, guest_id)
+    domain = find(connection, guest_id)
     if domain is None:
         raise AdapterError(f"Guest {guest_id} is not defined.", retryable=False)
     return domain

@@ -30,7 +30,7 @@ def verifier(key: Key) -> Verify:
         public = load_der_public_key(base64.b64decode(key.public_key, validate=True))
     except (ValueError, binascii.Error, UnsupportedAlgorithm):
         return _nothing
-    return _checker(public) if algorithm_of(public) == key.algorithm else _nothing
+    return checker(public) if algorithm_of(public) == key.algorithm else _nothing
 
 
 def root_verifier(pem: bytes) -> Verify:
@@ -44,7 +44,7 @@ def root_verifier(pem: bytes) -> Verify:
         raise ValueError("The root's public key is of an unknown kind.") from exc
     if algorithm_of(public) is None:
         raise ValueError(f"The root's public key is neither of {ED25519} nor of {ECDSA_P256}.")
-    return _checker(public)
+    return checker(public)
 
 
 def algorithm_of(public: PublicKeyTypes) -> str | None:
@@ -55,7 +55,7 @@ def algorithm_of(public: PublicKeyTypes) -> str | None:
     return None
 
 
-def _checker(public: PublicKeyTypes) -> Verify:
+def checker(public: PublicKeyTypes) -> Verify:
     def verify(message: bytes, signature: bytes) -> bool:
         try:
             if isinstance(public, Ed25519PublicKey):

@@ -21,7 +21,7 @@ from tests.agents.conftest import image_stream
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_controlplane, issue_node, node_dns_name
 
-PORT = 7440
+PORT, ARRIVALS_PORT = 7440, 7441
 ROOT = Path(__file__).parents[3]
 
 
@@ -33,6 +33,7 @@ class LabAgent:
     node: LabNode
     caller: Issued
     options: tuple[str, ...] = ()
+    node_id: UUID = wishes.NODE_ID
     authority: Authority = field(default_factory=Authority)
     process: NodeProcess | None = None
     watcher: Issued = field(init=False)
@@ -47,15 +48,16 @@ class LabAgent:
         """And start."""
         self.node.agent_folder.mkdir(exist_ok=True)
         root = self.authority.root.public_pem
-        issue_node(ca, self.node.agent_folder, node_id=wishes.NODE_ID, zone=wishes.ZONE, root=root)
+        issue_node(ca, self.node.agent_folder, node_id=self.node_id, zone=wishes.ZONE, root=root)
         self.watcher = issue_controlplane(ca, ca.folder, process="watcher")
         self.viewer = issue_controlplane(ca, ca.folder, process="stream")
         self.start()
-        self.stub.EnsureTrust(self.authority.trust(wishes.NODE_ID, wishes.ZONE))
+        self.stub.EnsureTrust(self.authority.trust(self.node_id, wishes.ZONE))
 
     def start(self) -> None:
         listen = f"{self.node.address}:{PORT}"
-        command = [sys.executable, "-m", "agents.node.main", "--state-dir", str(self.node.agent_folder)]
+        command = [sys.executable, "-m", "agents.node.main", "--state-dir", str(self.node.state_dir)]
+        command += ["--arrivals", f"{self.node.address}:{ARRIVALS_PORT}"]
         command += ["--listen", listen, "--clock", "kept-elsewhere", *self.options]
         self.process = self.node.spawn(command, log=self.log, env={"PYTHONPATH": str(ROOT)})
         wait_until(self._listens, what="the agent to listen", within_s=20)
@@ -128,7 +130,7 @@ class LabAgent:
         return PermittedStub(
             self._stub(self.caller),
             self.authority,
-            node=wishes.NODE_ID,
+            node=self.node_id,
             zone=wishes.ZONE,
             watcher=self._stub(self.watcher),
         )
@@ -137,7 +139,7 @@ class LabAgent:
         channel = grpc.secure_channel(
             f"{self.node.address}:{PORT}",
             grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate),
-            options=[("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))],
+            options=[("grpc.ssl_target_name_override", node_dns_name(self.node_id))],
         )
         self._channels.append(channel)
         return AgentStub(channel)

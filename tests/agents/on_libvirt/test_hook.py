@@ -82,7 +82,7 @@ def refusal_of(node: LabNode, *arguments: str) -> str:
 
 
 def hook_command(node: LabNode, command: str) -> dict[str, object]:
-    socket = str(node.agent_folder / "hook.sock")
+    socket = str(node.state_dir / "hook.sock")
     done = node.exec([sys.executable, "-m", "agents.node.hook", command, "--socket", socket], check=False)
     answer = json.loads(done.stdout) if command == "check" else {}
     assert done.returncode == (0 if answer.get("is_active", True) else 1), done.stderr
@@ -176,7 +176,7 @@ def test_a_guest_does_not_move_to_a_node_whose_agent_does_not_agree(
         words = refusal_of(agent.node, "migrate", "--live", "--p2p", "--tls", "--unsafe", name_of(guest), target)
     finally:
         other.power_off()
-    assert f"andromede: the agent does not answer at {other.agent_folder}" in words
+    assert f"andromede: the agent does not answer at {other.state_dir}" in words
     assert qemu_pid(agent) == pid
 
 

@@ -1,0 +1,149 @@
+"""The destination's end: a port on which other nodes bring guests, and nobody is let in who is not expected."""
+
+import logging
+import secrets
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from agents.node.adapters.roads import proof
+from agents.node.adapters.roads.libvirt_calls import MigrationOnly
+from agents.node.adapters.roads.pipe import hang_up, pipe
+from agents.node.adapters.roads.proof import NotLetIn
+from agents.node.errors import AdapterError
+
+log = logging.getLogger(__name__)
+
+KNOCK, WAKE, LIBVIRT = "knock", "wake", "libvirt"
+
+
+class Inside(Protocol):
+    def expects(self, guest_id: UUID, fingerprint: str) -> bool: ...
+
+    def connect(self, guest_id: UUID, channel: str) -> socket.socket:
+        """To what the guest's `channel` leads to here.
+
+        Raises:
+            NotLetIn: there is no such channel.
+            OSError: nobody is there.
+        """
+
+    def wake(self, guest_id: UUID) -> None:
+        """The guest has wholly come, and its source has let go of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """
+        Raises:
+            ValueError: this is no ADDRESS:PORT.
+        """
+        host, colon, port = text.rpartition(":")
+        if not (host and colon and port.isdecimal() and int(port) < 2**16):
+            raise ValueError(f"{text!r} is no ADDRESS:PORT.")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Door(socketserver.ThreadingTCPServer):
+    """Answers from the moment it is made until `stop`."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def __init__(self, address: Address, node: proof.Self, inside: Inside) -> None:
+        """
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self.inside = inside
+        self.fingerprint = node.fingerprint
+        self.context = node.server_context()
+        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self._open: dict[UUID, set[socket.socket]] = {}
+        self._lock = threading.Lock()
+        super().__init__((address.host, address.port), _Visit)
+        threading.Thread(target=self.serve_forever, name="door", daemon=True).start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+        with self._lock:
+            guests = list(self._open)
+        for guest_id in guests:
+            self.throw_out(guest_id)
+
+    def throw_out(self, guest_id: UUID) -> None:
+        """Whoever brings this guest."""
+        with self._lock:
+            connections = list(self._open.get(guest_id, ()))
+        for connection in connections:
+            hang_up(connection)
+
+    @contextmanager
+    def let_in(self, guest_id: UUID, connection: socket.socket) -> Iterator[None]:
+        with self._lock:
+            self._open.setdefault(guest_id, set()).add(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[guest_id].discard(connection)
+
+
+class _Visit(socketserver.BaseRequestHandler):
+    server: Door
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.request.settimeout(proof.WITHIN_S)
+        try:
+            with self.server.context.wrap_socket(self.request, server_side=True) as tls:
+                self._receive(tls)
+        except (OSError, NotLetIn) as exc:
+            log.info("a visit ended", extra={"facts": {"from": self.client_address[0], "problem": str(exc)}})
+
+    def _receive(self, tls: ssl.SSLSocket) -> None:
+        nonce = secrets.token_hex(32)
+        proof.say(tls, {"nonce": nonce})
+        try:
+            claim = proof.read_claim(proof.heard(tls), nonce=nonce, to=self.server.fingerprint)
+            if not self.server.inside.expects(claim.guest_id, claim.fingerprint):
+                raise NotLetIn(f"Guest {claim.guest_id} is not expected here, or not from this node.")
+            lead = self._lead(claim.guest_id, claim.channel)
+        except (AdapterError, OSError) as exc:
+            facts = {"from": self.client_address[0], "problem": str(exc)}
+            log.warning("not let in", extra={"facts": facts})
+            proof.say(tls, {"reason": str(exc)})
+            return
+        proof.say(tls, {"reason": ""})
+        with self.server.let_in(claim.guest_id, tls):
+            lead(tls)
+
+    def _lead(self, guest_id: UUID, channel: str) -> Callable[[ssl.SSLSocket], None]:
+        if channel in (KNOCK, WAKE):
+            if channel == WAKE:
+                self.server.inside.wake(guest_id)
+            return lambda tls: None
+        local = self.server.inside.connect(guest_id, channel)
+        passes = MigrationOnly().passes if channel == LIBVIRT else None
+
+        def lead(tls: ssl.SSLSocket) -> None:
+            with local:
+                pipe(tls, local, passes=passes)
+
+        return lead

@@ -1,0 +1,139 @@
+"""Who is at the other end: nodes show each other the certificates of their enrolment, whose fingerprints permits name.
+
+The destination proves itself by TLS. The source signs a number that the destination has just made up, since
+certificates of nodes are not good for clients of TLS: a node's key opens nothing but what it is expected for.
+"""
+
+import hashlib
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agents.node import pki
+from agents.node.errors import AdapterError
+from agents.node.trust.keys import NodeKey, checker
+from controlplane.placement.core import signed
+from controlplane.placement.core.signed import BadDocument
+
+KIND = "passage"
+MAX_LINE_BYTES = 16 * 1024
+WITHIN_S = 10.0
+
+
+class NotLetIn(AdapterError):
+    """The other node refuses, or is not the one that it should be."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retryable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """This node, by its certificate and the key of it."""
+
+    credentials: pki.Credentials
+    key: NodeKey
+
+    @classmethod
+    def load(cls, state_dir: Path) -> "Self":
+        credentials = pki.load(state_dir)
+        identity = pki.identity(credentials.certificate)
+        return cls(credentials, NodeKey.load(str(identity.node_id), credentials.key))
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(x509.load_pem_x509_certificate(self.credentials.certificate))
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with TemporaryDirectory() as folder:  # the module takes certificates from files alone; this one is ours only
+            chain = Path(folder) / "chain.pem"
+            chain.touch(mode=0o600)
+            chain.write_bytes(self.credentials.key + self.credentials.certificate)
+            context.load_cert_chain(chain)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """The name in the certificate is not looked at: its fingerprint is, see `check_shown`."""
+        context = ssl.create_default_context(cadata=self.credentials.ca.decode())
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False
+        return context
+
+    def claim(self, nonce: str, guest_id: UUID, channel: str, *, to: str) -> dict[str, object]:
+        payload = {"nonce": nonce, "guest": str(guest_id), "channel": channel, "to": to}
+        return {
+            "document": self.key.document(KIND, payload).decode(),
+            "certificate": self.credentials.certificate.decode(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has come, for which guest, and where to."""
+
+    fingerprint: str
+    guest_id: UUID
+    channel: str
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def check_shown(connection: ssl.SSLSocket, wanted: str) -> None:
+    """
+    Raises:
+        NotLetIn: the other end shows another certificate than the permit names.
+    """
+    shown = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
+    if shown != wanted:
+        raise NotLetIn(f"The destination shows the certificate {shown}, not {wanted} as the permit says.")
+
+
+def read_claim(body: Mapping[str, Any], *, nonce: str, to: str) -> Claim:
+    """
+    Raises:
+        NotLetIn: it is not signed by the key of the certificate that it shows, or made for another occasion.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(str(body["certificate"]).encode())
+        document = signed.read(str(body["document"]).encode())
+        document.check(KIND, checker(certificate.public_key()))
+        payload = document.payload
+        if (payload["nonce"], payload["to"]) != (nonce, to):
+            raise NotLetIn("The proof was made for another occasion.")
+        return Claim(fingerprint(certificate), UUID(str(payload["guest"])), str(payload["channel"]))
+    except (KeyError, ValueError, BadDocument) as exc:
+        raise NotLetIn(f"The proof cannot be read: {exc}") from exc
+
+
+def say(connection: ssl.SSLSocket, message: Mapping[str, object]) -> None:
+    connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+def heard(connection: ssl.SSLSocket) -> dict[str, Any]:
+    """One line and not a byte more.
+
+    Raises:
+        NotLetIn: the other end has hung up, or speaks otherwise.
+    """
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte or len(line) >= MAX_LINE_BYTES:
+            raise NotLetIn("The other node has hung up.")
+        line += byte
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError) as exc:
+        raise NotLetIn("The other node cannot be understood.") from exc

@@ -1,0 +1,149 @@
+"""Two nodes of a lab with agents, between which a guest moves."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+from cryptography import x509
+
+from agents.lab import Lab
+from agents.lab.shell import wait_until
+from agents.node.adapters.base import guest_name
+from agents.node.adapters.roads.proof import fingerprint
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.on_libvirt.lab import LabAgent
+
+IDS = (wishes.NODE_ID, UUID("01980000-0000-7000-8000-00000000a002"))
+BOOTED = "web-1 login:"
+ADDRESS = "10.10.0.11"
+ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
+
+
+@dataclass
+class Trip:
+    """A guest on `source`, at some generation, which may go to `destination` and come back."""
+
+    source: LabAgent
+    destination: LabAgent
+    image: str
+    wish: pb.EnsureInstanceRequest
+    port: pb.EnsurePortRequest
+    size_mib: int
+    generation: int = 1
+
+    @property
+    def id(self) -> str:
+        return str(self.wish.subject.id)
+
+    @property
+    def name(self) -> str:
+        return guest_name(UUID(self.id))
+
+    def volume(self, generation: int) -> pb.EnsureVolumeRequest:
+        root = self.wish.root_volume_id
+        return wishes.volume(root, generation=generation, size_mib=self.size_mib, image=self.image)
+
+    def arrival(self) -> pb.EnsureArrivalRequest:
+        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
+        request.instance.subject.generation = self.generation + 1
+        return request
+
+    def make_ready(self) -> str:
+        """Answers where the destination is found."""
+        self.prepare()
+        return str(self.destination.stub.EnsureArrival(self.arrival()).uri)
+
+    def prepare(self) -> None:
+        stub, generation = self.destination.stub, self.generation + 1
+        stub.EnsureVolume(self.volume(generation))
+        port = pb.EnsurePortRequest()
+        port.CopyFrom(self.port)
+        port.subject.generation = generation
+        stub.EnsurePort(port)
+
+    def departure(self, uri: str, *, deadline_s: int = 120) -> pb.EnsureDepartureRequest:
+        return pb.EnsureDepartureRequest(
+            subject=wishes.subject(self.id, self.generation),
+            destination=peer(self.destination),
+            uri=uri,
+            deadline_s=deadline_s,
+        )
+
+    def end_of(self, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
+        def state() -> pb.DepartureState:
+            return self.source.stub.EnsureDeparture(request)
+
+        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=within_s)
+        return state()
+
+    def go(self) -> pb.DepartureState:
+        return self.end_of(self.departure(self.make_ready()))
+
+    def arrived(self) -> "Trip":
+        """Adopted at the destination and gone from the source: the trip back."""
+        adopted = pb.EnsureInstanceRequest()
+        adopted.CopyFrom(self.wish)
+        adopted.subject.generation = self.generation + 1
+        assert self.destination.stub.EnsureInstance(adopted).power == pb.POWER_RUNNING
+        self.forget(self.source, self.generation)
+        return replace(self, source=self.destination, destination=self.source, generation=self.generation + 1)
+
+    def stayed(self) -> "Trip":
+        """What was made ready at the destination is gone: the next try."""
+        subject = wishes.subject(self.id, self.generation + 1)
+        self.destination.stub.RemoveArrival(pb.RemoveRequest(subject=subject))
+        self.forget(self.destination, self.generation + 1)
+        return replace(self, generation=self.generation + 1)
+
+    def forget(self, agent: LabAgent, generation: int) -> None:
+        for resource_id, remove in (
+            (self.id, agent.stub.RemoveInstance),
+            (self.wish.root_volume_id, agent.stub.RemoveVolume),
+            (self.port.subject.id, agent.stub.RemovePort),
+        ):
+            remove(pb.RemoveRequest(subject=wishes.subject(resource_id, generation)))
+
+    def domains(self) -> dict[str, str]:
+        """Node → what libvirt says of the guest there."""
+        found = {}
+        for agent in (self.source, self.destination):
+            done = agent.node.exec(["virsh", "domstate", self.name], check=False)
+            if done.returncode == 0:
+                found[agent.node.name] = done.stdout.strip()
+        return found
+
+    def runs_only_at(self, agent: LabAgent) -> bool:
+        running = [each for each in (self.source, self.destination) if each.node.guest_pids()]
+        return running == [agent] and self.domains().get(agent.node.name) == "running"
+
+    def ssh(self, key: Path, agent: LabAgent, command: str) -> str:
+        return agent.ssh(key, ADDRESS, command).strip()
+
+
+def peer(agent: LabAgent) -> pb.Peer:
+    certificate = x509.load_pem_x509_certificate((agent.node.agent_folder / "pki/node.crt").read_bytes())
+    return pb.Peer(node_id=str(agent.node_id), certificate_sha256=fingerprint(certificate))
+
+
+def two_agents(lab: Lab, ca: object, worker: object) -> tuple[LabAgent, LabAgent]:
+    first, second = lab.up(["hv1", "hv2"])
+    one = LabAgent(first, worker, node_id=IDS[0])  # type: ignore[arg-type]
+    other = LabAgent(second, worker, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
+    for agent in (one, other):
+        agent.enrol(ca)  # type: ignore[arg-type]
+    return one, other
+
+
+def start_guest(source: LabAgent, destination: LabAgent, image: Path, public_key: str, *, size_mib: int = 512) -> Trip:
+    """A tiny guest that has booted."""
+    sha256 = source.cache(image)
+    destination.cache(image)
+    root, port = wishes.volume(size_mib=size_mib, image=sha256), wishes.port()
+    source.stub.EnsureVolume(root)
+    source.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    wish.guest_data.ssh_public_keys[:] = [public_key]
+    source.stub.EnsureInstance(wish)
+    source.wait_for_console(wish.subject.id, BOOTED)
+    return Trip(source, destination, sha256, wish, port, size_mib)

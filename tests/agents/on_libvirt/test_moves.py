@@ -1,0 +1,301 @@
+"""Guests that move between two nodes with libvirt and QEMU, and stay where they are whatever fails.
+
+One guest goes through all of it, with a file that it has kept since its beginning, and a program that counts in another
+one. Whatever happens, it runs on one node, and both are as they should be.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+from agents.lab import Lab, LabNode
+from agents.lab.shell import wait_until
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import refusal
+from tests.agents.on_libvirt.lab import LabAgent
+from tests.agents.on_libvirt.moves import Trip, start_guest, two_agents
+from tests.agents.viewers import AgentViewer
+from tests.pki import Issued, TestCA
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+COUNT = "(i=0; while :; do i=$((i+1)); echo $i >>/count; sync; sleep 0.05; done) >/dev/null 2>&1 &"
+GAPS = "awk '$1 != NR { print \"gap at \" NR; exit }' /count; tail -n 1 /count"
+CRAWL, FLY = "1", "10000"  # MiB a second
+
+
+@dataclass
+class Traveller:
+    """`trip`: the next one of the guest."""
+
+    trip: Trip
+    key: Path
+    digest: str = ""
+
+    def ssh(self, command: str, *, at: LabAgent | None = None) -> str:
+        return self.trip.ssh(self.key, at or self.trip.source, command)
+
+    def settle(self) -> None:
+        """Have it keep something, and count."""
+        self.ssh("dd if=/dev/urandom of=/kept bs=1024 count=8192 2>/dev/null; sync")
+        self.digest = self.ssh("md5sum /kept").split()[0]
+        self.ssh(f"rm -f /count; {COUNT} echo counting")
+
+    def check(self, at: LabAgent) -> None:
+        """It runs there and nowhere else, has what it kept, and goes on counting without a gap."""
+        assert self.trip.runs_only_at(at), self.trip.domains()
+        assert self.ssh("md5sum /kept", at=at).split()[0] == self.digest
+        before = self.ssh(GAPS, at=at)
+        wait_until(lambda: self.ssh(GAPS, at=at) != before, what="the guest to count on", within_s=20)
+        assert before.isdecimal(), before
+
+    def stays(self, phase: "pb.MovePhase", ended: pb.DepartureState) -> None:
+        assert ended.phase == phase, ended.reason
+        self.check(self.trip.source)
+        self.trip = self.trip.stayed()
+        assert list(self.trip.domains()) == [self.trip.source.node.name]
+
+
+@pytest.fixture(scope="module")
+def agents(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[tuple[LabAgent, LabAgent]]:
+    pair = two_agents(Lab(lab_node.folder.parent), ca, worker)
+    yield pair
+    for agent in pair:
+        agent.kill()
+
+
+@pytest.fixture(scope="module")
+def traveller(agents: tuple[LabAgent, LabAgent], tiny_image: Path, ssh_key: Path) -> Iterator[Traveller]:
+    trip = start_guest(*agents, tiny_image, ssh_key.with_suffix(".pub").read_text().strip())
+    traveller = Traveller(trip, ssh_key)
+    traveller.settle()
+    yield traveller
+    last = traveller.trip
+    last.forget(last.source, last.generation)
+    for agent in agents:
+        held = agent.stub.Describe(pb.DescribeRequest())
+        assert not (held.instances or held.volumes or held.ports or held.unknown_domains)
+        for folder in ("volumes", "instances", "consoles", "moves"):
+            assert not list((agent.node.agent_folder / folder).iterdir())
+        assert agent.node.guest_pids() == []
+
+
+@contextmanager
+def on_its_way(traveller: Traveller, *, deadline_s: int = 120) -> Iterator[pb.EnsureDepartureRequest]:
+    """A move that takes more than a minute, in the middle of it."""
+    trip = traveller.trip
+    request = trip.departure(trip.make_ready(), deadline_s=deadline_s)
+    trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, CRAWL])
+    trip.source.stub.EnsureDeparture(request)
+
+    def has_begun() -> bool:
+        return trip.source.stub.EnsureDeparture(request).moved_bytes > 0
+
+    wait_until(has_begun, what="some bytes to be moved", within_s=30)
+    assert set(trip.domains()) == {"hv1", "hv2"}
+    yield request
+    if trip.source.node.guest_pids():
+        trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, FLY])
+
+
+# ---- the whole way
+
+
+def test_a_guest_moves_and_comes_back_with_all_that_it_wrote(traveller: Traveller) -> None:
+    for _ in range(2):
+        trip = traveller.trip
+        boot = traveller.ssh("cat /proc/sys/kernel/random/boot_id")
+        ended = trip.go()
+        assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+        assert 0 < ended.pause_ms < 10_000
+        assert ended.moved_bytes > 32 * wishes.MIB
+        traveller.check(trip.destination)
+        assert traveller.ssh("cat /proc/sys/kernel/random/boot_id", at=trip.destination) == boot
+        clock = int(traveller.ssh("date +%s", at=trip.destination))
+        assert abs(clock - time.time()) < 10, "its clock goes on"
+        check_disk(trip)
+        traveller.trip = trip.arrived()
+        assert traveller.trip.domains() == {traveller.trip.source.node.name: "running"}
+
+
+def check_disk(trip: Trip) -> None:
+    """The volume is what it was: a layer over the image, which nobody has changed."""
+    folder = trip.destination.node.agent_folder
+    path = trip.destination.node.state_dir / f"volumes/{trip.wish.root_volume_id}.qcow2"
+    shown = trip.destination.node.exec(["qemu-img", "info", "-U", "--output=json", str(path)]).stdout
+    facts = json.loads(shown)
+    assert facts["full-backing-filename"] == str(trip.destination.node.state_dir / "images" / trip.image)
+    image = folder / "images" / trip.image
+    assert hashlib.sha256(image.read_bytes()).hexdigest() == trip.image
+    assert facts["actual-size"] < 300 * wishes.MIB
+
+
+def test_what_the_guest_shows_and_uses_goes_on_at_its_destination(traveller: Traveller) -> None:
+    trip = traveller.trip
+    looking = [
+        AgentViewer(trip.source.viewer_stub, trip.id, kind).opened()
+        for kind in (pb.CONSOLE_KIND_SERIAL, pb.CONSOLE_KIND_VNC)
+    ]
+    assert trip.go().phase == pb.MOVE_PHASE_COMPLETED
+    for viewer in looking:
+        assert viewer.end() is grpc.StatusCode.FAILED_PRECONDITION
+        assert dict(viewer.call.trailing_metadata())["andromede-code"] == "agent.guest_moving"
+    traveller.trip = trip.arrived()
+    viewer = AgentViewer(traveller.trip.source.viewer_stub, trip.id).opened()
+    viewer.type(b"\n")
+    viewer.wait_for(b"login:")
+    viewer.hang_up()
+    (guest,) = next(traveller.trip.source.readings(usage_interval_ms=500)).guests
+    assert (guest.id, [disk.volume_id for disk in guest.disks]) == (trip.id, [trip.wish.root_volume_id])
+
+
+def test_every_call_may_be_repeated(traveller: Traveller) -> None:
+    trip = traveller.trip
+    request = trip.departure(trip.make_ready())
+    assert trip.destination.stub.EnsureArrival(trip.arrival()).uri == request.uri
+    for _ in range(3):
+        trip.source.stub.EnsureDeparture(request)
+    ended = trip.end_of(request)
+    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+    assert trip.source.stub.EnsureDeparture(request) == ended
+    assert refusal(lambda: trip.source.stub.EnsureInstance(trip.wish)).code == "agent.guest_moved"
+    traveller.check(trip.destination)
+    back = trip.arrived()
+    assert back.destination.stub.EnsureDeparture(request) == ended, "also when nothing of it is left"
+    traveller.trip = back
+
+
+# ---- who may take it in
+
+
+def test_another_node_than_the_permit_names_gets_nothing(traveller: Traveller) -> None:
+    request = traveller.trip.departure(traveller.trip.make_ready())
+    request.destination.certificate_sha256 = "ab" * 32
+    ended = traveller.trip.end_of(request)
+    assert "shows the certificate" in ended.reason
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+def test_a_node_that_does_not_speak_tls_gets_nothing(traveller: Traveller, tmp_path: Path) -> None:
+    trip = traveller.trip
+    uri = trip.make_ready()
+    heard = tmp_path / "heard"
+    listener = trip.destination.node.spawn(
+        ["socat", "-u", f"TCP-LISTEN:7555,bind={trip.destination.node.address},reuseaddr", f"CREATE:{heard}"],
+        log=tmp_path / "log",
+    )
+    time.sleep(0.5)
+    ended = trip.end_of(trip.departure(uri.replace(":7441/", ":7555/")))
+    listener.stop()
+    assert b"andromede" not in heard.read_bytes(), "the greeting of TLS at most"
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+def test_a_node_that_does_not_expect_it_gets_nothing(traveller: Traveller) -> None:
+    trip = traveller.trip
+    uri = trip.make_ready()
+    trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+    ended = trip.end_of(trip.departure(uri))
+    assert "is not expected here" in ended.reason
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+def test_nobody_brings_a_guest_past_the_agents(traveller: Traveller) -> None:
+    """As root of the source, to the destination's libvirt itself: its hook asks its agent."""
+    trip = traveller.trip
+    trip.prepare()
+    target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
+    by_hand = ["virsh", "migrate", "--live", "--p2p", "--tls", "--copy-storage-inc", trip.name, target]
+    done = trip.source.node.exec(by_hand, check=False)
+    assert done.returncode != 0
+    assert "was never told of" in done.stderr
+    traveller.check(trip.source)
+    traveller.trip = trip.stayed()
+
+
+# ---- whatever fails
+
+
+def test_a_move_is_cancelled(traveller: Traveller) -> None:
+    with on_its_way(traveller) as request:
+        assert traveller.trip.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+        traveller.check(traveller.trip.source)
+    traveller.trip = traveller.trip.stayed()
+
+
+def test_a_move_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
+    with on_its_way(traveller, deadline_s=5) as request:
+        ended = traveller.trip.end_of(request)
+    assert ended.reason == "The deadline of the move has passed."
+    traveller.stays(pb.MOVE_PHASE_CANCELLED, ended)
+
+
+@pytest.mark.parametrize("end", ["source", "destination"])
+def test_an_agent_dies_in_the_middle(traveller: Traveller, end: str) -> None:
+    with on_its_way(traveller) as request:
+        getattr(traveller.trip, end).restart()
+        ended = traveller.trip.end_of(request)
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+@pytest.mark.parametrize("end", ["source", "destination"])
+def test_a_libvirtd_dies_in_the_middle(traveller: Traveller, end: str) -> None:
+    with on_its_way(traveller) as request:
+        getattr(traveller.trip, end).restart_libvirtd()
+        ended = traveller.trip.end_of(request)
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> None:
+    with on_its_way(traveller) as request:
+        traveller.trip.destination.cut_power_and_return()
+        ended = traveller.trip.end_of(request)
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
+    with on_its_way(traveller) as request:
+        traveller.trip.destination.node.unplug()
+        try:
+            ended = traveller.trip.end_of(request)
+        finally:
+            traveller.trip.destination.node.plug()
+    traveller.stays(pb.MOVE_PHASE_FAILED, ended)
+
+
+def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(traveller: Traveller) -> None:
+    trip = traveller.trip
+    with on_its_way(traveller) as request:
+        (pid,) = trip.source.node.guest_pids()
+        os.kill(pid, signal.SIGKILL)
+        ended = trip.end_of(request)
+        assert ended.phase == pb.MOVE_PHASE_FAILED
+        trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+        assert not any(agent.node.guest_pids() for agent in (trip.source, trip.destination))
+        assert trip.source.state(trip.id).power == pb.POWER_CRASHED
+    wish = pb.EnsureInstanceRequest()
+    wish.CopyFrom(trip.wish)
+    wish.subject.generation = trip.generation
+    assert trip.source.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
+    trip.source.wait_for_console(trip.id, "login:", count=2)
+    assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
+    traveller.trip = trip.stayed()
+    traveller.settle()
+
+
+def test_it_moves_once_more_after_all_that(traveller: Traveller) -> None:
+    trip = traveller.trip
+    ended = trip.go()
+    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+    traveller.check(trip.destination)
+    traveller.trip = trip.arrived()
