@@ -146,7 +146,8 @@ class NodeRemoval(BaseModel):
         constraints = [
             models.UniqueConstraint(fields=["node", "kind", "resource_id"], name="nodes_removal_once"),
             models.CheckConstraint(
-                condition=Q(kind__in=["instance", "volume", "port", "attachment"]), name="nodes_removal_kind"
+                condition=Q(kind__in=["arrival", "instance", "volume", "port", "attachment"]),
+                name="nodes_removal_kind",
             ),
         ]
 

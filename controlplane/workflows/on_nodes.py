@@ -142,10 +142,6 @@ def _peer(node: Node) -> pb.Peer:
     return pb.Peer(node_id=str(node.pk), certificate_sha256=node.certificate_sha256)
 
 
-# What is to be removed of a node that comes back, where that is not what was asked for.
-LATER = {"arrival": "instance"}
-
-
 def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
     """Remove something from a node. From one that has become unreachable or was given up it will be removed when it is
     back: the effect that is returned remembers it."""
@@ -159,9 +155,7 @@ def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) 
     except NodeUnreachable:
         if selectors.is_reachable(node.pk):
             raise
-    return lambda: services.remove_later(
-        node, kind=LATER.get(kind, kind), resource_id=resource_id, generation=generation
-    )
+    return lambda: services.remove_later(node, kind=kind, resource_id=resource_id, generation=generation)
 
 
 def together(*effects: Effect | None) -> Effect:

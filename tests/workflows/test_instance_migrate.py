@@ -1,5 +1,5 @@
-"""A guest that moves to another node while it runs, over real gRPC. What fails, is repeated, cancelled or lost on the way
-ends in one running guest, one place and one set of files."""
+"""A guest that moves to another node while it runs, over real gRPC. What fails, is repeated, cancelled or lost on its
+way ends in one running guest, one place and one set of files."""
 
 import time
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ from controlplane.network.models import Port
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
+from controlplane.nodes.services import node_cordon
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
@@ -272,7 +273,7 @@ def test_room_is_asked_for_the_volumes_too(moving: Move) -> None:
 
 
 def test_its_own_node_is_no_destination(moving: Move) -> None:
-    Node.objects.filter(pk=moving.other.row.pk).update(is_cordoned=True)
+    node_cordon(SYSTEM, moving.other.row, reason="full")
     with pytest.raises(NoPlace):
         moving.ask()
     with pytest.raises(NoPlace):
@@ -361,7 +362,7 @@ def test_when_it_fails_it_runs_on_where_it_was(moving: Move) -> None:
 
 
 def test_a_destination_that_fails_while_it_gets_ready_is_cleared(moving: Move) -> None:
-    for call in ("create_volume", "create_port", "expect"):
+    for call in ("create_volume", "ensure_port", "expect"):
         moving.other.fake.fail_next(call, AdapterError("The disk is broken.", retryable=False))
         operation = ended(moving.ask(), "failed")
         assert operation.error["code"] == "node.refused"
@@ -512,7 +513,7 @@ def test_a_destination_that_is_lost_is_cleared_when_it_is_back(moving: Move) -> 
     ended(operation, "cancelled")
     assert moving.runs_on() == [moving.source.row]
     assert {removal.kind for removal in NodeRemoval.objects.filter(node=moving.other.row)} == {
-        "instance",
+        "arrival",
         "port",
         "volume",
     }

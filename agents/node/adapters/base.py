@@ -354,6 +354,9 @@ class Moves(Protocol):
     it, and at its source only if it was not let go of.
     """
 
+    def takes_in(self) -> bool:
+        """Whether guests of other nodes may come here at all."""
+
     def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
         """From now on the guest may come, from the node with that certificate. Answers where that node finds this one.
 

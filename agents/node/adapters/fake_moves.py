@@ -151,6 +151,8 @@ class FakeRoads:
         is_whole = False
         try:
             _heard(line)
+            if guest_id not in self.expected:
+                raise EOFError  # it was turned away meanwhile
             is_whole = True
             _answer(line, "")
             _heard(line)
@@ -184,6 +186,9 @@ class FakeMoves:
         self._roads = roads
         self._call = call
         self._is_closed = threading.Event()
+
+    def takes_in(self) -> bool:
+        return True
 
     def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
         with self._call("expect"):

@@ -102,6 +102,9 @@ class LibvirtMoves:
 
     # ---- guests that come
 
+    def takes_in(self) -> bool:
+        return self._address is not None
+
     def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
         if self._address is None:
             raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)

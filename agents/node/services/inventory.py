@@ -1,16 +1,18 @@
 """What the node is and what it holds, as it sees it now."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.base import HostFacts, PortSpec, guest_name
+from agents.node.adapters.base import GuestState, HostFacts, PortSpec, Power, guest_name
 from agents.node.context import Identity, Node
 from agents.node.services import attachments, images, instances, moving, volumes
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.volumes import VolumeStatus
+
+LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,13 @@ class Description:
 
 
 def inventory(node: Node) -> Inventory:
+    host = node.adapters.hypervisor.host()
+    if node.adapters.moves.takes_in():
+        host = replace(host, traits=(*host.traits, LIVE_MIGRATION))
     return Inventory(
         identity=node.identity,
         boot_id=node.boot_id,
-        host=node.adapters.hypervisor.host(),
+        host=host,
         disk_gib=node.adapters.disks.capacity_gib(),
     )
 
@@ -51,7 +56,21 @@ def instance_statuses(node: Node) -> list[InstanceStatus]:
     """Of all that are this node's: one that has left is another's, whatever it left behind."""
     states = node.adapters.hypervisor.states()
     entries = [entry for entry in node.ledger.instances.held() if not moving.has_left(node, UUID(entry.id))]
-    return [instances.observed(node, entry, states.get(UUID(entry.id))) for entry in entries]
+    own = [instances.observed(node, entry, states.get(UUID(entry.id))) for entry in entries]
+    return [*own, *_arrived(node, states)]
+
+
+def _arrived(node: Node, states: Mapping[UUID, GuestState]) -> list[InstanceStatus]:
+    """Guests that run here since their sources have let go of them, and that nobody has made this node's yet."""
+    running = [
+        (entry, state)
+        for entry in node.ledger.arrivals.held()
+        if (state := states.get(UUID(entry.id))) is not None and state.power is Power.RUNNING
+    ]
+    return [
+        InstanceStatus(UUID(entry.id), entry.generation, state.power, state.virt_type, restart_count=0, reason="")
+        for entry, state in running
+    ]
 
 
 def instance_status(node: Node, instance_id: UUID) -> InstanceStatus | None:
