@@ -5,7 +5,7 @@ answers leaves the possibility that the node acted on it: such an interval is on
 place began or ceased to satisfy the policies (drift), so that what was compliant stays so in the record.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -14,14 +14,17 @@ from controlplane.placement.core.reading import instant
 
 State = Literal["claimed", "proven"]
 
+MOVE = "instance.migrate"
+ARRIVAL = "arrival"  # what comes of a guest before it runs there
 ROLE_OF_KIND = {
     "instance": "compute",
+    ARRIVAL: "compute",
     "attachment": "compute",
     "volume": "storage",
     "image": "image",
     "port": "netedge",
 }
-# A guest and a volume are in one place at a time; images and addresses may be in several.
+# A guest and a volume are in one place at a time, but while they move; images and addresses may be in several.
 SINGLE = ("compute", "storage")
 # Data at rest is always somewhere; a guest may be off.
 LASTING = ("storage",)
@@ -36,7 +39,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`resource` is what it was made for; it may list other things that the node gets under it."""
+    """`resource` is what it was made for; it may list other things that the node gets under it. `is_move`: they come
+    from another node, which has them until they have come."""
 
     jti: str
     resource: str
@@ -45,6 +49,7 @@ class Permit:
     zone: str
     decision: str
     not_before: datetime
+    is_move: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Receipt:
     node: str
     zone: str
     is_opening: bool
+    kind: str
     role: str
     at: datetime
 
@@ -127,7 +133,10 @@ def history(
     whole = [part for place in places for part in _cut_at_drifts(place, evidence.drifts)]
     wanted = sorted((each for each in whole if role in (None, each.role)), key=_order)
     clipped = (_clip(each, start, end) for each in wanted)
-    return History(tuple(each for each in clipped if each is not None), tuple(_problems(wanted, start, end)))
+    moves = {permit.jti for permit in evidence.permits.values() if permit.is_move}
+    problems = [each for name in SINGLE for each in _of_role([i for i in wanted if i.role == name], name, moves)]
+    told = tuple(each for each in problems if not _is_outside(each, start, end))
+    return History(tuple(each for each in clipped if each is not None), told)
 
 
 def _order(interval: Interval) -> tuple[datetime, str, str]:
@@ -185,6 +194,7 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence) -> None:
         zone=_text(body, "zone"),
         decision=_text(body, "decision"),
         not_before=since,
+        is_move=_text(body, "op") == MOVE,
     )
 
 
@@ -199,6 +209,7 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
             node=_text(body, "node"),
             zone=_text(body, "zone"),
             is_opening=event == "opened",
+            kind=_text(body, "kind"),
             role=role,
             at=at,
         )
@@ -216,10 +227,10 @@ def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evide
 
 def _proven(evidence: Evidence) -> list[Interval]:
     """From the first opening at a place to its closing; what is opened again while open goes on."""
-    still_open: dict[tuple[str, str], Interval] = {}
+    still_open: dict[tuple[str, str, bool], Interval] = {}
     ended = []
     for receipt in evidence.receipts:
-        place = (receipt.role, receipt.node)
+        place = (receipt.role, receipt.node, receipt.kind == ARRIVAL)
         if receipt.is_opening:
             still_open.setdefault(place, _opened(receipt, evidence))
         elif place in still_open:
@@ -306,23 +317,20 @@ def _clip(interval: Interval, start: datetime | None, end: datetime | None) -> I
 # ── problems ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _problems(intervals: Sequence[Interval], start: datetime | None, end: datetime | None) -> Iterable[Problem]:
-    for role in SINGLE:
-        for problem in _of_role([each for each in intervals if each.role == role], role):
-            is_before = start is not None and problem.end is not None and problem.end <= start
-            if not is_before and not (end is not None and problem.start >= end):
-                yield problem
+def _is_outside(problem: Problem, start: datetime | None, end: datetime | None) -> bool:
+    is_before = start is not None and problem.end is not None and problem.end <= start
+    return is_before or (end is not None and problem.start >= end)
 
 
-def _of_role(intervals: Sequence[Interval], role: str) -> Iterable[Problem]:
-    """Of a role's intervals in order of time."""
+def _of_role(intervals: Sequence[Interval], role: str, moves: Collection[str]) -> Iterable[Problem]:
+    """Of a role's intervals in order of time. `moves`: permits under which something comes from elsewhere."""
     if not intervals:
         return
     reach = intervals[0]
     for following in intervals[1:]:
         if reach.end is None or following.start < reach.end:
             ends = [each.end for each in (reach, following) if each.end is not None]
-            if following.node != reach.node:
+            if following.node != reach.node and following.permit not in moves:
                 yield Problem("overlap", role, following.start, min(ends) if ends else None)
         elif following.start > reach.end and role in LASTING:
             yield Problem("gap", role, reach.end, following.start)

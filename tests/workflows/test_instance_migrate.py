@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 
 from agents.node.adapters.base import Power
 from agents.node.errors import AdapterError
+from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.keys_and_groups import affinity_group_create
@@ -27,7 +28,7 @@ from controlplane.kernel import clock
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeUnreachable
-from controlplane.nodes.models import Inventory, Node, NodeRemoval
+from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
@@ -540,3 +541,47 @@ def test_the_sweep_gives_a_stolen_move_to_another_worker(moving: Move) -> None:
     moving.let_it_go_on()
     ended(operation)
     moving.assert_is_at(moving.other)
+
+
+# ---- what is told of it
+
+
+def account(moving: Move) -> None:
+    for machine in (moving.source, moving.other):
+        machine.account()
+
+
+def places_of(resource_id: UUID, role: str) -> list[tuple[str, bool]]:
+    """Where it was, one after the other, and whether it is still there."""
+    found = residency_of(resource_id, role=role)
+    assert not found.problems
+    assert all(each.state == "proven" and each.is_compliant for each in found.intervals)
+    return [(each.node, each.end is None) for each in found.intervals]
+
+
+def test_the_evidence_says_where_it_was(moving: Move) -> None:
+    account(moving)
+    ended(moving.ask())
+    account(moving)
+    here, there = str(moving.source.row.pk), str(moving.other.row.pk)
+    instance = fresh(moving.instance)
+    assert places_of(instance.pk, "compute")[0] == (here, False)
+    assert places_of(instance.pk, "compute")[-1] == (there, True)
+    for volume_id in (instance.root_volume_id, moving.attachment.volume_id):
+        assert places_of(volume_id, "storage") == [(here, False), (there, True)]
+    assert not Incident.objects.exists()
+
+
+def test_what_was_called_off_was_at_its_destination_and_is_not_any_more(moving: Move) -> None:
+    account(moving)
+    operation = moving.begin(moving.ask())
+    account(moving)
+    assert not Incident.objects.exists()
+    operation_cancel(moving.cloud.tenant.actor, operation)
+    ended(operation, "cancelled")
+    account(moving)
+    here, there = str(moving.source.row.pk), str(moving.other.row.pk)
+    instance = fresh(moving.instance)
+    assert sorted(places_of(instance.pk, "compute")) == sorted([(here, True), (there, False)])
+    assert sorted(places_of(instance.root_volume_id, "storage")) == sorted([(here, True), (there, False)])
+    assert not Incident.objects.exists()
