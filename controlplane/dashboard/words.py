@@ -149,6 +149,7 @@ DEEDS = {
     "instance.reset": _("Reset instance"),
     "instance.resize": _("Resize instance"),
     "instance.rebuild": _("Rebuild instance"),
+    "instance.migrate": _("Move instance"),
     "volume.create": _("Create volume"),
     "volume.delete": _("Delete volume"),
     "volume.attach": _("Attach volume"),

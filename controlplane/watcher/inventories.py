@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from controlplane.compute.models import Attachment, Instance, Rebuild
+from controlplane.compute.models import MOVING, Attachment, Instance, Rebuild
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.nodes import incidents
@@ -113,8 +113,9 @@ def _images(node: Node, names: Collection[str]) -> set[str]:
     permits = Permit.objects.filter(node=node, state="signed").values("resource_id")
     here = Q(node=node) | Q(pk__in=permits)
     found: set[str] = set()
-    for rows in (Instance.objects, Volume.objects):
-        found |= set(rows.filter(here, image__sha256__in=names).values_list("image__sha256", flat=True))
+    coming = Q(migratedvolume__migration__destination=node, migratedvolume__migration__state__in=MOVING)
+    for rows in (Instance.objects.filter(here), Volume.objects.filter(here | coming)):
+        found |= set(rows.filter(image__sha256__in=names).values_list("image__sha256", flat=True))
     return found
 
 
@@ -131,17 +132,24 @@ def _moving(node: Node) -> Q:
     return Q(node=node) | _just_now()
 
 
+def _migrating(node: Node) -> Q:
+    """Of an instance: it comes from this node or goes to it."""
+    ends = Q(migrations__source=node) | Q(migrations__destination=node)
+    return ends & Q(migrations__state__in=MOVING)
+
+
 def _just_now() -> Q:
     return Q(updated_at__gt=clock.now() - IN_TRANSIT)
 
 
 def _instances(node: Node, ids: Collection[UUID]) -> Iterable[UUID]:
-    return Instance.objects.filter(_moving(node), pk__in=ids).values_list("pk", flat=True)
+    return Instance.objects.filter(_moving(node) | _migrating(node), pk__in=ids).values_list("pk", flat=True)
 
 
 def _volumes(node: Node, ids: Collection[UUID]) -> Iterable[UUID]:
     """Root disks are known by their instance."""
-    roots = Instance.objects.filter(_moving(node), root_volume_id__in=ids).values_list("root_volume_id", flat=True)
+    having = _moving(node) | _migrating(node)
+    roots = Instance.objects.filter(having, root_volume_id__in=ids).values_list("root_volume_id", flat=True)
     coming = Rebuild.objects.filter(instance__node=node, root_volume_id__in=ids).values_list(
         "root_volume_id", flat=True
     )
