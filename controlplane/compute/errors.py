@@ -31,11 +31,6 @@ class InstanceNotMovable(Conflict):
     detail = "The instance cannot be moved to another node while it runs: {reason}"
 
 
-class MigrationNotFound(NotFound):
-    code = "compute.migration.not_found"
-    detail = "There is no migration {name!r} here."
-
-
 class MigrationFailed(Conflict):
     code = "compute.migration.failed"
     title = "Not moved"

@@ -14,12 +14,11 @@ from django.db.models import Max, Model, QuerySet
 from controlplane.audit.services import deed
 from controlplane.compute.actions import MOVE as MIGRATE
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
-from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
+from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.models import Attachment, Instance, MigratedVolume, Migration
 from controlplane.compute.services import instance_lock
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.kernel.db import by_id
 from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes.models import Node
@@ -173,24 +172,11 @@ def _above(instance: Instance, attachments: list[Attachment]) -> int:
     return max(instance.generation, ports or 0, *known) + 1
 
 
-def migrations(actor: Actor, instance: Instance | None = None) -> QuerySet[Migration]:
-    """Of one instance, or all.
-
-    Raises:
-        RoleNeeded: the actor has no duty for the platform; tenants see the operations.
-    """
+def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
+    """Of one instance. Raises RoleNeeded: the actor has no duty for the platform; tenants see the operations."""
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
-    rows = Migration.objects.select_related("instance__project", "source", "destination", "wished")
-    return rows if instance is None else rows.filter(instance=instance)
-
-
-def migration_get(actor: Actor, ref: str) -> Migration:
-    """Raises RoleNeeded, MigrationNotFound."""
-    found = by_id(migrations(actor), ref)
-    if found is None:
-        raise MigrationNotFound(name=ref)
-    return found
+    return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
 
 
 def migration_of(operation: Operation) -> Migration:

@@ -4,13 +4,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.compute.api import InstanceView, InstanceWithOperation
 from controlplane.compute.migrate import instance_migrate, migrations
-from controlplane.compute.models import MIGRATION
+from controlplane.compute.models import MIGRATION, Instance
+from controlplane.compute.selectors import instance_anywhere
+from controlplane.identity.api import ActorView
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Reference, Text
 from controlplane.kernel.listing import Listing, among, created_after
 from controlplane.kernel.rest import Body, found, route
 from controlplane.nodes.selectors import node_get
+from controlplane.operations.serializers import PlatformOperationOut
 
 MIGRATIONS = Listing(
     {"state": among("state", MIGRATION.moves), "created_after": created_after()},
@@ -48,15 +50,21 @@ class MigrationOut(Out):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
-class InstanceMigrate(InstanceView):
-    @route("instance_migrate", InstanceWithOperation, body=MigrateIn, status=202)
+class AnyInstanceView(ActorView):
+    def instance(self) -> Instance:
+        return instance_anywhere(self.actor, self.kwargs["instance"])
+
+
+class InstanceMigrate(AnyInstanceView):
+    @route("instance_migrate", PlatformOperationOut, body=MigrateIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        ref = body.get("node")
+        instance, ref = self.instance(), body.get("node")
         node = found(lambda name: node_get(self.actor, name), ref, at="node") if ref else None
-        return self.changed(lambda actor, instance: instance_migrate(actor, instance, node=node, reason=body["reason"]))
+        operation = instance_migrate(self.actor, instance, node=node, reason=body["reason"])
+        return Response(PlatformOperationOut(operation).data, status=202)
 
 
-class InstanceMigrations(InstanceView):
+class InstanceMigrations(AnyInstanceView):
     @route("instance_migration_list", MigrationOut, listing=MIGRATIONS)
     def get(self, request: Request) -> Response:
         return MIGRATIONS.page(request, migrations(self.actor, self.instance())).answer(MigrationOut)

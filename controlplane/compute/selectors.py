@@ -13,8 +13,9 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
 from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
-from controlplane.kernel.db import by_ref
+from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.prepared import Collection, PreparedByRef
@@ -58,6 +59,21 @@ def instances_on(node: Node) -> QuerySet[Instance]:
 
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:
     return INSTANCE.get(ref, project.pk)
+
+
+def instance_anywhere(actor: Actor, ref: str) -> Instance:
+    """By its id, whoever's it is.
+
+    Raises:
+        RoleNeeded: the actor has no duty for the platform.
+        InstanceNotFound
+    """
+    if not actor.sees_all:
+        raise RoleNeeded(role="operator")
+    found = by_id(Instance.objects.exclude(state="deleted").defer("user_data"), ref)
+    if found is None:
+        raise InstanceNotFound(name=ref)
+    return found
 
 
 def ssh_keys(actor: Actor, project: Project) -> QuerySet[SshKey]:

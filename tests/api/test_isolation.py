@@ -316,6 +316,7 @@ def test_the_table_is_read_whole() -> None:
         "incidents",
         "operations",
         "maintenance",
+        "instances",
     }
 
 

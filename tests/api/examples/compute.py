@@ -150,9 +150,10 @@ def nodes(story: Story) -> None:
 def moved(story: Story) -> None:
     book, oscar = story.book, story.oscar
     story.world.add_machine("fr-idf-1", name="par-2")
-    begun = book.show(oscar, "instance_migrate").operation["id"]
+    instance = book.do(story.ada, "instance_get").body["id"]
+    begun = book.show(oscar, "instance_migrate", instance=instance).body["id"]
     assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
-    book.show(oscar, "instance_migration_list", query={"state": "done"})
+    book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
 
 
 def maintenance(story: Story) -> None:

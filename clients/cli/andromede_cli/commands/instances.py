@@ -98,12 +98,6 @@ GroupOption = Annotated[
 RESTART_HELP = _("Whether its guest is started again when it failed: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 
-NodeOption = Annotated[
-    str | None,
-    typer.Option("--node", help=_("To this one and no other."), autocompletion=names("nodes.list")),
-]
-Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for the tenant."))]
-
 
 def register(app: typer.Typer) -> None:
     instances = group(_("Instances: virtual machines."))
@@ -128,10 +122,12 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
-    help = _("Move it to another node while it runs, for operators.")
-    command(instances, "migrate", help, WAIT, DRY_RUN)(migrate)
-    moved = given("instance", "INSTANCE", completes="instances.list")
-    help = _("Its moves from node to node, for operators and auditors.")
+    moved = given("instance", "INSTANCE")
+    node = option("node", "--node", _("To this one and no other."), default=None)
+    reason = option("reason", "--reason", _("Why, for the tenant."), default=None)
+    help = _("Move it, by its id, to another node while it runs; for operators.")
+    call_command(instances, "migrate", help, "instances.migrate", moved, node, reason)
+    help = _("Its moves from node to node, by its id; for operators and auditors.")
     call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
     console.register(instances)
     console_log.register(instances)
@@ -187,11 +183,6 @@ def _user_data(file: Path | None) -> dict[str, Any]:
 
 def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
     answer = me.client.instances.resize(name, flavor=flavor, dry_run=me.is_dry_run)
-    me.finish(answer, lambda: me.client.instances.get(answer.id))
-
-
-def migrate(me: Session, name: Instance, node: NodeOption = None, reason: Reason = None) -> None:
-    answer = me.client.instances.migrate(name, node=node, reason=reason, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))
 
 

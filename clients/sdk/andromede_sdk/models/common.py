@@ -365,7 +365,8 @@ class SessionWithSecret(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step(Model):
-    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed."""
+    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed. `progress`: of the
+    step itself, in percent, where that is known while it waits."""
 
     name: str
     state: str
@@ -374,6 +375,7 @@ class Step(Model):
     started_at: datetime | None
     finished_at: datetime | None
     tries: list[Try] | None
+    progress: int | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

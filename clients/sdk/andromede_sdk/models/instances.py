@@ -128,3 +128,24 @@ class InstanceWithOperation(Model):
     addresses: list[Address]
     attachments: list[Attachment]
     operation: Operation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Migration(Model):
+    """`destination`: null until one is chosen. `wished`: the only node that was to do. `total_bytes`, `moved_bytes`: of
+    memory and disks. `pause_ms`: how long the guest stood still; null until it has arrived."""
+
+    id: str
+    state: str  # placing, preparing, moving, arrived, done, failed, cancelled
+    source: Named
+    destination: Named | None
+    wished: Named | None
+    operation: str
+    reason: str
+    total_bytes: int
+    moved_bytes: int
+    pause_ms: int | None
+    error: Error | None
+    created_at: datetime
+    arrived_at: datetime | None
+    ended_at: datetime | None

@@ -9,6 +9,59 @@ from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
 
 
 class Instances(Resource):
+    def migrate(
+        self,
+        instance: str,
+        *,
+        node: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.PlatformOperation:
+        """POST /v1/instances/{instance}/actions/migrate
+
+        `node`: on this one and no other; policies are asked all the same. Without it, on the best that they admit in the
+        instance's zone. `reason` is told to the tenant.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.PlatformOperation,
+            Ask(
+                "POST",
+                "/v1/instances/{instance}/actions/migrate",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                body={"node": node, "reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
+    def migration_list(
+        self,
+        instance: str,
+        *,
+        state: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Migration]:
+        """GET /v1/instances/{instance}/migrations
+
+        `state`: One of placing, preparing, moving, arrived, done, failed, cancelled.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of -created_at, created_at.
+        """
+        return Listing(
+            self._scope,
+            models.Migration,
+            Ask(
+                "GET",
+                "/v1/instances/{instance}/migrations",
+                names={"instance": instance},
+                query={"state": state, "created_after": created_after, "sort": sort, "limit": page_size},
+            ),
+        )
+
     def list(
         self,
         *,
