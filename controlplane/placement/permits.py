@@ -69,7 +69,7 @@ class Leave:
 
 
 @dataclass(frozen=True)
-class Need:
+class Wanted:
     """What leave is for. `op`: of the operation's kind, or a part of it (roles.PART_OF)."""
 
     operation: Operation
@@ -78,19 +78,27 @@ class Need:
     generation: int
 
 
-def valid(need: Need) -> Leave | None:
+def valid(wanted: Wanted) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute(
             VALID,
-            [need.operation.pk, need.op, need.operation.resource_id, need.generation, need.node_id, now + MARGIN, now],
+            [
+                wanted.operation.pk,
+                wanted.op,
+                wanted.operation.resource_id,
+                wanted.generation,
+                wanted.node_id,
+                now + MARGIN,
+                now,
+            ],
         )
         found = cursor.fetchone()
     return _leave(found[0]) if found else None
 
 
-def get(need: Need, *, decide: Callable[[], UUID]) -> Leave:
+def need(wanted: Wanted, *, decide: Callable[[], UUID]) -> Leave:
     """Ask the signer, unless that was done, and wait a moment for its answer. `decide` gives the decision to ask with.
 
     Raises:
@@ -98,7 +106,7 @@ def get(need: Need, *, decide: Callable[[], UUID]) -> Leave:
             answered since.
         CloudError: one of them refused, with the error that says why.
     """
-    permit = ask(need, decide=decide)
+    permit = ask(wanted, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
     if state != "signed" and state != "refused":
         raise SignerSilent(process="signer" if state == "requested" else "sentinel")
@@ -107,17 +115,17 @@ def get(need: Need, *, decide: Callable[[], UUID]) -> Leave:
     return _leave(permit.pk)
 
 
-def ask(need: Need, *, decide: Callable[[], UUID]) -> Permit:
+def ask(wanted: Wanted, *, decide: Callable[[], UUID]) -> Permit:
     """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
     moment ago."""
     now = clock.now()
     is_fresh = Q(state__in=OPEN) | Q(state="refused", updated_at__gt=now - MARGIN)
-    operation = need.operation
-    permit = _rows(need).filter(is_fresh).order_by("-created_at").first()
+    operation = wanted.operation
+    permit = _rows(wanted).filter(is_fresh).order_by("-created_at").first()
     if permit is None:
         assert operation.project_id is not None, "what is of no project gives nodes nothing"
         project_id, decision_id = operation.project_id, decide()
-        permit = Permit.objects.create(**_named(need), project_id=project_id, decision_id=decision_id)
+        permit = Permit.objects.create(**_named(wanted), project_id=project_id, decision_id=decision_id)
         hint(permit.pk)
     elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
         hint(permit.pk, state=permit.state)
@@ -145,17 +153,17 @@ def hint(permit_id: UUID, *, state: str = "requested") -> None:
         log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
 
 
-def _rows(need: Need) -> QuerySet[Permit]:
-    return Permit.objects.filter(**_named(need))
+def _rows(wanted: Wanted) -> QuerySet[Permit]:
+    return Permit.objects.filter(**_named(wanted))
 
 
-def _named(need: Need) -> dict[str, Any]:
+def _named(wanted: Wanted) -> dict[str, Any]:
     return {
-        "operation_id": need.operation.pk,
-        "op": need.op,
-        "resource_id": need.operation.resource_id,
-        "generation": need.generation,
-        "node_id": need.node_id,
+        "operation_id": wanted.operation.pk,
+        "op": wanted.op,
+        "resource_id": wanted.operation.resource_id,
+        "generation": wanted.generation,
+        "node_id": wanted.node_id,
     }
 
 

@@ -27,7 +27,7 @@ from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import Allocation, Decision
-from controlplane.placement.permits import Need
+from controlplane.placement.permits import Wanted
 from controlplane.storage.models import Volume
 from controlplane.storage.services import ask_for as ask_for_volume
 from controlplane.workflows.recipe import NotYet
@@ -88,11 +88,11 @@ def _leave(
 ) -> Grant:
     """`op`: of the permit, if it is not the operation's kind."""
     agent_client.need_hope(place.node)
-    need = Need(operation, op or operation.kind, place.node.pk, generation)
-    leave = permits.valid(need)
+    wanted = Wanted(operation, op or operation.kind, place.node.pk, generation)
+    leave = permits.valid(wanted)
     if leave is None:
         try:
-            leave = permits.get(need, decide=partial(_decision, operation, ask, place))
+            leave = permits.need(wanted, decide=partial(_decision, operation, ask, place))
         except SignerSilent as exc:
             if clock.now() >= operation.deadline_at:
                 raise
@@ -114,7 +114,7 @@ def _decision(operation: Operation, ask: Callable[[], Ask], place: Grant) -> UUI
 
 def ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
     """Ask for the permit that the next step needs, as soon as there is a place: the signer works while we write."""
-    permits.ask(Need(operation, operation.kind, place.node_id, generation), decide=lambda: place.decision_id)
+    permits.ask(Wanted(operation, operation.kind, place.node_id, generation), decide=lambda: place.decision_id)
 
 
 def tell(node: Node) -> None:
