@@ -130,7 +130,7 @@ def taking_up_a_node() -> dict[str, Any]:
     samples: list[float] = []
     for number in range(CHANGES):
         FLEET.current()
-        Node.objects.filter(pk=node.pk).update(is_cordoned=number % 2 == 0)
+        Node.objects.filter(pk=node.pk).update(duty="cordoned" if number % 2 == 0 else "in-service")
         begun = time.perf_counter()
         fleet = FLEET.current()
         samples.append(time.perf_counter() - begun)

@@ -173,3 +173,28 @@ class TicketUnknown(Unauthenticated):
 class TicketsUnavailable(Unavailable):
     code = "compute.console.tickets_unavailable"
     detail = "Tickets for consoles cannot be kept at the moment. Try again."
+
+
+class DrainNotFound(NotFound):
+    code = "node.drain.not_found"
+    detail = "The node {name!r} has never been drained."
+
+
+class DrainPlanChanged(Conflict):
+    code = "node.drain.plan_changed"
+    title = "The plan has changed"
+    detail = (
+        "What a drain of {node} would do is not any more what the plan says: guests have come or gone, or something is "
+        "in their way. Ask for the plan again, look at it, and name its digest."
+    )
+
+
+class DrainWrongState(Conflict):
+    code = "node.drain.wrong_state"
+    detail = "The drain is {state}; this needs a drain that is {wanted}."
+
+
+class NodeNotEmpty(Conflict):
+    code = "node.not_empty"
+    title = "Guests run there"
+    detail = "{count} guests run on the node {node}, or are on their way there: {names}. Drain it first."

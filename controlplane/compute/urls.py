@@ -1,8 +1,9 @@
 from django.urls import path
 
-from controlplane.compute import api, keys_and_groups_api, migration_api, node_api, volume_api
+from controlplane.compute import api, drain_api, keys_and_groups_api, migration_api, node_api, volume_api
 
 INSTANCE = "projects/<str:project>/instances/<str:instance>"
+NODE = "nodes/<str:node>"
 
 urlpatterns = [
     path("projects/<str:project>/instances", api.InstanceList.as_view()),
@@ -31,4 +32,13 @@ urlpatterns = [
     path(
         "projects/<str:project>/affinity-groups/<str:affinity_group>", keys_and_groups_api.AffinityGroupDetail.as_view()
     ),
+    path("drains", drain_api.DrainList.as_view()),
+    path(f"{NODE}/drain", drain_api.NodeDrainDetail.as_view()),
+    path(f"{NODE}/drain/actions/pause", drain_api.NodeDrainPause.as_view()),
+    path(f"{NODE}/drain/actions/resume", drain_api.NodeDrainResume.as_view()),
+    path(f"{NODE}/drain/actions/cancel", drain_api.NodeDrainCancel.as_view()),
+    path(f"{NODE}/drain/actions/retry", drain_api.NodeDrainRetry.as_view()),
+    path(f"{NODE}/actions/plan-drain", drain_api.NodeDrainPlan.as_view()),
+    path(f"{NODE}/actions/drain", drain_api.NodeDrain.as_view()),
+    path(f"{NODE}/actions/maintain", drain_api.NodeMaintain.as_view()),
 ]

@@ -165,6 +165,8 @@ CELERY_BEAT_SCHEDULE = {
     "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
     "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
     "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
+    "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
+    "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},
     "evidence-sequence": {
         "task": "controlplane.reconcilers.tasks.evidence_sequence",
         "schedule": 2,

@@ -84,17 +84,18 @@ def by_ref(rows: models.QuerySet[M], ref: str) -> M | None:
 
 
 def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
-    """Set `row.state` to `to`, and `fields` with it, if the database still has the state that `row` was read with.
+    """Set the row's state to `to`, and `fields` with it, if the database still has the state that `row` was read with.
 
     Raises:
         IllegalTransition: the machine does not know this move.
         StateConflict: somebody else moved the row first; nothing was written.
     """
-    state = row.state  # type: ignore[attr-defined]
+    state = getattr(row, machine.field)
     machine.check(state, to)
-    fields |= {"state": to, "updated_at": clock.now()}
+    fields |= {machine.field: to, "updated_at": clock.now()}
     with transaction.atomic(savepoint=False):
-        is_moved = type(row)._default_manager.filter(pk=row.pk, state=state).update(**fields) == 1
+        same = type(row)._default_manager.filter(pk=row.pk, **{machine.field: state})
+        is_moved = same.update(**fields) == 1
         for tell in on_move if is_moved else ():
             tell(row, machine, to)
     if not is_moved:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import Q
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,13 +12,15 @@ from controlplane.identity.api import ActorView
 from controlplane.kernel.fields import In, NamedOut, Out, Text
 from controlplane.kernel.listing import Listing, among, chosen, created_after, exactly
 from controlplane.kernel.rest import Body, route
-from controlplane.nodes import selectors, services
-from controlplane.nodes.models import NODE, Inventory, Node
+from controlplane.nodes import duties, selectors, services
+from controlplane.nodes.life import LIFE, life
+from controlplane.nodes.models import DUTY, NODE, Inventory, Node
 
 NODES = Listing(
     {
         "name": exactly("name", "The node of this name."),
         "state": among("state", NODE.moves),
+        "duty": among("duty", DUTY.moves),
         "zone": exactly("zone_id", "The nodes of this zone."),
         "created_after": created_after(),
     },
@@ -104,13 +107,20 @@ class IncidentOfNodeOut(IncidentOut):
 
 
 class NodeOut(Out):
+    """`state`: whether it is heard. `duty`: what operators want of it. `life`: the one word that matters most of the
+    two. `is_cordoned`: it takes nothing new, whatever the duty."""
+
     id = serializers.UUIDField()
     name = serializers.CharField()
     zone = serializers.CharField(source="zone_id")
     address = serializers.CharField()
     state = serializers.ChoiceField(list(NODE.moves))
+    duty = serializers.ChoiceField(list(DUTY.moves))
+    duty_reason = serializers.CharField()
+    duty_since = serializers.DateTimeField()
+    life = serializers.SerializerMethodField()
     is_cordoned = serializers.BooleanField()
-    cordon_reason = serializers.CharField()
+    cordon_reason = serializers.CharField(source="duty_reason")
     last_heartbeat_at = serializers.DateTimeField(allow_null=True)
     certificate_expires_at = serializers.DateTimeField()
     agent_version = serializers.CharField()
@@ -122,6 +132,10 @@ class NodeOut(Out):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
+    @extend_schema_field(serializers.ChoiceField(LIFE))
+    def get_life(self, node: Node) -> str:
+        return life(node.state, node.duty)
+
 
 class OperatorView(ActorView):
     """That there are nodes is no secret: a tenant is told that they are an operator's."""
@@ -131,9 +145,14 @@ class OperatorView(ActorView):
 
 
 class NodeList(OperatorView):
+    """Those that were retired are only there when they are asked for."""
+
     @route("node_list", NodeOut, listing=NODES)
     def get(self, request: Request) -> Response:
-        return NODES.page(request, selectors.nodes(self.actor)).answer(NodeOut)
+        nodes = selectors.nodes(self.actor)
+        if request.query_params.get("duty") != "retired":
+            nodes = nodes.exclude(duty="retired")
+        return NODES.page(request, nodes).answer(NodeOut)
 
 
 class NodeDetail(OperatorView):
@@ -168,3 +187,24 @@ class NodeUncordon(OperatorView):
     def post(self, request: Request) -> Response:
         services.node_uncordon(self.actor, self.node())
         return Response(NodeOut(self.node()).data)
+
+
+class NodeReturn(OperatorView):
+    @route("node_return", NodeOut)
+    def post(self, request: Request) -> Response:
+        duties.node_return(self.actor, self.node())
+        return Response(NodeOut(self.node()).data)
+
+
+class RetireIn(In):
+    example = {"reason": "it is sold"}
+
+    reason = Text(max_length=200)
+
+
+class NodeRetire(OperatorView):
+    @route("node_retire", NodeOut, body=RetireIn)
+    def post(self, request: Request, body: Body) -> Response:
+        node = self.node()
+        duties.node_retire(self.actor, node, reason=body["reason"])
+        return Response(NodeOut(selectors.node_get(self.actor, str(node.pk))).data)

@@ -86,3 +86,38 @@ class NodeNotTrusting(Unavailable):
     code = "node.not_trusting"
     title = "Node not up to date"
     detail = "The node does not know yet what it needs to check the permit: {reason}"
+
+
+class NodeWrongDuty(Conflict):
+    code = "node.wrong_duty"
+    title = "Not in that duty"
+    detail = "The node {node} is {duty}; this needs a node that is {wanted}."
+
+
+class NodeAway(Conflict):
+    """For tenants: which node it is, they do not learn."""
+
+    code = "node.away"
+    title = "Its machine is being serviced"
+    detail = (
+        "The machine that carries it is being serviced ({duty}), and nothing is begun there until that is over. "
+        "Try again then; what is off stays as it is."
+    )
+
+
+class NodeNotHeard(Conflict):
+    code = "node.not_heard"
+    title = "Not heard"
+    detail = "The node {node} is not heard, so nobody knows that it works. Start it and its agent, and try again."
+
+
+class NodeNotRetirable(Conflict):
+    code = "node.not_retirable"
+    title = "Not empty"
+    detail = "The node {node} cannot be retired: {reason}. Move or delete what is there first."
+
+
+class NodeNotFenceable(Conflict):
+    code = "node.not_fenceable"
+    title = "Cannot be fenced"
+    detail = "The node {node} cannot be called fenced: {reason}."

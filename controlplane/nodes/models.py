@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Cast, Floor
 
 from controlplane.catalog.models import Zone
@@ -12,10 +12,26 @@ from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 
 NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
+DUTY = machine(
+    "node-duty",
+    {
+        "in-service": "cordoned draining maintenance fenced retired",
+        "cordoned": "in-service draining maintenance fenced retired",
+        "draining": "cordoned maintenance fenced",
+        "maintenance": "in-service fenced retired",
+        "fenced": "maintenance retired",
+        "retired": "",
+    },
+    field="duty",
+)
+IN_SERVICE = "in-service"
 
 
 class Node(BaseModel):
     """A bare-metal server with an agent. Its zone stands in its certificate too, and never changes.
+
+    Whether it is heard (`state`) and what operators want of it (`duty`) are two things: nodes/life.py makes the one
+    word of them that people read.
 
     | state       | means |
     |-------------|-------|
@@ -23,7 +39,16 @@ class Node(BaseModel):
     | ready       | its heartbeats arrive |
     | unreachable | no heartbeat for settings.NODE_UNREACHABLE_AFTER_S |
 
-    `is_cordoned`: takes nothing new; what it has stays.
+    | duty        | means |
+    |-------------|-------|
+    | in-service  | takes guests |
+    | cordoned    | takes nothing new; what it has stays and works |
+    | draining    | takes nothing new, starts nothing that is off; its guests are moved away as its drain says |
+    | maintenance | nothing runs on it, and nothing starts there |
+    | fenced      | `fenced_by` proves that it does nothing any more |
+    | retired     | for good: it is empty, and permits for it are void |
+
+    `duty_reason`, `duty_since`: why and since when it has that duty. `is_cordoned`: it takes nothing new.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last inventory that counted. What it last said that it trusts:
@@ -37,8 +62,15 @@ class Node(BaseModel):
     zone = models.ForeignKey(Zone, models.PROTECT)
     address = models.CharField(max_length=255)
     state = models.CharField(max_length=16, default=NODE.initial)
-    is_cordoned = models.BooleanField(default=False)
-    cordon_reason = models.CharField(max_length=200, blank=True)
+    duty = models.CharField(max_length=16, default=DUTY.initial)
+    duty_reason = models.CharField(max_length=200, blank=True)
+    duty_since = models.DateTimeField(default=clock.now)
+    fenced_by = models.JSONField(null=True)
+    is_cordoned = models.GeneratedField(
+        expression=ExpressionWrapper(~Q(duty=IN_SERVICE), output_field=models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     certificate_sha256 = models.CharField(max_length=64)
     certificate_expires_at = models.DateTimeField()
     last_heartbeat_at = models.DateTimeField(null=True)
@@ -64,8 +96,12 @@ class Node(BaseModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["name"], name="nodes_node_name_taken"),
+            models.UniqueConstraint(fields=["name"], condition=~Q(duty="retired"), name="nodes_node_name_taken"),
             models.CheckConstraint(condition=Q(state__in=NODE.moves), name="nodes_node_state"),
+            models.CheckConstraint(condition=Q(duty__in=DUTY.moves), name="nodes_node_duty"),
+            models.CheckConstraint(
+                condition=~Q(duty="fenced") | Q(fenced_by__isnull=False), name="nodes_node_fenced_with_evidence"
+            ),
         ]
 
     @property
@@ -208,4 +244,114 @@ class Incident(BaseModel):
             models.UniqueConstraint(
                 fields=["node", "kind", "name"], condition=Q(ended_at=None), name="nodes_incident_once_at_a_time"
             )
+        ]
+
+
+DRAIN = machine(
+    "drain",
+    {
+        "running": "paused blocked done cancelled",
+        "paused": "running cancelled",
+        "blocked": "running done cancelled",
+        "done": "",
+        "cancelled": "",
+    },
+)
+DRAIN_LIVE = ("running", "paused", "blocked")
+# What becomes of a running guest that cannot be moved, and of one that can.
+FALLBACKS = ("leave", "stop")
+
+
+class Drain(BaseModel):
+    """A node is emptied, by a plan that was made before it began.
+
+    | state     | means |
+    |-----------|-------|
+    | running   | its guests leave, `at_once` at a time |
+    | paused    | what is under way goes on, and nothing new begins |
+    | blocked   | guests remain that did not leave; each says why |
+    | done      | nothing runs there any more, and the node is in maintenance |
+    | cancelled | it was given up; the node is cordoned |
+
+    `digest`: of the plan that the operator saw. `fallback`: what becomes of guests that cannot be moved. `volumes`: so
+    many that are plugged into nothing stay on the node.
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT)
+    state = models.CharField(max_length=16, default=DRAIN.initial)
+    digest = models.CharField(max_length=64)
+    fallback = models.CharField(max_length=8)
+    at_once = models.PositiveSmallIntegerField()
+    reason = models.CharField(max_length=200, blank=True)
+    volumes = models.PositiveIntegerField(default=0)
+    user_id = models.UUIDField(null=True)
+    credential_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node"], condition=Q(state__in=DRAIN_LIVE), name="nodes_drain_one_at_a_time"
+            ),
+            models.CheckConstraint(condition=Q(state__in=DRAIN.moves), name="nodes_drain_state"),
+            models.CheckConstraint(condition=Q(fallback__in=FALLBACKS), name="nodes_drain_fallback"),
+            models.CheckConstraint(condition=Q(at_once__gte=1), name="nodes_drain_at_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=DRAIN_LIVE) | Q(finished_at__isnull=False), name="nodes_drain_ended_has_time"
+            ),
+        ]
+
+
+DRAIN_GUEST = machine(
+    "drain-guest",
+    {
+        "waiting": "moving stopping moved off gone left failed",
+        "moving": "moved off gone failed",
+        "stopping": "off moved gone failed",
+        "left": "waiting moved off gone",
+        "failed": "waiting moved off gone",
+        "off": "waiting moved gone",
+        "moved": "",
+        "gone": "",
+    },
+)
+ACTIONS = ("migrate", "stop", "stay", "leave", "wait")
+
+
+class DrainGuest(BaseModel):
+    """What becomes of one guest in a drain. `action` is what the plan says, `target` where it was to go then.
+
+    | state    | means |
+    |----------|-------|
+    | waiting  | its turn is still to come |
+    | moving   | the operation migrates it |
+    | stopping | the operation shuts it down |
+    | moved    | it is on another node |
+    | off      | it is off, and stays on the node |
+    | gone     | it was deleted |
+    | left     | it runs on, since it cannot be moved: `reasons` |
+    | failed   | the operation failed, or was refused: `reasons`; it runs on |
+
+    `reasons` are errors as documents. `tries`: how often an operation was begun.
+    """
+
+    drain = models.ForeignKey(Drain, models.CASCADE, related_name="guests")
+    instance_id = models.UUIDField()
+    name = models.CharField(max_length=63)
+    project_id = models.UUIDField()
+    order = models.PositiveIntegerField()
+    action = models.CharField(max_length=8)
+    target = models.ForeignKey(Node, models.PROTECT, null=True)
+    state = models.CharField(max_length=16, default=DRAIN_GUEST.initial)
+    reasons = models.JSONField(default=list)
+    operation_id = models.UUIDField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["drain", "instance_id"], name="nodes_drain_guest_once"),
+            models.CheckConstraint(condition=Q(state__in=DRAIN_GUEST.moves), name="nodes_drain_guest_state"),
+            models.CheckConstraint(condition=Q(action__in=ACTIONS), name="nodes_drain_guest_action"),
         ]

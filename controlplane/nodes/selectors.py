@@ -23,7 +23,13 @@ def nodes(actor: Actor) -> QuerySet[Node]:
 
 
 def node_get(actor: Actor, ref: str) -> Node:
-    found = by_ref(nodes(actor), ref)
+    """By its id, or by its name, which a retired node leaves to another.
+
+    Raises:
+        RoleNeeded, NodeNotFound.
+    """
+    rows = nodes(actor)
+    found = by_ref(rows.exclude(duty="retired"), ref) or by_ref(rows.filter(duty="retired").order_by("-pk"), ref)
     if found is None:
         raise NodeNotFound(name=ref)
     return found

@@ -20,8 +20,9 @@ from controlplane.kernel.db import refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
 from controlplane.nodes import incidents, pki
+from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNameTaken
-from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, oldest_attestation
+from controlplane.nodes.models import IN_SERVICE, Incident, Inventory, Node, NodeRemoval, oldest_attestation
 
 HOOK = "hook"
 UNGUARDED = "libvirt would start guests on it without asking its agent"
@@ -124,14 +125,14 @@ def _watch_hook(node_id: UUID, problem: str) -> None:
     elif open_incidents.exists():
         node = Node.objects.get(pk=node_id)
         incidents.end(node, HOOK)
-        if node.cordon_reason == UNGUARDED:
+        if (node.duty, node.duty_reason) == ("cordoned", UNGUARDED):
             node_uncordon(SYSTEM, node)
 
 
 def mark_unreachable() -> int:
     """Nodes that were not heard for NODE_UNREACHABLE_AFTER_S become unreachable. Returns how many did."""
     silent_since = clock.now() - timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
-    silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), state="ready")
+    silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), ~Q(duty="retired"), state="ready")
     return sum(_give_up(silent, node) for node in silent)
 
 
@@ -145,17 +146,26 @@ def _give_up(silent: QuerySet[Node], node: Node) -> int:
 
 @transaction.atomic
 def node_cordon(actor: Actor, node: Node, *, reason: str) -> None:
-    """Nothing new is placed on the node; what it has stays."""
+    """Nothing new is placed on the node; what it has stays. Again, it only says another reason.
+
+    Raises:
+        NodeWrongDuty: it drains, or is kept from taking anything by more than that.
+    """
     actor.may_operate()
-    Node.objects.filter(pk=node.pk).update(is_cordoned=True, cordon_reason=reason[:200], updated_at=clock.now())
-    record(actor, "node.cordon", node.pk, reason=reason)
+    need_duty(node, IN_SERVICE, "cordoned")
+    duty_change(actor, node, "cordoned", verb="node.cordon", reason=reason)
 
 
 @transaction.atomic
 def node_uncordon(actor: Actor, node: Node) -> None:
+    """It takes guests again.
+
+    Raises:
+        NodeWrongDuty: it was not cordoned, but something else.
+    """
     actor.may_operate()
-    Node.objects.filter(pk=node.pk).update(is_cordoned=False, cordon_reason="", updated_at=clock.now())
-    record(actor, "node.uncordon", node.pk)
+    need_duty(node, IN_SERVICE, "cordoned")
+    duty_change(actor, node, IN_SERVICE, verb="node.uncordon")
 
 
 def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:

@@ -9,4 +9,6 @@ urlpatterns = [
     path("nodes/<str:node>/incidents", api.NodeIncidents.as_view()),
     path("nodes/<str:node>/actions/cordon", api.NodeCordon.as_view()),
     path("nodes/<str:node>/actions/uncordon", api.NodeUncordon.as_view()),
+    path("nodes/<str:node>/actions/return", api.NodeReturn.as_view()),
+    path("nodes/<str:node>/actions/retire", api.NodeRetire.as_view()),
 ]

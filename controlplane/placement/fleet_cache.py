@@ -25,7 +25,7 @@ LEFT JOIN (
         vcpus_capacity, memory_mib_capacity, disk_gib_capacity, vcpus_used, memory_mib_used, disk_gib_used,
         state = 'ready', is_cordoned, traits, is_attested, cleared_for
     FROM nodes_inventory JOIN nodes_node ON nodes_node.id = node_id
-    WHERE {which}
+    WHERE duty <> 'retired' AND {which}
 ) AS node ON true
 """
 READ_ALL = READ.format(which="true")

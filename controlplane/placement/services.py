@@ -14,6 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Least
 
 from controlplane.nodes.agent_client import Grant
+from controlplane.nodes.duties import need_here
 from controlplane.placement import claims, selectors
 from controlplane.placement.core.request import Resources
 from controlplane.placement.decisions import (
@@ -72,8 +73,11 @@ def check_here(ask: Ask) -> Taken:
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
+        NodeAway: its node is being serviced.
     """
-    taken = take_again(ask, _allocation(ask.consumer_id).node_id)
+    node = _allocation(ask.consumer_id).node
+    need_here(node, ask.operation)
+    taken = take_again(ask, node.pk)
     if not taken.decision.is_admitted:
         refuse(ask, taken)
     return taken

@@ -19,7 +19,7 @@ def reconcile() -> int:
     if removed := services.images_collect():
         log.info("%d files were removed from the image store", removed)
     needed = set(Image.objects.exclude(state="deleted").values_list("sha256", flat=True))
-    for node in Node.objects.filter(state="ready"):
+    for node in Node.objects.filter(state="ready").exclude(duty="retired"):
         try:
             _clean_cache(node, needed)
         except CloudError as exc:

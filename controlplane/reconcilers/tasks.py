@@ -6,6 +6,7 @@ from prometheus_client import Counter
 from controlplane.audit import retention as contents
 from controlplane.reconcilers import audit as trail
 from controlplane.reconcilers import capacity_drift as capacity
+from controlplane.reconcilers import drains as leaving
 from controlplane.reconcilers import drift as places
 from controlplane.reconcilers import evidence_log as evidence
 from controlplane.reconcilers import guest_power as power
@@ -58,6 +59,11 @@ def quota_drift() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.drift")
 def drift() -> None:
     FOUND.labels("drift").inc(places.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.drains")
+def drains() -> None:
+    FOUND.labels("drains").inc(leaving.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.policy_proposals")

@@ -9,7 +9,7 @@ from celery import shared_task
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
 from controlplane.signer import floors as floor
-from controlplane.signer import permits, sentinel
+from controlplane.signer import permits, retired, sentinel
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,14 @@ def floors() -> None:
         floor.raise_all()
     except CloudError as exc:
         log.error("floors are not signed: %s %s", exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.retired_nodes")
+def retired_nodes() -> None:
+    try:
+        retired.deny_all()
+    except CloudError as exc:
+        log.error("retired nodes are not denied: %s %s", exc, exc.facts)
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -2,6 +2,7 @@
 counted once."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, cast
@@ -13,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
-from controlplane.nodes.models import NODE, Incident, Inventory, Node, oldest_attestation
+from controlplane.nodes.life import LIFE, SILENT_BY_DUTY, life
+from controlplane.nodes.models import DRAIN_LIVE, NODE, Drain, Incident, Inventory, Node, oldest_attestation
 from controlplane.operations.models import LIVE, Operation
 from controlplane.webhooks.models import Delivery
 
@@ -34,7 +36,7 @@ class Census(Collector):
     def collect(self) -> Families:
         counted: list[GaugeMetricFamily] = []
         try:
-            for part in (_operations, _nodes, _capacity, _incidents, _evidence, _webhooks):
+            for part in (_operations, _nodes, _lives, _drains, _capacity, _incidents, _evidence, _webhooks):
                 counted += part()
         except Error as exc:
             log.warning("the database does not answer: %s", exc)
@@ -64,36 +66,61 @@ def _operations() -> Families:
 
 
 def _nodes() -> Families:
-    states = GaugeMetricFamily("andromede_nodes", "Nodes by zone and state.", labels=["zone", "state"])
     cordoned = _of_zones("andromede_nodes_cordoned", "Nodes that take nothing new.")
     unattested = _of_zones("andromede_nodes_unattested", "Nodes that get public data alone: their word is too old.")
     heartbeat = _of_zones("andromede_nodes_oldest_heartbeat_seconds", "How long the most silent node has been silent.")
     certificate = _of_zones("andromede_nodes_certificate_remaining_seconds", "Until the first certificate ends.")
     charter = _of_zones("andromede_nodes_charter_remaining_seconds", "Until the first charter of a node ends.")
+    is_expected = ~Q(duty__in=SILENT_BY_DUTY)
     good = Q(is_attested=True, attested_at__gt=oldest_attestation())
     zones = (
-        Node.objects.order_by()
+        Node.objects.exclude(duty="retired")
+        .order_by()
         .values("zone_id")
         .annotate(
             cordoned=Count("pk", filter=Q(is_cordoned=True)),
-            unattested=Count("pk", filter=~good),
-            heard=Min("last_heartbeat_at"),
+            unattested=Count("pk", filter=is_expected & ~good),
+            heard=Min("last_heartbeat_at", filter=is_expected),
             certificate=Min("certificate_expires_at"),
             charter=Min("chartered_until"),
-            **{state: Count("pk", filter=Q(state=state)) for state in NODE.moves},
         )
     )
     for zone in cast(Iterable[Row], zones):
         name = str(zone["zone_id"])
-        for state in NODE.moves:
-            states.add_metric([name, state], zone[state])
         cordoned.add_metric([name], zone["cordoned"])
         unattested.add_metric([name], zone["unattested"])
         heartbeat.add_metric([name], _age(zone["heard"]))
         certificate.add_metric([name], -_age(zone["certificate"]))
         if zone["charter"] is not None:
             charter.add_metric([name], -_age(zone["charter"]))
-    yield from (states, cordoned, unattested, heartbeat, certificate, charter)
+    yield from (cordoned, unattested, heartbeat, certificate, charter)
+
+
+def _lives() -> Families:
+    states = GaugeMetricFamily("andromede_nodes", "Nodes by zone and state.", labels=["zone", "state"])
+    lives = GaugeMetricFamily("andromede_nodes_life", "Nodes by zone and life.", labels=["zone", "life"])
+    rows = Node.objects.exclude(duty="retired").order_by().values_list("zone_id", "state", "duty")
+    by_state: Counter[tuple[str, str]] = Counter()
+    by_life: Counter[tuple[str, str]] = Counter()
+    for zone, state, duty, count in rows.annotate(Count("pk")):
+        by_state[zone, state] += count
+        by_life[zone, life(state, duty)] += count
+    for zone in sorted({zone for zone, _ in by_state}):
+        for state in NODE.moves:
+            states.add_metric([zone, state], by_state[zone, state])
+        for word in LIFE:
+            if word != "retired":
+                lives.add_metric([zone, word], by_life[zone, word])
+    yield from (states, lives)
+
+
+def _drains() -> Families:
+    family = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
+    live = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("state").annotate(Count("pk"))
+    found = dict(live)
+    for state in DRAIN_LIVE:
+        family.add_metric([state], found.get(state, 0))
+    yield family
 
 
 def _capacity() -> Families:

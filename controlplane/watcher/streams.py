@@ -70,7 +70,7 @@ async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
 
 
 def _nodes() -> Nodes:
-    return set(Node.objects.values_list("pk", "address"))
+    return set(Node.objects.exclude(duty="retired").values_list("pk", "address"))
 
 
 async def _watch(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> None:

@@ -18,6 +18,7 @@ from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust
 from controlplane.nodes.agent_client import Grant
+from controlplane.nodes.duties import need_here
 from controlplane.nodes.errors import NodeFailed, NodeNotTrusting, NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
@@ -44,6 +45,7 @@ def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[Sou
     Raises:
         NoAllocation, PolicyUnsatisfiable, FleetChanged: what placement says now.
         NotYet: the signer has not answered.
+        NodeAway: its node is being serviced.
         CloudError: the signer's refusal.
     """
 
@@ -88,6 +90,7 @@ def _leave(
 ) -> Grant:
     """`op`: of the permit, if it is not the operation's kind."""
     agent_client.need_hope(place.node)
+    need_here(place.node, operation.kind)
     wanted = Wanted(operation, op or operation.kind, place.node.pk, generation)
     leave = permits.valid(wanted)
     if leave is None:

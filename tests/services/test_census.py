@@ -70,7 +70,7 @@ def test_nodes_and_capacity(cloud: Cloud) -> None:
     assert found.get_sample_value("andromede_zone_capacity_disk_bytes", zone) == offer.disk_gib_capacity * GIB
     assert found.get_sample_value("andromede_zone_used_vcpus", zone) == 0
     assert found.get_sample_value("andromede_incidents_open", {"kind": "domain-unknown"}) == 1
-    Node.objects.update(is_cordoned=True)
+    Node.objects.update(duty="cordoned")
     found = counted()
     assert found.get_sample_value("andromede_nodes_cordoned", zone) == 1
     assert found.get_sample_value("andromede_zone_capacity_vcpus", zone) == 0

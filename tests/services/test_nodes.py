@@ -75,7 +75,7 @@ def test_a_node_that_reports_less_than_is_used_is_cordoned_and_keeps_what_it_has
     cloud.machine.heartbeat()
     node = fresh(cloud.machine.row)
     assert (node.state, node.is_cordoned) == ("ready", True)
-    assert "less than what is already allocated" in node.cordon_reason
+    assert "less than what is already allocated" in node.duty_reason
     assert Inventory.objects.get(pk=node.pk).memory_mib_total == 262144
     assert fresh(instance).state == "active"
     assert AuditRecord.objects.filter(verb="node.cordon", resource_id=node.pk).exists()

@@ -139,6 +139,12 @@ class Fleet:
         mask[[self.positions[node] for node in ids if node in self.positions]] = True
         return mask
 
+    def with_taken(self, node: str, amounts: Resources) -> "Fleet":
+        """The fleet in which this node carries so much more."""
+        free = self.free.copy()
+        free[:, self.positions[node]] -= np.array(amounts, dtype=np.int64)
+        return Fleet(self.ids, self.names, self.positions, self.legend, **self._columns() | {"free": _frozen(free)})
+
     def with_rows(self, rows: Iterable[NodeRow]) -> "Fleet":
         """The fleet with these rows in the place of those with the same ids, or beside the others.
 

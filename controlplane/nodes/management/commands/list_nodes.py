@@ -2,6 +2,7 @@ from typing import Any
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
+from controlplane.nodes.life import life
 from controlplane.nodes.management.offers import offered
 from controlplane.nodes.models import Node
 from controlplane.nodes.selectors import nodes
@@ -13,7 +14,7 @@ class Command(OperatorCommand):
     help = "List the nodes, with used and offered amounts."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows = [HEADINGS, *(_row(node) for node in nodes(SYSTEM).order_by("zone", "name"))]
+        rows = [HEADINGS, *(_row(node) for node in nodes(SYSTEM).exclude(duty="retired").order_by("zone", "name"))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -26,7 +27,7 @@ def _row(node: Node) -> tuple[str, ...]:
     return (
         node.name,
         node.zone_id,
-        f"{node.state}, cordoned" if node.is_cordoned else node.state,
+        life(node.state, node.duty),
         node.address,
         f"{inventory.vcpus_used}/{vcpus}",
         f"{inventory.memory_mib_used}/{memory_mib}",

@@ -1,0 +1,284 @@
+"""Drains, for operators: the plan, the drain itself, and maintenance."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.compute import drains
+from controlplane.compute.drain_plan import Plan
+from controlplane.compute.drain_survey import volumes_of
+from controlplane.identity.models import Project
+from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Text, Whole
+from controlplane.kernel.listing import Listing, among, created_after, exactly
+from controlplane.kernel.parameters import WAIT, Parameter
+from controlplane.kernel.rest import Body, route
+from controlplane.kernel.waiting import wait_s, wait_until
+from controlplane.nodes.api import NodeOut, OperatorView
+from controlplane.nodes.models import (
+    ACTIONS,
+    DRAIN,
+    DRAIN_GUEST,
+    DRAIN_LIVE,
+    FALLBACKS,
+    Drain,
+    DrainGuest,
+    Node,
+)
+
+DRAINS = Listing(
+    {
+        "state": among("state", DRAIN.moves),
+        "zone": exactly("node__zone_id", "The drains of nodes of this zone."),
+        "created_after": created_after(),
+    },
+    sorts=("-created_at", "created_at"),
+)
+GOES_ON = ("running",)
+ENDED = ("moved", "off", "gone")
+FALLBACK_HELP = "What becomes of running guests that cannot be moved: leave them running, or stop them."
+
+
+class PlanIn(In):
+    example = {"fallback": "leave"}
+
+    fallback = Choice(choices=FALLBACKS, default="leave", help_text=FALLBACK_HELP)
+
+
+class DrainIn(In):
+    """`plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time."""
+
+    example = {"plan": "0" * 64, "fallback": "leave", "at_once": 2, "reason": "its fan is to be replaced"}
+
+    plan = Text(max_length=64)
+    fallback = Choice(choices=FALLBACKS, default="leave", help_text=FALLBACK_HELP)
+    at_once = Whole(min_value=1, max_value=drains.AT_ONCE_MAX, default=drains.AT_ONCE)
+    reason = Text(max_length=200, default="", allow_blank=True)
+
+
+class RetryIn(In):
+    """`fallback`: another one from now on."""
+
+    example = {"fallback": "stop"}
+
+    fallback = Choice(choices=FALLBACKS, default=None, allow_null=True)
+
+
+class MaintainIn(In):
+    example = {"reason": "its fan is replaced"}
+
+    reason = Text(max_length=200, default="", allow_blank=True)
+
+
+class PlannedGuestOut(Out):
+    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
+    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+
+    instance = NamedOut()
+    project = NamedOut()
+    action = serializers.ChoiceField(ACTIONS)
+    target = NamedOut(allow_null=True)
+    reasons = ErrorOut(many=True)
+
+
+class DrainPlanOut(Out):
+    """`digest` names the plan when the drain is asked for. `counts`: guests by action. `volumes`: so many are plugged
+    into nothing; they stay, and cannot be used during maintenance."""
+
+    node = NamedOut()
+    digest = serializers.CharField()
+    fallback = serializers.ChoiceField(FALLBACKS)
+    counts = serializers.DictField(child=serializers.IntegerField())
+    volumes = serializers.IntegerField()
+    guests = PlannedGuestOut(many=True)
+
+
+class DrainGuestOut(PlannedGuestOut):
+    """`operation`: what moves or stops it. `reasons`: why it did not leave, or what it waits for."""
+
+    state = serializers.ChoiceField(list(DRAIN_GUEST.moves))
+    operation = serializers.UUIDField(source="operation_id", allow_null=True)
+    tries = serializers.IntegerField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class DrainSummaryOut(Out):
+    """`counts`: guests by state; `progress`: how many of them have left or are off, in percent. `is_waiting_for_node`:
+    the node is not heard, so nothing is begun."""
+
+    id = serializers.UUIDField()
+    node = NamedOut()
+    state = serializers.ChoiceField(list(DRAIN.moves))
+    plan = serializers.CharField(source="digest")
+    fallback = serializers.ChoiceField(FALLBACKS)
+    at_once = serializers.IntegerField()
+    reason = serializers.CharField()
+    counts = serializers.SerializerMethodField()
+    progress = serializers.SerializerMethodField()
+    is_waiting_for_node = serializers.SerializerMethodField()
+    volumes = serializers.IntegerField()
+    created_by = serializers.UUIDField(source="user_id", allow_null=True)
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(serializers.DictField(child=serializers.IntegerField()))
+    def get_counts(self, drain: Drain) -> dict[str, int]:
+        return dict(sorted(Counter(guest.state for guest in drain.guests.all()).items()))
+
+    def get_progress(self, drain: Drain) -> int:
+        states = [guest.state for guest in drain.guests.all()]
+        return 100 * sum(state in ENDED for state in states) // len(states) if states else 100
+
+    def get_is_waiting_for_node(self, drain: Drain) -> bool:
+        return drain.state in DRAIN_LIVE and drain.node.state != "ready"
+
+
+class DrainOut(DrainSummaryOut):
+    """The same with its guests, in the order of the plan."""
+
+    guests = serializers.SerializerMethodField()
+
+    @extend_schema_field(DrainGuestOut(many=True))
+    def get_guests(self, drain: Drain) -> list[dict[str, Any]]:
+        rows = sorted(drain.guests.all(), key=lambda guest: guest.order)
+        projects = _projects(row.project_id for row in rows)
+        return [dict(DrainGuestOut(_guest_document(row, projects)).data) for row in rows]
+
+
+def _guest_document(row: DrainGuest, projects: dict[UUID, str]) -> dict[str, Any]:
+    return {
+        "instance": {"id": row.instance_id, "name": row.name},
+        "project": {"id": row.project_id, "name": projects.get(row.project_id, "")},
+        "action": row.action,
+        "target": row.target,
+        "reasons": row.reasons,
+        "state": row.state,
+        "operation_id": row.operation_id,
+        "tries": row.tries,
+        "finished_at": row.finished_at,
+    }
+
+
+def _projects(ids: Iterable[UUID]) -> dict[UUID, str]:
+    return dict(Project.objects.filter(pk__in=set(ids)).values_list("pk", "name"))
+
+
+def _plan_document(node: Node, plan: Plan) -> dict[str, Any]:
+    targets = {str(each.pk): each for each in Node.objects.filter(pk__in={e.target for e in plan.entries if e.target})}
+    projects = _projects(entry.guest.project_id for entry in plan.entries)
+    return {
+        "node": node,
+        "digest": plan.digest,
+        "fallback": plan.fallback,
+        "counts": dict(sorted(Counter(entry.action for entry in plan.entries).items())),
+        "volumes": volumes_of(node),
+        "guests": [
+            {
+                "instance": {"id": entry.guest.id, "name": entry.guest.name},
+                "project": {"id": entry.guest.project_id, "name": projects.get(entry.guest.project_id, "")},
+                "action": entry.action,
+                "target": targets.get(entry.target) if entry.target else None,
+                "reasons": entry.reasons,
+            }
+            for entry in plan.entries
+        ],
+    }
+
+
+def _shown(drain: Drain) -> Drain:
+    """Read anew, with all that an answer says."""
+    rows = Drain.objects.select_related("node").prefetch_related("guests__target")
+    return rows.get(pk=drain.pk)
+
+
+class DrainView(OperatorView):
+    def drain(self) -> Drain:
+        return drains.drain_of(self.actor, self.node())
+
+    def answer(self, drain: Drain, *, status: int = 200) -> Response:
+        return Response(DrainOut(_shown(drain)).data, status=status)
+
+
+class NodeDrainPlan(OperatorView):
+    """What a drain would do with each guest. Nothing is written."""
+
+    @route("node_drain_plan", DrainPlanOut, body=PlanIn, is_tryable=False)
+    def post(self, request: Request, body: Body) -> Response:
+        node = self.node()
+        plan = drains.drain_plan(self.actor, node, fallback=body["fallback"])
+        return Response(DrainPlanOut(_plan_document(node, plan)).data)
+
+
+class NodeDrain(DrainView):
+    """While a drain of the node is not over, that one is the answer."""
+
+    @route("node_drain", DrainOut, body=DrainIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        new = drains.NewDrain(body["plan"], body["fallback"], body["at_once"], body["reason"])
+        return self.answer(drains.drain_begin(self.actor, self.node(), new), status=202)
+
+
+class NodeDrainDetail(DrainView):
+    """The node's drain that is not over, or its last one."""
+
+    @route(
+        "node_drain_get",
+        DrainOut,
+        query={
+            "wait": Parameter("Answer when it does not go on by itself, or after so many seconds (0s to 60s).", WAIT)
+        },
+    )
+    def get(self, request: Request) -> Response:
+        limit_s = wait_s(request)
+        drain = self.drain()
+        if drain.state in GOES_ON and limit_s:
+            wait_until(Drain.objects.filter(pk=drain.pk).exclude(state__in=GOES_ON).exists, limit_s=limit_s)
+        return self.answer(drain)
+
+
+class NodeDrainPause(DrainView):
+    @route("node_drain_pause", DrainOut)
+    def post(self, request: Request) -> Response:
+        return self.answer(drains.drain_pause(self.actor, self.drain()))
+
+
+class NodeDrainResume(DrainView):
+    @route("node_drain_resume", DrainOut)
+    def post(self, request: Request) -> Response:
+        return self.answer(drains.drain_resume(self.actor, self.drain()))
+
+
+class NodeDrainCancel(DrainView):
+    @route("node_drain_cancel", DrainOut)
+    def post(self, request: Request) -> Response:
+        return self.answer(drains.drain_cancel(self.actor, self.drain()))
+
+
+class NodeDrainRetry(DrainView):
+    """The guests that did not leave are planned and tried again."""
+
+    @route("node_drain_retry", DrainOut, body=RetryIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        return self.answer(drains.drain_retry(self.actor, self.drain(), fallback=body["fallback"]), status=202)
+
+
+class DrainList(OperatorView):
+    """Those of all nodes."""
+
+    @route("drain_list", DrainSummaryOut, listing=DRAINS)
+    def get(self, request: Request) -> Response:
+        return DRAINS.page(request, drains.drains(self.actor)).answer(DrainSummaryOut)
+
+
+class NodeMaintain(OperatorView):
+    """For a node on which nothing runs."""
+
+    @route("node_maintain", NodeOut, body=MaintainIn)
+    def post(self, request: Request, body: Body) -> Response:
+        drains.node_maintain(self.actor, self.node(), reason=body["reason"])
+        return Response(NodeOut(self.node()).data)

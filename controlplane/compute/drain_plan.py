@@ -1,0 +1,139 @@
+"""The plan of a drain: what becomes of each guest of a node, thought through before anything is touched. Pure.
+
+The guests that can be moved are placed one after another, the largest first, in a fleet that remembers each of them: so
+a plan that finds a place for all does not count the same room twice.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from controlplane.placement.core.assess import Assessment
+from controlplane.placement.core.decide import decide
+from controlplane.placement.core.decision import Decision
+from controlplane.placement.core.fleet import Fleet
+from controlplane.placement.core.request import Request
+
+Document = Mapping[str, object]
+# Of each affinity group, where its members are.
+Places = Mapping[UUID, Mapping[UUID, str]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What placement would be asked for a guest: all its amounts, those of its volumes too."""
+
+    request: Request
+    assessment: Assessment
+    group_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Guest:
+    """`is_running`: it runs, or is about to. `is_changing`: an operation makes or changes it, and has to be waited for.
+    `obstacles` (errors as documents): what stands in the way of moving it live. `question`: None where it could not be
+    put."""
+
+    id: UUID
+    name: str
+    project_id: UUID
+    is_running: bool
+    is_changing: bool = False
+    obstacles: tuple[Document, ...] = ()
+    question: Question | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (until what works
+    on it has ended; then it gets another one). `target`: the id of the node where it would go now; who moves it decides
+    anew. `reasons`: why it cannot be moved."""
+
+    guest: Guest
+    action: str
+    target: str | None = None
+    reasons: tuple[Document, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`fallback`: what becomes of a running guest that cannot be moved: it is left, or stopped."""
+
+    node: str
+    fallback: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of what an operator agrees to: who is moved, stopped or left, and why. Where they go may change meanwhile."""
+        said = [
+            [str(entry.guest.id), entry.action, sorted(str(reason["code"]) for reason in entry.reasons)]
+            for entry in sorted(self.entries, key=lambda entry: entry.guest.id)
+        ]
+        text = json.dumps([self.node, self.fallback, said], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a plan is made from. `refusal` tells, as an error's document, why a decision admits nothing."""
+
+    node: str
+    fleet: Fleet
+    places: Places
+    refusal: Callable[[Decision], Document]
+
+
+def plan(guests: Iterable[Guest], situation: Situation, *, fallback: str) -> Plan:
+    """Same arguments, same plan. Its entries are in the order in which they are to be carried out."""
+    entries: list[Entry] = []
+    for guest in sorted(guests, key=_largest_first):
+        entry, situation = _entry(guest, situation, fallback)
+        entries.append(entry)
+    return Plan(situation.node, fallback, tuple(entries))
+
+
+def _largest_first(guest: Guest) -> tuple[bool, tuple[int, ...], str]:
+    amounts = guest.question.request.resources if guest.question else (0, 0, 0)
+    vcpus, memory_mib, disk_gib = amounts
+    return not guest.is_running, (-memory_mib, -vcpus, -disk_gib), str(guest.id)
+
+
+def _entry(guest: Guest, situation: Situation, fallback: str) -> tuple[Entry, Situation]:
+    if guest.is_changing:
+        return Entry(guest, "wait"), situation
+    if not guest.is_running:
+        return Entry(guest, "stay"), situation
+    if guest.obstacles or guest.question is None:
+        return _stuck(guest, guest.obstacles, fallback), situation
+    decision = _decide(guest, guest.question, situation)
+    if not decision.candidates:
+        return _stuck(guest, (situation.refusal(decision),), fallback), situation
+    target = decision.candidates[0]
+    return Entry(guest, "migrate", target), _after(guest, guest.question, target, situation)
+
+
+def _stuck(guest: Guest, reasons: tuple[Document, ...], fallback: str) -> Entry:
+    return Entry(guest, "stop" if fallback == "stop" else "leave", reasons=reasons)
+
+
+def _decide(guest: Guest, question: Question, situation: Situation) -> Decision:
+    members = situation.places.get(question.group_id, {}) if question.group_id else {}
+    others = frozenset(node for member, node in members.items() if member != guest.id)
+    request = replace(
+        question.request,
+        groups=tuple(replace(group, nodes=others) for group in question.request.groups),
+        excluded_nodes=question.request.excluded_nodes | {situation.node},
+    )
+    return decide(request, situation.fleet, question.assessment, seed=guest.id.int % 2**32)
+
+
+def _after(guest: Guest, question: Question, target: str, situation: Situation) -> Situation:
+    """The same with the guest on its target. Its old place is not given to anybody: it is on the node that drains."""
+    places = situation.places
+    if question.group_id is not None:
+        places = {**places, question.group_id: {**places.get(question.group_id, {}), guest.id: target}}
+    fleet = situation.fleet.with_taken(target, question.request.resources)
+    return replace(situation, fleet=fleet, places=places)

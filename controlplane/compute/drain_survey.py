@@ -1,0 +1,113 @@
+"""What a plan of a drain is made from, read from the rows: a node's guests, and what placement is asked for each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.compute.drain_plan import Document, Guest, Places, Plan, Question, Situation, plan
+from controlplane.compute.errors import InstanceNotMovable
+from controlplane.compute.migrate import ask_for_move, migration_obstacles
+from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation, OperationHold
+from controlplane.placement import decisions
+from controlplane.placement.core.decision import Decision, as_document
+from controlplane.placement.core.explain import operator
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
+from controlplane.placement.fleet_cache import FLEET
+from controlplane.placement.models import Allocation
+from controlplane.storage.models import Volume
+
+REFUSALS = {
+    "no_capacity": InsufficientCapacity,
+    "inadmissible": NoPlace,
+    "unsatisfiable": PolicyUnsatisfiable,
+}
+
+
+def guests_of(node: Node) -> QuerySet[Instance]:
+    """The instances that are on the node, or have their place there."""
+    places = Allocation.objects.filter(node=node, kind="instance").values("consumer_id")
+    rows = Instance.objects.filter(Q(node=node) | Q(pk__in=places)).exclude(state="deleted")
+    return rows.select_related("project", "image", "affinity_group", "node").order_by("pk")
+
+
+def volumes_of(node: Node) -> int:
+    """How many volumes are on the node that are plugged into nothing: they stay there."""
+    plugged = Attachment.objects.values("volume_id")
+    return Volume.objects.filter(node=node).exclude(Q(state="deleted") | Q(pk__in=plugged)).count()
+
+
+def is_running(instance: Instance) -> bool:
+    """Whether it runs on its node, as far as anybody knows, or is about to."""
+    return instance.state in ("active", "building") or instance.power_state in ("running", "paused")
+
+
+def held_by(instances: Iterable[Instance]) -> dict[UUID, Operation]:
+    """instance id → an operation that works on it, or on a volume that is plugged into it; for those that have one."""
+    owners = {instance.pk: instance.pk for instance in instances}
+    pairs = Attachment.objects.filter(instance__in=list(owners)).values_list("instance_id", "volume_id", "pk")
+    for instance_id, *ids in pairs:
+        owners |= dict.fromkeys(ids, instance_id)
+    holds = OperationHold.objects.filter(resource_id__in=list(owners)).select_related("operation")
+    return {owners[hold.resource_id]: hold.operation for hold in holds}
+
+
+def is_awaited(node: Node) -> bool:
+    """Whether a guest is on its way to the node."""
+    return Allocation.objects.filter(node=node, moving_id__isnull=False).exists()
+
+
+def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None = None) -> Plan:
+    """The plan for all guests of the node, or for these alone, as things are now. Nothing is written."""
+    chosen = list(guests_of(node) if instances is None else instances)
+    held = held_by(chosen)
+    guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
+    groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
+    situation = Situation(str(node.pk), FLEET.current(), _places(groups), _refusal)
+    return plan(guests, situation, fallback=fallback)
+
+
+def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
+    guest = Guest(
+        id=instance.pk,
+        name=instance.name,
+        project_id=instance.project_id,
+        is_running=is_running(instance),
+        is_changing=is_held,
+    )
+    if is_held or not guest.is_running:
+        return guest
+    if obstacles := migration_obstacles(instance):
+        documents = tuple(InstanceNotMovable(reason=reason).as_document() for reason in obstacles)
+        return replace(guest, obstacles=documents)
+    try:
+        return replace(guest, question=_question(node, instance))
+    except CloudError as exc:
+        return replace(guest, obstacles=(exc.as_document(),))
+
+
+def _question(node: Node, instance: Instance) -> Question:
+    ask = ask_for_move(Migration(instance=instance, source=node))
+    taken = decisions.take(replace(ask, move=None))
+    request, assessment = taken.decision.request, taken.decision.assessment
+    return Question(request, assessment, instance.affinity_group_id)
+
+
+def _places(group_ids: Sequence[UUID]) -> Places:
+    found: dict[UUID, dict[UUID, str]] = {}
+    rows = Allocation.objects.filter(group_id__in=group_ids).values_list("group_id", "consumer_id", "node_id")
+    for group_id, consumer_id, node_id in rows:
+        found.setdefault(group_id, {})[consumer_id] = str(node_id)
+    return found
+
+
+def _refusal(decision: Decision) -> Document:
+    """As an operator is told, who sees nodes."""
+    document = as_document(decision)
+    lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
+    error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
+    return error.as_document()

@@ -1,0 +1,222 @@
+"""Drains: what a request does with one. reconcilers/drains.py carries it out.
+
+A drain is a plan with one operation for each guest. Whoever asks for it names the plan that was shown: if the node's
+guests, or what is in their way, have changed since, nothing begins.
+"""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from controlplane.audit.services import record
+from controlplane.compute.drain_plan import Entry, Plan
+from controlplane.compute.drain_survey import guests_of, is_awaited, is_running, plan_of, volumes_of
+from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState, NodeNotEmpty
+from controlplane.compute.models import Instance
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.reasons import either
+from controlplane.nodes.duties import duty_change, need_duty
+from controlplane.nodes.errors import NodeNotHeard
+from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest, Node
+from controlplane.nodes.selectors import nodes
+
+AT_ONCE = 2
+AT_ONCE_MAX = 32
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class NewDrain:
+    """`digest`: of the plan that the operator agrees to."""
+
+    digest: str
+    fallback: str
+    at_once: int = AT_ONCE
+    reason: str = ""
+
+
+def drain_plan(actor: Actor, node: Node, *, fallback: str) -> Plan:
+    """What a drain would do with the node's guests now. Nothing is written.
+
+    Raises:
+        NodeWrongDuty, NodeNotHeard.
+    """
+    actor.may_operate()
+    _need_drainable(node)
+    return plan_of(node, fallback=fallback)
+
+
+def _need_drainable(node: Node) -> None:
+    """A node that is not heard cannot send its guests away: whether they still run, nobody knows."""
+    need_duty(node, IN_SERVICE, "cordoned")
+    if node.state != "ready":
+        raise NodeNotHeard(node=node.name)
+
+
+@transaction.atomic
+def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
+    """From now on nothing new is placed on the node, and its guests leave. While a drain of the node is not over, that
+    one is the answer, whatever is asked.
+
+    Raises:
+        NodeWrongDuty, NodeNotHeard.
+        DrainPlanChanged: the plan would be another one now.
+    """
+    actor.may_operate()
+    live = _live(node)
+    if live is not None:
+        return live
+    _need_drainable(node)
+    guests = guests_of(node).count()
+    # First, so that nobody gets a place there between the plan and its beginning.
+    duty_change(actor, node, "draining", verb="node.drain", reason=new.reason, guests=guests, fallback=new.fallback)
+    plan = plan_of(node, fallback=new.fallback)
+    if plan.digest != new.digest:
+        raise DrainPlanChanged(field="plan", node=node.name)
+    drain = Drain.objects.create(
+        node=node,
+        digest=plan.digest,
+        fallback=new.fallback,
+        at_once=new.at_once,
+        reason=new.reason,
+        volumes=volumes_of(node),
+        user_id=actor.user_id,
+        credential_id=actor.credential_id,
+        request_id=actor.request_id,
+    )
+    DrainGuest.objects.bulk_create(guest_of(drain, entry, order) for order, entry in enumerate(plan.entries, 1))
+    return drain
+
+
+def guest_of(drain: Drain, entry: Entry, order: int) -> DrainGuest:
+    """Its row, not written yet."""
+    return DrainGuest(
+        drain=drain,
+        instance_id=entry.guest.id,
+        name=entry.guest.name,
+        project_id=entry.guest.project_id,
+        order=order,
+        **planned(entry),
+    )
+
+
+def planned(entry: Entry) -> dict[str, object]:
+    """What a row says of the plan."""
+    return {"action": entry.action, "target_id": entry.target, "reasons": [dict(reason) for reason in entry.reasons]}
+
+
+def _live(node: Node) -> Drain | None:
+    return Drain.objects.filter(node=node, state__in=DRAIN_LIVE).select_related("node").first()
+
+
+def drains(actor: Actor) -> QuerySet[Drain]:
+    """Those of all nodes. Raises RoleNeeded."""
+    rows = Drain.objects.filter(node__in=nodes(actor)).select_related("node")
+    return rows.prefetch_related("guests")
+
+
+def drain_of(actor: Actor, node: Node) -> Drain:
+    """The node's drain that is not over, or else its last one; `actor` sees nodes, or would not have this one.
+
+    Raises:
+        DrainNotFound
+    """
+    last = Drain.objects.filter(node=node).select_related("node").order_by("-created_at").first()
+    found = _live(node) or last
+    if found is None:
+        raise DrainNotFound(name=node.name)
+    return found
+
+
+@transaction.atomic
+def drain_pause(actor: Actor, drain: Drain) -> Drain:
+    """Nothing more is begun; what is under way goes on. Again, it changes nothing.
+
+    Raises:
+        DrainWrongState
+    """
+    actor.may_operate()
+    _change(actor, drain, "paused", verb="node.drain-pause", among=("running",))
+    return drain
+
+
+@transaction.atomic
+def drain_resume(actor: Actor, drain: Drain) -> Drain:
+    """Raises DrainWrongState."""
+    actor.may_operate()
+    _change(actor, drain, "running", verb="node.drain-resume", among=("paused",))
+    return drain
+
+
+@transaction.atomic
+def drain_cancel(actor: Actor, drain: Drain) -> Drain:
+    """It is given up: what is under way ends by itself, nothing more is begun, and the node is cordoned.
+
+    Raises:
+        DrainWrongState
+    """
+    actor.may_operate()
+    if _change(actor, drain, "cancelled", verb="node.drain-cancel", among=DRAIN_LIVE, finished_at=clock.now()):
+        duty_change(actor, drain.node, "cordoned", verb="node.cordon", reason=drain.reason)
+    return drain
+
+
+@transaction.atomic
+def drain_retry(actor: Actor, drain: Drain, *, fallback: str | None = None) -> Drain:
+    """The guests that did not leave are planned and tried again, with another fallback if one is given.
+
+    Raises:
+        DrainWrongState
+    """
+    actor.may_operate()
+    _read_again(drain)
+    if drain.state not in ("running", "blocked"):
+        raise DrainWrongState(state=drain.state, wanted=either("running", "blocked"))
+    if fallback is not None and fallback != drain.fallback:
+        Drain.objects.filter(pk=drain.pk).update(fallback=fallback)
+        drain.fallback = fallback
+    rows = {row.instance_id: row for row in drain.guests.filter(state__in=("left", "failed"))}
+    instances = Instance.objects.filter(pk__in=rows).select_related("project", "image", "affinity_group", "node")
+    for entry in plan_of(drain.node, fallback=drain.fallback, instances=instances).entries:
+        move(rows[entry.guest.id], DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **planned(entry))
+    if drain.state == "blocked":
+        move(drain, DRAIN, "running")
+    record(actor, "node.drain-retry", drain.node_id, name=drain.node.name, fallback=drain.fallback)
+    return drain
+
+
+def _change(actor: Actor, drain: Drain, to: str, *, verb: str, among: tuple[str, ...], **fields: object) -> bool:
+    """False when it is so already."""
+    _read_again(drain)
+    if drain.state == to:
+        return False
+    if drain.state not in among:
+        raise DrainWrongState(state=drain.state, wanted=either(*among))
+    move(drain, DRAIN, to, **fields)
+    record(actor, verb, drain.node_id, name=drain.node.name)
+    return True
+
+
+def _read_again(drain: Drain) -> None:
+    """And keep it as it is until the caller's transaction ends."""
+    drain.refresh_from_db(from_queryset=Drain.objects.select_for_update(of=("self",)).select_related("node"))
+
+
+@transaction.atomic
+def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
+    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned.
+
+    Raises:
+        NodeWrongDuty: it drains, or is retired.
+        NodeNotEmpty: guests run there.
+    """
+    actor.may_operate()
+    need_duty(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
+    duty_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
+    running = [guest.name for guest in guests_of(node) if is_running(guest)]
+    if running or is_awaited(node):
+        names = ", ".join(running[:NAMED]) + (" …" if len(running) > NAMED else "")
+        raise NodeNotEmpty(node=node.name, count=len(running), names=names)

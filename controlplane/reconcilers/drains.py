@@ -1,0 +1,244 @@
+"""Drains go on: what became of each guest is seen, the next ones are begun, and what is empty is in maintenance.
+
+It takes nothing over from one time to the next but the rows. A guest is judged by what it is now, not by what was asked
+for: one that left, stopped or was deleted by other hands counts as well.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running, plan_of
+from controlplane.compute.drains import guest_of, planned
+from controlplane.compute.errors import InstanceNotMovable
+from controlplane.compute.migrate import MIGRATE, instance_migrate
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_shutdown
+from controlplane.events.services import emit
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.reasons import Reason
+from controlplane.nodes.duties import duty_change
+from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest
+from controlplane.operations.errors import Busy
+from controlplane.operations.models import Operation
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
+from controlplane.placement.models import Allocation
+
+log = logging.getLogger(__name__)
+
+UNDER_WAY = ("moving", "stopping")
+UNFINISHED = ("waiting", *UNDER_WAY)
+STUCK = ("left", "failed")
+FINAL = ("moved", "gone")
+
+
+def reconcile() -> int:
+    """Returns how many guests have moved on."""
+    due = Drain.objects.filter(Q(state__in=DRAIN_LIVE) | Q(guests__state__in=UNDER_WAY)).distinct()
+    return sum(_advance(drain) for drain in due.select_related("node").order_by("pk"))
+
+
+def _advance(drain: Drain) -> int:
+    changed = _note_arrivals(drain) if drain.state in DRAIN_LIVE else 0
+    for guest in drain.guests.exclude(state__in=FINAL).order_by("order"):
+        try:
+            changed += _observe(drain, guest)
+        except StateConflict:
+            log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
+    if drain.state == "running" and drain.node.state == "ready":
+        changed += _begin_all(drain)
+    if drain.state in DRAIN_LIVE:
+        _conclude(drain, has_news=changed > 0)
+    return changed
+
+
+def _note_arrivals(drain: Drain) -> int:
+    """Who got a place there before the drain began and has no row yet."""
+    known = set(drain.guests.values_list("instance_id", flat=True))
+    new = guests_of(drain.node).exclude(pk__in=known)
+    if not new:
+        return 0
+    entries = plan_of(drain.node, fallback=drain.fallback, instances=new).entries
+    rows = [guest_of(drain, entry, order) for order, entry in enumerate(entries, len(known) + 1)]
+    return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+# ---- what became of a guest
+
+
+def _observe(drain: Drain, guest: DrainGuest) -> bool:
+    """Note what it is now. True when that is something else than before."""
+    instance = (
+        Instance.objects.select_related("project", "image", "affinity_group", "node")
+        .filter(pk=guest.instance_id)
+        .first()
+    )
+    if instance is None or instance.state == "deleted":
+        return _becomes(guest, "gone")
+    holder = held_by([instance]).get(instance.pk)
+    if holder is not None:
+        return _observe_held(guest, holder)
+    if not Allocation.objects.filter(consumer_id=instance.pk, node=drain.node).exists():
+        return _becomes(guest, "moved")
+    if not is_running(instance):
+        return _becomes(guest, "off")
+    if guest.state in UNDER_WAY:
+        return _becomes(guest, "failed", reasons=[_why_still_there(guest)])
+    if guest.state == "off" or (guest.state == "waiting" and guest.action in ("stay", "wait")):
+        return _plan_again(drain, guest, instance)
+    if guest.state == "waiting" and guest.action == "leave":
+        return _becomes(guest, "left", reasons=guest.reasons)
+    return False
+
+
+def _observe_held(guest: DrainGuest, operation: Operation) -> bool:
+    """An operation works on it: ours, perhaps one that was begun and not written down; or somebody else's, whose end
+    is waited for."""
+    if guest.state != "waiting":
+        return False
+    if operation.kind == MIGRATE:
+        move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk)
+        return True
+    _note(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))
+    return False
+
+
+def _becomes(guest: DrainGuest, state: str, **fields: object) -> bool:
+    if guest.state == state:
+        return False
+    move(guest, DRAIN_GUEST, state, finished_at=clock.now(), **({"reasons": []} | fields))
+    return True
+
+
+def _why_still_there(guest: DrainGuest) -> dict[str, object]:
+    """Its operation has ended, and it runs on where it was."""
+    operation = Operation.objects.filter(pk=guest.operation_id).first()
+    error = operation.error if operation is not None else None
+    return error or InstanceNotMovable(reason=Reason("its operation has ended, and it still runs there.")).as_document()
+
+
+def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
+    """It was off and runs now, by whatever hand."""
+    (entry,) = plan_of(drain.node, fallback=drain.fallback, instances=[instance]).entries
+    if guest.state == "waiting":
+        DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **planned(entry))
+    else:
+        move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **planned(entry))
+    return True
+
+
+def _note(guest: DrainGuest, obstacle: CloudError) -> None:
+    """What it waits for, while it waits."""
+    reasons = [obstacle.as_document()]
+    if guest.reasons != reasons:
+        DrainGuest.objects.filter(pk=guest.pk, state=guest.state).update(reasons=reasons, updated_at=clock.now())
+
+
+# ---- the next ones
+
+
+def _begin_all(drain: Drain) -> int:
+    begun = 0
+    for guest in drain.guests.filter(state="waiting", action__in=("migrate", "stop")).order_by("order"):
+        outcome = _begin(drain, guest)
+        if outcome is None:  # no more at once, or it was paused meanwhile
+            break
+        begun += outcome
+    return begun
+
+
+def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
+    """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now."""
+    instance = Instance.objects.select_related("project", "image", "affinity_group", "node").get(pk=guest.instance_id)
+    actor = _actor(drain)
+    if guest.action == "stop":
+        return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance))
+    try:
+        return _try(drain, guest, "moving", lambda: instance_migrate(actor, instance, node=guest.target))
+    except (InsufficientCapacity, NoPlace, PolicyUnsatisfiable):
+        guest.refresh_from_db()
+        return _try(drain, guest, "moving", lambda: instance_migrate(actor, instance), is_last=True)
+
+
+def _try(
+    drain: Drain, guest: DrainGuest, state: str, ask: Callable[[], Operation], *, is_last: bool = False
+) -> bool | None:
+    """Ask for its operation and note it, in one transaction.
+
+    Raises:
+        InsufficientCapacity, NoPlace, PolicyUnsatisfiable: unless it `is_last`, and where there is a target, which
+            somebody else may have filled.
+    """
+    try:
+        with transaction.atomic():
+            if not _has_room(drain):
+                return None
+            operation = ask()
+            move(guest, DRAIN_GUEST, state, operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
+    except StateConflict:
+        return False
+    except CloudError as exc:
+        is_refusal = isinstance(exc, InsufficientCapacity | NoPlace | PolicyUnsatisfiable)
+        if is_refusal and not is_last and guest.target_id is not None:
+            raise
+        exc.keep()
+        if exc.retryable:
+            _note(guest, exc)
+            return False
+        return _becomes(guest, "failed", reasons=[exc.as_document()])
+    return True
+
+
+def _has_room(drain: Drain) -> bool:
+    """One more may begin. Nobody pauses or begins another one before the caller's transaction ends."""
+    row = Drain.objects.select_for_update().get(pk=drain.pk)
+    drain.state = row.state
+    return row.state == "running" and row.guests.filter(state__in=UNDER_WAY).count() < row.at_once
+
+
+def _actor(drain: Drain) -> Actor:
+    """Who asked for the drain, with nothing but the platform's own rights."""
+    return replace(SYSTEM, user_id=drain.user_id, credential_id=drain.credential_id, request_id=drain.request_id)
+
+
+# ---- its end
+
+
+def _conclude(drain: Drain, *, has_news: bool) -> None:
+    states = Counter(cast(list[str], list(drain.guests.values_list("state", flat=True))))
+    is_stuck = any(states[state] for state in STUCK)
+    is_over = not any(states[state] for state in UNFINISHED) and not is_awaited(drain.node)
+    try:
+        with transaction.atomic():
+            if is_over and not is_stuck and drain.state in ("running", "blocked"):
+                _finish(drain)
+            elif is_over and drain.state == "running":
+                move(drain, DRAIN, "blocked")
+                _tell(drain, "node.drain-blocked", states)
+            elif has_news:
+                _tell(drain, "node.drain-progress", states)
+    except StateConflict:
+        log.debug("drain %s: it was changed meanwhile", drain.pk)
+
+
+def _finish(drain: Drain) -> None:
+    """The node is in maintenance. One that runs there after all is seen the next time."""
+    Drain.objects.select_for_update().get(pk=drain.pk)
+    drain.node.refresh_from_db(fields=["duty"])
+    if is_awaited(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
+        return
+    move(drain, DRAIN, "done", finished_at=clock.now())
+    duty_change(_actor(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
+
+
+def _tell(drain: Drain, kind: str, states: Counter[str]) -> None:
+    node = drain.node
+    emit(None, kind, node.pk, project_id=None, name=node.name, zone=node.zone_id, states=dict(sorted(states.items())))
