@@ -101,7 +101,8 @@ def _places(group_ids: Sequence[UUID]) -> Places:
     found: dict[UUID, dict[UUID, str]] = {}
     rows = Allocation.objects.filter(group_id__in=group_ids).values_list("group_id", "consumer_id", "node_id")
     for group_id, consumer_id, node_id in rows:
-        found.setdefault(group_id, {})[consumer_id] = str(node_id)
+        if group_id is not None:
+            found.setdefault(group_id, {})[consumer_id] = str(node_id)
     return found
 
 

@@ -39,14 +39,14 @@ def duty_change(actor: Actor, node: Node, duty: str, *, verb: str, reason: str =
     Raises:
         IllegalTransition, StateConflict.
     """
-    told = {"reason": reason} if reason else {}
+    told: dict[str, object] = {"reason": reason, **facts} if reason else facts
     if node.duty == duty:
         Node.objects.filter(pk=node.pk).update(duty_reason=reason[:200], updated_at=clock.now())
         node.duty_reason = reason[:200]
     else:
         move(node, DUTY, duty, duty_reason=reason[:200], duty_since=clock.now())
     node.is_cordoned = duty != IN_SERVICE
-    record(actor, verb, node.pk, name=node.name, zone=node.zone_id, **told, **facts)
+    record(actor, verb, node.pk, project_id=None, name=node.name, zone=node.zone_id, **told)
 
 
 @transaction.atomic

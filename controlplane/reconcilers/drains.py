@@ -120,7 +120,7 @@ def _becomes(guest: DrainGuest, state: str, **fields: object) -> bool:
 
 def _why_still_there(guest: DrainGuest) -> dict[str, object]:
     """Its operation has ended, and it runs on where it was."""
-    operation = Operation.objects.filter(pk=guest.operation_id).first()
+    operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
     return error or InstanceNotMovable(reason=Reason("its operation has ended, and it still runs there.")).as_document()
 

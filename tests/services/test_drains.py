@@ -1,0 +1,337 @@
+"""Drains: the plan that is agreed to, guests that leave a few at a time, and every end with its reason."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import transaction
+
+from agents.node.adapters.fake import FakeCapacity
+from controlplane.compute import drains
+from controlplane.compute.drains import NewDrain, drain_begin, drain_cancel, drain_pause, drain_plan, drain_resume
+from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
+from controlplane.events.models import Event
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.errors import RoleNeeded
+from controlplane.nodes.duties import need_duty, node_return
+from controlplane.nodes.errors import NodeAway, NodeNotHeard, NodeWrongDuty
+from controlplane.nodes.models import Drain, DrainGuest, Node
+from controlplane.nodes.services import node_cordon
+from controlplane.operations.maintenance import NewRule, rule_create, rule_end
+from controlplane.operations.models import Operation
+from controlplane.placement.errors import NoPlace
+from controlplane.reconcilers import drains as executor
+from controlplane.workflows.registry import WORKFLOWS
+from tests.services.moving import fail, let_nodes_move_guests, move
+from tests.workflows.helpers import (
+    Killed,
+    altered,
+    ask_instance,
+    die,
+    done,
+    followed_by_another_worker,
+    fresh,
+    make_instance,
+    make_stopped_instance,
+    then,
+)
+from tests.world import Cloud, FakeMachine, run
+
+
+@pytest.fixture
+def other(cloud: Cloud) -> Iterator[FakeMachine]:
+    """A second node, which takes nothing until the first one has its guests."""
+    machine = cloud.world.add_machine("fr-idf-1")
+    node_cordon(SYSTEM, machine.row, reason="")
+    let_nodes_move_guests()
+    yield machine
+
+
+def opened(machine: FakeMachine) -> None:
+    Node.objects.filter(pk=machine.row.pk).update(duty="in-service")
+
+
+def begin(cloud: Cloud, *, fallback: str = "leave", at_once: int = 2) -> Drain:
+    node = fresh(cloud.machine.row)
+    plan = drain_plan(SYSTEM, node, fallback=fallback)
+    with transaction.atomic():
+        return drain_begin(SYSTEM, node, NewDrain(plan.digest, fallback, at_once, "fan"))
+
+
+def states(drain: Drain) -> dict[str, str]:
+    return dict(drain.guests.order_by("order").values_list("name", "state"))
+
+
+def moves() -> list[Operation]:
+    return list(Operation.objects.filter(kind="instance.migrate", state="pending").order_by("created_at"))
+
+
+def carry_on(drain: Drain, *, rounds: int = 20) -> Drain:
+    """Until nothing is under way: everything that is asked for succeeds."""
+    for _ in range(rounds):
+        executor.reconcile()
+        waiting = Operation.objects.filter(state="pending")
+        if not waiting.exists():
+            break
+        for operation in waiting:
+            move(operation) if operation.kind == "instance.migrate" else done(operation)
+    executor.reconcile()
+    return fresh(drain)
+
+
+# ---- the plan
+
+
+def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud, "web")
+    make_stopped_instance(cloud, "old")
+    opened(other)
+    plan = drain_plan(SYSTEM, cloud.machine.row, fallback="leave")
+    found = {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
+    assert found == {"web": ("migrate", str(other.row.pk)), "old": ("stay", None)}
+    assert fresh(cloud.machine.row).duty == "in-service"
+    assert not Drain.objects.exists()
+
+
+def test_a_plan_gives_the_reason_of_whoever_cannot_leave(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    (entry,) = drain_plan(SYSTEM, cloud.machine.row, fallback="leave").entries
+    assert (entry.action, entry.reasons[0]["code"]) == ("leave", "placement.no_place")
+    assert "node-2" in str(entry.reasons[0]["detail"]), "an operator learns of nodes"
+    Node.objects.filter(pk=cloud.machine.row.pk).update(traits=["firmware:uefi"])
+    (entry,) = drain_plan(SYSTEM, fresh(cloud.machine.row), fallback="stop").entries
+    assert (entry.action, entry.reasons[0]["code"]) == ("stop", "compute.instance.not_movable")
+
+
+def test_only_what_was_shown_is_begun(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    node = cloud.machine.row
+    digest = drain_plan(SYSTEM, node, fallback="leave").digest
+    opened(other)  # the guest could leave now
+    with pytest.raises(DrainPlanChanged), transaction.atomic():
+        drain_begin(SYSTEM, node, NewDrain(digest, "leave"))
+    assert (fresh(node).duty, Drain.objects.count()) == ("in-service", 0)
+
+
+def test_asked_again_it_is_the_same_drain(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    opened(other)
+    drain = begin(cloud)
+    with transaction.atomic():
+        again = drain_begin(SYSTEM, fresh(cloud.machine.row), NewDrain("0" * 64, "stop", 7))
+    assert (again.pk, again.fallback, again.at_once) == (drain.pk, "leave", 2)
+
+
+def test_a_node_that_is_silent_or_away_is_not_drained(cloud: Cloud) -> None:
+    node = cloud.machine.row
+    cloud.machine.fall_silent()
+    with pytest.raises(NodeNotHeard):
+        drain_plan(SYSTEM, node, fallback="leave")
+    cloud.machine.come_back()
+    drains.node_maintain(SYSTEM, node, reason="")
+    with pytest.raises(NodeWrongDuty):
+        drain_plan(SYSTEM, node, fallback="leave")
+    with pytest.raises(RoleNeeded):
+        drain_plan(cloud.tenant.actor, node, fallback="leave")
+    with pytest.raises(DrainNotFound):
+        drains.drain_of(SYSTEM, node)
+
+
+# ---- it is carried out
+
+
+def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Cloud, other: FakeMachine) -> None:
+    for number in range(5):
+        make_instance(cloud, f"web-{number}")
+    make_stopped_instance(cloud, "old")
+    opened(other)
+    drain = begin(cloud)
+    need_duty(fresh(cloud.machine.row), "draining")
+    most = 0
+    executor.reconcile()
+    while under_way := moves():
+        most = max(most, len(under_way))
+        move(under_way[0])
+        executor.reconcile()
+    assert (most, fresh(drain).state) == (2, "done")
+    assert (fresh(cloud.machine.row).duty, fresh(cloud.machine.row).duty_reason) == ("maintenance", "fan")
+    assert states(drain) == {**{f"web-{number}": "moved" for number in range(5)}, "old": "off"}
+    assert Instance.objects.filter(node=other.row).count() == 5
+    assert executor.reconcile() == 0
+
+
+def test_from_the_first_moment_nothing_new_is_placed_there(cloud: Cloud, other: FakeMachine) -> None:
+    stopped = make_stopped_instance(cloud)
+    begin(cloud)
+    with pytest.raises(NoPlace):
+        ask_instance(cloud, "new")
+    with pytest.raises(NodeAway):
+        instance_start(cloud.tenant.actor, stopped)
+
+
+def test_what_was_being_made_is_waited_for_and_then_leaves(cloud: Cloud, other: FakeMachine) -> None:
+    instance, creation = ask_instance(cloud, "new")
+    with pytest.raises(Killed):
+        run(creation, altered(WORKFLOWS["instance.create"], "place", then(die)))
+    opened(other)
+    drain = begin(cloud)
+    executor.reconcile()
+    assert (drain.guests.get().action, fresh(drain).state) == ("wait", "running")
+    assert followed_by_another_worker(creation).state == "succeeded", "it is finished where it was begun"
+    assert carry_on(drain).state == "done"
+    assert fresh(instance).node_id == other.row.pk
+
+
+def test_a_failed_move_leaves_the_guest_running_and_is_tried_again_on_request(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    opened(other)
+    drain = begin(cloud)
+    executor.reconcile()
+    fail(moves()[0])
+    executor.reconcile()
+    guest = drain.guests.get()
+    assert (fresh(drain).state, guest.state, guest.tries) == ("blocked", "failed", 1)
+    assert guest.reasons[0]["code"] == "test.broken"
+    assert (fresh(instance).state, fresh(cloud.machine.row).duty) == ("active", "draining")
+    executor.reconcile()
+    assert not moves(), "nobody asked for another try"
+    drain = drains.drain_retry(SYSTEM, fresh(drain))
+    assert carry_on(drain).state == "done"
+    assert drain.guests.get().tries == 2
+
+
+def test_the_fallback_stops_who_cannot_leave(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    drain = begin(cloud, fallback="stop")
+    assert carry_on(drain).state == "done"
+    assert (states(drain), fresh(instance).state) == ({"web": "off"}, "stopped")
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    done(instance_start(cloud.tenant.actor, fresh(instance)))
+
+
+def test_who_is_left_blocks_the_drain_until_a_retry_or_other_hands_help(cloud: Cloud, other: FakeMachine) -> None:
+    instance, second = make_instance(cloud), make_instance(cloud, "second")
+    drain = begin(cloud)
+    executor.reconcile()
+    assert (fresh(drain).state, states(drain)) == ("blocked", {"web": "left", "second": "left"})
+    assert drain.guests.get(name="web").reasons[0]["code"] == "placement.no_place"
+    assert Event.objects.filter(kind="node.drain-blocked").count() == 1
+    executor.reconcile()
+    assert Event.objects.filter(kind="node.drain-blocked").count() == 1, "it is told once"
+    done(instance_power_off(cloud.tenant.actor, instance))
+    executor.reconcile()
+    assert states(drain)["web"] == "off"
+    drain = drains.drain_retry(SYSTEM, fresh(drain), fallback="stop")
+    assert carry_on(drain).state == "done"
+    assert fresh(second).state == "stopped"
+
+
+def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    drain = begin(cloud)
+    executor.reconcile()
+    done(instance_delete(cloud.tenant.actor, instance))
+    executor.reconcile()
+    assert (fresh(drain).state, states(drain)) == ("done", {"web": "gone"})
+
+
+def test_what_works_on_a_guest_is_waited_for(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    opened(other)
+    reboot = instance_reboot(cloud.tenant.actor, instance)
+    drain = begin(cloud)
+    assert drain.guests.get().action == "wait"
+    executor.reconcile()
+    guest = drain.guests.get()
+    assert (guest.state, guest.reasons[0]["code"]) == ("waiting", "resource_busy")
+    done(reboot)
+    executor.reconcile()
+    guest = drain.guests.get()
+    assert (guest.action, guest.state, guest.reasons) == ("migrate", "moving", [])
+
+
+def test_maintenance_that_holds_moves_back_is_waited_for(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    opened(other)
+    rule = rule_create(SYSTEM, NewRule("instance.migrate", "reject", "the network is replaced"))
+    drain = begin(cloud)
+    executor.reconcile()
+    guest = drain.guests.get()
+    assert (guest.state, guest.reasons[0]["code"], guest.tries) == ("waiting", "maintenance", 0)
+    rule_end(SYSTEM, rule)
+    assert carry_on(drain).state == "done"
+
+
+def test_paused_nothing_more_begins_and_what_is_under_way_goes_on(cloud: Cloud, other: FakeMachine) -> None:
+    for name in ("a", "b"):
+        make_instance(cloud, name)
+    opened(other)
+    drain = begin(cloud, at_once=1)
+    executor.reconcile()
+    drain = drain_pause(SYSTEM, fresh(drain))
+    drain_pause(SYSTEM, drain)
+    move(moves()[0])
+    executor.reconcile()
+    assert sorted(states(drain).values()) == ["moved", "waiting"]
+    assert (fresh(drain).state, moves()) == ("paused", [])
+    drain_resume(SYSTEM, fresh(drain))
+    assert carry_on(drain).state == "done"
+    with pytest.raises(DrainWrongState):
+        drain_pause(SYSTEM, fresh(drain))
+
+
+def test_cancelled_the_node_is_cordoned_and_what_is_under_way_ends(cloud: Cloud, other: FakeMachine) -> None:
+    for name in ("a", "b"):
+        make_instance(cloud, name)
+    opened(other)
+    drain = begin(cloud, at_once=1)
+    executor.reconcile()
+    drain_cancel(SYSTEM, fresh(drain))
+    assert fresh(cloud.machine.row).duty == "cordoned"
+    move(moves()[0])
+    executor.reconcile()
+    assert sorted(states(drain).values()) == ["moved", "waiting"]
+    assert not moves()
+    assert begin(cloud).pk != drain.pk
+
+
+def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    opened(other)
+    drain = begin(cloud)
+    cloud.machine.fall_silent()
+    executor.reconcile()
+    assert (fresh(drain).state, moves()) == ("running", [])
+    cloud.machine.come_back()
+    let_nodes_move_guests()
+    assert carry_on(drain).state == "done"
+
+
+def test_a_planned_place_that_somebody_took_is_replaced_by_another(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    third = cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity())
+    let_nodes_move_guests()
+    drain = begin(cloud)
+    assert drain.guests.get().target_id == third.row.pk
+    opened(other)
+    node_cordon(SYSTEM, fresh(third.row), reason="")
+    assert carry_on(drain).state == "done"
+    assert fresh(instance).node_id == other.row.pk
+
+
+def test_a_move_that_was_begun_and_not_noted_is_ours(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    opened(other)
+    drain = begin(cloud)
+    executor.reconcile()
+    operation = moves()[0]
+    DrainGuest.objects.filter(drain=drain).update(state="waiting", operation_id=None)
+    executor.reconcile()
+    assert (drain.guests.get().operation_id, moves()) == (operation.pk, [operation])
+
+
+def test_an_empty_node_is_in_maintenance_at_once(cloud: Cloud) -> None:
+    drain = begin(cloud)
+    executor.reconcile()
+    assert (fresh(drain).state, fresh(cloud.machine.row).duty) == ("done", "maintenance")

@@ -1,0 +1,210 @@
+"""The duties of a node: who may give it which, what keeps it from that, and what they mean for its guests."""
+
+import pytest
+
+from controlplane.audit.models import AuditRecord
+from controlplane.compute.drains import node_maintain
+from controlplane.compute.errors import NodeNotEmpty
+from controlplane.compute.services import instance_power_off, instance_start
+from controlplane.events.models import Event
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.kernel.errors import IllegalTransition
+from controlplane.nodes import selectors, trust
+from controlplane.nodes.duties import duty_change, node_fence, node_retire, node_return
+from controlplane.nodes.errors import (
+    NodeAway,
+    NodeNotFenceable,
+    NodeNotFound,
+    NodeNotHeard,
+    NodeNotRetirable,
+    NodeWrongDuty,
+)
+from controlplane.nodes.life import LIFE, life
+from controlplane.nodes.models import DUTY, NODE, Node, NodeRemoval
+from controlplane.nodes.services import node_cordon, node_uncordon, remove_later
+from controlplane.placement.errors import NoPlace
+from controlplane.placement.fleet_cache import FLEET
+from controlplane.signer import retired
+from controlplane.watcher.streams import _nodes as listened_to
+from tests.workflows.helpers import again, done, fresh, make_instance, make_stopped_instance
+from tests.world import Cloud
+
+
+def in_duty(node: Node, duty: str) -> Node:
+    """By the moves that are allowed."""
+    for step in {"maintenance": ["maintenance"], "draining": ["draining"]}.get(duty, [duty]):
+        duty_change(SYSTEM, node, step, verb="node.maintain", reason="test")
+    return node
+
+
+def test_one_word_says_what_matters_most() -> None:
+    assert [life(state, "in-service") for state in NODE.moves] == list(NODE.moves)
+    assert [life("ready", duty) for duty in DUTY.moves] == ["ready", *list(DUTY.moves)[1:]]
+    assert life("unreachable", "draining") == "unreachable"
+    assert life("unreachable", "cordoned") == "unreachable"
+    assert life("unreachable", "maintenance") == "maintenance", "it may be switched off"
+    assert life("ready", "fenced") == "fenced", "being heard is no return"
+    assert {life(state, duty) for state in NODE.moves for duty in DUTY.moves} == set(LIFE)
+
+
+def test_cordon_is_a_duty_and_says_so_to_placement(cloud: Cloud) -> None:
+    node = cloud.machine.row
+    node_cordon(SYSTEM, node, reason="fan")
+    assert (fresh(node).duty, fresh(node).is_cordoned, fresh(node).duty_reason) == ("cordoned", True, "fan")
+    since = fresh(node).duty_since
+    node_cordon(SYSTEM, node, reason="both fans")
+    assert (fresh(node).duty_since, fresh(node).duty_reason) == (since, "both fans")
+    with pytest.raises(NoPlace):
+        make_instance(cloud)
+    node_uncordon(SYSTEM, node)
+    assert (fresh(node).duty, fresh(node).is_cordoned, fresh(node).duty_reason) == ("in-service", False, "")
+    make_instance(cloud)
+
+
+@pytest.mark.parametrize("duty", ["draining", "maintenance"])
+def test_what_is_more_than_a_cordon_is_not_taken_off_like_one(cloud: Cloud, duty: str) -> None:
+    node = in_duty(cloud.machine.row, duty)
+    for change in (lambda: node_cordon(SYSTEM, node, reason=""), lambda: node_uncordon(SYSTEM, node)):
+        with pytest.raises(NodeWrongDuty) as caught:
+            change()
+        assert caught.value.facts["duty"] == duty
+    assert fresh(node).is_cordoned
+
+
+def test_a_duty_moves_only_as_its_table_allows(cloud: Cloud) -> None:
+    node = in_duty(cloud.machine.row, "draining")
+    with pytest.raises(IllegalTransition):
+        duty_change(SYSTEM, node, "in-service", verb="node.return")
+
+
+def test_maintenance_needs_a_node_on_which_nothing_runs(cloud: Cloud) -> None:
+    node, instance = cloud.machine.row, make_instance(cloud)
+    with pytest.raises(NodeNotEmpty) as caught:
+        node_maintain(SYSTEM, node, reason="")
+    assert (caught.value.facts["count"], caught.value.facts["names"]) == (1, "web")
+    assert fresh(node).duty == "in-service"
+    done(instance_power_off(cloud.tenant.actor, instance))
+    node_maintain(SYSTEM, node, reason="memory")
+    assert (fresh(node).duty, fresh(node).duty_reason) == ("maintenance", "memory")
+
+
+def test_nothing_begins_on_a_node_in_maintenance_and_all_ends_can(cloud: Cloud) -> None:
+    instance = make_stopped_instance(cloud)
+    accepted = instance_start(cloud.tenant.actor, instance)
+    node_maintain(SYSTEM, cloud.machine.row, reason="")
+    assert again(accepted).state == "failed", "not even what was accepted before"
+    assert accepted.error is not None
+    assert accepted.error["code"] == "node.away"
+    with pytest.raises(NodeAway):
+        instance_start(cloud.tenant.actor, fresh(instance))
+    assert "node-1" not in str(NodeAway(duty="maintenance")), "which node it is, tenants do not learn"
+    node_return(SYSTEM, cloud.machine.row)
+    done(instance_start(cloud.tenant.actor, fresh(instance)))
+
+
+def test_a_node_returns_only_when_somebody_says_so_and_it_is_heard(cloud: Cloud) -> None:
+    node = cloud.machine.row
+    node_maintain(SYSTEM, node, reason="memory")
+    cloud.machine.fall_silent()
+    assert life(fresh(node).state, fresh(node).duty) == "maintenance"
+    with pytest.raises(NodeNotHeard):
+        node_return(SYSTEM, node)
+    cloud.machine.come_back()
+    cloud.machine.heartbeat()
+    assert (fresh(node).state, fresh(node).duty) == ("ready", "maintenance"), "however long it is heard"
+    node_return(SYSTEM, node)
+    assert (fresh(node).duty, fresh(node).duty_reason) == ("in-service", "")
+    with pytest.raises(NodeWrongDuty):
+        node_return(SYSTEM, node)
+
+
+def test_a_hook_that_is_lost_and_mended_does_not_end_a_drain(cloud: Cloud) -> None:
+    node = in_duty(cloud.machine.row, "draining")
+    Node.objects.filter(pk=node.pk).update(duty_reason="libvirt would start guests on it without asking its agent")
+    cloud.machine.heartbeat()
+    assert fresh(node).duty == "draining"
+
+
+# ---- retired
+
+
+def test_only_an_empty_node_is_retired(cloud: Cloud) -> None:
+    make_stopped_instance(cloud)
+    with pytest.raises(NodeNotRetirable):
+        node_retire(SYSTEM, cloud.machine.row, reason="sold")
+    assert fresh(cloud.machine.row).duty == "in-service"
+
+
+def test_a_retired_node_is_gone_but_for_its_past(cloud: Cloud) -> None:
+    node = cloud.world.add_machine("fr-idf-1").row
+    remove_later(node, kind="volume", resource_id=node.pk, generation=1)
+    assert str(node.pk) in FLEET.current().positions
+    node_retire(SYSTEM, node, reason="sold")
+    assert str(node.pk) not in FLEET.current().positions
+    assert not NodeRemoval.objects.filter(node=node).exists()
+    assert (node.pk, node.address) not in listened_to()
+    assert selectors.node_get(SYSTEM, str(node.pk)).duty == "retired"
+    assert selectors.node_get(SYSTEM, node.name).pk == node.pk
+    assert retired.deny_all() == 1
+    assert trust.deny_list().nodes == {str(node.pk)}
+    assert retired.deny_all() == 0
+    with pytest.raises(NodeWrongDuty):
+        node_retire(SYSTEM, node, reason="again")
+
+
+def test_the_name_of_a_retired_node_is_free(cloud: Cloud) -> None:
+    old = cloud.world.add_machine("fr-idf-1", name="rack-7").row
+    node_retire(SYSTEM, old, reason="sold")
+    Node.objects.create(
+        name="rack-7", zone=old.zone, address="x:1", certificate_sha256="", certificate_expires_at=clock.now()
+    )
+    assert selectors.node_get(SYSTEM, "rack-7").pk != old.pk
+
+
+# ---- fenced
+
+
+def test_a_node_is_fenced_by_proof_and_only_while_it_is_silent(cloud: Cloud) -> None:
+    node = cloud.machine.row
+    with pytest.raises(NodeNotFenceable):
+        node_fence(SYSTEM, node, proof={"power": "off"})
+    cloud.machine.fall_silent()
+    with pytest.raises(NodeNotFenceable):
+        node_fence(SYSTEM, node, proof={})
+    node_fence(SYSTEM, node, proof={"power": "off"})
+    assert (fresh(node).duty, fresh(node).fenced_by) == ("fenced", {"power": "off"})
+    cloud.machine.come_back()
+    assert life(fresh(node).state, fresh(node).duty) == "fenced"
+    with pytest.raises(NodeWrongDuty):
+        node_return(SYSTEM, node)
+    node_maintain(SYSTEM, node, reason="looked at")
+    node_return(SYSTEM, node)
+
+
+def test_duties_are_an_operators_and_on_record(cloud: Cloud) -> None:
+    node, tenant = cloud.machine.row, cloud.tenant.actor
+    for change in (
+        lambda actor: node_maintain(actor, node, reason="memory"),
+        lambda actor: node_return(actor, node),
+        lambda actor: node_retire(actor, node, reason="sold"),
+    ):
+        with pytest.raises(RoleNeeded):
+            change(tenant)
+        change(SYSTEM)
+    with pytest.raises(RoleNeeded):
+        node_fence(tenant, node, proof={"power": "off"})
+    deeds = AuditRecord.objects.filter(resource_id=node.pk).order_by("pk").values_list("verb", flat=True)
+    assert [deed for deed in deeds if deed != "node.enrol" and not deed.startswith("trust")] == [
+        "node.maintain",
+        "node.return",
+        "node.retire",
+    ]
+    told = set(Event.objects.filter(resource_id=node.pk).values_list("kind", flat=True))
+    assert {"node.maintenance", "node.returned", "node.retired"} <= told
+
+
+def test_a_node_that_is_not_there_is_not_found(cloud: Cloud) -> None:
+    with pytest.raises(NodeNotFound):
+        selectors.node_get(SYSTEM, "nowhere")

@@ -1,0 +1,161 @@
+"""The plan of a drain, which knows no database: everybody has an action and a reason, and no room is given twice."""
+
+from uuid import UUID, uuid5
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.compute.drain_plan import Guest, Places, Plan, Question, Situation, plan
+from controlplane.placement.core.decision import Decision
+from controlplane.placement.core.fleet import Fleet, NodeRow
+from controlplane.placement.core.request import Group, Request, Resources
+from tests.unit.placement.examples import ROOMY, VIRGINIA, amounts, ask, assessed, fleet, node, row_lists
+
+SPACE = UUID(int=7)
+HERE = "n00"
+REFUSED = {"code": "no_room", "detail": "", "facts": {}, "retryable": False}
+OBSTACLE = {"code": "obstacle", "detail": "", "facts": {}, "retryable": False}
+
+
+def uuid(name: str) -> UUID:
+    return uuid5(SPACE, name)
+
+
+def guest(name: str, request: Request | None = None, **changes: object) -> Guest:
+    request = request or ask()
+    fields = {"is_running": True, "question": Question(request, assessed(request))} | changes
+    return Guest(uuid(name), name, SPACE, **fields)  # type: ignore[arg-type]
+
+
+def told(decision: Decision) -> dict[str, object]:
+    return REFUSED | {"detail": decision.verdict}
+
+
+def planned(guests: list[Guest], nodes: Fleet, *, fallback: str = "leave", places: Places | None = None) -> Plan:
+    return plan(guests, Situation(HERE, nodes, places or {}, told), fallback=fallback)
+
+
+def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
+    return {entry.guest.name: (entry.action, entry.target) for entry in made.entries}
+
+
+def test_running_guests_go_elsewhere_and_those_that_are_off_stay() -> None:
+    made = planned([guest("web"), guest("old", is_running=False)], fleet(node(HERE), node("n01")))
+    assert actions(made) == {"web": ("migrate", "n01"), "old": ("stay", None)}
+
+
+def test_the_same_room_is_not_given_twice() -> None:
+    nodes = fleet(node(HERE), node("n01", used=Resources(12, 0, 0)))
+    made = planned([guest("a"), guest("b"), guest("c")], nodes)
+    found = sorted(action for action, _ in actions(made).values())
+    assert found == ["leave", "migrate", "migrate"]
+    (left,) = [entry for entry in made.entries if entry.action == "leave"]
+    assert left.reasons == (REFUSED | {"detail": "no_capacity"},)
+
+
+def test_the_largest_is_placed_first_so_that_all_find_room() -> None:
+    nodes = fleet(
+        node(HERE),
+        node("n01", capacity=Resources(16, 8192, 1000)),
+        node("n02", capacity=Resources(16, 4096, 1000)),
+    )
+    large = ask(resources=Resources(1, 8192, 1))
+    made = planned([guest("small"), guest("large", large)], nodes)
+    assert actions(made) == {"large": ("migrate", "n01"), "small": ("migrate", "n02")}
+    assert [entry.guest.name for entry in made.entries] == ["large", "small"]
+
+
+def test_what_stands_in_the_way_is_told_and_the_fallback_says_what_becomes_of_it() -> None:
+    stuck = guest("gpu", obstacles=(OBSTACLE,))
+    for fallback, action in (("leave", "leave"), ("stop", "stop")):
+        (entry,) = planned([stuck], fleet(node(HERE), node("n01")), fallback=fallback).entries
+        assert (entry.action, entry.target, entry.reasons) == (action, None, (OBSTACLE,))
+
+
+def test_what_cannot_even_be_asked_is_not_moved() -> None:
+    (entry,) = planned([guest("odd", question=None, obstacles=(OBSTACLE,))], fleet(node(HERE), node("n01"))).entries
+    assert (entry.action, entry.reasons) == ("leave", (OBSTACLE,))
+
+
+def test_what_an_operation_works_on_is_waited_for_and_asked_no_more() -> None:
+    made = planned([guest("new", is_changing=True, question=None)], fleet(node(HERE)))
+    assert actions(made) == {"new": ("wait", None)}
+
+
+def test_nobody_is_sent_to_the_node_itself_to_a_cordoned_or_a_silent_one() -> None:
+    nodes = fleet(node(HERE), node("n01", is_cordoned=True), node("n02", is_ready=False))
+    assert actions(planned([guest("web")], nodes)) == {"web": ("leave", None)}
+
+
+def test_policies_hold_on_the_way_too() -> None:
+    request = ask(zones=("fr-idf-1",))
+    nodes = fleet(node(HERE), node("n01", VIRGINIA))
+    (entry,) = planned([guest("web", request)], nodes).entries
+    assert (entry.action, entry.reasons[0]["detail"]) == ("leave", "inadmissible")
+
+
+def test_members_that_must_be_apart_are_not_sent_to_one_node() -> None:
+    group = UUID(int=1)
+    request = ask(groups=(Group("anti-affinity", True, frozenset({HERE})),))
+    members = [guest(name, request, question=Question(request, assessed(request), group)) for name in ("a", "b")]
+    places = {group: {member.id: HERE for member in members}}
+    nodes = fleet(node(HERE), node("n01"), node("n02"))
+    made = planned(members, nodes, places=places)
+    assert sorted(str(target) for _, target in actions(made).values()) == ["n01", "n02"]
+    made = planned(members, fleet(node(HERE), node("n01")), places=places)
+    assert sorted(action for action, _ in actions(made).values()) == ["leave", "migrate"]
+
+
+def test_the_digest_is_of_what_is_agreed_to_and_not_of_the_targets() -> None:
+    guests = [guest("a"), guest("b", is_running=False)]
+    one, other = fleet(node(HERE), node("n01")), fleet(node(HERE), node("n02"))
+    made = planned(guests, one)
+    assert made.digest == planned(list(reversed(guests)), other).digest
+    assert made.digest != planned(guests, one, fallback="stop").digest
+    assert made.digest != planned(guests[:1], one).digest
+    assert made.digest != planned([guest("a", obstacles=(OBSTACLE,)), guests[1]], one).digest
+    assert made.digest != planned([guests[0], guest("b")], one).digest
+
+
+guests = st.builds(
+    lambda number, resources, is_running, is_changing, is_stuck: guest(
+        f"g{number}",
+        ask(resources=resources),
+        is_running=is_running,
+        is_changing=is_changing,
+        obstacles=(OBSTACLE,) if is_stuck else (),
+    ),
+    st.integers(0, 99),
+    amounts,
+    st.booleans(),
+    st.sampled_from([False, False, False, True]),
+    st.sampled_from([False, False, False, True]),
+)
+guest_lists = st.lists(guests, max_size=8, unique_by=lambda each: each.id)
+
+
+@given(guest_lists, row_lists, st.sampled_from(["leave", "stop"]))
+def test_a_plan_oversells_nothing_forgets_nobody_and_gives_every_reason(
+    found: list[Guest], rows: list[NodeRow], fallback: str
+) -> None:
+    nodes = fleet(*(row for row in rows if row.id != HERE), node(HERE))
+    made = planned(found, nodes, fallback=fallback)
+    assert made == planned(list(reversed(found)), nodes, fallback=fallback)
+    assert sorted(entry.guest.id for entry in made.entries) == sorted(each.id for each in found)
+    for entry in made.entries:
+        assert (entry.target is not None) == (entry.action == "migrate")
+        assert bool(entry.reasons) == (entry.action in ("leave", "stop"))
+        assert entry.action != ("stop" if fallback == "leave" else "leave")
+    for row in rows:
+        sent = [each.guest.question for each in made.entries if each.target == row.id]
+        for dimension in range(3):
+            asked = sum(each.request.resources[dimension] for each in sent if each)
+            assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]
+            assert row.id != HERE or not sent
+
+
+def test_a_node_that_carries_more_has_less_left() -> None:
+    before = fleet(node("n01"))
+    after = before.with_taken("n01", Resources(2, 1024, 10))
+    assert after.free[:, 0].tolist() == [ROOMY.vcpus - 2, ROOMY.memory_mib - 1024, ROOMY.disk_gib - 10]
+    assert before.free[:, 0].tolist() == list(ROOMY), "a fleet is a value"
