@@ -217,7 +217,7 @@ class NodeDrainPlan(OperatorView):
 class NodeDrain(DrainView):
     """While a drain of the node is not over, that one is the answer."""
 
-    @route("node_drain", DrainOut, body=DrainIn, status=202)
+    @route("node_drain_begin", DrainOut, body=DrainIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
         new = drains.NewDrain(body["plan"], body["fallback"], body["at_once"], body["reason"])
         return self.answer(drains.drain_begin(self.actor, self.node(), new), status=202)

@@ -109,7 +109,7 @@ PLATFORMS = {
             "node_cordon": (OPERATE, OPERATORS),
             "node_uncordon": (OPERATE, OPERATORS),
             "node_drain_plan": (READ, OPERATORS),
-            "node_drain": (OPERATE, OPERATORS),
+            "node_drain_begin": (OPERATE, OPERATORS),
             "node_drain_get": (READ, NODES),
             "node_drain_pause": (OPERATE, OPERATORS),
             "node_drain_resume": (OPERATE, OPERATORS),

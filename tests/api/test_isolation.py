@@ -317,6 +317,7 @@ def test_the_table_is_read_whole() -> None:
         "operations",
         "maintenance",
         "instances",
+        "drains",
     }
 
 

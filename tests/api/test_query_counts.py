@@ -117,6 +117,8 @@ GETS = {
     "node_incident_list": 4,
     "node_metrics": 6,
     "node_instance_list": 4,
+    "node_drain_get": 9,
+    "drain_list": 9,
     "incident_list": 3,
     "platform_operation_list": 3,
     "maintenance_list": 2,

@@ -10,6 +10,7 @@ import pytest
 
 from andromede_cli.diagnosis import NOTICE, PROBLEM, examine, worded
 from andromede_sdk import Client, NotFound
+from controlplane.nodes.life import life
 from scripts.waiting import wait_until
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
@@ -25,9 +26,10 @@ def some(**members: Any) -> SimpleNamespace:
 def node(name: str = "rack1-07", *, trust: dict[str, Any] | None = None, **other: Any) -> SimpleNamespace:
     trusted = {"keyset_version": 2, "charter_version": 1, "deny_version": 0, "facts_epoch": 9, "is_clock_kept": True}
     trusted |= {"hook_problem": "", "is_attested": True} | (trust or {})
-    members = {"state": "ready", "is_cordoned": False, "cordon_reason": "", "address": "10.0.0.7:7443"}
+    members = {"state": "ready", "duty": "in-service", "duty_reason": "", "address": "10.0.0.7:7443"}
     members |= {"last_heartbeat_at": NOW, "certificate_expires_at": NOW + 300 * DAY}
-    return some(name=name, trust=some(**trusted), **(members | other))
+    members |= other
+    return some(name=name, trust=some(**trusted), life=life(members["state"], members["duty"]), **members)
 
 
 def operation(**other: Any) -> SimpleNamespace:
@@ -81,7 +83,10 @@ def test_a_platform_that_is_well() -> None:
     [
         (node(state="unreachable", last_heartbeat_at=NOW - 3 * HOUR), PROBLEM, "has been silent for 3 h"),
         (node(state="enrolled", last_heartbeat_at=None), NOTICE, "has never been heard"),
-        (node(is_cordoned=True, cordon_reason="fan"), NOTICE, "takes nothing new: fan"),
+        (node(duty="cordoned", duty_reason="fan"), NOTICE, "takes nothing new (cordoned): fan"),
+        (node(duty="draining"), NOTICE, "takes nothing new (draining): -"),
+        (node(duty="maintenance", state="unreachable"), NOTICE, "takes nothing new (maintenance): -"),
+        (node(duty="fenced", state="unreachable"), NOTICE, "takes nothing new (fenced): -"),
         (node(certificate_expires_at=NOW - DAY), PROBLEM, "has a certificate that has ended"),
         (node(certificate_expires_at=NOW + 9 * DAY), NOTICE, "has a certificate that ends in 9 d"),
         (node(trust={"is_attested": False, "hook_problem": "gone"}), PROBLEM, "gets public data alone: gone"),

@@ -65,6 +65,9 @@ LEVELS: dict[str, Any] = {
 FILTERS: dict[str, Any] = {
     "name": Annotated[str | None, typer.Option("--name", help=_("The one of this name."))],
     "state": Annotated[str | None, typer.Option("--state", help=_("Those in this state."))],
+    "duty": Annotated[
+        str | None, typer.Option("--duty", help=_("Those with this duty, such as maintenance or retired."))
+    ],
     "zone": Annotated[
         str | None, typer.Option("--zone", help=_("Those in this zone."), autocompletion=names("zones.list"))
     ],

@@ -56,13 +56,22 @@ def nodes(client: Client, now: datetime) -> Findings:
         if node.state == "ready":
             yield from _of_ready(node)
             yield from _behind(node, ready)
-        else:
+        elif node.life == node.state:  # else its silence is wanted
             yield _silent(node, now)
         yield from _ends(node, now)
-        if node.is_cordoned:
-            what = _("takes nothing new: {reason}").format(reason=node.cordon_reason or "-")
-            to_do = _("When that is over: andromede node uncordon {node}").format(node=node.name)
-            yield Finding(NOTICE, _node(node.name), what, to_do)
+        yield from _off_duty(node)
+
+
+def _off_duty(node: models.Node) -> Findings:
+    over = {
+        "cordoned": _("When that is over: andromede node uncordon {node}"),
+        "draining": _("See how far it is: andromede node drain-show {node}"),
+        "maintenance": _("When that is over: andromede node return {node}"),
+        "fenced": _("See to it, then: andromede node maintenance {node}"),
+    }
+    if node.duty in over:
+        what = _("takes nothing new ({duty}): {reason}").format(duty=node.duty, reason=node.duty_reason or "-")
+        yield Finding(NOTICE, _node(node.name), what, over[node.duty].format(node=node.name))
 
 
 def _silent(node: models.Node, now: datetime) -> Finding:

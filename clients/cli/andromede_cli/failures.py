@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 from gettext import gettext as _
+from typing import TYPE_CHECKING
 
 from andromede_sdk import (
     AndromedeError,
@@ -22,6 +23,9 @@ from andromede_sdk import (
     Unreachable,
     WaitTimeout,
 )
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Drain
 
 AT_MOST = 10  # of what is wrong in a request
 
@@ -47,6 +51,20 @@ class ConsoleEnded(AndromedeError):
     """The other side has ended a console, and said why."""
 
 
+class DrainStopped(AndromedeError):
+    """A drain that did not empty its node, or has not yet."""
+
+    def __init__(self, drain: Drain) -> None:
+        self.drain = drain
+        advice = {
+            "running": _("It goes on: andromede node drain-wait {node}"),
+            "paused": _("It is paused: andromede node drain-resume {node}"),
+            "blocked": _("Guests remain. See to what they say, then: andromede node drain-retry {node}"),
+            "cancelled": _("It was cancelled; the node is cordoned."),
+        }
+        super().__init__(advice.get(drain.state, drain.state).format(node=drain.node.name))
+
+
 class Interrupted(Exception):
     """Ctrl-C, with something to say."""
 
@@ -56,6 +74,7 @@ def exit_code(error: BaseException) -> Exit:
         ((Misuse, ProjectNeeded), Exit.USAGE),
         (NotFound, Exit.NOT_FOUND),
         (WaitTimeout, Exit.TIMED_OUT),
+        (DrainStopped, Exit.FAILED),
         (OperationFailed, Exit.FAILED),
         (Unreachable, Exit.UNREACHABLE),
         ((Unauthenticated, Forbidden), Exit.NOT_ALLOWED),

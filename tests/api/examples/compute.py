@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from controlplane.compute.migrate import LIVE_MIGRATION
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics.tables import floor
@@ -13,7 +14,7 @@ from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.workflows.resolve import SILENT_FOR
 from tests.api.examples.story import Story
 from tests.services.catalog.disks import qcow2
-from tests.world import follow, run
+from tests.world import follow, make_node, run
 
 CONSOLE = (
     b"[    0.000000] Linux version 6.12.48+deb13-amd64\r\n\r\nDebian GNU/Linux 13 web-1 ttyS0\r\n\r\nweb-1 login: "
@@ -142,6 +143,7 @@ def nodes(story: Story) -> None:
     book.show(oscar, "incident_list", query={"state": "open"})
     book.show(oscar, "node_instance_list")
     book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
+    drain(story)
     moved(story)
     stuck(story)
     maintenance(story)
@@ -154,6 +156,27 @@ def moved(story: Story) -> None:
     begun = book.show(oscar, "instance_migrate", instance=instance).body["id"]
     assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
     book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
+
+
+def drain(story: Story) -> None:
+    """Of the node, which is given up again; and the end of one that is empty."""
+    book, oscar = story.book, story.oscar
+    other = make_node("par-3")
+    for node in Node.objects.all():
+        Node.objects.filter(pk=node.pk).update(traits=sorted({*node.traits, LIVE_MIGRATION}))
+    plan = book.show(oscar, "node_drain_plan").body["digest"]
+    body = {"plan": plan, "fallback": "leave", "at_once": 2, "reason": "its fan is to be replaced"}
+    book.show(oscar, "node_drain_begin", body)
+    book.show(oscar, "drain_list", query={"state": "running"})
+    book.show(oscar, "node_drain_pause")
+    book.show(oscar, "node_drain_get", query={"wait": "30s"})
+    book.show(oscar, "node_drain_resume")
+    book.show(oscar, "node_drain_retry")
+    book.show(oscar, "node_drain_cancel")
+    book.do(oscar, "node_uncordon")
+    book.show(oscar, "node_maintain", node=other.name)
+    book.show(oscar, "node_return", node=other.name)
+    book.show(oscar, "node_retire", node=other.name)
 
 
 def maintenance(story: Story) -> None:

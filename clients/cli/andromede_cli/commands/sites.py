@@ -8,14 +8,16 @@ import typer
 
 from andromede_cli.calls import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.command import group
-from andromede_cli.commands import metrics
+from andromede_cli.commands import drains, metrics
 from andromede_cli.output import Column
 
 NODES = [
     Column(_("name"), "name"),
     Column(_("zone"), "zone"),
-    Column(_("state"), "state"),
-    Column(_("cordoned"), "is_cordoned"),
+    Column(_("life"), "life"),
+    Column(_("state"), "state", is_wide=True),
+    Column(_("duty"), "duty", is_wide=True),
+    Column(_("since"), "duty_since", is_wide=True),
     Column(_("vCPUs used"), "inventory.vcpus.used"),
     Column(_("of"), "inventory.vcpus.capacity"),
     Column(_("MiB used"), "inventory.memory_mib.used"),
@@ -60,8 +62,16 @@ def register(app: typer.Typer) -> None:
     help = _("How many more instances of a flavor fit in a zone now.")
     call_command(zones, "capacity", help, "zones.capacity", zone, flavor)
     app.add_typer(zones, name="zone")
+    app.add_typer(_nodes(), name="node")
+    incidents = group(_("What is on nodes and should not be, for operators."))
+    columns = [Column(_("node"), "node.name"), *INCIDENTS]
+    list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
+    app.add_typer(incidents, name="incident")
+
+
+def _nodes() -> typer.Typer:
     nodes = group(_("Nodes, for operators."))
-    list_command(nodes, _("All nodes."), "nodes.list", NODES, "name", "state", "zone")
+    list_command(nodes, _("All nodes."), "nodes.list", NODES, "name", "state", "duty", "zone")
     show_command(nodes, _("A node."), "nodes.get", "NODE")
     node = given("node", "NODE", completes="nodes.list")
     reason = option("reason", "--reason", _("Why, for other operators."), default=None)
@@ -69,11 +79,8 @@ def register(app: typer.Typer) -> None:
     call_command(nodes, "uncordon", _("Place things on it again."), "nodes.uncordon", node)
     help = _("What is on a node and should not be.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
+    drains.register(nodes)
     metrics.register_node(nodes)
     help = _("The instances on a node, whoever's they are.")
     call_command(nodes, "instances", help, "nodes.instance_list", node, show=rows(GUESTS))
-    app.add_typer(nodes, name="node")
-    incidents = group(_("What is on nodes and should not be, for operators."))
-    columns = [Column(_("node"), "node.name"), *INCIDENTS]
-    list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
-    app.add_typer(incidents, name="incident")
+    return nodes

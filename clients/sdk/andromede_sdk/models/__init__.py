@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import TokenWithSecret as TokenWithSecret
     from andromede_sdk.models.common import Try as Try
     from andromede_sdk.models.decisions import Decision as Decision
+    from andromede_sdk.models.drains import Drain as Drain
+    from andromede_sdk.models.drains import DrainSummary as DrainSummary
     from andromede_sdk.models.events import Event as Event
     from andromede_sdk.models.events import EventActor as EventActor
     from andromede_sdk.models.events import EventResource as EventResource
@@ -86,9 +88,12 @@ if TYPE_CHECKING:
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
     from andromede_sdk.models.nodes import Amounts as Amounts
+    from andromede_sdk.models.nodes import DrainGuest as DrainGuest
+    from andromede_sdk.models.nodes import DrainPlan as DrainPlan
     from andromede_sdk.models.nodes import Guest as Guest
     from andromede_sdk.models.nodes import Inventory as Inventory
     from andromede_sdk.models.nodes import Node as Node
+    from andromede_sdk.models.nodes import PlannedGuest as PlannedGuest
     from andromede_sdk.models.nodes import Trust as Trust
     from andromede_sdk.models.officer_keys import OfficerKey as OfficerKey
     from andromede_sdk.models.openid import Begun as Begun
@@ -189,6 +194,10 @@ PLACES = {
     "Deed": "andromede_sdk.models.common",
     "DeliveredEvent": "andromede_sdk.models.webhooks",
     "Delivery": "andromede_sdk.models.webhooks",
+    "Drain": "andromede_sdk.models.drains",
+    "DrainGuest": "andromede_sdk.models.nodes",
+    "DrainPlan": "andromede_sdk.models.nodes",
+    "DrainSummary": "andromede_sdk.models.drains",
     "Drifted": "andromede_sdk.models.common",
     "Entry": "andromede_sdk.models.evidence",
     "Error": "andromede_sdk.models.common",
@@ -256,6 +265,7 @@ PLACES = {
     "PlacementSimulation": "andromede_sdk.models.common",
     "Plan": "andromede_sdk.models.remediation_plans",
     "PlanItem": "andromede_sdk.models.remediation_plans",
+    "PlannedGuest": "andromede_sdk.models.nodes",
     "Platform": "andromede_sdk.models.platform",
     "PlatformOperation": "andromede_sdk.models.common",
     "Policy": "andromede_sdk.models.policy",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Named
+    from andromede_sdk.models.common import Error, Named
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,6 +20,34 @@ class Amounts(Model):
     ratio: float
     capacity: int
     used: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrainGuest(Model):
+    """`operation`: what moves or stops it. `reasons`: why it did not leave, or what it waits for."""
+
+    instance: Named
+    project: Named
+    action: str  # migrate, stop, stay, leave, wait
+    target: Named | None
+    reasons: list[Error]
+    state: str  # waiting, moving, stopping, left, failed, off, moved, gone
+    operation: str | None
+    tries: int
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrainPlan(Model):
+    """`digest` names the plan when the drain is asked for. `counts`: guests by action. `volumes`: so many are plugged
+    into nothing; they stay, and cannot be used during maintenance."""
+
+    node: Named
+    digest: str
+    fallback: str  # leave, stop
+    counts: dict[str, int]
+    volumes: int
+    guests: list[PlannedGuest]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,11 +77,18 @@ class Inventory(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Node(Model):
+    """`state`: whether it is heard. `duty`: what operators want of it. `life`: the one word that matters most of the
+    two. `is_cordoned`: it takes nothing new, whatever the duty."""
+
     id: str
     name: str
     zone: str
     address: str
     state: str  # enrolled, ready, unreachable
+    duty: str  # in-service, cordoned, draining, maintenance, fenced, retired
+    duty_reason: str
+    duty_since: datetime
+    life: str  # enrolled, ready, cordoned, draining, maintenance, unreachable, fenced, retired
     is_cordoned: bool
     cordon_reason: str
     last_heartbeat_at: datetime | None
@@ -66,6 +101,18 @@ class Node(Model):
     trust: Trust
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlannedGuest(Model):
+    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
+    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+
+    instance: Named
+    project: Named
+    action: str  # migrate, stop, stay, leave, wait
+    target: Named | None
+    reasons: list[Error]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.classifications import Classifications as Classifications
     from andromede_sdk.resources.decisions import Decisions as Decisions
     from andromede_sdk.resources.declassifications import Declassifications as Declassifications
+    from andromede_sdk.resources.drains import Drains as Drains
     from andromede_sdk.resources.drift import Drift as Drift
     from andromede_sdk.resources.events import Events as Events
     from andromede_sdk.resources.evidence import Evidence as Evidence
@@ -88,6 +89,7 @@ class Managers:
     classifications: Classifications
     decisions: Decisions
     declassifications: Declassifications
+    drains: Drains
     drift: Drift
     events: Events
     evidence: Evidence

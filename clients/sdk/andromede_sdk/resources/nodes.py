@@ -11,6 +11,7 @@ class Nodes(Resource):
         *,
         name: str | None = None,
         state: str | None = None,
+        duty: str | None = None,
         zone: str | None = None,
         created_after: Moment | None = None,
         sort: str | None = None,
@@ -20,6 +21,7 @@ class Nodes(Resource):
 
         `name`: The node of this name.
         `state`: One of enrolled, ready, unreachable.
+        `duty`: One of in-service, cordoned, draining, maintenance, fenced, retired.
         `zone`: The nodes of this zone.
         `created_after`: Only what was created after this moment (RFC 3339).
         `sort`: One of name, -name, created_at, -created_at.
@@ -33,6 +35,7 @@ class Nodes(Resource):
                 query={
                     "name": name,
                     "state": state,
+                    "duty": duty,
                     "zone": zone,
                     "created_after": created_after,
                     "sort": sort,
@@ -64,6 +67,103 @@ class Nodes(Resource):
             ),
         )
 
+    def drain_begin(
+        self,
+        node: str,
+        *,
+        plan: str,
+        fallback: str | None = None,
+        at_once: int | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.Drain:
+        """POST /v1/nodes/{node}/actions/drain
+
+        `plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/drain",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"plan": plan, "fallback": fallback, "at_once": at_once, "reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
+    def maintain(
+        self, node: str, *, reason: str | None = None, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Node:
+        """POST /v1/nodes/{node}/actions/maintain
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Node,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/maintain",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
+    def drain_plan(
+        self, node: str, *, fallback: str | None = None, idempotency_key: str | None = None
+    ) -> models.DrainPlan:
+        """POST /v1/nodes/{node}/actions/plan-drain"""
+        return self._scope.one(
+            models.DrainPlan,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/plan-drain",
+                names={"node": node},
+                body={"fallback": fallback},
+                key=idempotency_key,
+            ),
+        )
+
+    def retire(
+        self, node: str, *, reason: str, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Node:
+        """POST /v1/nodes/{node}/actions/retire
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Node,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/retire",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
+    def return_(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Node:
+        """POST /v1/nodes/{node}/actions/return
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Node,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/return",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
     def uncordon(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Node:
         """POST /v1/nodes/{node}/actions/uncordon
 
@@ -76,6 +176,83 @@ class Nodes(Resource):
                 "/v1/nodes/{node}/actions/uncordon",
                 names={"node": node},
                 query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def drain(self, node: str, *, wait: str | None = None) -> models.Drain:
+        """GET /v1/nodes/{node}/drain
+
+        `wait`: Answer when it does not go on by itself, or after so many seconds (0s to 60s).
+        """
+        return self._scope.one(
+            models.Drain, Ask("GET", "/v1/nodes/{node}/drain", names={"node": node}, query={"wait": wait})
+        )
+
+    def drain_cancel(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Drain:
+        """POST /v1/nodes/{node}/drain/actions/cancel
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/drain/actions/cancel",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def drain_pause(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Drain:
+        """POST /v1/nodes/{node}/drain/actions/pause
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/drain/actions/pause",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def drain_resume(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Drain:
+        """POST /v1/nodes/{node}/drain/actions/resume
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/drain/actions/resume",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def drain_retry(
+        self, node: str, *, fallback: str | None = None, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Drain:
+        """POST /v1/nodes/{node}/drain/actions/retry
+
+        `fallback`: another one from now on.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/drain/actions/retry",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"fallback": fallback},
                 key=idempotency_key,
             ),
         )

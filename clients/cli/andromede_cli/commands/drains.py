@@ -1,0 +1,196 @@
+"""The life of a node: drains, maintenance, and its end."""
+
+from __future__ import annotations
+
+import time
+from gettext import gettext as _
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from andromede_cli.calls import call_command, given, list_command, option
+from andromede_cli.command import DRY_RUN, SURE, WAIT, TimeoutOption, command
+from andromede_cli.completion import names
+from andromede_cli.failures import DrainStopped, Interrupted
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_cli.terminal import console, harmless, say
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Drain, DrainPlan
+
+PLANNED = [
+    Column(_("instance"), "instance.name"),
+    Column(_("project"), "project.name"),
+    Column(_("action"), "action"),
+    Column(_("to"), "target.name"),
+    Column(_("because"), "reasons.*.detail"),
+    Column("id", "instance.id", is_wide=True),
+]
+GUESTS = [
+    Column(_("instance"), "instance.name"),
+    Column(_("project"), "project.name"),
+    Column(_("state"), "state"),
+    Column(_("action"), "action"),
+    Column(_("because"), "reasons.*.detail"),
+    Column(_("operation"), "operation", is_wide=True),
+    Column(_("tries"), "tries", is_wide=True),
+    Column("id", "instance.id", is_wide=True),
+]
+DRAINS = [
+    Column(_("node"), "node.name"),
+    Column(_("state"), "state"),
+    Column("%", "progress"),
+    Column(_("reason"), "reason"),
+    Column(_("begun"), "created_at"),
+    Column(_("finished"), "finished_at"),
+    Column("id", "id", is_wide=True),
+]
+LOOK_S = 30
+WATCHED_LOOK_S = 1
+Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False, autocompletion=names("nodes.list"))]
+Fallback = Annotated[
+    str, typer.Option("--fallback", help=_("What becomes of running guests that cannot be moved: leave or stop."))
+]
+AtOnce = Annotated[int | None, typer.Option("--at-once", help=_("So many guests at a time."), show_default=False)]
+Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for other operators."), show_default=False)]
+
+
+def register(nodes: typer.Typer) -> None:
+    help = _("Move the guests of a node away, so that it can be worked on. The plan is shown before anything begins.")
+    command(nodes, "drain", help, WAIT, SURE, DRY_RUN)(drain)
+    command(nodes, "drain-show", _("The drain of a node that is not over, or its last one, with its guests."))(show)
+    command(nodes, "drain-wait", _("Wait until a drain does not go on by itself any more, and watch it."))(wait)
+    list_command(nodes, _("The drains of all nodes."), "drains.list", DRAINS, "state", "zone", name="drains")
+    node = given("node", "NODE", completes="nodes.list")
+    for name, call, help in (
+        ("drain-pause", "nodes.drain_pause", _("Let nothing more begin; what is under way goes on.")),
+        ("drain-resume", "nodes.drain_resume", _("Let a paused drain go on.")),
+        ("drain-cancel", "nodes.drain_cancel", _("Give a drain up; the node is cordoned.")),
+    ):
+        call_command(nodes, name, help, call, node)
+    fallback = option("fallback", "--fallback", _("Another one from now on: leave or stop."), default=None)
+    help = _("Plan and try again the guests that did not leave.")
+    call_command(nodes, "drain-retry", help, "nodes.drain_retry", node, fallback)
+    reason = option("reason", "--reason", _("Why, for other operators."), default=None)
+    help = _("Take a node on which nothing runs out of service, to work on it.")
+    call_command(nodes, "maintenance", help, "nodes.maintain", node, reason)
+    call_command(nodes, "return", _("Return a node to service after maintenance."), "nodes.return_", node)
+    why = option("reason", "--reason", _("Why; kept in the evidence."))
+    help = _("Give an empty node up for good.")
+    question = _("Retire {node}? It cannot come back: its certificate is void for good.")
+    call_command(nodes, "retire", help, "nodes.retire", node, why, question=question)
+
+
+def drain(
+    me: Session,
+    node: Node,
+    fallback: Fallback = "leave",
+    at_once: AtOnce = None,
+    reason: Reason = None,
+) -> None:
+    plan = me.client.nodes.drain_plan(node, fallback=fallback)
+    if me.is_dry_run:
+        _show_plan(me, plan)
+        return
+    _tell(plan)
+    me.confirm(_question(plan))
+    begun = me.client.nodes.drain_begin(node, plan=plan.digest, fallback=fallback, at_once=at_once, reason=reason)
+    if not me.is_waiting:
+        say(_("The drain has begun: andromede node drain-wait {node}").format(node=node))
+        me.show(begun)
+        return
+    _ended(me, _watch(me, begun, timeout_s=me.timeout_s))
+
+
+def show(me: Session, node: Node) -> None:
+    found = me.client.nodes.drain(node)
+    if me.form in ("table", "wide"):
+        say(_head(found))
+        me.list(found.guests, GUESTS)
+    else:
+        me.show(found)
+
+
+def wait(me: Session, node: Node, timeout: TimeoutOption = 600.0) -> None:
+    _ended(me, _watch(me, me.client.nodes.drain(node), timeout_s=timeout))
+
+
+def _show_plan(me: Session, plan: DrainPlan) -> None:
+    if me.form in ("table", "wide"):
+        me.list(plan.guests, PLANNED)
+        _tell(plan)
+    else:
+        me.show(plan)
+
+
+def _tell(plan: DrainPlan) -> None:
+    """How it comes out, and what is in the way."""
+    said = {
+        "migrate": _("{count} move away"),
+        "stop": _("{count} are shut down, and stay on the node"),
+        "stay": _("{count} are off, and stay on the node"),
+        "wait": _("{count} are being changed, and planned when that has ended"),
+        "leave": _("{count} cannot be moved, and run on"),
+    }
+    parts = [said[action].format(count=plan.counts[action]) for action in said if action in plan.counts]
+    say("; ".join(parts) + "." if parts else _("There is nothing on the node."))
+    for guest in plan.guests:
+        for reason in guest.reasons:
+            say(f"  {guest.instance.name}: {reason.detail}")
+
+
+def _question(plan: DrainPlan) -> str:
+    if "leave" in plan.counts:
+        return _("Drain {node}? It will not end while these run there.").format(node=plan.node.name)
+    return _("Drain {node}?").format(node=plan.node.name)
+
+
+def _watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
+    """It, when it does not go on by itself or the time is over. Raises Interrupted."""
+    out = console(error=True)
+    try:
+        if not out.is_terminal:
+            return _waited(me, found, timeout_s=timeout_s, look_s=LOOK_S, told=lambda drain: None)
+        with Live(_picture(found), console=out, refresh_per_second=8, transient=True) as live:
+            return _waited(
+                me, found, timeout_s=timeout_s, look_s=WATCHED_LOOK_S, told=lambda drain: live.update(_picture(drain))
+            )
+    except KeyboardInterrupt:
+        going_on = _("The drain goes on. Wait for it with: andromede node drain-wait {node}")
+        raise Interrupted(going_on.format(node=found.node.name)) from None
+
+
+def _waited(me: Session, found: Drain, *, timeout_s: float, look_s: int, told: Any) -> Drain:
+    deadline = time.monotonic() + timeout_s
+    while found.state == "running" and (left_s := deadline - time.monotonic()) > 0:
+        found = me.client.nodes.drain(found.node.name, wait=f"{max(1, min(look_s, int(left_s)))}s")
+        told(found)
+    return found
+
+
+def _ended(me: Session, found: Drain) -> None:
+    """Raises DrainStopped: it did not empty the node."""
+    if me.form in ("table", "wide"):
+        me.list(found.guests, GUESTS)
+    else:
+        me.show(found)
+    say(_head(found))
+    if found.state != "done":
+        raise DrainStopped(found)
+
+
+def _head(found: Drain) -> str:
+    waits = _(" The node is not heard: nothing is begun until it is.") if found.is_waiting_for_node else ""
+    line = _("The drain of {node} is {state}: {progress} % of its guests have left or are off.")
+    return line.format(node=found.node.name, state=found.state, progress=found.progress) + waits
+
+
+def _picture(found: Drain) -> Group:
+    head = Spinner("dots", Text(harmless(f"{found.node.name}  {found.progress} %")))
+    busy = [guest for guest in found.guests if guest.state in ("moving", "stopping", "failed", "left")]
+    return Group(head, *(Text(harmless(f"  {guest.state}  {guest.instance.name}")) for guest in busy))

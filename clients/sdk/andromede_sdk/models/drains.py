@@ -1,0 +1,54 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Named
+    from andromede_sdk.models.nodes import DrainGuest
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drain(Model):
+    """The same with its guests, in the order of the plan."""
+
+    id: str
+    node: Named
+    state: str  # running, paused, blocked, done, cancelled
+    plan: str
+    fallback: str  # leave, stop
+    at_once: int
+    reason: str
+    counts: dict[str, int]
+    progress: int
+    is_waiting_for_node: bool
+    volumes: int
+    created_by: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    guests: list[DrainGuest]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrainSummary(Model):
+    """`counts`: guests by state; `progress`: how many of them have left or are off, in percent. `is_waiting_for_node`:
+    the node is not heard, so nothing is begun."""
+
+    id: str
+    node: Named
+    state: str  # running, paused, blocked, done, cancelled
+    plan: str
+    fallback: str  # leave, stop
+    at_once: int
+    reason: str
+    counts: dict[str, int]
+    progress: int
+    is_waiting_for_node: bool
+    volumes: int
+    created_by: str | None
+    created_at: datetime
+    finished_at: datetime | None

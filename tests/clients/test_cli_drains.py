@@ -1,0 +1,74 @@
+"""Drains and maintenance on the command line, on a cloud where no node can take the guests of another."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.cli import Inside, inside
+from tests.clients.conftest import Live
+
+NODE = "node-b"
+
+
+@pytest.fixture
+def operator(tmp_path: Path, live: Live) -> Inside:
+    return inside(tmp_path, live, live.operator)
+
+
+@pytest.fixture
+def guest(tmp_path: Path, live: Live) -> Iterator[str]:
+    """One that runs on the node, and cannot be moved."""
+    cli = inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
+    name = f"stays-{secrets.token_hex(3)}"
+    cli.ok("instance", "create", name, "--flavor", "tiny", "--image", "tiny", "--zone", "de-rhein-1")
+    yield name
+    cli.ok("instance", "delete", name, "--yes")
+
+
+def test_an_empty_node_is_in_maintenance_and_returns(operator: Inside) -> None:
+    plan = operator.ok("node", "drain", NODE, "--dry-run", "-o", "json").json
+    assert (plan["counts"], plan["guests"]) == ({}, [])
+    assert operator.ok("node", "show", NODE, "-o", "json").json["life"] == "ready"
+    ended = operator.ok("node", "drain", NODE, "--yes", "--reason", "memory", "-o", "json").json
+    assert (ended["state"], ended["progress"], ended["reason"]) == ("done", 100, "memory")
+    assert operator.ok("node", "list", "--duty", "maintenance", "-o", "name").out.split() == [NODE]
+    assert operator.ok("node", "drains", "--state", "done", "-o", "json").json[0]["node"]["name"] == NODE
+    assert operator.ok("node", "return", NODE, "-o", "json").json["life"] == "ready"
+    assert operator.ok("node", "maintenance", NODE, "--reason", "disks", "-o", "json").json["duty_reason"] == "disks"
+    operator.ok("node", "return", NODE)
+    would = operator.ok("node", "retire", NODE, "--reason", "sold", "--dry-run", "-o", "json").json
+    assert would["life"] == "retired"
+    assert operator.ok("node", "show", NODE, "-o", "json").json["life"] == "ready"
+
+
+def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str) -> None:
+    planned = operator.ok("node", "drain", NODE, "--dry-run")
+    assert guest in planned.out
+    assert "1 cannot be moved, and run on" in planned.err
+    refused = operator("node", "drain", NODE)
+    assert "It will not end while these run there." in refused.err
+    stopped = operator("node", "drain", NODE, "--yes", "--timeout", "30")
+    assert stopped.code == 5
+    assert "Guests remain" in stopped.err
+    shown = operator.ok("node", "drain-show", NODE)
+    assert guest in shown.out
+    assert "is blocked" in shown.err
+    assert operator("node", "drain-wait", NODE, "--timeout", "1").code == 5
+    paused = _pause_after_retry(operator)
+    assert paused["state"] == "paused"
+    assert operator.ok("node", "drain-resume", NODE, "-o", "json").json["state"] in ("running", "blocked")
+    assert operator.ok("node", "drain-cancel", NODE, "-o", "json").json["state"] == "cancelled"
+    assert operator.ok("node", "show", NODE, "-o", "json").json["life"] == "cordoned"
+    operator.ok("node", "uncordon", NODE)
+
+
+def _pause_after_retry(operator: Inside) -> dict[str, object]:
+    """Between two looks of the platform it is running again."""
+    for _ in range(5):
+        operator("node", "drain-retry", NODE, "--fallback", "leave")
+        paused = operator("node", "drain-pause", NODE, "-o", "json")
+        if paused.code == 0:
+            return dict(paused.json)
+    raise AssertionError(paused.err)
