@@ -76,6 +76,21 @@ LOOKS = {
     "enrolled": _idle(_("enrolled")),
     "ready": _good(_("ready")),
     "unreachable": _bad(_("unreachable")),
+    "node.in-service": _good(_("in service")),
+    "node.draining": _busy(_("draining")),
+    "node.maintenance": _warn(_("in maintenance")),
+    "node.fenced": _bad(_("fenced")),
+    "node.retired": _idle(_("retired")),
+    # drains and their guests
+    "drain.paused": _warn(_("paused")),
+    "drain.blocked": _bad(_("blocked")),
+    "drain-guest.waiting": _idle(_("waits")),
+    "drain-guest.moving": _busy(_("being moved")),
+    "drain-guest.stopping": _busy(_("being shut down")),
+    "drain-guest.moved": _good(_("moved")),
+    "drain-guest.off": _idle(_("off"), "square"),
+    "drain-guest.gone": _idle(_("deleted"), "trash-2"),
+    "drain-guest.left": _bad(_("runs on there")),
     # requests for quota
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),
@@ -171,6 +186,24 @@ MAINTENANCE = {
     "pause": _("accepted, and begins later"),
     "reject": _("refused for now"),
     "accept": _("accepted"),
+}
+
+
+# What a drain does with a guest, and what operators want of a node.
+PLANNED = {
+    "migrate": _("moves to another node"),
+    "stop": _("is shut down, and stays"),
+    "stay": _("is off, and stays"),
+    "wait": _("is being changed, and planned then"),
+    "leave": _("cannot be moved, and runs on"),
+}
+FALLBACKS = {"leave": _("run on, and block the drain"), "stop": _("are shut down, and stay")}
+DUTIES = {
+    "cordoned": _("Nothing new is placed on it."),
+    "draining": _("Its guests are moved away, and nothing new is placed on it."),
+    "maintenance": _("It is worked on: nothing runs on it, and nothing starts there."),
+    "fenced": _("It is proved that it does nothing any more."),
+    "retired": _("It was given up for good."),
 }
 
 

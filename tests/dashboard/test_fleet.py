@@ -17,7 +17,13 @@ from tests.dashboard.things import text_of
 from tests.world import Cloud, run
 
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
-PAGES = ["/platform/nodes", "/platform/nodes/node-1", "/platform/incidents", "/platform/operations"]
+PAGES = [
+    "/platform/nodes",
+    "/platform/nodes/node-1",
+    "/platform/nodes/node-1/drain",
+    "/platform/incidents",
+    "/platform/operations",
+]
 
 
 @pytest.fixture

@@ -69,6 +69,21 @@ def maintenance(action: str) -> str:
 
 
 @register.filter
+def planned(action: str) -> str:
+    return str(words.PLANNED.get(action, action))
+
+
+@register.filter
+def fallback(name: str) -> str:
+    return str(words.FALLBACKS.get(name, name))
+
+
+@register.filter
+def duty(name: str) -> str:
+    return str(words.DUTIES.get(name, name))
+
+
+@register.filter
 def incident(kind: str) -> str:
     return str(words.incident(kind))
 

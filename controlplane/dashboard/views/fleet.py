@@ -21,6 +21,7 @@ ZONES_ASKED = 30
 EXPIRES_SOON = timedelta(days=30)
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
 STATES = ("enrolled", "ready", "unreachable")
+DUTIES = ("in-service", "cordoned", "draining", "maintenance", "fenced", "retired")
 OPERATION_STATES = ("pending", "running", "undoing", "succeeded", "failed", "cancelled")
 LIVE = ("undoing", "running", "pending")
 LATEST = 20
@@ -34,7 +35,7 @@ class Fleet(Page):
     live = "node instance operation"
 
     def context(self) -> dict[str, Any]:
-        filters = {name: self.query(name) for name in ("state", "zone")}
+        filters = {name: self.query(name) for name in ("state", "duty", "zone")}
         nodes, is_whole = self.nodes(filters)
         flavor = self.query("flavor")
         sums = sums_of(nodes)
@@ -48,6 +49,7 @@ class Fleet(Page):
             "flavor": flavor,
             "is_filtered": any(filters.values()),
             "states": [(state, words.look(state, "node").words) for state in STATES],
+            "duties": [(duty, words.look(duty, "node").words) for duty in DUTIES],
             "zones": sorted({each["id"] for each in self.api.get("zones", limit=MANY)["items"]}),
             "flavors": self.api.get("flavors", limit=MANY)["items"],
         }

@@ -1,0 +1,135 @@
+"""Pages about the life of a node: the plan before a drain, the drain, maintenance, and the end."""
+
+import pytest
+from django.test import Client
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.nodes.models import Drain, Node
+from controlplane.nodes.services import node_cordon
+from controlplane.operations.models import Operation
+from controlplane.reconcilers import drains as executor
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
+from tests.services.moving import let_nodes_move_guests, move
+from tests.world import Cloud, FakeMachine
+
+NODE = "/platform/nodes/node-1"
+PLAN, DRAIN = f"{NODE}/drain/new", f"{NODE}/drain"
+
+
+@pytest.fixture
+def operator(signed_in: SignIn) -> Client:
+    return signed_in("operator")
+
+
+@pytest.fixture
+def guest(cloud: Cloud) -> None:
+    finish(Caller(token="alpha", project="alpha").post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
+
+
+@pytest.fixture
+def other(cloud: Cloud, guest: None) -> FakeMachine:
+    machine = cloud.world.add_machine("fr-idf-1")
+    let_nodes_move_guests()
+    return machine
+
+
+def begin(operator: Client, *, fallback: str = "leave", plan: str = "") -> str:
+    page = operator.get(f"{PLAN}?fallback={fallback}").content.decode()
+    digest = plan or page.split('name="plan" value="')[1].split('"')[0]
+    body = {"plan": digest, "fallback": fallback, "at_once": "1", "reason": "its fan"}
+    answer = operator.post(PLAN, body)
+    return answer["Location"] if answer.status_code == 302 else answer.content.decode()
+
+
+def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operator: Client, other: FakeMachine) -> None:
+    page = operator.get(PLAN)
+    assert "moves to another node 1" in text_of(page) and "node-2" in text_of(page)
+    assert "What is in the way" not in text_of(page)
+    node_cordon(SYSTEM, other.row, reason="")
+    blocked = text_of(operator.get(PLAN))
+    assert "cannot be moved, and runs on 1" in blocked and "The drain will not end while these run there" in blocked
+    assert "placement.no_place" in blocked
+    stopped = text_of(operator.get(f"{PLAN}?fallback=stop"))
+    assert "is shut down, and stays 1" in stopped and "stay off until the node is back" in stopped
+    assert not Drain.objects.exists()
+
+
+def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
+    assert "It has never been drained" in text_of(operator.get(DRAIN))
+    assert begin(operator) == DRAIN
+    page = text_of(operator.get(DRAIN))
+    assert "waits" in page and "its fan" in page and "0 %" in page
+    assert "Its guests are moved away" in text_of(operator.get(NODE))
+    executor.reconcile()
+    assert "being moved" in text_of(operator.get(DRAIN))
+    move(Operation.objects.get(kind="instance.migrate"))
+    executor.reconcile()
+    page = text_of(operator.get(DRAIN))
+    assert "100 %" in page and "It stays in maintenance until you return it to service." in page
+    assert operator.post(f"{NODE}/return", {"next": NODE})["Location"] == NODE
+    assert Node.objects.get(name="node-1").duty == "in-service"
+    assert "Drain again" in text_of(operator.get(DRAIN))
+
+
+def test_a_plan_that_has_changed_is_shown_again_and_nothing_begins(operator: Client, other: FakeMachine) -> None:
+    page = begin(operator, plan="0" * 64)
+    assert "Ask for the plan again" in page
+    assert 'name="plan" value="0000' not in page, "the new one can be agreed to"
+    assert not Drain.objects.exists()
+
+
+def test_it_is_paused_goes_on_and_is_given_up(operator: Client, other: FakeMachine) -> None:
+    begin(operator)
+    for verb, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        assert operator.post(f"{DRAIN}/{verb}")["Location"] == DRAIN
+        assert Drain.objects.get().state == state
+    assert "is given up, and the node is cordoned" in text_of(operator.get(DRAIN))
+    assert "this needs a drain that is" in text_of(operator.post(f"{DRAIN}/pause", follow=True))
+
+
+def test_who_is_left_says_why_and_is_tried_again_or_shut_down(operator: Client, guest: None, cloud: Cloud) -> None:
+    begin(operator)
+    executor.reconcile()
+    page = text_of(operator.get(DRAIN))
+    assert "blocked" in page and "runs on there" in page and "compute.instance.not_movable" in page
+    operator.post(f"{DRAIN}/retry")
+    executor.reconcile()
+    assert Drain.objects.get().state == "blocked"
+    operator.post(f"{DRAIN}/retry", {"fallback": "stop"})
+    assert (Drain.objects.get().state, Drain.objects.get().fallback) == ("running", "stop")
+
+
+def test_an_empty_node_is_worked_on_returns_and_is_retired(operator: Client, cloud: Cloud) -> None:
+    node_cordon(SYSTEM, cloud.machine.row, reason="")
+    assert operator.post(f"{NODE}/maintenance", {"reason": "disks"})["Location"] == NODE
+    page = text_of(operator.get(NODE))
+    assert "in maintenance" in page and "disks" in page and "Return to service" in page
+    operator.post(f"{NODE}/return")
+    assert b'class="errorlist"' in operator.post(f"{NODE}/retire", {"reason": ""}).content
+    assert operator.post(f"{NODE}/retire", {"reason": "sold"})["Location"] == "/platform/nodes"
+    assert b'href="/platform/nodes/node-1"' not in operator.get("/platform/nodes").content
+    assert "node-1" in text_of(operator.get("/platform/nodes?duty=retired"))
+
+
+def test_a_node_that_cannot_be_drained_or_retired_says_why(operator: Client, guest: None, cloud: Cloud) -> None:
+    assert "are allocated there" in text_of(operator.post(f"{NODE}/retire", {"reason": "sold"}))
+    assert "Drain it first" in text_of(operator.post(f"{NODE}/maintenance", {"reason": ""}))
+    cloud.machine.fall_silent()
+    page = text_of(operator.get(PLAN))
+    assert "is not heard" in page and "Drain it" not in page
+
+
+def test_others_with_a_duty_see_it_and_change_nothing(signed_in: SignIn, operator: Client, other: FakeMachine) -> None:
+    begin(operator)
+    support = signed_in("support")
+    page = text_of(support.get(DRAIN))
+    assert "its fan" in page and "Pause" not in page
+    for verb in ("pause", "cancel"):
+        support.post(f"{DRAIN}/{verb}")
+    for verb, body in (("maintenance", {}), ("retire", {"reason": "x"}), ("return", {})):
+        support.post(f"{NODE}/{verb}", body)
+    assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("running", "draining")
+    assert signed_in("owner").get(DRAIN).status_code == 403
