@@ -12,8 +12,7 @@ from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.things import text_of
-from tests.services.moving import let_nodes_move_guests, move
-from tests.world import Cloud, FakeMachine
+from tests.world import Cloud, FakeMachine, follow
 
 NODE = "/platform/nodes/node-1"
 PLAN, DRAIN = f"{NODE}/drain/new", f"{NODE}/drain"
@@ -32,8 +31,11 @@ def guest(cloud: Cloud) -> None:
 @pytest.fixture
 def other(cloud: Cloud, guest: None) -> FakeMachine:
     machine = cloud.world.add_machine("fr-idf-1")
-    let_nodes_move_guests()
     return machine
+
+
+def move(operation: Operation) -> None:
+    assert follow(operation).state == "succeeded", (operation.error, operation.steps)
 
 
 def begin(operator: Client, *, fallback: str = "leave", plan: str = "") -> str:
@@ -94,7 +96,7 @@ def test_who_is_left_says_why_and_is_tried_again_or_shut_down(operator: Client, 
     begin(operator)
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
-    assert "blocked" in page and "runs on there" in page and "compute.instance.not_movable" in page
+    assert "blocked" in page and "runs on there" in page and "placement.no_place" in page
     operator.post(f"{DRAIN}/retry")
     executor.reconcile()
     assert Drain.objects.get().state == "blocked"

@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 
 from agents.node.adapters.fake import FakeCapacity
+from agents.node.errors import AdapterError
 from controlplane.compute import drains
 from controlplane.compute.drains import NewDrain, drain_begin, drain_cancel, drain_pause, drain_plan, drain_resume
 from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState
@@ -23,7 +24,6 @@ from controlplane.operations.models import Operation
 from controlplane.placement.errors import NoPlace
 from controlplane.reconcilers import drains as executor
 from controlplane.workflows.registry import WORKFLOWS
-from tests.services.moving import fail, let_nodes_move_guests, move
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -36,7 +36,7 @@ from tests.workflows.helpers import (
     make_stopped_instance,
     then,
 )
-from tests.world import Cloud, FakeMachine, run
+from tests.world import Cloud, FakeMachine, follow, run
 
 
 @pytest.fixture
@@ -44,7 +44,6 @@ def other(cloud: Cloud) -> Iterator[FakeMachine]:
     """A second node, which takes nothing until the first one has its guests."""
     machine = cloud.world.add_machine("fr-idf-1")
     node_cordon(SYSTEM, machine.row, reason="")
-    let_nodes_move_guests()
     yield machine
 
 
@@ -78,6 +77,10 @@ def carry_on(drain: Drain, *, rounds: int = 20) -> Drain:
             move(operation) if operation.kind == "instance.migrate" else done(operation)
     executor.reconcile()
     return fresh(drain)
+
+
+def move(operation: Operation) -> None:
+    assert follow(operation).state == "succeeded", (operation.error, operation.steps)
 
 
 # ---- the plan
@@ -188,11 +191,12 @@ def test_a_failed_move_leaves_the_guest_running_and_is_tried_again_on_request(cl
     opened(other)
     drain = begin(cloud)
     executor.reconcile()
-    fail(moves()[0])
+    cloud.fake.fail_next("send", AdapterError("It has a device that cannot move.", retryable=False))
+    assert follow(moves()[0]).state == "failed"
     executor.reconcile()
     guest = drain.guests.get()
     assert (fresh(drain).state, guest.state, guest.tries) == ("blocked", "failed", 1)
-    assert guest.reasons[0]["code"] == "test.broken"
+    assert guest.reasons[0]["code"] == "compute.migration.failed"
     assert (fresh(instance).state, fresh(cloud.machine.row).duty) == ("active", "draining")
     executor.reconcile()
     assert not moves(), "nobody asked for another try"
@@ -304,14 +308,12 @@ def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, o
     executor.reconcile()
     assert (fresh(drain).state, moves()) == ("running", [])
     cloud.machine.come_back()
-    let_nodes_move_guests()
     assert carry_on(drain).state == "done"
 
 
 def test_a_planned_place_that_somebody_took_is_replaced_by_another(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     third = cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity())
-    let_nodes_move_guests()
     drain = begin(cloud)
     assert drain.guests.get().target_id == third.row.pk
     opened(other)
