@@ -48,6 +48,7 @@ LOOSER = {
     "reason": "Un deuxième site sur le Rhin, pour les sauvegardes.",
 }
 CORDONED, WHY_CORDONED = "dublin-a", "son ventilateur est à remplacer"
+DRAINED, WHY_DRAINED = "virginia-a", "de la mémoire s'y ajoute"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
@@ -131,6 +132,9 @@ def _furnished(cloud: Cloud) -> World:
     with closing(Api(world.url, operator)) as nodes:
         nodes.post(f"/v1/nodes/{CORDONED}/actions/cordon", {"reason": WHY_CORDONED})
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
+        plan = nodes.post(f"/v1/nodes/{DRAINED}/actions/plan-drain", {})["digest"]
+        nodes.post(f"/v1/nodes/{DRAINED}/actions/drain", {"plan": plan, "reason": WHY_DRAINED})
+        wait_until(lambda: nodes.get(f"/v1/nodes/{DRAINED}")["duty"] == "maintenance")
     with closing(world.api()) as api:
         _furnish(api)
         api.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})

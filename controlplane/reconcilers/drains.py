@@ -47,17 +47,29 @@ def reconcile() -> int:
 
 
 def _advance(drain: Drain) -> int:
-    changed = _note_arrivals(drain) if drain.state in DRAIN_LIVE else 0
-    for guest in drain.guests.exclude(state__in=FINAL).order_by("order"):
+    if drain.state in DRAIN_LIVE and drain.node.duty != "draining":
+        _end_without_node(drain)
+    is_live = drain.state in DRAIN_LIVE
+    changed = _note_arrivals(drain) if is_live else 0
+    rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
+    for guest in rows.order_by("order"):
         try:
             changed += _observe(drain, guest)
         except StateConflict:
             log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
     if drain.state == "running" and drain.node.state == "ready":
         changed += _begin_all(drain)
-    if drain.state in DRAIN_LIVE:
+    if is_live:
         _conclude(drain, has_news=changed > 0)
     return changed
+
+
+def _end_without_node(drain: Drain) -> None:
+    """Somebody has given the node another duty, as when it was fenced: there is nothing to empty any more."""
+    try:
+        move(drain, DRAIN, "cancelled", finished_at=clock.now())
+    except StateConflict:
+        log.debug("drain %s: it was changed meanwhile", drain.pk)
 
 
 def _note_arrivals(drain: Drain) -> int:

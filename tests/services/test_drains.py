@@ -15,7 +15,7 @@ from controlplane.compute.services import instance_delete, instance_power_off, i
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
-from controlplane.nodes.duties import need_duty, node_return
+from controlplane.nodes.duties import need_duty, node_fence, node_return
 from controlplane.nodes.errors import NodeAway, NodeNotHeard, NodeWrongDuty
 from controlplane.nodes.models import Drain, DrainGuest, Node
 from controlplane.nodes.services import node_cordon
@@ -309,6 +309,17 @@ def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, o
     assert (fresh(drain).state, moves()) == ("running", [])
     cloud.machine.come_back()
     assert carry_on(drain).state == "done"
+
+
+def test_a_node_that_is_fenced_is_drained_no_more(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    opened(other)
+    drain = begin(cloud)
+    cloud.machine.fall_silent()
+    node_fence(SYSTEM, cloud.machine.row, proof={"power": "off"})
+    executor.reconcile()
+    assert (fresh(drain).state, moves()) == ("cancelled", [])
+    assert fresh(instance).node_id == cloud.machine.row.pk, "nobody starts it elsewhere"
 
 
 def test_a_planned_place_that_somebody_took_is_replaced_by_another(cloud: Cloud, other: FakeMachine) -> None:
