@@ -24,7 +24,15 @@ from agents.node import codec
 from agents.node.adapters.base import ImageFormat, MovePhase, PortSpec
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS
-from agents.node.wishes import ArrivalWish, AttachmentWish, DepartureWish, InstanceWish, Subject, VolumeWish
+from agents.node.wishes import (
+    ArrivalWish,
+    AttachmentWish,
+    DepartureWish,
+    InstanceWish,
+    KeptSegment,
+    Subject,
+    VolumeWish,
+)
 
 SELECT = "SELECT id, generation, phase, wish FROM resource"
 MOVE = "generation, phase, reason, total_bytes, moved_bytes, pause_ms, ends_at"
@@ -117,6 +125,7 @@ class Ledger:
         self.attachments = Shelf(self, "attachment", AttachmentWish)
         self.arrivals = Shelf(self, "arrival", ArrivalWish)
         self.departures = Shelf(self, "departure", DepartureWish)
+        self.segments = Shelf(self, "segment", KeptSegment)
 
     def close(self) -> None:
         with self._lock:

@@ -105,6 +105,13 @@ class DepartureWish:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSegment:
+    """The signed document by which a network reaches other nodes; it was checked when it came."""
+
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleWish:
     instance_id: UUID
     kind: ConsoleKind

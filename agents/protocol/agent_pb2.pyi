@@ -160,18 +160,36 @@ class VolumeState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ...) -> None: ...
 
 class Network(_message.Message):
-    __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu")
+    __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu", "segment")
     ID_FIELD_NUMBER: _ClassVar[int]
     CIDR_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_IP_FIELD_NUMBER: _ClassVar[int]
     DNS_SERVERS_FIELD_NUMBER: _ClassVar[int]
     MTU_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     cidr: str
     gateway_ip: str
     dns_servers: _containers.RepeatedScalarFieldContainer[str]
     mtu: int
-    def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ...) -> None: ...
+    segment: bytes
+    def __init__(self, id: _Optional[str] = ..., cidr: _Optional[str] = ..., gateway_ip: _Optional[str] = ..., dns_servers: _Optional[_Iterable[str]] = ..., mtu: _Optional[int] = ..., segment: _Optional[bytes] = ...) -> None: ...
+
+class EnsureNetworkRequest(_message.Message):
+    __slots__ = ("segment",)
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    segment: bytes
+    def __init__(self, segment: _Optional[bytes] = ...) -> None: ...
+
+class NetworkState(_message.Message):
+    __slots__ = ("id", "version", "problem")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    version: int
+    problem: str
+    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class EnsurePortRequest(_message.Message):
     __slots__ = ("subject", "permit", "network", "mac", "ip", "hostname")

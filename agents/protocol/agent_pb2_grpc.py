@@ -79,6 +79,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.EnsureNetwork = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureNetwork',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureNetworkRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.NetworkState.FromString,
+                _registered_method=True)
         self.EnsureInstance = channel.unary_unary(
                 '/andromede.agent.v1.Agent/EnsureInstance',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureInstanceRequest.SerializeToString,
@@ -189,6 +194,14 @@ class AgentServicer:
 
     def RemovePort(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnsureNetwork(self, request, context):
+        """Which other nodes carry a network that is here. Its leave is the signature of the segment itself. An older segment than the
+        node has changes nothing.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -308,6 +321,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.RemovePort,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'EnsureNetwork': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureNetwork,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureNetworkRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.NetworkState.SerializeToString,
             ),
             'EnsureInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsureInstance,
@@ -603,6 +621,33 @@ class Agent:
             '/andromede.agent.v1.Agent/RemovePort',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureNetwork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureNetwork',
+            agents_dot_protocol_dot_agent__pb2.EnsureNetworkRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.NetworkState.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,16 @@ class PortSpec:
     hostname: str
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    """How a network reaches the other nodes of the zone that carry it. `vni` is the same on all of them; `local` and
+    `peers` are underlay addresses."""
+
+    vni: int
+    local: IPv4Address
+    peers: tuple[IPv4Address, ...]
+
+
 def tap_name(port_id: UUID) -> str:
     """Device names hold 15 characters. The head of a UUIDv7 is time and repeats; its tail is random."""
     return f"tap{port_id.hex[-11:]}"
@@ -56,8 +66,14 @@ class Switch(Protocol):
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         """Forget the port; when no `others` are left on its network, the network goes from this node."""
 
-    def restore(self, ports: Sequence[PortSpec]) -> None:
-        """Make everything so again at the agent's start; networks without ports are removed."""
+    def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
+        """Connect a network that has ports here with exactly these peers; None: with nobody.
+
+        Says what is wrong with the underlay, in words for an operator; empty: nothing.
+        """
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
+        """Make everything so again at the agent's start; networks without ports are removed. `segments`: by network."""
 
 
 # ---- disks

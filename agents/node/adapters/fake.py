@@ -26,9 +26,11 @@ from agents.node.adapters.base import (
     HostFacts,
     ImageFormat,
     IncomingImage,
+    NetworkSpec,
     NicUsage,
     PortSpec,
     Power,
+    SegmentSpec,
 )
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
@@ -76,6 +78,8 @@ class FakeNode:
         self.guests: dict[UUID, FakeGuest] = {}
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
+        self.segments: dict[UUID, SegmentSpec] = {}
+        self.underlay_problem = ""
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
@@ -415,10 +419,21 @@ class FakeSwitch:
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         with self._node.call("remove_port"):
             self._node.ports.pop(port.id, None)
+            if not others:
+                self._node.segments.pop(port.network.id, None)
 
-    def restore(self, ports: Sequence[PortSpec]) -> None:
+    def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
+        with self._node.call("ensure_segment"):
+            if segment is None:
+                self._node.segments.pop(network.id, None)
+                return ""
+            self._node.segments[network.id] = segment
+            return self._node.underlay_problem
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         with self._node.call("restore"):
             self._node.ports = {port.id: port for port in ports}
+            self._node.segments = dict(segments)
 
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:

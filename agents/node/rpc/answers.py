@@ -13,6 +13,7 @@ from agents.node.services.departures import DepartureStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import Description, Inventory, PortStatus
+from agents.node.services.networks import NetworkStatus
 from agents.node.services.usage import Reading
 from agents.node.services.volumes import VolumeStatus
 from agents.node.trust.store import Held
@@ -88,6 +89,10 @@ def departure(status: DepartureStatus) -> pb.DepartureState:
         moved_bytes=move.moved_bytes,
         pause_ms=move.pause_ms,
     )
+
+
+def network(status: NetworkStatus) -> pb.NetworkState:
+    return pb.NetworkState(id=str(status.id), version=status.version, problem=status.problem)
 
 
 def inventory(found: Inventory) -> pb.Inventory:

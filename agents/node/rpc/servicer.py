@@ -19,6 +19,7 @@ from agents.node.services import (
     images,
     instances,
     inventory,
+    networks,
     ports,
     usage,
     volumes,
@@ -116,13 +117,19 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         subject, port = parse.subject(request.subject), parse.port(request)
         deed = deeds.port(subject, port)
         permit = self._admit(deed, request)
-        ports.ensure(self._node, subject, port)
+        document = request.network.segment
+        told = networks.check(self._node, document, network_id=port.network.id) if document else None
+        ports.ensure(self._node, subject, port, told)
         self._opened(permit, deed, network=str(port.network.id))
         return answers.port(PortStatus(subject.generation, port))
 
     def RemovePort(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
         return self._removed("port", subject.id, ports.remove(self._node, subject))
+
+    def EnsureNetwork(self, request: pb.EnsureNetworkRequest, context: grpc.ServicerContext) -> pb.NetworkState:
+        told = networks.check(self._node, request.segment)
+        return answers.network(networks.ensure(self._node, told))
 
     def EnsureInstance(self, request: pb.EnsureInstanceRequest, context: grpc.ServicerContext) -> pb.InstanceState:
         subject, wish = parse.subject(request.subject), parse.instance(request)

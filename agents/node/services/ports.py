@@ -5,16 +5,22 @@ from uuid import UUID
 from agents.node.adapters.base import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
+from agents.node.services import networks
+from agents.node.services.networks import Told
 from agents.node.wishes import Subject
 
 
-def ensure(node: Node, subject: Subject, port: PortSpec) -> None:
+def ensure(node: Node, subject: Subject, port: PortSpec, told: Told | None = None) -> None:
+    """`told`: the segment of its network, where the caller has a new one."""
     with node.locks.hold(("port", port.id), ("network", port.network.id)):
         with node.ledger.transaction():
             before = node.ledger.ports.accept(subject, port, uses=[("network", port.network.id)])
             if before is not None and before.is_held and before.wish.network.id != port.network.id:
                 raise Conflict(f"Port {port.id} stays on network {before.wish.network.id}.")
+        if told is not None:
+            networks.keep(node, told)
         node.adapters.switch.ensure_port(port, _others(node, port))
+        networks.connect(node, port.network)
         node.ledger.ports.confirm(port.id)
 
 
@@ -37,7 +43,8 @@ def remove(node: Node, subject: Subject) -> bool:
 
 def restore(node: Node) -> None:
     """After a start of the agent, and so perhaps of the node: make all networks and ports so again."""
-    node.adapters.switch.restore([entry.wish for entry in node.ledger.ports.held() if entry.is_wanted])
+    ports = [entry.wish for entry in node.ledger.ports.held() if entry.is_wanted]
+    node.adapters.switch.restore(ports, networks.all_wanted(node))
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:

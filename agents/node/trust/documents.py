@@ -13,9 +13,11 @@ from typing import TypeVar
 
 from agents.node.errors import TrustRefused
 from agents.node.trust.keys import verifier
+from controlplane.placement.core import segment as segments
 from controlplane.placement.core import signed, statements, trust
 from controlplane.placement.core.canonical import loads
 from controlplane.placement.core.reading import Malformed, as_list
+from controlplane.placement.core.segment import Segment
 from controlplane.placement.core.signed import BadDocument, Signed, Verify
 from controlplane.placement.core.statements import Statement
 from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset, Use
@@ -98,6 +100,18 @@ def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[Den
     if not is_of_root:
         ring.checked("deny", envelope, "permit")
     return _parsed("deny list", envelope, trust.read_deny_list), is_of_root
+
+
+def segment(document: bytes, authority: Authority, ring: KeyRing) -> Segment:
+    """Like a deny list it does not say when it was signed; a key that is over leaves the keyset."""
+    envelope = _read("segment", document)
+    key = ring.checked(segments.KIND, envelope, "permit")
+    found = _parsed("segment", envelope, segments.parse)
+    if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
+        raise TrustRefused(
+            f"The segment is for zone {found.zone}, or its key is not; this node is in {authority.zone}."
+        )
+    return found
 
 
 def is_of_lost_key(kind: str, document: bytes, authority: Authority, keyset: Keyset) -> bool:

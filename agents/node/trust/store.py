@@ -18,6 +18,7 @@ from agents.node.trust import documents
 from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
 from controlplane.placement.core import statements
 from controlplane.placement.core.facts import World
+from controlplane.placement.core.segment import Segment
 from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Keyset
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,17 @@ class TrustStore:
                 self._take_floor(given[FLOOR], given.get(FACTS) or self._stored(FACTS))
             return self.held
 
+    def segment(self, document: bytes) -> Segment:
+        """
+        Raises:
+            TrustRefused: it is not genuine, or not for this zone.
+        """
+        return documents.segment(document, self._authority, self.held.ring)
+
+    def is_of_lost_key(self, kind: str, document: bytes) -> bool:
+        """Of a document that was checked when it came."""
+        return documents.is_of_lost_key(kind, document, self._authority, self.held.keyset)
+
     def _take_keyset(self, document: bytes) -> None:
         new = documents.keyset(document, self._authority)
         _check_version(KEYSET, new.version, self.held.keyset.version)
@@ -91,7 +103,7 @@ class TrustStore:
         """Only the root takes anything off the list."""
         held = self.held
         new, is_of_root = documents.deny_list(document, self._authority, held.ring)
-        is_reset = is_of_root and self._is_of_lost_key(DENY)
+        is_reset = is_of_root and self._stored_is_of_lost_key(DENY)
         _check_version(DENY, new.version, held.keyset.deny_version if is_reset else held.deny.version)
         if not is_of_root and not all(getattr(self.held.deny, name) <= getattr(new, name) for name in DENIED):
             raise TrustRefused("The deny list lacks what was denied before.")
@@ -102,7 +114,7 @@ class TrustStore:
             return
         new = documents.floor(document, self._authority, held.ring)
         last = held.floor or documents.unchecked_floor(self._stored(FLOOR))
-        if last is not None and self._is_of_lost_key(FLOOR):
+        if last is not None and self._stored_is_of_lost_key(FLOOR):
             last = None
         if new.epoch < held.keyset.epoch or (last is not None and _age(new) < _age(last)):
             raise TrustOlder(FLOOR)
@@ -113,9 +125,9 @@ class TrustStore:
             documents.check_facts(facts, new, held.ring)
             self._keep({FLOOR: document, FACTS: facts})
 
-    def _is_of_lost_key(self, kind: str) -> bool:
+    def _stored_is_of_lost_key(self, kind: str) -> bool:
         stored = self._stored(kind)
-        return bool(stored) and documents.is_of_lost_key(kind, stored, self._authority, self.held.keyset)
+        return bool(stored) and self.is_of_lost_key(kind, stored)
 
     def _stored(self, kind: str) -> bytes:
         rows = self._ledger.execute("SELECT document FROM trust WHERE kind = ?", kind)

@@ -1,6 +1,7 @@
 """Ethernet frames as bytes, and a program that sends or captures them in the namespace it is started in.
 
 frames.py send DEVICE HEX...        one frame after the other
+frames.py datagram HOST PORT HEX    one UDP datagram, by the usual way
 frames.py capture DEVICE LAST_HEX   prints "ready", then each frame that arrives, as hex, up to LAST_HEX
 """
 
@@ -58,7 +59,16 @@ def _mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
+def vxlan(vni: int, frame: bytes) -> bytes:
+    """What a datagram of VXLAN holds."""
+    return struct.pack("!II", 0x08000000, vni << 8) + frame
+
+
 def main(verb: str, device: str, *frames: str) -> None:
+    if verb == "datagram":
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(bytes.fromhex(frames[1]), (device, int(frames[0])))
+        return
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as link:
         link.bind((device, 0))
         if verb == "send":

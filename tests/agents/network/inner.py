@@ -45,9 +45,9 @@ def main() -> None:
         if options is not None:
             switch = LinuxSwitch(**options)
         try:
-            _answer(getattr(switch, method)(*arguments))
+            _answer((None, getattr(switch, method)(*arguments)))
         except AgentError as exc:
-            _answer(f"{type(exc).__name__}: {exc}")
+            _answer((f"{type(exc).__name__}: {exc}", None))
 
 
 def _answer(value: Any) -> None:

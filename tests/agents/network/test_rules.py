@@ -6,8 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.base import bridge_name
-from agents.node.adapters.network import LinuxSwitch, dhcp, namespace_name, node_rules, port_rules, router
+from agents.node.adapters.base import SegmentSpec, bridge_name
+from agents.node.adapters.network import (
+    LinuxSwitch,
+    dhcp,
+    namespace_name,
+    node_rules,
+    overlay_rules,
+    port_rules,
+    router,
+)
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.errors import AdapterError, BadRequest
@@ -17,6 +25,11 @@ GOLDEN = Path(__file__).parent / "golden"
 POOL = IPv4Network("100.64.0.0/29")
 ID = UUID("01981234-5678-7abc-8def-0123456789ab")
 LAYOUT = Layout.of(ID)
+UNDERLAY = IPv4Network("10.200.0.0/24")
+SEGMENTS = [
+    SegmentSpec(0x1234, UNDERLAY[11], (UNDERLAY[12], UNDERLAY[13])),
+    SegmentSpec(7, UNDERLAY[11], ()),
+]
 
 
 def links(**addresses: str) -> NodeLinks:
@@ -28,6 +41,9 @@ def links(**addresses: str) -> NodeLinks:
     [
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
+        ("network_forgotten.nft", port_rules.forget_network(Layout.of(a_network(1).id))),
+        ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
+        ("overlay_gone.nft", overlay_rules.ruleset([])),
         ("router.nft", router.ruleset(a_network(1).cidr)),
         (
             "node.nft",
@@ -72,7 +88,7 @@ def test_text_that_would_mean_more_is_refused_before_anything_is_done(fields: di
         with pytest.raises(BadRequest):
             LinuxSwitch().ensure_port(ports[0], ports[1:])
         with pytest.raises(BadRequest):
-            LinuxSwitch().restore(ports)
+            LinuxSwitch().restore(ports, {})
 
 
 def test_an_uplink_is_a_device_name() -> None:
@@ -84,7 +100,7 @@ def test_names_fit_and_tell_their_owner() -> None:
     assert LAYOUT.bridge == bridge_name(ID)
     assert namespace_name(ID) == "andromede-123456789ab"
     assert LAYOUT.gateway_mac == "02:23:45:67:89:ab"
-    assert all(len(name) <= 15 for name in (LAYOUT.bridge, LAYOUT.lan_leg, LAYOUT.wan_leg))
+    assert all(len(name) <= 15 for name in (LAYOUT.bridge, LAYOUT.lan_leg, LAYOUT.wan_leg, LAYOUT.overlay))
     assert Layout.owning(LAYOUT.wan_leg, "rtw-") == LAYOUT
     assert [Layout.owning(name, "br") for name in ("br0", "eth0", "br-23456789abc", "br123456789abc")] == [None] * 4
 

@@ -6,7 +6,8 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, bridge_name, tap_name
+from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -80,10 +81,12 @@ class Node:
 
     def start_agent(self, **options: Any) -> None:
         """Forget the switch and make another, as a start of the agent does."""
-        self._call("restore", [], options=options)
+        self._call("restore", [], {}, options=options)
 
-    def restart_agent(self, ports: Sequence[PortSpec], **options: Any) -> None:
-        self._call("restore", ports, options=options)
+    def restart_agent(
+        self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec] | None = None, **options: Any
+    ) -> None:
+        self._call("restore", ports, segments or {}, options=options)
 
     def ensure(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("ensure_port", port, others)
@@ -91,11 +94,17 @@ class Node:
     def remove(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("remove_port", port, others)
 
-    def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> None:
+    def connect(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
+        """What is wrong with the underlay."""
+        problem: str = self._call("ensure_segment", network, segment)
+        return problem
+
+    def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> Any:
         pickle.dump((options, method, arguments), self._process.stdin)  # type: ignore[arg-type]
         self._process.stdin.flush()  # type: ignore[union-attr]
-        problem = self._answer()
-        assert problem is None, problem
+        failure, answer = self._answer()
+        assert failure is None, failure
+        return answer
 
     def _answer(self) -> Any:
         return pickle.load(self._process.stdout)  # type: ignore[arg-type]
@@ -134,6 +143,10 @@ class Node:
             assert _line(process) == "ready"
             yield
 
+    def lend(self, device: str, to: "Node") -> None:
+        """Move a network device into another node's namespace."""
+        _ip(self._first_pid, f"link set {device} netns {to._first_pid}")
+
     def links(self, *, namespace: str = "") -> set[str]:
         where = f"-n {namespace} " if namespace else ""
         return {link["ifname"] for link in json.loads(self.run(f"ip -j {where}link show"))}
@@ -144,12 +157,52 @@ class Node:
     def traces(self) -> dict[str, Any]:
         """All that a switch could leave behind."""
         return {
-            "links": self.links() - {"lo", "u0"},
+            "links": self.links() - {"lo", "u0", "under"},
             "namespaces": set(self.run("ip netns list").split("\n")) - {""},
             "dnsmasq": self.dnsmasq_pids(),
             "rules": self.run("nft --stateless list ruleset"),
             "files": self.run("find /run/andromede -type f", check=False),
         }
+
+
+def underlay_address(number: int) -> IPv4Address:
+    return IPv4Address("192.0.2.0") + number
+
+
+@contextmanager
+def joined(nodes: Sequence[Node]) -> Iterator[None]:
+    """One more cable for each node, to a switch between them: the nth gets underlay_address(n) on its device `under`,
+    from 1 on."""
+    with subprocess.Popen(["unshare", "--net", "sleep", "infinity"]) as switch:
+        try:
+            _wait_for_another_netns(switch.pid)
+            _ip(switch.pid, "link add br0 up type bridge forward_delay 0 mcast_snooping 0")
+            for number, node in enumerate(nodes, start=1):
+                peer = f"type veth peer name under netns {node._first_pid}"
+                _ip(switch.pid, f"link add port{number} mtu 1600 master br0 up {peer}")
+                node.run(f"ip addr add {underlay_address(number)}/24 dev under")
+                node.run("ip link set under mtu 1600 up")
+            yield
+        finally:
+            switch.kill()
+
+
+def _wait_for_another_netns(pid: int) -> None:
+    mine = os.readlink("/proc/self/ns/net")
+    while os.readlink(f"/proc/{pid}/ns/net") == mine:
+        time.sleep(0.01)
+
+
+def _ip(pid: int | str, command: str) -> None:
+    """In the network namespace of a process. It sees all processes, since it stays in our mount namespace."""
+    done = subprocess.run(
+        ["nsenter", "-t", str(pid), "--net", "ip", *command.split()],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from agents.node.adapters.base import bridge_name
 
-# Legs of routers that stand in the node's namespace. Firewall rules match these prefixes.
+# Legs of routers that stand in the node's namespace, and what leads to other nodes. Rules match these prefixes.
 LAN_LEG = "rtl-"
 WAN_LEG = "rtw-"
+OVERLAY = "vxl-"
 NAMESPACE = "andromede-"
 _TAIL = re.compile(r"[0-9a-f]{11}")
 
@@ -53,6 +54,10 @@ class Layout:
     @property
     def wan_leg(self) -> str:
         return f"{WAN_LEG}{self.tail}"
+
+    @property
+    def overlay(self) -> str:
+        return f"{OVERLAY}{self.tail}"
 
     @property
     def gateway_mac(self) -> str:

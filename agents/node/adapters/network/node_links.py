@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
-from agents.node.adapters.network.layout import LAN_LEG, NAMESPACE, WAN_LEG, Layout
+from agents.node.adapters.network.layout import LAN_LEG, NAMESPACE, OVERLAY, WAN_LEG, Layout
 from agents.node.adapters.network.tools import NAMESPACES, ip_json
 from agents.node.errors import AdapterError
 
@@ -71,6 +71,7 @@ def layouts_present(links: NodeLinks, dhcp_folder: Path) -> set[Layout]:
     return {
         *_owners(links.addresses, LAN_LEG),
         *_owners(links.addresses, WAN_LEG),
+        *_owners(links.addresses, OVERLAY),
         *_owners(bridges, "br"),
         *_owners(namespaces, NAMESPACE),
         *_owners((path.stem for path in dhcp_folder.glob("*")), ""),

@@ -4,6 +4,7 @@ Whatever comes out of a router may go to the outside, and nothing but answers ma
 - the node itself, at any of its addresses, so neither its agent nor its ssh server;
 - another tenant's router;
 - link-local addresses, where clouds and management controllers offer their secrets;
+- VXLAN anywhere: it would leave with the node's own address, which other nodes take tenants' frames from;
 - the denied networks. Unless told otherwise these are all networks that the node is plugged into: the
   neighbours there are other nodes and the operator's machines, which need not be ready for hostile guests.
   A router of the operator in such a network still carries traffic away, being no packet's destination. An
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, collapse_addresses
 
 from agents.node.adapters.network.layout import WAN_LEG
+from agents.node.adapters.network.overlay_rules import VXLAN_PORT
 
 TABLE = "ip andromede"
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
@@ -47,6 +49,7 @@ table {TABLE} {{
   chain prerouting {{
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
     iifname "{WAN_LEG}*" ip daddr {{ {refused} }} counter drop
+    iifname "{WAN_LEG}*" udp dport {VXLAN_PORT} counter drop
   }}
   chain input {{
     iifname "{WAN_LEG}*" counter drop

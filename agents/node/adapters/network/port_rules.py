@@ -1,4 +1,4 @@
-"""What a guest's network card may send: nftables rules on the bridges, as text.
+"""What a guest's network card may send, and what passes between nodes: nftables rules on the bridges, as text.
 
 One table of the bridge family serves all networks of the node. A map finds the chain of the port by the name
 of its tap, so a frame's way is as long with one port as with many, and rules stand before the tap exists.
@@ -9,6 +9,9 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 - Beside that only RARP passes (QEMU's announcement after a migration). IPv6, and with it router
   advertisements, and VLAN tags are dropped until networks offer them.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
+- Each node has the gateway of a network, with the same addresses. What is from, for or about the gateway, and DHCP,
+  therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
+  of other kinds than guests may send, none passes.
 
 The bridge family here does without `reject` and connection tracking, which not every kernel has for it.
 """
@@ -17,7 +20,7 @@ import re
 from collections.abc import Iterable, Sequence
 from textwrap import indent
 
-from agents.node.adapters.base import PortSpec, tap_name
+from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
 from agents.node.adapters.network.layout import Layout
 from agents.node.errors import BadRequest
 
@@ -29,6 +32,7 @@ _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")
 _CHAINS = f"""\
 table {TABLE} {{
   map taps {{ type ifname : verdict; }}
+  map overlays {{ type ifname : verdict; }}
   set members {{ type ifname; }}
   chain prerouting {{
     type filter hook prerouting priority -300; policy accept;
@@ -36,19 +40,27 @@ table {TABLE} {{
   chain input {{
     type filter hook input priority -200; policy accept;
   }}
+  chain forward {{
+    type filter hook forward priority -200; policy accept;
+  }}
   chain output {{
     type filter hook output priority -200; policy accept;
   }}
 }}
 flush chain {TABLE} prerouting
 flush chain {TABLE} input
+flush chain {TABLE} forward
 flush chain {TABLE} output
 table {TABLE} {{
   chain prerouting {{
     iifname vmap @taps
+    iifname vmap @overlays
   }}
   chain input {{
     iifname @members drop
+  }}
+  chain forward {{
+    oifname vmap @overlays
   }}
   chain output {{
     oifname @members drop
@@ -59,8 +71,9 @@ REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 
 
 def admit(ports: Sequence[PortSpec]) -> str:
-    """Rules for these ports; those of other ports stay as they are."""
-    return _CHAINS + "".join(_port(port) for port in ports)
+    """Rules for these ports and their networks; those of others stay as they are."""
+    networks = {port.network.id: port.network for port in ports}
+    return _CHAINS + "".join(map(_port, ports)) + "".join(map(_network, networks.values()))
 
 
 def expel(port: PortSpec) -> str:
@@ -79,9 +92,15 @@ delete chain {TABLE} {chain}
 
 def forget_network(layout: Layout) -> str:
     """To follow `admit`: the router's leg has no chain and is only a member."""
+    overlay, chain = layout.overlay, _between_nodes(layout)
     return f"""\
-add element {TABLE} members {{ "{layout.lan_leg}" }}
-delete element {TABLE} members {{ "{layout.lan_leg}" }}
+add chain {TABLE} {chain}
+add element {TABLE} overlays {{ "{overlay}" : goto {chain} }}
+add element {TABLE} members {{ "{layout.lan_leg}", "{overlay}" }}
+delete element {TABLE} overlays {{ "{overlay}" }}
+delete element {TABLE} members {{ "{layout.lan_leg}", "{overlay}" }}
+flush chain {TABLE} {chain}
+delete chain {TABLE} {chain}
 """
 
 
@@ -94,6 +113,37 @@ def check(ports: Iterable[PortSpec]) -> None:
     for port in ports:
         if not _MAC.fullmatch(port.mac):
             raise BadRequest("mac", "is no unicast address in lower-case hex with colons")
+
+
+def _network(network: NetworkSpec) -> str:
+    """The same in both directions: what must not leave must not come in."""
+    layout = Layout.of(network.id)
+    chain, gateway = _between_nodes(layout), network.gateway_ip
+    rules = f"""\
+ether type != {{ ip, arp, 0x8035 }} counter drop
+ether saddr {layout.gateway_mac} counter drop
+ether daddr {layout.gateway_mac} counter drop
+arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ip != {gateway} arp daddr ip != {gateway} accept
+ether type arp counter drop
+udp dport {{ 67, 68 }} counter drop
+ip saddr {gateway} counter drop
+ip daddr {gateway} counter drop
+"""
+    return f"""\
+add chain {TABLE} {chain}
+flush chain {TABLE} {chain}
+table {TABLE} {{
+  chain {chain} {{
+{indent(rules, "    ")}\
+  }}
+  map overlays {{ type ifname : verdict; elements = {{ "{layout.overlay}" : goto {chain} }}; }}
+  set members {{ type ifname; elements = {{ "{layout.overlay}" }}; }}
+}}
+"""
+
+
+def _between_nodes(layout: Layout) -> str:
+    return f"overlay_{layout.tail}"
 
 
 def _port(port: PortSpec) -> str:

@@ -1,12 +1,13 @@
 """The node's tenant networks: an implementation of `Switch` with Linux bridges and router namespaces.
 
     guest ── tap ─┐                    node's namespace ╎ router's namespace
-    guest ── tap ─┴─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP)
-                                                        ╎    │ forwards, hides the tenant's addresses
+    guest ── tap ─┼─ bridge ── rtl-… ───────────────────╎── lan (gateway, DHCP)
+    nodes ── vxl-… ┘                                    ╎    │ forwards, hides the tenant's addresses
     outside ── uplink ── forwards, hides ── rtw-… ──────╎── wan
 
 Bridges have no address. The way of a frame is limited by port_rules on the bridge, by the rules of the router,
-and by node_rules between router and outside; their docstrings hold the details and the reasons.
+by node_rules between router and outside, and by overlay_rules between nodes; their docstrings hold the details and
+the reasons. A network that has no segment has the guests of this node alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
 left alone. Nothing is remembered between calls: names are derived from ids, the rest is read from the kernel.
@@ -15,24 +16,28 @@ Side effects on the node's namespace: IPv4 forwarding is on as soon as there is 
 the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*).
 """
 
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 from threading import Lock
+from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
-from agents.node.adapters.network import bridge, dhcp, node_rules, port_rules, router
+from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.network import bridge, dhcp, node_rules, overlay, overlay_rules, port_rules, router
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.tools import nft
 from agents.node.errors import AdapterError
 
+log = logging.getLogger(__name__)
+
 RUNTIME_DIR = Path("/run/andromede")
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
-ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL
+ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 
@@ -84,7 +89,15 @@ class LinuxSwitch:
                 is_last = not links.has_routers_besides(layout)
                 nft(ALL_RULES_GONE if is_last else rules + port_rules.forget_network(layout))
 
-    def restore(self, ports: Sequence[PortSpec]) -> None:
+    def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
+        """In the bridge of a network that is here."""
+        with self._alone():
+            if segment is None:
+                overlay.remove(Layout.of(network.id))
+                return ""
+            return overlay.ensure(network, segment)
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
@@ -100,6 +113,9 @@ class LinuxSwitch:
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
                 self._ensure_network(network, members, NodeLinks.read(), renew=True)
+        for network in networks.values():
+            if problem := self.ensure_segment(network, segments.get(network.id)):
+                log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -127,6 +143,8 @@ class LinuxSwitch:
 
     def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
         Dhcp(layout, self._runtime_dir).remove()
+        if layout.overlay in links:
+            overlay.remove(layout)
         bridge.remove(layout, links)
 
 

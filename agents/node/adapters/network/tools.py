@@ -1,4 +1,4 @@
-"""Batches for ip(8) and nft(8), in the agent's own network namespace or in a named one."""
+"""Batches for ip(8), bridge(8) and nft(8), in the agent's own network namespace or in a named one."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -34,6 +34,18 @@ def delete_link(name: str) -> None:
 
 def ip_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(run(["ip", "-j", *arguments]).stdout or b"[]")
+    return found
+
+
+def bridge_batch(lines: Iterable[str], *, force: bool = False) -> None:
+    """With `force` each line is tried, whatever became of those before it: what is to be deleted may be gone."""
+    text = "".join(f"{line}\n" for line in lines)
+    if text:
+        run(["bridge", *(["-force"] if force else []), "-batch", "-"], input_bytes=text.encode(), check=not force)
+
+
+def bridge_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(["bridge", "-j", *arguments]).stdout or b"[]")
     return found
 
 

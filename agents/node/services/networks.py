@@ -1,0 +1,109 @@
+"""Networks between nodes: which other nodes of the zone carry a network that has ports here.
+
+The segment is believed by its signature (trust/documents.py). The newest one that came is kept, also after the network
+has left the node, so that an older one never counts again.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from agents.node.adapters.base import NetworkSpec, SegmentSpec
+from agents.node.context import Node
+from agents.node.errors import BadRequest
+from agents.node.wishes import KeptSegment
+from controlplane.placement.core import segment as segments
+from controlplane.placement.core import signed
+from controlplane.placement.core.segment import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStatus:
+    """`version` 0: nothing of the network is here. `problem`: with the underlay, for an operator."""
+
+    id: UUID
+    version: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A segment that is genuine, for this zone and for the network, with its document."""
+
+    segment: Segment
+    document: bytes
+
+
+def check(node: Node, document: bytes, *, network_id: UUID | None = None) -> Told:
+    """
+    Raises:
+        TrustRefused: it is not genuine, or not for this zone.
+        BadRequest: it is for another network than the call.
+    """
+    found = node.permits.store.segment(document)
+    if network_id is not None and found.network != str(network_id):
+        raise BadRequest("network.segment", "is of another network")
+    return Told(found, document)
+
+
+def ensure(node: Node, told: Told) -> NetworkStatus:
+    """Of a network without ports here nothing is kept: whoever makes one brings the segment along."""
+    network_id = UUID(told.segment.network)
+    with node.locks.hold(("network", network_id)):
+        network = _carried(node, network_id)
+        if network is None:
+            return NetworkStatus(network_id, 0, "")
+        kept = keep(node, told)
+        return NetworkStatus(network_id, kept.version, connect(node, network))
+
+
+def keep(node: Node, told: Told) -> Segment:
+    """The one that counts from now on. The caller holds the network's lock."""
+    known = _kept(node, told.segment.network)
+    is_good = known is not None and not node.permits.store.is_of_lost_key(segments.KIND, known.document)
+    if known is not None and is_good and known.segment.version >= told.segment.version:
+        return known.segment
+    node.ledger.segments.remember(told.segment.network, KeptSegment(told.document))
+    return told.segment
+
+
+def connect(node: Node, network: NetworkSpec) -> str:
+    """Make it so in the switch, where the network is. Says what is wrong with the underlay."""
+    known = _kept(node, str(network.id))
+    if known is None:
+        return ""
+    return node.adapters.switch.ensure_segment(network, _spec(node, known.segment))
+
+
+def all_wanted(node: Node) -> dict[UUID, SegmentSpec]:
+    """By network, of those that have ports here."""
+    found = {}
+    for network_id in {entry.wish.network.id for entry in node.ledger.ports.held() if entry.is_wanted}:
+        known = _kept(node, str(network_id))
+        spec = _spec(node, known.segment) if known is not None else None
+        if spec is not None:
+            found[network_id] = spec
+    return found
+
+
+def _kept(node: Node, network: str) -> Told | None:
+    entry = node.ledger.segments.get(network)
+    if entry is None:
+        return None
+    return Told(segments.parse(signed.read(entry.wish.document).payload), entry.wish.document)
+
+
+def _carried(node: Node, network_id: UUID) -> NetworkSpec | None:
+    for port_id in node.ledger.users_of("network", network_id, "port"):
+        entry = node.ledger.ports.get(port_id)
+        if entry is not None and entry.is_wanted:
+            return entry.wish.network
+    return None
+
+
+def _spec(node: Node, segment: Segment) -> SegmentSpec | None:
+    """None: this node is not among those that carry it."""
+    me = str(node.identity.node_id)
+    if me not in segment.members:
+        return None
+    peers = {address for other, address in segment.members.items() if other != me}
+    return SegmentSpec(segment.vni, segment.members[me], tuple(sorted(peers - {segment.members[me]})))

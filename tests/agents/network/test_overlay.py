@@ -1,0 +1,300 @@
+"""Networks that span nodes: on the real namespaces of several nodes around one switch, with root.
+
+As in test_isolation, absence is shown by something honest that arrives after what must not.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network.layout import Layout
+from tests.agents.network import frames
+from tests.agents.network.test_isolation import ATTACKER, FORGED, HONEST, HONEST_ONES, VICTIM
+from tests.agents.network.throwaway import HERE, Guest, Node, a_network, a_port, joined, underlay_address
+
+pytestmark = pytest.mark.lab
+Start = Callable[..., Guest]
+NETWORK = ATTACKER.network
+ROUTER = namespace_name(NETWORK.id)
+DEVICE = Layout.of(NETWORK.id).overlay
+VNI, OTHER_VNI = 0x1234, 0x4321
+WEB = 8080
+STAY = ("DHCP client", "DHCP renewal")
+BESIDE = a_port(NETWORK, 2)
+
+
+def segment(me: int, *peers: int, vni: int = VNI) -> SegmentSpec:
+    return SegmentSpec(vni, underlay_address(me), tuple(map(underlay_address, peers)))
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[list[Node]]:
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    made: list[Node] = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        made.append(Node(folder))
+    try:
+        with joined(made):
+            yield made
+    finally:
+        for node in made:
+            node.close()
+
+
+@pytest.fixture
+def start(nodes: list[Node]) -> Start:
+    """Ensure the port on the node with this number, from 1 on, and start a guest on it."""
+    guests = 0
+
+    def start(number: int, port: PortSpec, *others: PortSpec, vni: int = VNI, peers: tuple[int, ...] = (1, 2)) -> Guest:
+        nonlocal guests
+        guests += 1
+        node = nodes[number - 1]
+        node.ensure(port, *others)
+        others_there = (peer for peer in peers if peer != number)
+        assert node.connect(port.network, segment(number, *others_there, vni=vni)) == ""
+        guest = Guest(node, f"guest{guests}", port).start()
+        guest.run(f"ip addr add {port.ip}/24 dev eth0")
+        guest.run(f"ip route add default via {port.network.gateway_ip}")
+        return guest
+
+    return start
+
+
+@pytest.fixture
+def attacker(start: Start) -> Guest:
+    return start(1, ATTACKER)
+
+
+@pytest.fixture
+def victim(attacker: Guest, start: Start) -> Guest:
+    return start(2, VICTIM)
+
+
+def test_guests_on_two_nodes_reach_one_another_under_their_own_addresses(attacker: Guest, victim: Guest) -> None:
+    assert attacker.pings(victim.port.ip) and victim.pings(attacker.port.ip)
+    with victim.node.server(WEB, namespace=victim.name), attacker.conversation(victim.port.ip, WEB) as conversation:
+        assert conversation.seen_as() == str(attacker.port.ip)
+
+
+def test_what_is_as_large_as_the_network_allows_passes(attacker: Guest, victim: Guest) -> None:
+    assert "1 received" in attacker.run(f"ping -c 1 -W 1 -M do -s 1422 {victim.port.ip}", check=False)
+
+
+def test_a_small_underlay_is_told_and_still_carries_all(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
+    for number, node in enumerate(nodes[:2], start=1):
+        node.run("ip link set under mtu 1400")
+        problem = node.connect(NETWORK, segment(number, 3 - number))
+        assert "under of the underlay has an MTU of 1400, and needs 1500" in problem
+    refused = attacker.run(f"ping -c 1 -W 1 -M do -s 1422 {victim.port.ip}", check=False)
+    assert "Frag needed and DF set (mtu = 1350)" in refused
+    assert "1 received" in attacker.run(f"ping -c 1 -W 1 -M dont -s 1422 {victim.port.ip}", check=False)
+
+
+def test_without_its_address_on_the_underlay_a_node_is_alone(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
+    nodes[0].run("ip addr flush dev under")
+    assert "192.0.2.1 is on no device" in nodes[0].connect(NETWORK, segment(1, 2))
+    assert DEVICE not in nodes[0].links()
+    assert not victim.pings(attacker.port.ip)
+    assert attacker.pings(NETWORK.gateway_ip)
+
+
+def test_networks_with_equal_addresses_know_nothing_of_each_other(attacker: Guest, start: Start) -> None:
+    other = a_network(2)
+    here, there = start(1, a_port(other, 5), vni=OTHER_VNI), start(2, a_port(other, 6), vni=OTHER_VNI)
+    assert here.pings(there.port.ip)
+    assert not attacker.pings(there.port.ip)
+
+
+def test_forged_frames_reach_nobody_on_another_node(attacker: Guest, victim: Guest) -> None:
+    with victim.capturing(until=HONEST) as seen:
+        attacker.send(*FORGED.values(), HONEST)
+    assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
+
+
+def test_honest_frames_do_but_for_questions_to_the_gateway(attacker: Guest, victim: Guest) -> None:
+    gateway = frames.arp(ATTACKER.mac, ATTACKER.ip, NETWORK.gateway_ip)
+    with victim.capturing(until=HONEST) as seen:
+        attacker.send(*HONEST_ONES.values(), gateway, HONEST)
+    assert [name for name, frame in HONEST_ONES.items() if frame.hex() not in seen] == list(STAY)
+    assert gateway.hex() not in seen
+
+
+def test_each_node_has_the_gateway_for_its_own_guests(attacker: Guest, victim: Guest) -> None:
+    for guest in (attacker, victim):
+        assert guest.pings(NETWORK.gateway_ip)
+    attacker.node.run(f"ip -n {ROUTER} link set lan down")
+    attacker.run("ip neigh flush dev eth0")
+    assert not attacker.pings(NETWORK.gateway_ip)
+    assert victim.pings(NETWORK.gateway_ip)
+
+
+def test_what_is_for_the_gateway_stays_even_if_the_bridge_does_not_know_it(attacker: Guest, victim: Guest) -> None:
+    attacker.node.run(f"ip -n {ROUTER} link set lan down")
+    for command in (
+        "add table ip probe",
+        "add chain ip probe in { type filter hook prerouting priority -400 ; }",
+        "add rule ip probe in iifname lan udp dport 2 counter",
+    ):
+        victim.node.run(f"nft {command}", namespace=ROUTER)
+    secret = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2), to=Layout.of(NETWORK.id).gateway_mac)
+    with victim.capturing(until=HONEST):
+        attacker.send(secret, HONEST)
+    assert "packets 0 " in victim.node.run("nft list chain ip probe in", namespace=ROUTER)
+
+
+def test_each_node_answers_dhcp_for_its_own_guests(attacker: Guest, victim: Guest) -> None:
+    """Both nodes know the card, as while its guest is moving."""
+    victim.node.ensure(ATTACKER, VICTIM)
+    assert attacker.dhcp()["ip"] == str(ATTACKER.ip)
+    attacker.node.run("pkill -KILL -x dnsmasq")
+    with pytest.raises(AssertionError):
+        attacker.dhcp()
+
+
+def test_who_carries_the_network_no_more_can_put_nothing_into_it(
+    attacker: Guest, victim: Guest, nodes: list[Node]
+) -> None:
+    stranger, forged = nodes[2], frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
+    stranger.run(f"ip link add evil type vxlan id {VNI} local {underlay_address(3)} dstport 4789 remote 192.0.2.2")
+    stranger.run("ip link set evil up")
+    send = f"{sys.executable} {HERE / 'frames.py'} send evil {forged.hex()}"
+    with victim.capturing(until=HONEST) as seen:
+        stranger.run(send)
+        attacker.send(HONEST)
+    assert forged.hex() not in seen
+    victim.node.connect(NETWORK, segment(2, 1, 3))
+    with victim.capturing(until=forged):
+        stranger.run(send)  # the same is a peer's now
+    victim.node.connect(NETWORK, segment(2, 1))
+    with victim.capturing(until=HONEST) as seen:
+        stranger.run(send)
+        attacker.send(HONEST)
+    assert forged.hex() not in seen
+
+
+def test_a_peer_of_one_network_is_none_of_another(attacker: Guest, victim: Guest, start: Start) -> None:
+    other = a_network(2)
+    start(2, a_port(other, 5), vni=OTHER_VNI, peers=(2, 3))
+    third = start(3, a_port(other, 6), vni=OTHER_VNI, peers=(2, 3))
+    forged = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2))
+    third.node.run(f"ip link add evil type vxlan id {VNI} local {underlay_address(3)} dstport 4790 remote 192.0.2.2")
+    datagram = frames.vxlan(VNI, forged).hex()
+    with victim.capturing(until=HONEST) as seen:
+        third.node.run(f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {datagram}")
+        attacker.send(HONEST)
+    assert forged.hex() not in seen
+
+
+def test_a_guest_cannot_speak_as_its_node(attacker: Guest, victim: Guest) -> None:
+    """What leaves by the router has the node's address, which is a peer's."""
+    attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, denied_cidrs=[])
+    forged = frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
+    send = f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {frames.vxlan(VNI, forged).hex()}"
+    with victim.capturing(until=HONEST) as seen:
+        attacker.run(send)
+        attacker.send(HONEST)
+    assert forged.hex() not in seen
+    attacker.node.run("nft flush chain ip andromede prerouting")
+    with victim.capturing(until=forged):
+        attacker.run(send)  # but for that rule, it could
+
+
+def test_a_restart_of_the_agent_disturbs_nobody(attacker: Guest, victim: Guest) -> None:
+    with victim.node.server(WEB, namespace=victim.name), attacker.conversation(victim.port.ip, WEB) as conversation:
+        assert conversation.seen_as() == str(attacker.port.ip)
+        before = attacker.node.run(f"ip -o link show {DEVICE}")
+        attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)})
+        assert conversation.seen_as() == str(attacker.port.ip)
+    assert attacker.node.run(f"ip -o link show {DEVICE}") == before
+
+
+def test_nothing_goes_to_a_node_that_is_no_peer_any_more(attacker: Guest, victim: Guest, nodes: list[Node]) -> None:
+    assert attacker.pings(victim.port.ip)
+    assert "192.0.2.2" in nodes[0].run(f"bridge fdb show dev {DEVICE}")
+    nodes[0].connect(NETWORK, segment(1, 3))
+    assert "192.0.2.2" not in nodes[0].run(f"bridge fdb show dev {DEVICE}")
+    assert "192.0.2.3" in nodes[0].run(f"bridge fdb show dev {DEVICE}")
+    assert not attacker.pings(victim.port.ip)
+    nodes[0].connect(NETWORK, segment(1, 2))
+    assert attacker.pings(victim.port.ip)
+    nodes[0].connect(NETWORK, None)
+    assert DEVICE not in nodes[0].links()
+    assert "andromede-overlay" not in nodes[0].run("nft list tables")
+
+
+def test_another_number_or_address_takes_the_place_of_the_old(attacker: Guest, victim: Guest) -> None:
+    for number, guest in enumerate((attacker, victim), start=1):
+        guest.node.connect(NETWORK, segment(number, 3 - number, vni=77))
+    assert "vxlan id 77 local 192.0.2.1" in attacker.node.run(f"ip -d link show {DEVICE}")
+    assert attacker.pings(victim.port.ip)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"ip link del {DEVICE}",
+        f"ip link set {DEVICE} nomaster down",
+        f"ip link del {bridge_name(NETWORK.id)}",
+        f"bridge fdb del 00:00:00:00:00:00 dev {DEVICE} dst 192.0.2.2",
+        "nft flush ruleset",
+    ],
+)
+def test_what_was_damaged_is_repaired(attacker: Guest, victim: Guest, damage: str) -> None:
+    attacker.node.run(damage)
+    attacker.node.ensure(ATTACKER)
+    attacker.node.connect(NETWORK, segment(1, 2))
+    attacker.run("ip neigh flush dev eth0")
+    assert attacker.pings(victim.port.ip)
+    assert "192.0.2.2 . 0x1234" in attacker.node.run("nft list table ip andromede-overlay")
+
+
+def test_with_its_last_port_the_network_leaves_the_node(attacker: Guest, victim: Guest) -> None:
+    attacker.stop()
+    attacker.node.remove(ATTACKER)
+    assert attacker.node.traces()["links"] == set()
+    assert attacker.node.traces()["rules"] == ""
+
+
+def test_the_next_start_removes_what_leads_nowhere(attacker: Guest) -> None:
+    attacker.node.restart_agent([ATTACKER])
+    assert DEVICE not in attacker.node.links()
+    attacker.stop()
+    attacker.node.restart_agent([])
+    assert attacker.node.traces()["rules"] == ""
+
+
+def test_a_guest_that_moves_keeps_its_connections(nodes: list[Node], start: Start) -> None:
+    """Its network card is pulled out of one node and plugged into the other, as far as its neighbours can tell. One of
+    them is on a third node, one on that which it leaves, one where it goes."""
+    three = (1, 2, 3)
+    mover = start(1, ATTACKER, peers=three)
+    left = start(1, a_port(NETWORK, 3), ATTACKER, peers=three)
+    found, third = start(2, VICTIM, peers=three), start(3, BESIDE, peers=three)
+    with nodes[0].server(WEB, namespace=mover.name):
+        talks = [each.conversation(ATTACKER.ip, WEB) for each in (left, found, third)]
+        with talks[0] as here, talks[1] as there, talks[2] as beyond:
+            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            nodes[1].ensure(ATTACKER, VICTIM)  # the port is on both nodes now
+            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            tap = tap_name(ATTACKER.id)
+            nodes[0].lend(tap, nodes[1])
+            nodes[1].run(f"ip link set {tap} master {bridge_name(NETWORK.id)} up")
+            mover.send(HONEST_ONES["announcement after a migration"])
+            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            nodes[0].remove(ATTACKER, left.port)
+            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+
+
+def assert_heard(network: NetworkSpec, *talks: tuple[Guest, object]) -> None:
+    for guest, conversation in talks:
+        assert conversation.seen_as() == str(guest.port.ip)  # type: ignore[attr-defined]
