@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from ipaddress import IPv4Address
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.placement.core import signed, trust
 from controlplane.placement.core.canonical import digest, dumps
 from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Peer, Permit, address
+from controlplane.placement.core.segment import Segment
 from controlplane.placement.core.statements import Statement
 
 Envelope = dict[str, object]
@@ -173,6 +175,20 @@ class Authority:
     def deny(self, version: int = 1, *, by: SigningKey | None = None, **names: Iterable[str]) -> bytes:
         lists = {kind: frozenset(some) for kind, some in names.items()}
         return (by or self.signer).document("deny", trust.DenyList(version, **lists).payload())
+
+    def segment(
+        self,
+        zone: str,
+        network: str,
+        members: Mapping[UUID | str, str],
+        *,
+        version: int = 1,
+        vni: int = 0x12345,
+        by: SigningKey | None = None,
+    ) -> bytes:
+        addresses = {str(node): IPv4Address(address) for node, address in members.items()}
+        payload = Segment(zone, network, vni, version, addresses).payload()
+        return (by or self.signer).document("segment", payload)
 
     def trust(self, node_id: UUID | str, zone: str) -> pb.EnsureTrustRequest:
         """All that a new node needs."""

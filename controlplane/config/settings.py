@@ -167,6 +167,8 @@ CELERY_BEAT_SCHEDULE = {
     "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
     "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
     "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},
+    "segments": {"task": "controlplane.signer.tasks.segments_all", "schedule": 10, "options": {"expires": 10}},
+    "network-peers": {"task": "controlplane.reconcilers.tasks.network_peers", "schedule": 5, "options": {"expires": 5}},
     "evidence-sequence": {
         "task": "controlplane.reconcilers.tasks.evidence_sequence",
         "schedule": 2,

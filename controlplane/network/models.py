@@ -1,18 +1,29 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
 
+from controlplane.catalog.models import Zone
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
+from controlplane.nodes.models import Node
+from controlplane.placement.core.segment import VNI_MAX
 
 
 class Network(ProjectResource):
-    """A project's own layer-2 segment. In this stage each node that carries it has a segment of its own."""
+    """A project's own layer-2 segment, in each zone that it is used in: nothing of it goes from zone to zone.
+
+    `vni`: its number between nodes (24 bits), which the database gives.
+    """
 
     mtu = models.PositiveSmallIntegerField(default=1500)
+    vni = models.PositiveIntegerField(db_default=Func(function="network_next_vni"), editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="network_network_name_taken")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="network_network_name_taken"),
+            models.UniqueConstraint(fields=["vni"], name="network_network_vni_taken"),
+            models.CheckConstraint(condition=Q(vni__range=(1, VNI_MAX)), name="network_network_vni"),
+        ]
 
 
 class Subnet(BaseModel):
@@ -40,3 +51,40 @@ class Port(BaseModel):
             models.CheckConstraint(condition=Q(mac__startswith="52:54:00:"), name="network_port_mac_is_local"),
         ]
         indexes = [models.Index(fields=["instance_id"])]
+
+
+class Binding(BaseModel):
+    """A node carries the port, or is about to. While an instance moves, two do."""
+
+    port = models.ForeignKey(Port, models.CASCADE)
+    node = models.ForeignKey(Node, models.CASCADE)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["port", "node"], name="network_binding_once")]
+
+
+class Segment(BaseModel):
+    """Which nodes of a zone carry a network, as they are told (placement.core.segment): the newest version. `members`:
+    underlay addresses by the nodes' ids; `key_id`: whose signature is in the document."""
+
+    network = models.ForeignKey(Network, models.CASCADE, db_index=False)  # its constraint's index begins with it
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    version = models.PositiveBigIntegerField(default=0)
+    members = models.JSONField(default=dict)
+    key_id = models.CharField(max_length=64, blank=True)
+    document = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["network", "zone"], name="network_segment_once")]
+
+
+class SegmentCopy(BaseModel):
+    """What a node said last that it has of a segment. `problem`: with its underlay."""
+
+    segment = models.ForeignKey(Segment, models.CASCADE, db_index=False)  # its constraint's index begins with it
+    node = models.ForeignKey(Node, models.CASCADE)
+    version = models.PositiveBigIntegerField()
+    problem = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["segment", "node"], name="network_segmentcopy_once")]

@@ -217,6 +217,13 @@ def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
 
 
 @_translating
+def ensure_network(node: Node, segment: bytes) -> pb.NetworkState:
+    """Tell the node with which others it carries a network; it checks the signature itself."""
+    reply: pb.NetworkState = _stub(node).EnsureNetwork(pb.EnsureNetworkRequest(segment=segment), **_terms())
+    return reply
+
+
+@_translating
 def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
     if grant.permit:
         request.permit.CopyFrom(grant.leave())

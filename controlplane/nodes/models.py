@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 
+IPV4 = re.compile(r"(\d{1,3}\.){3}\d{1,3}")
 NODE = machine("node", {"enrolled": "ready unreachable", "ready": "unreachable", "unreachable": "ready"})
 DUTY = machine(
     "node-duty",
@@ -49,6 +51,7 @@ class Node(BaseModel):
     | retired     | for good: it is empty, and permits for it are void |
 
     `duty_reason`, `duty_since`: why and since when it has that duty. `is_cordoned`: it takes nothing new.
+    `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its address.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
     inventories; `inventoried_at` is the time of the last inventory that counted. What it last said that it trusts:
@@ -61,6 +64,7 @@ class Node(BaseModel):
     name = models.CharField(max_length=63)
     zone = models.ForeignKey(Zone, models.PROTECT)
     address = models.CharField(max_length=255)
+    underlay_ip = models.GenericIPAddressField(protocol="IPv4", null=True)
     state = models.CharField(max_length=16, default=NODE.initial)
     duty = models.CharField(max_length=16, default=DUTY.initial)
     duty_reason = models.CharField(max_length=200, blank=True)
@@ -103,6 +107,12 @@ class Node(BaseModel):
                 condition=~Q(duty="fenced") | Q(fenced_by__isnull=False), name="nodes_node_fenced_with_evidence"
             ),
         ]
+
+    @property
+    def underlay(self) -> str | None:
+        """None: its address is a name, and nobody said where other nodes reach it."""
+        host = self.address.rpartition(":")[0]
+        return self.underlay_ip or (host if IPV4.fullmatch(host) else None)
 
     @property
     def attests(self) -> bool:

@@ -168,6 +168,15 @@ def node_uncordon(actor: Actor, node: Node) -> None:
     duty_change(actor, node, IN_SERVICE, verb="node.uncordon")
 
 
+@transaction.atomic
+def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
+    """Where other nodes send it the frames of tenants' networks; None: the host of its agent's address."""
+    actor.may_operate()
+    node.underlay_ip = address
+    node.save(update_fields=["underlay_ip"])
+    record(actor, "node.underlay", node.pk, address=node.underlay)
+
+
 def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
     """Remember that the node, which does not answer, still has something that must go. Inside the caller's
     transaction."""

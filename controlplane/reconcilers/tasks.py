@@ -13,6 +13,7 @@ from controlplane.reconcilers import guest_power as power
 from controlplane.reconcilers import guest_restart as restarts
 from controlplane.reconcilers import idempotency_records as answers
 from controlplane.reconcilers import image_files as images
+from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
 from controlplane.reconcilers import policy_proposals as proposals
@@ -29,6 +30,11 @@ def node_liveness() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.node_removals")
 def node_removals() -> None:
     FOUND.labels("node_removals").inc(removals.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.network_peers")
+def network_peers() -> None:
+    FOUND.labels("network_peers").inc(peers.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.guest_power")

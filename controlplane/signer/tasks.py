@@ -9,7 +9,7 @@ from celery import shared_task
 from controlplane.audit import exports
 from controlplane.kernel.errors import CloudError
 from controlplane.signer import floors as floor
-from controlplane.signer import permits, retired, sentinel
+from controlplane.signer import permits, retired, segments, sentinel
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,16 @@ def retired_nodes() -> None:
         retired.deny_all()
     except CloudError as exc:
         log.error("retired nodes are not denied: %s %s", exc, exc.facts)
+
+
+@shared_task(name="controlplane.signer.tasks.segment_requested")
+def segment_requested(network_id: str, zone: str) -> None:
+    segments.sign(UUID(network_id), zone)
+
+
+@shared_task(name="controlplane.signer.tasks.segments_all")
+def segments_all() -> None:
+    segments.sign_all()
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -1,5 +1,6 @@
 """What the steps of several workflows do on nodes: rows turned into wishes, and removals that outlive their node."""
 
+from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
@@ -7,6 +8,7 @@ from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel.units import GIB
+from controlplane.network import segments
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import Grant, subject
@@ -38,7 +40,9 @@ def ensure_volume(grant: Grant, *, volume_id: UUID, generation: int, size_gib: i
 
 
 def ensure_port(grant: Grant, port: Port, *, hostname: str) -> None:
+    """The node is bound to the port first, and learns with it with which others it carries the network."""
     network = port.network
+    segments.bind(port, grant.node)
     request = pb.EnsurePortRequest(
         subject=subject(port.pk, port.generation),
         network=pb.Network(
@@ -47,6 +51,7 @@ def ensure_port(grant: Grant, port: Port, *, hostname: str) -> None:
             gateway_ip=network.subnet.gateway_ip,
             dns_servers=network.subnet.dns_servers,
             mtu=network.mtu,
+            segment=segments.need(port, grant.node),
         ),
         mac=port.mac,
         ip=port.ip,
@@ -147,15 +152,17 @@ def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) 
     back: the effect that is returned remembers it."""
     if node is None:
         return None
+    unbound = partial(segments.unbind, resource_id, node) if kind == "port" else None
     try:
         agent_client.remove(node, kind=kind, resource_id=resource_id, generation=generation)
-        return None
+        return unbound
     except NodeGivenUp:
         pass
     except NodeUnreachable:
         if selectors.is_reachable(node.pk):
             raise
-    return lambda: services.remove_later(node, kind=kind, resource_id=resource_id, generation=generation)
+    later = partial(services.remove_later, node, kind=kind, resource_id=resource_id, generation=generation)
+    return together(unbound, later)
 
 
 def together(*effects: Effect | None) -> Effect:

@@ -1,0 +1,118 @@
+"""Segments: which nodes of a zone carry a network, so that its frames go between them and nowhere else.
+
+Bindings say where ports are; whoever makes or removes a port on a node writes them. The signer makes a document of what
+they say, and each node that carries the network is told (reconcilers/network_peers.py). A node believes the signature
+and nobody else, since the document decides where a tenant's frames go.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from uuid import UUID
+
+from celery import current_app
+from django.db.models import QuerySet
+from kombu.exceptions import OperationalError
+
+from controlplane.kernel.ids import new_id
+from controlplane.network.models import Binding, Port, Segment
+from controlplane.nodes import trust
+from controlplane.nodes.models import Node
+from controlplane.placement.errors import SignerSilent
+
+log = logging.getLogger(__name__)
+
+SIGN = "controlplane.signer.tasks.segment_requested", "signer"
+TELL = "controlplane.reconcilers.tasks.network_peers", "celery"
+PATIENCE_S = 1.0
+POLL_S = 0.005
+
+# Network and zone.
+Place = tuple[UUID, str]
+# Underlay addresses by the nodes' ids.
+Members = Mapping[str, str]
+
+
+def bind(port: Port, node: Node) -> None:
+    """The node is about to carry the port. Before it is told, so that no node carries one that nobody knows of."""
+    Binding.objects.bulk_create([Binding(id=new_id(), port=port, node=node)], ignore_conflicts=True)
+
+
+def unbind(port_id: UUID, node: Node) -> None:
+    """The node carries it no more, or will not once it is back."""
+    Binding.objects.filter(port_id=port_id, node=node).delete()
+
+
+def need(port: Port, node: Node) -> bytes:
+    """The document of the port's network in the node's zone, as bindings are now; empty for a node that no other can
+    reach, and which therefore stays alone. The signer is asked where something has changed, and other nodes are told.
+
+    Raises:
+        SignerSilent: it has not answered.
+    """
+    if node.underlay is None:
+        return b""
+    place = (port.network_id, node.zone_id)
+    found = _current(place)
+    if found is None:
+        _send(SIGN, [str(place[0]), place[1]])
+        found = _awaited(place)
+        _send(TELL, [])
+    return bytes(found.document)
+
+
+def members(place: Place) -> Members:
+    """Who is to be in the segment."""
+    network_id, zone = place
+    return _members(Binding.objects.filter(port__network=network_id, node__zone=zone)).get(place, {})
+
+
+def all_members() -> Mapping[Place, Members]:
+    """The same of all networks that are on nodes."""
+    return _members(Binding.objects.all())
+
+
+def is_current(segment: Segment, wanted: Members) -> bool:
+    """It says what bindings say, and nodes trust the key that has signed it."""
+    return segment.members == wanted and segment.key_id in _trusted_keys()
+
+
+def _members(bindings: QuerySet[Binding]) -> Mapping[Place, Members]:
+    found: dict[Place, dict[str, str]] = defaultdict(dict)
+    pairs = bindings.order_by().values_list("port__network", "node").distinct()
+    pairs_known = list(pairs)
+    nodes = {node.pk: node for node in Node.objects.filter(pk__in={node_id for _, node_id in pairs_known})}
+    for network_id, node_id in pairs_known:
+        node = nodes[node_id]
+        if node.underlay is not None:
+            found[network_id, node.zone_id][str(node_id)] = node.underlay
+    return found
+
+
+def _trusted_keys() -> set[str]:
+    denied = trust.deny_list().kids
+    return {key.id for key in trust.keyset().keys.values() if key.use == "permit" and key.id not in denied}
+
+
+def _current(place: Place) -> Segment | None:
+    segment = Segment.objects.filter(network_id=place[0], zone_id=place[1]).first()
+    return segment if segment is not None and is_current(segment, members(place)) else None
+
+
+def _awaited(place: Place) -> Segment:
+    until = time.monotonic() + PATIENCE_S
+    while (found := _current(place)) is None:
+        if time.monotonic() >= until:
+            raise SignerSilent(process="signer")
+        time.sleep(POLL_S)
+    return found
+
+
+def _send(task: tuple[str, str], args: list[str]) -> None:
+    """A hint, which may get lost: signer and reconciler look by themselves."""
+    name, queue = task
+    try:
+        current_app.send_task(name, args=args, queue=queue, retry=False)
+    except OperationalError as exc:
+        log.warning("%s: the hint was not sent: %s", name, exc)

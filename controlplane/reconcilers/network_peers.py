@@ -1,0 +1,80 @@
+"""Nodes learn with which others they carry a network: each that has an older segment than there is, and each whose
+underlay was not as it must be."""
+
+import logging
+from uuid import UUID
+
+from django.db import connection
+
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.ids import new_id
+from controlplane.network.models import Segment, SegmentCopy
+from controlplane.nodes import agent_client, incidents
+from controlplane.nodes.errors import NodeUnreachable
+from controlplane.nodes.models import Incident, Node
+
+log = logging.getLogger(__name__)
+
+UNDERLAY = "underlay"
+DUE = """
+SELECT segment.id, node.id
+FROM network_segment AS segment
+    CROSS JOIN jsonb_object_keys(segment.members) AS member
+    JOIN nodes_node AS node ON node.id = member::uuid AND node.state <> 'unreachable'
+    LEFT JOIN network_segmentcopy AS copy ON copy.segment_id = segment.id AND copy.node_id = node.id
+WHERE copy.version IS NULL OR copy.version < segment.version OR copy.problem <> ''
+ORDER BY segment.updated_at
+"""
+
+
+def reconcile() -> int:
+    """How many nodes were told of a network."""
+    due = _due()
+    nodes = Node.objects.in_bulk({node_id for _, node_id in due})
+    segments = Segment.objects.in_bulk({segment_id for segment_id, _ in due})
+    silent: set[UUID] = set()
+    told: set[UUID] = set()
+    count = 0
+    for segment_id, node_id in due:
+        if node_id in silent or segment_id not in segments:
+            continue
+        try:
+            count += _tell(nodes[node_id], segments[segment_id])
+            told.add(node_id)
+        except NodeUnreachable as exc:
+            silent.add(node_id)
+            log.warning("node %s does not learn of networks for now: %s", nodes[node_id].name, exc.facts)
+        except CloudError as exc:
+            log.error("node %s: segment %s: %s %s", nodes[node_id].name, segment_id, exc, exc.facts)
+    for node_id in told:
+        _account(nodes[node_id])
+    return count
+
+
+def _due() -> list[tuple[UUID, UUID]]:
+    with connection.cursor() as cursor:
+        cursor.execute(DUE)
+        return list(cursor.fetchall())
+
+
+def _tell(node: Node, segment: Segment) -> int:
+    """A node that has no port of the network (yet, or any more) keeps nothing, and is asked again."""
+    state = agent_client.ensure_network(node, bytes(segment.document))
+    if not state.version:
+        return 0
+    said = {"version": state.version, "problem": state.problem[:300], "updated_at": clock.now()}
+    SegmentCopy.objects.update_or_create(
+        segment=segment, node=node, defaults=said, create_defaults={"id": new_id(), **said}
+    )
+    return 1
+
+
+def _account(node: Node) -> None:
+    """What is wrong with its underlay is an incident, as long as it is so for any network."""
+    copies = SegmentCopy.objects.filter(node=node, segment__members__has_key=str(node.pk)).exclude(problem="")
+    problems = set(copies.values_list("problem", flat=True))
+    for problem in problems:
+        incidents.report(node, UNDERLAY, problem)
+    if Incident.objects.filter(node=node, kind=UNDERLAY, ended_at=None).exclude(name__in=problems).exists():
+        incidents.end(node, UNDERLAY, but=problems)

@@ -1,0 +1,72 @@
+"""Segments: which nodes of a zone carry a network, signed for these nodes. They are read from the bindings anew; who
+asks gives nothing but the place to look at."""
+
+import logging
+from ipaddress import IPv4Address
+from uuid import UUID
+
+from django.db import transaction
+
+from controlplane.catalog.models import Zone
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.network import segments
+from controlplane.network.models import Network, Segment
+from controlplane.network.segments import Place
+from controlplane.nodes import trust
+from controlplane.nodes.keys import signing_key
+from controlplane.placement.core import segment as core
+
+log = logging.getLogger(__name__)
+
+
+def sign(network_id: UUID, zone: str) -> None:
+    """Sign what has changed there, if anything has.
+
+    Raises:
+        NoKeyset, KeyMissing, NoUsableKey.
+    """
+    _sign((network_id, zone))
+
+
+def sign_all() -> int:
+    """Those in all places; a place whose last port has gone keeps its segment, without members. Returns how many were
+    signed."""
+    wanted = segments.all_members()
+    known = {(row.network_id, row.zone_id): row for row in Segment.objects.defer("document")}
+    signed = 0
+    for place in {*wanted, *known}:
+        row, members = known.get(place), wanted.get(place, {})
+        if row is None or not segments.is_current(row, members):
+            signed += _tried(place)
+    return signed
+
+
+def _tried(place: Place) -> int:
+    try:
+        return _sign(place)
+    except CloudError as exc:
+        log.error("the segment of network %s in %s is not signed: %s %s", *place, exc, exc.facts)
+        return 0
+
+
+@transaction.atomic
+def _sign(place: Place) -> int:
+    """Two who sign at once wait here for one another, and the second finds nothing to do."""
+    network = Network.objects.filter(pk=place[0]).first()
+    zone = Zone.objects.filter(pk=place[1]).first()
+    if network is None or zone is None:
+        return 0
+    Segment.objects.bulk_create([Segment(network=network, zone=zone)], ignore_conflicts=True)
+    row = Segment.objects.select_for_update().get(network=network, zone=zone)
+    members = segments.members(place)
+    if segments.is_current(row, members):
+        return 0
+    key = signing_key(trust.keyset(), trust.deny_list(), zone=zone.pk, classifications=())
+    addresses = {node: IPv4Address(address) for node, address in members.items()}
+    told = core.Segment(zone.pk, str(network.pk), network.vni, row.version + 1, addresses)
+    signed = key.sign(core.KIND, told.payload())
+    row.version, row.members, row.key_id = row.version + 1, dict(members), key.id
+    row.document, row.updated_at = signed.document(), clock.now()
+    row.save(update_fields=["version", "members", "key_id", "document", "updated_at"])
+    return 1

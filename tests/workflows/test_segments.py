@@ -1,0 +1,252 @@
+"""Networks between nodes: who is told of whom, and when."""
+
+from ipaddress import IPv4Address
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+
+from agents.node.errors import AdapterError
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_delete
+from controlplane.network import segments
+from controlplane.network.models import Binding, Network, Port, Segment, SegmentCopy
+from controlplane.network.services import network_create, network_delete
+from controlplane.nodes.models import Incident, Node, NodeRemoval
+from controlplane.operations.models import Operation
+from controlplane.reconcilers import network_peers, node_removals
+from controlplane.signer import segments as signer
+from tests.workflows.helpers import ask_instance, done, make_instance
+from tests.world import Cloud, FakeMachine, again, make_tenant, run
+
+
+@pytest.fixture
+def machines(cloud: Cloud) -> list[FakeMachine]:
+    """Two nodes of one zone and one of another, each with an underlay address of its own."""
+    made = [cloud.machine, cloud.world.add_machine("fr-idf-1"), cloud.world.add_machine("de-fra-1")]
+    for number, machine in enumerate(made, start=1):
+        Node.objects.filter(pk=machine.row.pk).update(underlay_ip=f"10.0.7.{number}")
+        machine.row.refresh_from_db()
+    return made
+
+
+def on(cloud: Cloud, machine: FakeMachine, name: str, **more: object) -> Port:
+    """The port of an instance that is made on this machine: the others take nothing new."""
+    Node.objects.exclude(pk=machine.row.pk).update(is_cordoned=True)
+    Node.objects.filter(pk=machine.row.pk).update(is_cordoned=False)
+    instance = make_instance(cloud, name, **more)
+    assert instance.node_id == machine.row.pk
+    return Port.objects.get(instance_id=instance.pk)
+
+
+def peers(machine: FakeMachine, network: Network) -> set[int] | None:
+    """The last bytes of their underlay addresses."""
+    found = machine.fake.segments.get(network.pk)
+    return None if found is None else {int(peer.packed[-1]) for peer in found.peers}
+
+
+def delete(cloud: Cloud, port: Port) -> Operation:
+    return instance_delete(cloud.tenant.actor, Instance.objects.get(pk=port.instance_id))
+
+
+def test_each_network_has_a_number_of_its_own(cloud: Cloud) -> None:
+    other = make_tenant("beta")
+    networks = [network_create(other.actor, other.project, name=f"n{n}", cidr="10.10.0.0/24", dns_servers=[], labels={})
+                for n in range(3)]  # fmt: skip
+    numbers = {network.vni for network in (cloud.network, *networks)}
+    assert len(numbers) == 4 and all(65536 <= number < 2**24 for number in numbers)
+    assert Network.objects.get(pk=networks[0].pk).vni == networks[0].vni
+
+
+def test_what_is_in_use_is_passed_over_when_the_numbers_begin_anew(cloud: Cloud) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval('network_vni', %s, false)", [cloud.network.vni])
+    tenant = make_tenant("beta")
+    network = network_create(tenant.actor, tenant.project, name="n", cidr="10.0.0.0/24", dns_servers=[], labels={})
+    assert network.vni == cloud.network.vni + 1
+
+
+def test_the_second_node_knows_the_first_at_once_and_the_first_is_told(
+    cloud: Cloud, machines: list[FakeMachine]
+) -> None:
+    on(cloud, machines[0], "one")
+    assert peers(machines[0], cloud.network) == set()
+    on(cloud, machines[1], "two")
+    assert peers(machines[1], cloud.network) == {1}
+    network_peers.reconcile()
+    assert peers(machines[0], cloud.network) == {2}
+    spec = machines[0].fake.segments[cloud.network.pk]
+    assert (spec.vni, spec.local) == (cloud.network.vni, IPv4Address("10.0.7.1"))
+    assert network_peers.reconcile() == 0
+
+
+def test_nothing_goes_from_zone_to_zone(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    for number, machine in enumerate(machines):
+        on(cloud, machine, f"i{number}")
+    network_peers.reconcile()
+    assert [peers(machine, cloud.network) for machine in machines] == [{2}, {1}, set()]
+    assert {segment.zone_id: set(segment.members.values()) for segment in Segment.objects.all()} == {
+        "fr-idf-1": {"10.0.7.1", "10.0.7.2"},
+        "de-fra-1": {"10.0.7.3"},
+    }
+
+
+def test_networks_are_told_of_one_by_one(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    actor, project = cloud.tenant.actor, cloud.tenant.project
+    other = network_create(actor, project, name="other", cidr="10.10.0.0/24", dns_servers=[], labels={})
+    on(cloud, machines[0], "one")
+    on(cloud, machines[1], "two", networks=(other,))
+    network_peers.reconcile()
+    assert (peers(machines[0], cloud.network), peers(machines[1], other)) == (set(), set())
+    assert peers(machines[1], cloud.network) is None
+
+
+def test_a_second_port_on_a_node_changes_nothing(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    on(cloud, machines[0], "one")
+    on(cloud, machines[0], "two")
+    assert Segment.objects.get().version == 1
+
+
+def test_with_its_last_port_a_node_leaves_the_segment(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    port = on(cloud, machines[0], "one")
+    on(cloud, machines[1], "two")
+    done(delete(cloud, port))
+    assert not Binding.objects.filter(node=machines[0].row).exists()
+    assert signer.sign_all() == 1
+    assert network_peers.reconcile() == 1
+    assert peers(machines[1], cloud.network) == set()
+    assert peers(machines[0], cloud.network) is None
+
+
+def test_a_network_that_is_nowhere_keeps_counting(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    done(delete(cloud, on(cloud, machines[0], "one")))
+    signer.sign_all()
+    on(cloud, machines[0], "again")
+    assert Segment.objects.get().version == 3
+    assert peers(machines[0], cloud.network) == set()
+
+
+def test_a_third_node_that_is_silent_keeps_nobody_waiting(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    on(cloud, machines[0], "one")
+    machines[0].stop_agent()
+    on(cloud, machines[1], "two")
+    assert peers(machines[1], cloud.network) == {1}
+    assert network_peers.reconcile() == 1  # the second one, which says what it has
+    machines[0].start_agent()
+    assert network_peers.reconcile() == 1
+    assert peers(machines[0], cloud.network) == {2}
+
+
+def test_what_was_deleted_on_a_silent_node_is_no_peer(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    port = on(cloud, machines[0], "one")
+    on(cloud, machines[1], "two")
+    machines[0].fall_silent()
+    done(delete(cloud, port))
+    signer.sign_all()
+    network_peers.reconcile()
+    assert peers(machines[1], cloud.network) == set()
+    machines[0].come_back()
+    node_removals.reconcile()
+    assert not NodeRemoval.objects.exists()
+    assert peers(machines[0], cloud.network) is None
+
+
+def test_a_port_that_could_not_be_made_leaves_no_trace(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    _, operation = ask_instance(cloud)
+    Node.objects.exclude(pk=machines[0].row.pk).update(is_cordoned=True)
+    machines[0].fake.fail_next("ensure_port", AdapterError("broken", retryable=False))
+    assert run(operation).state == "failed"
+    assert not Binding.objects.exists()
+    assert peers(machines[0], cloud.network) is None
+
+
+def test_while_the_signer_is_silent_the_port_waits(
+    cloud: Cloud, machines: list[FakeMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, operation = ask_instance(cloud)
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "PATIENCE_S", 0.01)
+        patched.setattr(segments, "current_app", Deaf())
+        assert run(operation).state == "running"
+    assert again(operation).state == "succeeded"
+
+
+def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    port = on(cloud, machines[0], "one")
+    node = machines[1].row
+    node.underlay_ip, node.address = None, node.address.replace("127.0.0.1", "localhost")
+    node.save(update_fields=["underlay_ip", "address"])
+    on(cloud, machines[1], "two")
+    network_peers.reconcile()
+    assert (peers(machines[0], cloud.network), peers(machines[1], cloud.network)) == (set(), None)
+    assert Binding.objects.filter(port=port).count() == 1
+
+
+def test_a_new_address_of_a_node_reaches_the_others(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    on(cloud, machines[0], "one")
+    on(cloud, machines[1], "two")
+    call_command("set_underlay", machines[0].row.name, "10.0.8.1")
+    assert signer.sign_all() == 1
+    network_peers.reconcile()
+    assert machines[0].fake.segments[cloud.network.pk].local == IPv4Address("10.0.8.1")
+    assert machines[1].fake.segments[cloud.network.pk].peers == (IPv4Address("10.0.8.1"),)
+    call_command("set_underlay", machines[0].row.name)
+    assert Node.objects.get(pk=machines[0].row.pk).underlay == "127.0.0.1"
+    with pytest.raises(CommandError):
+        call_command("set_underlay", machines[0].row.name, "10.0.8.0.1")
+
+
+def test_a_key_that_is_not_trusted_any_more_is_replaced(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    on(cloud, machines[0], "one")
+    Segment.objects.update(key_id="signer-of-before")
+    assert signer.sign_all() == 1
+    assert signer.sign_all() == 0
+    assert Segment.objects.get().key_id == cloud.world.signer.id
+
+
+def test_what_is_wrong_with_an_underlay_is_an_incident_until_it_is_mended(
+    cloud: Cloud, machines: list[FakeMachine]
+) -> None:
+    machines[0].fake.underlay_problem = "eth1 of the underlay has an MTU of 1500, and needs 1550."
+    on(cloud, machines[0], "one")
+    network_peers.reconcile()
+    incident = Incident.objects.get(kind="underlay")
+    assert (incident.node, incident.name, incident.ended_at) == (
+        machines[0].row,
+        machines[0].fake.underlay_problem,
+        None,
+    )
+    machines[0].fake.underlay_problem = ""
+    network_peers.reconcile()
+    incident.refresh_from_db()
+    assert incident.ended_at is not None
+
+
+def test_a_port_may_be_on_two_nodes_while_its_guest_moves(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    port = on(cloud, machines[0], "one")
+    segments.bind(port, machines[1].row)
+    segments.bind(port, machines[1].row)
+    segments.need(port, machines[1].row)
+    assert set(Segment.objects.get().members.values()) == {"10.0.7.1", "10.0.7.2"}
+    segments.unbind(port.pk, machines[0].row)
+    signer.sign_all()
+    assert set(Segment.objects.get().members.values()) == {"10.0.7.2"}
+
+
+def test_copies_go_with_their_network(cloud: Cloud, machines: list[FakeMachine]) -> None:
+    port = on(cloud, machines[0], "one")
+    network_peers.reconcile()
+    assert SegmentCopy.objects.count() == 1
+    done(delete(cloud, port))
+    network_delete(cloud.tenant.actor, cloud.network)
+    assert not SegmentCopy.objects.exists()
+    assert signer.sign_all() == 0
+
+
+class Deaf:
+    """Stands for queues that nobody reads."""
+
+    def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
+        assert (name, queue) in (segments.SIGN, segments.TELL)
+        assert not retry
