@@ -63,6 +63,9 @@ def _tell(node: Node, segment: Segment) -> int:
     state = agent_client.ensure_network(node, bytes(segment.document))
     if not state.version:
         return 0
+    if state.version > segment.version:
+        # From before a backup of the database was restored: with another one, signed later, the node will agree.
+        Segment.objects.filter(pk=segment.pk, version=segment.version).update(key_id="")
     said = {"version": state.version, "problem": state.problem[:300], "updated_at": clock.now()}
     SegmentCopy.objects.update_or_create(
         segment=segment, node=node, defaults=said, create_defaults={"id": new_id(), **said}

@@ -63,10 +63,12 @@ def _sign(place: Place) -> int:
     if segments.is_current(row, members):
         return 0
     key = signing_key(trust.keyset(), trust.deny_list(), zone=zone.pk, classifications=())
+    # After a backup of the database was restored, nodes have had later ones than it knows; the clock is ahead of them.
+    version = max(row.version + 1, int(clock.now().timestamp()))
     addresses = {node: IPv4Address(address) for node, address in members.items()}
-    told = core.Segment(zone.pk, str(network.pk), network.vni, row.version + 1, addresses)
+    told = core.Segment(zone.pk, str(network.pk), network.vni, version, addresses)
     signed = key.sign(core.KIND, told.payload())
-    row.version, row.members, row.key_id = row.version + 1, dict(members), key.id
+    row.version, row.members, row.key_id = version, dict(members), key.id
     row.document, row.updated_at = signed.document(), clock.now()
     row.save(update_fields=["version", "members", "key_id", "document", "updated_at"])
     return 1

@@ -52,7 +52,10 @@ def retired_nodes() -> None:
 
 @shared_task(name="controlplane.signer.tasks.segment_requested")
 def segment_requested(network_id: str, zone: str) -> None:
-    segments.sign(UUID(network_id), zone)
+    try:
+        segments.sign(UUID(network_id), zone)
+    except CloudError as exc:
+        log.error("the segment of network %s in %s is not signed: %s %s", network_id, zone, exc, exc.facts)
 
 
 @shared_task(name="controlplane.signer.tasks.segments_all")
