@@ -53,14 +53,14 @@ class Port(BaseModel):
         indexes = [models.Index(fields=["instance_id"])]
 
 
-class Binding(BaseModel):
+class PortBinding(BaseModel):
     """A node carries the port, or is about to. While an instance moves, two do."""
 
     port = models.ForeignKey(Port, models.CASCADE)
     node = models.ForeignKey(Node, models.CASCADE)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["port", "node"], name="network_binding_once")]
+        constraints = [models.UniqueConstraint(fields=["port", "node"], name="network_portbinding_once")]
 
 
 class Segment(BaseModel):

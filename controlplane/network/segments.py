@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from kombu.exceptions import OperationalError
 
 from controlplane.kernel.ids import new_id
-from controlplane.network.models import Binding, Port, Segment
+from controlplane.network.models import Port, PortBinding, Segment
 from controlplane.nodes import trust
 from controlplane.nodes.models import Node
 from controlplane.placement.errors import SignerSilent
@@ -36,12 +36,12 @@ Members = Mapping[str, str]
 
 def bind(port: Port, node: Node) -> None:
     """The node is about to carry the port. Before it is told, so that no node carries one that nobody knows of."""
-    Binding.objects.bulk_create([Binding(id=new_id(), port=port, node=node)], ignore_conflicts=True)
+    PortBinding.objects.bulk_create([PortBinding(id=new_id(), port=port, node=node)], ignore_conflicts=True)
 
 
 def unbind(port_id: UUID, node: Node) -> None:
     """The node carries it no more, or will not once it is back."""
-    Binding.objects.filter(port_id=port_id, node=node).delete()
+    PortBinding.objects.filter(port_id=port_id, node=node).delete()
 
 
 def need(port: Port, node: Node) -> bytes:
@@ -65,12 +65,12 @@ def need(port: Port, node: Node) -> bytes:
 def members(place: Place) -> Members:
     """Who is to be in the segment."""
     network_id, zone = place
-    return _members(Binding.objects.filter(port__network=network_id, node__zone=zone)).get(place, {})
+    return _members(PortBinding.objects.filter(port__network=network_id, node__zone=zone)).get(place, {})
 
 
 def all_members() -> Mapping[Place, Members]:
     """The same of all networks that are on nodes."""
-    return _members(Binding.objects.all())
+    return _members(PortBinding.objects.all())
 
 
 def is_current(segment: Segment, wanted: Members) -> bool:
@@ -78,7 +78,7 @@ def is_current(segment: Segment, wanted: Members) -> bool:
     return segment.members == wanted and segment.key_id in _trusted_keys()
 
 
-def _members(bindings: QuerySet[Binding]) -> Mapping[Place, Members]:
+def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:
     found: dict[Place, dict[str, str]] = defaultdict(dict)
     pairs = bindings.order_by().values_list("port__network", "node").distinct()
     pairs_known = list(pairs)

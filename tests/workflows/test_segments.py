@@ -13,7 +13,7 @@ from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete
 from controlplane.kernel import clock
 from controlplane.network import segments
-from controlplane.network.models import Binding, Network, Port, Segment, SegmentCopy
+from controlplane.network.models import Network, Port, PortBinding, Segment, SegmentCopy
 from controlplane.network.services import network_create, network_delete
 from controlplane.nodes.models import Incident, Node, NodeRemoval
 from controlplane.operations.models import Operation
@@ -116,7 +116,7 @@ def test_with_its_last_port_a_node_leaves_the_segment(cloud: Cloud, machines: li
     port = on(cloud, machines[0], "one")
     on(cloud, machines[1], "two")
     done(delete(cloud, port))
-    assert not Binding.objects.filter(node=machines[0].row).exists()
+    assert not PortBinding.objects.filter(node=machines[0].row).exists()
     assert signer.sign_all() == 1
     assert network_peers.reconcile() == 1
     assert peers(machines[1], cloud.network) == set()
@@ -162,7 +162,7 @@ def test_a_port_that_could_not_be_made_leaves_no_trace(cloud: Cloud, machines: l
     Node.objects.exclude(pk=machines[0].row.pk).update(is_cordoned=True)
     machines[0].fake.fail_next("ensure_port", AdapterError("broken", retryable=False))
     assert run(operation).state == "failed"
-    assert not Binding.objects.exists()
+    assert not PortBinding.objects.exists()
     assert peers(machines[0], cloud.network) is None
 
 
@@ -185,7 +185,7 @@ def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: 
     on(cloud, machines[1], "two")
     network_peers.reconcile()
     assert (peers(machines[0], cloud.network), peers(machines[1], cloud.network)) == (set(), None)
-    assert Binding.objects.filter(port=port).count() == 1
+    assert PortBinding.objects.filter(port=port).count() == 1
 
 
 def test_a_new_address_of_a_node_reaches_the_others(cloud: Cloud, machines: list[FakeMachine]) -> None:
@@ -257,7 +257,7 @@ def test_after_a_backup_was_restored_nodes_and_database_agree_again(
     backup = Segment.objects.get()
     on(cloud, machines[1], "two")
     network_peers.reconcile()
-    Binding.objects.filter(node=machines[1].row).delete()
+    PortBinding.objects.filter(node=machines[1].row).delete()
     for field in ("version", "members", "key_id", "document"):
         Segment.objects.update(**{field: getattr(backup, field)})
     SegmentCopy.objects.all().delete()

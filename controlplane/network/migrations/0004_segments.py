@@ -27,7 +27,7 @@ ANY_NUMBER = """
 CREATE OR REPLACE FUNCTION network_next_vni() RETURNS integer LANGUAGE sql AS $$ SELECT nextval('network_vni')::integer $$;
 """
 BIND = """
-INSERT INTO network_binding (id, created_at, updated_at, port_id, node_id)
+INSERT INTO network_portbinding (id, created_at, updated_at, port_id, node_id)
 SELECT gen_random_uuid(), now(), now(), port.id, allocation.node_id
 FROM network_port AS port JOIN placement_allocation AS allocation ON allocation.consumer_id = port.instance_id
 """
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(NUMBERS, NUMBERS_GONE),
         migrations.CreateModel(
-            name='Binding',
+            name='PortBinding',
             fields=[
                 ('id', models.UUIDField(default=controlplane.kernel.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=controlplane.kernel.clock.now, editable=False)),
@@ -90,12 +90,12 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('vni__range', (1, 16777215))), name='network_network_vni'),
         ),
         migrations.AddField(
-            model_name='binding',
+            model_name='portbinding',
             name='node',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='nodes.node'),
         ),
         migrations.AddField(
-            model_name='binding',
+            model_name='portbinding',
             name='port',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='network.port'),
         ),
@@ -120,8 +120,8 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='network.segment'),
         ),
         migrations.AddConstraint(
-            model_name='binding',
-            constraint=models.UniqueConstraint(fields=('port', 'node'), name='network_binding_once'),
+            model_name='portbinding',
+            constraint=models.UniqueConstraint(fields=('port', 'node'), name='network_portbinding_once'),
         ),
         migrations.AddConstraint(
             model_name='segment',

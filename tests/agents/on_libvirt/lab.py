@@ -35,7 +35,6 @@ class LabAgent:
     options: tuple[str, ...] = ()
     node_id: UUID = wishes.NODE_ID
     authority: Authority = field(default_factory=Authority)
-    node_id: UUID = wishes.NODE_ID
     process: NodeProcess | None = None
     watcher: Issued = field(init=False)
     viewer: Issued = field(init=False)
