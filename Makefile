@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv/bin
 NAME ?= create
 
-.PHONY: help setup ansible release browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
+.PHONY: help setup ansible chaos release browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
 	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
 
 help:  ## This list
@@ -36,6 +36,9 @@ screenshots: setup  ## Take the pictures of docs/images/dashboard anew
 
 fuzz: setup  ## Let Schemathesis at the whole API, as four kinds of callers; prints JSON; ten minutes to an hour
 	@$(VENV)/python -m scripts.fuzz $(ARGS)
+
+chaos: setup  ## Users at work while parts of a cloud are killed, paused and cut off: SEED=1, REAL=1 for real guests (needs root); prints JSON
+	@$(VENV)/python -m scripts.chaos --seed $(or $(SEED),1) $(if $(REAL),--real) $(ARGS)
 
 terraform: setup  ## The Terraform provider with real Terraform, against fake and real nodes; needs root
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest tests/terraform tests/cloud/test_terraform.py $(ARGS)

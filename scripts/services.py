@@ -44,11 +44,26 @@ def start(var: Path, *, is_durable: bool = True) -> None:
 def stop(var: Path) -> None:
     """Stop what `start` started; nothing to stop is fine."""
     if (var / "pg" / "postmaster.pid").exists():
-        _as_database_user(var, [_binary("pg_ctl"), "-D", str(var / "pg"), "-m", "immediate", "-w", "stop"], check=False)
+        crash_postgresql(var)
     pid_file = var / "run" / "redis.pid"
     if pid_file.exists():
         _end(int(pid_file.read_text()), b"redis-server")
         pid_file.unlink(missing_ok=True)
+
+
+def is_up(var: Path) -> bool:
+    """Both run, whether or not they answer yet."""
+    redis = var / "run" / "redis.pid"
+    return (
+        redis.exists()
+        and _is_running(int(redis.read_text() or 0), b"redis-server")
+        and _as_database_user(var, [_binary("pg_ctl"), "-D", str(var / "pg"), "status"], check=False) == 0
+    )
+
+
+def crash_postgresql(var: Path) -> None:
+    """End it without a checkpoint: at its next start it recovers from its log."""
+    _as_database_user(var, [_binary("pg_ctl"), "-D", str(var / "pg"), "-m", "immediate", "-w", "stop"], check=False)
 
 
 def _start_postgresql(var: Path, *, is_durable: bool) -> None:

@@ -1,0 +1,189 @@
+"""What users do: one entry each in ACTS. An act that a new part of the API brings is one more entry."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+ENDED = ("succeeded", "failed", "cancelled")
+# Enough that they meet, few enough that each has its turn.
+MOST_INSTANCES, MOST_VOLUMES = 24, 20
+IMAGE = "tiny"
+FLAVORS = ("tiny", "small")
+
+
+class Reader(Protocol):
+    def listed(self, path: str) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is, as the user sees it, and the number of the act, for new names."""
+
+    instances: list[dict[str, Any]]
+    volumes: list[dict[str, Any]]
+    reader: Reader
+    number: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A request. `kind`: of the operation that it begins. `resource`: what it is about, unless the answer says; `then`:
+    what is so when the operation has succeeded and nothing else was done."""
+
+    method: str
+    path: str
+    kind: str
+    body: dict[str, Any] | None = None
+    resource: str = ""
+    name: str = ""
+    then: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ActKind:
+    """`weight`: how often, compared with the others. `wish`: None where nothing fits."""
+
+    weight: int
+    wish: Callable[[Scene, random.Random], Wish | None]
+
+
+def create(scene: Scene, dice: random.Random) -> Wish | None:
+    if len(scene.instances) >= MOST_INSTANCES:
+        return delete(scene, dice)
+    name = f"i{scene.number}"
+    body: dict[str, Any] = {"name": name, "flavor": FLAVORS[0], "image": IMAGE, "networks": ["lan"]}
+    free = _in_state(scene.volumes, "available")
+    if free and dice.random() < 0.3:
+        body["volumes"] = [dice.choice(free)["id"]]
+    return Wish("POST", "instances", "instance.create", body, name=name, then={"state": "active"})
+
+
+def delete(scene: Scene, dice: random.Random) -> Wish | None:
+    if (found := _any(scene.instances, dice)) is None:
+        return None
+    return Wish("DELETE", f"instances/{found}", "instance.delete", resource=found, then={"state": "deleted"})
+
+
+def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], Wish | None]:
+    def wish(scene: Scene, dice: random.Random) -> Wish | None:
+        if (found := _any(_in_state(scene.instances, of), dice)) is None:
+            return None
+        path = f"instances/{found}/actions/{action}"
+        return Wish("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
+
+    return wish
+
+
+def resize(scene: Scene, dice: random.Random) -> Wish | None:
+    """To the larger size: a disk cannot shrink."""
+    small = [each for each in _in_state(scene.instances, "stopped") if each["flavor"] == FLAVORS[0]]
+    if (found := _any(small, dice)) is None:
+        return None
+    size = {"flavor": FLAVORS[1]}
+    return Wish("POST", f"instances/{found}/actions/resize", "instance.resize", size, resource=found, then=size)
+
+
+def rebuild(scene: Scene, dice: random.Random) -> Wish | None:
+    settled = _in_state(scene.instances, "active", "stopped")
+    if (found := _any(settled, dice)) is None:
+        return None
+    return Wish("POST", f"instances/{found}/actions/rebuild", "instance.rebuild", {"image": IMAGE}, resource=found)
+
+
+def attach(scene: Scene, dice: random.Random) -> Wish | None:
+    """To an instance of the same zone; it may be on another node there, and then that is refused."""
+    volumes = _in_state(scene.volumes, "available")
+    if not volumes:
+        return None
+    volume, zone = dice.choice(sorted((each["id"], each["zone"]) for each in volumes))
+    near = [each for each in _in_state(scene.instances, "active", "stopped") if each["zone"] == zone]
+    if (instance := _any(near, dice)) is None:
+        return None
+    path = f"instances/{instance}/attachments"
+    return Wish("POST", path, "volume.attach", {"volume": volume}, resource=volume, then={"instance": instance})
+
+
+def detach(scene: Scene, dice: random.Random) -> Wish | None:
+    plugged = [(each, instance) for instance in scene.instances for each in instance["attachments"]]
+    if not plugged:
+        return None
+    attachment, instance = dice.choice(sorted(plugged, key=lambda pair: _id(pair[0])))
+    path = f"instances/{instance['id']}/attachments/{attachment['id']}"
+    volume = attachment["volume"]["id"]
+    return Wish("DELETE", path, "volume.detach", resource=volume, then={"instance": None})
+
+
+def create_volume(scene: Scene, dice: random.Random) -> Wish | None:
+    """Most of them near an instance, so that they can be attached there."""
+    if len(scene.volumes) >= MOST_VOLUMES:
+        return delete_volume(scene, dice)
+    body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1}
+    near = _any(_in_state(scene.instances, "active", "stopped"), dice)
+    if near is not None and dice.random() < 0.8:
+        body["near_instance"] = near
+    return Wish("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
+
+
+def delete_volume(scene: Scene, dice: random.Random) -> Wish | None:
+    if (found := _any(_in_state(scene.volumes, "available", "error"), dice)) is None:
+        return None
+    return Wish("DELETE", f"volumes/{found}", "volume.delete", resource=found, then={"state": "deleted"})
+
+
+def grow(scene: Scene, dice: random.Random) -> Wish | None:
+    volumes = _in_state(scene.volumes, "available", "in-use")
+    if not volumes:
+        return None
+    volume = dice.choice(sorted(volumes, key=_id))
+    size = {"size_gib": volume["size_gib"] + 1}
+    return Wish("POST", f"volumes/{volume['id']}/actions/grow", "volume.grow", size, resource=volume["id"], then=size)
+
+
+def cancel(scene: Scene, dice: random.Random) -> Wish | None:
+    operations = scene.reader.listed("operations")
+    live = [each for each in operations if each["state"] not in ENDED and each["cancellable"]]
+    if (found := _any(live, dice)) is None:
+        return None
+    return Wish("POST", f"operations/{found}/actions/cancel", "operation.cancel", {})
+
+
+def retry(scene: Scene, dice: random.Random) -> Wish | None:
+    operations = scene.reader.listed("operations")
+    lost = [each for each in operations if each["state"] in ("failed", "cancelled") and not each["retried_by"]]
+    if (found := _any(lost, dice)) is None:
+        return None
+    return Wish("POST", f"operations/{found}/actions/retry", "operation.retry", {})
+
+
+ACTS: Mapping[str, ActKind] = {
+    "create": ActKind(9, create),
+    "delete": ActKind(4, delete),
+    "start": ActKind(4, power("start", of="stopped", then="active")),
+    "power-off": ActKind(3, power("power-off", of="active", then="stopped")),
+    "shutdown": ActKind(2, power("shutdown", of="active", then="stopped")),
+    "reboot": ActKind(2, power("reboot", of="active", then="active")),
+    "reset": ActKind(1, power("reset", of="active", then="active")),
+    "resize": ActKind(3, resize),
+    "rebuild": ActKind(2, rebuild),
+    "attach": ActKind(5, attach),
+    "detach": ActKind(3, detach),
+    "volume-create": ActKind(5, create_volume),
+    "volume-delete": ActKind(2, delete_volume),
+    "volume-grow": ActKind(3, grow),
+    "cancel": ActKind(2, cancel),
+    "retry": ActKind(2, retry),
+}
+
+
+def _in_state(things: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
+    return [thing for thing in things if thing["state"] in states]
+
+
+def _any(things: Iterable[dict[str, Any]], dice: random.Random) -> str | None:
+    ids = sorted(thing["id"] for thing in things)
+    return dice.choice(ids) if ids else None
+
+
+def _id(thing: dict[str, Any]) -> str:
+    return str(thing["id"])

@@ -1,0 +1,327 @@
+"""What must be true of a cloud that has come to rest, whatever it went through. Each check answers with findings.
+
+Django must have been set up: judge.py does that for a cloud in processes of its own.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.models import Attachment, Instance, Rebuild
+from controlplane.events.models import Event
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.units import GIB
+from controlplane.network.models import Port
+from controlplane.nodes import agent_client
+from controlplane.nodes.models import Incident, Node, NodeRemoval, Receipt
+from controlplane.operations.models import LIVE, Operation, OperationHold
+from controlplane.placement.core import signed
+from controlplane.placement.models import Allocation
+from controlplane.quotas.models import QuotaUse
+from controlplane.reconcilers import capacity_drift, quota_drift
+from controlplane.storage.models import Volume
+
+Findings = list[str]
+NO_CONTENT = 204
+# What a node has, or is to have: node, kind, id.
+Thing = tuple[UUID, str, str]
+# What could not be made has a row, and nothing else.
+THERE = Q(node__isnull=False) & ~Q(state="deleted")
+
+
+def operations() -> Findings:
+    """All have ended, hold nothing, and none met a bug."""
+    found = [
+        f"operation {each.kind} {each.pk} has not ended: {each.state}, {each.attempts} tries, {each.steps[-1:]}"
+        for each in Operation.objects.filter(state__in=LIVE)
+    ]
+    found += [f"{hold.resource_id} is still held by {hold.operation_id}" for hold in OperationHold.objects.all()]
+    ended = Operation.objects.exclude(state__in=LIVE)
+    found += [f"operation {each.pk} has ended and is leased" for each in ended.filter(lease_token__isnull=False)]
+    found += [
+        f"operation {each.kind} {each.pk} met a bug: {each.steps[-2:]}"
+        for each in ended.filter(error__code=CloudError.code)
+    ]
+    return found
+
+
+def resources() -> Findings:
+    """Each is in a state of rest."""
+    found = [
+        f"{name} {row.pk} rests in {row.state}{' and is being deleted' if row.is_deleting else ''}"
+        for name, rows in (("instance", Instance.objects), ("volume", Volume.objects))
+        for row in rows.filter(Q(state="building") | Q(is_deleting=True) & ~Q(state="deleted"))
+    ]
+    plugged = {row.volume_id: row for row in Attachment.objects.all()}
+    found += [f"attachment {row.pk} is neither plugged nor gone" for row in plugged.values() if not row.is_plugged]
+    for volume in Volume.objects.filter(THERE):
+        if (volume.state == "in-use") != (volume.pk in plugged):
+            found.append(f"volume {volume.pk} is {volume.state}, and its attachment is {plugged.get(volume.pk)}")
+    found += [f"the rebuild of instance {row.instance_id} was left" for row in Rebuild.objects.all()]
+    found += [
+        f"{row.kind} {row.resource_id} was never removed from {row.node}"
+        for row in NodeRemoval.objects.select_related("node")
+    ]
+    return found
+
+
+def allocations() -> Findings:
+    """Each of what is somewhere has one allocation, of its size and there; the sums are those of the rows."""
+    wanted = {row.pk: (row.node_id, row.vcpus, row.memory_mib, row.disk_gib) for row in Instance.objects.filter(THERE)}
+    wanted |= {row.pk: (row.node_id, 0, 0, row.size_gib) for row in Volume.objects.filter(THERE)}
+    rows = Allocation.objects.values_list("consumer_id", "node_id", "vcpus", "memory_mib", "disk_gib")
+    there = {consumer: (node, *amounts) for consumer, node, *amounts in rows}
+    found = [f"allocation of {key}: {there.get(key)} instead of {wanted.get(key)}" for key in _unlike(wanted, there)]
+    found += [f"the sums of node {node} are not those of its allocations" for node in capacity_drift.reconcile()]
+    found += [f"quota: {dimension} of {owner} is not what is used" for owner, dimension in quota_drift.reconcile()]
+    return found
+
+
+def addresses() -> Findings:
+    """Each port is an instance's that may have it, and each such instance has one."""
+    owners = set(Instance.objects.filter(THERE).values_list("pk", flat=True))
+    having = set(Port.objects.values_list("instance_id", flat=True))
+    found = [f"the port of instance {key} has no owner" for key in having - owners]
+    return found + [f"instance {key} has no port" for key in owners - having]
+
+
+def nodes() -> Findings:
+    """What agents describe is what rows say, both ways."""
+    wanted, found, there = _wanted(), list[str](), dict[Thing, Any]()
+    for node in Node.objects.exclude(state="removed").order_by("name"):
+        if node.state != "ready":
+            found.append(f"node {node.name} is {node.state}")
+        try:
+            described = agent_client.describe(node)
+        except CloudError as exc:
+            found.append(f"node {node.name} does not answer: {exc}")
+            continue
+        there |= _described(node.pk, described)
+        found += [f"node {node.name} has a domain that nobody knows: {name}" for name in described.unknown_domains]
+    names = dict(Node.objects.values_list("pk", "name"))
+    for node_id, kind, thing in _unlike(wanted, there):
+        key = (node_id, kind, thing)
+        found.append(f"{kind} {thing} on {names[node_id]}: {there.get(key)} instead of {wanted.get(key)}")
+    return found
+
+
+def _wanted() -> dict[Thing, Any]:
+    wanted: dict[Thing, Any] = {}
+    instances = {row.pk: row for row in Instance.objects.filter(THERE)}
+    attachments = Attachment.objects.select_related("volume")
+    holders = {row.volume_id: str(row.instance_id) for row in attachments}
+    for row in instances.values():
+        assert row.node_id is not None
+        if row.state != "error":
+            wanted[row.node_id, "instance", str(row.pk)] = "on" if row.state == "active" else "off"
+        wanted[row.node_id, "volume", str(row.root_volume_id)] = str(row.pk)
+    for volume in Volume.objects.filter(THERE):
+        assert volume.node_id is not None
+        wanted[volume.node_id, "volume", str(volume.pk)] = holders.get(volume.pk, "")
+    for port in Port.objects.filter(instance_id__in=instances):
+        wanted[_node_of(instances[port.instance_id]), "port", str(port.pk)] = ""
+    for each in attachments.filter(instance__in=instances):
+        pair = f"{each.volume_id} in {each.instance_id}"
+        wanted[_node_of(instances[each.instance_id]), "attachment", str(each.pk)] = pair
+    return wanted
+
+
+def _node_of(instance: Instance) -> UUID:
+    assert instance.node_id is not None
+    return instance.node_id
+
+
+def _described(node: UUID, described: pb.NodeDescription) -> dict[Thing, Any]:
+    there: dict[Thing, Any] = {}
+    for guest in described.instances:
+        there[node, "instance", guest.subject.id] = "on" if guest.power == pb.POWER_RUNNING else "off"
+    for volume in described.volumes:
+        there[node, "volume", volume.subject.id] = volume.attached_to
+    for port in described.ports:
+        there[node, "port", port.subject.id] = ""
+    for each in described.attachments:
+        there[node, "attachment", each.subject.id] = f"{each.volume_id} in {each.instance_id}"
+    return there
+
+
+def sizes() -> Findings:
+    """No disk is smaller than its row says; one that an undone growth left larger is."""
+    wanted = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE)}
+    wanted |= {str(row.root_volume_id): row.disk_gib for row in Instance.objects.filter(THERE)}
+    found = list[str]()
+    for node in Node.objects.filter(state="ready"):
+        for volume in agent_client.describe(node).volumes:
+            if volume.size_bytes < wanted.get(volume.subject.id, 0) * GIB:
+                found.append(f"volume {volume.subject.id} has {volume.size_bytes} bytes")
+    return found
+
+
+def receipts() -> Findings:
+    """Numbered without gaps, signed, and of no guest two at a time; what is open runs, and what runs is open."""
+    found = list[str]()
+    opened: dict[str, dict[UUID, str]] = defaultdict(dict)
+    spans: dict[str, list[tuple[str, str, UUID]]] = defaultdict(list)
+    numbers: dict[UUID, int] = defaultdict(int)
+    for row in Receipt.objects.order_by("node", "number"):
+        if row.number != numbers[row.node_id] + 1:
+            found.append(f"node {row.node_id}: receipt {row.number} comes after {numbers[row.node_id]}")
+        numbers[row.node_id] = row.number
+        if not row.is_genuine:
+            found.append(f"node {row.node_id}: receipt {row.number} is not its own")
+        said = signed.read(bytes(row.document)).payload
+        if said["kind"] == "instance":
+            _follow(opened[str(said["resource"])], spans[str(said["resource"])], row.node_id, said)
+    for guest, now in opened.items():
+        spans[guest] += [(since, "now", node) for node, since in now.items()]
+    found += [line for guest, ran in spans.items() for line in _overlaps(guest, ran)]
+    return found + _open_and_running(opened)
+
+
+def _follow(now: dict[UUID, str], ran: list[tuple[str, str, UUID]], node: UUID, said: Mapping[str, object]) -> None:
+    """A guest that is opened again under another permit has run on."""
+    at = str(said["at"])
+    if said["event"] == "opened":
+        now.setdefault(node, at)
+    elif said["event"] == "closed" and node in now:
+        ran.append((now.pop(node), at, node))
+
+
+def _overlaps(guest: str, ran: Iterable[tuple[str, str, UUID]]) -> Findings:
+    found, until, where = list[str](), "", None
+    for begin, end, node in sorted(ran):
+        if where is not None and node != where and begin < until:
+            found.append(f"guest {guest} ran on {where} until {until}, and on {node} since {begin}")
+        if end > until or end == "now":
+            until, where = end, node
+    return found
+
+
+def _open_and_running(opened: Mapping[str, Mapping[UUID, str]]) -> Findings:
+    running = {key: node for node, key in _running()}
+    told = {(guest, node) for guest, now in opened.items() for node in now}
+    found = [f"guest {guest} runs on {node} without a receipt" for guest, node in running.items() - told]
+    return found + [
+        f"guest {guest} has an open receipt of {node} and does not run" for guest, node in told - running.items()
+    ]
+
+
+def _running() -> Iterable[tuple[UUID, str]]:
+    for node in Node.objects.filter(state="ready"):
+        for guest in agent_client.describe(node).instances:
+            if guest.power == pb.POWER_RUNNING:
+                yield node.pk, guest.subject.id
+
+
+def incidents() -> Findings:
+    """None is open."""
+    rows = Incident.objects.filter(ended_at=None).select_related("node")
+    return [f"incident on {row.node}: {row.kind} {row.name} {row.facts}" for row in rows]
+
+
+def events() -> Findings:
+    """Each operation's beginning and its end were told once, in this order; all has its place."""
+    found = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
+    told: dict[UUID, list[str]] = defaultdict(list)
+    mine = Event.objects.filter(kind__startswith="operation.", position__isnull=False)
+    for operation, kind in mine.order_by("position").values_list("operation_id", "kind"):
+        told[operation].append(kind.partition(".")[2])
+    for each in Operation.objects.exclude(state__in=LIVE):
+        if told[each.pk] != ["pending", each.state]:
+            found.append(f"operation {each.kind} {each.pk} is {each.state}; told was {told[each.pk]}")
+    return found
+
+
+def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
+    """What users were told is what is there; each request with a key made one thing."""
+    rows = {str(row.pk): row for row in Operation.objects.exclude(kind__startswith="image.")}
+    said = {each["operation"] for each in told if each["operation"]}
+    gone = {each["resource"] for each in told if each["status"] == NO_CONTENT}
+    found = [
+        f"operation {rows[key].kind} {key} was told to nobody"
+        for key in rows.keys() - said
+        if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
+    ]
+    last = _last_operations(rows.values())
+    for each in told:
+        row = rows.get(each["operation"])
+        if not each["operation"]:
+            continue
+        if row is None:
+            found.append(f"operation {each['operation']} was told, and there is none")
+        elif each["state"] and each["state"] != row.state:
+            found.append(f"operation {row.pk} was told to be {each['state']} and is {row.state}")
+        elif last.get(each["resource"]) == row.pk and row.state == "succeeded":
+            found += _unlike_wish(each)
+    return found + _made_twice(told)
+
+
+def _last_operations(rows: Iterable[Operation]) -> dict[str, UUID]:
+    return {str(key): row.pk for row in sorted(rows, key=lambda row: row.created_at) for key in row.resource_ids}
+
+
+def _unlike_wish(each: Mapping[str, Any]) -> Findings:
+    row = Instance.objects.filter(pk=each["resource"]).first() or Volume.objects.filter(pk=each["resource"]).first()
+    found = list[str]()
+    for name, value in each["wish"].items():
+        if name == "instance":
+            holder = Attachment.objects.filter(volume_id=each["resource"]).values_list("instance_id", flat=True).first()
+            is_so = str(holder) == str(value)
+        else:
+            is_so = getattr(row, name, None) == value or _has_crashed(row, value)
+        if not is_so:
+            found.append(f"{each['kind']} of {each['resource']} has succeeded, and its {name} is not {value}: {row}")
+    return found
+
+
+def _has_crashed(row: object, value: object) -> bool:
+    """A guest whose node lost power was active, and is not."""
+    return isinstance(row, Instance) and value == "active" and (row.state, row.power_state) == ("stopped", "crashed")
+
+
+def _made_twice(told: Sequence[Mapping[str, Any]]) -> Findings:
+    names = [each["name"] for each in told if each["name"] and each["operation"]]
+    found = list[str]()
+    for rows in (Instance.objects, Volume.objects):
+        counted = rows.filter(name__in=names).values("name").annotate(count=Count("pk")).filter(count__gt=1)
+        found += [f"{each['count']} are called {each['name']}" for each in counted]
+    made: Counter[str] = Counter(each["key"] for each in told if each["key"])
+    return found + [f"key {key} was used for {count} requests" for key, count in made.items() if count > 1]
+
+
+def emptiness() -> Findings:
+    """After all was deleted nothing is left but images."""
+    kinds: Mapping[str, Callable[[], int]] = {
+        "instances": Instance.objects.exclude(state="deleted").count,
+        "volumes": Volume.objects.exclude(state="deleted").count,
+        "allocations": Allocation.objects.count,
+        "ports": Port.objects.count,
+        "attachments": Attachment.objects.count,
+        "quotas": QuotaUse.objects.exclude(dimension__in=("networks", "images")).count,
+    }
+    found = [f"{count} {name} are left" for name, of in kinds.items() if (count := of())]
+    for node in Node.objects.filter(state="ready"):
+        left = _described(node.pk, agent_client.describe(node))
+        found += [f"{kind} {thing} is left on {node.name}" for _, kind, thing in left]
+    return found
+
+
+def _unlike(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> list[Any]:
+    """Keys under which the two differ."""
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
+
+
+CHECKS: Mapping[str, Callable[[], Findings]] = {
+    "operations": operations,
+    "resources": resources,
+    "allocations": allocations,
+    "addresses": addresses,
+    "nodes": nodes,
+    "sizes": sizes,
+    "receipts": receipts,
+    "incidents": incidents,
+    "events": events,
+}

@@ -1,0 +1,79 @@
+"""Follows the feed of events through the storm, as a dashboard does: nothing may be missed, or come twice."""
+
+import json
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import httpx
+
+from andromede_sdk.stream import events_of
+from scripts.chaos.world import World
+
+PAUSE_S = 0.5
+# The stream says something every few seconds; a longer silence is a dead connection.
+SILENCE_S = 30.0
+CATCH_UP_S = 30.0
+
+
+@dataclass
+class Follower:
+    url: str
+    token: str
+    heard: list[str] = field(default_factory=list)
+    last: str = ""
+    connections: int = 0
+    refusals: list[str] = field(default_factory=list)
+    _is_over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self._is_over.is_set():
+            with suppress(httpx.TransportError):  # the stream was killed, or is not back yet
+                self._listen()
+            time.sleep(PAUSE_S)
+
+    def stop(self) -> None:
+        self._is_over.set()
+
+    def findings(self, world: World) -> list[str]:
+        """Against what is kept, once it had time to catch up."""
+        kept = self._kept(world)
+        deadline = time.monotonic() + CATCH_UP_S
+        while len(self.heard) < len(kept) and time.monotonic() < deadline:
+            time.sleep(PAUSE_S)
+        heard = self.heard[: len(kept)]
+        found = list(self.refusals)
+        if heard != kept:
+            place = next((n for n, pair in enumerate(zip(heard, kept, strict=False)) if pair[0] != pair[1]), len(heard))
+            found.append(f"stream: of {len(kept)} events {len(heard)} came; the first that differs is number {place}")
+        return found
+
+    def _listen(self) -> None:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        if self.last:
+            headers["Last-Event-ID"] = self.last
+        self.connections += 1
+        limits = httpx.Timeout(SILENCE_S)
+        with httpx.stream("GET", f"{self.url}/v1/events/stream", headers=headers, timeout=limits) as answer:
+            if answer.status_code not in (200, 502, 503):
+                self.refusals.append(f"stream: {answer.status_code} {answer.read()[:300]!r}")
+            for event in events_of(answer.iter_lines()) if answer.is_success else ():
+                self.last = event.id or self.last
+                if event.data:
+                    self.heard.append(json.loads(event.data)["id"])
+
+    def _kept(self, world: World) -> list[str]:
+        """All that the token may see since the first that was heard, in order."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        kept: list[str] = []
+        query = {"limit": "200"}
+        with httpx.Client(base_url=world.stack.url, headers=headers, timeout=SILENCE_S) as client:
+            while True:
+                page = client.get("/v1/events", params=query).raise_for_status().json()
+                kept += [each["id"] for each in page["items"]]
+                if not page["has_more"]:
+                    break
+                query["after"] = page["cursor"]
+        first = self.heard[0] if self.heard else None
+        return kept[kept.index(first) :] if first in kept else kept

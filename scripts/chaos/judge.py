@@ -1,0 +1,109 @@
+"""`python -m scripts.chaos.judge FOLDER`: look at a cloud until nothing is found or the time is over, in the
+environment of its processes. Prints figures and findings as JSON. FOLDER/told.json: what users were told (users.Told).
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import connection  # noqa: E402
+from django.db.models import F, Max  # noqa: E402
+
+from controlplane.audit import export  # noqa: E402
+from controlplane.audit.core import verify  # noqa: E402
+from controlplane.audit.core.archive import Archive  # noqa: E402
+from controlplane.audit.models import EvidenceRecord  # noqa: E402
+from controlplane.events.models import Event  # noqa: E402
+from controlplane.identity.models import Organization  # noqa: E402
+from controlplane.kernel import clock  # noqa: E402
+from controlplane.kernel.errors import CloudError  # noqa: E402
+from controlplane.nodes.models import Incident, Receipt  # noqa: E402
+from controlplane.operations.models import Operation  # noqa: E402
+from scripts.chaos import checks  # noqa: E402
+from scripts.chaos.world import PROJECT  # noqa: E402
+
+LOOK_EVERY_S = 3.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--empty", action="store_true", help="all has been deleted")
+    parser.add_argument("--evidence", action="store_true", help="export it, and verify that")
+    options = parser.parse_args()
+    deadline = time.monotonic() + options.seconds
+    while found := look(options):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_EVERY_S)
+    print(json.dumps({"figures": figures(), "findings": found}))
+    return 1 if found else 0
+
+
+def look(options: argparse.Namespace) -> list[str]:
+    found = [f"{name}: {line}" for name, check in checks.CHECKS.items() for line in _looked(check)]
+    told = json.loads((options.folder / "told.json").read_text())
+    found += [f"answers: {line}" for line in checks.answers(told)]
+    if options.empty:
+        found += [f"emptiness: {line}" for line in checks.emptiness()]
+    if options.evidence and not found:
+        found += [f"evidence: {line}" for line in evidence(options.folder)]
+    connection.close()
+    return found
+
+
+def _looked(check: Any) -> list[str]:
+    try:
+        return list(check())
+    except CloudError as exc:
+        return [f"could not be seen: {exc}"]
+
+
+def evidence(folder: Path) -> list[str]:
+    """Of the whole time, verified against the root key of this cloud."""
+    organization = Organization.objects.get(name=PROJECT)
+    now = clock.now()
+    path = folder / "evidence.tar"
+    path.unlink(missing_ok=True)
+    try:
+        export.write(export.Window(organization, now - timedelta(hours=6), now), path.absolute())
+    except CloudError as exc:
+        return [f"cannot be exported: {exc}"]
+    with path.open("rb") as file:
+        return list(verify.verify(Archive(file), verify.Pins()).faults)
+
+
+def figures() -> dict[str, Any]:
+    rows = Operation.objects.exclude(kind__startswith="image.")
+    ended = rows.filter(finished_at__isnull=False).annotate(took=F("finished_at") - F("created_at"))
+    longest = ended.aggregate(Max("took"))["took__max"]
+    codes = Counter(str(error["code"]) for error in rows.exclude(error=None).values_list("error", flat=True))
+    return {
+        "operations": rows.count(),
+        "by_state": _counted(rows, "state"),
+        "by_kind": _counted(rows, "kind"),
+        "errors": dict(sorted(codes.items())),
+        "longest_s": round(longest.total_seconds(), 1) if longest else 0.0,
+        "events": Event.objects.count(),
+        "receipts": Receipt.objects.count(),
+        "evidence_records": EvidenceRecord.objects.count(),
+        "incidents": _counted(Incident.objects.all(), "kind"),
+    }
+
+
+def _counted(rows: Any, name: str) -> dict[str, int]:
+    return dict(sorted(Counter(rows.values_list(name, flat=True)).items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

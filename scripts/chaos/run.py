@@ -1,0 +1,107 @@
+"""One storm: users and monkey at once, then calm, then the judge, then everything is deleted and judged again."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from typing import Any
+
+from bench.common import say
+from scripts.api import Api
+from scripts.chaos import acts, strikes
+from scripts.chaos.follower import Follower
+from scripts.chaos.keeper import Keeper
+from scripts.chaos.monkey import Monkey
+from scripts.chaos.schedule import Length, schedule
+from scripts.chaos.users import Door, Users
+from scripts.chaos.world import PROJECT, World
+from scripts.stack import ROOT
+from scripts.waiting import wait_until
+
+USERS = 6
+# After the last strike: until all runs, until all operations have ended, until the judge finds nothing any more.
+UP_LIMIT_S, CALM_LIMIT_S, JUDGE_LIMIT_S = 90, 240, 90
+
+
+def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
+    """The figures and the findings."""
+    weights = {name: kind.weight for name, kind in acts.ACTS.items()}
+    plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
+    with closing(Door(world.stack.url, world.token, PROJECT)) as door:
+        keeper = Keeper(world)
+        users, monkey = Users(door), Monkey(world, keeper)
+        follower = Follower(world.stack.stream_url, world.token)
+        threads = [threading.Thread(target=each, daemon=True) for each in (keeper.run, follower.run)]
+        for thread in threads:
+            thread.start()
+        try:
+            _blow(users, monkey, plan, length)
+            say("calm")
+            wait_until(lambda: keeper.all_up() and world.nodes_are_ready(), limit_s=UP_LIMIT_S)
+            users.wait(CALM_LIMIT_S)
+            judged = _judge(world, users, "--evidence")
+            _delete_everything(world, users)
+            emptied = _judge(world, users, "--empty")
+            heard = follower.findings(world)
+        finally:
+            users.is_over.set()
+            monkey.is_over.set()
+            keeper.stop()
+            follower.stop()
+            threads[0].join()
+    findings = [*door.findings, *keeper.findings, *judged["findings"], *emptied["findings"], *heard]
+    return {
+        "seed": seed,
+        "nodes": len(world.cloud.zones),
+        "real_guests": not world.cloud.is_fake,
+        "requests": {**_statuses(users), "longest_s": max((told.seconds for told in users.told), default=0.0)},
+        "refusals": dict(Counter(told.code for told in users.told if told.code).most_common()),
+        "tries_again": dict(door.tries),
+        **judged["figures"],
+        "strikes": dict(sorted(monkey.struck.items())),
+        "missed_strikes": monkey.missed,
+        "restarts": keeper.restarts,
+        "findings": findings,
+    }
+
+
+def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
+    say(f"{len(plan.acts)} acts and {len(plan.strikes)} strikes in {length.seconds:.0f} s")
+    begun_at = time.monotonic()
+    striking = threading.Thread(target=monkey.work, args=(plan.strikes, begun_at), daemon=True)
+    striking.start()
+    users.work(plan.acts, begun_at)
+    striking.join()
+
+
+def _statuses(users: Users) -> dict[str, Any]:
+    statuses = Counter(str(told.status) for told in users.told if told.act >= 0)
+    return {"sent": statuses.total(), "by_status": dict(sorted(statuses.items()))}
+
+
+def _judge(world: World, users: Users, *options: str) -> dict[str, Any]:
+    say(f"judging {' '.join(options)}")
+    (world.var / "told.json").write_text(json.dumps(users.documents()))
+    command = [sys.executable, "-m", "scripts.chaos.judge", str(world.var), "--seconds", str(JUDGE_LIMIT_S), *options]
+    environment = world.stack.environment()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if not done.stdout.startswith("{"):
+        return {"figures": {}, "findings": [f"the judge failed: {done.stderr[-2000:]}"]}
+    return dict(json.loads(done.stdout))
+
+
+def _delete_everything(world: World, users: Users) -> None:
+    """As a tenant does it who has had enough; deletions are told like all else."""
+    say("deleting everything")
+    with closing(Api(world.stack.url, world.token, project=PROJECT)) as api:
+        for kind in ("instances", "volumes"):
+            begun = [answer["operation"] for answer in map(api.delete, _paths(api, kind)) if answer]
+            for operation in begun:
+                users.note(operation, api.wait(operation)["state"])
+
+
+def _paths(api: Api, kind: str) -> list[str]:
+    return [f"{kind}/{item['id']}" for item in api.get(kind, limit="200")["items"]]

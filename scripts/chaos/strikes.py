@@ -1,0 +1,155 @@
+"""What can be done to a cloud: one entry each in STRIKES."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import redis
+
+from scripts import services
+from scripts.chaos.keeper import Keeper
+from scripts.chaos.world import World
+
+PROCESSES = ("worker", "worker-2", "signer", "sentinel", "beat", "watcher", "web", "stream", "webhooks")
+# The one that matters most is hit most.
+KILLED = (*PROCESSES, "worker", "worker-2", "worker", "worker-2", "web", "signer")
+
+Blow = Callable[[World, Keeper, str, float], None]
+
+
+@dataclass(frozen=True)
+class StrikeKind:
+    """`targets`: names, or NODES for those of the nodes; `is_real`: only nodes of a lab can suffer it."""
+
+    weight: int
+    targets: Sequence[str]
+    blow: Blow
+    is_real: bool = False
+
+
+NODES: Sequence[str] = ()
+
+
+def kill(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    with keeper.lock:
+        process = world.stack.process(target)
+    if process is not None:
+        _signal(process.pid, signal.SIGKILL)
+
+
+def pause(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    with keeper.lock:
+        process = world.stack.process(target)
+    if process is not None:
+        with _stopped(process.pid):
+            time.sleep(seconds)
+
+
+def kill_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    if (pid := _agent(world, target)) is not None:
+        _signal(pid, signal.SIGKILL, is_group=world.cloud.is_fake)
+
+
+def pause_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    """What the control plane sees when the network between it and the node is gone, but for the connections."""
+    if (pid := _agent(world, target)) is not None:
+        with _stopped(pid, is_group=world.cloud.is_fake):
+            time.sleep(seconds)
+
+
+def flush_redis(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    try:
+        with redis.Redis(unix_socket_path=str(world.var / "run" / "redis.sock"), socket_timeout=5) as client:
+            client.flushall()
+    except redis.RedisError:
+        return  # it is down
+
+
+def kill_redis(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    pid_file = world.var / "run" / "redis.pid"
+    with keeper.holding("services"):
+        with keeper.lock:
+            _signal(int(pid_file.read_text()), signal.SIGKILL, is_group=False)
+        time.sleep(seconds / 2)
+
+
+def restart_postgresql(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    """As `pg_ctl restart -m immediate`: no session is ended in good order, and it recovers from its log."""
+    with keeper.holding("services"):
+        with keeper.lock:
+            services.crash_postgresql(world.var)
+        time.sleep(min(seconds, 2))
+
+
+def kill_libvirtd(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    world.cloud.node(target).kill_libvirtd()
+    time.sleep(seconds)
+    world.cloud.node(target).start_libvirtd()
+
+
+def unplug(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    node = world.cloud.node(target)
+    node.unplug()
+    try:
+        time.sleep(seconds + 4)
+    finally:
+        node.plug()
+
+
+def cut_power(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    with keeper.holding(f"agent-{target}"):
+        world.cloud.node(target).power_off()
+        time.sleep(seconds)
+
+
+STRIKES: Mapping[str, StrikeKind] = {
+    "kill": StrikeKind(10, KILLED, kill),
+    "pause": StrikeKind(6, KILLED, pause),
+    "kill-agent": StrikeKind(4, NODES, kill_agent),
+    "pause-agent": StrikeKind(4, NODES, pause_agent),
+    "flush-redis": StrikeKind(2, ("redis",), flush_redis),
+    "kill-redis": StrikeKind(2, ("redis",), kill_redis),
+    "restart-postgresql": StrikeKind(2, ("postgresql",), restart_postgresql),
+    "kill-libvirtd": StrikeKind(4, NODES, kill_libvirtd, is_real=True),
+    "unplug": StrikeKind(3, NODES, unplug, is_real=True),
+    "cut-power": StrikeKind(3, NODES, cut_power, is_real=True),
+}
+
+
+def possible(world: World) -> dict[str, tuple[int, Sequence[str]]]:
+    """For the schedule: those that this cloud can suffer, and where."""
+    nodes = list(world.cloud.zones)
+    kinds = {name: kind for name, kind in STRIKES.items() if not (kind.is_real and world.cloud.is_fake)}
+    return {name: (kind.weight, kind.targets or nodes) for name, kind in kinds.items()}
+
+
+def _agent(world: World, node: str) -> int | None:
+    if world.cloud.is_fake:
+        process = world.stack.process(f"agent-{node}")
+        return process.pid if process else None
+    agent = world.cloud.agents.get(node)
+    return agent.pid if agent is not None and agent.poll() is None else None
+
+
+def _signal(pid: int, number: int, *, is_group: bool = True) -> None:
+    """To the process and its children; nothing when it has ended meanwhile."""
+    try:
+        (os.killpg if is_group else os.kill)(pid, number)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def _stopped(pid: int, *, is_group: bool = True) -> Iterator[None]:
+    if not psutil.pid_exists(pid):
+        yield
+        return
+    _signal(pid, signal.SIGSTOP, is_group=is_group)
+    try:
+        yield
+    finally:
+        _signal(pid, signal.SIGCONT, is_group=is_group)

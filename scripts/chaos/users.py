@@ -1,0 +1,193 @@
+"""Users of the API who know that an answer may not come: every request has a key, is asked again with that key while
+the API is away, and what was answered is kept, to be compared with what is there in the end."""
+
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+
+from scripts.chaos import acts
+from scripts.chaos.schedule import Act
+
+# The longest that the API may be away: the longest strike, and what it takes to start on a busy machine.
+PATIENCE_S = 90.0
+TRY_LIMIT_S = 20.0
+PAUSE_S = (0.2, 1.0)
+AWAY = frozenset({429, 502, 503, 504})
+# Of the requests that were granted, so many are asked again with the same key, as if the answer had been lost.
+DOUBTS = 0.15
+
+
+@dataclass(slots=True)
+class Told:
+    """What a user was told: by the answer (`status`, `code` where it is a refusal), and by the operation in its end.
+    `name`, `resource`: what the act made or changed; `wish`: what is so if the operation succeeds."""
+
+    act: int
+    kind: str
+    status: int
+    code: str = ""
+    key: str = ""
+    name: str = ""
+    resource: str = ""
+    operation: str = ""
+    state: str = ""
+    wish: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Away(Exception):
+    """The API did not answer within PATIENCE_S."""
+
+
+class Door:
+    """Requests to one project, with one token. Safe for use by several threads. `findings`: what must never be."""
+
+    def __init__(self, url: str, token: str, project: str) -> None:
+        self.project = f"/v1/projects/{project}"
+        headers = {"Authorization": f"Bearer {token}"}
+        limits = httpx.Limits(max_connections=64)
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=TRY_LIMIT_S, limits=limits)
+        self.findings: list[str] = []
+        self.tries: Counter[str] = Counter()
+
+    def close(self) -> None:
+        self.http.close()
+
+    def get(self, path: str, **query: str) -> Any:
+        """The document, or None where there is none."""
+        answer = self.send("GET", path, query=query)
+        return answer.json() if answer.is_success else None
+
+    def listed(self, path: str) -> list[dict[str, Any]]:
+        found = self.get(path, limit="200")
+        return list(found["items"]) if found else []
+
+    def send(
+        self, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = "", query: Any = None
+    ) -> httpx.Response:
+        """The first answer that stands.
+
+        Raises:
+            Away: there was none.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        url = path if path.startswith("/v1/") else f"{self.project}/{path}"
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            failed = self._try(method, url, {"json": body, "headers": headers, "params": query})
+            if isinstance(failed, httpx.Response):
+                return failed
+            self.tries[failed] += 1
+            if time.monotonic() > deadline:
+                self.findings.append(f"{method} {url}: no answer within {PATIENCE_S:.0f} s, at last {failed}")
+                raise Away(url)
+            time.sleep(random.uniform(*PAUSE_S))
+
+    def _try(self, method: str, url: str, more: dict[str, Any]) -> httpx.Response | str:
+        """An answer that stands, or in a word why there is none."""
+        if more["json"] is None:
+            more = {name: value for name, value in more.items() if name != "json"}
+        try:
+            answer = self.http.request(method, url, **more)
+        except httpx.TransportError as exc:
+            return type(exc).__name__
+        if answer.status_code in AWAY:
+            return str(answer.status_code)
+        if answer.is_server_error:
+            self.findings.append(f"{method} {url}: {answer.status_code} {answer.text[:500]}")
+        return answer
+
+
+@dataclass
+class Users:
+    """They work by the schedule until it is done, each in a thread of its own."""
+
+    door: Door
+    told: list[Told] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+    def work(self, planned: Sequence[Act], begun_at: float) -> None:
+        mine: dict[int, list[Act]] = {}
+        for act in planned:
+            mine.setdefault(act.user, []).append(act)
+        with ThreadPoolExecutor(max(len(mine), 1), thread_name_prefix="user") as pool:
+            for done in [pool.submit(self._work, own, begun_at) for own in mine.values()]:
+                done.result()
+
+    def _work(self, planned: Sequence[Act], begun_at: float) -> None:
+        for act in planned:
+            if self.is_over.wait(max(0.0, begun_at + act.at_s - time.monotonic())):
+                return
+            try:
+                self.do(act)
+            except Away:
+                continue  # it is among the findings
+
+    def do(self, act: Act) -> None:
+        """What the act wishes, or where nothing is there to be changed, something new."""
+        dice = random.Random(act.dice)
+        scene = acts.Scene(self.door.listed("instances"), self.door.listed("volumes"), self.door, act.number)
+        wish = acts.ACTS[act.name].wish(scene, dice) or acts.create(scene, dice)
+        key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
+        begun = time.monotonic()
+        answer = self.door.send(wish.method, wish.path, body=wish.body, key=key)
+        told = _told(act, wish, answer, key=key)
+        told.seconds = round(time.monotonic() - begun, 2)
+        with self.lock:
+            self.told.append(told)
+        if key and answer.is_success and dice.random() < DOUBTS:
+            self._ask_again(wish, key, told)
+
+    def _ask_again(self, wish: acts.Wish, key: str, told: Told) -> None:
+        again = self.door.send(wish.method, wish.path, body=wish.body, key=key)
+        other = (again.status_code, _operation(again))
+        if other != (told.status, told.operation):
+            self.door.findings.append(
+                f"{wish.method} {wish.path} with key {key}: {other} instead of {(told.status, told.operation)}"
+            )
+
+    def wait(self, limit_s: float) -> None:
+        """Until each operation that was told of has ended, and its end is told; what has not is left as it is."""
+        deadline = time.monotonic() + limit_s
+        for told in self.told:
+            while told.operation and told.state not in acts.ENDED:
+                found = self.door.get(f"operations/{told.operation}", wait="10s")
+                told.state = found["state"] if found else "unknown"
+                if told.state == "unknown" or time.monotonic() > deadline:
+                    break
+
+    def note(self, operation: dict[str, Any], state: str) -> None:
+        """An operation that was asked for outside of the schedule, and how it ended."""
+        told = Told(-1, operation["kind"], 202, operation=operation["id"], resource=operation["resources"][0])
+        told.state = state
+        self.told.append(told)
+
+    def documents(self) -> list[dict[str, Any]]:
+        return [asdict(told) for told in self.told]
+
+
+def _told(act: Act, wish: acts.Wish, answer: httpx.Response, *, key: str) -> Told:
+    told = Told(act.number, wish.kind, answer.status_code, key=key, name=wish.name, wish=dict(wish.then))
+    document = answer.json() if answer.content else {}
+    if answer.is_success:
+        told.operation = _operation(answer)
+        told.resource = wish.resource or str(document.get("id", ""))
+    else:
+        told.code = str(document.get("code", ""))
+    return told
+
+
+def _operation(answer: httpx.Response) -> str:
+    """The id of the one that the request began; a retry answers with nothing else."""
+    document = answer.json() if answer.content else {}
+    begun = document if "retry_of" in document else document.get("operation")
+    return str((begun or {}).get("id", ""))

@@ -1,0 +1,82 @@
+"""The cloud of a run: two workers, so that one takes over what the other had; nodes that pretend, or those of a lab."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.common import NO_RATES, say
+from scripts.api import Api
+from scripts.cloud import Cloud
+from scripts.stack import Stack
+from scripts.waiting import wait_until
+
+PORT = 8200
+FAKE_PORT = 8210
+PROJECT = "chaos"
+FAKE_ZONES = {"fake-a": "fr-idf-1", "fake-b": "fr-idf-1", "fake-c": "fr-idf-2", "fake-d": "de-rhein-1"}
+REAL_ZONES = {"real-a": "fr-idf-1", "real-b": "fr-idf-2", "real-c": "de-rhein-1"}
+# A lease that a paused worker loses, and calls that give up before their node's strike is over.
+SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "10", **NO_RATES}
+# Room for some of what is asked for, not for all.
+SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144")
+INVENTORY_INTERVAL_S = 5
+
+
+class TwoWorkers(Stack):
+    def commands(self) -> dict[str, list[str]]:
+        commands = super().commands()
+        second = [*commands["worker"], "--hostname", "worker-2@%h"]
+        return {**commands, "worker-2": second}
+
+
+@dataclass(frozen=True)
+class World:
+    """`token`: of an owner of the project; `operator`: an operator's."""
+
+    cloud: Cloud
+    token: str
+    operator: str
+
+    @property
+    def stack(self) -> Stack:
+        return self.cloud.stack
+
+    @property
+    def var(self) -> Path:
+        return self.stack.var
+
+    def nodes_are_ready(self) -> bool:
+        with closing(Api(self.stack.url, self.operator)) as api:
+            return all(node["state"] == "ready" for node in api.get("/v1/nodes")["items"])
+
+
+@contextmanager
+def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterator[World]:
+    """It ends with the block, whatever happened in it; the folder with all logs stays until the next one. PostgreSQL is
+    as durable as in production, since it is going to be killed."""
+    stack = TwoWorkers(var, port=port, settings=SETTINGS)
+    options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S), *(() if is_real else SMALL))
+    zones = REAL_ZONES if is_real else FAKE_ZONES
+    fake_port = port + FAKE_PORT - PORT
+    cloud = Cloud(stack, zones, is_fake=not is_real, agent_options=options, fake_port=fake_port, say=say)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.up(*(["tiny"] if is_real else []))
+        yield _furnished(cloud)
+    finally:
+        cloud.down()
+
+
+def _furnished(cloud: Cloud) -> World:
+    world = World(cloud, *cloud.make_project(PROJECT))
+    if cloud.is_fake:
+        disk = cloud.stack.var / "disk.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)
+        cloud.stack.manage("import_image", "tiny", str(disk), "--format", "qcow2")
+    wait_until(world.nodes_are_ready)
+    with closing(Api(cloud.stack.url, world.token, project=PROJECT)) as api:
+        api.post("networks", {"name": "lan", "cidr": "10.30.0.0/22"})
+    return world
