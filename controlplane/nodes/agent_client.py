@@ -4,7 +4,7 @@ have only the watcher (watcher/streams.py) and consoles (console_client.py).
 What gives a node data or work takes a Grant with a permit, which workflows.leave gets from the signer: there is no
 other way to a node.
 Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused. Inside without(), a node is not
-called at all.
+called at all; nor by a worker that has lost its operation to another one (operations/fence.py).
 """
 
 import functools
@@ -27,6 +27,7 @@ from controlplane.nodes import meters
 from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import Node
 from controlplane.nodes.pki import server_name
+from controlplane.operations import fence
 from observing.logs import passed_on
 from observing.traces import TRACEPARENT, span, traceparent
 
@@ -134,6 +135,7 @@ def _translating(call: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(call)
     def calling(*args: P.args, **kwargs: P.kwargs) -> R:
         code = "ok"
+        fence.need_lease()
         with span(name, kind=SpanKind.CLIENT) as current:
             try:
                 with meters.SECONDS.labels(name).time():

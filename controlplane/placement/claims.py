@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
+from controlplane.operations import fence
 from controlplane.placement.decisions import Ask, Taken, note_use, rows
 from controlplane.placement.models import Allocation
 
@@ -17,7 +18,7 @@ from controlplane.placement.models import Allocation
 # comes last, since its triggers look for the decision.
 CLAIM = """
 WITH node AS (
-    SELECT id FROM nodes_node WHERE id = %s AND state = 'ready' AND NOT is_cordoned FOR SHARE
+    SELECT id FROM nodes_node WHERE id = %s AND state = 'ready' AND NOT is_cordoned AND {} FOR SHARE
 ), policies AS (
     INSERT INTO placement_policydocument (digest, document) SELECT %s, %s FROM node ON CONFLICT DO NOTHING
 ), decision AS (
@@ -36,7 +37,8 @@ def is_placed(consumer_id: UUID) -> bool:
 
 
 def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
-    """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new.
+    """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new, or
+    another worker has the operation by now.
 
     Raises:
         IntegrityError: the node has no room, or the consumer has a place already; nothing was written.
@@ -51,8 +53,9 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
         memory_mib=ask.memory_mib,
         disk_gib=ask.disk_gib,
     )
-    parameters: list[Any] = [node_id, taken.demand.digest, taken.demand.text]
-    statement = CLAIM.format(*(_insertion(row, parameters) for row in (decision, evidence, allocation)))
+    held, lease = fence.condition()
+    parameters: list[Any] = [node_id, *lease, taken.demand.digest, taken.demand.text]
+    statement = CLAIM.format(held, *(_insertion(row, parameters) for row in (decision, evidence, allocation)))
     # A statement is a transaction by itself; inside another one it must not take that along when it fails.
     is_guarded = connection.in_atomic_block or taken.exemption is not None
     with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:

@@ -15,6 +15,7 @@ from django.db.models.functions import Least
 
 from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.duties import need_here
+from controlplane.operations import fence
 from controlplane.placement import claims, selectors
 from controlplane.placement.core.request import Resources
 from controlplane.placement.decisions import (
@@ -161,6 +162,7 @@ def grow(ask: Ask) -> None:
     amounts = {name: F(name) + amount for name, amount in more._asdict().items()}
     try:
         with transaction.atomic():
+            fence.lock_lease()
             own = Allocation.objects.filter(consumer_id=ask.consumer_id)
             own.update(decision=store(ask, taken), **amounts)
     except DatabaseError as exc:

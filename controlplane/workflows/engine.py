@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from controlplane.events.services import caused_by
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
-from controlplane.operations import leases
+from controlplane.operations import fence, leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
@@ -44,10 +44,11 @@ def run(operation: Operation, workflow: Workflow) -> None:
     steps = workflow.steps(operation)
     if operation.step_count != len(steps):
         leases.checkpoint(operation, step_count=len(steps))
-    if operation.state == "running":
-        _forward(operation, workflow, steps)
-    if operation.state == "undoing":
-        _backward(operation, workflow, steps)
+    with fence.working_on(operation):
+        if operation.state == "running":
+            _forward(operation, workflow, steps)
+        if operation.state == "undoing":
+            _backward(operation, workflow, steps)
 
 
 def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:

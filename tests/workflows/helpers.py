@@ -149,6 +149,12 @@ def _on(fake: FakeNode) -> dict[str, object]:
     }
 
 
+def count_starts(cloud: Cloud) -> int:
+    """How often guests that are there were started or restarted."""
+    guests = [guest for machine in cloud.world.machines for guest in machine.fake.guests.values()]
+    return sum(guest.starts + guest.restarts for guest in guests)
+
+
 def _rows(rows: Any, *fields: str) -> set[tuple[object, ...]]:
     return set(rows.values_list("pk", *fields))
 

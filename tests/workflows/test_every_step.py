@@ -26,6 +26,7 @@ from tests.workflows.helpers import (
     assert_clean_slate,
     attach,
     cancel,
+    count_starts,
     delete_everything,
     delete_volume,
     die,
@@ -158,11 +159,6 @@ UNDOABLE = [
 CANCELLABLE = [
     param for param in STEPS if not param.values[0].kind.endswith(".delete") and param.values[1] not in FINAL
 ]
-
-
-def count_starts(cloud: Cloud) -> int:
-    guests = [guest for machine in cloud.world.machines for guest in machine.fake.guests.values()]
-    return sum(guest.starts + guest.restarts for guest in guests)
 
 
 def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:

@@ -1,0 +1,57 @@
+"""Whoever works on an operation acts only while it has the lease.
+
+A worker may stand still between any two of its lines while another takes the operation over, ends it, and its
+resources are deleted. Before a node is told something, and in the transaction that takes a place, it is asked whether
+the lease is still ours. What is told then was read before, while it was: it has the generation of that time, and a node
+that has heard something newer since refuses it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db.models import QuerySet
+
+from controlplane.operations.errors import LeaseLost
+from controlplane.operations.models import Operation
+
+_working: ContextVar[Operation | None] = ContextVar("working", default=None)
+HELD = "EXISTS (SELECT FROM operations_operation WHERE id = %s AND lease_token = %s FOR SHARE)"
+
+
+@contextmanager
+def working_on(operation: Operation) -> Iterator[None]:
+    """Inside, what this thread does is done for the operation, which it has leased."""
+    token = _working.set(operation)
+    try:
+        yield
+    finally:
+        _working.reset(token)
+
+
+def need_lease() -> None:
+    """Nothing when no operation is worked on.
+
+    Raises:
+        LeaseLost: another worker has it.
+    """
+    operation = _working.get()
+    if operation is not None and not _mine(operation).exists():
+        raise LeaseLost()
+
+
+def lock_lease() -> None:
+    """The same until the end of the caller's transaction: who takes the lease waits for that."""
+    operation = _working.get()
+    if operation is not None and _mine(operation).select_for_update(no_key=True).values_list("pk").first() is None:
+        raise LeaseLost()
+
+
+def condition() -> tuple[str, list[object]]:
+    """For a statement that writes only while the lease is ours: a condition, and its parameters."""
+    operation = _working.get()
+    return ("TRUE", []) if operation is None else (HELD, [operation.pk, operation.lease_token])
+
+
+def _mine(operation: Operation) -> QuerySet[Operation]:
+    return Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token)

@@ -1,0 +1,130 @@
+"""Every workflow × every step: its node's answer is lost, its message comes twice, or its worker sleeps while another
+one takes over, and wakes when all is over: what it does then changes nothing any more."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controlplane.nodes.errors import NodeUnreachable
+from controlplane.operations.errors import LeaseLost
+from controlplane.operations.models import Operation
+from controlplane.workflows import tasks
+from controlplane.workflows.recipe import Step
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import (
+    Altered,
+    altered,
+    assert_clean_slate,
+    cancel,
+    count_starts,
+    delete_everything,
+    followed_by_another_worker,
+    fresh,
+    picture,
+    then,
+)
+from tests.workflows.test_every_step import CANCELLABLE, STEPS, Case
+from tests.world import Cloud, again, run
+
+Act = Callable[[Operation], object]
+
+
+def lose_the_answer(operation: Operation) -> None:
+    raise NodeUnreachable(cause="the connection broke", status="UNAVAILABLE")
+
+
+def first(act: Act) -> Altered:
+    """Something happens before the step does its work."""
+
+    def alter(step: Step) -> Step:
+        def do(operation: Operation) -> Any:
+            act(operation)
+            return step.do(operation)
+
+        return dataclasses.replace(step, do=do)
+
+    return alter
+
+
+def sleep_while(act: Act) -> Altered:
+    """The worker stands still just before the step until another one has done `act`."""
+    return first(lambda operation: act(fresh(operation)))
+
+
+def slept(operation: Operation, case: Case, step: str, act: Act) -> None:
+    """The worker of the operation sleeps before that step, and notices only afterwards that another one has it."""
+    with pytest.raises(LeaseLost):
+        run(operation, altered(WORKFLOWS[case.kind], step, sleep_while(act)))
+
+
+@pytest.mark.parametrize(("case", "step"), STEPS)
+def test_an_answer_that_is_lost_is_asked_for_again(cloud: Cloud, case: Case, step: str) -> None:
+    operation = case.prepare(cloud)()
+    starts = count_starts(cloud)
+    run(operation, altered(WORKFLOWS[case.kind], step, then(lose_the_answer)))
+    assert (operation.state, operation.attempts) == ("running", 1)
+    assert again(operation).state == "succeeded"
+    assert count_starts(cloud) <= starts + 1
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), STEPS)
+def test_a_message_that_comes_twice_does_nothing_twice(cloud: Cloud, case: Case, step: str) -> None:
+    """In the middle of the step, and when all is over."""
+    operation = case.prepare(cloud)()
+    starts = count_starts(cloud)
+    delivered = lambda each: tasks.run(str(each.pk))  # noqa: E731
+    assert run(operation, altered(WORKFLOWS[case.kind], step, then(delivered))).state == "succeeded"
+    assert count_starts(cloud) <= starts + 1
+    ended = picture(cloud)
+    tasks.run(str(operation.pk))
+    assert picture(cloud) == ended
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), STEPS)
+def test_who_slept_until_another_had_ended_it_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
+    operation = case.prepare(cloud)()
+    starts, ended = count_starts(cloud), dict[str, object]()
+
+    def take_over(operation: Operation) -> None:
+        assert followed_by_another_worker(operation).state == "succeeded"
+        ended.update(picture(cloud))
+
+    slept(operation, case, step, take_over)
+    assert picture(cloud) == ended
+    assert count_starts(cloud) <= starts + 1
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), CANCELLABLE)
+def test_who_slept_until_it_was_cancelled_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
+    ask = case.prepare(cloud)
+    before = picture(cloud)
+    operation = ask()
+
+    def take_over(operation: Operation) -> None:
+        cancel(cloud)(operation)
+        assert followed_by_another_worker(operation).state == "cancelled"
+
+    slept(operation, case, step, take_over)
+    assert picture(cloud) == before
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), STEPS)
+def test_who_slept_until_all_was_deleted_leaves_nothing(cloud: Cloud, case: Case, step: str) -> None:
+    operation = case.prepare(cloud)()
+
+    def take_over(operation: Operation) -> None:
+        assert followed_by_another_worker(operation).state == "succeeded"
+        delete_everything(cloud)
+
+    slept(operation, case, step, take_over)
+    assert_clean_slate(cloud)
