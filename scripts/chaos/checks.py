@@ -26,7 +26,7 @@ from controlplane.reconcilers import capacity_drift, quota_drift
 from controlplane.storage.models import Volume
 
 Findings = list[str]
-NO_CONTENT = 204
+GONE = (204, 404)
 # What a node has, or is to have: node, kind, id.
 Thing = tuple[UUID, str, str]
 # What could not be made has a row, and nothing else.
@@ -177,7 +177,7 @@ def receipts() -> Findings:
             _follow(opened[str(said["resource"])], spans[str(said["resource"])], row.node_id, said)
     for guest, now in opened.items():
         spans[guest] += [(since, "now", node) for node, since in now.items()]
-    found += [line for guest, ran in spans.items() for line in _overlaps(guest, ran)]
+    found += [line for guest, ran in spans.items() for line in overlaps(guest, ran)]
     return found + _open_and_running(opened)
 
 
@@ -190,7 +190,7 @@ def _follow(now: dict[UUID, str], ran: list[tuple[str, str, UUID]], node: UUID, 
         ran.append((now.pop(node), at, node))
 
 
-def _overlaps(guest: str, ran: Iterable[tuple[str, str, UUID]]) -> Findings:
+def overlaps(guest: str, ran: Iterable[tuple[str, str, UUID]]) -> Findings:
     found, until, where = list[str](), "", None
     for begin, end, node in sorted(ran):
         if where is not None and node != where and begin < until:
@@ -239,7 +239,7 @@ def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
     """What users were told is what is there; each request with a key made one thing."""
     rows = {str(row.pk): row for row in Operation.objects.exclude(kind__startswith="image.")}
     said = {each["operation"] for each in told if each["operation"]}
-    gone = {each["resource"] for each in told if each["status"] == NO_CONTENT}
+    gone = {each["resource"] for each in told if each["status"] in GONE}
     found = [
         f"operation {rows[key].kind} {key} was told to nobody"
         for key in rows.keys() - said

@@ -176,7 +176,8 @@ class Users:
 
 
 def _told(act: Act, wish: acts.Wish, answer: httpx.Response, *, key: str) -> Told:
-    told = Told(act.number, wish.kind, answer.status_code, key=key, name=wish.name, wish=dict(wish.then))
+    told = Told(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
+    told.wish = dict(wish.then)
     document = answer.json() if answer.content else {}
     if answer.is_success:
         told.operation = _operation(answer)

@@ -1,0 +1,267 @@
+"""Each kind of damage is planted in a cloud that has nothing wrong, and must be found."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from controlplane.compute.models import Attachment, Instance
+from controlplane.events.models import Event
+from controlplane.events.services import place_all
+from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
+from controlplane.network.models import Port
+from controlplane.nodes.models import Incident, Inventory, NodeRemoval, Receipt
+from controlplane.operations.models import Operation, OperationHold
+from controlplane.placement.models import Allocation
+from controlplane.quotas.models import QuotaUse
+from controlplane.storage.models import Volume
+from scripts.chaos import checks
+from tests.workflows.helpers import attach, done, make_instance, make_volume
+from tests.world import Cloud
+
+Damage = Callable[[Cloud], object]
+
+
+@pytest.fixture
+def settled(cloud: Cloud) -> Cloud:
+    """A running instance with a volume, all accounts made up."""
+    instance, volume = make_instance(cloud), make_volume(cloud)
+    done(attach(cloud, instance, volume)[1])
+    account(cloud)
+    return cloud
+
+
+def account(cloud: Cloud) -> None:
+    cloud.machine.account()
+    place_all()
+
+
+def found(cloud: Cloud) -> dict[str, list[str]]:
+    return {name: lines for name, check in checks.CHECKS.items() if (lines := check())}
+
+
+def guest(cloud: Cloud) -> Any:
+    return Instance.objects.get()
+
+
+def stray_guest(cloud: Cloud) -> None:
+    cloud.fake.foreign_domains.append("stranger")
+
+
+def lost_guest(cloud: Cloud) -> None:
+    cloud.fake.guests.clear()
+
+
+def stopped_guest(cloud: Cloud) -> None:
+    cloud.fake.crash(guest(cloud).pk)
+
+
+def instance_without_row(cloud: Cloud) -> None:
+    Attachment.objects.all().delete()
+    Instance.objects.update(state="deleted", node=None)
+
+
+def volume_without_row(cloud: Cloud) -> None:
+    Attachment.objects.all().delete()
+    Volume.objects.update(state="deleted", node=None)
+
+
+def volume_too_small(cloud: Cloud) -> None:
+    cloud.fake.volumes[Volume.objects.get().pk] = 1
+
+
+def port_without_owner(cloud: Cloud) -> None:
+    Port.objects.update(instance_id=new_id())
+
+
+def lost_port(cloud: Cloud) -> None:
+    Port.objects.all().delete()
+
+
+def lost_allocation(cloud: Cloud) -> None:
+    Allocation.objects.filter(kind="instance").delete()
+
+
+def other_size(cloud: Cloud) -> None:
+    Allocation.objects.filter(kind="volume").update(disk_gib=7)
+
+
+def drifted_node(cloud: Cloud) -> None:
+    Inventory.objects.update(vcpus_used=3)
+
+
+def drifted_quota(cloud: Cloud) -> None:
+    QuotaUse.objects.filter(dimension="vcpus").update(amount=5)
+
+
+def forgotten_hold(cloud: Cloud) -> None:
+    OperationHold.objects.create(resource_id=new_id(), operation=an_operation())
+
+
+def forgotten_operation(cloud: Cloud) -> None:
+    Operation.objects.filter(pk=an_operation().pk).update(state="running", finished_at=None)
+
+
+def forgotten_lease(cloud: Cloud) -> None:
+    Operation.objects.filter(pk=an_operation().pk).update(lease_token=new_id())
+
+
+def bug(cloud: Cloud) -> None:
+    Operation.objects.filter(pk=an_operation().pk).update(error={"code": "internal"})
+
+
+def half_made(cloud: Cloud) -> None:
+    Instance.objects.update(state="building")
+
+
+def half_deleted(cloud: Cloud) -> None:
+    Volume.objects.update(is_deleting=True)
+
+
+def half_plugged(cloud: Cloud) -> None:
+    Attachment.objects.update(is_plugged=False)
+
+
+def wrong_volume_state(cloud: Cloud) -> None:
+    Volume.objects.update(state="available")
+
+
+def removal_left(cloud: Cloud) -> None:
+    NodeRemoval.objects.create(node=cloud.machine.row, kind="port", resource_id=new_id(), generation=1)
+
+
+def lost_receipt(cloud: Cloud) -> None:
+    Receipt.objects.filter(number=2).delete()
+
+
+def forged_receipt(cloud: Cloud) -> None:
+    Receipt.objects.filter(number=1).update(is_genuine=False)
+
+
+def receipt_never_closed(cloud: Cloud) -> None:
+    cloud.fake.guests.clear()
+
+
+def incident(cloud: Cloud) -> None:
+    Incident.objects.create(node=cloud.machine.row, kind="unknown-domain", name="x", seen_at=clock.now())
+
+
+def silent_node(cloud: Cloud) -> None:
+    cloud.machine.stop_agent()
+
+
+def lost_event(cloud: Cloud) -> None:
+    Event.objects.filter(kind="operation.succeeded", operation_id=an_operation().pk).delete()
+
+
+def doubled_event(cloud: Cloud) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(position) FROM events_event")
+        (last,) = cursor.fetchone()
+    again = Event.objects.get(kind="operation.succeeded", operation_id=an_operation().pk)
+    again.pk, again.id, again.position = None, new_id(), last + 1
+    again.save(force_insert=True)
+
+
+def event_without_place(cloud: Cloud) -> None:
+    Event.objects.filter(kind="operation.pending", operation_id=an_operation().pk).update(position=None)
+
+
+def an_operation() -> Operation:
+    return Operation.objects.order_by("created_at")[0]
+
+
+DAMAGES: list[tuple[Damage, str]] = [
+    (stray_guest, "nodes"),
+    (lost_guest, "nodes"),
+    (stopped_guest, "nodes"),
+    (instance_without_row, "nodes"),
+    (volume_without_row, "nodes"),
+    (lost_port, "nodes"),
+    (silent_node, "nodes"),
+    (volume_too_small, "sizes"),
+    (port_without_owner, "addresses"),
+    (lost_port, "addresses"),
+    (lost_allocation, "allocations"),
+    (volume_without_row, "allocations"),
+    (other_size, "allocations"),
+    (drifted_node, "allocations"),
+    (drifted_quota, "allocations"),
+    (forgotten_hold, "operations"),
+    (forgotten_operation, "operations"),
+    (forgotten_lease, "operations"),
+    (bug, "operations"),
+    (half_made, "resources"),
+    (half_deleted, "resources"),
+    (half_plugged, "resources"),
+    (wrong_volume_state, "resources"),
+    (removal_left, "resources"),
+    (lost_receipt, "receipts"),
+    (forged_receipt, "receipts"),
+    (receipt_never_closed, "receipts"),
+    (incident, "incidents"),
+    (lost_event, "events"),
+    (doubled_event, "events"),
+    (event_without_place, "events"),
+]
+
+
+def test_of_a_cloud_with_nothing_wrong_nothing_is_found(settled: Cloud) -> None:
+    assert found(settled) == {}
+
+
+@pytest.mark.parametrize(("damage", "check"), DAMAGES, ids=[f"{damage.__name__}-{check}" for damage, check in DAMAGES])
+def test_damage_is_found(settled: Cloud, damage: Damage, check: str) -> None:
+    damage(settled)
+    assert checks.CHECKS[check]()
+
+
+def test_a_guest_that_ran_on_two_nodes_at_once_is_found() -> None:
+    one, other = new_id(), new_id()
+    apart = [("2026-01-01T10:00:00Z", "2026-01-01T10:05:00Z", one), ("2026-01-01T10:05:00Z", "now", other)]
+    assert checks.overlaps("web", apart) == []
+    both = [("2026-01-01T10:00:00Z", "now", one), ("2026-01-01T10:05:00Z", "2026-01-01T10:06:00Z", other)]
+    assert len(checks.overlaps("web", both)) == 1
+
+
+def told(operation: Operation, /, **more: Any) -> dict[str, Any]:
+    return {
+        "kind": operation.kind,
+        "status": 202,
+        "key": "",
+        "name": "",
+        "resource": str(operation.resource_id),
+        "operation": str(operation.pk),
+        "state": operation.state,
+        "wish": {},
+        **more,
+    }
+
+
+def test_what_users_were_told_is_compared_with_what_is_there(settled: Cloud) -> None:
+    said = [told(each) for each in Operation.objects.all()]
+    assert checks.answers(said) == []
+    volume = Volume.objects.get()
+    assert checks.answers(said[1:]), "an operation that nobody was told of"
+    assert checks.answers([*said, told(an_operation(), operation=str(new_id()))]), "one that there is not"
+    assert checks.answers([*said, told(an_operation(), state="failed")]), "another end"
+    last = Operation.objects.get(kind="volume.attach")
+    as_asked = told(last, resource=str(volume.pk), wish={"instance": str(guest(settled).pk)})
+    assert checks.answers([*said, as_asked]) == []
+    assert checks.answers([*said, {**as_asked, "wish": {"size_gib": 77}}]), "not what was wished for"
+    twice = told(an_operation(), key="k", name="web")
+    assert checks.answers([*said, twice, twice]), "a key that was used twice"
+
+
+def test_a_deletion_whose_answer_was_lost_may_be_answered_with_it_is_gone(settled: Cloud) -> None:
+    operation = an_operation()
+    others = [told(each) for each in Operation.objects.exclude(pk=operation.pk)]
+    gone = told(operation, operation="", state="", status=204)
+    assert checks.answers([*others, gone]) == []
+
+
+def test_what_is_left_after_everything_was_deleted_is_found(settled: Cloud) -> None:
+    kinds = {line.split()[1] for line in checks.emptiness()}
+    assert {"instances", "volumes", "allocations", "ports", "attachments", "quotas"} <= kinds
