@@ -16,7 +16,7 @@ from scripts import services
 from scripts.stack import ROOT, Stack
 
 VAR = ROOT / "var"
-TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-clients", "test-terraform")]
+TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-chaos", "test-clients", "test-terraform")]
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 END_LIMIT_S = 90
 # Tests of limits set their own.

@@ -92,10 +92,12 @@ def _plugged(domains: Iterable[Mapping[str, object]]) -> set[str]:
 
 
 def _attached(node: Node, plugged: Collection[str], said: Mapping[str, object]) -> set[str]:
-    """Of these, what is the guest's root disk or attached to it, has changed just now, or is still to be unplugged."""
+    """Of these, what is the guest's root disk or is to become it, is attached to it, has changed just now, or is still
+    to be unplugged."""
     guests = {found for each in plugged if (found := as_uuid(each.partition(" ")[0])) is not None}
     instances = Instance.objects.filter(pk__in=guests)
     pairs = set(instances.values_list("pk", "root_volume_id"))
+    pairs |= set(Rebuild.objects.filter(instance_id__in=guests).values_list("instance_id", "root_volume_id"))
     pairs |= set(Attachment.objects.filter(instance_id__in=guests).values_list("instance_id", "volume_id"))
     told = {str(each.get("id")): each for each in _objects(said.get("attachments"))}
     going = NodeRemoval.objects.filter(node=node, kind="attachment").values_list("resource_id", flat=True)

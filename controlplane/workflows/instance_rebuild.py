@@ -131,9 +131,10 @@ def run_again(operation: Operation) -> Effect | None:
 
 
 def _moved_on(operation: Operation, steps_back: int) -> Instance:
-    """On the way back the node is told something new, at generations that were not used yet."""
+    """On the way back the node is told something new, at generations that were not used yet. They never go back: who
+    slept while another worker went on is behind."""
     generation = _first_generation(operation) + steps_back
-    Instance.objects.filter(pk=operation.resource_id).update(generation=generation)
+    Instance.objects.filter(pk=operation.resource_id, generation__lt=generation).update(generation=generation)
     return _instance(operation)
 
 

@@ -14,6 +14,7 @@ from agents.node.hook.state import HookState
 from agents.node.services import closings, signed_inventory
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.services import instance_delete
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -25,8 +26,9 @@ from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
 from controlplane.watcher import messages, receipts
-from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
-from tests.world import Cloud
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import Killed, altered, ask_instance, die, done, make_instance, make_volume, then
+from tests.world import Cloud, run
 
 
 def open_incidents() -> set[tuple[str, str]]:
@@ -208,6 +210,16 @@ def test_what_is_plugged_in_behind_the_agents_back_is_a_stranger(cloud: Cloud) -
         ("unknown-attachment", f"{instance.pk} {volume.pk}"),
         ("unknown-attachment", f"{instance.pk} /dev/sdb"),
     }
+
+
+def test_a_guest_on_its_way_to_another_root_disk_is_no_stranger_to_it(cloud: Cloud) -> None:
+    """Once it runs from the new one, and its row still names the old one."""
+    instance = make_instance(cloud)
+    operation = instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
+    with pytest.raises(Killed):
+        run(operation, altered(WORKFLOWS["instance.rebuild"], "start", then(die)))
+    cloud.machine.account()
+    assert not Incident.objects.exists()
 
 
 def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None:

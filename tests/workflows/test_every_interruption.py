@@ -20,12 +20,13 @@ from tests.workflows.helpers import (
     cancel,
     count_starts,
     delete_everything,
+    explode,
     followed_by_another_worker,
     fresh,
     picture,
     then,
 )
-from tests.workflows.test_every_step import CANCELLABLE, STEPS, Case
+from tests.workflows.test_every_step import CANCELLABLE, STEPS, UNDOABLE, Case
 from tests.world import Cloud, again, run
 
 Act = Callable[[Operation], object]
@@ -113,6 +114,31 @@ def test_who_slept_until_it_was_cancelled_changes_nothing(cloud: Cloud, case: Ca
         assert followed_by_another_worker(operation).state == "cancelled"
 
     slept(operation, case, step, take_over)
+    assert picture(cloud) == before
+    delete_everything(cloud)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), UNDOABLE)
+def test_who_slept_on_the_way_back_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
+    """The step failed, and before its undo the worker sleeps until another one has undone all."""
+    ask = case.prepare(cloud)
+    before = picture(cloud)
+
+    def take_over(operation: Operation) -> None:
+        assert followed_by_another_worker(operation).state == "failed"
+
+    def alter(changed: Step) -> Step:
+        undo = changed.undo or (lambda operation: None)
+
+        def sleep_and_undo(operation: Operation) -> Any:
+            take_over(fresh(operation))
+            return undo(operation)
+
+        return dataclasses.replace(then(explode)(changed), undo=sleep_and_undo)
+
+    with pytest.raises(LeaseLost):
+        run(ask(), altered(WORKFLOWS[case.kind], step, alter))
     assert picture(cloud) == before
     delete_everything(cloud)
     assert_clean_slate(cloud)
