@@ -17,7 +17,7 @@ from scripts.chaos import acts
 from scripts.chaos.schedule import Act
 
 # The longest that the API may be away: the longest strike, and what it takes to start on a busy machine.
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 TRY_LIMIT_S = 20.0
 PAUSE_S = (0.2, 1.0)
 AWAY = frozenset({429, 502, 503, 504})
