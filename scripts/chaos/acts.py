@@ -12,8 +12,12 @@ IMAGE = "tiny"
 FLAVORS = ("tiny", "small")
 
 
+# Who asks.
+OWNER, OPERATOR = "owner", "operator"
+
+
 class Reader(Protocol):
-    def listed(self, path: str) -> list[dict[str, Any]]: ...
+    def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Wish:
     body: dict[str, Any] | None = None
     resource: str = ""
     name: str = ""
+    by: str = OWNER
     then: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -156,6 +161,22 @@ def retry(scene: Scene, dice: random.Random) -> Wish | None:
     return Wish("POST", f"operations/{found}/actions/retry", "operation.retry", {})
 
 
+def cordon(scene: Scene, dice: random.Random) -> Wish | None:
+    """One node at a time; the others have to do meanwhile."""
+    nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
+    if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
+        return None
+    path = f"/v1/nodes/{found}/actions/cordon"
+    return Wish("POST", path, "node.cordon", {"reason": "chaos"}, resource=found, by=OPERATOR)
+
+
+def uncordon(scene: Scene, dice: random.Random) -> Wish | None:
+    nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
+    if (found := _any([node for node in nodes if node["is_cordoned"]], dice)) is None:
+        return None
+    return Wish("POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR)
+
+
 ACTS: Mapping[str, ActKind] = {
     "create": ActKind(9, create),
     "delete": ActKind(4, delete),
@@ -173,6 +194,8 @@ ACTS: Mapping[str, ActKind] = {
     "volume-grow": ActKind(3, grow),
     "cancel": ActKind(2, cancel),
     "retry": ActKind(2, retry),
+    "cordon": ActKind(1, cordon),
+    "uncordon": ActKind(3, uncordon),
 }
 
 

@@ -30,7 +30,8 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     """The figures and the findings."""
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
-    with closing(Door(world.stack.url, world.token, PROJECT)) as door:
+    tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator}
+    with closing(Door(world.stack.url, tokens, PROJECT)) as door:
         keeper = Keeper(world)
         users, monkey = Users(door), Monkey(world, keeper)
         follower = Follower(world.stack.stream_url, world.token)

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -48,13 +48,12 @@ class Away(Exception):
 
 
 class Door:
-    """Requests to one project, with one token. Safe for use by several threads. `findings`: what must never be."""
+    """Requests to one project, with the tokens of its owner and of an operator. Safe for use by several threads. `findings`: what must never be."""
 
-    def __init__(self, url: str, token: str, project: str) -> None:
+    def __init__(self, url: str, tokens: Mapping[str, str], project: str) -> None:
         self.project = f"/v1/projects/{project}"
-        headers = {"Authorization": f"Bearer {token}"}
-        limits = httpx.Limits(max_connections=64)
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=TRY_LIMIT_S, limits=limits)
+        self.authorization = {who: {"Authorization": f"Bearer {token}"} for who, token in tokens.items()}
+        self.http = httpx.Client(base_url=url, timeout=TRY_LIMIT_S, limits=httpx.Limits(max_connections=64))
         self.findings: list[str] = []
         self.tries: Counter[str] = Counter()
 
@@ -66,19 +65,29 @@ class Door:
         answer = self.send("GET", path, query=query)
         return answer.json() if answer.is_success else None
 
-    def listed(self, path: str) -> list[dict[str, Any]]:
-        found = self.get(path, limit="200")
-        return list(found["items"]) if found else []
+    def listed(self, path: str, *, by: str = acts.OWNER) -> list[dict[str, Any]]:
+        answer = self.send("GET", path, query={"limit": "200"}, by=by)
+        return list(answer.json()["items"]) if answer.is_success else []
+
+    def wish(self, wish: acts.Wish, key: str) -> httpx.Response:
+        return self.send(wish.method, wish.path, body=wish.body, key=key, by=wish.by)
 
     def send(
-        self, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = "", query: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        key: str = "",
+        query: Any = None,
+        by: str = acts.OWNER,
     ) -> httpx.Response:
         """The first answer that stands.
 
         Raises:
             Away: there was none.
         """
-        headers = {"Idempotency-Key": key} if key else {}
+        headers = self.authorization[by] | ({"Idempotency-Key": key} if key else {})
         url = path if path.startswith("/v1/") else f"{self.project}/{path}"
         deadline = time.monotonic() + PATIENCE_S
         while True:
@@ -139,7 +148,7 @@ class Users:
         wish = acts.ACTS[act.name].wish(scene, dice) or acts.create(scene, dice)
         key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
         begun = time.monotonic()
-        answer = self.door.send(wish.method, wish.path, body=wish.body, key=key)
+        answer = self.door.wish(wish, key)
         told = _told(act, wish, answer, key=key)
         told.seconds = round(time.monotonic() - begun, 2)
         with self.lock:
@@ -148,7 +157,7 @@ class Users:
             self._ask_again(wish, key, told)
 
     def _ask_again(self, wish: acts.Wish, key: str, told: Told) -> None:
-        again = self.door.send(wish.method, wish.path, body=wish.body, key=key)
+        again = self.door.wish(wish, key)
         other = (again.status_code, _operation(again))
         if other != (told.status, told.operation):
             self.door.findings.append(
