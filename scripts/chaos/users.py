@@ -48,7 +48,8 @@ class Away(Exception):
 
 
 class Door:
-    """Requests to one project, with the tokens of its owner and of an operator. Safe for use by several threads. `findings`: what must never be."""
+    """Requests to one project, with the tokens of its owner and of an operator. Safe for use by several threads.
+    `findings`: what must never be."""
 
     def __init__(self, url: str, tokens: Mapping[str, str], project: str) -> None:
         self.project = f"/v1/projects/{project}"
