@@ -152,20 +152,23 @@ class Cloud:
         ca, root = (pki / "ca.crt").read_bytes(), (pki / "root.pub").read_bytes()
         enrol.install(folder, certificate=certificate.encode(), ca=ca, root=root)
 
+    def spawn_agent(self, name: str) -> None:
+        """Start the node's agent, which does not run."""
+        command = [*AGENT, "--state-dir", str(self.agent_folder(name)), "--listen", self.agent_address(name)]
+        command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
+        if self.is_fake:
+            self.stack.spawn(f"agent-{name}", [*command, "--adapter", "fake"])
+        else:
+            self._reap(name)
+            host = self.agent_address(name).rpartition(":")[0]
+            command += ["--arrivals", f"{host}:{ARRIVALS_PORT}"]
+            self.agents[name] = self.lab.node(name).spawn(command, log=self.agent_log(name))
+
     def start_agent(self, name: str) -> None:
         """Start the node's agent unless it runs, and return when it listens."""
         host, port = self.agent_address(name).split(":")
         if not _listens(host, int(port)):
-            command = [*AGENT, "--listen", f"{host}:{port}"]
-            command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
-            if self.is_fake:
-                command += ["--state-dir", str(self.agent_folder(name)), "--adapter", "fake"]
-                self.stack.spawn(f"agent-{name}", command)
-            else:
-                self._reap(name)
-                node = self.lab.node(name)
-                command += ["--state-dir", str(node.state_dir), "--arrivals", f"{host}:{ARRIVALS_PORT}"]
-                self.agents[name] = node.spawn(command, log=self.agent_log(name))
+            self.spawn_agent(name)
         deadline = time.monotonic() + LISTEN_LIMIT_S
         while not _listens(host, int(port)):
             if time.monotonic() > deadline:

@@ -31,6 +31,7 @@ from controlplane.network.models import Network
 from controlplane.network.services import port_create
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.selectors import live_of
 from controlplane.operations.services import Wish, enqueue
 from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
@@ -367,8 +368,10 @@ def sizes(of: Instance | Flavor) -> dict[str, int]:
 @transaction.atomic
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
     """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is
-    cancelled."""
+    cancelled. Asked again meanwhile, the answer is the deletion that is under way."""
     actor.may_write()
+    if instance.is_deleting and (under_way := live_of("instance.delete", instance.pk)) is not None:
+        return under_way
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
     wish = Wish(

@@ -29,6 +29,12 @@ def obstacle(operation: Operation) -> str:
     return str(last.get("message", "")) if last.get("state") in ("retrying", "waiting") else ""
 
 
+def live_of(kind: str, resource_id: UUID) -> Operation | None:
+    """The first of this kind that is under way and about the resource."""
+    live = Operation.objects.filter(kind=kind, state__in=LIVE, resource_ids__contains=[resource_id])
+    return live.filter(resource_id=resource_id).order_by("created_at").first()
+
+
 def operations(actor: Actor, project: Project) -> QuerySet[Operation]:
     """The project's operations; `project` comes from identity.selectors, which knows what the actor sees."""
     return Operation.objects.filter(project=project)

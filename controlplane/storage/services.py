@@ -19,6 +19,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason, either
 from controlplane.operations.models import Operation
+from controlplane.operations.selectors import live_of
 from controlplane.operations.services import Wish, enqueue, need_free
 from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
@@ -240,7 +241,8 @@ def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
 
 @transaction.atomic
 def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> Operation:
-    """Ask for the volume's end, whatever state it is in. What works on it is cancelled.
+    """Ask for the volume's end, whatever state it is in. What works on it is cancelled. Asked again meanwhile, the
+    answer is the deletion that is under way.
 
     `attached_to` is the instance that has it, or is getting it (compute knows).
 
@@ -248,6 +250,8 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         VolumeInUse; VolumeWrongState: an instance got it a moment ago.
     """
     actor.may_write()
+    if volume.is_deleting and (under_way := live_of("volume.delete", volume.pk)) is not None:
+        return under_way
     if attached_to is not None:
         raise VolumeInUse(instance=str(attached_to))
     volume_lock(volume)

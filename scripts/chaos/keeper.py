@@ -93,6 +93,6 @@ class Keeper:
         def start() -> None:
             if not cloud.is_fake:
                 cloud.node(node).start()  # also libvirt, which systemd starts by itself
-            cloud.start_agent(node)
+            cloud.spawn_agent(node)
 
         return start

@@ -21,6 +21,8 @@ PATIENCE_S = 180.0
 TRY_LIMIT_S = 20.0
 PAUSE_S = (0.2, 1.0)
 AWAY = frozenset({429, 502, 503, 504})
+# The first try with this key is still being answered.
+CONFLICT, IN_USE = 409, "idempotency_key_in_use"
 # Of the requests that were granted, so many are asked again with the same key, as if the answer had been lost.
 DOUBTS = 0.15
 
@@ -111,6 +113,8 @@ class Door:
             return type(exc).__name__
         if answer.status_code in AWAY:
             return str(answer.status_code)
+        if answer.status_code == CONFLICT and answer.json().get("code") == IN_USE:
+            return IN_USE
         if answer.is_server_error:
             self.findings.append(f"{method} {url}: {answer.status_code} {answer.text[:500]}")
         return answer

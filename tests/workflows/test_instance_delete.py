@@ -194,8 +194,12 @@ def test_while_something_else_goes_on(cloud: Cloud, begin: Callable[[Cloud], Ope
 
 
 def test_twice(cloud: Cloud) -> None:
+    """Asked again meanwhile it is the same operation; two that were asked for at the same moment both end."""
     instance = make_instance(cloud)
-    first, second = ask_delete(cloud, instance), ask_delete(cloud, instance)
+    stale = fresh(instance)
+    first, second = ask_delete(cloud, instance), ask_delete(cloud, stale)
+    assert first != second
+    assert ask_delete(cloud, fresh(instance)) == first
     done(first)
     done(second)
     assert fresh(instance).state == "deleted"

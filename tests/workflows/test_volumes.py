@@ -176,8 +176,12 @@ def test_delete_while_it_grows(cloud: Cloud) -> None:
 
 
 def test_delete_twice(cloud: Cloud) -> None:
+    """Asked again meanwhile it is the same operation; two that were asked for at the same moment both end."""
     volume = make_volume(cloud)
-    first, second = delete_volume(cloud, volume), delete_volume(cloud, volume)
+    stale = fresh(volume)
+    first, second = delete_volume(cloud, volume), delete_volume(cloud, stale)
+    assert first != second
+    assert delete_volume(cloud, fresh(volume)) == first
     done(first)
     done(second)
     assert_clean_slate(cloud)
