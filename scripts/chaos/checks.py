@@ -228,7 +228,8 @@ def events() -> Findings:
     told: dict[UUID, list[str]] = defaultdict(list)
     mine = Event.objects.filter(kind__startswith="operation.", position__isnull=False)
     for operation, kind in mine.order_by("position").values_list("operation_id", "kind"):
-        told[operation].append(kind.partition(".")[2])
+        if operation is not None:
+            told[operation].append(kind.partition(".")[2])
     for each in Operation.objects.exclude(state__in=LIVE):
         if told[each.pk] != ["pending", each.state]:
             found.append(f"operation {each.kind} {each.pk} is {each.state}; told was {told[each.pk]}")

@@ -87,7 +87,8 @@ def figures() -> dict[str, Any]:
     rows = Operation.objects.exclude(kind__startswith="image.")
     ended = rows.filter(finished_at__isnull=False).annotate(took=F("finished_at") - F("created_at"))
     longest = ended.aggregate(Max("took"))["took__max"]
-    codes = Counter(str(error["code"]) for error in rows.exclude(error=None).values_list("error", flat=True))
+    errors = rows.exclude(error=None).values_list("error", flat=True)
+    codes = Counter(str(error["code"]) for error in errors if error)
     return {
         "operations": rows.count(),
         "by_state": _counted(rows, "state"),

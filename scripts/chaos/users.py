@@ -151,6 +151,8 @@ class Users:
         dice = random.Random(act.dice)
         scene = acts.Scene(self.door.listed("instances"), self.door.listed("volumes"), self.door, act.number)
         wish = acts.ACTS[act.name].wish(scene, dice) or acts.create(scene, dice)
+        if wish is None:
+            return
         key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
         begun = time.monotonic()
         answer = self.door.wish(wish, key)
