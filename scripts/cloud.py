@@ -154,15 +154,17 @@ class Cloud:
 
     def spawn_agent(self, name: str) -> None:
         """Start the node's agent, which does not run."""
-        command = [*AGENT, "--state-dir", str(self.agent_folder(name)), "--listen", self.agent_address(name)]
+        address = self.agent_address(name)
+        command = [*AGENT, "--listen", address]
         command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
         if self.is_fake:
-            self.stack.spawn(f"agent-{name}", [*command, "--adapter", "fake"])
+            command += ["--state-dir", str(self.agent_folder(name)), "--adapter", "fake"]
+            self.stack.spawn(f"agent-{name}", command)
         else:
             self._reap(name)
-            host = self.agent_address(name).rpartition(":")[0]
-            command += ["--arrivals", f"{host}:{ARRIVALS_PORT}"]
-            self.agents[name] = self.lab.node(name).spawn(command, log=self.agent_log(name))
+            node, host = self.lab.node(name), address.rpartition(":")[0]
+            command += ["--state-dir", str(node.state_dir), "--arrivals", f"{host}:{ARRIVALS_PORT}"]
+            self.agents[name] = node.spawn(command, log=self.agent_log(name))
 
     def start_agent(self, name: str) -> None:
         """Start the node's agent unless it runs, and return when it listens."""

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         ('catalog', '0005_asked_for_again'),
         ('identity', '0004_versions'),
         ('network', '0003_addresses_find_their_network'),
-        ('nodes', '0007_underlay'),
+        ('nodes', '0008_underlay'),
         ('placement', '0001_initial'),
     ]
 

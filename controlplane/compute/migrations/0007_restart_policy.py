@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0005_asked_for_again'),
-        ('compute', '0005_asked_for_again'),
+        ('compute', '0006_migration'),
         ('identity', '0004_versions'),
         ('nodes', '0005_inventoried_at'),
     ]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('nodes', '0005_inventoried_at'),
+        ('nodes', '0006_node_life'),
     ]
 
     operations = [
