@@ -45,8 +45,8 @@ def unbind(port_id: UUID, node: Node) -> None:
 
 
 def need(port: Port, node: Node) -> bytes:
-    """The document of the port's network in the node's zone, as bindings are now; empty for a node that no other can
-    reach, and which therefore stays alone. The signer is asked where something has changed, and other nodes are told.
+    """The document of the port's network in the node's zone, with this node in it; empty for a node that no other can
+    reach, and which therefore stays alone. The signer is asked where the node is new, and the others are told.
 
     Raises:
         SignerSilent: it has not answered.
@@ -54,10 +54,10 @@ def need(port: Port, node: Node) -> bytes:
     if node.underlay is None:
         return b""
     place = (port.network_id, node.zone_id)
-    found = _current(place)
+    found = _with(node, place)
     if found is None:
         _send(SIGN, [str(place[0]), place[1]])
-        found = _awaited(place)
+        found = _awaited(node, place)
         _send(TELL, [])
     return bytes(found.document)
 
@@ -73,9 +73,10 @@ def all_members() -> Mapping[Place, Members]:
     return _members(PortBinding.objects.all())
 
 
-def is_current(segment: Segment, wanted: Members) -> bool:
-    """It says what bindings say, and nodes trust the key that has signed it."""
-    return segment.members == wanted and segment.key_id in _trusted_keys()
+def trusted_keys() -> set[str]:
+    """Whose signatures nodes take."""
+    denied = trust.deny_list().kids
+    return {key.id for key in trust.keyset().keys.values() if key.use == "permit" and key.id not in denied}
 
 
 def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:
@@ -90,19 +91,17 @@ def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:
     return found
 
 
-def _trusted_keys() -> set[str]:
-    denied = trust.deny_list().kids
-    return {key.id for key in trust.keyset().keys.values() if key.use == "permit" and key.id not in denied}
-
-
-def _current(place: Place) -> Segment | None:
+def _with(node: Node, place: Place) -> Segment | None:
+    """Whatever else has changed meanwhile, the reconciler tells this node too."""
     segment = Segment.objects.filter(network_id=place[0], zone_id=place[1]).first()
-    return segment if segment is not None and is_current(segment, members(place)) else None
+    if segment is None or segment.members.get(str(node.pk)) != node.underlay:
+        return None
+    return segment if segment.key_id in trusted_keys() else None
 
 
-def _awaited(place: Place) -> Segment:
+def _awaited(node: Node, place: Place) -> Segment:
     until = time.monotonic() + PATIENCE_S
-    while (found := _current(place)) is None:
+    while (found := _with(node, place)) is None:
         if time.monotonic() >= until:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)

@@ -32,12 +32,12 @@ def sign(network_id: UUID, zone: str) -> None:
 def sign_all() -> int:
     """Those in all places; a place whose last port has gone keeps its segment, without members. Returns how many were
     signed."""
-    wanted = segments.all_members()
+    wanted, trusted = segments.all_members(), segments.trusted_keys()
     known = {(row.network_id, row.zone_id): row for row in Segment.objects.defer("document")}
     signed = 0
     for place in {*wanted, *known}:
         row, members = known.get(place), wanted.get(place, {})
-        if row is None or not segments.is_current(row, members):
+        if row is None or row.members != members or row.key_id not in trusted:
             signed += _tried(place)
     return signed
 
@@ -60,7 +60,7 @@ def _sign(place: Place) -> int:
     Segment.objects.bulk_create([Segment(network=network, zone=zone)], ignore_conflicts=True)
     row = Segment.objects.select_for_update().get(network=network, zone=zone)
     members = segments.members(place)
-    if segments.is_current(row, members):
+    if row.members == members and row.key_id in segments.trusted_keys():
         return 0
     key = signing_key(trust.keyset(), trust.deny_list(), zone=zone.pk, classifications=())
     # After a backup of the database was restored, nodes have had later ones than it knows; the clock is ahead of them.

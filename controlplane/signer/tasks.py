@@ -60,7 +60,10 @@ def segment_requested(network_id: str, zone: str) -> None:
 
 @shared_task(name="controlplane.signer.tasks.segments_all")
 def segments_all() -> None:
-    segments.sign_all()
+    try:
+        segments.sign_all()
+    except CloudError as exc:
+        log.error("segments are not signed: %s %s", exc, exc.facts)
 
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")

@@ -17,6 +17,7 @@ from controlplane.network.models import Network, Port, PortBinding, Segment, Seg
 from controlplane.network.services import network_create, network_delete
 from controlplane.nodes.models import Incident, Node, NodeRemoval
 from controlplane.operations.models import Operation
+from controlplane.placement.errors import SignerSilent
 from controlplane.reconcilers import network_peers, node_removals
 from controlplane.signer import segments as signer
 from tests.workflows.helpers import ask_instance, done, make_instance
@@ -175,6 +176,18 @@ def test_while_the_signer_is_silent_the_port_waits(
         patched.setattr(segments, "current_app", Deaf())
         assert run(operation).state == "running"
     assert again(operation).state == "succeeded"
+
+
+def test_who_is_in_the_segment_waits_for_nobody(
+    cloud: Cloud, machines: list[FakeMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = on(cloud, machines[0], "one")
+    segments.bind(port, machines[1].row)
+    monkeypatch.setattr(segments, "current_app", Deaf())
+    monkeypatch.setattr(segments, "PATIENCE_S", 0.01)
+    assert segments.need(port, machines[0].row)
+    with pytest.raises(SignerSilent):
+        segments.need(port, machines[1].row)
 
 
 def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: list[FakeMachine]) -> None:
