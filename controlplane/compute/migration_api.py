@@ -36,7 +36,7 @@ class MigrationOut(Out):
 
     id = serializers.UUIDField()
     state = serializers.ChoiceField(list(MIGRATION.moves))
-    source = NamedOut()
+    source = NamedOut()  # type: ignore[assignment]  # a field of this name, and no place of one
     destination = NamedOut(allow_null=True)
     wished = NamedOut(allow_null=True)
     operation = serializers.UUIDField(source="operation_id")

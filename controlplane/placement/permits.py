@@ -81,9 +81,9 @@ class Wanted:
 def valid(wanted: Wanted) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
     now, operation = clock.now(), wanted.operation
-    named = [operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id]
+    named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
     with connection.cursor() as cursor:
-        cursor.execute(VALID, [*named, now + MARGIN, now])
+        cursor.execute(VALID, (*named, now + MARGIN, now))
         found = cursor.fetchone()
     return _leave(found[0]) if found else None
 
