@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -21,6 +23,8 @@ from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
 
+# What an operator can change so that a guest finds another node of its zone.
+HELPFUL = ("cleared", "attested", "ready", "cordon", "traits", "affinity", "anti_affinity")
 REFUSALS = {
     "no_capacity": InsufficientCapacity,
     "inadmissible": NoPlace,
@@ -67,7 +71,7 @@ def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None =
     held = held_by(chosen)
     guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
-    situation = Situation(str(node.pk), FLEET.current(), _places(groups), _refusal)
+    situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(_refusal, node))
     return plan(guests, situation, fallback=fallback)
 
 
@@ -106,9 +110,23 @@ def _places(group_ids: Sequence[UUID]) -> Places:
     return found
 
 
-def _refusal(decision: Decision) -> Document:
+def _refusal(node: Node, decision: Decision) -> Document:
     """As an operator is told, who sees nodes."""
-    document = as_document(decision)
+    document = _of_its_zone(as_document(decision), node)
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
     error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
     return error.as_document()
+
+
+def _of_its_zone(document: dict[str, Any], node: Node) -> dict[str, Any]:
+    """What is said of the node's own zone, since its guests stay there, and not of the node itself."""
+    zones = [zone for zone in document["zones"] if zone["zone"] == node.zone_id]
+    codes = {code for zone in zones for code in zone["codes"]}
+    others = [miss for miss in document["nearest"] if miss["zone"] == node.zone_id and miss["node"] != str(node.pk)]
+    helpful = [
+        each
+        for each in document["relaxations"]
+        if each["change"] in HELPFUL and each["facts"].get("nodes") != [str(node.pk)]
+    ]
+    eliminated = [each for each in document["eliminated"] if each["code"] in codes]
+    return document | {"zones": zones, "nearest": others, "relaxations": helpful, "eliminated": eliminated}

@@ -197,7 +197,7 @@ PLANNED = {
     "wait": _("is being changed, and planned then"),
     "leave": _("cannot be moved, and runs on"),
 }
-FALLBACKS = {"leave": _("run on, and block the drain"), "stop": _("are shut down, and stay")}
+FALLBACKS = {"leave": _("run on"), "stop": _("are shut down")}
 DUTIES = {
     "cordoned": _("Nothing new is placed on it."),
     "draining": _("Its guests are moved away, and nothing new is placed on it."),

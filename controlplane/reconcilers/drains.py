@@ -13,10 +13,11 @@ from typing import cast
 from django.db import transaction
 from django.db.models import Q
 
+from controlplane.compute.actions import MOVE
 from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running, plan_of
 from controlplane.compute.drains import guest_of, planned
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.migrate import MIGRATE, instance_migrate
+from controlplane.compute.migrate import instance_migrate
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_shutdown
 from controlplane.events.services import emit
@@ -116,7 +117,7 @@ def _observe_held(guest: DrainGuest, operation: Operation) -> bool:
     is waited for."""
     if guest.state != "waiting":
         return False
-    if operation.kind == MIGRATE:
+    if operation.kind == MOVE:
         move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk)
         return True
     _note(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))

@@ -117,12 +117,9 @@ GETS = {
     "node_incident_list": 4,
     "node_metrics": 6,
     "node_instance_list": 4,
-<<<<<<< HEAD
-    "node_drain_get": 9,
-    "drain_list": 9,
-=======
+    "node_drain_get": 2,
+    "drain_list": 3,
     "instance_migration_list": 4,
->>>>>>> c6fc06d (A move has its word in the dashboard, and its list its number of statements)
     "incident_list": 3,
     "platform_operation_list": 3,
     "maintenance_list": 2,

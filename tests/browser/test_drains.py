@@ -61,7 +61,7 @@ def test_a_drain_that_is_blocked_says_why_and_is_given_up(opened: Opener, guest:
     expect(row.locator(".state")).to_have_text("y tourne encore")
     expect(row).to_contain_text("placement.no_place")
     pressed(page, "Renoncer à vider")
-    expect(page.locator("#state-of-drain")).to_have_text("annulée")
+    expect(page.locator("#state-of-drain")).to_have_text("annulé")
     page.get_by_role("link", name=NODE, exact=True).first.press("Enter")
     pressed(page, "Ne plus isoler")
     expect(page.locator("#state-of-node")).to_contain_text("prêt")
