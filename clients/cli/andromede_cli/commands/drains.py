@@ -141,7 +141,8 @@ def _tell(plan: DrainPlan) -> None:
     say("; ".join(parts) + "." if parts else _("There is nothing on the node."))
     for guest in plan.guests:
         for reason in guest.reasons:
-            say(f"  {guest.instance.name}: {reason.detail}")
+            line = f"  {guest.instance.name}: {reason.detail}"
+            say(line)
 
 
 def _question(plan: DrainPlan) -> str:
