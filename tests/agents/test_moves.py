@@ -413,6 +413,26 @@ def test_a_move_that_ended_while_the_agent_was_away_is_judged_by_where_the_guest
             pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival(generation).instance.subject))
 
 
+def lose_it_on_arrival(pair: Pair) -> None:
+    """The destination loses power when the guest has just come, and nobody could make it its own."""
+    assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_COMPLETED
+    pair.destination.fake.guests.clear()
+
+
+def test_a_guest_that_was_lost_on_its_arrival_is_started_by_what_comes_next(pair: Pair) -> None:
+    lose_it_on_arrival(pair)
+    assert conflict(pair.adopt).code == "agent.guest_not_arrived"
+    assert pair.adopt(generation=3).power == pb.POWER_RUNNING
+
+
+def test_a_guest_that_was_lost_on_its_arrival_can_be_removed_with_all_that_it_had(pair: Pair) -> None:
+    lose_it_on_arrival(pair)
+    stub = pair.destination.stub
+    stub.RemoveInstance(pb.RemoveRequest(subject=wishes.subject(pair.wish.subject.id, 3)))
+    assert stub.RemovePort(pb.RemoveRequest(subject=wishes.subject(pair.port.subject.id, 3))).was_present
+    assert stub.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(pair.wish.root_volume_id, 3))).was_present
+
+
 def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
     pair.make_ready()
     pair.destination.fake.roads.expected.clear()

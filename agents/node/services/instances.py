@@ -46,7 +46,7 @@ def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime 
     with node.locks.hold(("volume", wish.root_volume_id), ("instance", subject.id)):
         if wish.power is Power.RUNNING:
             moving.check_settled(node, subject.id)
-            moving.check_arrived(node, subject.id)
+            moving.check_arrived(node, subject)
         with node.ledger.transaction():
             node.ledger.instances.accept(subject, wish, uses=uses(wish))
             volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
@@ -71,6 +71,7 @@ def remove(node: Node, subject: Subject) -> bool:
         with node.ledger.transaction():
             node.ledger.forget_progress(subject.id)
             node.ledger.instances.finish_removal(subject.id)
+            moving.forget(node, subject)
         return was_defined or (before is not None and before.is_held)
 
 

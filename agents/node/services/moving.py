@@ -58,15 +58,27 @@ def brought(wish: ArrivalWish, instance_id: UUID) -> Mapping[UUID, AttachmentWis
     return {each.id: AttachmentWish(instance_id, each.volume_id, each.is_read_only) for each in wish.plugged}
 
 
-def check_arrived(node: Node, instance_id: UUID) -> None:
-    """
+def check_arrived(node: Node, subject: Subject) -> None:
+    """A later generation than that of its arrival is told to where it has arrived alone: if it is not here, it was
+    here, and was lost before anybody could say so, as in a power cut.
+
     Raises:
         GuestNotArrived: it is expected, and not here yet.
     """
-    if expected(node, instance_id) is not None:
-        state = node.adapters.hypervisor.state(instance_id)
+    entry = node.ledger.arrivals.get(subject.id)
+    if entry is not None and entry.is_wanted and subject.generation <= entry.generation:
+        state = node.adapters.hypervisor.state(subject.id)
         if state is None or state.power not in ON:
-            raise GuestNotArrived(instance_id)
+            raise GuestNotArrived(subject.id)
+
+
+def forget(node: Node, subject: Subject) -> None:
+    """Within the transaction that removes the guest: nor is it expected any more, at this generation or before."""
+    entry = node.ledger.arrivals.get(subject.id)
+    if entry is not None and entry.is_held and entry.generation <= subject.generation:
+        node.ledger.arrivals.finish_removal(subject.id)
+        node.permits.receipts.closed("arrival", subject.id)
+        node.adapters.moves.refuse(subject.id)
 
 
 def adopt(node: Node, instance_id: UUID) -> None:
