@@ -17,6 +17,8 @@ OWNER, OPERATOR = "owner", "operator"
 
 
 class Reader(Protocol):
+    project: str
+
     def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
 
 
@@ -177,6 +179,16 @@ def uncordon(scene: Scene, dice: random.Random) -> Wish | None:
     return Wish("POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR)
 
 
+def migrate(scene: Scene, dice: random.Random) -> Wish | None:
+    """An operator moves a guest that runs; where to, placement says."""
+    if (found := _any(_in_state(scene.instances, "active"), dice)) is None:
+        return None
+    project = scene.reader.project
+    path = f"{project}/instances/{found}/actions/migrate"
+    then = {"state": "active"}
+    return Wish("POST", path, "instance.migrate", {}, resource=found, by=OPERATOR, then=then)
+
+
 ACTS: Mapping[str, ActKind] = {
     "create": ActKind(9, create),
     "delete": ActKind(4, delete),
@@ -194,6 +206,7 @@ ACTS: Mapping[str, ActKind] = {
     "volume-grow": ActKind(3, grow),
     "cancel": ActKind(2, cancel),
     "retry": ActKind(2, retry),
+    "migrate": ActKind(10, migrate),
     "cordon": ActKind(1, cordon),
     "uncordon": ActKind(3, uncordon),
 }
