@@ -1,6 +1,7 @@
 """What the workflow tests ask of a cloud, and how they see that nothing is left of it."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -147,6 +148,15 @@ def _on(fake: FakeNode) -> dict[str, object]:
         "volumes": set(fake.volumes),
         "ports": set(fake.ports),
     }
+
+
+def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:
+    """Through what its steps wait for; until it has ended, has failed in one, or another worker has it."""
+    run(operation, workflow)
+    while operation.lease_token is None and operation.finished_at is None and operation.steps[-1]["state"] == "waiting":
+        time.sleep(0.02)
+        again(operation, workflow)
+    return operation
 
 
 def count_starts(cloud: Cloud) -> int:

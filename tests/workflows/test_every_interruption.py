@@ -2,7 +2,6 @@
 one takes over, and wakes when all is over: what it does then changes nothing any more."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from controlplane.nodes.errors import NodeUnreachable
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.workflows import tasks
-from controlplane.workflows.recipe import Step, Workflow
+from controlplane.workflows.recipe import Step
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
     Altered,
@@ -25,10 +24,11 @@ from tests.workflows.helpers import (
     followed_by_another_worker,
     fresh,
     picture,
+    run_on,
     then,
 )
 from tests.workflows.test_every_step import CANCELLABLE, STEPS, UNDOABLE, Case
-from tests.world import Cloud, again, run
+from tests.world import Cloud, again
 
 Act = Callable[[Operation], object]
 
@@ -55,35 +55,26 @@ def sleep_while(act: Act) -> Altered:
     return first(lambda operation: act(fresh(operation)))
 
 
-def to_its_end(operation: Operation, workflow: Workflow | None = None) -> Operation:
-    """Through what its steps wait for; until it has ended, has failed in one, or another worker has it."""
-    run(operation, workflow)
-    while operation.lease_token is None and operation.finished_at is None and operation.steps[-1]["state"] == "waiting":
-        time.sleep(0.02)
-        again(operation, workflow)
-    return operation
-
-
 def taken_over(operation: Operation) -> Operation:
     """By another worker, to the end."""
     followed_by_another_worker(operation)
-    return to_its_end(operation)
+    return run_on(operation)
 
 
 def slept(operation: Operation, case: Case, step: str, act: Act) -> None:
     """The worker of the operation sleeps before that step, and notices only afterwards that another one has it."""
     with pytest.raises(LeaseLost):
-        to_its_end(operation, altered(WORKFLOWS[case.kind], step, sleep_while(act)))
+        run_on(operation, altered(WORKFLOWS[case.kind], step, sleep_while(act)))
 
 
 @pytest.mark.parametrize(("case", "step"), STEPS)
 def test_an_answer_that_is_lost_is_asked_for_again(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
-    to_its_end(operation, altered(WORKFLOWS[case.kind], step, then(lose_the_answer)))
+    run_on(operation, altered(WORKFLOWS[case.kind], step, then(lose_the_answer)))
     assert (operation.state, operation.attempts) == ("running", 1)
     again(operation)
-    assert to_its_end(operation).state == "succeeded"
+    assert run_on(operation).state == "succeeded"
     assert count_starts(cloud) <= starts + 1
     delete_everything(cloud)
     assert_clean_slate(cloud)
@@ -95,7 +86,7 @@ def test_a_message_that_comes_twice_does_nothing_twice(cloud: Cloud, case: Case,
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
     delivered = lambda each: tasks.run(str(each.pk))  # noqa: E731
-    assert to_its_end(operation, altered(WORKFLOWS[case.kind], step, then(delivered))).state == "succeeded"
+    assert run_on(operation, altered(WORKFLOWS[case.kind], step, then(delivered))).state == "succeeded"
     assert count_starts(cloud) <= starts + 1
     ended = picture(cloud)
     tasks.run(str(operation.pk))
@@ -155,7 +146,7 @@ def test_who_slept_on_the_way_back_changes_nothing(cloud: Cloud, case: Case, ste
         return dataclasses.replace(then(explode)(changed), undo=sleep_and_undo)
 
     with pytest.raises(LeaseLost):
-        to_its_end(ask(), altered(WORKFLOWS[case.kind], step, alter))
+        run_on(ask(), altered(WORKFLOWS[case.kind], step, alter))
     assert picture(cloud) == before
     delete_everything(cloud)
     assert_clean_slate(cloud)

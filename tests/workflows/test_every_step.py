@@ -3,7 +3,6 @@
 Whatever happens, the cloud is as it was before or as it was asked to be, and can be deleted without a trace.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.identity.actor import SYSTEM
 from controlplane.operations.models import Operation
 from controlplane.storage.services import volume_grow
-from controlplane.workflows.recipe import Workflow
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
     Killed,
@@ -37,6 +35,7 @@ from tests.workflows.helpers import (
     make_stopped_instance,
     make_volume,
     picture,
+    run_on,
     then,
     undone_twice,
 )
@@ -159,15 +158,6 @@ UNDOABLE = [
 CANCELLABLE = [
     param for param in STEPS if not param.values[0].kind.endswith(".delete") and param.values[1] not in FINAL
 ]
-
-
-def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:
-    """Until it ends, has to try something again, or another one works on it."""
-    run(operation, workflow)
-    while operation.lease_token is None and operation.finished_at is None and operation.steps[-1]["state"] == "waiting":
-        time.sleep(0.02)
-        again(operation, workflow)
-    return operation
 
 
 def test_the_table_has_every_workflow_of_instances_and_volumes() -> None:
