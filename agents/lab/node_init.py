@@ -23,7 +23,7 @@ OWN_DIRECTORIES = {
     "/run": "run",
 }
 # The same in every node: files of a guest that moves have the same names where it comes from and where it goes.
-STATE_DIRECTORY, OWN_STATE = "/run/andromede", "agent"
+STATE_DIRECTORY, OWN_STATE = "/run/agent", "agent"
 
 
 def mount(*arguments: str) -> None:

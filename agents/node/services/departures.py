@@ -96,9 +96,16 @@ class Departures:
         if move is None:
             raise NotFound(KIND, instance_id)
         if move.phase is MovePhase.RUNNING:
-            progress = self._node.adapters.moves.progress(instance_id) or NOTHING
+            progress = self._progress(instance_id)
             move = replace(move, total_bytes=progress.total_bytes, moved_bytes=progress.moved_bytes)
         return DepartureStatus(instance_id, move)
+
+    def _progress(self, instance_id: UUID) -> MoveProgress:
+        """Whether it goes on does not depend on it."""
+        try:
+            return self._node.adapters.moves.progress(instance_id) or NOTHING
+        except AdapterError:
+            return NOTHING
 
     def remove(self, subject: Subject) -> bool:
         """Break the move off and wait until it has ended; False when there was none.

@@ -79,6 +79,14 @@ class LabAgent:
         self.node.exec([sys.executable, "-m", "agents.node.libvirtd_recovery"], env={"PYTHONPATH": str(ROOT)})
         self.node.start_libvirtd()
 
+    def answers(self) -> bool:
+        """Also its libvirtd does."""
+        try:
+            self.stub.Describe(pb.DescribeRequest())
+        except grpc.RpcError:
+            return False
+        return True
+
     def cut_power_and_return(self) -> None:
         """Of the whole node: its guests die, and its network devices come back with other addresses."""
         self.node.power_off()

@@ -80,12 +80,15 @@ class Trip:
     def go(self) -> pb.DepartureState:
         return self.end_of(self.departure(self.make_ready()))
 
+    def running(self, generation: int) -> pb.EnsureInstanceRequest:
+        wish = pb.EnsureInstanceRequest()
+        wish.CopyFrom(self.wish)
+        wish.subject.generation = generation
+        return wish
+
     def arrived(self) -> "Trip":
         """Adopted at the destination and gone from the source: the trip back."""
-        adopted = pb.EnsureInstanceRequest()
-        adopted.CopyFrom(self.wish)
-        adopted.subject.generation = self.generation + 1
-        assert self.destination.stub.EnsureInstance(adopted).power == pb.POWER_RUNNING
+        assert self.destination.stub.EnsureInstance(self.running(self.generation + 1)).power == pb.POWER_RUNNING
         self.forget(self.source, self.generation)
         return replace(self, source=self.destination, destination=self.source, generation=self.generation + 1)
 

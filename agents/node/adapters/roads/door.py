@@ -14,7 +14,7 @@ from uuid import UUID
 
 from agents.node.adapters.roads import proof
 from agents.node.adapters.roads.libvirt_calls import MigrationOnly
-from agents.node.adapters.roads.pipe import hang_up, pipe
+from agents.node.adapters.roads.pipe import find_out_when_gone, hang_up, pipe
 from agents.node.adapters.roads.proof import NotLetIn
 from agents.node.errors import AdapterError
 
@@ -110,6 +110,7 @@ class _Visit(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
+        find_out_when_gone(self.request)
         self.request.settimeout(proof.WITHIN_S)
         try:
             with self.server.context.wrap_socket(self.request, server_side=True) as tls:

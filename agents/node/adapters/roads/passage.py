@@ -10,7 +10,7 @@ from uuid import UUID
 
 from agents.node.adapters.roads import proof
 from agents.node.adapters.roads.door import KNOCK, WAKE, Address
-from agents.node.adapters.roads.pipe import hang_up, pipe
+from agents.node.adapters.roads.pipe import find_out_when_gone, hang_up, pipe
 from agents.node.adapters.roads.proof import NotLetIn
 from agents.node.errors import AdapterError
 
@@ -104,6 +104,7 @@ class Passage:
     def _connect(self, channel: str) -> ssl.SSLSocket:
         raw = socket.create_connection((self._to.host, self._to.port), proof.WITHIN_S)
         try:
+            find_out_when_gone(raw)
             tls = self._context.wrap_socket(raw)
         except BaseException:
             raw.close()

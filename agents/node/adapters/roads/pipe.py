@@ -9,6 +9,7 @@ from collections.abc import Callable
 CHUNK_BYTES = 2**18
 RECORD_BYTES = 2**16
 MAX_WAITING_BYTES = 2**20
+PART_WITHIN_S = 5.0
 
 
 def pipe(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes], bytes] | None = None) -> None:
@@ -42,6 +43,7 @@ def pipe(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes], 
             _send(tls, outward)
         if local in writable:
             _send(local, inward)
+    _part(tls)
 
 
 def _received(source: socket.socket) -> bytes | None:
@@ -50,14 +52,37 @@ def _received(source: socket.socket) -> bytes | None:
         return source.recv(CHUNK_BYTES)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
         return None
+    except ConnectionResetError:
+        return b""  # they hung up without having heard all of it
 
 
 def _send(target: socket.socket, waiting: bytearray) -> None:
+    """Who has hung up does not hear the rest; what they said before is still to be read, and then that they have."""
     try:
         sent = target.send(memoryview(waiting)[:RECORD_BYTES].tobytes())
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
         return
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+        sent = len(waiting)
     del waiting[:sent]
+
+
+def _part(tls: ssl.SSLSocket) -> None:
+    """Say that nothing more comes, and wait until the other end has heard it: closing at once would make the kernel
+    throw away what is still on its way there."""
+    with contextlib.suppress(OSError):
+        tls.settimeout(PART_WITHIN_S)
+        tls.shutdown(socket.SHUT_WR)
+        while tls.recv(CHUNK_BYTES):
+            continue
+
+
+def find_out_when_gone(connection: socket.socket) -> None:
+    """Within half a minute, where the other node vanishes without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def hang_up(each: socket.socket) -> None:

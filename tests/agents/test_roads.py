@@ -1,0 +1,275 @@
+"""The road between two agents: who is let in at the door, what passes, and that all of it arrives."""
+
+import contextlib
+import os
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from cryptography import x509
+
+from agents.lab.shell import wait_until
+from agents.node.adapters.roads import proof
+from agents.node.adapters.roads.door import LIBVIRT, Address, Door
+from agents.node.adapters.roads.libvirt_calls import OPEN, PREPARE, REMOTE, MigrationOnly
+from agents.node.adapters.roads.passage import Passage
+from agents.node.adapters.roads.proof import NotLetIn
+from agents.node.errors import AdapterError
+from tests.agents.wishes import ZONE
+from tests.permits import SigningKey
+from tests.pki import TestCA, issue_node
+
+MIB = 2**20
+
+
+@dataclass
+class House:
+    """What a door leads to in a test: an echo of bytes for each channel but "nowhere"."""
+
+    expected: set[tuple[UUID, str]] = field(default_factory=set)
+    woken: list[UUID] = field(default_factory=list)
+    got: bytearray = field(default_factory=bytearray)
+
+    def expects(self, guest_id: UUID, fingerprint: str) -> bool:
+        return (guest_id, fingerprint) in self.expected
+
+    def connect(self, guest_id: UUID, channel: str) -> socket.socket:
+        if channel == "nowhere":
+            raise ConnectionRefusedError("nobody is there")
+        ours, theirs = socket.socketpair()
+        threading.Thread(target=self._echo, args=(theirs,), daemon=True).start()
+        return ours
+
+    def wake(self, guest_id: UUID) -> None:
+        self.woken.append(guest_id)
+
+    def _echo(self, theirs: socket.socket) -> None:
+        with theirs, contextlib.suppress(ConnectionError):
+            while data := theirs.recv(MIB):
+                self.got += data
+                theirs.sendall(data)
+
+
+@dataclass
+class Street:
+    node: proof.Self
+    other: proof.Self
+    stranger: proof.Self
+    house: House
+    door: Door
+    guest_id: UUID
+
+    @property
+    def address(self) -> Address:
+        host, port = self.door.server_address[:2]
+        return Address(str(host), int(port))
+
+    def passage(self, *, guest_id: UUID | None = None, node: proof.Self | None = None, shown: str = "") -> Passage:
+        wanted = shown or self.other.fingerprint
+        return Passage(guest_id or self.guest_id, node or self.node, self.address, certificate_sha256=wanted)
+
+
+def enrolled(ca: TestCA, folder: Path) -> proof.Self:
+    issue_node(ca, folder, node_id=uuid4(), zone=ZONE, root=SigningKey.ed25519("root").public_pem)
+    return proof.Self.load(folder)
+
+
+@pytest.fixture
+def street(ca: TestCA, tmp_path: Path) -> Iterator[Street]:
+    node, other, stranger = (enrolled(ca, tmp_path / name) for name in ("node", "other", "stranger"))
+    guest_id = uuid4()
+    house = House({(guest_id, node.fingerprint)})
+    door = Door(Address("127.0.0.1", 0), other, house)
+    yield Street(node, other, stranger, house, door, guest_id)
+    door.stop()
+
+
+# ---- who is let in
+
+
+def test_who_is_expected_is_let_in_and_may_wake_the_guest(street: Street) -> None:
+    street.passage().knock()
+    assert street.house.woken == []
+    street.passage().wake()
+    assert street.house.woken == [street.guest_id]
+
+
+def test_nobody_else_is(street: Street) -> None:
+    for passage in (street.passage(guest_id=uuid4()), street.passage(node=street.stranger)):
+        with pytest.raises(NotLetIn, match="is not expected here"):
+            passage.wake()
+    assert street.house.woken == []
+
+
+def test_a_certificate_of_somebody_else_is_of_no_use_without_its_key(street: Street) -> None:
+    thief = proof.Self(street.node.credentials, street.stranger.key)
+    with pytest.raises(NotLetIn, match="did not sign this"):
+        street.passage(node=thief).knock()
+
+
+def test_a_proof_is_good_for_one_occasion(street: Street) -> None:
+    claim = street.node.claim("1" * 64, street.guest_id, "wake", to=street.other.fingerprint)
+    assert proof.read_claim(claim, nonce="1" * 64, to=street.other.fingerprint).channel == "wake"
+    for nonce, to in (("2" * 64, street.other.fingerprint), ("1" * 64, street.stranger.fingerprint)):
+        with pytest.raises(NotLetIn, match="another occasion"):
+            proof.read_claim(claim, nonce=nonce, to=to)
+    altered = claim | {"document": str(claim["document"]).replace("wake", "knock")}
+    with pytest.raises(NotLetIn, match="did not sign this"):
+        proof.read_claim(altered, nonce="1" * 64, to=street.other.fingerprint)
+
+
+def test_another_node_than_the_permit_names_is_told_nothing(street: Street) -> None:
+    with pytest.raises(NotLetIn, match="shows the certificate"):
+        street.passage(shown=street.stranger.fingerprint).knock()
+
+
+def test_a_node_of_another_authority_is_told_nothing(street: Street, tmp_path: Path) -> None:
+    from tests.pki import make_ca
+
+    foreign = enrolled(make_ca(tmp_path / "their-ca"), tmp_path / "foreign")
+    with pytest.raises(AdapterError, match="certificate verify failed"):
+        street.passage(node=foreign).knock()
+
+
+def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> None:
+    with socket.create_connection((street.address.host, street.address.port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert b"nonce" not in client.recv(1000)
+    listener = socket.create_server(("127.0.0.1", 0))
+    to = Address("127.0.0.1", listener.getsockname()[1])
+    heard: list[bytes] = []
+
+    def answer() -> None:
+        client, _ = listener.accept()
+        with client:
+            heard.append(client.recv(4000))
+            client.sendall(b'{"nonce": "0"}\n')
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(AdapterError):
+        Passage(street.guest_id, street.node, to, certificate_sha256=street.other.fingerprint).knock()
+    thread.join()
+    listener.close()
+    assert str(street.guest_id).encode() not in heard[0]
+
+
+def test_only_the_newest_tls_is_spoken(street: Street) -> None:
+    context = ssl.create_default_context(cadata=street.node.credentials.ca.decode())
+    context.check_hostname = False
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection((street.address.host, street.address.port)) as raw, pytest.raises(ssl.SSLError):
+        context.wrap_socket(raw)
+
+
+# ---- what passes
+
+
+def through(street: Street, tmp_path: Path, channel: str) -> tuple[Passage, socket.socket]:
+    passage = street.passage()
+    passage.open(tmp_path / "road", (channel,))
+    local = socket.socket(socket.AF_UNIX)
+    local.settimeout(20)
+    local.connect(str(tmp_path / "road" / channel))
+    return passage, local
+
+
+def test_much_goes_both_ways_and_arrives_whole(street: Street, tmp_path: Path) -> None:
+    passage, local = through(street, tmp_path, "memory")
+    sent = os.urandom(16 * MIB)
+    threading.Thread(target=local.sendall, args=(sent,), daemon=True).start()
+    back = bytearray()
+    while len(back) < len(sent):
+        back += local.recv(MIB)
+    assert bytes(back) == sent == bytes(street.house.got)
+    local.close()
+    passage.close()
+    assert not (tmp_path / "road").exists()
+
+
+def test_what_was_sent_before_the_end_arrives(street: Street, tmp_path: Path) -> None:
+    passage, local = through(street, tmp_path, "memory")
+    sent = os.urandom(4 * MIB)
+    local.sendall(sent)
+    local.close()
+    wait_until(lambda: len(street.house.got) == len(sent), what="all of it", within_s=10)
+    assert bytes(street.house.got) == sent
+    passage.close()
+
+
+def test_who_is_thrown_out_hears_the_end(street: Street, tmp_path: Path) -> None:
+    passage, local = through(street, tmp_path, "memory")
+    local.sendall(b"hello")
+    assert local.recv(5) == b"hello"
+    street.door.throw_out(street.guest_id)
+    assert local.recv(5) == b""
+    local.close()
+    passage.close()
+
+
+def test_where_nobody_is_the_road_ends(street: Street, tmp_path: Path) -> None:
+    passage, local = through(street, tmp_path, "nowhere")
+    assert local.recv(5) == b""
+    local.close()
+    passage.close()
+
+
+# ---- libvirt's calls
+
+
+def packet(procedure: int, *, program: int = REMOTE, body: bytes = b"") -> bytes:
+    return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, 0, 7, 0) + body
+
+
+def test_calls_of_a_migration_pass_whole_however_they_come() -> None:
+    calls = packet(OPEN) + packet(PREPARE, body=b"x" * 1000) + packet(OPEN)
+    gate, passed = MigrationOnly(), bytearray()
+    for start in range(0, len(calls), 7):
+        passed += gate.passes(calls[start : start + 7])
+    assert bytes(passed) == calls
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        packet(14),  # a domain is destroyed
+        packet(OPEN, program=0x20008087),  # QEMU's monitor
+        struct.pack(">IIIIIII", 2**31, REMOTE, 1, OPEN, 0, 0, 0),
+        struct.pack(">IIIIIII", 4, REMOTE, 1, OPEN, 0, 0, 0),
+    ],
+)
+def test_no_other_call_passes_nor_what_comes_after_it(other: bytes) -> None:
+    gate = MigrationOnly()
+    with pytest.raises(NotLetIn):
+        gate.passes(packet(OPEN) + other)
+
+
+def test_another_call_ends_the_connection(street: Street, tmp_path: Path) -> None:
+    passage, local = through(street, tmp_path, LIBVIRT)
+    local.sendall(packet(OPEN))
+    assert local.recv(100) == packet(OPEN)
+    local.sendall(packet(14))
+    assert local.recv(100) == b""
+    assert packet(14) not in bytes(street.house.got)
+    local.close()
+    passage.close()
+
+
+def test_addresses_are_read_and_written() -> None:
+    assert str(Address.parse("10.0.0.1:7441")) == "10.0.0.1:7441"
+    assert str(Address.parse("[fd00::1]:7441")) == "[fd00::1]:7441"
+    for bad in ("", "10.0.0.1", ":7441", "host:", "host:x", "host:70000"):
+        with pytest.raises(ValueError, match="ADDRESS:PORT"):
+            Address.parse(bad)
+
+
+def test_the_certificate_is_the_one_that_the_control_plane_has_signed(street: Street) -> None:
+    certificate = x509.load_pem_x509_certificate(street.node.credentials.certificate)
+    assert proof.fingerprint(certificate) == street.node.fingerprint
