@@ -241,9 +241,9 @@ Giving = (
     | pb.EnsurePortRequest
     | pb.EnsureInstanceRequest
     | pb.EnsureAttachmentRequest
-    | pb.EnsureArrivalRequest
     | pb.EnsureDepartureRequest
 )
+Asking = Giving | pb.EnsureArrivalRequest  # whose permit is the one of its instance
 G = TypeVar("G", bound=Giving)
 
 
@@ -319,7 +319,7 @@ class PermittedStub:
             copy.permit.CopyFrom(self.permit_for(copy))
         return copy
 
-    def permit_for(self, request: Giving, op: str = "", **changes: object) -> pb.Permit:
+    def permit_for(self, request: Asking, op: str = "", **changes: object) -> pb.Permit:
         """For just this call. `changes`: of the permit's fields, to make it a bad one."""
         usual, contents = self._contents(request)
         fields: dict[str, object] = {"contents": contents}
@@ -336,7 +336,7 @@ class PermittedStub:
         at = {"node": self._node, "zone": self._zone}
         return self.authority.permit(op or usual, **(at | fields | changes))  # type: ignore[arg-type]
 
-    def _contents(self, request: Giving) -> tuple[str, Contents]:
+    def _contents(self, request: Asking) -> tuple[str, Contents]:
         """A usual operation, and all that the request names."""
         if isinstance(request, pb.ImageHeader):
             return "instance.create", Contents(images=(request.sha256,))

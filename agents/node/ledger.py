@@ -266,6 +266,16 @@ class Shelf(Generic[Wish]):
             self._put_uses(str(subject.id), uses)
         return before
 
+    def check_new(self, subject: Subject) -> None:
+        """It can be accepted later: nothing of that generation or a higher one was seen.
+
+        Raises:
+            StaleGeneration
+        """
+        before = self.get(subject.id)
+        if before is not None and before.generation >= subject.generation:
+            raise StaleGeneration(self.kind, subject.id, given=subject.generation, seen=before.generation)
+
     def confirm(self, resource_id: UUID | str) -> None:
         """The wish has been carried out."""
         with self._ledger.transaction():

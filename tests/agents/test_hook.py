@@ -25,7 +25,7 @@ from agents.node.ledger import Ledger
 from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock
 from agents.node.trust.starts import KVM_AFTERMATH, Shape, Starts
-from agents.node.wishes import GuestData, InstanceWish, Restart, RestartKind, Subject
+from agents.node.wishes import ArrivalWish, GuestData, InstanceWish, Peer, Restart, RestartKind, Subject
 
 GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
 XML = f"<domain type='kvm'><metadata><x><uuid>no</uuid></x></metadata><name>g</name><uuid>{GUEST}</uuid></domain>"
@@ -403,3 +403,24 @@ def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> No
     with starts.allow(GUEST, None, SHAPE):
         assert starts.use(GUEST, "prepare", SHAPE) is not None
     assert starts.use(GUEST, "prepare", SHAPE) is not None
+
+
+def test_a_guest_that_is_expected_comes_once_from_elsewhere_and_is_not_started_here(tmp_path: Path) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    starts, shape = Starts(Clock(now=lambda: moment)), Shape(1, 131072, ("/volumes/a", "/seed"))
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    gate = PermitGate(ledger, starts)
+    assert "never told" in str(gate.may_start(GUEST, "migrate", shape))
+    arrival = ArrivalWish(wish(Power.RUNNING), Peer(GUEST, "ab" * 32), ())
+    ledger.arrivals.accept(Subject(GUEST, 2), arrival, uses=())
+    starts.expect(GUEST, moment + timedelta(minutes=5), shape)
+    assert gate.may_start(GUEST, "prepare", shape) is not None, "it comes, or not at all"
+    assert "other disks" in str(gate.may_start(GUEST, "migrate", replace(shape, vcpus=2)))
+    assert [gate.may_start(GUEST, each, shape) for each in ("migrate", "prepare", "start")] == [None] * 3
+    assert all(gate.may_start(GUEST, each, shape) is not None for each in ("migrate", "prepare", "start"))
+    starts.expect(GUEST, moment - timedelta(seconds=1), shape)
+    assert "no permit is in force" in str(gate.may_start(GUEST, "migrate", shape))
+    ledger.arrivals.begin_removal(Subject(GUEST, 2))
+    starts.expect(GUEST, moment + timedelta(minutes=5), shape)
+    assert gate.may_start(GUEST, "migrate", shape) is not None
+    ledger.close()

@@ -320,6 +320,35 @@ def test_another_try_has_another_generation(pair: Pair) -> None:
 # ---- never twice
 
 
+def test_a_guest_that_could_not_be_adopted_is_not_expected(pair: Pair) -> None:
+    """Else it would come, and be nobody's."""
+    stub = pair.destination.stub
+    stub.RemoveAttachment(wishes.removal(pair.attachment.subject, generation=2))
+    assert "stale_generation" in refusal(pair.make_ready).code
+    stub.RemoveInstance(wishes.removal(pair.wish.subject, generation=3))
+    assert "stale_generation" in refusal(lambda: pair.make_ready(3)).code
+    assert pair.make_ready(4).uri
+
+
+def test_what_a_guest_brings_can_be_removed_after_many_moves(pair: Pair) -> None:
+    here, there, generation = pair.source, pair.destination, 1
+    for _ in range(20):
+        trip = Pair(here, there, pair.wish, pair.data, pair.port, pair.attachment)
+        request = trip.departure(trip.make_ready(generation + 1).uri, generation)
+        assert trip.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
+        trip.adopt(generation + 1)
+        for remove, resource_id in (
+            (here.stub.RemoveInstance, pair.wish.subject.id),
+            (here.stub.RemoveAttachment, pair.attachment.subject.id),
+            (here.stub.RemoveVolume, pair.wish.root_volume_id),
+            (here.stub.RemoveVolume, pair.data.subject.id),
+            (here.stub.RemovePort, pair.port.subject.id),
+        ):
+            assert remove(pb.RemoveRequest(subject=wishes.subject(resource_id, generation))).was_present
+        assert here.fake.is_clean()
+        here, there, generation = there, here, generation + 1
+
+
 def test_nothing_of_a_guest_is_changed_on_its_way(pair: Pair) -> None:
     pair.source.fake.roads.hang = True
     request = pair.begin()

@@ -14,6 +14,8 @@ from websockets import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from agents.lab.shell import wait_until
+from agents.node.adapters.base import MovePhase
+from agents.node.ledger import Move
 from controlplane.api.consoles import Ended, Line
 from controlplane.audit.models import AuditRecord
 from controlplane.compute.consoles import Console, Kind
@@ -283,6 +285,17 @@ def test_an_agent_that_is_restarted(consoles: Process, cloud: Cloud, instance: I
         assert socket.recv(LIMIT_S) == BOOTED
         cloud.machine.server.stop(grace_s=5)
         assert end(socket)[0] == 1012
+
+
+def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    """Its guest ends here while the node knows that it is on its way."""
+    with opened(consoles, ticket()) as socket:
+        assert socket.recv(LIMIT_S) == BOOTED
+        cloud.machine.server.node.ledger.record_move(instance.pk, Move(1, MovePhase.RUNNING, ends_at=2**40))
+        cloud.machine.fake.guest_powers_off(instance.pk)
+        code, words = end(socket)
+    assert code == 1012
+    assert "goes to another node" in words
 
 
 def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> None:

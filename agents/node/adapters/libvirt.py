@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
@@ -23,6 +24,7 @@ from agents.node.adapters.base import (
     GuestState,
     GuestUsage,
     HostFacts,
+    guest_name,
 )
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
@@ -43,6 +45,7 @@ UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
+FIRMWARE_VARIABLES = Path("/var/lib/libvirt/qemu/nvram")
 TAKEN_OVER = (libvirt.VIR_DOMAIN_CONTROL_OK, libvirt.VIR_DOMAIN_CONTROL_ERROR)
 ENDED = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
 REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED)
@@ -80,12 +83,13 @@ class LibvirtHypervisor:
     def undefine(self, guest_id: UUID) -> bool:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
-            if domain is None:
-                return False
-            domain.undefineFlags(UNDEFINE)
+            if domain is not None:
+                domain.undefineFlags(UNDEFINE)
         for memory in (self._virt_types, self._on_probation, self._defined):
             memory.pop(guest_id, None)
-        return True
+        for left_behind in FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
+            left_behind.unlink()  # libvirt forgets a guest that has moved, and not what its firmware remembered
+        return domain is not None
 
     def start(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import logging
 import re
+import shutil
 import socket
 import threading
 import time
@@ -65,6 +66,7 @@ class _Watch:
     """What libvirt tells of one move."""
 
     stood_still_at: float = 0.0
+    went_on_at: float = 0.0
     stats: Mapping[str, Any] = field(default_factory=dict)
     has_stats: threading.Event = field(default_factory=threading.Event)
 
@@ -87,7 +89,8 @@ class LibvirtMoves:
         Raises:
             OSError: the address of the door cannot be listened on.
         """
-        folder.mkdir(exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # sockets of moves that ended with an earlier agent
+        folder.mkdir(parents=True)
         folder.chmod(0o711)
         self._uri = uri
         self._hypervisor = hypervisor
@@ -122,7 +125,7 @@ class LibvirtMoves:
         if self._door is not None:
             self._door.throw_out(guest_id)
         if expected is not None:
-            _remove(self._folder / expected.token)
+            shutil.rmtree(self._folder / expected.token, ignore_errors=True)
 
     def expects(self, guest_id: UUID, fingerprint: str) -> bool:
         with self._lock:
@@ -156,13 +159,8 @@ class LibvirtMoves:
         with self._kept(guest_id, passage):
             passage.knock()
             passage.open(self._folder / token, CHANNELS)
-            watch = self._migrate(guest_id, self._folder / token, max_pause_ms)
-            try:
-                passage.wake()
-            except AdapterError as exc:  # it is there, and whoever takes it over wakes it
-                log.warning("a guest was not woken", extra={"facts": {"id": guest_id, "problem": exc.message}})
-            pause_s = time.monotonic() - watch.stood_still_at if watch.stood_still_at else 0
-        watch.has_stats.wait(STATS_WITHIN_S)
+            watch = self._migrate(guest_id, passage, self._folder / token, max_pause_ms)
+        pause_s = watch.went_on_at - watch.stood_still_at if watch.stood_still_at else 0
         return Sent(_progress(watch.stats), round(pause_s * 1000))
 
     def cancel(self, guest_id: UUID) -> None:
@@ -208,7 +206,7 @@ class LibvirtMoves:
                 del self._passages[guest_id]
             passage.close()
 
-    def _migrate(self, guest_id: UUID, folder: Path, max_pause_ms: int) -> _Watch:
+    def _migrate(self, guest_id: UUID, passage: Passage, folder: Path, max_pause_ms: int) -> _Watch:
         """
         Raises:
             MoveCancelled, Stopping
@@ -227,6 +225,9 @@ class LibvirtMoves:
                     if is_there:
                         self._go_on(domain)
                     raise self._failure(exc, is_there=is_there) from exc
+                _wake(passage, guest_id)
+                watch.went_on_at = time.monotonic()
+                watch.has_stats.wait(STATS_WITHIN_S)
         return watch
 
     @contextmanager
@@ -239,6 +240,8 @@ class LibvirtMoves:
             raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
         try:
             yield connection
+        except libvirt.libvirtError as exc:
+            raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
         finally:
             try:
                 connection.close()
@@ -265,6 +268,13 @@ class LibvirtMoves:
         return AdapterError(f"libvirt: {error}", retryable=True)
 
 
+def _wake(passage: Passage, guest_id: UUID) -> None:
+    try:
+        passage.wake()
+    except AdapterError as exc:  # it is there, and whoever takes it over wakes it
+        log.warning("a guest was not woken", extra={"facts": {"id": guest_id, "problem": exc.message}})
+
+
 @contextmanager
 def _watched(connection: Any, domain: Any, watch: _Watch) -> Iterator[None]:
     events: tuple[tuple[int, Callable[..., None]], ...] = (
@@ -275,8 +285,11 @@ def _watched(connection: Any, domain: Any, watch: _Watch) -> Iterator[None]:
     try:
         yield
     finally:
-        for handle in handles:
-            connection.domainEventDeregisterAny(handle)
+        try:
+            for handle in handles:
+                connection.domainEventDeregisterAny(handle)
+        except libvirt.libvirtError as exc:
+            log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
 
 
 def _way(folder: Path) -> tuple[str, dict[str, object]]:
@@ -314,10 +327,3 @@ def _stats(domain: Any) -> Mapping[str, Any]:
 def _progress(stats: Mapping[str, Any]) -> MoveProgress:
     total, moved = int(stats.get("data_total", 0)), int(stats.get("data_processed", 0))
     return MoveProgress(max(total, moved), moved)
-
-
-def _remove(folder: Path) -> None:
-    for channel in CHANNELS:
-        (folder / channel).unlink(missing_ok=True)
-    if folder.exists():
-        folder.rmdir()

@@ -27,12 +27,16 @@ def ensure(node: Node, subject: Subject, wish: ArrivalWish, *, leave: datetime) 
         NotFound: one of its volumes or ports is not on this node.
         VolumeInUse, PortInUse: another instance has one of them.
         Conflict: the guest is this node's already.
+        StaleGeneration: it, or what it brings, could not be adopted.
     """
     volume_ids = (wish.instance.root_volume_id, *(each.volume_id for each in wish.plugged))
     with node.locks.hold(*(("volume", volume_id) for volume_id in volume_ids), ("instance", subject.id)):
         with node.ledger.transaction():
             if instances.is_wanted(node, subject.id):
                 raise Conflict(f"Instance {subject.id} is this node's already.")
+            node.ledger.instances.check_new(subject)
+            for each in wish.plugged:
+                node.ledger.attachments.check_new(Subject(each.id, each.generation))
             node.ledger.arrivals.accept(subject, wish, uses=_uses(wish))
             _check_free(node, subject.id, wish)
         guest = instances.spec(node, subject.id, wish.instance, moving.brought(wish, subject.id))

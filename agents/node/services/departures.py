@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 KIND = "departure"
 LOOK_AGAIN_S = 0.5
 CANCEL_WITHIN_S = 15.0
+CLOSE_WITHIN_S = 10.0
 NOTHING = MoveProgress()
 CANCELLED, LATE = "The move was cancelled.", "The deadline of the move has passed."
 INTERRUPTED = "The agent or the hypervisor was restarted while the guest was on its way."
@@ -139,7 +140,7 @@ class Departures:
         with self._lock:
             threads = list(self._threads.values())
         for thread in threads:
-            thread.join()
+            thread.join(CLOSE_WITHIN_S)
 
     def _restore(self, instance_id: UUID) -> None:
         move = self._node.ledger.move(instance_id)
@@ -163,7 +164,8 @@ class Departures:
 
     def _follow(self, instance_id: UUID, move: Move, until_end: Callable[[], Move | None]) -> None:
         """In the background. `until_end` answers how the move ended; None: the next agent will see."""
-        thread = threading.Thread(target=self._run, args=(instance_id, until_end), name="departure", daemon=True)
+        arguments = (instance_id, move, until_end)
+        thread = threading.Thread(target=self._run, args=arguments, name="departure", daemon=True)
         deadline = threading.Thread(
             target=self._end_late, args=(instance_id, thread, move.ends_at), name="departure-deadline", daemon=True
         )
@@ -174,13 +176,15 @@ class Departures:
             thread.start()
             deadline.start()
 
-    def _run(self, instance_id: UUID, until_end: Callable[[], Move | None]) -> None:
+    def _run(self, instance_id: UUID, move: Move, until_end: Callable[[], Move | None]) -> None:
         try:
-            ended = until_end()
+            try:
+                ended = until_end()
+            except Exception:
+                log.exception("a departure ended unexpectedly")
+                ended = self._found_out(instance_id, move)
             if ended is not None:
                 self._record(instance_id, ended)
-        except Exception:
-            log.exception("a departure ended unexpectedly")  # the next start of the agent finds out how
         finally:
             with self._lock:
                 self._threads.pop(instance_id, None)

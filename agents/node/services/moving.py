@@ -11,6 +11,7 @@ from agents.node.adapters.base import MovePhase, Power
 from agents.node.context import Node
 from agents.node.errors import GuestMoved, GuestMoving, GuestNotArrived
 from agents.node.ledger import GuestProgress
+from agents.node.trust import uses
 from agents.node.wishes import ArrivalWish, AttachmentWish, Subject
 
 ON = (Power.RUNNING, Power.PAUSED)
@@ -88,10 +89,11 @@ def adopt(node: Node, instance_id: UUID) -> None:
         return
     attachments = brought(wish, instance_id)
     for plugged in wish.plugged:
-        uses = [("volume", plugged.volume_id), ("instance", instance_id)]
+        used = [("volume", plugged.volume_id), ("instance", instance_id)]
         subject = Subject(plugged.id, plugged.generation)
-        node.ledger.attachments.accept(subject, attachments[plugged.id], uses=uses)
+        node.ledger.attachments.accept(subject, attachments[plugged.id], uses=used)
         node.ledger.attachments.confirm(plugged.id)
+        uses.permitted(node.ledger, str(plugged.id), plugged.generation)
     node.ledger.record_progress(instance_id, GuestProgress(wish.instance.restart.count, has_started=True))
     node.ledger.arrivals.finish_removal(instance_id)
     node.permits.receipts.closed("arrival", instance_id, {"has_arrived": True})

@@ -36,12 +36,17 @@ def bind(ledger: Ledger, permit: Permit, deed: Deed, *, now: datetime) -> None:
             deed.content,
             int(permit.exp.timestamp()),
         )
-        ledger.execute(
-            "INSERT INTO permitted VALUES (?, ?)"
-            " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
-            deed.id,
-            deed.generation,
-        )
+        permitted(ledger, deed.id, deed.generation)
+
+
+def permitted(ledger: Ledger, resource_id: str, generation: int) -> None:
+    """Remember the highest generation of a resource that a permit covered; also of what came along with another."""
+    ledger.execute(
+        "INSERT INTO permitted VALUES (?, ?)"
+        " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+        resource_id,
+        generation,
+    )
 
 
 def bounded(ledger: Ledger, subject: Subject) -> Subject:

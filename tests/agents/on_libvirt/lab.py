@@ -111,11 +111,12 @@ class LabAgent:
         return header.sha256
 
     def state(self, instance_id: str) -> pb.InstanceState:
+        state: pb.InstanceState
         (state,) = self.stub.Describe(pb.DescribeRequest(ids=[instance_id])).instances
         return state
 
     def console(self, instance_id: str) -> str:
-        chunk = self.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=instance_id, offset=-(2**16)))
+        chunk: pb.ConsoleChunk = self.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=instance_id, offset=-(2**16)))
         return chunk.data.decode(errors="replace")
 
     def wait_for_console(self, instance_id: str, marker: str, *, count: int = 1, within_s: float = 90) -> None:
@@ -150,7 +151,7 @@ class LabAgent:
             options=[("grpc.ssl_target_name_override", node_dns_name(self.node_id))],
         )
         self._channels.append(channel)
-        return AgentStub(channel)
+        return AgentStub(channel)  # type: ignore[no-untyped-call]
 
     def _listens(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.log.read_text()[-2000:]

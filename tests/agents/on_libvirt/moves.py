@@ -15,6 +15,7 @@ from tests.agents import wishes
 from tests.agents.on_libvirt.lab import LabAgent
 
 IDS = (wishes.NODE_ID, UUID("01980000-0000-7000-8000-00000000a002"))
+ROOT_MIB, DATA_MIB = 512, 64
 BOOTED = "web-1 login:"
 ADDRESS = "10.10.0.11"
 ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
@@ -29,7 +30,7 @@ class Trip:
     image: str
     wish: pb.EnsureInstanceRequest
     port: pb.EnsurePortRequest
-    size_mib: int
+    attachment: pb.EnsureAttachmentRequest
     generation: int = 1
 
     @property
@@ -40,13 +41,20 @@ class Trip:
     def name(self) -> str:
         return guest_name(UUID(self.id))
 
-    def volume(self, generation: int) -> pb.EnsureVolumeRequest:
-        root = self.wish.root_volume_id
-        return wishes.volume(root, generation=generation, size_mib=self.size_mib, image=self.image)
+    def volumes(self, generation: int) -> list[pb.EnsureVolumeRequest]:
+        """Its root disk, and the one that is attached to it."""
+        root, data = self.wish.root_volume_id, self.attachment.volume_id
+        return [
+            wishes.volume(root, generation=generation, size_mib=ROOT_MIB, image=self.image),
+            wishes.volume(data, generation=generation, size_mib=DATA_MIB),
+        ]
 
     def arrival(self) -> pb.EnsureArrivalRequest:
+        generation = self.generation + 1
         request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
-        request.instance.subject.generation = self.generation + 1
+        request.instance.subject.generation = generation
+        plugged = request.plugged.add(volume_id=self.attachment.volume_id)
+        plugged.subject.CopyFrom(wishes.subject(self.attachment.subject.id, generation))
         return request
 
     def make_ready(self) -> str:
@@ -56,7 +64,8 @@ class Trip:
 
     def prepare(self) -> None:
         stub, generation = self.destination.stub, self.generation + 1
-        stub.EnsureVolume(self.volume(generation))
+        for volume in self.volumes(generation):
+            stub.EnsureVolume(volume)
         port = pb.EnsurePortRequest()
         port.CopyFrom(self.port)
         port.subject.generation = generation
@@ -102,6 +111,8 @@ class Trip:
     def forget(self, agent: LabAgent, generation: int) -> None:
         for resource_id, remove in (
             (self.id, agent.stub.RemoveInstance),
+            (self.attachment.subject.id, agent.stub.RemoveAttachment),
+            (self.attachment.volume_id, agent.stub.RemoveVolume),
             (self.wish.root_volume_id, agent.stub.RemoveVolume),
             (self.port.subject.id, agent.stub.RemovePort),
         ):
@@ -138,15 +149,18 @@ def two_agents(lab: Lab, ca: object, worker: object) -> tuple[LabAgent, LabAgent
     return one, other
 
 
-def start_guest(source: LabAgent, destination: LabAgent, image: Path, public_key: str, *, size_mib: int = 512) -> Trip:
-    """A tiny guest that has booted."""
+def start_guest(source: LabAgent, destination: LabAgent, image: Path, public_key: str) -> Trip:
+    """A tiny guest that has booted, with a second disk."""
     sha256 = source.cache(image)
     destination.cache(image)
-    root, port = wishes.volume(size_mib=size_mib, image=sha256), wishes.port()
+    root, data, port = wishes.volume(size_mib=ROOT_MIB, image=sha256), wishes.volume(size_mib=DATA_MIB), wishes.port()
     source.stub.EnsureVolume(root)
+    source.stub.EnsureVolume(data)
     source.stub.EnsurePort(port)
     wish = wishes.instance(root, port)
     wish.guest_data.ssh_public_keys[:] = [public_key]
     source.stub.EnsureInstance(wish)
-    source.wait_for_console(wish.subject.id, BOOTED)
-    return Trip(source, destination, sha256, wish, port, size_mib)
+    source.wait_for_console(wish.subject.id, BOOTED, within_s=300)
+    attachment = wishes.attachment(wish, data)
+    source.stub.EnsureAttachment(attachment)
+    return Trip(source, destination, sha256, wish, port, attachment)

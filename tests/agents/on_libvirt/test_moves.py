@@ -23,7 +23,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
-from tests.agents.on_libvirt.moves import Trip, start_guest, two_agents
+from tests.agents.on_libvirt.moves import Trip, peer, start_guest, two_agents
 from tests.agents.viewers import AgentViewer
 from tests.pki import Issued, TestCA
 
@@ -47,7 +47,9 @@ class Traveller:
 
     def settle(self) -> None:
         """Have it keep something, and count."""
-        self.ssh("dd if=/dev/urandom of=/kept bs=1024 count=8192 2>/dev/null; sync")
+        self.ssh(
+            "dd if=/dev/urandom of=/kept bs=1024 count=8192 2>/dev/null; dd if=/kept of=/dev/vdb 2>/dev/null; sync"
+        )
         self.digest = self.ssh("md5sum /kept").split()[0]
         self.ssh(f"rm -f /count; {COUNT} echo counting")
 
@@ -55,6 +57,8 @@ class Traveller:
         """It runs there and nowhere else, has what it kept, and goes on counting without a gap."""
         assert self.trip.runs_only_at(at), self.trip.domains()
         assert self.ssh("md5sum /kept", at=at).split()[0] == self.digest
+        on_the_disk = "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb bs=1024 count=8192 2>/dev/null | md5sum"
+        assert self.ssh(on_the_disk, at=at).split()[0] == self.digest
         before = self.ssh(GAPS, at=at)
         wait_until(lambda: self.ssh(GAPS, at=at) != before, what="the guest to count on", within_s=20)
         assert before.isdecimal(), before
@@ -81,10 +85,11 @@ def traveller(agents: tuple[LabAgent, LabAgent], tiny_image: Path, ssh_key: Path
     traveller.settle()
     yield traveller
     last = traveller.trip
+    last.source.stub.RemoveAttachment(wishes.removal(wishes.subject(last.attachment.subject.id, last.generation)))
     last.forget(last.source, last.generation)
     for agent in agents:
         held = agent.stub.Describe(pb.DescribeRequest())
-        assert not (held.instances or held.volumes or held.ports or held.unknown_domains)
+        assert not (held.instances or held.volumes or held.ports or held.attachments or held.unknown_domains)
         for folder in ("volumes", "instances", "consoles", "moves"):
             assert not list((agent.node.agent_folder / folder).iterdir())
         assert agent.node.guest_pids() == []
@@ -156,7 +161,10 @@ def test_what_the_guest_shows_and_uses_goes_on_at_its_destination(traveller: Tra
     viewer.wait_for(b"login:")
     viewer.hang_up()
     (guest,) = next(traveller.trip.source.readings(usage_interval_ms=500)).guests
-    assert (guest.id, [disk.volume_id for disk in guest.disks]) == (trip.id, [trip.wish.root_volume_id])
+    assert (guest.id, {disk.volume_id for disk in guest.disks}) == (
+        trip.id,
+        {trip.wish.root_volume_id, trip.attachment.volume_id},
+    )
 
 
 def test_every_call_may_be_repeated(traveller: Traveller) -> None:
@@ -270,9 +278,10 @@ def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.node.unplug()
         try:
-            ended = traveller.trip.end_of(request)
+            ended = traveller.trip.end_of(request, within_s=120)
         finally:
             traveller.trip.destination.node.plug()
+        wait_until(traveller.trip.destination.answers, what="the destination's agent to be reached again")
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
@@ -287,7 +296,7 @@ def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(tra
         assert not any(agent.node.guest_pids() for agent in (trip.source, trip.destination))
         assert trip.source.state(trip.id).power == pb.POWER_CRASHED
     assert trip.source.stub.EnsureInstance(trip.running(trip.generation)).power == pb.POWER_RUNNING
-    trip.source.wait_for_console(trip.id, "login:", count=2)
+    trip.source.wait_for_console(trip.id, "login:", count=2, within_s=300)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
     traveller.trip = trip.stayed()
     traveller.settle()
@@ -299,3 +308,29 @@ def test_it_moves_once_more_after_all_that(traveller: Traveller) -> None:
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
     traveller.check(trip.destination)
     traveller.trip = trip.arrived()
+
+
+def test_a_guest_with_uefi_firmware_moves_and_leaves_no_variables_behind(agents: tuple[LabAgent, LabAgent]) -> None:
+    """It has nothing to boot from: its firmware runs."""
+    source, destination = agents
+    root = wishes.volume(size_mib=64)
+    source.stub.EnsureVolume(root)
+    wish = wishes.instance(root, memory_mib=256)
+    wish.firmware = pb.FIRMWARE_UEFI
+    source.stub.EnsureInstance(wish)
+    destination.stub.EnsureVolume(wishes.volume(root.subject.id, generation=2, size_mib=64))
+    arrival = pb.EnsureArrivalRequest(source=peer(source), instance=wish)
+    arrival.instance.subject.generation = 2
+    uri = destination.stub.EnsureArrival(arrival).uri
+    request = pb.EnsureDepartureRequest(subject=wish.subject, destination=peer(destination), uri=uri, deadline_s=60)
+
+    def ended() -> pb.DepartureState:
+        return source.stub.EnsureDeparture(request)
+
+    wait_until(lambda: ended().phase != pb.MOVE_PHASE_RUNNING, what="the move to end", within_s=90)
+    assert ended().phase == pb.MOVE_PHASE_COMPLETED, ended().reason
+    assert destination.stub.EnsureInstance(arrival.instance).power == pb.POWER_RUNNING
+    for agent, generation in ((source, 1), (destination, 2)):
+        agent.stub.RemoveInstance(wishes.removal(wish.subject, generation))
+        agent.stub.RemoveVolume(wishes.removal(root.subject, generation))
+        assert list((agent.node.folder / "lib/qemu/nvram").iterdir()) == []

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from agents.node.adapters.roads import proof
@@ -21,6 +21,7 @@ from agents.node.errors import AdapterError
 log = logging.getLogger(__name__)
 
 KNOCK, WAKE, LIBVIRT = "knock", "wake", "libvirt"
+MAX_STRANGERS = 64
 
 
 class Inside(Protocol):
@@ -64,6 +65,7 @@ class Door(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
+    request_queue_size = 64
 
     def __init__(self, address: Address, node: proof.Self, inside: Inside) -> None:
         """
@@ -75,6 +77,7 @@ class Door(socketserver.ThreadingTCPServer):
         self.context = node.server_context()
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._open: dict[UUID, set[socket.socket]] = {}
+        self.strangers = threading.BoundedSemaphore(MAX_STRANGERS)
         self._lock = threading.Lock()
         super().__init__((address.host, address.port), _Visit)
         threading.Thread(target=self.serve_forever, name="door", daemon=True).start()
@@ -93,6 +96,10 @@ class Door(socketserver.ThreadingTCPServer):
             connections = list(self._open.get(guest_id, ()))
         for connection in connections:
             hang_up(connection)
+
+    def verify_request(self, request: Any, client_address: object) -> bool:
+        """Who has not proved anything yet keeps a thread busy, too."""
+        return self.strangers.acquire(blocking=False)
 
     @contextmanager
     def let_in(self, guest_id: UUID, connection: socket.socket) -> Iterator[None]:
@@ -113,27 +120,41 @@ class _Visit(socketserver.BaseRequestHandler):
         find_out_when_gone(self.request)
         self.request.settimeout(proof.WITHIN_S)
         try:
-            with self.server.context.wrap_socket(self.request, server_side=True) as tls:
-                self._receive(tls)
-        except (OSError, NotLetIn) as exc:
-            log.info("a visit ended", extra={"facts": {"from": self.client_address[0], "problem": str(exc)}})
-
-    def _receive(self, tls: ssl.SSLSocket) -> None:
-        nonce = secrets.token_hex(32)
-        proof.say(tls, {"nonce": nonce})
-        try:
-            claim = proof.read_claim(proof.heard(tls), nonce=nonce, to=self.server.fingerprint)
-            if not self.server.inside.expects(claim.guest_id, claim.fingerprint):
-                raise NotLetIn(f"Guest {claim.guest_id} is not expected here, or not from this node.")
-            lead = self._lead(claim.guest_id, claim.channel)
-        except (AdapterError, OSError) as exc:
+            tls, guest_id, lead = self._greet()
+        except (OSError, AdapterError) as exc:
             facts = {"from": self.client_address[0], "problem": str(exc)}
             log.warning("not let in", extra={"facts": facts})
-            proof.say(tls, {"reason": str(exc)})
             return
-        proof.say(tls, {"reason": ""})
-        with self.server.let_in(claim.guest_id, tls):
-            lead(tls)
+        finally:
+            self.server.strangers.release()
+        try:
+            with tls, self.server.let_in(guest_id, tls):
+                lead(tls)
+        except (OSError, NotLetIn) as exc:
+            log.warning("a visit was ended", extra={"facts": {"id": guest_id, "problem": str(exc)}})
+
+    def _greet(self) -> "tuple[ssl.SSLSocket, UUID, Callable[[ssl.SSLSocket], None]]":
+        """
+        Raises:
+            OSError, AdapterError: it is nobody who is expected, and was told so if possible.
+        """
+        tls = self.server.context.wrap_socket(self.request, server_side=True)
+        try:
+            nonce = secrets.token_hex(32)
+            proof.say(tls, {"nonce": nonce})
+            try:
+                claim = proof.read_claim(proof.heard(tls), nonce=nonce, to=self.server.fingerprint)
+                if not self.server.inside.expects(claim.guest_id, claim.fingerprint):
+                    raise NotLetIn(f"Guest {claim.guest_id} is not expected here, or not from this node.")
+                lead = self._lead(claim.guest_id, claim.channel)
+            except (AdapterError, OSError) as exc:
+                proof.say(tls, {"reason": str(exc)})
+                raise
+            proof.say(tls, {"reason": ""})
+        except BaseException:
+            tls.close()
+            raise
+        return tls, claim.guest_id, lead
 
     def _lead(self, guest_id: UUID, channel: str) -> Callable[[ssl.SSLSocket], None]:
         if channel in (KNOCK, WAKE):

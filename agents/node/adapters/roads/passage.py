@@ -49,7 +49,8 @@ class Passage:
     def open(self, folder: Path, channels: tuple[str, ...]) -> None:
         """From now on `folder`/CHANNEL leads to the other node. QEMU may run as an unprivileged user, so that anybody
         on this node may connect who knows the folder's name."""
-        folder.mkdir(mode=0o711, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
         self._folder = folder
         for channel in channels:
             path = folder / channel
