@@ -1,0 +1,231 @@
+"""Moves of a running guest between two nodes of a lab, through their agents, beside the raw floor: `virsh migrate` of
+the same guest, between the same nodes, with libvirt's own TLS, in turn with ours. And moves that fail in the middle,
+after each of which the guest must run at its source. Needs root.
+
+`ARGS="--moves 5 --failures 5"` makes fewer. What stands still is seen from outside, too: the guest writes to its serial
+console every 20 ms, and the longest time without news is told.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+
+from agents.lab import Lab
+from agents.lab.images import build
+from agents.lab.shell import run, wait_until
+from agents.protocol import agent_pb2 as pb
+from bench.common import report, say, spread
+from scripts.stack import ROOT
+from tests.agents import wishes
+from tests.agents.on_libvirt.moves import Trip, start_guest, two_agents
+from tests.pki import issue_controlplane, make_ca
+
+BEAT = "(while :; do echo . >/dev/ttyS0; sleep 0.02; done) >/dev/null 2>&1 & echo beating"
+BUSY = "(i=0; while :; do i=$((i+1)); echo $i >>/count; sync; sleep 0.05; done) >/dev/null 2>&1 & echo counting"
+LOOK_S = 0.002
+CRAWL_MIB_S, FLY_MIB_S = "1", "10000"
+
+
+@dataclass
+class Move:
+    seconds: float
+    pause_s: float
+    gap_s: float
+
+
+@dataclass
+class Moves:
+    ours: list[Move] = field(default_factory=list)
+    raw: list[Move] = field(default_factory=list)
+
+    def summary(self) -> dict[str, object]:
+        found: dict[str, object] = {"moves": len(self.ours)}
+        for what in ("seconds", "pause_s", "gap_s"):
+            ours, raw = (spread([getattr(move, what) for move in moves]) for moves in (self.ours, self.raw))
+            ratio = round(ours["p50_ms"] / raw["p50_ms"], 2)
+            found[what.removesuffix("_s")] = {"andromede": ours, "floor": raw, "ratio": ratio}
+        return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--moves", type=int, default=20)
+    parser.add_argument("--failures", type=int, default=20)
+    arguments = parser.parse_args()
+    folder = ROOT / "var" / "bench-migrate"
+    Lab(folder).remove()
+    try:
+        with guest(Lab(folder), folder) as trip:
+            trip, moves = move(trip, arguments.moves)
+            stayed = fail(trip, arguments.failures)
+        report({**moves.summary(), "failures": arguments.failures, "failures_after_which_it_ran_at_its_source": stayed})
+    finally:
+        Lab(folder).remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def guest(lab: Lab, folder: Path) -> Iterator[Trip]:
+    image = ROOT / "var" / "images" / "tiny.qcow2"
+    build("tiny", image)
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / "key"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+    ca = make_ca(folder / "ca")
+    agents = two_agents(lab, ca, issue_controlplane(ca, ca.folder))
+    try:
+        say("a guest boots")
+        trip = start_guest(*agents, image, key.with_suffix(".pub").read_text().strip())
+        for command in (BUSY, BEAT):
+            trip.ssh(key, trip.source, command)
+        yield trip
+    finally:
+        for agent in agents:
+            agent.kill()
+
+
+def move(trip: Trip, count: int) -> tuple[Trip, Moves]:
+    """There and back, ours and raw in turn; the first of each is not counted."""
+    moves = Moves()
+    for number in range(count + 1):
+        say(f"move {number} of {count}")
+        for kind, moved in ((moves.ours, ours), (moves.raw, raw)):
+            measured = moved(trip)
+            trip = trip.arrived()
+            if number:
+                kind.append(measured)
+    return trip, moves
+
+
+def ours(trip: Trip) -> Move:
+    request = trip.departure(trip.make_ready())
+    with heartbeat(trip) as gap:
+        began = time.monotonic()
+        trip.source.stub.EnsureDeparture(request)
+        ended = trip.end_of(request)
+        seconds = time.monotonic() - began
+    if ended.phase != pb.MOVE_PHASE_COMPLETED:
+        raise SystemExit(f"A move failed: {ended.reason}")
+    return Move(seconds, ended.pause_ms / 1000, gap())
+
+
+def raw(trip: Trip) -> Move:
+    """The agents only make ready, since the destination's hook asks its agent."""
+    trip.make_ready()
+    target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
+    options = ["--live", "--p2p", "--tls", "--persistent", "--undefinesource", "--copy-storage-inc"]
+    with heartbeat(trip) as gap:
+        began = time.monotonic()
+        trip.source.node.exec(["virsh", "migrate", *options, trip.name, target])
+        seconds = time.monotonic() - began
+    told = trip.destination.node.exec(["virsh", "domjobinfo", trip.name, "--completed"]).stdout
+    line = next(line for line in told.splitlines() if line.startswith("Total downtime"))
+    return Move(seconds, int(line.split()[2]) / 1000, gap())
+
+
+@contextmanager
+def heartbeat(trip: Trip) -> Iterator[Callable[[], float]]:
+    """Of the guest's serial console, at whichever node: the longest time without news until some is heard again."""
+    logs = [agent.node.agent_folder / f"instances/{trip.id}/console.log" for agent in (trip.source, trip.destination)]
+    longest = [0.0]
+    is_over = threading.Event()
+
+    def size() -> int:
+        return sum(log.stat().st_size for log in logs if log.exists())
+
+    def listen() -> None:
+        heard, last = size(), time.monotonic()
+        while True:
+            now = time.monotonic()
+            if (current := size()) != heard:
+                longest[0], heard, last = max(longest[0], now - last), current, now
+                if is_over.is_set():
+                    return
+            time.sleep(LOOK_S)
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+
+    def gap() -> float:
+        return longest[0]
+
+    try:
+        yield gap
+    finally:
+        is_over.set()
+        thread.join(30)
+
+
+# ---- moves that fail
+
+
+def fail(trip: Trip, count: int) -> int:
+    """After how many of them the guest ran at its source, and nowhere else."""
+    stayed = 0
+    for number, spoil in enumerate(islice(cycle(WAYS), count)):
+        say(f"failure {number + 1} of {count}: {spoil.__name__}")
+        spoil(trip)
+        trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+        stayed += trip.runs_only_at(trip.source)
+        trip = trip.stayed()
+    return stayed
+
+
+@contextmanager
+def on_its_way(trip: Trip, *, deadline_s: int = 120) -> Iterator[pb.EnsureDepartureRequest]:
+    request = trip.departure(trip.make_ready(), deadline_s=deadline_s)
+    trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, CRAWL_MIB_S])
+    trip.source.stub.EnsureDeparture(request)
+    wait_until(lambda: trip.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes to be moved")
+    yield request
+    if trip.end_of(request).phase == pb.MOVE_PHASE_COMPLETED:
+        raise SystemExit("A move that was to fail did not.")
+    trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, FLY_MIB_S])
+
+
+def deadline_passes(trip: Trip) -> None:
+    with on_its_way(trip, deadline_s=4):
+        pass
+
+
+def source_agent_dies(trip: Trip) -> None:
+    with on_its_way(trip):
+        trip.source.restart()
+
+
+def destination_agent_dies(trip: Trip) -> None:
+    with on_its_way(trip):
+        trip.destination.restart()
+
+
+def destination_qemu_dies(trip: Trip) -> None:
+    with on_its_way(trip):
+        (pid,) = trip.destination.node.guest_pids()
+        os.kill(pid, signal.SIGKILL)
+
+
+def destination_refuses(trip: Trip) -> None:
+    uri = trip.make_ready()
+    trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+    trip.end_of(trip.departure(uri))
+
+
+WAYS: tuple[Callable[[Trip], None], ...] = (
+    deadline_passes,
+    source_agent_dies,
+    destination_agent_dies,
+    destination_qemu_dies,
+    destination_refuses,
+)
+
+
+if __name__ == "__main__":
+    main()
