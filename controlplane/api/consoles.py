@@ -279,6 +279,8 @@ def end_of(error: CloudError) -> End:
     if isinstance(error, NodeRefused | NodeFailed):
         if error.facts["agent_code"] == "agent.stopping":
             return End(RESTART, _("The agent of the node is restarted. Open the console again."))
+        if error.facts["agent_code"] == "agent.guest_moving":
+            return End(RESTART, _("The instance goes to another node. Open the console again."))
         known = OF_AGENTS.get(str(error.facts["agent_code"]))
         error = known() if known is not None else error
     status = status_of(type(error))
