@@ -7,6 +7,7 @@ console every 20 ms, and the longest time without news is told.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -65,6 +66,7 @@ def main() -> None:
     try:
         with guest(Lab(folder), folder) as trip:
             trip, moves = move(trip, arguments.moves)
+            say(json.dumps(moves.summary()))  # the failures take long
             stayed = fail(trip, arguments.failures)
         report({**moves.summary(), "failures": arguments.failures, "failures_after_which_it_ran_at_its_source": stayed})
     finally:
@@ -110,7 +112,7 @@ def ours(trip: Trip) -> Move:
     with heartbeat(trip) as gap:
         began = time.monotonic()
         trip.source.stub.EnsureDeparture(request)
-        ended = trip.end_of(request)
+        ended = trip.end_of(request, within_s=300)
         seconds = time.monotonic() - began
     if ended.phase != pb.MOVE_PHASE_COMPLETED:
         raise SystemExit(f"A move failed: {ended.reason}")
@@ -184,7 +186,12 @@ def on_its_way(trip: Trip, *, deadline_s: int = 120) -> Iterator[pb.EnsureDepart
     request = trip.departure(trip.make_ready(), deadline_s=deadline_s)
     trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, CRAWL_MIB_S])
     trip.source.stub.EnsureDeparture(request)
-    wait_until(lambda: trip.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes to be moved")
+
+    def has_begun() -> bool:
+        state = trip.source.stub.EnsureDeparture(request)
+        return state.moved_bytes > 0 or state.phase != pb.MOVE_PHASE_RUNNING
+
+    wait_until(has_begun, what="some bytes to be moved", within_s=120)
     yield request
     if trip.end_of(request).phase == pb.MOVE_PHASE_COMPLETED:
         raise SystemExit("A move that was to fail did not.")
@@ -192,7 +199,7 @@ def on_its_way(trip: Trip, *, deadline_s: int = 120) -> Iterator[pb.EnsureDepart
 
 
 def deadline_passes(trip: Trip) -> None:
-    with on_its_way(trip, deadline_s=4):
+    with on_its_way(trip, deadline_s=8):
         pass
 
 
