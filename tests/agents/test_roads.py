@@ -50,10 +50,12 @@ class House:
         self.woken.append(guest_id)
 
     def _echo(self, theirs: socket.socket) -> None:
-        with theirs, contextlib.suppress(ConnectionError):
+        """Who has hung up is not answered, and heard to the end."""
+        with theirs, contextlib.suppress(ConnectionResetError):
             while data := theirs.recv(MIB):
                 self.got += data
-                theirs.sendall(data)
+                with contextlib.suppress(ConnectionError):
+                    theirs.sendall(data)
 
 
 @dataclass
