@@ -53,6 +53,9 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
         found.append(Reason("its node does not answer."))
     elif LIVE_MIGRATION not in node.traits:
         found.append(Reason("its node cannot send guests to others."))
+    still = Attachment.objects.filter(instance=instance, is_read_only=True).select_related("volume").first()
+    if still is not None:
+        found.append(Reason("its volume {volume} is attached read-only, and cannot be sent.", volume=still.volume.name))
     hold = OperationHold.objects.filter(resource_id__in=_held(instance)).select_related("operation").first()
     if hold is not None:
         found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))

@@ -259,6 +259,15 @@ def test_what_stands_in_the_way_is_told(moving: Move) -> None:
     ]
 
 
+def test_a_volume_that_is_attached_read_only_does_not_travel(cloud: Cloud) -> None:
+    cloud.world.add_machine("fr-idf-1")
+    attachment = make_attached(cloud)
+    assert migration_obstacles(fresh(attachment.instance)) == []
+    Attachment.objects.filter(pk=attachment.pk).update(is_read_only=True)
+    with pytest.raises(InstanceNotMovable, match="its volume data is attached read-only"):
+        instance_migrate(SYSTEM, fresh(attachment.instance))
+
+
 def test_there_is_no_room_elsewhere(moving: Move) -> None:
     Inventory.objects.filter(pk=moving.other.row.pk).update(disk_gib_total=2)
     with pytest.raises(InsufficientCapacity):
