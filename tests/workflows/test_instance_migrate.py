@@ -260,8 +260,8 @@ def test_what_stands_in_the_way_is_told(moving: Move) -> None:
 
 
 def test_a_volume_that_is_attached_read_only_does_not_travel(cloud: Cloud) -> None:
-    cloud.world.add_machine("fr-idf-1")
     attachment = make_attached(cloud)
+    cloud.world.add_machine("fr-idf-1")
     assert migration_obstacles(fresh(attachment.instance)) == []
     Attachment.objects.filter(pk=attachment.pk).update(is_read_only=True)
     with pytest.raises(InstanceNotMovable, match="its volume data is attached read-only"):
