@@ -43,6 +43,15 @@ def test_an_empty_node_is_in_maintenance_and_returns(operator: Inside) -> None:
     assert operator.ok("node", "show", NODE, "-o", "json").json["life"] == "ready"
 
 
+def test_a_guest_that_has_nowhere_to_go_stays(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
+    tenant = inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
+    instance = tenant.ok("instance", "show", guest, "-o", "json").json["id"]
+    refused = operator("instance", "migrate", instance, "--reason", "repairs")
+    assert refused.code != 0
+    assert "XXX" in refused.err
+    assert operator.ok("instance", "migrations", instance, "-o", "json").json == []
+
+
 def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str) -> None:
     planned = operator.ok("node", "drain", NODE, "--dry-run")
     assert guest in planned.out

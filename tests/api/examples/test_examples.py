@@ -52,6 +52,7 @@ CHAPTERS = (
     records.audits,
     records.evidences,
     records.evidence_exports,
+    compute.moves,
     compute.ends,
 )
 
