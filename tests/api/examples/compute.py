@@ -149,8 +149,8 @@ def nodes(story: Story) -> None:
 
 
 def moves(story: Story) -> None:
-    """Late: how many permits and receipts a move takes depends on how often it is asked how far it is, and with a second
-    node each new thing may be on either."""
+    """Late: how many permits and receipts a move takes depends on how often it is asked how far it is; and with two
+    nodes in the zone each new thing may be on either."""
     book, oscar = story.book, story.oscar
     story.world.add_machine("fr-idf-1", name="par-2")
     instance = book.do(story.ada, "instance_get").body["id"]
