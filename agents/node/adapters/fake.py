@@ -190,7 +190,7 @@ class FakeHypervisor:
 
     def host(self) -> HostFacts:
         capacity = self._node.capacity
-        traits = ("firmware:bios", "firmware:uefi", "live-migration", "virt-type:qemu")
+        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu")
         return HostFacts(capacity.cores, capacity.memory_mib, "fake", "qemu", traits)
 
     def define(self, guest: GuestSpec) -> None:
