@@ -13,8 +13,10 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import Attachment
 from controlplane.compute.services import instance_delete, instance_start
+from controlplane.identity.actor import SYSTEM
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import NodeRemoval
+from controlplane.nodes.services import node_cordon
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import operation_cancel
@@ -92,8 +94,7 @@ def test_a_volume_is_in_one_instance_at_a_time(cloud: Cloud) -> None:
 
 def test_a_volume_on_another_node_cannot_come(cloud: Cloud) -> None:
     volume = make_volume(cloud)
-    cloud.machine.row.is_cordoned = True
-    cloud.machine.row.save(update_fields=["is_cordoned"])
+    node_cordon(SYSTEM, cloud.machine.row, reason="it is full")
     cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity())
     instance = make_instance(cloud)
     assert instance.node_id != volume.node_id

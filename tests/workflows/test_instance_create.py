@@ -8,10 +8,12 @@ from agents.node.adapters.base import Power
 from agents.node.errors import AdapterError
 from controlplane.compute.errors import FlavorTooSmall, InstanceNameTaken, UserDataTooLarge
 from controlplane.compute.models import Attachment, Instance
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.names import InvalidLabels, InvalidName
 from controlplane.network.errors import AddressesExhausted
 from controlplane.network.models import Port
 from controlplane.network.services import network_create
+from controlplane.nodes.services import node_cordon
 from controlplane.operations import leases
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
@@ -94,8 +96,7 @@ def test_no_node_fits_is_said_at_once_with_the_decision(cloud: Cloud) -> None:
 
 def test_the_last_place_taken_between_asking_and_placing_fails_with_reasons(cloud: Cloud) -> None:
     instance, operation = ask_instance(cloud)
-    cloud.machine.row.is_cordoned = True
-    cloud.machine.row.save(update_fields=["is_cordoned"])
+    node_cordon(SYSTEM, cloud.machine.row, reason="it is full")
     assert run(operation).state == "failed"
     assert operation.error["code"] == "placement.no_place"
     assert operation.error["facts"]["placement_decision"]
