@@ -44,7 +44,7 @@ def unbind(port_id: UUID, node: Node) -> None:
     PortBinding.objects.filter(port_id=port_id, node=node).delete()
 
 
-def need(port: Port, node: Node) -> bytes:
+def carry(port: Port, node: Node) -> bytes:
     """The document of the port's network in the node's zone, with this node in it; empty for a node that no other can
     reach, and which therefore stays alone. The signer is asked where the node is new, and the others are told.
 

@@ -51,7 +51,7 @@ def ensure_port(grant: Grant, port: Port, *, hostname: str) -> None:
             gateway_ip=network.subnet.gateway_ip,
             dns_servers=network.subnet.dns_servers,
             mtu=network.mtu,
-            segment=segments.need(port, grant.node),
+            segment=segments.carry(port, grant.node),
         ),
         mac=port.mac,
         ip=port.ip,

@@ -28,7 +28,7 @@ def client_functions() -> dict[str, Callable[..., object]]:
 def test_our_own_functions_for_those_calls_take_a_grant_and_no_node() -> None:
     takes_grant = {name for name, function in client_functions().items() if Grant in get_type_hints(function).values()}
     ensures = {name for name in client_functions() if name.startswith("ensure_")}
-    assert takes_grant == ensures - {"ensure_trust"}
+    assert takes_grant == ensures - {"ensure_trust", "ensure_network"}
     assert len(takes_grant) == len(guarded_methods())
 
 
@@ -52,9 +52,9 @@ def test_only_placement_makes_grants_and_only_the_client_makes_permits_of_them()
 
 def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
     assert callers("need") == {"workflows.leave"}
-    assert callers("signing_key") == {"signer.permits", "signer.floors"}
+    assert callers("signing_key") == {"signer.permits", "signer.floors", "signer.segments"}
     assert callers("cosigning_key") == {"signer.sentinel"}
-    assert callers("denying_key") == {"nodes.management.commands.permit_deny"}
+    assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.retired"}
 
 
 def test_only_the_clients_and_the_watcher_open_channels_to_agents() -> None:

@@ -185,9 +185,9 @@ def test_who_is_in_the_segment_waits_for_nobody(
     segments.bind(port, machines[1].row)
     monkeypatch.setattr(segments, "current_app", Deaf())
     monkeypatch.setattr(segments, "PATIENCE_S", 0.01)
-    assert segments.need(port, machines[0].row)
+    assert segments.carry(port, machines[0].row)
     with pytest.raises(SignerSilent):
-        segments.need(port, machines[1].row)
+        segments.carry(port, machines[1].row)
 
 
 def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: list[FakeMachine]) -> None:
@@ -245,7 +245,7 @@ def test_a_port_may_be_on_two_nodes_while_its_guest_moves(cloud: Cloud, machines
     port = on(cloud, machines[0], "one")
     segments.bind(port, machines[1].row)
     segments.bind(port, machines[1].row)
-    segments.need(port, machines[1].row)
+    segments.carry(port, machines[1].row)
     assert set(Segment.objects.get().members.values()) == {"10.0.7.1", "10.0.7.2"}
     segments.unbind(port.pk, machines[0].row)
     signer.sign_all()

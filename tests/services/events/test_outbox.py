@@ -209,6 +209,8 @@ def _others() -> set[str]:
     return {*kinds.DEEDS.values(), "drift.found", "drift.ended", "incident.reported", kinds.PING} | {
         "node.ready",
         "node.unreachable",
+        "node.drain-progress",
+        "node.drain-blocked",
     }
 
 
