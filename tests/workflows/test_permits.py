@@ -28,9 +28,9 @@ from tests.workflows.test_every_step import CASES, Case
 from tests.world import Cloud, SilentSigner, again, follow, run
 
 METHODS = pb.DESCRIPTOR.services_by_name["Agent"].methods
-# What may be called without a permit: it gives the node nothing, or (EnsureTrust, EnsureNetwork) checks signatures of its
-# own. Whoever looks at a console or types into it talks with a guest that a permit has started; the stream process asks
-# the policy first.
+# What may be called without a permit: it gives the node nothing, or (EnsureTrust, EnsureNetwork) checks signatures of
+# its own. Whoever looks at a console or types into it talks with a guest that a permit has started; the stream process
+# asks the policy first.
 FREE = {
     "Describe",
     "Watch",
