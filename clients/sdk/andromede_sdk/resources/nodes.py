@@ -115,15 +115,19 @@ class Nodes(Resource):
         )
 
     def drain_plan(
-        self, node: str, *, fallback: str | None = None, idempotency_key: str | None = None
+        self, node: str, *, fallback: str | None = None, dry_run: bool = False, idempotency_key: str | None = None
     ) -> models.DrainPlan:
-        """POST /v1/nodes/{node}/actions/plan-drain"""
+        """POST /v1/nodes/{node}/actions/plan-drain
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
         return self._scope.one(
             models.DrainPlan,
             Ask(
                 "POST",
                 "/v1/nodes/{node}/actions/plan-drain",
                 names={"node": node},
+                query={"dry_run": dry_run or None},
                 body={"fallback": fallback},
                 key=idempotency_key,
             ),
