@@ -21,7 +21,8 @@ INSTANCE = machine(
 )
 
 
-RESTART_POLICIES = ("on-failure", "never")
+ON_FAILURE, NEVER = "on-failure", "never"
+RESTART_POLICIES = (ON_FAILURE, NEVER)
 
 
 class SshKey(ProjectResource):

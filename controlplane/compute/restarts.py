@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from controlplane.compute.errors import GuestKeepsFailing
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.services import SETTLE_AFTER, action_of, ask_for, instance_change
+from controlplane.compute.services import RESTARTED, action_of, ask_for, instance_change, settled
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -24,7 +24,6 @@ from controlplane.placement import services as placement
 
 log = logging.getLogger(__name__)
 
-ON_FAILURE = "on-failure"
 # A reboot starts what has crashed, and the instance stays active meanwhile.
 KIND = "instance.reboot"
 REASON = "its guest had failed"
@@ -49,10 +48,7 @@ def restart_failed() -> int:
 
 def failed() -> QuerySet[Instance]:
     """Instances that are to run, whose guest failed on a node that answers, and on which nothing works."""
-    held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
-    quiet = Q(power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
-    mine = Instance.objects.filter(quiet, ~Exists(held), restart_policy=ON_FAILURE)
-    return mine.filter(state="active", power_state="crashed", node__state="ready")
+    return settled().filter(RESTARTED, state="active", node__state="ready")
 
 
 def _under_way() -> list[UUID | None]:

@@ -19,7 +19,7 @@ from controlplane.compute.errors import (
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
-from controlplane.compute.models import RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
+from controlplane.compute.models import ON_FAILURE, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.events.services import emit
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -433,7 +433,13 @@ def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason:
 
 SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
 # Guests that are started again: compute/restarts.py sees to them.
-RESTARTED = Q(power_state="crashed", restart_policy="on-failure")
+RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
+
+
+def settled() -> QuerySet[Instance]:
+    """Instances whose guest has been as it is for SETTLE_AFTER, and on which nothing works."""
+    held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
+    return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
 
 
 def power_settle() -> int:
@@ -441,22 +447,20 @@ def power_settle() -> int:
 
     Only what has been so for SETTLE_AFTER, with no operation on it: an operation's own message may still be under way.
     """
-    settled = 0
-    quiet = Q(power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
+    count = 0
     for power_state, (before, after) in SETTLES.items():
-        held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
-        drifted = Instance.objects.filter(quiet, ~RESTARTED, ~Exists(held), state=before, power_state=power_state)
-        settled += _settle(drifted, after)
-    return settled
+        drifted = settled().filter(~RESTARTED, state=before, power_state=power_state)
+        count += _settle(drifted, after)
+    return count
 
 
 @transaction.atomic
 def _settle(drifted: QuerySet[Instance], state: str) -> int:
     """Whoever works on one of them has locked it, and settles it himself."""
     seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
-    settled = 0
+    count = 0
     for pk, project_id, name in list(seen):
         if drifted.filter(pk=pk).update(state=state, updated_at=clock.now()):
             emit(None, f"instance.{state}", pk, project_id=project_id, name=name)
-            settled += 1
-    return settled
+            count += 1
+    return count
