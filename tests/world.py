@@ -84,7 +84,8 @@ class FakeMachine:
         inventory = agent_client.describe(self.row).inventory
         trusted = agent_client.ensure_trust(self.row, pb.EnsureTrustRequest())
         hook = pb.HookState(is_active=True)
-        heartbeat = pb.Heartbeat(inventory=inventory, trust=trusted, hook=hook)
+        self_test = pb.SelfTest(has_passed=True)
+        heartbeat = pb.Heartbeat(inventory=inventory, trust=trusted, hook=hook, self_test=self_test)
         due = messages.write(self.row.pk, pb.NodeEvent(heartbeat=heartbeat))
         if due is not None:
             trust.note(self.row, agent_client.ensure_trust(self.row, due))

@@ -19,6 +19,14 @@ class Identity:
     zone: str
 
 
+@dataclass(slots=True)
+class Verdict:
+    """Of the self-test. `problem`: why no guest can be carried here, for an operator; empty while it has not ended."""
+
+    has_passed: bool
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     identity: Identity
@@ -30,6 +38,7 @@ class Node:
     """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
     inventory_interval_s: float = 300.0
     """How often a watcher is told, with the node's signature, all that runs and lies here."""
+    self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
     locks: ResourceLocks = field(default_factory=ResourceLocks)
 
     @property

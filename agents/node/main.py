@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 from uuid import UUID
 
 import grpc
@@ -17,7 +17,7 @@ import grpc
 from agents.node import VERSION, logs, observed, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
-from agents.node.context import Node, boot_id
+from agents.node.context import Node, Verdict, boot_id
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
@@ -30,6 +30,7 @@ from agents.node.services.consoles import MAX_CONSOLES, Consoles
 from agents.node.services.departures import Departures
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
+from agents.node.services.selftest import SelfTest
 from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
 from agents.node.trust.permits import Permits
@@ -57,7 +58,8 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest."""
+    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest; None on a
+    node without libvirt, which needs no self-test either."""
 
     state_dir: Path
     listen: str
@@ -66,28 +68,30 @@ class Config:
     inventory_interval_s: float = INVENTORY_INTERVAL_S
 
 
+class Beside(Protocol):
+    def stop(self) -> None: ...
+
+
 class Server:
-    """A running agent. `stop` lets calls in progress end for some seconds, and may be repeated."""
+    """A running agent, and what works `beside` its calls. `stop` lets those in progress end for some seconds, and may
+    be repeated."""
 
     def __init__(
-        self, node: Node, servicer: Servicer, *, server: grpc.Server, port: int, lock: TextIO, hook: HookServer | None
+        self, node: Node, servicer: Servicer, *, server: grpc.Server, port: int, lock: TextIO, beside: Sequence[Beside]
     ) -> None:
         self.port = port
         self.node = node
         self._servicer = servicer
         self._server = server
         self._lock = lock
-        self._hook = hook
-        self._closings = Closings(node)
-        node.adapters.hypervisor.subscribe(self._closings.notice)
+        self._beside = beside
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
         self._servicer.close()
         stopped.wait()
-        self._closings.stop()
-        if self._hook is not None:
-            self._hook.stop()
+        for work in self._beside:
+            work.stop()
         self.node.adapters.hypervisor.close()
         self.node.ledger.close()
         self._lock.close()
@@ -114,12 +118,17 @@ def serve(config: Config, adapters: Adapters) -> Server:
     hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
     departures = Departures(node)
     departures.restore()
+    self_test = SelfTest(node, config.state_dir / "self-test.json")
+    self_test.start()
+    closings = Closings(node)
+    adapters.hypervisor.subscribe(closings.notice)
     servicer = Servicer(node, hub, Consoles(node), departures)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
-    return Server(node, servicer, server=server, port=port, lock=lock, hook=hook)
+    beside = [self_test, closings, *([hook] if hook else [])]
+    return Server(node, servicer, server=server, port=port, lock=lock, beside=beside)
 
 
 def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> Node:
@@ -134,6 +143,7 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
         adapters=adapters,
         permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
         hook=config.hook,
+        self_test=Verdict(has_passed=config.hook is None),
         inventory_interval_s=config.inventory_interval_s,
     )
 

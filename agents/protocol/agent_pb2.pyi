@@ -444,16 +444,18 @@ class NodeEvent(_message.Message):
     def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("inventory", "instances", "trust", "hook")
+    __slots__ = ("inventory", "instances", "trust", "hook", "self_test")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
     HOOK_FIELD_NUMBER: _ClassVar[int]
+    SELF_TEST_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     trust: TrustState
     hook: HookState
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ...) -> None: ...
+    self_test: SelfTest
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ...) -> None: ...
 
 class EnsureTrustRequest(_message.Message):
     __slots__ = ("keyset", "charter", "floor", "facts", "deny")
@@ -494,6 +496,14 @@ class HookState(_message.Message):
     is_active: bool
     problem: str
     def __init__(self, sha256: _Optional[str] = ..., is_active: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class SelfTest(_message.Message):
+    __slots__ = ("has_passed", "problem")
+    HAS_PASSED_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    has_passed: bool
+    problem: str
+    def __init__(self, has_passed: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("number", "document")

@@ -250,6 +250,7 @@ INCIDENTS = {
     "unknown-domain": _("A guest that nobody asked for"),
     "unknown-volume": _("A volume that nobody asked for"),
     "hook": _("Its hook does not guard libvirt"),
+    "self-test": _("It has failed its self-test"),
     "clock": _("Its clock is not kept"),
 }
 

@@ -37,7 +37,7 @@ class Node(BaseModel):
 
     | state       | means |
     |-------------|-------|
-    | enrolled    | has a certificate, has not been heard yet |
+    | enrolled    | has a certificate, and has not been heard yet, or not passed its self-test |
     | ready       | its heartbeats arrive |
     | unreachable | no heartbeat for settings.NODE_UNREACHABLE_AFTER_S |
 

@@ -24,14 +24,18 @@ from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNameTaken
 from controlplane.nodes.models import IN_SERVICE, Incident, Inventory, Node, NodeRemoval, oldest_attestation
 
-HOOK = "hook"
-UNGUARDED = "libvirt would start guests on it without asking its agent"
+HOOK, SELF_TEST = "hook", "self-test"
+# Why a node is cordoned while an incident of this kind is open.
+CORDONED_BY = {
+    HOOK: "libvirt would start guests on it without asking its agent",
+    SELF_TEST: "it has failed its self-test",
+}
 
 
 @dataclass(frozen=True)
 class Report:
     """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
-    empty when it does."""
+    empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried."""
 
     boot_id: str
     agent_version: str
@@ -43,6 +47,8 @@ class Report:
     disk_gib: int
     hook_sha256: str
     hook_problem: str
+    has_passed_self_test: bool
+    self_test_problem: str
 
 
 @transaction.atomic
@@ -75,7 +81,7 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
     node."""
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
-    _notice(node_id)
+    _notice(node_id, has_passed_self_test=report.has_passed_self_test)
     Node.objects.filter(pk=node_id).update(
         last_heartbeat_at=now,
         boot_id=report.boot_id,
@@ -88,7 +94,8 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
         cleared_for=Case(When(chartered_until__gt=now, then=F("cleared_for")), default=[]),
     )
-    _watch_hook(node_id, report.hook_problem)
+    _watch(node_id, HOOK, report.hook_problem)
+    _watch(node_id, SELF_TEST, report.self_test_problem)
     totals = {
         "vcpus_total": report.cores,
         "memory_mib_total": report.memory_mib,
@@ -104,28 +111,29 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
 
-def _notice(node_id: UUID) -> None:
-    """It is ready, and that is told when it was not."""
+def _notice(node_id: UUID, *, has_passed_self_test: bool) -> None:
+    """It is ready, and that is told when it was not. A new one is, once it has shown that it can carry a guest."""
     node = Node.objects.filter(~Q(state="ready"), pk=node_id).first()
-    if node is None:
+    if node is None or (node.state == "enrolled" and not has_passed_self_test):
         return
     with transaction.atomic():
         if Node.objects.filter(pk=node_id, state=node.state).update(state="ready"):
             emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
 
 
-def _watch_hook(node_id: UUID, problem: str) -> None:
-    """A hook that is gone, changed or not honoured is an incident, and the node cordoned, for as long as it is so."""
-    open_incidents = Incident.objects.filter(node=node_id, kind=HOOK, ended_at=None)
+def _watch(node_id: UUID, kind: str, problem: str) -> None:
+    """A hook that is gone, changed or not honoured, or a self-test that fails, is an incident, and the node cordoned,
+    for as long as it is so."""
+    open_incidents = Incident.objects.filter(node=node_id, kind=kind, ended_at=None)
     if problem:
         node = Node.objects.get(pk=node_id)
-        incidents.report(node, HOOK, problem)
+        incidents.report(node, kind, problem)
         if not node.is_cordoned:
-            node_cordon(SYSTEM, node, reason=UNGUARDED)
+            node_cordon(SYSTEM, node, reason=CORDONED_BY[kind])
     elif open_incidents.exists():
         node = Node.objects.get(pk=node_id)
-        incidents.end(node, HOOK)
-        if (node.duty, node.duty_reason) == ("cordoned", UNGUARDED):
+        incidents.end(node, kind)
+        if (node.duty, node.duty_reason) == ("cordoned", CORDONED_BY[kind]):
             node_uncordon(SYSTEM, node)
 
 

@@ -59,5 +59,7 @@ def report_of(heartbeat: pb.Heartbeat) -> Report:
         memory_mib=inventory.memory_mib,
         disk_gib=inventory.disk_gib,
         hook_sha256=hook.sha256[:64],
+        has_passed_self_test=heartbeat.self_test.has_passed,
+        self_test_problem=heartbeat.self_test.problem,
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
     )

@@ -21,7 +21,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
-from controlplane.nodes.services import HOOK, node_cordon
+from controlplane.nodes.services import HOOK, SELF_TEST, node_cordon
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
@@ -327,9 +327,14 @@ def test_a_charter_says_what_placement_may_put_there_until_it_ends(cloud: Cloud)
     assert cloud.machine.row.cleared_for == ["*"]
 
 
-def heartbeat(cloud: Cloud, hook: pb.HookState | None) -> None:
+WORKING = pb.HookState(sha256="ab" * 32, is_active=True)
+PASSED = pb.SelfTest(has_passed=True)
+
+
+def heartbeat(cloud: Cloud, hook: pb.HookState | None, self_test: pb.SelfTest = PASSED) -> None:
     inventory = agent_client.describe(cloud.machine.row).inventory
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(inventory=inventory, hook=hook)))
+    beat = pb.Heartbeat(inventory=inventory, hook=hook, self_test=self_test)
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=beat))
     cloud.machine.row.refresh_from_db()
 
 
@@ -342,14 +347,33 @@ def test_within_one_heartbeat_a_node_without_its_hook_is_not_attested(cloud: Clo
     assert not cloud.machine.row.is_attested
     assert cloud.machine.row.is_cordoned
     assert {kind for kind, _ in open_incidents()} == {HOOK}
-    heartbeat(cloud, pb.HookState(sha256="ab" * 32, is_active=True))
+    heartbeat(cloud, WORKING)
     assert cloud.machine.row.is_attested
     assert not cloud.machine.row.is_cordoned
     assert not open_incidents()
 
 
+def test_a_node_whose_self_test_fails_is_an_incident_and_takes_no_guest(cloud: Cloud) -> None:
+    said = "A disk: No space left on device."
+    heartbeat(cloud, WORKING, pb.SelfTest(problem=said))
+    assert cloud.machine.row.is_cordoned
+    assert open_incidents() == {(SELF_TEST, said)}
+    heartbeat(cloud, WORKING)
+    assert not cloud.machine.row.is_cordoned
+    assert not open_incidents()
+
+
+def test_a_new_node_is_ready_once_it_has_passed_its_self_test(cloud: Cloud) -> None:
+    Node.objects.update(state="enrolled")
+    heartbeat(cloud, WORKING, pb.SelfTest())
+    assert (cloud.machine.row.state, cloud.machine.row.is_cordoned) == ("enrolled", False)
+    assert not open_incidents(), "it has not ended"
+    heartbeat(cloud, WORKING)
+    assert cloud.machine.row.state == "ready"
+
+
 def test_a_hook_that_is_back_ends_no_cordon_of_an_operator(cloud: Cloud) -> None:
     node_cordon(SYSTEM, cloud.machine.row, reason="its fan is to be replaced")
     heartbeat(cloud, None)
-    heartbeat(cloud, pb.HookState(sha256="ab" * 32, is_active=True))
+    heartbeat(cloud, WORKING)
     assert cloud.machine.row.is_cordoned

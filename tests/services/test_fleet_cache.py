@@ -93,6 +93,8 @@ def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
         disk_gib=100,
         hook_sha256="",
         hook_problem="",
+        has_passed_self_test=True,
+        self_test_problem="",
     )
     record_heartbeat(node.pk, report)
     cache = FleetCache()

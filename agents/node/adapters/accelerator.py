@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 QEMU = "qemu-system-x86_64"
 PROBE_TIMEOUT_S = 3.0  # the loop takes some 50 ms of real execution, many seconds of emulation
+EMULATED_TIMEOUT_S = 60.0  # half a second on a machine that has nothing else to do
 DEVICE = Path("/dev/kvm")
 
 
@@ -36,6 +37,12 @@ class Accelerator:
     @property
     def virt_type(self) -> VirtType:
         return "kvm" if self._verdict == "kvm" else "qemu"
+
+    def probe(self) -> str:
+        """Empty when a guest ran to its end under it just now; else what went wrong."""
+        if self._verdict == "kvm":
+            return _kvm_problem()
+        return runs_guests("tcg", cpu="max", timeout_s=EMULATED_TIMEOUT_S)
 
     def give_up_kvm(self, reason: str) -> bool:
         """A guest has died under KVM although the probe did not: use TCG until the next boot.

@@ -274,6 +274,9 @@ class GuestUsage:
 class Hypervisor(Protocol):
     def host(self) -> HostFacts: ...
 
+    def probe(self) -> str:
+        """Run a guest of no memory worth speaking of to its end, as new guests run. Empty when it did; else why not."""
+
     def define(self, guest: GuestSpec) -> None:
         """Store the definition. A running guest takes it up at its next start."""
 

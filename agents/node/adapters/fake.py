@@ -193,6 +193,10 @@ class FakeHypervisor:
         traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu")
         return HostFacts(capacity.cores, capacity.memory_mib, "fake", "qemu", traits)
 
+    def probe(self) -> str:
+        with self._node.call("probe"):
+            return ""
+
     def define(self, guest: GuestSpec) -> None:
         with self._node.call("define"):
             known = self._node.guests.get(guest.id)

@@ -72,6 +72,9 @@ class LibvirtHypervisor:
         traits = (*self._host.traits, f"virt-type:{virt_type}")
         return HostFacts(self._host.cores, self._host.memory_mib, self._host.cpu_model, virt_type, traits)
 
+    def probe(self) -> str:
+        return self._accelerator.probe()
+
     def define(self, guest: GuestSpec) -> None:
         virt_type = self._accelerator.virt_type
         with self.connection.use() as connection:

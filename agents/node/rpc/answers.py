@@ -6,6 +6,7 @@ from uuid import UUID
 
 from agents.node import VERSION
 from agents.node.adapters.base import ConsolePart, GuestUsage, MovePhase, Power, tap_name
+from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.services.arrivals import ArrivalStatus
 from agents.node.services.attachments import AttachmentStatus
@@ -137,6 +138,10 @@ def trust(held: Held, *, is_clock_kept: bool) -> pb.TrustState:
 
 def hook(state: HookState) -> pb.HookState:
     return pb.HookState(sha256=state.sha256, is_active=state.is_active, problem=state.problem)
+
+
+def self_test(verdict: Verdict) -> pb.SelfTest:
+    return pb.SelfTest(has_passed=verdict.has_passed, problem=verdict.problem)
 
 
 def usage(reading: Reading) -> pb.Usage:

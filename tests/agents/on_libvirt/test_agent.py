@@ -66,6 +66,18 @@ def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.E
     return wish
 
 
+def test_the_self_test_passes_on_a_node_that_works_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
+    def told() -> pb.SelfTest:
+        stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=60_000))
+        beat = next(event.heartbeat for event in stream if event.HasField("heartbeat"))
+        stream.cancel()
+        return beat.self_test
+
+    wait_until(lambda: told().has_passed, what="the self-test to pass", within_s=60)
+    assert "self-test" not in agent.node.exec(["ip", "-all", "netns", "exec", "ip", "-br", "link"]).stdout
+    assert agent.node.exec(["ip", "netns", "list"]).stdout.split() == []
+
+
 def qemu_pid(agent: LabAgent) -> int:
     (pid,) = agent.node.guest_pids()
     return pid

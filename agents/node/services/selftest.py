@@ -1,0 +1,121 @@
+"""Whether this node can carry a guest: tried once after each boot, since a node that cannot must get none.
+
+Each trial does what a guest needs, with the adapters that guests are made with, and leaves nothing behind.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from uuid import UUID
+
+from agents.node import VERSION
+from agents.node.adapters.base import NetworkSpec, PortSpec
+from agents.node.context import Node
+from agents.node.errors import AgentError
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 30.0
+# Always the same, so that what an agent left that was killed in the middle is found and removed by the next one.
+ID = UUID("00000000-0000-7000-8000-000000000000")
+DISK_BYTES = 2**20
+# TEST-NET-1 (RFC 5737): no tenant's network meets it, since the trial has a network of its own.
+NETWORK, GATEWAY, GUEST = IPv4Network("192.0.2.0/29"), IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
+MTU = 1450
+MAC = "02:00:00:00:00:02"
+
+
+class SelfTest:
+    """Runs beside the agent until it has passed. What has passed counts until the next boot, or another agent."""
+
+    def __init__(self, node: Node, kept: Path) -> None:
+        self._node = node
+        self._kept = kept
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="self-test", daemon=True)
+
+    def start(self) -> None:
+        verdict = self._node.self_test
+        verdict.has_passed = verdict.has_passed or self._had_passed()
+        if not verdict.has_passed:
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        verdict = self._node.self_test
+        while not self._stopping.is_set():
+            verdict.problem = first_problem(self._node)
+            log.info("self-test", extra={"facts": {"problem": verdict.problem}})
+            if not verdict.problem:
+                self._remember()
+                verdict.has_passed = True
+                return
+            self._stopping.wait(RETRY_AFTER_S)
+
+    def _key(self) -> dict[str, str]:
+        return {"boot_id": self._node.boot_id, "version": VERSION}
+
+    def _had_passed(self) -> bool:
+        try:
+            return bool(json.loads(self._kept.read_text()) == self._key())
+        except (FileNotFoundError, ValueError):
+            return False
+
+    def _remember(self) -> None:
+        unfinished = self._kept.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(self._key()))
+        unfinished.rename(self._kept)
+
+
+def first_problem(node: Node) -> str:
+    """In words for an operator; empty: a guest can be carried here."""
+    for name, trial in TRIALS:
+        try:
+            problem = trial(node)
+        except AgentError as exc:
+            problem = exc.message
+        except Exception as exc:
+            log.exception("a trial failed")  # this thread must live until all have passed
+            problem = repr(exc)
+        if problem:
+            return f"{name}: {problem}"
+    return ""
+
+
+def _guest(node: Node) -> str:
+    node.adapters.hypervisor.host()
+    return node.adapters.hypervisor.probe()
+
+
+def _disk(node: Node) -> str:
+    disks = node.adapters.disks
+    try:
+        disks.create_volume(ID, size_bytes=DISK_BYTES, base=None)
+        found = disks.volume_size_bytes(ID)
+    finally:
+        disks.remove_volume(ID)
+    return "" if found == DISK_BYTES else f"A volume of {DISK_BYTES} bytes was made, and {found} were found."
+
+
+def _network(node: Node) -> str:
+    network = NetworkSpec(ID, NETWORK, GATEWAY, dns_servers=(), mtu=MTU)
+    port = PortSpec(ID, network, MAC, GUEST, "self-test")
+    try:
+        node.adapters.switch.ensure_port(port, others=())
+    finally:
+        node.adapters.switch.remove_port(port, others=())
+    return ""
+
+
+TRIALS: tuple[tuple[str, Callable[[Node], str]], ...] = (
+    ("A probe guest", _guest),
+    ("A disk", _disk),
+    ("A network", _network),
+)
