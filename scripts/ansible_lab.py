@@ -1,5 +1,5 @@
-"""`make ansible`: the playbook against a Debian tree of its own, with systemd as its first process, in namespaces of
-its own: once from nothing, once more, which may change nothing, and a look at what stands there then.
+"""`make ansible`: the playbook against two machines, each a Debian tree with systemd as its first process, in its own
+namespaces: what it would do, once from nothing, and once more, which may change nothing; then a look at what is there.
 
 The tree has Debian's packages from the beginning, so that the play itself needs no network. Needs root.
 """
@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -24,15 +25,14 @@ from scripts.waiting import wait_until
 
 PLAYBOOK = ROOT / "ansible"
 VAR = ROOT / "var" / "ansible"
-TREE, MACHINE, KEY = VAR / "tree.tar", VAR / "machine", VAR / "key"
-NAMESPACE = "andromede-ansible"
+TREE, KEY = VAR / "tree.tar", VAR / "key"
 SUITE = "trixie"
 BARE = ("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "openssh-server", "sudo", "util-linux", "curl")
 REQUESTS = 150
 WELL = {
     "restart": {"answered": REQUESTS},
     "restore": {"kept": True, "lost": False},
-    "answers": {"healthz": "ok", "node": "ready"},
+    "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "unready": []},
 }
 BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 1200
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
@@ -40,34 +40,61 @@ EXPOSURE_MAX = {"andromede-node.service": 7.5}
 EXPOSURE_MAX_OF_OTHERS = 2.0
 
 
+@dataclass(frozen=True)
+class Machine:
+    """`number`: the last part of its address."""
+
+    name: str
+    number: int
+
+    @property
+    def address(self) -> str:
+        return f"10.201.0.{self.number}"
+
+    @property
+    def namespace(self) -> str:
+        return f"andromede-{self.name}"
+
+    @property
+    def folder(self) -> Path:
+        return VAR / self.name
+
+    def run(self, command: str, *, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=5"]
+        ssh = [*inside(self), "ssh", "-i", str(KEY), *(word for option in options for word in ("-o", option))]
+        return subprocess.run([*ssh, f"root@{self.address}", command], capture_output=True, text=True, check=is_checked)
+
+
+# As inventories/lab has them: the first is control plane and node.
+CONTROL, NODE = Machine("lab", 1), Machine("lab-2", 2)
+MACHINES = (CONTROL, NODE)
+
+
 def main() -> int:
     VAR.mkdir(parents=True, exist_ok=True)
-    plant()
+    grow_tree()
     bundle = release.make()
-    with machine() as run:
-        first, again = play(bundle), play(bundle)
-        exposures = units(run)
-        found = {"restart": while_restarting(run), "restore": restored(run), "answers": answers(run)}
-    report({"first": first, "again": again, "exposures": exposures, **found})
-    is_well = again["changed"] == 0 and found == WELL and not too_exposed(exposures)
+    with ExitStack() as lab:
+        lab.enter_context(wire())
+        for each in MACHINES:
+            lab.enter_context(booted(each))
+        tried, first, again = play(bundle, "--check"), play(bundle), play(bundle)
+        exposures = {each.name: units(each) for each in MACHINES}
+        found = {"restart": while_restarting(CONTROL), "restore": restored(CONTROL), "answers": answers(CONTROL)}
+    report({"tried": tried, "first": first, "again": again, "exposures": exposures, **found})
+    is_well = again["changed"] == 0 and found == WELL and not any(map(too_exposed, exposures.values()))
     return 0 if is_well else 1
 
 
-def plant() -> None:
-    """The tree, made once; and each time a fresh machine of it, which our key opens."""
+def grow_tree() -> None:
+    """The tree that all machines are unpacked from, and the key that opens them; made once."""
     if not TREE.exists():
         say("a tree of Debian")
         include = ",".join([*BARE, *packages()])
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, str(TREE)]
         subprocess.run(command, check=True)
-    shutil.rmtree(MACHINE, ignore_errors=True)
-    MACHINE.mkdir()
-    subprocess.run(["tar", "--extract", "--file", str(TREE), "--directory", str(MACHINE)], check=True)
     if not KEY.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
-    ssh = MACHINE / "root" / ".ssh"
-    ssh.mkdir(mode=0o700, exist_ok=True)
-    shutil.copy(KEY.with_suffix(".pub"), ssh / "authorized_keys")
 
 
 def packages() -> set[str]:
@@ -79,57 +106,74 @@ def packages() -> set[str]:
 
 
 @contextmanager
-def machine() -> Iterator["Machine"]:
-    """It runs until the block ends."""
-    subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
-    subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
+def wire() -> Iterator[None]:
+    """A network of the machines alone, until the block ends."""
+    for each in MACHINES:
+        subprocess.run(["ip", "netns", "add", each.namespace], check=True)
+    peer = ["peer", "name", "eth0", "netns", NODE.namespace]
+    command = ["ip", "-n", CONTROL.namespace, "link", "add", "eth0", "type", "veth", *peer]
+    subprocess.run(command, check=True)
+    for each in MACHINES:
+        ip = ["ip", "-n", each.namespace]
+        subprocess.run([*ip, "address", "add", f"{each.address}/24", "dev", "eth0"], check=True)
+        for device in ("lo", "eth0"):
+            subprocess.run([*ip, "link", "set", device, "up"], check=True)
+    try:
+        yield
+    finally:
+        for each in MACHINES:
+            subprocess.run(["ip", "netns", "del", each.namespace], check=True)
+
+
+@contextmanager
+def booted(machine: Machine) -> Iterator[None]:
+    """Anew from the tree; it runs until the block ends."""
+    shutil.rmtree(machine.folder, ignore_errors=True)
+    machine.folder.mkdir()
+    subprocess.run(["tar", "--extract", "--file", str(TREE), "--directory", str(machine.folder)], check=True)
+    ssh = machine.folder / "root" / ".ssh"
+    ssh.mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(KEY.with_suffix(".pub"), ssh / "authorized_keys")
     # A cgroup tree of the second version, which has no controllers where the machine's own is of the first.
-    script = "umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir -p /sys/fs/cgroup/lab"
-    script += ' && echo $$ >/sys/fs/cgroup/lab/cgroup.procs && exec "$@"'
+    lab = f"/sys/fs/cgroup/{machine.name}"
+    script = f"umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir -p {lab}"
+    script += f' && echo $$ >{lab}/cgroup.procs && exec "$@"'
     nspawn = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"]
-    nspawn += ["--machine=lab", "--link-journal=no", "--capability=all", "--system-call-filter=@known"]
-    nspawn += [f"--network-namespace-path=/run/netns/{NAMESPACE}", f"--directory={MACHINE}"]
+    nspawn += [f"--machine={machine.name}", "--link-journal=no", "--capability=all", "--system-call-filter=@known"]
+    nspawn += [f"--network-namespace-path=/run/netns/{machine.namespace}", f"--directory={machine.folder}"]
     nspawn += [f"--bind={device}" for device in ("/dev/kvm", "/dev/net/tun") if Path(device).exists()]
     command = ["unshare", "--mount", "--propagation", "private", "bash", "-ec", script, "bash", *nspawn]
     environment = {**os.environ, "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
-    with (VAR / "machine.log").open("wb") as log:
+    with (VAR / f"{machine.name}.log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
     try:
-        booted = Machine()
-        wait_until(lambda: booted.run("true", is_checked=False).returncode == 0, limit_s=BOOT_LIMIT_S)
-        yield booted
+        wait_until(lambda: machine.run("true", is_checked=False).returncode == 0, limit_s=BOOT_LIMIT_S)
+        yield
     finally:
         process.terminate()
         process.wait(timeout=60)
-        subprocess.run(["ip", "netns", "del", NAMESPACE], check=True)
 
 
-class Machine:
-    def run(self, command: str, *, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=5"]
-        ssh = [*inside(), "ssh", "-i", str(KEY), *(word for option in options for word in ("-o", option))]
-        return subprocess.run([*ssh, "root@127.0.0.1", command], capture_output=True, text=True, check=is_checked)
+def inside(machine: Machine) -> Sequence[str]:
+    return ("ip", "netns", "exec", machine.namespace)
 
 
-def inside() -> Sequence[str]:
-    return ("ip", "netns", "exec", NAMESPACE)
-
-
-def play(bundle: Path) -> dict[str, float]:
-    """The whole playbook; how many tasks were ok and how many changed something, and the seconds."""
-    say("ansible-playbook site.yml")
+def play(bundle: Path, *options: str) -> dict[str, float]:
+    """The whole playbook; how many tasks were ok and how many changed something, on all machines, and the seconds."""
+    say(" ".join(["ansible-playbook site.yml", *options]))
     begun = time.monotonic()
-    command = [*inside(), str(BIN / "ansible-playbook"), "--inventory", "inventories/lab", "site.yml"]
+    command = [*inside(CONTROL), str(BIN / "ansible-playbook"), "--inventory", "inventories/lab", "site.yml", *options]
     command += ["--private-key", str(KEY), "--extra-vars", f"andromede_version={release.version_of(bundle)}"]
     environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOLOR": "1"}
     ran = subprocess.run(
         command, cwd=PLAYBOOK, env=environment, capture_output=True, text=True, timeout=PLAY_LIMIT_S, check=False
     )
     (VAR / "play.log").write_text(ran.stdout + ran.stderr)
-    recap = re.search(r"^lab .*ok=(\d+) +changed=(\d+)", ran.stdout, re.MULTILINE)
-    if ran.returncode != 0 or recap is None:
+    recap = re.findall(r"^lab\S* .*ok=(\d+) +changed=(\d+)", ran.stdout, re.MULTILINE)
+    if ran.returncode != 0 or len(recap) != len(MACHINES):
         raise SystemExit(f"The play failed; see {VAR / 'play.log'}.")
-    return {"ok": int(recap[1]), "changed": int(recap[2]), "seconds": round(time.monotonic() - begun)}
+    ok, changed = (sum(int(each[place]) for each in recap) for place in (0, 1))
+    return {"ok": ok, "changed": changed, "seconds": round(time.monotonic() - begun)}
 
 
 def units(run: Machine) -> dict[str, float]:
@@ -165,16 +209,20 @@ def restored(run: Machine) -> dict[str, bool]:
     return {name: name in names.split() for name in ("kept", "lost")}
 
 
-def answers(run: Machine) -> dict[str, str]:
-    """What a caller of the API reads, through the web server in front, and the node's state."""
-    wait_until(lambda: _node(run) == "ready")
+def answers(run: Machine) -> dict[str, object]:
+    """What a caller of the API reads, through the web server in front; the state of each node; and which processes say
+    that they are not ready, where they are observed."""
+    wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
-    return {"healthz": json.loads(health)["status"], "node": _node(run)}
+    ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
+    unready = run.run(f"for port in $(seq 9100 9107) 9109; do {ask}; done").stdout.split()
+    return {"healthz": json.loads(health)["status"], "nodes": _nodes(run), "unready": unready}
 
 
-def _node(run: Machine) -> str:
-    """Its state."""
-    return run.run("andromede-manage list_nodes").stdout.splitlines()[1].split()[2]
+def _nodes(run: Machine) -> dict[str, str]:
+    """The state of each."""
+    rows = [line.split() for line in run.run("andromede-manage list_nodes").stdout.splitlines()[1:]]
+    return {row[0]: row[2] for row in rows}
 
 
 if __name__ == "__main__":
