@@ -119,7 +119,6 @@ class Instance(ProjectResource):
             )
         ]
 
-
     @property
     def root_type(self) -> str:
         """The volume type of its root disk."""

@@ -122,6 +122,7 @@ PLATFORMS = {
         },
     ),
     **_of("incidents", {"incident_list": (READ, NODES)}),
+    **_of("pools", {"pool_list": (READ, NODES)}),
 }
 
 IDENTITY = {

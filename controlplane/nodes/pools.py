@@ -81,3 +81,13 @@ def end_of(node: Node) -> None:
 def holders(pool: Pool) -> QuerySet[Node]:
     """The nodes that are heard and have it."""
     return Node.objects.filter(zone=pool.zone_id, state="ready", traits__contains=[pool.trait]).order_by("pk")
+
+
+def holders_of(pools: Sequence[Pool]) -> dict[UUID, list[Node]]:
+    """The same of several pools, by their ids."""
+    zones, traits = {pool.zone_id for pool in pools}, {pool.trait for pool in pools}
+    nodes = list(Node.objects.filter(zone__in=zones, state="ready", traits__overlap=list(traits)).order_by("name"))
+    return {
+        pool.pk: [node for node in nodes if node.zone_id == pool.zone_id and pool.trait in node.traits]
+        for pool in pools
+    }

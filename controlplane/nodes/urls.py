@@ -4,6 +4,7 @@ from controlplane.nodes import api
 
 urlpatterns = [
     path("incidents", api.IncidentList.as_view()),
+    path("pools", api.PoolList.as_view()),
     path("nodes", api.NodeList.as_view()),
     path("nodes/<str:node>", api.NodeDetail.as_view()),
     path("nodes/<str:node>/incidents", api.NodeIncidents.as_view()),

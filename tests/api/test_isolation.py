@@ -314,6 +314,7 @@ def test_the_table_is_read_whole() -> None:
         "organizations",
         "audit",
         "incidents",
+        "pools",
         "operations",
         "maintenance",
         "instances",

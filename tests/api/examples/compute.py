@@ -8,7 +8,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics.tables import floor
 from controlplane.nodes import incidents
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.workflows.resolve import SILENT_FOR
@@ -141,6 +141,11 @@ def nodes(story: Story) -> None:
     incidents.report(story.machine.row, "unknown_domain", "test-vm", uuid=str(new_id()))
     book.show(oscar, "node_incident_list")
     book.show(oscar, "incident_list", query={"state": "open"})
+    Pool.objects.create(
+        name="shared", zone=story.machine.row.zone, uuid=new_id(), path="/srv/pools/shared", capacity_gib=20_000
+    )
+    Node.objects.filter(pk=story.machine.row.pk).update(traits=[*story.machine.row.traits, "pool:shared"])
+    book.show(oscar, "pool_list", query={"zone": "fr-idf-1"})
     book.show(oscar, "node_instance_list")
     book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
     drain(story)

@@ -35,6 +35,14 @@ INCIDENTS = [
     Column(_("seen"), "seen_at"),
     Column(_("ended"), "ended_at"),
 ]
+POOLS = [
+    Column(_("name"), "name"),
+    Column(_("zone"), "zone"),
+    Column(_("GiB used"), "used_gib"),
+    Column(_("of"), "capacity_gib"),
+    Column(_("path"), "path"),
+    Column(_("UUID"), "uuid", is_wide=True),
+]
 GUESTS = [
     Column(_("name"), "name"),
     Column(_("project"), "project.name"),
@@ -67,6 +75,9 @@ def register(app: typer.Typer) -> None:
     columns = [Column(_("node"), "node.name"), *INCIDENTS]
     list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
     app.add_typer(incidents, name="incident")
+    pools = group(_("Storage that nodes share, for operators."))
+    list_command(pools, _("All pools."), "pools.list", POOLS, "name", "zone")
+    app.add_typer(pools, name="pool")
 
 
 def _nodes() -> typer.Typer:
