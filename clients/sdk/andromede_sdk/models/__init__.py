@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.policy import LostZones as LostZones
     from andromede_sdk.models.policy import Policy as Policy
     from andromede_sdk.models.policy import Simulation as Simulation
+    from andromede_sdk.models.pools import Pool as Pool
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -270,6 +271,7 @@ PLACES = {
     "PlatformOperation": "andromede_sdk.models.common",
     "Policy": "andromede_sdk.models.policy",
     "PolicySet": "andromede_sdk.models.common",
+    "Pool": "andromede_sdk.models.pools",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.platform import Platform as Platform
     from andromede_sdk.resources.policy import Policy as Policy
     from andromede_sdk.resources.policy_proposals import PolicyProposals as PolicyProposals
+    from andromede_sdk.resources.pools import Pools as Pools
     from andromede_sdk.resources.problems import Problems as Problems
     from andromede_sdk.resources.projects import Projects as Projects
     from andromede_sdk.resources.quota_requests import QuotaRequests as QuotaRequests
@@ -127,6 +128,7 @@ class Managers:
     platform: Platform
     policy: Policy
     policy_proposals: PolicyProposals
+    pools: Pools
     problems: Problems
     projects: Projects
     quota_requests: QuotaRequests
