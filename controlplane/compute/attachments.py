@@ -112,7 +112,7 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
-    is_brought = volume.node_id != instance.node_id
+    is_brought = volume.pool_id is not None  # also to the node where it is: nobody knows whether that has it open
     args = {
         "attachment": str(attachment.pk),
         "instance": str(instance.pk),

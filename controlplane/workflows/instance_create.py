@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.attachments import ask_for_attached, join
 from controlplane.compute.models import INSTANCE, Attachment, Instance
@@ -61,10 +63,10 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def place(operation: Operation) -> Effect:
     instance = _instance(operation)
-    volumes = list(Volume.objects.filter(attachment__instance=instance).select_related("project", "pool"))
+    volumes = list(_volumes(instance))
     ask = beside(ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes)
     allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
-    for volume in volumes:
+    for volume in (each for each in volumes if each.pool is not None):
         with_instance = ask_for_attached(volume, Source.of(instance), operation=operation.kind)
         placement.bring(replace(with_instance, operation_id=operation.pk), allocation.node_id)
     leave.ahead(operation, allocation, generation=instance.generation)
@@ -72,8 +74,13 @@ def place(operation: Operation) -> Effect:
 
 
 def give_place_back(operation: Operation) -> Effect:
+    """Volumes of pools that were to come to it stay where their place is by now."""
     instance = _instance(operation)
-    return on_nodes.together(lambda: _set_node(instance, None, None), lambda: placement.release(instance.pk))
+    return on_nodes.together(
+        *map(on_nodes.follow_place, _volumes(instance).exclude(pool=None)),
+        lambda: _set_node(instance, None, None),
+        lambda: placement.release(instance.pk),
+    )
 
 
 def ensure_image(operation: Operation) -> None:
@@ -135,6 +142,10 @@ def remove_instance(operation: Operation) -> Effect | None:
 
 def _instance(operation: Operation) -> Instance:
     return Instance.objects.select_related("project", "image", "node", "affinity_group").get(pk=operation.resource_id)
+
+
+def _volumes(instance: Instance) -> QuerySet[Volume]:
+    return Volume.objects.filter(attachment__instance=instance).select_related("project", "pool", "node", "image")
 
 
 def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) -> None:

@@ -17,6 +17,7 @@ from controlplane.nodes.agent_client import Grant, subject
 from controlplane.nodes.errors import NodeGivenUp, NodeUnreachable
 from controlplane.nodes.models import Node, Pool
 from controlplane.nodes.pools import holders
+from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.workflows.leave import used
 from controlplane.workflows.recipe import Effect
@@ -106,11 +107,18 @@ def leave_disk(node: Node | None, disk: Disk) -> Effect | None:
 
 
 def bring_volume(grant: Grant, volume: Volume) -> Effect | None:
-    """Open a volume of a pool on the grant's node, and have the one forget it that had it."""
-    if volume.node_id == grant.node.pk:
-        return None
+    """Open a volume of a pool on the grant's node, where its place is, also if it is there: what failed before may have
+    left it closed. The node that had it forgets it."""
     open_disk(grant, disk_of(volume))
-    return together(leave_disk(volume.node, disk_of(volume)), partial(_is_here, volume, grant.node))
+    return follow_place(volume)
+
+
+def follow_place(volume: Volume) -> Effect | None:
+    """The volume is where its place is, whether that node has it open or not."""
+    here = placement.grant(volume.pk).node
+    if volume.node_id == here.pk:
+        return None
+    return together(leave_disk(volume.node, disk_of(volume)), partial(_is_here, volume, here))
 
 
 def _is_here(volume: Volume, node: Node) -> None:

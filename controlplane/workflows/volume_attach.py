@@ -23,7 +23,7 @@ from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
 def attach_steps(operation: Operation) -> Sequence[Step]:
-    brought = (Step("bring", bring),) if operation.args.get("is_brought") else ()
+    brought = (Step("bring", bring, undo=stay_there),) if operation.args.get("is_brought") else ()
     return (*brought, Step("plug", plug, undo=pull_out))
 
 
@@ -69,6 +69,10 @@ def bring(operation: Operation) -> Effect | None:
     ask = ask_for_attached(volume, Source.of(attachment.instance), operation=operation.kind)
     placement.bring(replace(ask, operation_id=operation.pk), node_id)
     return on_nodes.bring_volume(leave.for_attachment(operation, attachment), volume)
+
+
+def stay_there(operation: Operation) -> Effect | None:
+    return on_nodes.follow_place(_attachment(operation).volume)
 
 
 def plug(operation: Operation) -> None:

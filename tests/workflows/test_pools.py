@@ -32,7 +32,21 @@ from controlplane.placement.models import Allocation
 from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
-from tests.workflows.helpers import delete_everything, done, fresh
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import (
+    Killed,
+    altered,
+    delete_everything,
+    die,
+    done,
+    explode,
+    followed_by_another_worker,
+    fresh,
+    picture,
+    run_on,
+    then,
+    undone_twice,
+)
 from tests.world import Cloud, FakeMachine, follow, make_flavor, run
 
 NAME = "shared"
@@ -347,3 +361,60 @@ def test_a_volume_leaves_a_silent_node(shared: Shared) -> None:
     assert node_removals.reconcile() == 1
     assert str(volume.pk) in shared.files, "the node forgets it, and nothing more"
     done(instance_delete(shared.cloud.tenant.actor, fresh(instance)))
+
+
+# ---- workers that die
+
+
+MOVE_STEPS = ("place", "root-disk", "volume-0", "expect", "move", "settle", "clear-source")
+
+
+@pytest.mark.parametrize("step", MOVE_STEPS)
+def test_a_move_goes_on_with_another_worker(shared: Shared, step: str) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    shared.attach(instance, shared.volume(host=shared.here.row.name))
+    used, files = used_gib(), shared.files
+    _die_and_follow(instance_migrate(SYSTEM, fresh(instance)), step)
+    assert (fresh(instance).node, shared.files, used_gib()) == (shared.other.row, files, used)
+    assert not shared.held_by(shared.here)
+    delete_everything(shared.cloud)
+    assert (shared.files, used_gib()) == (set(), 0)
+
+
+@pytest.mark.parametrize("step", ["place", "images", "root-disk", "volume-0", "port-0", "expect"])
+def test_a_move_that_is_undone_leaves_all_as_it_was(shared: Shared, step: str) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    shared.attach(instance, shared.volume(host=shared.here.row.name))
+    before, files = picture(shared.cloud), shared.files
+    workflow = altered(undone_twice(WORKFLOWS["instance.migrate"]), step, then(explode))
+    assert run_on(instance_migrate(SYSTEM, fresh(instance)), workflow).state == "failed"
+    assert (picture(shared.cloud), shared.files) == (before, files)
+    assert not shared.held_by(shared.other)
+
+
+@pytest.mark.parametrize("step", ["bring", "plug"])
+def test_a_volume_is_brought_by_another_worker(shared: Shared, step: str) -> None:
+    instance, volume = shared.instance(host="other"), shared.volume(host=shared.here.row.name)
+    _, operation = volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+    _die_and_follow(operation, step)
+    assert (fresh(volume).node, fresh(volume).state) == (shared.other.row, "in-use")
+    assert not shared.held_by(shared.here)
+
+
+@pytest.mark.parametrize("step", ["bring", "plug"])
+def test_an_attachment_that_fails_leaves_a_volume_that_can_be_attached(shared: Shared, step: str) -> None:
+    """Wherever it is by then: to the same instance, or to one where it was."""
+    there, here = shared.instance("there", host="other"), shared.instance("here", host=shared.here.row.name)
+    volume, actor = shared.volume(host=shared.here.row.name), shared.cloud.tenant.actor
+    _, operation = volume_attach(actor, there, volume=volume, is_read_only=False)
+    assert run_on(operation, altered(WORKFLOWS["volume.attach"], step, then(explode))).state == "failed"
+    for instance in (here, there):
+        shared.attach(instance, fresh(volume))
+        assert fresh(volume).node_id == instance.node_id
+        done(volume_detach(actor, instance.attachment_set.get()))
+
+
+def _die_and_follow(operation: Operation, step: str) -> None:
+    with pytest.raises(Killed):
+        run_on(operation, altered(WORKFLOWS[operation.kind], step, then(die)))
+    assert run_on(followed_by_another_worker(operation)).state == "succeeded"
