@@ -142,7 +142,7 @@ def nodes(story: Story) -> None:
     book.show(oscar, "node_incident_list")
     book.show(oscar, "incident_list", query={"state": "open"})
     Pool.objects.create(
-        name="shared", zone=story.machine.row.zone, uuid=new_id(), path="/srv/pools/shared", capacity_gib=20_000
+        name="shared", zone=story.machine.row.zone, uuid=new_id(), path="/var/lib/pools/shared", capacity_gib=20_000
     )
     Node.objects.filter(pk=story.machine.row.pk).update(traits=[*story.machine.row.traits, "pool:shared"])
     book.show(oscar, "pool_list", query={"zone": "fr-idf-1"})
