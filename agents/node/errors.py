@@ -201,6 +201,15 @@ class MoveCancelled(AdapterError):
         super().__init__("The move was cancelled.", retryable=False)
 
 
+class LeaseLapsed(AdapterError):
+    """Nobody was heard for so long that guests are stopped; nothing begins until somebody is."""
+
+    code = "agent.lease_lapsed"
+
+    def __init__(self) -> None:
+        super().__init__("The node's lease has lapsed: nothing starts here until it is renewed.", retryable=True)
+
+
 class Stopping(AdapterError):
     """The agent ends; guests go on, and so does what is asked of the next one."""
 

@@ -17,10 +17,12 @@ import grpc
 from agents.node import VERSION, logs, observed, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
+from agents.node.adapters.watchdog import Watchdog
 from agents.node.context import Node, boot_id
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
+from agents.node.lease import LAPSE_LIMIT_S, Lease, LeasePolicy
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
@@ -30,6 +32,7 @@ from agents.node.services.consoles import MAX_CONSOLES, Consoles
 from agents.node.services.departures import Departures
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
+from agents.node.services.self_fencing import SelfFencing
 from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
 from agents.node.trust.permits import Permits
@@ -43,6 +46,7 @@ CALL_THREADS = 16
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
 INVENTORY_INTERVAL_S = 300.0
+WATCHDOG_TIMEOUT_S = 60
 CLOCKS = {"synchronised": is_synchronised, "kept-elsewhere": kept_elsewhere}
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -57,13 +61,16 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest."""
+    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest.
+    `watchdog`: it was opened before anything else was begun, since it may be that of an agent that has ended."""
 
     state_dir: Path
     listen: str
     hook: InstalledHook | None = None
     clock: Clock = field(default_factory=Clock)
     inventory_interval_s: float = INVENTORY_INTERVAL_S
+    lease: LeasePolicy = field(default_factory=LeasePolicy)
+    watchdog: Watchdog | None = None
 
 
 class Server:
@@ -79,6 +86,7 @@ class Server:
         self._lock = lock
         self._hook = hook
         self._closings = Closings(node)
+        self._self_fencing = SelfFencing(node)
         node.adapters.hypervisor.subscribe(self._closings.notice)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
@@ -86,6 +94,7 @@ class Server:
         self._servicer.close()
         stopped.wait()
         self._closings.stop()
+        self._self_fencing.stop()
         if self._hook is not None:
             self._hook.stop()
         self.node.adapters.hypervisor.close()
@@ -127,12 +136,14 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
     key = NodeKey.load(str(identity.node_id), credentials.key)
     root = root_verifier(credentials.root)
     ledger = Ledger(config.state_dir / "ledger.sqlite")
+    boot = boot_id()
     return Node(
         identity=identity,
-        boot_id=boot_id(),
+        boot_id=boot,
         ledger=ledger,
         adapters=adapters,
         permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
+        lease=Lease(ledger, config.lease, boot_id=boot, watchdog=config.watchdog),
         hook=config.hook,
         inventory_interval_s=config.inventory_interval_s,
     )
@@ -151,6 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _hook(state_dir, options) if options.adapter == "libvirt" else None,
         clock=Clock(is_kept=CLOCKS[options.clock]),
         inventory_interval_s=options.inventory_interval_s,
+        lease=LeasePolicy(stops=options.on_lapse == "stop", limit_s=options.lapse_limit_s),
+        watchdog=Watchdog(options.watchdog, options.watchdog_timeout_s) if options.watchdog else None,
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
@@ -255,10 +268,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
+    _add_lease(parser)
     parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
     return parser
+
+
+def _add_lease(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--on-lapse",
+        default="keep",
+        choices=("keep", "stop"),
+        help="what becomes of the guests when the control plane has not been heard for long (default: they go on)",
+    )
+    parser.add_argument(
+        "--lapse-limit-s",
+        type=int,
+        default=LAPSE_LIMIT_S,
+        help="how long after the end of the node's lease they are stopped",
+    )
+    parser.add_argument("--watchdog", type=Path, metavar="PATH", help="e.g. /dev/watchdog: fed, and resets the node")
+    parser.add_argument("--watchdog-timeout-s", type=int, default=WATCHDOG_TIMEOUT_S, help="how long without being fed")
 
 
 if __name__ == "__main__":

@@ -444,16 +444,42 @@ class NodeEvent(_message.Message):
     def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("inventory", "instances", "trust", "hook")
+    __slots__ = ("inventory", "instances", "trust", "hook", "lease")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
     HOOK_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     trust: TrustState
     hook: HookState
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ...) -> None: ...
+    lease: LeaseState
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ..., lease: _Optional[_Union[LeaseState, _Mapping]] = ...) -> None: ...
+
+class RenewLeaseRequest(_message.Message):
+    __slots__ = ("boot_id", "heard_at_ms", "duration_s")
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    HEARD_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_S_FIELD_NUMBER: _ClassVar[int]
+    boot_id: str
+    heard_at_ms: int
+    duration_s: int
+    def __init__(self, boot_id: _Optional[str] = ..., heard_at_ms: _Optional[int] = ..., duration_s: _Optional[int] = ...) -> None: ...
+
+class LeaseState(_message.Message):
+    __slots__ = ("is_wanted", "said_at_ms", "remaining_ms", "fences_within_s", "problem")
+    IS_WANTED_FIELD_NUMBER: _ClassVar[int]
+    SAID_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_MS_FIELD_NUMBER: _ClassVar[int]
+    FENCES_WITHIN_S_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    is_wanted: bool
+    said_at_ms: int
+    remaining_ms: int
+    fences_within_s: int
+    problem: str
+    def __init__(self, is_wanted: _Optional[bool] = ..., said_at_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., fences_within_s: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class EnsureTrustRequest(_message.Message):
     __slots__ = ("keyset", "charter", "floor", "facts", "deny")

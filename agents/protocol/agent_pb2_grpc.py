@@ -49,6 +49,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.TrustState.FromString,
                 _registered_method=True)
+        self.RenewLease = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RenewLease',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RenewLeaseRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.LeaseState.FromString,
+                _registered_method=True)
         self.EnsureImage = channel.stream_unary(
                 '/andromede.agent.v1.Agent/EnsureImage',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ImagePart.SerializeToString,
@@ -155,6 +160,13 @@ class AgentServicer:
 
     def EnsureTrust(self, request, context):
         """What the node is to trust from now on. Each document replaces an older one of its kind; an older one than it has is refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewLease(self, request, context):
+        """The node is heard: it goes on with its guests until so long after the heartbeat that is named here. For the watcher alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -291,6 +303,11 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.EnsureTrust,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.TrustState.SerializeToString,
+            ),
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RenewLeaseRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.LeaseState.SerializeToString,
             ),
             'EnsureImage': grpc.stream_unary_rpc_method_handler(
                     servicer.EnsureImage,
@@ -459,6 +476,33 @@ class Agent:
             '/andromede.agent.v1.Agent/EnsureTrust',
             agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.TrustState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RenewLease',
+            agents_dot_protocol_dot_agent__pb2.RenewLeaseRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.LeaseState.FromString,
             options,
             channel_credentials,
             insecure,

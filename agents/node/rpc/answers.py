@@ -7,6 +7,7 @@ from uuid import UUID
 from agents.node import VERSION
 from agents.node.adapters.base import ConsolePart, GuestUsage, MovePhase, Power, tap_name
 from agents.node.hook.state import HookState
+from agents.node.lease import LeaseStatus
 from agents.node.services.arrivals import ArrivalStatus
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.departures import DepartureStatus
@@ -177,3 +178,13 @@ def _guest_usage(guest_id: UUID, used: GuestUsage, port_ids: Mapping[str, UUID])
 
 def console(part: ConsolePart) -> pb.ConsoleChunk:
     return pb.ConsoleChunk(data=part.data, offset=part.offset, total_bytes=part.total_bytes)
+
+
+def lease(status: LeaseStatus) -> pb.LeaseState:
+    return pb.LeaseState(
+        is_wanted=status.is_wanted,
+        said_at_ms=status.said_at_ms,
+        remaining_ms=status.remaining_ms,
+        fences_within_s=status.fences_within_s,
+        problem=status.problem,
+    )

@@ -86,6 +86,11 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._permits.admission.learned()
         return answers.trust(held, is_clock_kept=self._permits.clock.is_kept())
 
+    def RenewLease(self, request: pb.RenewLeaseRequest, context: grpc.ServicerContext) -> pb.LeaseState:
+        lease = self._node.lease
+        lease.renew(boot_id=request.boot_id, heard_at_ms=request.heard_at_ms, duration_s=request.duration_s)
+        return answers.lease(lease.status())
+
     def EnsureImage(self, request_iterator: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
         first = next(request_iterator, None)
         if first is None or first.WhichOneof("part") != "header":
@@ -217,7 +222,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         """
         Raises:
             PermitRefused: nothing permits this here and now.
+            LeaseLapsed
         """
+        self._node.lease.check()
         if not request.HasField("permit"):
             raise self._permits.admission.without_permit(deed)
         shown = request.permit

@@ -50,6 +50,7 @@ class Stream:
             instances=[answers.instance(status) for status in inventory.instance_statuses(node)],
             trust=answers.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
             hook=answers.hook(node.hook_state),
+            lease=answers.lease(node.lease.status()),
         )
         return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)
 

@@ -12,6 +12,7 @@ from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.volumes import VolumeStatus
 
+SELF_FENCING = "self-fencing"  # whoever does not hear the node for long may rely on its having stopped its guests
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 
 
@@ -44,6 +45,8 @@ def inventory(node: Node) -> Inventory:
     host = node.adapters.hypervisor.host()
     if node.adapters.moves.takes_in():
         host = replace(host, traits=(*host.traits, LIVE_MIGRATION))
+    if node.lease.is_armed:
+        host = replace(host, traits=(*host.traits, SELF_FENCING))
     return Inventory(
         identity=node.identity,
         boot_id=node.boot_id,
