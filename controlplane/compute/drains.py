@@ -18,6 +18,7 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.reasons import either
+from controlplane.nodes import fence_watch
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNotHeard
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest, Node
@@ -207,7 +208,8 @@ def _read_again(drain: Drain) -> None:
 
 @transaction.atomic
 def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
-    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned.
+    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned. Of one that
+    was fenced, somebody looks after what was wrong with that.
 
     Raises:
         NodeWrongDuty: it drains, or is retired.
@@ -215,7 +217,10 @@ def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
     """
     actor.may_operate()
     need_duty(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
+    was_fenced = node.duty == "fenced"
     duty_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
+    if was_fenced:
+        fence_watch.end(node)
     running = [guest.name for guest in guests_of(node) if is_running(guest)]
     if running or is_awaited(node):
         names = ", ".join(running[:NAMED]) + (" …" if len(running) > NAMED else "")

@@ -285,7 +285,7 @@ NODE_ATTESTATION_HOURS = env.integer("NODE_ATTESTATION_HOURS", 24)
 NODE_LEASE_S = env.integer("NODE_LEASE_S", 60, minimum=5)
 NODE_LEASE_MARGIN_S = env.integer("NODE_LEASE_MARGIN_S", 15, minimum=1)
 # Where BMCs of nodes may be: networks, or addresses. Nothing outside of them is ever asked to switch a node off.
-BMC_NETWORKS = env.words("BMC_NETWORKS", "")
+BMC_NETWORKS = env.networks("BMC_NETWORKS", "")
 
 # Metrics: how often each guest is sampled (a divisor of 60; 0: not at all), how many samples may wait for the database,
 # and how long samples and their sums are kept.

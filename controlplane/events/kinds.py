@@ -86,7 +86,9 @@ KINDS: Mapping[str, Kind] = {
     "node.maintenance": Kind("For operators: nothing runs on it any more; it can be worked on.", ("reason",)),
     "node.returned": Kind("For operators: it takes guests again after maintenance."),
     "node.retired": Kind("For operators: it was given up for good.", ("reason",)),
-    "node.fenced": Kind("For operators: it is proved that it does nothing any more."),
+    "node.fenced": Kind("For operators: it is proved that it does nothing any more.", ("reason",)),
+    "node.bmc-set": Kind("For operators: it was said how its BMC is reached."),
+    "node.bmc-removed": Kind("For operators: it was forgotten how its BMC is reached."),
     "maintenance.begun": Kind("For operators: a rule was made for maintenance.", ("pattern", "action", "reason")),
     "maintenance.ended": Kind("For operators: a rule of maintenance was ended.", ("pattern", "action", "reason")),
     "incident.reported": Kind("For operators: a node is not as it should be.", ("incident", "facts")),
@@ -142,6 +144,8 @@ DEEDS: Mapping[str, str] = {
     "node.return": "node.returned",
     "node.retire": "node.retired",
     "node.fence": "node.fenced",
+    "node.bmc-set": "node.bmc-set",
+    "node.bmc-remove": "node.bmc-removed",
 }
 DRIFTING = ("at-risk", "drifted", "remediating")
 

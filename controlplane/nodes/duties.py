@@ -108,6 +108,6 @@ def node_fence(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> None
     if Node.objects.select_for_update(no_key=True).get(pk=node.pk).state != "unreachable":
         raise NodeNotFenceable(node=node.name, reason=Reason("it is heard"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
-    duty_change(actor, node, "fenced", verb="node.fence", proof=dict(proof))
+    duty_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
     said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
     evidence.append("incident", said)

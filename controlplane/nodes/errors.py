@@ -121,3 +121,29 @@ class NodeNotFenceable(Conflict):
     code = "node.not_fenceable"
     title = "Cannot be fenced"
     detail = "The node {node} cannot be called fenced: {reason}."
+
+
+class BmcNotSet(NotFound):
+    code = "node.bmc_not_set"
+    title = "No BMC"
+    detail = "Nobody has said how the BMC of the node {node} is reached. Do it with PUT /v1/nodes/{node}/bmc."
+
+
+class BmcUnreachable(Unavailable):
+    code = "node.bmc_unreachable"
+    title = "BMC unreachable"
+    detail = "The BMC of the node cannot be asked at the moment: {reason}."
+
+
+class BmcRefused(CloudError):
+    """Trying the same again would not help."""
+
+    code = "node.bmc_refused"
+    title = "Refused by the BMC"
+    detail = "The BMC of the node cannot be used: {reason}."
+
+
+class PowerNotOff(CloudError):
+    code = "node.power_not_off"
+    title = "Not switched off"
+    detail = "The node's BMC was told to switch it off, but {reason}. Nothing proves that the node is off."

@@ -1,7 +1,7 @@
 """Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Greatest
 
 from controlplane.audit import evidence
 from controlplane.audit.services import record
@@ -31,7 +32,8 @@ UNGUARDED = "libvirt would start guests on it without asking its agent"
 @dataclass(frozen=True)
 class Report:
     """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
-    empty when it does."""
+    empty when it does. `fences_within_s`: so long after the end of its lease none of its guests runs; None: nobody may
+    rely on that. `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not."""
 
     boot_id: str
     agent_version: str
@@ -43,6 +45,8 @@ class Report:
     disk_gib: int
     hook_sha256: str
     hook_problem: str
+    fences_within_s: int | None = None
+    lease_s: int = 0
 
 
 @transaction.atomic
@@ -73,7 +77,7 @@ def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem
 
 def record_heartbeat(node_id: UUID, report: Report) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
-    node."""
+    node. A lease that it is about to be given is on record from here on."""
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
     _notice(node_id)
     Node.objects.filter(pk=node_id).update(
@@ -87,6 +91,8 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
         cleared_for=Case(When(chartered_until__gt=now, then=F("cleared_for")), default=[]),
+        fences_within_s=report.fences_within_s,
+        **_leased(now, report.lease_s),
     )
     _watch_hook(node_id, report.hook_problem)
     totals = {
@@ -102,6 +108,11 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         node = Node.objects.get(pk=node_id)
         if not node.is_cordoned:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
+
+
+def _leased(now: datetime, lease_s: int) -> dict[str, object]:
+    until = now + timedelta(seconds=lease_s)
+    return {"leased_until": Greatest(Coalesce("leased_until", until), until)} if lease_s else {}
 
 
 def _notice(node_id: UUID) -> None:

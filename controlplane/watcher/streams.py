@@ -110,6 +110,9 @@ async def _listen(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> No
             ears.hear(node_id, kind)
             if due is not None:
                 await _tell(node_id, stub, due)
+            renewal = messages.renewal_of(event)
+            if renewal is not None:
+                await _renew(node_id, stub, renewal)
 
 
 async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
@@ -118,6 +121,14 @@ async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) 
         await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
         log.error("node %s does not take what it is to trust: %s", node_id, _describe(exc))
+
+
+async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) -> None:
+    """What does not arrive is tried again after the next heartbeat."""
+    try:
+        await stub.RenewLease(request, timeout=settings.AGENT_TIMEOUT_S)
+    except grpc.aio.AioRpcError as exc:
+        log.error("node %s does not take its lease: %s", node_id, _describe(exc))
 
 
 async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

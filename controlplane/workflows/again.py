@@ -163,6 +163,7 @@ DOORS: Mapping[str, Door] = {
 INSTEAD: Mapping[str, Reason] = {
     "image.verify": Reason("the uploaded file was not kept. Create another image and upload the file to that."),
     "instance.migrate": Reason("operators move instances. Ask for the move again."),
+    "node.fence": Reason("ask for the fencing again."),
     "instance.rebuild": Reason("what it was asked with was not kept. Ask for the rebuild again."),
 }
 OTHERWISE = Reason("ask for the change itself again.")

@@ -7,12 +7,15 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.compute.drains import node_maintain
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.nodes import fencing
 from controlplane.nodes.errors import NodeNotFenceable, NodeWrongDuty
 from controlplane.nodes.fencing import evidence_at_hand, node_fence
-from controlplane.nodes.models import FenceEvidence, Node
+from controlplane.nodes.models import FenceEvidence, Incident, Node
+from controlplane.watcher import messages
 from tests.world import Cloud
 
 OPERATOR = Actor(user_id=uuid4(), credential_id=None, project_id=None, role="operator", is_operator=True)
@@ -90,3 +93,62 @@ def test_power_needs_a_bmc(silent: Node) -> None:
     assert at_hand(silent, "power").reason == "nobody has said how its BMC is reached"
     with pytest.raises(NodeNotFenceable):
         node_fence(OPERATOR, silent, kind="power", reason=WHY)
+
+
+# ---- what a node says of itself
+
+
+def heard(node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (), **lease: int) -> pb.NodeEvent:
+    """A heartbeat, as the watcher takes it."""
+    said = pb.LeaseState(is_wanted=bool(lease), said_at_ms=1000, **lease)  # type: ignore[arg-type]
+    inventory = pb.Inventory(boot_id=boot_id, cores=8, memory_mib=16384, disk_gib=100)
+    guests = [pb.InstanceState(subject=pb.Subject(id=each, generation=1), power=pb.POWER_RUNNING) for each in running]
+    heartbeat = pb.Heartbeat(inventory=inventory, instances=guests, lease=said, hook=pb.HookState(is_active=True))
+    event = pb.NodeEvent(heartbeat=heartbeat)
+    messages.write(node.pk, event)
+    return event
+
+
+def test_a_lease_is_on_record_before_it_is_given(cloud: Cloud) -> None:
+    node, before = cloud.machine.row, timezone.now()
+    renewal = messages.renewal_of(heard(node, fences_within_s=99))
+    assert renewal is not None
+    assert (renewal.boot_id, renewal.heard_at_ms, renewal.duration_s) == ("boot-1", 1000, settings.NODE_LEASE_S)
+    node.refresh_from_db()
+    assert node.fences_within_s == 99
+    assert node.leased_until is not None
+    assert node.leased_until >= before + timedelta(seconds=settings.NODE_LEASE_S)
+    until = node.leased_until
+    assert messages.renewal_of(heard(node, fences_within_s=99, remaining_ms=settings.NODE_LEASE_S * 900)) is None
+    node.refresh_from_db()
+    assert node.leased_until == until, "it has enough of it"
+    assert messages.renewal_of(heard(node)) is None
+    node.refresh_from_db()
+    assert (node.fences_within_s, node.leased_until) == (None, until)
+
+
+def test_a_node_that_was_said_to_be_off_and_is_heard_with_its_guests_is_an_incident(silent: Node) -> None:
+    altered(silent, boot_id="boot-1")
+    node_fence(OPERATOR, silent, kind="attestation", reason=WHY)
+    guest = str(uuid4())
+    heard(silent, running=(guest,))
+    found = Incident.objects.filter(node=silent, kind="fence-broken", ended_at=None)
+    assert {each.name for each in found} == {guest, "it was never off"}
+    node_maintain(OPERATOR, Node.objects.get(pk=silent.pk), reason="looked at")
+    assert not found.all().exists()
+
+
+def test_a_node_that_was_off_is_none(silent: Node) -> None:
+    altered(silent, boot_id="boot-1")
+    node_fence(OPERATOR, silent, kind="attestation", reason=WHY)
+    heard(silent, boot_id="boot-2")
+    assert not Incident.objects.filter(kind="fence-broken").exists()
+
+
+def test_a_node_that_has_stopped_its_guests_may_be_heard_again(silent: Node) -> None:
+    altered(silent, boot_id="boot-1", fences_within_s=1, leased_until=timezone.now() - timedelta(hours=1))
+    node_fence(SYSTEM, silent, kind="lease", reason=WHY)
+    heard(silent)
+    assert not Incident.objects.filter(kind="fence-broken").exists()
+    heard(silent, running=(str(uuid4()),))
+    assert Incident.objects.filter(kind="fence-broken").count() == 1

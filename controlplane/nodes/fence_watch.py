@@ -1,0 +1,31 @@
+"""A node that was fenced and is heard again: whether the evidence was right.
+
+Guests may be at work elsewhere by now. One that runs here too, or a node that was never off although it was said to be,
+is an incident until somebody has looked at the node and given it another duty.
+"""
+
+from collections.abc import Collection
+
+from controlplane.nodes import incidents
+from controlplane.nodes.models import FenceEvidence, Node
+
+FENCE_BROKEN = "fence-broken"
+NEVER_OFF = "it was never off"
+
+
+def look(node: Node, *, running: Collection[str]) -> None:
+    """With each heartbeat of a node that is fenced; `running`: the ids of its guests that run."""
+    evidence = FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
+    if evidence is None or evidence.boot_id != node.boot_id:
+        same_boot, kind = False, ""
+    else:
+        same_boot, kind = True, evidence.kind
+    for guest_id in sorted(running):
+        incidents.report(node, FENCE_BROKEN, guest_id, same_boot=same_boot, evidence=kind)
+    if same_boot and kind != "lease":
+        incidents.report(node, FENCE_BROKEN, NEVER_OFF, evidence=kind)
+
+
+def end(node: Node) -> None:
+    """Somebody has looked."""
+    incidents.end(node, FENCE_BROKEN)
