@@ -13,7 +13,7 @@ from controlplane.kernel.errors import CloudError, InvalidRequest
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.sealing import Unreadable, seal, unseal
 from controlplane.nodes import redfish
-from controlplane.nodes.errors import BmcNotSet, BmcRefused
+from controlplane.nodes.errors import BmcUnknown, BmcRefused
 from controlplane.nodes.models import Bmc, Node
 from controlplane.nodes.redfish import Access
 
@@ -34,10 +34,10 @@ class NewBmc:
 
 
 def bmc_get(node: Node) -> Bmc:
-    """Raises BmcNotSet."""
+    """Raises BmcUnknown."""
     found = Bmc.objects.filter(node=node).first()
     if found is None:
-        raise BmcNotSet(node=node.name)
+        raise BmcUnknown(node=node.name)
     return found
 
 
@@ -84,12 +84,12 @@ def bmc_remove(actor: Actor, node: Node) -> None:
 
 
 def power_off(node: Node) -> str:
-    """Raises BmcNotSet, BmcUnreachable, BmcRefused."""
+    """Raises BmcUnknown, BmcUnreachable, BmcRefused."""
     return _noted(bmc_get(node), redfish.power_off)
 
 
 def power_state(node: Node) -> str:
-    """Raises BmcNotSet, BmcUnreachable, BmcRefused."""
+    """Raises BmcUnknown, BmcUnreachable, BmcRefused."""
     return _noted(bmc_get(node), redfish.power_state)
 
 

@@ -123,8 +123,8 @@ class NodeNotFenceable(Conflict):
     detail = "The node {node} cannot be called fenced: {reason}."
 
 
-class BmcNotSet(NotFound):
-    code = "node.bmc_not_set"
+class BmcUnknown(NotFound):
+    code = "node.bmc_unknown"
     title = "No BMC"
     detail = "Nobody has said how the BMC of the node {node} is reached. Do it with PUT /v1/nodes/{node}/bmc."
 

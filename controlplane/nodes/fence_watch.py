@@ -7,7 +7,8 @@ is an incident until somebody has looked at the node and given it another duty.
 from collections.abc import Collection
 
 from controlplane.nodes import incidents
-from controlplane.nodes.models import FenceEvidence, Node
+from controlplane.nodes.fencing import latest_evidence
+from controlplane.nodes.models import Node
 
 FENCE_BROKEN = "fence-broken"
 NEVER_OFF = "it was never off"
@@ -15,14 +16,12 @@ NEVER_OFF = "it was never off"
 
 def look(node: Node, *, running: Collection[str]) -> None:
     """With each heartbeat of a node that is fenced; `running`: the ids of its guests that run."""
-    evidence = FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
-    if evidence is None or evidence.boot_id != node.boot_id:
-        same_boot, kind = False, ""
-    else:
-        same_boot, kind = True, evidence.kind
+    evidence = latest_evidence(node)
+    kind = evidence.kind if evidence else ""
+    is_same_boot = evidence is not None and evidence.boot_id == node.boot_id
     for guest_id in sorted(running):
-        incidents.report(node, FENCE_BROKEN, guest_id, same_boot=same_boot, evidence=kind)
-    if same_boot and kind != "lease":
+        incidents.report(node, FENCE_BROKEN, guest_id, is_same_boot=is_same_boot, evidence=kind)
+    if is_same_boot and kind != "lease":
         incidents.report(node, FENCE_BROKEN, NEVER_OFF, evidence=kind)
 
 

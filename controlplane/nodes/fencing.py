@@ -64,6 +64,11 @@ def evidence_at_hand(node: Node) -> list[AtHand]:
     return [_power(node), _lease(node), AtHand("attestation", counts=True)]
 
 
+def latest_evidence(node: Node) -> FenceEvidence | None:
+    """By which it was fenced last."""
+    return FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
+
+
 def _in_the_way(node: Node) -> Reason | None:
     """Of whatever kind."""
     if node.duty not in FENCEABLE:

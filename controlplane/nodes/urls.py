@@ -1,6 +1,6 @@
 from django.urls import path
 
-from controlplane.nodes import api
+from controlplane.nodes import api, fencing_api
 
 urlpatterns = [
     path("incidents", api.IncidentList.as_view()),
@@ -11,4 +11,6 @@ urlpatterns = [
     path("nodes/<str:node>/actions/uncordon", api.NodeUncordon.as_view()),
     path("nodes/<str:node>/actions/return", api.NodeReturn.as_view()),
     path("nodes/<str:node>/actions/retire", api.NodeRetire.as_view()),
+    path("nodes/<str:node>/fencing", fencing_api.NodeFencing.as_view()),
+    path("nodes/<str:node>/bmc", fencing_api.NodeBmc.as_view()),
 ]

@@ -1,7 +1,10 @@
 """Instances and what they need: images, keys, networks, volumes; operations; nodes."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from uuid import UUID
+
+from django.test import override_settings
 
 from controlplane.compute.migrate import LIVE_MIGRATION
 from controlplane.kernel import clock
@@ -142,8 +145,10 @@ def nodes(story: Story) -> None:
     book.show(oscar, "node_incident_list")
     book.show(oscar, "incident_list", query={"state": "open"})
     book.show(oscar, "node_instance_list")
-    book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
+    found = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]
+    book.show(oscar, "platform_operation_get", operation=found[0]["id"])
     drain(story)
+    fence(story)
     stuck(story)
     maintenance(story)
 
@@ -178,6 +183,26 @@ def drain(story: Story) -> None:
     book.show(oscar, "node_maintain", node=other.name)
     book.show(oscar, "node_return", node=other.name)
     book.show(oscar, "node_retire", node=other.name)
+
+
+def fence(story: Story) -> None:
+    """A node that has fallen silent, and whose lease is long over."""
+    book, oscar = story.book, story.oscar
+    with override_settings(BMC_NETWORKS=[ip_network("10.99.0.0/24")]):
+        book.show(oscar, "node_bmc_set")
+    book.show(oscar, "node_bmc_get")
+    book.show(oscar, "node_bmc_delete")
+    lost = make_node("par-4")
+    now = clock.now()
+    Node.objects.filter(pk=lost.pk).update(
+        state="unreachable",
+        last_heartbeat_at=now - timedelta(hours=1),
+        boot_id=str(new_id()),
+        leased_until=now - timedelta(minutes=59),
+        fences_within_s=152,
+    )
+    book.show(oscar, "node_fencing_get", node=lost.name)
+    book.show(oscar, "node_fence", {"evidence": "lease", "reason": "its guests are needed"}, node=lost.name)
 
 
 def maintenance(story: Story) -> None:
