@@ -9,7 +9,7 @@ from controlplane.nodes.api import NodeOut, OperatorView
 from controlplane.nodes.fencing import node_fence
 from controlplane.nodes.fencing_api import FenceEvidenceOut
 from controlplane.nodes.models import EVIDENCE_KINDS
-from controlplane.operations.serializers import OperationOut
+from controlplane.operations.serializers import PlatformOperationOut
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
 from controlplane.signin.sessions import needs_fresh_proof
@@ -30,7 +30,7 @@ class FenceOut(Out):
 
     node = NodeOut()
     evidence = FenceEvidenceOut(allow_null=True)
-    operation = OperationOut(allow_null=True)
+    operation = PlatformOperationOut(allow_null=True)
 
 
 class NodeFence(OperatorView):

@@ -171,6 +171,7 @@ DEEDS = {
     "volume.detach": _("Detach volume"),
     "volume.grow": _("Grow volume"),
     "image.import": _("Import image"),
+    "node.fence": _("Fence node"),
     "image.verify": _("Inspect image"),
     "image.delete": _("Delete image"),
 }
@@ -190,6 +191,12 @@ MAINTENANCE = {
 
 
 # What a drain does with a guest, and what operators want of a node.
+# By what it is known that a node does nothing any more.
+FENCE_EVIDENCE = {
+    "power": _("Power: its BMC switches it off"),
+    "lease": _("Lease: it has stopped its guests by itself"),
+    "attestation": _("Attestation: I have seen that it is off and unplugged"),
+}
 PLANNED = {
     "migrate": _("moves to another node"),
     "stop": _("is shut down, and stays"),
@@ -250,6 +257,7 @@ INCIDENTS = {
     "unknown-domain": _("A guest that nobody asked for"),
     "unknown-volume": _("A volume that nobody asked for"),
     "hook": _("Its hook does not guard libvirt"),
+    "fence-broken": _("It was fenced and was at work all the same"),
     "clock": _("Its clock is not kept"),
 }
 

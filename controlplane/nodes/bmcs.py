@@ -13,7 +13,7 @@ from controlplane.kernel.errors import CloudError, InvalidRequest
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.sealing import Unreadable, seal, unseal
 from controlplane.nodes import redfish
-from controlplane.nodes.errors import BmcUnknown, BmcRefused
+from controlplane.nodes.errors import BmcRefused, BmcUnknown
 from controlplane.nodes.models import Bmc, Node
 from controlplane.nodes.redfish import Access
 

@@ -111,6 +111,8 @@ OPERATION = (
     "/platform/nodes/lille-a/drain/new?fallback=stop",
     "/platform/nodes/paris-a/maintenance",
     "/platform/nodes/dublin-a/retire",
+    "/platform/nodes/dublin-a/fence",
+    "/platform/nodes/dublin-a/bmc",
     "/platform/nodes/virginia-a",
     "/platform/nodes/virginia-a/drain",
     "/platform/nodes/virginia-a/drain/new",

@@ -74,6 +74,11 @@ def planned(action: str) -> str:
 
 
 @register.filter
+def fence_evidence(kind: str) -> str:
+    return str(words.FENCE_EVIDENCE.get(kind, kind))
+
+
+@register.filter
 def fallback(name: str) -> str:
     return str(words.FALLBACKS.get(name, name))
 

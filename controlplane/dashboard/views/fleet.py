@@ -100,6 +100,7 @@ class Node(NodePage):
             "has_more": bool(guests["next_page_token"]),
             "incidents": self.api.get(*path, "incidents", limit=LATEST)["items"],
             "expires_soon": left < EXPIRES_SOON,
+            "fencing": self.api.get(*path, "fencing"),
             "may_operate": self.me["duty"] == "operator",
         }
 

@@ -88,8 +88,13 @@ if TYPE_CHECKING:
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
     from andromede_sdk.models.nodes import Amounts as Amounts
+    from andromede_sdk.models.nodes import Bmc as Bmc
     from andromede_sdk.models.nodes import DrainGuest as DrainGuest
     from andromede_sdk.models.nodes import DrainPlan as DrainPlan
+    from andromede_sdk.models.nodes import EvidenceAtHand as EvidenceAtHand
+    from andromede_sdk.models.nodes import Fence as Fence
+    from andromede_sdk.models.nodes import FenceEvidence as FenceEvidence
+    from andromede_sdk.models.nodes import Fencing as Fencing
     from andromede_sdk.models.nodes import Guest as Guest
     from andromede_sdk.models.nodes import Inventory as Inventory
     from andromede_sdk.models.nodes import Node as Node
@@ -176,6 +181,7 @@ PLACES = {
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
     "Attempt": "andromede_sdk.models.webhooks",
     "Begun": "andromede_sdk.models.openid",
+    "Bmc": "andromede_sdk.models.nodes",
     "Broken": "andromede_sdk.models.policy",
     "Capacity": "andromede_sdk.models.zones",
     "Catalogue": "andromede_sdk.models.catalogue",
@@ -205,6 +211,7 @@ PLACES = {
     "EventActor": "andromede_sdk.models.events",
     "EventResource": "andromede_sdk.models.events",
     "Events": "andromede_sdk.models.events",
+    "EvidenceAtHand": "andromede_sdk.models.nodes",
     "ExemptedClause": "andromede_sdk.models.exemptions",
     "Exemption": "andromede_sdk.models.exemptions",
     "ExemptionApproval": "andromede_sdk.models.exemptions",
@@ -212,6 +219,9 @@ PLACES = {
     "Export": "andromede_sdk.models.evidence_exports",
     "Fact": "andromede_sdk.models.facts",
     "FactsStated": "andromede_sdk.models.facts",
+    "Fence": "andromede_sdk.models.nodes",
+    "FenceEvidence": "andromede_sdk.models.nodes",
+    "Fencing": "andromede_sdk.models.nodes",
     "Flavor": "andromede_sdk.models.flavors",
     "Grant": "andromede_sdk.models.common",
     "GrantInput": "andromede_sdk.models.service_accounts",

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Error, Named
+    from andromede_sdk.models.common import Error, Named, PlatformOperation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,6 +20,20 @@ class Amounts(Model):
     ratio: float
     capacity: int
     used: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bmc(Model):
+    """`checked_at`: when it was last asked; `problem`: what was wrong then."""
+
+    address: str
+    username: str
+    certificate_sha256: str
+    system_id: str
+    checked_at: datetime | None
+    problem: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +62,54 @@ class DrainPlan(Model):
     counts: dict[str, int]
     volumes: int
     guests: list[PlannedGuest]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EvidenceAtHand(Model):
+    """A kind of evidence, and whether the node could be fenced by it now; `error` says why not, and `since` from when
+    on, where only time is missing."""
+
+    kind: str  # power, lease, attestation
+    counts: bool
+    error: Error | None
+    since: datetime | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fence(Model):
+    """`evidence` is there at once, or is what `operation` is to get."""
+
+    node: Node
+    evidence: FenceEvidence | None
+    operation: PlatformOperation | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FenceEvidence(Model):
+    """How it is known that the node does nothing any more. `detail`: what was seen; `by`: who said so, or asked for it;
+    `boot`: the boot of the node that is over with it."""
+
+    id: str
+    kind: str  # power, lease, attestation
+    reason: str
+    detail: dict[str, Any]
+    boot: str
+    by: str | None
+    operation: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fencing(Model):
+    """`evidence`: by which it was fenced last; null: it never was. `fences_within_s`: so long after the end of its
+    lease the node has stopped its guests, as it last said; null: it does not see to that by itself. `leased_until`: no
+    lease that it was given lasts longer."""
+
+    at_hand: list[EvidenceAtHand]
+    evidence: FenceEvidence | None
+    fences_within_s: int | None
+    leased_until: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
