@@ -71,6 +71,8 @@ def _nodes() -> Families:
     heartbeat = _of_zones("andromede_nodes_oldest_heartbeat_seconds", "How long the most silent node has been silent.")
     certificate = _of_zones("andromede_nodes_certificate_remaining_seconds", "Until the first certificate ends.")
     charter = _of_zones("andromede_nodes_charter_remaining_seconds", "Until the first charter of a node ends.")
+    lost = _of_zones("andromede_nodes_lost_with_guests", "Nodes that are not heard, not fenced, and have guests.")
+    lease = _of_zones("andromede_nodes_lease_remaining_seconds", "Until the first lease ends of nodes that want one.")
     is_expected = ~Q(duty__in=SILENT_BY_DUTY)
     good = Q(is_attested=True, attested_at__gt=oldest_attestation())
     zones = (
@@ -83,6 +85,8 @@ def _nodes() -> Families:
             heard=Min("last_heartbeat_at", filter=is_expected),
             certificate=Min("certificate_expires_at"),
             charter=Min("chartered_until"),
+            lost=Count("pk", filter=is_expected & Q(state="unreachable", inventory__vcpus_used__gt=0)),
+            lease=Min("leased_until", filter=is_expected & Q(fences_within_s__isnull=False)),
         )
     )
     for zone in cast(Iterable[Row], zones):
@@ -91,9 +95,12 @@ def _nodes() -> Families:
         unattested.add_metric([name], zone["unattested"])
         heartbeat.add_metric([name], _age(zone["heard"]))
         certificate.add_metric([name], -_age(zone["certificate"]))
+        lost.add_metric([name], zone["lost"])
+        if zone["lease"] is not None:
+            lease.add_metric([name], -_age(zone["lease"]))
         if zone["charter"] is not None:
             charter.add_metric([name], -_age(zone["charter"]))
-    yield from (cordoned, unattested, heartbeat, certificate, charter)
+    yield from (cordoned, unattested, heartbeat, certificate, charter, lost, lease)
 
 
 def _lives() -> Families:

@@ -79,8 +79,11 @@ def _silent(node: models.Node, now: datetime) -> Finding:
         to_do = _("Start its agent, and see whether the watcher reaches {address}.").format(address=node.address)
         return Finding(NOTICE, _node(node.name), _("has never been heard"), to_do)
     what = _("has been silent for {time}").format(time=worded(now - node.last_heartbeat_at))
-    to_do = _("See whether the node, its agent and the network to {address} are well. What is on it keeps its place.")
-    return Finding(PROBLEM, _node(node.name), what, to_do.format(address=node.address))
+    to_do = _(
+        "See whether the node, its agent and the network to {address} are well. What is on it keeps its place; how the "
+        "node could be fenced, andromede node fencing {node} says."
+    )
+    return Finding(PROBLEM, _node(node.name), what, to_do.format(address=node.address, node=node.name))
 
 
 def _of_ready(node: models.Node) -> Findings:
