@@ -12,6 +12,7 @@ from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
+from controlplane.nodes.duties import need_here
 from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
 from controlplane.nodes.trust import Trusted
@@ -67,9 +68,11 @@ class Reading:
 def read(row: Row) -> Reading:
     """
     Raises:
-        PermitOutdated, NoAllocation, NodeNotCleared: it must not be done so now.
+        PermitOutdated, NoAllocation, NodeNotCleared, NodeAway: it must not be done so now.
     """
-    wanted = work.of(_operation(row), row.op)
+    operation = _operation(row)
+    need_here(row.node, operation.kind)
+    wanted = work.of(operation, row.op)
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
     sight = admissibility.look(wanted.subject.project.organization_id, row.resource_id)

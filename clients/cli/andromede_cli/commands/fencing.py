@@ -9,7 +9,7 @@ import typer
 
 from andromede_cli import progress
 from andromede_cli.calls import call_command, given
-from andromede_cli.command import SURE, WAIT, command, group
+from andromede_cli.command import SURE, WAIT, command
 from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -48,15 +48,13 @@ def register(nodes: typer.Typer) -> None:
     command(nodes, "fence", help, WAIT, SURE)(fence)
     help = _("By what evidence a node could be fenced now, and why not by the rest.")
     command(nodes, "fencing", help)(fencing)
-    bmcs = group(_("The BMC of a node, which can switch it off."))
     node = given("node", "NODE", completes="nodes.list")
-    command(bmcs, "set", _("Say how the BMC of a node is reached. The password is asked for, or read from a pipe."))(
-        bmc_set
-    )
-    call_command(bmcs, "show", _("How the BMC of a node is reached."), "nodes.bmc", node)
+    help = _("Say how the BMC of a node is reached. The password is asked for, or read from a pipe.")
+    command(nodes, "bmc-set", help)(bmc_set)
+    call_command(nodes, "bmc-show", _("How the BMC of a node is reached."), "nodes.bmc", node)
     question = _("Forget how the BMC of {node} is reached?")
-    call_command(bmcs, "delete", _("Forget how it is reached."), "nodes.bmc_delete", node, question=question)
-    nodes.add_typer(bmcs, name="bmc")
+    help = _("Forget how the BMC of a node is reached.")
+    call_command(nodes, "bmc-forget", help, "nodes.bmc_delete", node, question=question)
 
 
 def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
@@ -70,7 +68,8 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
         me.show(made)
         return
     if not me.is_waiting:
-        say(_("Its BMC is asked to switch it off: andromede operation list --platform --kind node.fence"))
+        going_on = _("Its BMC is asked to switch it off: andromede operation wait --platform {id}")
+        say(going_on.format(id=made.operation.id))
         me.show(made)
         return
     progress.wait(made.operation, timeout_s=me.timeout_s)
