@@ -25,7 +25,7 @@ STOP_WITHIN_S = 30
 LAPSE_LIMIT_S = 60
 # Between two looks at the lease.
 TICK_S = 1.0
-NO_WATCHDOG = "The agent has no watchdog: nothing would stop the guests if it ended."
+NO_WATCHDOG = "The agent has no watchdog, or cannot use it: nothing would stop the guests if it ended."
 NO_LEASE = "Nobody has given the node a lease since it started."
 
 
@@ -78,6 +78,11 @@ class Lease:
     def is_bound(self) -> bool:
         """Guests are stopped when it has lapsed for too long."""
         return self._policy.stops or self._is_promised
+
+    @property
+    def is_relied_on(self) -> bool:
+        """It was said in this boot that others may rely on that, and nobody was heard to know better."""
+        return self._is_promised
 
     @property
     def is_armed(self) -> bool:

@@ -61,8 +61,7 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest.
-    `watchdog`: it was opened before anything else was begun, since it may be that of an agent that has ended."""
+    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest."""
 
     state_dir: Path
     listen: str
@@ -70,7 +69,8 @@ class Config:
     clock: Clock = field(default_factory=Clock)
     inventory_interval_s: float = INVENTORY_INTERVAL_S
     lease: LeasePolicy = field(default_factory=LeasePolicy)
-    watchdog: Watchdog | None = None
+    watchdog: Path | None = None
+    watchdog_timeout_s: int = WATCHDOG_TIMEOUT_S
 
 
 class Server:
@@ -112,7 +112,18 @@ def serve(config: Config, adapters: Adapters) -> Server:
     credentials = pki.load(config.state_dir)
     lock = _only_agent(config.state_dir)
     node = _node(config, credentials, adapters)
-    hub = Hub()
+    try:
+        return _serve(config, credentials, node, lock)
+    except BaseException:
+        if node.lease.watchdog is not None:
+            node.lease.watchdog.close(disarm=not node.lease.is_relied_on)
+        node.ledger.close()
+        lock.close()
+        raise
+
+
+def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextIO) -> Server:
+    adapters, hub = node.adapters, Hub()
     adapters.hypervisor.subscribe(hub.publish)
     node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()
@@ -137,16 +148,28 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
     root = root_verifier(credentials.root)
     ledger = Ledger(config.state_dir / "ledger.sqlite")
     boot = boot_id()
+    lease = Lease(ledger, config.lease, boot_id=boot, watchdog=_watchdog(config))
     return Node(
         identity=identity,
         boot_id=boot,
         ledger=ledger,
         adapters=adapters,
         permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
-        lease=Lease(ledger, config.lease, boot_id=boot, watchdog=config.watchdog),
+        lease=lease,
         hook=config.hook,
         inventory_interval_s=config.inventory_interval_s,
     )
+
+
+def _watchdog(config: Config) -> Watchdog | None:
+    """Without it the agent works, and nobody relies on its stopping guests."""
+    if config.watchdog is None:
+        return None
+    try:
+        return Watchdog(config.watchdog, config.watchdog_timeout_s)
+    except OSError as exc:
+        log.error("cannot use the watchdog", extra={"facts": {"path": str(config.watchdog), "problem": str(exc)}})
+        return None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -163,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clock=Clock(is_kept=CLOCKS[options.clock]),
         inventory_interval_s=options.inventory_interval_s,
         lease=LeasePolicy(stops=options.on_lapse == "stop", limit_s=options.lapse_limit_s),
-        watchdog=Watchdog(options.watchdog, options.watchdog_timeout_s) if options.watchdog else None,
+        watchdog=options.watchdog,
+        watchdog_timeout_s=options.watchdog_timeout_s,
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:

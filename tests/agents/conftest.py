@@ -11,7 +11,6 @@ import grpc
 import pytest
 
 from agents.node.adapters.fake import FakeNode
-from agents.node.adapters.watchdog import Watchdog
 from agents.node.lease import LeasePolicy
 from agents.node.main import Config, Server, serve
 from agents.node.trust.clock import Clock, utc_now
@@ -53,7 +52,7 @@ class AgentUnderTest:
             clock=Clock(lambda: self.now(), lambda: self.is_clock_kept),
             inventory_interval_s=self.inventory_interval_s,
             lease=self.lease,
-            watchdog=Watchdog(self.dog, 60) if self.dog else None,
+            watchdog=self.dog,
         )
         self.server = serve(config, self.fake.adapters())
         self.stub = PermittedStub(

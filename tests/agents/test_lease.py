@@ -13,7 +13,7 @@ import pytest
 from agents.lab.shell import wait_until
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.watchdog import FEED, MAGIC_CLOSE, Watchdog
-from agents.node.context import Node
+from agents.node.context import Node, boot_id
 from agents.node.errors import AdapterError, BadRequest, LeaseLapsed
 from agents.node.lease import NO_LEASE, NO_WATCHDOG, STOP_WITHIN_S, Lease, LeasePolicy
 from agents.node.ledger import Ledger
@@ -186,6 +186,7 @@ class Cut:
 def cut(agent: AgentUnderTest, machine: Machine) -> Cut:
     guest, lease = running(agent), machine.agent()
     renew(lease, heard_at_ms=machine.now_ms)
+    assert lease.status().fences_within_s
     machine.later(60 + 10 + 1)
     return Cut(agent, machine, replace(agent.server.node, lease=lease), guest)
 
@@ -231,6 +232,7 @@ def fake_fails(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_agent_that_ends_leaves_the_watchdog_to_its_guests(cut: Cut, dog: Dog) -> None:
     renew(cut.node.lease, heard_at_ms=cut.machine.now_ms)
+    assert cut.node.lease.status().fences_within_s
     cut.fencing().stop()
     assert MAGIC_CLOSE not in dog.eaten()
 
@@ -266,6 +268,47 @@ def test_a_heartbeat_says_it_once_it_is_true(stopping: AgentUnderTest) -> None:
     after = heartbeat(stopping)
     assert after.lease.fences_within_s == 60 + STOP_WITHIN_S + 60 + 2
     assert "self-fencing" in after.inventory.traits
+
+
+def test_an_agent_that_only_begins_does_not_feed_the_watchdog(dog: Dog) -> None:
+    for _ in range(2):
+        Watchdog(dog.path, 20).close(disarm=False)
+    assert dog.eaten() == b""
+
+
+def test_an_agent_works_without_a_watchdog_that_is_not_there(tmp_path: Path, ca: TestCA, worker: Issued) -> None:
+    lacking = AgentUnderTest(
+        tmp_path, FakeNode(), ca, worker, lease=LeasePolicy(stops=True), dog=tmp_path / "no-watchdog"
+    )
+    lacking.enrol()
+    lacking.start()
+    assert heartbeat(lacking).lease.problem == NO_WATCHDOG
+    lacking.stop()
+
+
+@pytest.mark.parametrize(("is_relied_on", "eaten"), [(False, MAGIC_CLOSE), (True, b"")])
+def test_an_agent_that_cannot_begin_disarms_the_watchdog_unless_others_rely_on_it(
+    tmp_path: Path,
+    ca: TestCA,
+    worker: Issued,
+    dog: Dog,
+    monkeypatch: pytest.MonkeyPatch,
+    is_relied_on: bool,
+    eaten: bytes,
+) -> None:
+    """Else a node that cannot begin after its reset would be reset for ever."""
+    agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, lease=LeasePolicy(stops=True), dog=dog.path)
+    agent.enrol()
+    if is_relied_on:
+        ledger = Ledger(tmp_path / "ledger.sqlite")
+        before = Lease(ledger, LeasePolicy(stops=True), boot_id=boot_id(), watchdog=Watchdog(dog.path, 60))
+        before.renew(boot_id=boot_id(), heard_at_ms=0, duration_s=60)
+        assert before.status().fences_within_s
+        ledger.close()
+    monkeypatch.setattr("agents.node.main.ports.restore", lambda node: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        agent.start()
+    assert dog.eaten() == eaten
 
 
 def test_nobody_renews_it_but_the_watcher(stopping: AgentUnderTest) -> None:

@@ -15,7 +15,6 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from agents.node.adapters.watchdog import Watchdog
 from agents.node.lease import STOP_WITHIN_S, LeasePolicy
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import epochs
@@ -318,9 +317,8 @@ def test_a_node_that_wants_a_lease_is_given_it_again_and_again(shared_cloud: Clo
     machine = shared_cloud.machine
     os.mkfifo(tmp_path / "watchdog")
     dog = os.open(tmp_path / "watchdog", os.O_RDONLY | os.O_NONBLOCK)
-    watchdog = Watchdog(tmp_path / "watchdog", 20)
     machine.stop_agent()
-    machine.start_agent(lease=LeasePolicy(stops=True, limit_s=5), watchdog=watchdog)
+    machine.start_agent(lease=LeasePolicy(stops=True, limit_s=5), watchdog=tmp_path / "watchdog", watchdog_timeout_s=20)
 
     def leased() -> tuple[object, bool]:
         row = Node.objects.get(pk=machine.row.pk)

@@ -13,13 +13,17 @@ from pathlib import Path
 
 SETTIMEOUT, GETTIMEOUT = 0xC0045706, 0x80045707
 FEED, MAGIC_CLOSE = b"\0", b"V"
+ABOUT = 0.1
 # What a device answers whose timeout cannot be set.
 FIXED = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL)
 
 
 class Watchdog:
-    """Armed from its opening on. `timeout_s` is what the device makes of the one that was asked for; `problem`: why the
-    last feeding failed, or nothing."""
+    """Armed from its opening on, and not fed by that: an agent that only ever begins must not keep it quiet.
+
+    `timeout_s` is what the device makes of the one that was asked for; `problem`: why the last feeding failed, or
+    nothing.
+    """
 
     def __init__(self, path: Path, timeout_s: int) -> None:
         """
@@ -29,12 +33,11 @@ class Watchdog:
         self._fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             is_fifo = stat.S_ISFIFO(os.fstat(self._fd).st_mode)
-            self.timeout_s = timeout_s if is_fifo else _set_timeout(self._fd, timeout_s)
+            self.timeout_s = timeout_s if is_fifo else _timeout(self._fd, timeout_s)
         except OSError:
             os.close(self._fd)
             raise
         self.problem = ""
-        self.feed()
 
     def feed(self) -> None:
         """Never raises: whoever relies on it reads `problem`."""
@@ -54,11 +57,18 @@ class Watchdog:
             os.close(self._fd)
 
 
-def _set_timeout(fd: int, timeout_s: int) -> int:
-    """What it is then."""
+def _timeout(fd: int, wanted_s: int) -> int:
+    """What it is from now on. Setting it feeds the device, so one that is about right stays."""
+    found_s = _ask(fd, GETTIMEOUT, 0)
+    if abs(found_s - wanted_s) <= wanted_s * ABOUT:
+        return found_s
     try:
-        return int(struct.unpack("i", fcntl.ioctl(fd, SETTIMEOUT, struct.pack("i", timeout_s)))[0])
+        return _ask(fd, SETTIMEOUT, wanted_s)
     except OSError as exc:
         if exc.errno not in FIXED:
             raise
-    return int(struct.unpack("i", fcntl.ioctl(fd, GETTIMEOUT, struct.pack("i", 0)))[0])
+        return found_s
+
+
+def _ask(fd: int, request: int, value: int) -> int:
+    return int(struct.unpack("i", fcntl.ioctl(fd, request, struct.pack("i", value)))[0])

@@ -34,7 +34,7 @@ class SelfFencing:
         watchdog = self._node.lease.watchdog
         if watchdog is None:
             return
-        has_guests = self._node.lease.is_bound and self._running() != []
+        has_guests = self._node.lease.is_relied_on and self._running() != []
         if has_guests:
             log.warning("the watchdog stays armed", extra={"facts": {"timeout_s": watchdog.timeout_s}})
         watchdog.close(disarm=not has_guests)
