@@ -24,13 +24,15 @@ class SelfFencing:
         self._tick_s = tick_s
         self._is_stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="self-fencing", daemon=True)
-        self._thread.start()
+        if node.lease.watchdog is not None or node.lease.is_bound:  # else it never has anything to see to
+            self._thread.start()
 
     def stop(self) -> None:
         """The watchdog goes on unless nothing runs that it has to see to: an agent that is started again has as long
         as its timeout for that."""
         self._is_stopped.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         watchdog = self._node.lease.watchdog
         if watchdog is None:
             return
