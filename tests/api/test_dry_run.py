@@ -51,7 +51,6 @@ UNREACHED = {
     "exemption_request",
     "fact_state",
     "instance_migrate",
-    "node_bmc_delete",
     "node_bmc_set",
     "node_drain_begin",
     "node_drain_cancel",
@@ -65,11 +64,12 @@ UNREACHED = {
     "operation_resolve",
     "policy_proposal_create",
 }
-# What changes nothing for real either: questions, the key that is registered already, the state that is not locked, a
-# ticket that is in Redis alone.
+# What changes nothing for real either: questions, the BMC that no node has, the key that is registered already, the
+# state that is not locked, a ticket that is in Redis alone.
 EFFECTLESS = {
     "instance_console_open",
     "officer_key_create",
+    "node_bmc_delete",
     "node_drain_plan",
     "placement_simulate",
     "policy_simulate",
