@@ -90,10 +90,12 @@ class Permit(_message.Message):
     def __init__(self, document: _Optional[bytes] = ..., policies: _Optional[bytes] = ..., cosignature: _Optional[bytes] = ...) -> None: ...
 
 class RemoveRequest(_message.Message):
-    __slots__ = ("subject",)
+    __slots__ = ("subject", "pool")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ...) -> None: ...
+    pool: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class Removed(_message.Message):
     __slots__ = ("was_present",)
@@ -138,26 +140,30 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "image_sha256")
+    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     size_bytes: int
     image_sha256: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
+    pool: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class VolumeState(_message.Message):
-    __slots__ = ("subject", "size_bytes", "attached_to")
+    __slots__ = ("subject", "size_bytes", "attached_to", "pool")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_TO_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     size_bytes: int
     attached_to: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ...) -> None: ...
+    pool: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class Network(_message.Message):
     __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu", "segment")
@@ -376,7 +382,7 @@ class DescribeRequest(_message.Message):
     def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Inventory(_message.Message):
-    __slots__ = ("node_id", "zone", "agent_version", "boot_id", "cores", "memory_mib", "disk_gib", "cpu_model", "virt_type", "traits")
+    __slots__ = ("node_id", "zone", "agent_version", "boot_id", "cores", "memory_mib", "disk_gib", "cpu_model", "virt_type", "traits", "pools")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -387,6 +393,7 @@ class Inventory(_message.Message):
     CPU_MODEL_FIELD_NUMBER: _ClassVar[int]
     VIRT_TYPE_FIELD_NUMBER: _ClassVar[int]
     TRAITS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     zone: str
     agent_version: str
@@ -397,7 +404,20 @@ class Inventory(_message.Message):
     cpu_model: str
     virt_type: str
     traits: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ...) -> None: ...
+    pools: _containers.RepeatedCompositeFieldContainer[Pool]
+    def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ..., pools: _Optional[_Iterable[_Union[Pool, _Mapping]]] = ...) -> None: ...
+
+class Pool(_message.Message):
+    __slots__ = ("name", "uuid", "path", "size_gib")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UUID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SIZE_GIB_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    uuid: str
+    path: str
+    size_gib: int
+    def __init__(self, name: _Optional[str] = ..., uuid: _Optional[str] = ..., path: _Optional[str] = ..., size_gib: _Optional[int] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
     __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains")

@@ -69,6 +69,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.ForgetVolume = channel.unary_unary(
+                '/andromede.agent.v1.Agent/ForgetVolume',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+                _registered_method=True)
         self.EnsurePort = channel.unary_unary(
                 '/andromede.agent.v1.Agent/EnsurePort',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsurePortRequest.SerializeToString,
@@ -181,7 +186,15 @@ class AgentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveVolume(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes its data. Of a volume in a pool any node of the pool can do that, also one that never had it open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetVolume(self, request, context):
+        """Of a volume in a pool: this node has it open no more. Its file stays, for the others.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -309,6 +322,11 @@ def add_AgentServicer_to_server(servicer, server):
             ),
             'RemoveVolume': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveVolume,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'ForgetVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetVolume,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
             ),
@@ -565,6 +583,33 @@ class Agent:
             request,
             target,
             '/andromede.agent.v1.Agent/RemoveVolume',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/ForgetVolume',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
             options,

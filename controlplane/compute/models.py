@@ -2,11 +2,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from controlplane.catalog.models import Image
+from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 from controlplane.storage.models import Volume
 
 INSTANCE = machine(
@@ -66,7 +66,8 @@ class Instance(ProjectResource):
 
     `power_state` is what its node last said, at `power_state_at`, and `power_reason` why. `restart_count` is the wish
     "has been restarted so many times". Sizes are copied from the flavor: a change of the flavor changes no instance.
-    The id is the libvirt UUID too.
+    The id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
+    `root_volume_type` that names no pool (none: as before there was a choice).
 
     `restart_policy`: whether a guest that has failed is started again (compute/restarts.py); `restarts` is how often
     that was done in a row, last at `restarted_at`.
@@ -83,6 +84,8 @@ class Instance(ProjectResource):
     image = models.ForeignKey(Image, models.PROTECT)
     node = models.ForeignKey(Node, models.PROTECT, null=True)
     root_volume_id = models.UUIDField()
+    root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
+    root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
     affinity_group = models.ForeignKey(AffinityGroup, models.PROTECT, null=True)

@@ -179,20 +179,49 @@ class Inventory(models.Model):
         return f"inventory of {self.node_id}"
 
 
+POOL_TRAIT = "pool:"  # before the pool's name: the node has it
+
+
+class Pool(BaseModel):
+    """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that tells
+    of it makes it known; the others count as having it while they tell the same.
+
+    `uuid` stands in a file of the pool itself. `capacity_gib` is what nodes last said; `used_gib` is kept by a trigger
+    on allocations.
+    """
+
+    name = models.SlugField(max_length=40)
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    uuid = models.UUIDField(unique=True)
+    path = models.CharField(max_length=255)
+    capacity_gib = models.PositiveBigIntegerField(default=0)
+    used_gib = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["zone", "name"], name="nodes_pool_name_taken"),
+            models.CheckConstraint(
+                condition=Q(used_gib=0) | Q(used_gib__lte=F("capacity_gib")), name="nodes_pool_not_oversold"
+            ),
+        ]
+
+
 class NodeRemoval(BaseModel):
     """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is
-    back."""
+    back. `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
+    stays."""
 
     node = models.ForeignKey(Node, models.CASCADE)
     kind = models.CharField(max_length=16)
     resource_id = models.UUIDField()
     generation = models.PositiveBigIntegerField()
+    pool = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["node", "kind", "resource_id"], name="nodes_removal_once"),
             models.CheckConstraint(
-                condition=Q(kind__in=["arrival", "instance", "volume", "port", "attachment"]),
+                condition=Q(kind__in=["arrival", "instance", "volume", "shared-volume", "port", "attachment"]),
                 name="nodes_removal_kind",
             ),
         ]
