@@ -17,6 +17,7 @@ import grpc
 from agents.node import VERSION, logs, observed, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
+from agents.node.adapters.pools import NAME, Pools
 from agents.node.context import Node, boot_id
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
@@ -200,10 +201,11 @@ def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
 
 
 def _fake(config: Config, options: argparse.Namespace) -> Adapters:
-    fake = FakeNode(FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib))
+    capacity = FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib)
+    fake = FakeNode(capacity, Pools(dict(options.pool)))
     ledger = Ledger(config.state_dir / "ledger.sqlite")
     fake.keep_disks(
-        volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held()},
+        volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held() if not entry.wish.pool},
         images={entry.id: entry.wish.size_bytes for entry in ledger.images.held()},
     )
     ledger.close()
@@ -214,7 +216,8 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     # Imported here, since a fleet of fake nodes needs neither libvirt's library nor its memory.
     from agents.node.adapters.real import Options, real_adapters
 
-    chosen = Options(options.libvirt_uri, options.virt_type, options.uplink, options.arrivals)
+    pools = Pools(dict(options.pool))
+    chosen = Options(options.libvirt_uri, options.virt_type, options.uplink, options.arrivals, pools)
     return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 
@@ -241,6 +244,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS:PORT",
         help="where agents of other nodes bring guests that move here, as they reach it (default: no guest moves here)",
     )
+    parser.add_argument(
+        "--pool",
+        type=_pool,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="storage that other nodes of the zone have mounted too, on the same path; may be repeated",
+    )
     parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
     parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
     parser.add_argument(
@@ -259,6 +270,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
     return parser
+
+
+def _pool(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not NAME.fullmatch(name) or not Path(path).is_absolute():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH with a name in lower case and an absolute path")
+    return name, Path(path)
 
 
 if __name__ == "__main__":

@@ -92,4 +92,13 @@ MIGRATIONS = (
         ends_at INTEGER NOT NULL -- seconds since 1970: the deadline
     ) WITHOUT ROWID;
     """,
+    """
+    -- Volumes may be in a pool; those of before are in the node's own folder.
+    UPDATE resource SET wish = json_object(
+        'image_sha256', json_extract(wish, '$.image_sha256'),
+        'is_taken_over', json('false'),
+        'pool', '',
+        'size_bytes', json_extract(wish, '$.size_bytes')
+    ) WHERE kind = 'volume' AND wish IS NOT NULL;
+    """,
 )

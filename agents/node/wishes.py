@@ -26,6 +26,8 @@ class ImageWish:
 class VolumeWish:
     size_bytes: int
     image_sha256: str  # empty: no image
+    pool: str = ""  # name of the pool that has its file; empty: the node's own folder
+    is_taken_over: bool = False  # the file is there already
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,18 +140,20 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool")
+    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool", "is_taken_over")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
+    IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     size_bytes: int
     image_sha256: str
     pool: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
+    is_taken_over: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ..., is_taken_over: _Optional[bool] = ...) -> None: ...
 
 class VolumeState(_message.Message):
     __slots__ = ("subject", "size_bytes", "attached_to", "pool")

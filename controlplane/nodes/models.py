@@ -179,12 +179,9 @@ class Inventory(models.Model):
         return f"inventory of {self.node_id}"
 
 
-POOL_TRAIT = "pool:"  # before the pool's name: the node has it
-
-
 class Pool(BaseModel):
-    """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that tells
-    of it makes it known; the others count as having it while they tell the same.
+    """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that
+    tells of it makes it known; the others count as having it while they tell the same.
 
     `uuid` stands in a file of the pool itself. `capacity_gib` is what nodes last said; `used_gib` is kept by a trigger
     on allocations.

@@ -29,6 +29,7 @@ from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, Exemption
+from controlplane.placement.selectors import PoolWish
 
 # STALE_POLICY and STALE_FACTS, as the triggers say them (migrations 0004, 0006).
 STALE = ("AN001", "AN002")
@@ -47,6 +48,7 @@ class GroupRule:
 class Ask:
     """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
     id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not.
+    `pools`: what is taken of a pool is not taken of the node's own disk; no more than one of them gives anything.
     `move`: the id under which the place is held while the consumer is on its way there from the one that it has.
 
     What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
@@ -73,6 +75,12 @@ class Ask:
     sources: tuple[Source, ...] = ()
     roles: tuple[Role, ...] = ()
     operation_id: UUID | None = None
+    pools: tuple[PoolWish, ...] = ()
+
+    @property
+    def share(self) -> PoolWish | None:
+        """What is to be taken of a pool."""
+        return next((wish for wish in self.pools if wish.gib), None)
 
     @property
     def holder(self) -> UUID:
@@ -140,7 +148,7 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
     Raises:
         TooManyAtoms
     """
-    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=())
+    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
     return _decided(ask, _question(ask, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
@@ -166,6 +174,7 @@ def _question(ask: Ask, resources: Resources, near: frozenset[str], *, is_there:
         roles=ask.roles or ROLES_OF[ask.operation],
         classifications=demand.classifications,
         is_there=is_there,
+        shares=selectors.shares(ask.pools),
     )
     assessment = admissibility.assessment(demand, request.roles, sight, now=now)
     return _Question(request, FLEET.current(), assessment, demand, sight, now)

@@ -11,7 +11,8 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id, by_ref
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
+from controlplane.placement.core.request import Share
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
     Allocation,
@@ -20,6 +21,16 @@ from controlplane.placement.models import (
     Exemption,
     PolicyProposal,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWish:
+    """A pool that the node must have. `zone`: that zone's, since the data is there; None: any zone's of this name.
+    `gib`: how much of it is to be taken."""
+
+    name: str
+    gib: int = 0
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,24 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     if wanted - rows.keys():
         raise NoAllocation()
     return frozenset(str(node_id) for node_id in rows.values())
+
+
+def shares(wishes: Sequence[PoolWish]) -> tuple[Share, ...]:
+    """What is left of these pools, as it is now."""
+    names = {wish.name for wish in wishes}
+    rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
+    return tuple(
+        Share(
+            wish.name,
+            wish.gib,
+            tuple(
+                (row.zone_id, max(0, row.capacity_gib - row.used_gib))
+                for row in rows
+                if row.name == wish.name and wish.zone in (None, row.zone_id)
+            ),
+        )
+        for wish in wishes
+    )
 
 
 def host_named(ref: str) -> str:

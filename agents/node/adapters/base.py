@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
+from agents.node.adapters.pools import PoolFacts
 
 # ---- network
 
@@ -109,7 +110,8 @@ class Disks(Protocol):
     def capacity_gib(self) -> int: ...
 
     def files(self) -> Sequence[str]:
-        """volumes/<id>.qcow2 and images/<sha256> for all that is there, whoever made it, but for what is half made."""
+        """volumes/<id>.qcow2 and images/<sha256> for all that is in the node's own folder, whoever made it; not what is
+        half made."""
 
     def image_size_bytes(self, sha256: str) -> int | None:
         """Size of the cached file; None when the image is not cached."""
@@ -118,18 +120,25 @@ class Disks(Protocol):
 
     def remove_image(self, sha256: str) -> bool: ...
 
-    def volume_path(self, volume_id: UUID) -> Path: ...
+    # `pool`: name of the pool that has the volume's file; empty: the node's own folder.
 
-    def volume_size_bytes(self, volume_id: UUID) -> int | None:
+    def pools(self) -> Sequence[PoolFacts]:
+        """Those that are there now. Answers at once."""
+
+    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
+        """Raises AdapterError when the pool is not there."""
+
+    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
         """Size that a guest sees; None when there is no such volume."""
 
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None") -> None:
-        """A volume appears whole or not at all. With `base` it is a copy-on-write clone of that image."""
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None", pool: str = "") -> None:
+        """A volume appears whole or not at all. With `base` it is a copy-on-write clone of that image; in a pool, where
+        other nodes open it too, a whole copy. One that is there meanwhile stays as it is."""
 
-    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
         """Only while no guest has the volume open; otherwise `Hypervisor.grow_disk` does it."""
 
-    def remove_volume(self, volume_id: UUID) -> bool: ...
+    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool: ...
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         """The NoCloud medium with these files; an unchanged one is left alone, a guest keeps its old one."""

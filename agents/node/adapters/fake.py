@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.base import (
@@ -35,6 +35,7 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
+from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -73,8 +74,10 @@ class FakeGuest:
 class FakeNode:
     """Hypervisor, disks and switch in one, so that a test sees in one place whether anything is left."""
 
-    def __init__(self, capacity: FakeCapacity | None = None) -> None:
+    def __init__(self, capacity: FakeCapacity | None = None, pools: Pools | None = None) -> None:
+        """`pools` are real folders, so that several fake nodes share them."""
         self.capacity = capacity or FakeCapacity()
+        self.pools = pools or Pools()
         self.guests: dict[UUID, FakeGuest] = {}
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
@@ -366,25 +369,42 @@ class FakeDisks:
         with self._node.call("remove_image"):
             return self._node.images.pop(sha256, None) is not None
 
-    def volume_path(self, volume_id: UUID) -> Path:
-        return Path(PurePosixPath("/fake/volumes") / f"{volume_id}.qcow2")
+    def pools(self) -> Sequence[PoolFacts]:
+        return self._node.pools.current()
 
-    def volume_size_bytes(self, volume_id: UUID) -> int | None:
-        return self._node.volumes.get(volume_id)
+    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
+        folder = self._node.pools.folder(pool) if pool else Path("/fake/volumes")
+        return folder / f"{volume_id}.qcow2"
 
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None) -> None:
+    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
+        if not pool:
+            return self._node.volumes.get(volume_id)
+        self._node.pools.mounted(pool)
+        return _size_in(self.volume_path(volume_id, pool))
+
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None, pool: str = "") -> None:
         with self._node.call("create_volume"):
             if base is not None and base.sha256 not in self._node.images:
                 raise AdapterError(f"Image {base.sha256} is not cached.", retryable=False)
-            self._node.volumes[volume_id] = size_bytes
+            self._resize(volume_id, size_bytes, pool)
 
-    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
         with self._node.call("grow_volume"):
+            self._resize(volume_id, size_bytes, pool)
+
+    def _resize(self, volume_id: UUID, size_bytes: int, pool: str) -> None:
+        if pool:
+            (self._node.pools.mounted(pool) / f"{volume_id}.qcow2").write_text(str(size_bytes))
+        else:
             self._node.volumes[volume_id] = size_bytes
 
-    def remove_volume(self, volume_id: UUID) -> bool:
+    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool:
         with self._node.call("remove_volume"):
-            return self._node.volumes.pop(volume_id, None) is not None
+            if not pool:
+                return self._node.volumes.pop(volume_id, None) is not None
+            was_present = self.volume_size_bytes(volume_id, pool) is not None
+            self.volume_path(volume_id, pool).unlink(missing_ok=True)
+            return was_present
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         with self._node.call("write_seed"):
@@ -438,8 +458,16 @@ class FakeSwitch:
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:
     for disk in spec.disks:
-        if disk.volume_id not in node.volumes:
+        if disk.volume_id not in node.volumes and _size_in(disk.path) is None:
             raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
+
+
+def _size_in(file: Path) -> int | None:
+    """Of a volume in a pool."""
+    try:
+        return int(file.read_text())
+    except FileNotFoundError:
+        return None
 
 
 def _state(guest: FakeGuest) -> GuestState:

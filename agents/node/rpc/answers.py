@@ -42,6 +42,7 @@ def volume(status: VolumeStatus) -> pb.VolumeState:
         subject=pb.Subject(id=str(status.id), generation=status.generation),
         size_bytes=status.size_bytes,
         attached_to=str(status.attached_to) if status.attached_to else "",
+        pool=status.pool,
     )
 
 
@@ -107,6 +108,10 @@ def inventory(found: Inventory) -> pb.Inventory:
         cpu_model=found.host.cpu_model,
         virt_type=found.host.virt_type,
         traits=found.host.traits,
+        pools=[
+            pb.Pool(name=pool.name, uuid=str(pool.uuid), path=str(pool.path), size_gib=pool.size_gib)
+            for pool in found.pools
+        ],
     )
 
 

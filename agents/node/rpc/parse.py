@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, NetworkSpec, PortSpec, Power
+from agents.node.adapters.pools import NAME as POOL
 from agents.node.errors import BadRequest
 from agents.node.wishes import (
     ArrivalWish,
@@ -85,10 +86,18 @@ def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
 
 def volume(message: pb.EnsureVolumeRequest) -> VolumeWish:
     sha256 = message.image_sha256
+    if message.is_taken_over and (sha256 or not message.pool):
+        raise BadRequest("is_taken_over", "is said of a volume in a pool, without its image")
     return VolumeWish(
         size_bytes=_multiple("size_bytes", _within("size_bytes", message.size_bytes, 512, MAX_SIZE_BYTES), 512),
         image_sha256=digest("image_sha256", sha256) if sha256 else "",
+        pool=pool(message.pool),
+        is_taken_over=message.is_taken_over,
     )
+
+
+def pool(name: str) -> str:
+    return _matching("pool", name, POOL, "is no name of a pool") if name else ""
 
 
 def port(message: pb.EnsurePortRequest) -> PortSpec:

@@ -111,7 +111,11 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def RemoveVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
-        return self._removed("volume", subject.id, volumes.remove(self._node, subject))
+        return self._removed("volume", subject.id, volumes.remove(self._node, subject, parse.pool(request.pool)))
+
+    def ForgetVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
+        subject = self._bounded(request.subject)
+        return self._removed("volume", subject.id, volumes.forget(self._node, subject))
 
     def EnsurePort(self, request: pb.EnsurePortRequest, context: grpc.ServicerContext) -> pb.PortState:
         subject, port = parse.subject(request.subject), parse.port(request)

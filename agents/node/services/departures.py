@@ -25,7 +25,7 @@ from agents.node.errors import (
     Stopping,
 )
 from agents.node.ledger import Move
-from agents.node.services import closings, instances, moving
+from agents.node.services import closings, instances, moving, volumes
 from agents.node.wishes import DepartureWish, Subject
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class Departures:
         if state is None or state.power is not Power.RUNNING:
             raise GuestNotRunning(subject.id)
         for wish in instances.attached(node, subject.id).values():
-            if wish.is_read_only:
+            if wish.is_read_only and not volumes.pool_of(node, wish.volume_id):
                 raise NotMovable(f"Volume {wish.volume_id} is attached read-only, and such a disk is not copied.")
 
     # ---- while it goes on

@@ -150,11 +150,12 @@ def uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
 
 
 def _disks(node: Node, wish: InstanceWish, plugged: Mapping[UUID, AttachmentWish]) -> tuple[GuestDisk, ...]:
-    path = node.adapters.disks.volume_path
-    return (
-        GuestDisk(wish.root_volume_id, path(wish.root_volume_id)),
-        *(GuestDisk(each.volume_id, path(each.volume_id), is_read_only=each.is_read_only) for each in plugged.values()),
+    root = GuestDisk(wish.root_volume_id, volumes.path(node, wish.root_volume_id))
+    others = (
+        GuestDisk(each.volume_id, volumes.path(node, each.volume_id), is_read_only=each.is_read_only)
+        for each in plugged.values()
     )
+    return (root, *others)
 
 
 def shape(guest: GuestSpec) -> Shape:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from agents.node.adapters.base import GuestState, HostFacts, PortSpec, Power, guest_name
+from agents.node.adapters.pools import PoolFacts
 from agents.node.context import Identity, Node
 from agents.node.services import attachments, images, instances, moving, volumes
 from agents.node.services.attachments import AttachmentStatus
@@ -21,6 +22,7 @@ class Inventory:
     boot_id: str
     host: HostFacts
     disk_gib: int
+    pools: Sequence[PoolFacts] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def inventory(node: Node) -> Inventory:
         boot_id=node.boot_id,
         host=host,
         disk_gib=node.adapters.disks.capacity_gib(),
+        pools=node.adapters.disks.pools(),
     )
 
 

@@ -19,7 +19,8 @@ ARRIVAL_OPS = frozenset({"instance.migrate"})
 DEPARTURE_OPS = frozenset({"instance.migrate-out"})
 IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | ARRIVAL_OPS
 VOLUME_OPS = frozenset(
-    {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"} | ARRIVAL_OPS
+    {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow", "volume.attach"}
+    | ARRIVAL_OPS
 )
 PORT_OPS = frozenset({"instance.create"}) | ARRIVAL_OPS
 ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"})  # a detachment may be cancelled
