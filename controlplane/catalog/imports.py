@@ -273,10 +273,19 @@ def _flavor(item: object, at: str) -> Flavor:
 
 
 def _volume_type(item: object, at: str) -> VolumeType:
-    body: Mapping[str, object] = as_object(item, at, required=("id", "description"))
+    """`local` is on the node's own disk, any other one in the pool that it names."""
+    body: Mapping[str, object] = as_object(item, at, required=("id", "description"), optional=("pool",))
+    name = as_slug(body["id"], f"{at}.id")
+    is_local = name == "local"
+    if is_local == ("pool" in body):
+        problem = (
+            Reason("local is on a node's own disk") if is_local else Reason("is missing: only local is in no pool")
+        )
+        refuse(f"{at}.pool", problem)
     return VolumeType(
-        pk=as_choice(body["id"], f"{at}.id", among=("local",)),
+        pk=name,
         description=as_text(body["description"], f"{at}.description"),
+        pool=as_slug(body["pool"], f"{at}.pool") if "pool" in body else "",
     )
 
 

@@ -132,6 +132,15 @@ class VolumeElsewhere(Conflict):
     )
 
 
+class PoolElsewhere(Conflict):
+    code = "compute.attachment.pool_elsewhere"
+    title = "Not within reach"
+    detail = (
+        "The volume is in the shared storage {pool}, which the instance's node does not have. "
+        "Create the instance anew with this volume in its list of volumes, or ask an operator to move it."
+    )
+
+
 class AttachmentNotGivenBack(Conflict):
     code = "compute.attachment.not_given_back"
     title = "Not given back"

@@ -16,7 +16,7 @@ from controlplane.compute.actions import MOVE as MIGRATE
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.models import Attachment, Instance, MigratedVolume, Migration
-from controlplane.compute.services import instance_lock
+from controlplane.compute.services import instance_lock, root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.reasons import Reason
@@ -29,7 +29,7 @@ from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
 from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_lock
+from controlplane.storage.services import pools_for, volume_lock
 
 LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
 # A move that takes longer is called off: the guest writes faster than it can be sent.
@@ -53,7 +53,8 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
         found.append(Reason("its node does not answer."))
     elif LIVE_MIGRATION not in node.traits:
         found.append(Reason("its node cannot send guests to others."))
-    still = Attachment.objects.filter(instance=instance, is_read_only=True).select_related("volume").first()
+    local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
+    still = local.select_related("volume").first()
     if still is not None:
         found.append(Reason("its volume {volume} is attached read-only, and cannot be sent.", volume=still.volume.name))
     hold = OperationHold.objects.filter(resource_id__in=_held(instance)).select_related("operation").first()
@@ -97,13 +98,15 @@ def _held(instance: Instance) -> list[UUID]:
 
 def ask_for_move(migration: Migration) -> Ask:
     """What placement is asked for the instance with all that goes along: room for its volumes too, of which each then
-    gets its own part."""
+    gets its own part. Of a pool nothing is taken: what is in it stays there."""
     instance = migration.instance
-    volumes = Volume.objects.filter(attachment__instance=instance).values_list("pk", "size_gib")
-    ask = ask_for_whole(instance, [pk for pk, _ in volumes], operation=MIGRATE)
+    volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
+    ask = ask_for_whole(instance, [volume.pk for volume in volumes], operation=MIGRATE)
+    shared = [*root_pools(instance), *(wish for volume in volumes for wish in pools_for(volume))]
     return replace(
         ask,
-        disk_gib=instance.disk_gib + sum(size_gib for _, size_gib in volumes),
+        disk_gib=ask.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
+        pools=tuple(dict.fromkeys(shared)),
         zones=(migration.source.zone_id,),
         traits=ask.traits | {LIVE_MIGRATION},
         host=str(migration.wished_id) if migration.wished_id else None,
@@ -115,7 +118,8 @@ def ask_for_move(migration: Migration) -> Ask:
 def ask_for_part(part: MigratedVolume) -> Ask:
     """The same for a volume that goes along."""
     holder = Source(part.migration.instance_id, part.volume.project)
-    return replace(ask_for_attached(part.volume, holder, operation=MIGRATE), move=part.pk)
+    ask = ask_for_attached(part.volume, holder, operation=MIGRATE)
+    return replace(ask, move=part.pk, pools=pools_for(part.volume))
 
 
 @transaction.atomic
@@ -137,7 +141,10 @@ def _write(actor: Actor, migration: Migration) -> Operation:
 def _wish(migration: Migration, parts: list[MigratedVolume]) -> Wish:
     instance = migration.instance
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    size_gib = instance.disk_gib + instance.memory_mib // 1024 + sum(part.volume.size_gib for part in parts)
+    disks_gib = [part.volume.size_gib for part in parts if part.volume.pool_id is None]
+    if instance.root_pool_id is None:
+        disks_gib.append(instance.disk_gib)
+    size_gib = instance.memory_mib // 1024 + sum(disks_gib)
     return Wish(
         MIGRATE,
         instance.project_id,

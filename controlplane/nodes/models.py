@@ -179,6 +179,11 @@ class Inventory(models.Model):
         return f"inventory of {self.node_id}"
 
 
+def pool_trait(name: str) -> str:
+    """What a node has that has the pool of this name of its zone."""
+    return f"pool:{name}"
+
+
 class Pool(BaseModel):
     """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that
     tells of it makes it known; the others count as having it while they tell the same.
@@ -201,6 +206,10 @@ class Pool(BaseModel):
                 condition=Q(used_gib=0) | Q(used_gib__lte=F("capacity_gib")), name="nodes_pool_not_oversold"
             ),
         ]
+
+    @property
+    def trait(self) -> str:
+        return pool_trait(self.name)
 
 
 class NodeRemoval(BaseModel):

@@ -19,10 +19,11 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
-from controlplane.nodes import incidents, pki
+from controlplane.nodes import incidents, pki, pools
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNameTaken
 from controlplane.nodes.models import IN_SERVICE, Incident, Inventory, Node, NodeRemoval, oldest_attestation
+from controlplane.nodes.pools import Told
 
 HOOK = "hook"
 UNGUARDED = "libvirt would start guests on it without asking its agent"
@@ -43,6 +44,7 @@ class Report:
     disk_gib: int
     hook_sha256: str
     hook_problem: str
+    pools: tuple[Told, ...] = ()
 
 
 @transaction.atomic
@@ -82,7 +84,7 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         agent_version=report.agent_version,
         cpu_model=report.cpu_model,
         virt_type=report.virt_type,
-        traits=list(report.traits),
+        traits=[*report.traits, *pools.observe(node_id, report.pools)],
         hook_sha256=report.hook_sha256,
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
@@ -177,9 +179,9 @@ def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
     record(actor, "node.underlay", node.pk, address=node.underlay)
 
 
-def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
+def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
     """Remember that the node, which does not answer, still has something that must go. Inside the caller's
     transaction."""
     NodeRemoval.objects.update_or_create(
-        node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation}
+        node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation, "pool": pool}
     )

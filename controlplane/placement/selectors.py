@@ -11,7 +11,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id, by_ref
-from controlplane.nodes.models import Node, Pool
+from controlplane.nodes.models import Node, Pool, pool_trait
 from controlplane.placement.core.request import Share
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
@@ -64,6 +64,7 @@ def shares(wishes: Sequence[PoolWish]) -> tuple[Share, ...]:
     return tuple(
         Share(
             wish.name,
+            pool_trait(wish.name),
             wish.gib,
             tuple(
                 (row.zone_id, max(0, row.capacity_gib - row.used_gib))

@@ -238,9 +238,9 @@ def arrive(consumer_id: UUID, *, move: UUID) -> None:
     if not place.exists():
         return
     left = Allocation.objects.filter(consumer_id=consumer_id)
-    share = left.values("pool_id", "pool_gib").first() or {}
+    pool_id, pool_gib = left.values_list("pool_id", "pool_gib").first() or (None, 0)
     left.delete()
-    place.update(consumer_id=consumer_id, moving_id=None, **share)
+    place.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
 
 
 def bring(ask: Ask, node_id: UUID) -> None:

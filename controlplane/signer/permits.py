@@ -142,14 +142,18 @@ def _check_row(row: Row, wanted: Work) -> None:
 
 
 def _limits(wanted: Work, node: Node) -> Limits:
-    """What the allocation gives; all that meets on the node has to have its place there."""
+    """What the allocation gives; all that meets on the node has to have its place there. What is in a pool counts
+    where it was, until it has moved."""
     rows = {row.consumer_id: row for row in Allocation.objects.filter(consumer_id__in=wanted.consumers)}
     for consumer in wanted.consumers:
         if consumer not in rows or rows[consumer].node_id != node.pk:
             raise NoAllocation()
     own = rows[wanted.consumers[0]]
     disks = rows.values() if wanted.brings_disks else (own,)
-    return Limits(own.vcpus, own.memory_mib, max(each.disk_gib for each in disks))
+    homes = [row.moving_id for row in disks if row.moving_id is not None]
+    shared = Allocation.objects.filter(consumer_id__in=homes, pool__isnull=False) if homes else ()
+    sizes = [each.disk_gib + each.pool_gib for each in (*disks, *shared)]
+    return Limits(own.vcpus, own.memory_mib, max(sizes))
 
 
 def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:

@@ -90,7 +90,9 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, .
     sources = tuple(Source(volume, instance.project) for volume in attachments.values())
     ask = partial(ask_for_whole, instance, attachments.values(), operation=operation.kind, gets=gets)
     subject = Subject(instance.project, instance.pk, sources=(*sources, *gets))
-    return Work(instance.generation, contents, (instance.pk, *attachments.values()), subject, ask)
+    consumers = (instance.pk, *attachments.values())
+    is_brought = bool(operation.args.get("shared"))
+    return Work(instance.generation, contents, consumers, subject, ask, brings_disks=is_brought)
 
 
 def _of_arrival(operation: Operation) -> Work:

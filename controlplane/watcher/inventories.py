@@ -13,7 +13,7 @@ from django.db.models import Q
 from controlplane.compute.models import MOVING, Attachment, Instance, Rebuild
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
-from controlplane.nodes import incidents
+from controlplane.nodes import incidents, pools
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.nodes.pki import CLOCK_SKEW
 from controlplane.placement.core.reading import instant
@@ -50,6 +50,8 @@ def compare(node: Node, document: bytes) -> None:
     domains = _objects(found.payload.get("domains"))
     _settle(node, UNPERMITTED, {str(each.get("id")) for each in domains if _is_unpermitted(each)})
     _settle(node, PLUGGED, _plugged(domains) - _attached(node, _plugged(domains), found.payload))
+    if not found.payload.get("pools"):
+        pools.end_of(node)
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
         Node.objects.filter(pk=node.pk).update(attested_at=at)

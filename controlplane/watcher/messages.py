@@ -5,7 +5,8 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.services import observe_power
 from controlplane.nodes import trust
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, pool_trait
+from controlplane.nodes.pools import Told
 from controlplane.nodes.services import Report, record_heartbeat
 from controlplane.watcher import inventories, receipts
 
@@ -54,10 +55,11 @@ def report_of(heartbeat: pb.Heartbeat) -> Report:
         agent_version=inventory.agent_version,
         cpu_model=inventory.cpu_model[:120],
         virt_type=inventory.virt_type,
-        traits=tuple(inventory.traits),
+        traits=tuple(trait for trait in inventory.traits if not trait.startswith(pool_trait(""))),
         cores=inventory.cores,
         memory_mib=inventory.memory_mib,
         disk_gib=inventory.disk_gib,
         hook_sha256=hook.sha256[:64],
+        pools=tuple(Told(each.name, UUID(each.uuid), each.path, each.size_gib) for each in inventory.pools),
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
     )

@@ -90,9 +90,10 @@ def node_has_pools(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
 
 
 def _holders(share: Share, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
-    trait, known = f"{POOL_TRAIT}{share.pool}", dict(share.free_gib)
-    names = fleet.legend.traits
-    has_it: Mask = fleet.traits[names.index(trait)] if trait in names else np.zeros(len(fleet), dtype=np.bool_)
+    names, known = fleet.legend.traits, dict(share.free_gib)
+    has_it: Mask = (
+        fleet.traits[names.index(share.trait)] if share.trait in names else np.zeros(len(fleet), dtype=np.bool_)
+    )
     counts = _by_zone(fleet, [zone.zone in known for zone in zones])
     return has_it, counts if counts is not None else has_it
 
@@ -187,7 +188,6 @@ FILTERS = (
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
 ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of what they have in common
-POOL_TRAIT = "pool:"  # before a pool's name: the node has it
 # What keeps a request out of a place whatever room there is: for the data's sake.
 ADMISSION = ("policy", "facts", "cleared", "attested")
 ADMITTED = len(FILTERS)

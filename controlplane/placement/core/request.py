@@ -34,10 +34,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A pool that the node must have, and how much of it is asked for. `free_gib`: what is left of it, by zone; a zone
-    that is not in it does not count."""
+    """A pool that the node must have, as its `trait` says, and how much of it is asked for. `free_gib`: what is left of
+    it, by zone; a zone that is not in it does not count."""
 
     pool: str
+    trait: str
     gib: int
     free_gib: tuple[tuple[str, int], ...]
 
