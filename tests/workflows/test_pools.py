@@ -33,7 +33,7 @@ from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
 from tests.workflows.helpers import delete_everything, done, fresh
-from tests.world import Cloud, FakeMachine, make_flavor, run
+from tests.world import Cloud, FakeMachine, follow, make_flavor, run
 
 NAME = "shared"
 
@@ -244,7 +244,7 @@ def test_an_instance_is_rebuilt_and_resized_in_the_pool(shared: Shared) -> None:
     assert shared.files == {str(instance.root_volume_id)} != {old}
     done(instance_power_off(shared.cloud.tenant.actor, instance))
     larger = make_flavor("larger", disk_gib=instance.disk_gib + 3)
-    done(instance_resize(shared.cloud.tenant.actor, instance, flavor=larger))
+    done(instance_resize(shared.cloud.tenant.actor, fresh(instance), flavor=larger))
     assert used_gib() == larger.disk_gib
 
 
@@ -263,7 +263,7 @@ def test_what_could_not_be_made_leaves_nothing(shared: Shared) -> None:
 
 
 def moved(shared: Shared, instance: Instance) -> Operation:
-    return run(instance_migrate(SYSTEM, fresh(instance)))
+    return follow(instance_migrate(SYSTEM, fresh(instance)))
 
 
 def test_a_move_copies_and_deletes_no_disk(shared: Shared) -> None:

@@ -154,8 +154,6 @@ def arrival(message: pb.EnsureArrivalRequest) -> ArrivalWish:
         or len({each.id for each in plugged}) != len(plugged)
     ):
         raise BadRequest("plugged", f"at most {MAX_PLUGGED}, each volume and each attachment once")
-    if any(each.is_read_only for each in plugged):
-        raise BadRequest("plugged", "a volume that is attached read-only is not copied")
     return ArrivalWish(wish, _peer("source", message.source), plugged)
 
 
