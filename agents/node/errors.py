@@ -11,6 +11,7 @@ AgentError
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
     ├── MoveCancelled
+    ├── DiskHeld           (retryable)
     └── HypervisorUnavailable, Stopping (retryable)
 """
 
@@ -199,6 +200,20 @@ class MoveCancelled(AdapterError):
 
     def __init__(self) -> None:
         super().__init__("The move was cancelled.", retryable=False)
+
+
+class DiskHeld(AdapterError):
+    """A guest was not started, since a lock says that another one has a disk of it open. When the node that had it has
+    died, its locks end some time later."""
+
+    code = "agent.disk_held"
+
+    def __init__(self, guest_id: UUID, cause: object) -> None:
+        super().__init__(
+            f"A disk of guest {guest_id} is open already, most likely on another node where the guest runs; it was not "
+            f"started a second time. Find out where before you do anything else. ({cause})",
+            retryable=True,
+        )
 
 
 class Stopping(AdapterError):

@@ -164,6 +164,9 @@ class Flavor(models.Model):
         return self.id
 
 
+LOCAL = "local"  # the volume type that is in no pool
+
+
 class VolumeType(models.Model):
     """How a volume is kept. `pool`: the name of the storage that nodes share; empty: a file on one node's own disk."""
 

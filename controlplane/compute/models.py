@@ -2,7 +2,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from controlplane.catalog.models import Image, VolumeType
+from controlplane.catalog.models import LOCAL, Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
@@ -118,6 +118,12 @@ class Instance(ProjectResource):
                 fields=["project", "created_at", "id"], condition=~Q(state="deleted"), name="compute_instance_by_age"
             )
         ]
+
+
+    @property
+    def root_type(self) -> str:
+        """The volume type of its root disk."""
+        return self.root_volume_type_id or LOCAL
 
 
 class Rebuild(BaseModel):

@@ -29,7 +29,7 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
-from agents.node.errors import AdapterError, DetachPending, NoConsole
+from agents.node.errors import AdapterError, DetachPending, DiskHeld, NoConsole
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ KVM_PROBATION_S = 10.0
 UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
 START_TIMEOUT_S = 10.0
 TAKE_OVER_TIMEOUT_S = 10.0
+IMAGE_LOCKED = ('Failed to get "write" lock', "Failed to get shared")
 QEMU_DIED = ("monitor", "no longer running")
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -98,7 +99,12 @@ class LibvirtHypervisor:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
             elif not domain.isActive():
-                self._create(domain, guest_id)
+                try:
+                    self._create(domain, guest_id)
+                except libvirt.libvirtError as exc:
+                    if _is_held(exc):
+                        raise DiskHeld(guest_id, exc) from exc
+                    raise
 
     def request_shutdown(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:
@@ -210,7 +216,7 @@ class LibvirtHypervisor:
             domain.create()
         except libvirt.libvirtError as exc:
             self._on_probation.pop(guest_id, None)
-            if not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
+            if _is_held(exc) or not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
                 raise
             self.define(guest)
             domain.create()
@@ -346,6 +352,16 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
         # A request that the guest has not answered yet makes a second one fail; it still stands.
         if "unplug" not in str(exc) and exc.get_error_code() != libvirt.VIR_ERR_DEVICE_MISSING:
             raise
+
+
+def _is_held(error: Any) -> bool:
+    """Either by QEMU's lock on the image, of which there is no more than its words, or by virtlockd's, which knows
+    names."""
+    is_leased = error.get_error_domain() == libvirt.VIR_FROM_LOCKING or (
+        error.get_error_domain() == libvirt.VIR_FROM_LOCKSPACE
+        and error.get_error_code() == libvirt.VIR_ERR_RESOURCE_BUSY
+    )
+    return is_leased or any(words in str(error) for words in IMAGE_LOCKED)
 
 
 def _has_qemu_died(error: Exception) -> bool:

@@ -80,11 +80,7 @@ class Trip:
         )
 
     def end_of(self, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
-        def state() -> pb.DepartureState:
-            return self.source.stub.EnsureDeparture(request)
-
-        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=within_s)
-        return state()
+        return end_of(self.source, request, within_s=within_s)
 
     def go(self) -> pb.DepartureState:
         return self.end_of(self.departure(self.make_ready()))
@@ -140,10 +136,18 @@ def peer(agent: LabAgent) -> pb.Peer:
     return pb.Peer(node_id=str(agent.node_id), certificate_sha256=fingerprint(certificate))
 
 
-def two_agents(lab: Lab, ca: object, worker: object) -> tuple[LabAgent, LabAgent]:
+def end_of(source: LabAgent, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
+    def state() -> pb.DepartureState:
+        return source.stub.EnsureDeparture(request)
+
+    wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=within_s)
+    return state()
+
+
+def two_agents(lab: Lab, ca: object, worker: object, *options: str) -> tuple[LabAgent, LabAgent]:
     first, second = lab.up(["hv1", "hv2"])
-    one = LabAgent(first, worker, node_id=IDS[0])  # type: ignore[arg-type]
-    other = LabAgent(second, worker, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
+    one = LabAgent(first, worker, options, node_id=IDS[0])  # type: ignore[arg-type]
+    other = LabAgent(second, worker, options, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
     for agent in (one, other):
         agent.enrol(ca)  # type: ignore[arg-type]
     return one, other

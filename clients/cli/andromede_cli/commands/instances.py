@@ -95,6 +95,10 @@ GroupOption = Annotated[
     str | None,
     typer.Option("--affinity-group", help=_("The group it belongs to."), autocompletion=names("affinity_groups.list")),
 ]
+RootType = Annotated[
+    str | None,
+    typer.Option("--root-type", help=_("The volume type of its root disk."), autocompletion=names("volume_types.list")),
+]
 RESTART_HELP = _("Whether its guest is started again when it failed: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 
@@ -152,6 +156,7 @@ def create(
     host: Host = None,
     exemption: Exemption = None,
     restart_policy: Restart = None,
+    root_type: RootType = None,
 ) -> None:
     body: dict[str, Any] = {
         "flavor": flavor,
@@ -166,6 +171,7 @@ def create(
         "host": host,
         "exemption": exemption,
         "restart_policy": restart_policy,
+        "root_volume_type": root_type,
         **_user_data(user_data),
     }
     if me.is_dry_run:
