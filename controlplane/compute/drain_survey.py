@@ -40,9 +40,9 @@ def guests_of(node: Node) -> QuerySet[Instance]:
 
 
 def volumes_of(node: Node) -> int:
-    """How many volumes are on the node that are plugged into nothing: they stay there."""
+    """How many volumes are on the node alone and plugged into nothing: they stay there."""
     plugged = Attachment.objects.values("volume_id")
-    return Volume.objects.filter(node=node).exclude(Q(state="deleted") | Q(pk__in=plugged)).count()
+    return Volume.objects.filter(node=node, pool=None).exclude(Q(state="deleted") | Q(pk__in=plugged)).count()
 
 
 def is_running(instance: Instance) -> bool:
