@@ -280,6 +280,12 @@ HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 # A node whose signature did not vouch for its hook for so long gets public data alone.
 NODE_ATTESTATION_HOURS = env.integer("NODE_ATTESTATION_HOURS", 24)
+# Nodes that stop their guests when nobody hears them are given leases of so long; and how far the clocks of our own
+# machines may be apart before one believes too early that such a lease is over.
+NODE_LEASE_S = env.integer("NODE_LEASE_S", 60, minimum=5)
+NODE_LEASE_MARGIN_S = env.integer("NODE_LEASE_MARGIN_S", 15, minimum=1)
+# Where BMCs of nodes may be: networks, or addresses. Nothing outside of them is ever asked to switch a node off.
+BMC_NETWORKS = env.words("BMC_NETWORKS", "")
 
 # Metrics: how often each guest is sampled (a divisor of 60; 0: not at all), how many samples may wait for the database,
 # and how long samples and their sums are kept.

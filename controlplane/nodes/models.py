@@ -59,6 +59,9 @@ class Node(BaseModel):
     heartbeat `is_attested` says whether that is not too long ago and nothing is wrong with the hook (`hook_problem`),
     and `cleared_for`, what its charter allows, is emptied when the charter has ended (`chartered_until`). A node that
     is not attested gets public data alone.
+
+    `leased_until`: no lease that was ever sent to it lasts longer. `fences_within_s`: so long after the end of its
+    lease no guest runs on it any more, as it last said; None: it does not see to that by itself.
     """
 
     name = models.CharField(max_length=63)
@@ -97,6 +100,8 @@ class Node(BaseModel):
     is_attested = models.BooleanField(default=False)
     cleared_for = ArrayField(models.CharField(max_length=63), default=list)
     chartered_until = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    fences_within_s = models.PositiveIntegerField(null=True)
 
     class Meta:
         constraints = [
@@ -231,6 +236,56 @@ class NodeRemoval(BaseModel):
                 name="nodes_removal_kind",
             ),
         ]
+
+
+EVIDENCE_KINDS = ("power", "lease", "attestation")
+
+
+class FenceEvidence(BaseModel):
+    """How it is known that a node does nothing any more. `detail`: what was seen, as JSON. `boot_id`: the boot of the
+    node that is over with it, or at least without guests.
+
+    | kind        | means |
+    |-------------|-------|
+    | power       | its BMC has switched it off, and said so more than once |
+    | lease       | its lease is long over, and it stops its guests by itself then |
+    | attestation | a person says so |
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT)
+    kind = models.CharField(max_length=16)
+    reason = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+    boot_id = models.CharField(max_length=64, blank=True)
+    user_id = models.UUIDField(null=True)
+    operation_id = models.UUIDField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=EVIDENCE_KINDS), name="nodes_fence_evidence_kind"),
+            models.CheckConstraint(
+                condition=~Q(kind="attestation") | Q(user_id__isnull=False), name="nodes_fence_evidence_attested_by"
+            ),
+        ]
+        indexes = [models.Index(fields=["node", "created_at"], name="nodes_fence_evidence_of_node")]
+
+
+class Bmc(BaseModel):
+    """The management controller of a node, which is asked by Redfish to switch the node off.
+
+    `address`: IP and port. `certificate_sha256`: of the certificate that it shows, and that alone is trusted.
+    `sealed_password`: kernel/sealing.py, for the row's id. `system_id`: which of its systems the node is; empty: the
+    only one. `checked_at`, `problem`: when it was last asked, and what was wrong then.
+    """
+
+    node = models.OneToOneField(Node, models.CASCADE, related_name="bmc")
+    address = models.CharField(max_length=64)
+    username = models.CharField(max_length=63)
+    sealed_password = models.BinaryField()
+    certificate_sha256 = models.CharField(max_length=64)
+    system_id = models.CharField(max_length=64, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, blank=True)
 
 
 class TrustDocument(BaseModel):
