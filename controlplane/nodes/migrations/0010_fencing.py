@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('nodes', '0008_underlay'),
+        ('nodes', '0009_pools'),
     ]
 
     operations = [
