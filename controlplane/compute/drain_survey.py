@@ -1,4 +1,5 @@
-"""What a plan of a drain is made from, read from the rows: a node's guests, and what placement is asked for each."""
+"""What a plan of a drain, or of a recovery, is made from, read from the rows: a node's guests, and what placement is
+asked for each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,9 +10,11 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from controlplane.compute.drain_plan import Document, Guest, Places, Plan, Question, Situation, plan
-from controlplane.compute.errors import InstanceNotMovable
+from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable
+from controlplane.compute.evacuate import blocked_by, evacuation_obstacles, starts_elsewhere
 from controlplane.compute.migrate import ask_for_move, migration_obstacles
-from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.models import EVACUATE, MIGRATE, Attachment, Instance, Migration
+from controlplane.compute.recover_plan import recover
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
@@ -75,6 +78,35 @@ def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None =
     return plan(guests, situation, fallback=fallback)
 
 
+def recovery_of(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
+    """The same of a node that is dead."""
+    chosen = list(guests_of(node) if instances is None else instances)
+    held = held_by(chosen)
+    guests = [_lost(node, instance, is_held=instance.pk in held) for instance in chosen]
+    groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
+
+    def blocked(decision: Decision) -> Document:
+        return blocked_by(_refusal(node, decision))
+
+    return recover(guests, Situation(str(node.pk), FLEET.current(), _places(groups), blocked))
+
+
+def _lost(node: Node, instance: Instance, *, is_held: bool) -> Guest:
+    guest = Guest(
+        id=instance.pk,
+        name=instance.name,
+        project_id=instance.project_id,
+        is_running=starts_elsewhere(instance),
+        is_changing=is_held,
+    )
+    if is_held:
+        return guest
+    if obstacles := evacuation_obstacles(instance):
+        documents = tuple(InstanceNotEvacuable(reason=reason).as_document() for reason in obstacles)
+        return replace(guest, obstacles=documents)
+    return _asked(guest, Migration(kind=EVACUATE, instance=instance, source=node))
+
+
 def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
     guest = Guest(
         id=instance.pk,
@@ -88,22 +120,24 @@ def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
     if obstacles := migration_obstacles(instance):
         documents = tuple(InstanceNotMovable(reason=reason).as_document() for reason in obstacles)
         return replace(guest, obstacles=documents)
+    return _asked(guest, Migration(kind=MIGRATE, instance=instance, source=node))
+
+
+def _asked(guest: Guest, migration: Migration) -> Guest:
+    """With what placement would be asked."""
     try:
-        return replace(guest, question=_question(node, instance))
+        taken = decisions.take(replace(ask_for_move(migration), move=None))
     except CloudError as exc:
         return replace(guest, obstacles=(exc.as_document(),))
-
-
-def _question(node: Node, instance: Instance) -> Question:
-    ask = ask_for_move(Migration(instance=instance, source=node))
-    taken = decisions.take(replace(ask, move=None))
     request, assessment = taken.decision.request, taken.decision.assessment
-    return Question(request, assessment, instance.affinity_group_id)
+    return replace(guest, question=Question(request, assessment, migration.instance.affinity_group_id))
 
 
 def _places(group_ids: Sequence[UUID]) -> Places:
     found: dict[UUID, dict[UUID, str]] = {}
-    rows = Allocation.objects.filter(group_id__in=group_ids).values_list("group_id", "consumer_id", "node_id")
+    """What is on a fenced node runs nowhere, and keeps nobody near or away."""
+    members = Allocation.objects.filter(group_id__in=group_ids).exclude(node__duty="fenced")
+    rows = members.values_list("group_id", "consumer_id", "node_id")
     for group_id, consumer_id, node_id in rows:
         if group_id is not None:
             found.setdefault(group_id, {})[consumer_id] = str(node_id)

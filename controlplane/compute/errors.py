@@ -31,6 +31,21 @@ class InstanceNotMovable(Conflict):
     detail = "The instance cannot be moved to another node while it runs: {reason}"
 
 
+class InstanceNotEvacuable(Conflict):
+    code = "compute.instance.not_evacuable"
+    title = "Not started elsewhere"
+    detail = "The instance cannot be made again on another node: {reason}"
+
+
+class EvacuationBlocked(Conflict):
+    code = "compute.instance.evacuation_blocked"
+    title = "No other place for it"
+    detail = (
+        "The machine that carried the instance is lost, and no other one may take it now: it stays down, and is tried "
+        "again by itself when there is a place. {explanation}"
+    )
+
+
 class MigrationFailed(Conflict):
     code = "compute.migration.failed"
     title = "Not moved"
@@ -198,9 +213,27 @@ class DrainPlanChanged(Conflict):
     )
 
 
+class RecoveryPlanChanged(Conflict):
+    code = "node.recovery.plan_changed"
+    title = "The plan has changed"
+    detail = (
+        "What a recovery of {node} would do is not any more what the plan says: guests have gone, or what is in their "
+        "way has changed. Ask for the plan again, look at it, and name its digest."
+    )
+
+
 class DrainWrongState(Conflict):
     code = "node.drain.wrong_state"
     detail = "The drain is {state}; this needs a drain that is {wanted}."
+
+
+class NodeBeingRecovered(Conflict):
+    code = "node.being_recovered"
+    title = "Its guests are on their way"
+    detail = (
+        "{count} guests of the node {node} are just being made again on other nodes, which rests on this one being "
+        "fenced. Wait until its recovery has ended, or cancel it, and try again."
+    )
 
 
 class NodeNotEmpty(Conflict):

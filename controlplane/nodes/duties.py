@@ -10,7 +10,14 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.reasons import Reason, either
-from controlplane.nodes.errors import NodeAway, NodeNotFenceable, NodeNotHeard, NodeNotRetirable, NodeWrongDuty
+from controlplane.nodes.errors import (
+    NodeAway,
+    NodeNotCleared,
+    NodeNotFenceable,
+    NodeNotHeard,
+    NodeNotRetirable,
+    NodeWrongDuty,
+)
 from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
 
 # Nothing works on a node that has one of these.
@@ -57,11 +64,14 @@ def node_return(actor: Actor, node: Node) -> None:
     Raises:
         NodeWrongDuty: it is not in maintenance.
         NodeNotHeard: it is not heard, so nobody knows that it works.
+        NodeNotCleared: it still has something of guests that are elsewhere by now.
     """
     actor.may_operate()
     need_duty(node, "maintenance")
     if node.state != "ready":
         raise NodeNotHeard(node=node.name)
+    if left := NodeRemoval.objects.filter(node=node).count():
+        raise NodeNotCleared(node=node.name, count=left)
     duty_change(actor, node, IN_SERVICE, verb="node.return")
 
 

@@ -111,6 +111,15 @@ class NodeNotHeard(Conflict):
     detail = "The node {node} is not heard, so nobody knows that it works. Start it and its agent, and try again."
 
 
+class NodeNotCleared(Conflict):
+    code = "node.not_cleared"
+    title = "Not cleared yet"
+    detail = (
+        "The node {node} still has {count} things of guests that run elsewhere by now. They are removed from it by "
+        "themselves within seconds while it is heard; then it can be returned to service."
+    )
+
+
 class NodeNotRetirable(Conflict):
     code = "node.not_retirable"
     title = "Not empty"

@@ -360,24 +360,28 @@ DRAIN = machine(
 DRAIN_LIVE = ("running", "paused", "blocked")
 # What becomes of a running guest that cannot be moved, and of one that can.
 FALLBACKS = ("leave", "stop")
+DRAIN_KINDS = ("drain", "recover")
 
 
 class Drain(BaseModel):
-    """A node is emptied, by a plan that was made before it began.
+    """A node is emptied, by a plan that was made before it began: one that is alive (`kind` drain), whose guests move
+    while they run, or one that is dead and fenced (recover), whose guests are made again elsewhere.
 
     | state     | means |
     |-----------|-------|
     | running   | its guests leave, `at_once` at a time |
     | paused    | what is under way goes on, and nothing new begins |
-    | blocked   | guests remain that did not leave; each says why |
-    | done      | nothing runs there any more, and the node is in maintenance |
-    | cancelled | it was given up; the node is cordoned |
+    | blocked   | guests remain that did not leave; each says why. Of a recovery: no other node may take them now |
+    | done      | nothing runs there any more, and the node is in maintenance; it stays fenced after a recovery |
+    | cancelled | it was given up; the node is cordoned, or stays fenced |
 
-    `digest`: of the plan that the operator saw. `fallback`: what becomes of guests that cannot be moved. `volumes`: so
-    many that are plugged into nothing stay on the node.
+    `digest`: of the plan that the operator saw; of a recovery that began by itself, of the one that it began with.
+    `fallback`: what becomes of guests that cannot be moved. `volumes`: so many that are plugged into nothing stay on
+    the node.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
+    kind = models.CharField(max_length=8, default="drain", db_default="drain")
     state = models.CharField(max_length=16, default=DRAIN.initial)
     digest = models.CharField(max_length=64)
     fallback = models.CharField(max_length=8)
@@ -395,6 +399,7 @@ class Drain(BaseModel):
                 fields=["node"], condition=Q(state__in=DRAIN_LIVE), name="nodes_drain_one_at_a_time"
             ),
             models.CheckConstraint(condition=Q(state__in=DRAIN.moves), name="nodes_drain_state"),
+            models.CheckConstraint(condition=Q(kind__in=DRAIN_KINDS), name="nodes_drain_kind"),
             models.CheckConstraint(condition=Q(fallback__in=FALLBACKS), name="nodes_drain_fallback"),
             models.CheckConstraint(condition=Q(at_once__gte=1), name="nodes_drain_at_once"),
             models.CheckConstraint(
@@ -416,7 +421,7 @@ DRAIN_GUEST = machine(
         "gone": "",
     },
 )
-ACTIONS = ("migrate", "stop", "stay", "leave", "wait")
+ACTIONS = ("migrate", "stop", "stay", "leave", "wait", "evacuate")
 
 
 class DrainGuest(BaseModel):
@@ -425,13 +430,13 @@ class DrainGuest(BaseModel):
     | state    | means |
     |----------|-------|
     | waiting  | its turn is still to come |
-    | moving   | the operation migrates it |
+    | moving   | the operation migrates or evacuates it |
     | stopping | the operation shuts it down |
     | moved    | it is on another node |
     | off      | it is off, and stays on the node |
     | gone     | it was deleted |
-    | left     | it runs on, since it cannot be moved: `reasons` |
-    | failed   | the operation failed, or was refused: `reasons`; it runs on |
+    | left     | it runs on, since it cannot be moved; or it comes back with its dead node: `reasons` |
+    | failed   | the operation failed, or was refused: `reasons`; it runs on, or stays down until it is tried again |
 
     `reasons` are errors as documents. `tries`: how often an operation was begun.
     """

@@ -90,8 +90,9 @@ def host_named(ref: str) -> str:
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
     """The nodes on which the members of an affinity group are, and to which they are on their way, `but` not
-    counted."""
+    counted. What has its place on a fenced node runs nowhere, and keeps nobody near or away."""
     members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but).exclude(moving_id=but)
+    members = members.exclude(node__duty="fenced")
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.migrate import ask_for_move, migration_of
-from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
 from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
@@ -112,6 +112,15 @@ def _of_arrival(operation: Operation) -> Work:
     )
 
 
+def _of_evacuation(operation: Operation) -> Work:
+    """At its new node, as an arrival, but that nobody sends it: it comes from a node that is proved to do nothing."""
+    migration = migration_of(operation)
+    source = migration.source
+    if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
+        raise PermitOutdated(reason=Reason("the node that it leaves is not fenced."))
+    return replace(_of_arrival(operation), peer=None)
+
+
 def _of_departure(operation: Operation) -> Work:
     """At the source, which gets nothing: only its peer is of interest, and that the decision admits that one's zone."""
     migration = migration_of(operation)
@@ -169,6 +178,7 @@ KINDS: Mapping[str, Callable[[Operation], Work]] = {
     "instance.rebuild": _of_rebuild,
     "instance.migrate": _of_arrival,
     "instance.migrate-out": _of_departure,
+    "instance.evacuate": _of_evacuation,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
     "volume.attach": _of_attachment,
