@@ -36,6 +36,8 @@ OTHERS = {
     "instance_placement": "Show why an instance is where it is",
     "instance_power_off": "Power off an instance",
     "me_get": "Show who asks",
+    "node_recover_plan": "Plan the recovery of a dead node",
+    "node_recover_begin": "Begin to recover a dead node",
     "node_drain_begin": "Begin to drain a node",
     "node_drain_cancel": "Cancel the drain of a node",
     "node_drain_get": "Show the drain of a node",

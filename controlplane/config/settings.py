@@ -166,6 +166,8 @@ CELERY_BEAT_SCHEDULE = {
     "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
     "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
     "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
+    "lost-nodes": {"task": "controlplane.reconcilers.tasks.lost_nodes", "schedule": 5, "options": {"expires": 5}},
+    "recoveries": {"task": "controlplane.reconcilers.tasks.recoveries", "schedule": 2, "options": {"expires": 2}},
     "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},
     "segments": {"task": "controlplane.signer.tasks.segments_all", "schedule": 10, "options": {"expires": 10}},
     "network-peers": {"task": "controlplane.reconcilers.tasks.network_peers", "schedule": 5, "options": {"expires": 5}},
@@ -284,6 +286,10 @@ NODE_ATTESTATION_HOURS = env.integer("NODE_ATTESTATION_HOURS", 24)
 # machines may be apart before one believes too early that such a lease is over.
 NODE_LEASE_S = env.integer("NODE_LEASE_S", 60, minimum=5)
 NODE_LEASE_MARGIN_S = env.integer("NODE_LEASE_MARGIN_S", 15, minimum=1)
+# Whether nodes that are dead by evidence are fenced and recovered without anybody; and how many may be silent at once,
+# in a zone and everywhere, before it is rather our own network that is broken (a third of the nodes in any case).
+RECOVER_BY_ITSELF = env.boolean("RECOVER_BY_ITSELF", True)
+RECOVER_SILENT_MAX = env.integer("RECOVER_SILENT_MAX", 3, minimum=1)
 # Where BMCs of nodes may be: networks, or addresses. Nothing outside of them is ever asked to switch a node off.
 BMC_NETWORKS = env.words("BMC_NETWORKS", "")
 

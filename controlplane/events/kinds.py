@@ -86,6 +86,12 @@ KINDS: Mapping[str, Kind] = {
     "node.maintenance": Kind("For operators: nothing runs on it any more; it can be worked on.", ("reason",)),
     "node.returned": Kind("For operators: it takes guests again after maintenance."),
     "node.retired": Kind("For operators: it was given up for good.", ("reason",)),
+    "node.recovering": Kind(
+        "For operators: it is dead, and its guests begin to be made again elsewhere.", ("reason", "guests")
+    ),
+    "node.recovery-progress": Kind("For operators: guests of its recovery are elsewhere, or cannot be.", ("states",)),
+    "node.recovery-blocked": Kind("For operators: no other node may take some of its guests now.", ("states",)),
+    "node.recovered": Kind("For operators: all of its guests that can be elsewhere are.", ("states",)),
     "node.fenced": Kind("For operators: it is proved that it does nothing any more."),
     "maintenance.begun": Kind("For operators: a rule was made for maintenance.", ("pattern", "action", "reason")),
     "maintenance.ended": Kind("For operators: a rule of maintenance was ended.", ("pattern", "action", "reason")),
@@ -138,6 +144,7 @@ DEEDS: Mapping[str, str] = {
     "node.drain-resume": "node.drain-resumed",
     "node.drain-retry": "node.drain-resumed",
     "node.drain-cancel": "node.drain-cancelled",
+    "node.recover": "node.recovering",
     "node.maintain": "node.maintenance",
     "node.return": "node.returned",
     "node.retire": "node.retired",

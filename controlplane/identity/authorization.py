@@ -108,6 +108,8 @@ PLATFORMS = {
             "node_instance_list": (READ, NODES),
             "node_cordon": (OPERATE, OPERATORS),
             "node_uncordon": (OPERATE, OPERATORS),
+            "node_recover_plan": (READ, OPERATORS),
+            "node_recover_begin": (OPERATE, OPERATORS),
             "node_drain_plan": (READ, OPERATORS),
             "node_drain_begin": (OPERATE, OPERATORS),
             "node_drain_get": (READ, NODES),

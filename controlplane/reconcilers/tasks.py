@@ -13,11 +13,13 @@ from controlplane.reconcilers import guest_power as power
 from controlplane.reconcilers import guest_restart as restarts
 from controlplane.reconcilers import idempotency_records as answers
 from controlplane.reconcilers import image_files as images
+from controlplane.reconcilers import lost_nodes as dead
 from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
 from controlplane.reconcilers import policy_proposals as proposals
 from controlplane.reconcilers import quota_drift as quotas
+from controlplane.reconcilers import recoveries as lost
 
 FOUND = Counter("andromede_reconciler_findings_total", "What reconcilers found to do, or to be wrong.", ["reconciler"])
 
@@ -70,6 +72,16 @@ def drift() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.drains")
 def drains() -> None:
     FOUND.labels("drains").inc(leaving.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.lost_nodes")
+def lost_nodes() -> None:
+    FOUND.labels("lost_nodes").inc(dead.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.recoveries")
+def recoveries() -> None:
+    FOUND.labels("recoveries").inc(lost.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.policy_proposals")

@@ -15,7 +15,17 @@ from prometheus_client.registry import Collector
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.nodes.life import LIFE, SILENT_BY_DUTY, life
-from controlplane.nodes.models import DRAIN_LIVE, NODE, Drain, Incident, Inventory, Node, oldest_attestation
+from controlplane.nodes.models import (
+    DRAIN_GUEST,
+    DRAIN_LIVE,
+    NODE,
+    Drain,
+    DrainGuest,
+    Incident,
+    Inventory,
+    Node,
+    oldest_attestation,
+)
 from controlplane.operations.models import LIVE, Operation
 from controlplane.webhooks.models import Delivery
 
@@ -115,12 +125,21 @@ def _lives() -> Families:
 
 
 def _drains() -> Families:
-    family = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
-    live = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("state").annotate(Count("pk"))
-    found = dict(live)
+    drains = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
+    recoveries = GaugeMetricFamily("andromede_recoveries", "Recoveries that are not over, by state.", labels=["state"])
+    rows = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("kind", "state")
+    found = {(kind, state): count for kind, state, count in rows.annotate(Count("pk"))}
     for state in DRAIN_LIVE:
-        family.add_metric([state], found.get(state, 0))
-    yield family
+        drains.add_metric([state], found.get(("drain", state), 0))
+        recoveries.add_metric([state], found.get(("recover", state), 0))
+    down = GaugeMetricFamily(
+        "andromede_recovery_guests", "Guests of recoveries that are not over, by state.", labels=["state"]
+    )
+    guests = DrainGuest.objects.filter(drain__kind="recover", drain__state__in=DRAIN_LIVE).order_by()
+    counted = dict(guests.values_list("state").annotate(Count("pk")))
+    for state in DRAIN_GUEST.moves:
+        down.add_metric([state], counted.get(state, 0))
+    yield from (drains, recoveries, down)
 
 
 def _capacity() -> Families:

@@ -15,7 +15,6 @@ from controlplane.nodes.fencing import evidence_at_hand, node_fence
 from controlplane.nodes.models import FenceEvidence, Node
 from tests.world import Cloud
 
-
 OPERATOR = Actor(user_id=uuid4(), credential_id=None, project_id=None, role="operator", is_operator=True)
 WHY = "the power of its rack is off"
 

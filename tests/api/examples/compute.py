@@ -4,11 +4,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from controlplane.compute.migrate import LIVE_MIGRATION
+from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics.tables import floor
 from controlplane.nodes import incidents
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.workflows.resolve import SILENT_FOR
@@ -157,6 +158,25 @@ def moves(story: Story) -> None:
     begun = book.show(oscar, "instance_migrate", instance=instance).body["id"]
     assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
     book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
+    recover(story, instance)
+
+
+def recover(story: Story, instance: str) -> None:
+    """Of the node to which it has moved, and which has died; it is given up again."""
+    book, oscar, node = story.book, story.oscar, Node.objects.get(name="par-2")
+    pool = Pool.objects.create(
+        name="ssd", zone_id=node.zone_id, uuid=new_id(), path="/srv/pools/ssd", capacity_gib=4000
+    )
+    Instance.objects.filter(pk=instance).update(root_pool=pool)
+    for each in Node.objects.filter(zone_id=node.zone_id):
+        Node.objects.filter(pk=each.pk).update(traits=sorted({*each.traits, "pool:ssd"}))
+    Node.objects.filter(pk=node.pk).update(state="unreachable", duty="fenced", fenced_by={"kind": "power"})
+    plan = book.show(oscar, "node_recover_plan", node=node.name).body["digest"]
+    body = {"plan": plan, "at_once": 8, "reason": "its mainboard is dead"}
+    book.show(oscar, "node_recover_begin", body, node=node.name)
+    book.do(oscar, "node_drain_cancel", node=node.name)
+    Node.objects.filter(pk=node.pk).update(state="ready", duty="in-service", fenced_by=None)
+    Instance.objects.filter(pk=instance).update(root_pool=None)
 
 
 def drain(story: Story) -> None:
