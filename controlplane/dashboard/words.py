@@ -91,6 +91,12 @@ LOOKS = {
     "drain-guest.off": _idle(_("off"), "square"),
     "drain-guest.gone": _idle(_("deleted"), "trash-2"),
     "drain-guest.left": _bad(_("runs on there")),
+    "recovery-guest.waiting": _idle(_("waits")),
+    "recovery-guest.moving": _busy(_("being made again")),
+    "recovery-guest.moved": _good(_("elsewhere")),
+    "recovery-guest.gone": _idle(_("deleted"), "trash-2"),
+    "recovery-guest.left": _idle(_("comes back with the node"), "square"),
+    "recovery-guest.failed": _bad(_("still down")),
     # requests for quota
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),
@@ -165,6 +171,7 @@ DEEDS = {
     "instance.resize": _("Resize instance"),
     "instance.rebuild": _("Rebuild instance"),
     "instance.migrate": _("Move instance"),
+    "instance.evacuate": _("Start instance on another machine"),
     "volume.create": _("Create volume"),
     "volume.delete": _("Delete volume"),
     "volume.attach": _("Attach volume"),
@@ -196,6 +203,12 @@ PLANNED = {
     "stay": _("is off, and stays"),
     "wait": _("is being changed, and planned then"),
     "leave": _("cannot be moved, and runs on"),
+}
+# What a recovery does with one.
+RECOVERED = {
+    "evacuate": _("is made again on another node"),
+    "stay": _("comes back with the node"),
+    "wait": _("is being changed, and planned then"),
 }
 FALLBACKS = {"leave": _("run on"), "stop": _("are shut down")}
 DUTIES = {
@@ -251,6 +264,8 @@ INCIDENTS = {
     "unknown-volume": _("A volume that nobody asked for"),
     "hook": _("Its hook does not guard libvirt"),
     "clock": _("Its clock is not kept"),
+    "evacuation-blocked": _("A guest of it that no other node may take"),
+    "recovery-held": _("Too many are silent at once: it is not recovered by itself"),
 }
 
 

@@ -109,6 +109,7 @@ OPERATION = (
     "/platform/nodes/paris-a/drain",
     "/platform/nodes/paris-a/drain/new",
     "/platform/nodes/lille-a/drain/new?fallback=stop",
+    "/platform/nodes/paris-a/recover",
     "/platform/nodes/paris-a/maintenance",
     "/platform/nodes/dublin-a/retire",
     "/platform/nodes/virginia-a",

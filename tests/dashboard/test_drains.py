@@ -88,7 +88,7 @@ def test_it_is_paused_goes_on_and_is_given_up(operator: Client, other: FakeMachi
     for verb, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert operator.post(f"{DRAIN}/{verb}")["Location"] == DRAIN
         assert Drain.objects.get().state == state
-    assert "is given up, and the node is cordoned" in text_of(operator.get(DRAIN))
+    assert "A node that was drained is cordoned" in text_of(operator.get(DRAIN))
     assert "this needs a drain that is" in text_of(operator.post(f"{DRAIN}/pause", follow=True))
 
 

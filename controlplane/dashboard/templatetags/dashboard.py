@@ -69,8 +69,10 @@ def maintenance(action: str) -> str:
 
 
 @register.filter
-def planned(action: str) -> str:
-    return str(words.PLANNED.get(action, action))
+def planned(action: str, kind: str = "drain") -> str:
+    """What becomes of a guest by a plan of that kind."""
+    of_kind = words.RECOVERED if kind == "recover" else words.PLANNED
+    return str(of_kind.get(action, action))
 
 
 @register.filter
