@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.nodes import Inventory as Inventory
     from andromede_sdk.models.nodes import Node as Node
     from andromede_sdk.models.nodes import PlannedGuest as PlannedGuest
+    from andromede_sdk.models.nodes import RecoveryPlan as RecoveryPlan
     from andromede_sdk.models.nodes import Trust as Trust
     from andromede_sdk.models.officer_keys import OfficerKey as OfficerKey
     from andromede_sdk.models.openid import Begun as Begun
@@ -290,6 +291,7 @@ PLACES = {
     "Reach": "andromede_sdk.models.jurisdictions",
     "Record": "andromede_sdk.models.evidence",
     "RecoveryCodes": "andromede_sdk.models.common",
+    "RecoveryPlan": "andromede_sdk.models.nodes",
     "Region": "andromede_sdk.models.regions",
     "Removal": "andromede_sdk.models.operations",
     "RequestRecord": "andromede_sdk.models.common",

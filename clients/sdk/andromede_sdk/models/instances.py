@@ -62,6 +62,7 @@ class Instance(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     classifications: list[str]
@@ -92,6 +93,7 @@ class InstanceWithActions(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     classifications: list[str]
@@ -122,6 +124,7 @@ class InstanceWithOperation(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     classifications: list[str]

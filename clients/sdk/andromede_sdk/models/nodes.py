@@ -28,7 +28,7 @@ class DrainGuest(Model):
 
     instance: Named
     project: Named
-    action: str  # migrate, stop, stay, leave, wait
+    action: str  # migrate, stop, stay, leave, wait, evacuate
     target: Named | None
     reasons: list[Error]
     state: str  # waiting, moving, stopping, left, failed, off, moved, gone
@@ -106,13 +106,27 @@ class Node(Model):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
     """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
-    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+    on it; then it is planned); in a recovery evacuate, stay (it comes back with its node) or wait. `target`: where it
+    would go now. `reasons`: why it cannot be moved, or not now."""
 
     instance: Named
     project: Named
-    action: str  # migrate, stop, stay, leave, wait
+    action: str  # migrate, stop, stay, leave, wait, evacuate
     target: Named | None
     reasons: list[Error]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecoveryPlan(Model):
+    """`digest` names the plan when the recovery is asked for. `counts`: guests by action: evacuate (it is made again on
+    another node; without a target no node may take it now, and it waits for one), stay (its disk is on the dead node
+    alone, and comes back with it) or wait (for what works on it). `volumes`: so many are plugged into nothing."""
+
+    node: Named
+    digest: str
+    counts: dict[str, int]
+    volumes: int
+    guests: list[PlannedGuest]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -133,6 +133,52 @@ class Nodes(Resource):
             ),
         )
 
+    def recover_plan(
+        self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.RecoveryPlan:
+        """POST /v1/nodes/{node}/actions/plan-recover
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.RecoveryPlan,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/plan-recover",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def recover_begin(
+        self,
+        node: str,
+        *,
+        plan: str,
+        at_once: int | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.Drain:
+        """POST /v1/nodes/{node}/actions/recover
+
+        `plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests are made again at a
+        time.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/recover",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"plan": plan, "at_once": at_once, "reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
     def retire(
         self, node: str, *, reason: str, dry_run: bool = False, idempotency_key: str | None = None
     ) -> models.Node:
