@@ -6,7 +6,7 @@ AgentError
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
-│                         GuestMoved, GuestNotArrived, GuestArrived, NotMovable,
+│                         GuestMoved, GuestNotArrived, GuestArrived, NotMovable, NotQuarantined,
 │                         DetachPending, GuestMoving (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
@@ -138,6 +138,15 @@ class NoConsole(Conflict):
 
     def __init__(self, guest_id: UUID, kind: str) -> None:
         super().__init__(f"Guest {guest_id} was started without a {kind} console; it gets one at its next start.")
+
+
+class NotQuarantined(Conflict):
+    """Only what is in quarantine is ever destroyed as a finding."""
+
+    code = "agent.not_quarantined"
+
+    def __init__(self, finding_id: UUID) -> None:
+        super().__init__(f"The finding {finding_id} is not in quarantine on this node.")
 
 
 class GuestMoving(Conflict):

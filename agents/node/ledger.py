@@ -30,6 +30,7 @@ from agents.node.wishes import (
     DepartureWish,
     InstanceWish,
     KeptSegment,
+    QuarantineWish,
     Subject,
     VolumeWish,
 )
@@ -126,6 +127,7 @@ class Ledger:
         self.arrivals = Shelf(self, "arrival", ArrivalWish)
         self.departures = Shelf(self, "departure", DepartureWish)
         self.segments = Shelf(self, "segment", KeptSegment)
+        self.quarantine = Shelf(self, "quarantine", QuarantineWish)
 
     def close(self) -> None:
         with self._lock:

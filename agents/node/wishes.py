@@ -111,6 +111,22 @@ class KeptSegment:
     document: bytes
 
 
+class StrayKind(StrEnum):
+    DOMAIN = "domain"
+    FILE = "file"
+    PORT = "port"
+    ATTACHMENT = "attachment"
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineWish:
+    """`name`: of a domain, the path of a file in the node's folder, a device, or the id of an attachment."""
+
+    kind: StrayKind
+    name: str
+    is_released: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleWish:
     instance_id: UUID

@@ -42,6 +42,14 @@ class MovePhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MOVE_PHASE_FAILED: _ClassVar[MovePhase]
     MOVE_PHASE_CANCELLED: _ClassVar[MovePhase]
 
+class StrayKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STRAY_KIND_UNSPECIFIED: _ClassVar[StrayKind]
+    STRAY_KIND_DOMAIN: _ClassVar[StrayKind]
+    STRAY_KIND_FILE: _ClassVar[StrayKind]
+    STRAY_KIND_PORT: _ClassVar[StrayKind]
+    STRAY_KIND_ATTACHMENT: _ClassVar[StrayKind]
+
 class ConsoleKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONSOLE_KIND_UNSPECIFIED: _ClassVar[ConsoleKind]
@@ -67,6 +75,11 @@ MOVE_PHASE_RUNNING: MovePhase
 MOVE_PHASE_COMPLETED: MovePhase
 MOVE_PHASE_FAILED: MovePhase
 MOVE_PHASE_CANCELLED: MovePhase
+STRAY_KIND_UNSPECIFIED: StrayKind
+STRAY_KIND_DOMAIN: StrayKind
+STRAY_KIND_FILE: StrayKind
+STRAY_KIND_PORT: StrayKind
+STRAY_KIND_ATTACHMENT: StrayKind
 CONSOLE_KIND_UNSPECIFIED: ConsoleKind
 CONSOLE_KIND_SERIAL: ConsoleKind
 CONSOLE_KIND_VNC: ConsoleKind
@@ -369,6 +382,54 @@ class AttachmentState(_message.Message):
     serial: str
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., serial: _Optional[str] = ...) -> None: ...
 
+class EnsureQuarantineRequest(_message.Message):
+    __slots__ = ("subject", "kind", "name", "is_released")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_RELEASED_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    kind: StrayKind
+    name: str
+    is_released: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., kind: _Optional[_Union[StrayKind, str]] = ..., name: _Optional[str] = ..., is_released: _Optional[bool] = ...) -> None: ...
+
+class QuarantineState(_message.Message):
+    __slots__ = ("subject", "is_present", "size_bytes", "is_harmless")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    IS_PRESENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IS_HARMLESS_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    is_present: bool
+    size_bytes: int
+    is_harmless: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., is_present: _Optional[bool] = ..., size_bytes: _Optional[int] = ..., is_harmless: _Optional[bool] = ...) -> None: ...
+
+class Stray(_message.Message):
+    __slots__ = ("kind", "name", "size_bytes", "power", "is_harmless", "mac")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    IS_HARMLESS_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    kind: StrayKind
+    name: str
+    size_bytes: int
+    power: Power
+    is_harmless: bool
+    mac: str
+    def __init__(self, kind: _Optional[_Union[StrayKind, str]] = ..., name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., power: _Optional[_Union[Power, str]] = ..., is_harmless: _Optional[bool] = ..., mac: _Optional[str] = ...) -> None: ...
+
+class Lost(_message.Message):
+    __slots__ = ("kind", "id")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    kind: StrayKind
+    id: str
+    def __init__(self, kind: _Optional[_Union[StrayKind, str]] = ..., id: _Optional[str] = ...) -> None: ...
+
 class DescribeRequest(_message.Message):
     __slots__ = ("ids",)
     IDS_FIELD_NUMBER: _ClassVar[int]
@@ -400,7 +461,7 @@ class Inventory(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains")
+    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains", "strays", "lost")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
@@ -408,6 +469,8 @@ class NodeDescription(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    STRAYS_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     volumes: _containers.RepeatedCompositeFieldContainer[VolumeState]
@@ -415,7 +478,9 @@ class NodeDescription(_message.Message):
     attachments: _containers.RepeatedCompositeFieldContainer[AttachmentState]
     images: _containers.RepeatedCompositeFieldContainer[ImageState]
     unknown_domains: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ...) -> None: ...
+    strays: _containers.RepeatedCompositeFieldContainer[Stray]
+    lost: _containers.RepeatedCompositeFieldContainer[Lost]
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ..., strays: _Optional[_Iterable[_Union[Stray, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[Lost, _Mapping]]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("heartbeat_interval_ms", "receipts_after", "usage_interval_ms")

@@ -124,6 +124,16 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.EnsureQuarantine = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureQuarantine',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureQuarantineRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+                _registered_method=True)
+        self.RemoveQuarantine = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RemoveQuarantine',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+                _registered_method=True)
         self.ReadConsole = channel.unary_unary(
                 '/andromede.agent.v1.Agent/ReadConsole',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.SerializeToString,
@@ -260,6 +270,22 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnsureQuarantine(self, request, context):
+        """What is here and nobody meant is kept from doing harm, and nothing of it is destroyed: a file lies apart, a domain that
+        has to do with tenants stands still, a tap is down. The subject is the finding. With `is_released`, at a higher
+        generation, it is as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveQuarantine(self, request, context):
+        """Destroys what the finding is about, for good; refused unless it is in quarantine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadConsole(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -366,6 +392,16 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.RemoveDeparture,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'EnsureQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureQuarantine,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureQuarantineRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.SerializeToString,
+            ),
+            'RemoveQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveQuarantine,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.SerializeToString,
             ),
             'ReadConsole': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadConsole,
@@ -864,6 +900,60 @@ class Agent:
             '/andromede.agent.v1.Agent/RemoveDeparture',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureQuarantine',
+            agents_dot_protocol_dot_agent__pb2.EnsureQuarantineRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RemoveQuarantine',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,16 @@ class Switch(Protocol):
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Make everything so again at the agent's start; networks without ports are removed. `segments`: by network."""
 
+    def taps(self) -> Mapping[str, str]:
+        """The MAC addresses of all devices that are called as a guest's, whoever made them, by the device."""
+
+    def silence_tap(self, device: str) -> bool:
+        """Nothing goes through it any more; False when there is no such device."""
+
+    def open_tap(self, device: str) -> bool: ...
+
+    def remove_tap(self, device: str) -> bool: ...
+
 
 # ---- disks
 
@@ -143,6 +153,24 @@ class Disks(Protocol):
         """A negative `offset` counts from the end. An instance that never ran has an empty console."""
 
     def remove_instance_files(self, instance_id: UUID) -> None: ...
+
+    def file_size_bytes(self, name: str) -> int | None:
+        """`name`: as files() has it. A folder counts with all that is in it; a link by itself."""
+
+    def set_aside(self, name: str, finding_id: UUID) -> bool:
+        """Move the file of files() into the quarantine, in one step; whoever has it open keeps it. False: there is
+        none."""
+
+    def put_back(self, name: str, finding_id: UUID) -> bool:
+        """The reverse. Raises AdapterError when something else has taken its place."""
+
+    def aside_size_bytes(self, finding_id: UUID) -> int | None: ...
+
+    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+        """Beside what lies in quarantine, as a file of its own."""
+
+    def remove_aside(self, finding_id: UUID) -> bool:
+        """Unlink what is in quarantine. The definition of a domain stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +299,17 @@ class GuestUsage:
     nics: tuple[NicUsage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """Of any domain, whoever made it. `disks`: where they come from, paths mostly; `bridges`: where its cards are."""
+
+    power: Power
+    memory_mib: int
+    definition: str
+    disks: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
+
+
 class Hypervisor(Protocol):
     def host(self) -> HostFacts: ...
 
@@ -302,6 +341,18 @@ class Hypervisor(Protocol):
 
     def unknown_domains(self) -> Sequence[str]:
         """Names of domains that bear no guest's name."""
+
+    def domain(self, name: str) -> DomainFacts | None:
+        """None: there is none of that name."""
+
+    def pause_domain(self, name: str) -> None:
+        """It stands still, its memory as it was, and does not start with the hypervisor. One that is off stays so."""
+
+    def resume_domain(self, name: str) -> None:
+        """It goes on if it stands still."""
+
+    def remove_domain(self, name: str) -> bool:
+        """End it and forget its definition; False when there was none. Its disks stay."""
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         """Where the disks of a guest that runs come from, paths mostly; none of a guest that is off."""

@@ -19,6 +19,7 @@ from agents.node.adapters.base import (
     ConsoleKind,
     ConsolePart,
     DiskUsage,
+    DomainFacts,
     GuestDisk,
     GuestSpec,
     GuestState,
@@ -35,6 +36,7 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
+from agents.node.adapters.fake_strangers import FakeStrangers
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -85,6 +87,8 @@ class FakeNode:
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
         self.foreign_domains: list[str] = []
         self.foreign_files: list[str] = []
+        self.foreign_taps: list[str] = []
+        self.strangers = FakeStrangers(self)
         self.numbers = count()
         self.ignore_shutdown = False
         self.ignore_detach = False
@@ -266,6 +270,22 @@ class FakeHypervisor:
     def unknown_domains(self) -> Sequence[str]:
         return list(self._node.foreign_domains)
 
+    def domain(self, name: str) -> DomainFacts | None:
+        with self._node.call("domain"):
+            return self._node.strangers.domain(name)
+
+    def pause_domain(self, name: str) -> None:
+        with self._node.call("pause_domain"):
+            self._node.strangers.pause(name)
+
+    def resume_domain(self, name: str) -> None:
+        with self._node.call("resume_domain"):
+            self._node.strangers.resume(name)
+
+    def remove_domain(self, name: str) -> bool:
+        with self._node.call("remove_domain"):
+            return self._node.strangers.remove(name)
+
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self._node.call("plugged"):
             guest = self._node.guests.get(guest_id)
@@ -407,6 +427,28 @@ class FakeDisks:
             self._node.seeds.pop(instance_id, None)
             self._node.consoles.pop(instance_id, None)
 
+    def file_size_bytes(self, name: str) -> int | None:
+        return self._node.strangers.file_size_bytes(name)
+
+    def set_aside(self, name: str, finding_id: UUID) -> bool:
+        with self._node.call("set_aside"):
+            return self._node.strangers.set_aside(name, finding_id)
+
+    def put_back(self, name: str, finding_id: UUID) -> bool:
+        with self._node.call("put_back"):
+            return self._node.strangers.put_back(name, finding_id)
+
+    def aside_size_bytes(self, finding_id: UUID) -> int | None:
+        aside = self._node.strangers.aside.get(finding_id)
+        return aside.size_bytes if aside is not None else None
+
+    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+        self._node.strangers.definitions[finding_id] = definition
+
+    def remove_aside(self, finding_id: UUID) -> bool:
+        with self._node.call("remove_aside"):
+            return self._node.strangers.aside.pop(finding_id, None) is not None
+
 
 class FakeSwitch:
     def __init__(self, node: FakeNode) -> None:
@@ -434,6 +476,22 @@ class FakeSwitch:
         with self._node.call("restore"):
             self._node.ports = {port.id: port for port in ports}
             self._node.segments = dict(segments)
+
+    def taps(self) -> Mapping[str, str]:
+        return self._node.strangers.taps()
+
+    def silence_tap(self, device: str) -> bool:
+        with self._node.call("silence_tap"):
+            return self._node.strangers.silence(device)
+
+    def open_tap(self, device: str) -> bool:
+        with self._node.call("open_tap"):
+            self._node.strangers.silent.discard(device)
+            return device in self.taps()
+
+    def remove_tap(self, device: str) -> bool:
+        with self._node.call("remove_tap"):
+            return self._node.strangers.remove_tap(device)
 
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:

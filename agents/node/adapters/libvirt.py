@@ -19,6 +19,7 @@ from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
     GUEST_PREFIX,
     ConsoleKind,
+    DomainFacts,
     GuestDisk,
     GuestSpec,
     GuestState,
@@ -147,6 +148,46 @@ class LibvirtHypervisor:
     def unknown_domains(self) -> Sequence[str]:
         with self.connection.use() as connection:
             return [domain.name() for domain in connection.listAllDomains() if _guest_id(domain) is None]
+
+    def domain(self, name: str) -> DomainFacts | None:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is None:
+                return None
+            text = domain.XMLDesc()
+            power = guest_state(*domain.state(), virt_type="").power
+            memory_mib = domain.maxMemory() // 1024
+            return DomainFacts(
+                power, memory_mib, text, tuple(domainxml.disk_sources(text)), tuple(domainxml.bridges(text))
+            )
+
+    def pause_domain(self, name: str) -> None:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is None:
+                return
+            if domain.isPersistent():
+                domain.setAutostart(0)
+            if domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
+                domain.suspend()
+
+    def resume_domain(self, name: str) -> None:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is not None and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+
+    def remove_domain(self, name: str) -> bool:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is None:
+                return False
+            is_persistent = domain.isPersistent()
+            if domain.isActive():
+                _destroy(domain)
+            if is_persistent:
+                domain.undefineFlags(UNDEFINE)
+            return True
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self.connection.use() as connection:
@@ -277,6 +318,15 @@ class LibvirtHypervisor:
 def find(connection: Any, guest_id: UUID) -> Any:
     try:
         return connection.lookupByUUID(guest_id.bytes)
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def _named(connection: Any, name: str) -> Any:
+    try:
+        return connection.lookupByName(name)
     except libvirt.libvirtError as exc:
         if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,13 +40,17 @@ class FileDisks:
         for folder in (state_dir, self._images, self._volumes, self._instances):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+        # What nobody meant to be here, apart from all else, for nobody but root.
+        self._quarantine = state_dir / "quarantine"
+        self._quarantine.mkdir(exist_ok=True)
+        self._quarantine.chmod(0o700)
         # libvirt makes the sockets in it and hands them over to QEMU: nobody but root needs to get here.
         self._consoles = state_dir / "consoles"
         self._consoles.mkdir(exist_ok=True)
         self._consoles.chmod(0o700)
 
     def restore(self) -> None:
-        for folder in (self._images, self._volumes):
+        for folder in (self._images, self._volumes, self._quarantine):
             for left_over in folder.glob(f"{UNFINISHED}*"):
                 left_over.unlink()
 
@@ -152,6 +157,45 @@ class FileDisks:
                 shutil.rmtree(folder)
         self.serial_path(instance_id).unlink(missing_ok=True)
 
+    # ---- quarantine
+
+    def file_size_bytes(self, name: str) -> int | None:
+        return _size_of_all(self._listed(name))
+
+    def set_aside(self, name: str, finding_id: UUID) -> bool:
+        return _move(self._listed(name), self._quarantine / str(finding_id))
+
+    def put_back(self, name: str, finding_id: UUID) -> bool:
+        return _move(self._quarantine / str(finding_id), self._listed(name))
+
+    def aside_size_bytes(self, finding_id: UUID) -> int | None:
+        return _size_of_all(self._quarantine / str(finding_id))
+
+    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+        final = self._quarantine / f"{finding_id}.xml"
+        unfinished = final.with_name(f"{UNFINISHED}{final.name}")
+        with _disk_errors():
+            unfinished.write_text(definition)
+            unfinished.chmod(0o600)
+        _publish(unfinished, final)
+
+    def remove_aside(self, finding_id: UUID) -> bool:
+        path = self._quarantine / str(finding_id)
+        if not path.is_dir() or path.is_symlink():
+            return _unlink(path)
+        with _disk_errors():
+            shutil.rmtree(path)
+            _fsync(path.parent)
+        return True
+
+    def _listed(self, name: str) -> Path:
+        """Of what files() lists, and nothing else."""
+        folder, _, file = name.partition("/")
+        folders = {each.name: each for each in (self._images, self._volumes)}
+        if folder not in folders or not file or "/" in file or file in (".", ".."):
+            raise AdapterError(f"{name!r} is no file of the node's folder.", retryable=False)
+        return folders[folder] / file
+
     def _instance(self, instance_id: UUID) -> Path:
         folder = self._instances / str(instance_id)
         folder.mkdir(mode=0o711, exist_ok=True)
@@ -224,6 +268,30 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except FileNotFoundError:
         return None
+
+
+def _size_of_all(path: Path) -> int | None:
+    """Without following any link."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size
+        return sum(each.lstat().st_size for each in path.rglob("*") if not each.is_dir())
+    except FileNotFoundError:
+        return None
+
+
+def _move(source: Path, target: Path) -> bool:
+    """In one step, of one file system. Done before, it is done; False: there is nothing to move."""
+    if _size_of_all(source) is None:
+        return False
+    if _size_of_all(target) is not None:
+        raise AdapterError(f"Something else is called {target.name} by now.", retryable=False)
+    with _disk_errors():
+        source.rename(target)
+        for folder in (source.parent, target.parent):
+            _fsync(folder)
+    return True
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

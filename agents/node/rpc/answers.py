@@ -14,9 +14,11 @@ from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import Description, Inventory, PortStatus
 from agents.node.services.networks import NetworkStatus
+from agents.node.services.quarantine import QuarantineStatus, Stray
 from agents.node.services.usage import Reading
 from agents.node.services.volumes import VolumeStatus
 from agents.node.trust.store import Held
+from agents.node.wishes import StrayKind
 from agents.protocol import agent_pb2 as pb
 
 POWERS = {
@@ -30,6 +32,13 @@ PHASES = {
     MovePhase.COMPLETED: pb.MOVE_PHASE_COMPLETED,
     MovePhase.FAILED: pb.MOVE_PHASE_FAILED,
     MovePhase.CANCELLED: pb.MOVE_PHASE_CANCELLED,
+}
+
+STRAYS = {
+    StrayKind.DOMAIN: pb.STRAY_KIND_DOMAIN,
+    StrayKind.FILE: pb.STRAY_KIND_FILE,
+    StrayKind.PORT: pb.STRAY_KIND_PORT,
+    StrayKind.ATTACHMENT: pb.STRAY_KIND_ATTACHMENT,
 }
 
 
@@ -95,6 +104,26 @@ def network(status: NetworkStatus) -> pb.NetworkState:
     return pb.NetworkState(id=str(status.id), version=status.version, problem=status.problem)
 
 
+def quarantine(status: QuarantineStatus) -> pb.QuarantineState:
+    return pb.QuarantineState(
+        subject=pb.Subject(id=str(status.id), generation=status.generation),
+        is_present=status.is_present,
+        size_bytes=status.size_bytes,
+        is_harmless=status.is_harmless,
+    )
+
+
+def _stray(found: Stray) -> pb.Stray:
+    return pb.Stray(
+        kind=STRAYS[found.kind],
+        name=found.name,
+        size_bytes=found.size_bytes,
+        power=POWERS[found.power] if found.power is not None else pb.POWER_UNSPECIFIED,
+        is_harmless=found.is_harmless,
+        mac=found.mac,
+    )
+
+
 def inventory(found: Inventory) -> pb.Inventory:
     return pb.Inventory(
         node_id=str(found.identity.node_id),
@@ -119,6 +148,8 @@ def description(found: Description) -> pb.NodeDescription:
         attachments=[attachment(status) for status in found.attachments],
         images=[image(status) for status in found.images],
         unknown_domains=found.unknown_domains,
+        strays=[_stray(stray) for stray in found.strays],
+        lost=[pb.Lost(kind=STRAYS[each.kind], id=str(each.id)) for each in found.lost],
     )
 
 

@@ -18,8 +18,10 @@ from agents.node.wishes import (
     InstanceWish,
     Peer,
     Plugged,
+    QuarantineWish,
     Restart,
     RestartKind,
+    StrayKind,
     Subject,
     VolumeWish,
 )
@@ -46,6 +48,18 @@ MAX_PAUSE_MS = 60_000
 MAX_DEADLINE_S = 7 * 24 * 3600
 MAX_SSH_KEYS = 64
 
+STRAYS = {
+    pb.STRAY_KIND_DOMAIN: StrayKind.DOMAIN,
+    pb.STRAY_KIND_FILE: StrayKind.FILE,
+    pb.STRAY_KIND_PORT: StrayKind.PORT,
+    pb.STRAY_KIND_ATTACHMENT: StrayKind.ATTACHMENT,
+}
+STRAY_NAMES = {
+    StrayKind.DOMAIN: re.compile(r"[^\0/\n]{1,250}"),
+    StrayKind.FILE: re.compile(r"(volumes|images)/(?!\.{1,2}\Z)[^\0/]{1,255}"),
+    StrayKind.PORT: re.compile(r"tap[0-9a-f]{11}"),
+    StrayKind.ATTACHMENT: re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+}
 FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
 CONSOLES = {pb.CONSOLE_KIND_SERIAL: ConsoleKind.SERIAL, pb.CONSOLE_KIND_VNC: ConsoleKind.VNC}
 FIRMWARES = {pb.FIRMWARE_BIOS: Firmware.BIOS, pb.FIRMWARE_UEFI: Firmware.UEFI}
@@ -174,6 +188,12 @@ def _plugged(message: pb.Plugged) -> Plugged:
     return Plugged(
         attachment.id, attachment.generation, identifier("plugged.volume_id", message.volume_id), message.is_read_only
     )
+
+
+def quarantine(message: pb.EnsureQuarantineRequest) -> QuarantineWish:
+    kind = _choice("kind", message.kind, STRAYS)
+    name = _matching("name", message.name, STRAY_NAMES[kind], f"is no name of a {kind.value}")
+    return QuarantineWish(kind, name, message.is_released)
 
 
 def console(first: pb.ConsoleInput | None) -> ConsoleWish:

@@ -21,6 +21,7 @@ from agents.node.services import (
     inventory,
     networks,
     ports,
+    quarantine,
     usage,
     volumes,
 )
@@ -194,6 +195,15 @@ class Servicer(agent_pb2_grpc.AgentServicer):
     def RemoveDeparture(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
         return self._removed("departure", subject.id, self._departures.remove(subject))
+
+    def EnsureQuarantine(
+        self, request: pb.EnsureQuarantineRequest, context: grpc.ServicerContext
+    ) -> pb.QuarantineState:
+        subject, wish = self._bounded(request.subject), parse.quarantine(request)
+        return answers.quarantine(quarantine.ensure(self._node, subject, wish))
+
+    def RemoveQuarantine(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.QuarantineState:
+        return answers.quarantine(quarantine.remove(self._node, self._bounded(request.subject)))
 
     def ReadConsole(self, request: pb.ReadConsoleRequest, context: grpc.ServicerContext) -> pb.ConsoleChunk:
         instance_id = parse.identifier("instance_id", request.instance_id)

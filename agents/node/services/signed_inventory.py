@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.context import Node
-from agents.node.services import inventory
+from agents.node.services import quarantine
 from agents.node.wishes import AttachmentWish
 from controlplane.placement.core.reading import as_rfc3339
 
@@ -33,7 +33,7 @@ def document(node: Node) -> bytes:
             "at": as_rfc3339(node.permits.clock.now()),
             "boot_id": node.boot_id,
             "domains": _domains(node),
-            "unknown_domains": inventory.unknown_domains(node),
+            "unknown_domains": quarantine.unknown_domains(node),
             "volumes": [_id_or_path(path, VOLUME) for path in files if path.startswith("volumes/")],
             "images": [_id_or_path(path, IMAGE) for path in files if path.startswith("images/")],
             "attachments": [_attachment(entry.id, entry.wish) for entry in node.ledger.attachments.held()],
