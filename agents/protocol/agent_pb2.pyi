@@ -221,12 +221,16 @@ class EnsurePortRequest(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
 
 class PortState(_message.Message):
-    __slots__ = ("subject", "device")
+    __slots__ = ("subject", "device", "mac", "ip")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     device: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., device: _Optional[str] = ...) -> None: ...
+    mac: str
+    ip: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., device: _Optional[str] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ...) -> None: ...
 
 class Restart(_message.Message):
     __slots__ = ("count", "kind")
@@ -422,14 +426,6 @@ class Stray(_message.Message):
     mac: str
     def __init__(self, kind: _Optional[_Union[StrayKind, str]] = ..., name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., power: _Optional[_Union[Power, str]] = ..., is_harmless: _Optional[bool] = ..., mac: _Optional[str] = ...) -> None: ...
 
-class Lost(_message.Message):
-    __slots__ = ("kind", "id")
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    ID_FIELD_NUMBER: _ClassVar[int]
-    kind: StrayKind
-    id: str
-    def __init__(self, kind: _Optional[_Union[StrayKind, str]] = ..., id: _Optional[str] = ...) -> None: ...
-
 class DescribeRequest(_message.Message):
     __slots__ = ("ids",)
     IDS_FIELD_NUMBER: _ClassVar[int]
@@ -461,7 +457,7 @@ class Inventory(_message.Message):
     def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains", "strays", "lost")
+    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains", "strays", "lost_domains")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
@@ -470,7 +466,7 @@ class NodeDescription(_message.Message):
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     STRAYS_FIELD_NUMBER: _ClassVar[int]
-    LOST_FIELD_NUMBER: _ClassVar[int]
+    LOST_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     volumes: _containers.RepeatedCompositeFieldContainer[VolumeState]
@@ -479,8 +475,8 @@ class NodeDescription(_message.Message):
     images: _containers.RepeatedCompositeFieldContainer[ImageState]
     unknown_domains: _containers.RepeatedScalarFieldContainer[str]
     strays: _containers.RepeatedCompositeFieldContainer[Stray]
-    lost: _containers.RepeatedCompositeFieldContainer[Lost]
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ..., strays: _Optional[_Iterable[_Union[Stray, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[Lost, _Mapping]]] = ...) -> None: ...
+    lost_domains: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ..., strays: _Optional[_Iterable[_Union[Stray, _Mapping]]] = ..., lost_domains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("heartbeat_interval_ms", "receipts_after", "usage_interval_ms")

@@ -1,4 +1,5 @@
 from controlplane.kernel.errors import (
+    CloudError,
     Conflict,
     InvalidRequest,
     NotFound,
@@ -198,3 +199,25 @@ class NodeNotEmpty(Conflict):
     code = "node.not_empty"
     title = "Guests run there"
     detail = "{count} guests run on the node {node}, or are on their way there: {names}. Drain it first."
+
+
+class GuestMissing(CloudError):
+    """As the last error of an instance. For tenants: which node it is, they do not learn."""
+
+    code = "compute.instance.guest_missing"
+    title = "The guest is missing"
+    detail = "The guest is not on its machine any more; its disk is. Start the instance: the guest is made again."
+
+
+class DataMissing(CloudError):
+    code = "storage.volume.data_missing"
+    title = "The data is missing"
+    detail = (
+        "The file with the data is not on its machine any more. The operators were told; nothing is made in its place."
+    )
+
+
+class PortMissing(CloudError):
+    code = "compute.instance.port_missing"
+    title = "A network card is missing"
+    detail = "A network card of the instance is not connected on its machine any more. The operators were told."

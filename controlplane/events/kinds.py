@@ -18,6 +18,7 @@ class Kind:
 
 
 _OPERATION = ("operation",)
+_ORPHAN = ("what", "node", "size_bytes")
 KINDS: Mapping[str, Kind] = {
     "operation.pending": Kind("A change that takes time was accepted.", _OPERATION),
     "operation.succeeded": Kind("It is done.", _OPERATION),
@@ -89,6 +90,11 @@ KINDS: Mapping[str, Kind] = {
     "node.fenced": Kind("For operators: it is proved that it does nothing any more."),
     "maintenance.begun": Kind("For operators: a rule was made for maintenance.", ("pattern", "action", "reason")),
     "maintenance.ended": Kind("For operators: a rule of maintenance was ended.", ("pattern", "action", "reason")),
+    "orphan.found": Kind("For operators: something that nobody means is on a node, or in the database.", _ORPHAN),
+    "orphan.quarantined": Kind("For operators: it is kept from doing harm; nothing of it is destroyed.", _ORPHAN),
+    "orphan.released": Kind("For operators: it is to stay; it is as it was.", (*_ORPHAN, "reason")),
+    "orphan.discarded": Kind("For operators: it was destroyed, as somebody decided.", (*_ORPHAN, "reason")),
+    "orphan.gone": Kind("For operators: it is not there any more, or something means it by now.", _ORPHAN),
     "incident.reported": Kind("For operators: a node is not as it should be.", ("incident", "facts")),
 }
 PING = "webhook.pinged"
@@ -142,6 +148,11 @@ DEEDS: Mapping[str, str] = {
     "node.return": "node.returned",
     "node.retire": "node.retired",
     "node.fence": "node.fenced",
+    "orphan.find": "orphan.found",
+    "orphan.quarantine": "orphan.quarantined",
+    "orphan.released": "orphan.released",
+    "orphan.discarded": "orphan.discarded",
+    "orphan.gone": "orphan.gone",
 }
 DRIFTING = ("at-risk", "drifted", "remediating")
 

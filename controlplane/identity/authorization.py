@@ -122,6 +122,15 @@ PLATFORMS = {
         },
     ),
     **_of("incidents", {"incident_list": (READ, NODES)}),
+    **_of(
+        "orphans",
+        {
+            "orphan_list": (READ, NODES),
+            "orphan_get": (READ, NODES),
+            "orphan_discard": (OPERATE, OPERATORS),
+            "orphan_release": (OPERATE, OPERATORS),
+        },
+    ),
 }
 
 IDENTITY = {

@@ -273,6 +273,21 @@ def remove(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None
 
 
 @_translating
+def ensure_quarantine(node: Node, request: pb.EnsureQuarantineRequest) -> pb.QuarantineState:
+    """Keep something from doing harm that nobody means, or put it back; that takes no permit."""
+    reply: pb.QuarantineState = _stub(node).EnsureQuarantine(request, **_terms())
+    return reply
+
+
+@_translating
+def remove_quarantine(node: Node, *, orphan_id: UUID, generation: int) -> pb.QuarantineState:
+    """Destroy what is in quarantine, for good."""
+    request = pb.RemoveRequest(subject=subject(orphan_id, generation))
+    reply: pb.QuarantineState = _stub(node).RemoveQuarantine(request, **_terms())
+    return reply
+
+
+@_translating
 def read_console(node: Node, *, instance_id: UUID, offset: int, max_bytes: int) -> pb.ConsoleChunk:
     request = pb.ReadConsoleRequest(instance_id=str(instance_id), offset=offset, max_bytes=max_bytes)
     reply: pb.ConsoleChunk = _stub(node).ReadConsole(request, **_terms())

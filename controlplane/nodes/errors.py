@@ -121,3 +121,22 @@ class NodeNotFenceable(Conflict):
     code = "node.not_fenceable"
     title = "Cannot be fenced"
     detail = "The node {node} cannot be called fenced: {reason}."
+
+
+class OrphanNotFound(NotFound):
+    code = "orphan.not_found"
+    detail = "There is no finding {name!r}."
+
+
+class OrphanWrongState(Conflict):
+    code = "orphan.wrong_state"
+    title = "Not in that state"
+    detail = "It is {state}; this needs something that is {wanted}."
+
+
+class OrphanNameDiffers(InvalidRequest):
+    """The name is typed once more, so that nobody destroys another thing than they mean."""
+
+    code = "orphan.name_differs"
+    title = "Another name"
+    detail = "What is to be destroyed is called {name}. Write exactly that."

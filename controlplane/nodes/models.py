@@ -365,3 +365,76 @@ class DrainGuest(BaseModel):
             models.CheckConstraint(condition=Q(state__in=DRAIN_GUEST.moves), name="nodes_drain_guest_state"),
             models.CheckConstraint(condition=Q(action__in=ACTIONS), name="nodes_drain_guest_action"),
         ]
+
+
+ORPHAN = machine(
+    "orphan",
+    {
+        "found": "quarantined released discarded gone",
+        "quarantined": "released discarded gone",
+        "released": "quarantined discarded gone",
+        "discarded": "",
+        "gone": "",
+    },
+)
+ORPHAN_LIVE = ("found", "quarantined", "released")
+# What is on a node; and what is in the database alone.
+ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
+ORPHANS_IN_ROWS = ("allocation", "address")
+ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
+WISHES = ("", "release", "discard")
+
+
+class Orphan(BaseModel):
+    """Something on a node, or of one in the database, that nobody means to be there.
+
+    | state       | means |
+    |-------------|-------|
+    | found       | it is where it was found, and does what it did |
+    | quarantined | it is kept from doing harm, and nothing of it is destroyed |
+    | released    | a person said that it is to stay; it is as it was, and no alarm |
+    | discarded   | it was destroyed, because a person said so; `evidence` says how |
+    | gone        | it is not there any more, by other hands, or something means it by now |
+
+    `name`: what its node calls it; of a row, its id. `resource_id`: what it would be, if it were ours. `facts`: what
+    was seen of it. `wished`: what a person decided and is not done yet, `reason` why, `generation` how often that
+    changed. `problem`: what stands in the way of the next step.
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT, null=True)
+    kind = models.CharField(max_length=16)
+    name = models.CharField(max_length=300)
+    resource_id = models.UUIDField(null=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    facts = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, default=ORPHAN.initial)
+    wished = models.CharField(max_length=8, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    generation = models.PositiveBigIntegerField(default=1)
+    problem = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict)
+    seen_at = models.DateTimeField()
+    quarantined_at = models.DateTimeField(null=True)
+    decided_by = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node", "kind", "name"],
+                condition=Q(state__in=ORPHAN_LIVE),
+                nulls_distinct=False,
+                name="nodes_orphan_once_at_a_time",
+            ),
+            models.CheckConstraint(condition=Q(state__in=ORPHAN.moves), name="nodes_orphan_state"),
+            models.CheckConstraint(condition=Q(kind__in=ORPHAN_KINDS), name="nodes_orphan_kind"),
+            models.CheckConstraint(condition=Q(wished__in=WISHES), name="nodes_orphan_wish"),
+            models.CheckConstraint(condition=Q(kind="address") | Q(node__isnull=False), name="nodes_orphan_has_node"),
+            models.CheckConstraint(
+                condition=Q(state__in=ORPHAN_LIVE) | Q(ended_at__isnull=False), name="nodes_orphan_ended_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="discarded") | Q(decided_by__isnull=False), name="nodes_orphan_discarded_by_a_person"
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="nodes_orphan_by_age")]

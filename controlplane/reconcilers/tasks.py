@@ -16,6 +16,7 @@ from controlplane.reconcilers import image_files as images
 from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
+from controlplane.reconcilers import orphans as strays
 from controlplane.reconcilers import policy_proposals as proposals
 from controlplane.reconcilers import quota_drift as quotas
 
@@ -70,6 +71,11 @@ def drift() -> None:
 @shared_task(name="controlplane.reconcilers.tasks.drains")
 def drains() -> None:
     FOUND.labels("drains").inc(leaving.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.orphans")
+def orphans() -> None:
+    FOUND.labels("orphans").inc(strays.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.policy_proposals")

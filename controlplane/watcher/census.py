@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.nodes.life import LIFE, SILENT_BY_DUTY, life
-from controlplane.nodes.models import DRAIN_LIVE, NODE, Drain, Incident, Inventory, Node, oldest_attestation
+from controlplane.nodes.models import DRAIN_LIVE, NODE, Drain, Incident, Inventory, Node, Orphan, oldest_attestation
 from controlplane.operations.models import LIVE, Operation
 from controlplane.webhooks.models import Delivery
 
@@ -36,7 +36,7 @@ class Census(Collector):
     def collect(self) -> Families:
         counted: list[GaugeMetricFamily] = []
         try:
-            for part in (_operations, _nodes, _lives, _drains, _capacity, _incidents, _evidence, _webhooks):
+            for part in (_operations, _nodes, _lives, _drains, _capacity, _orphans, _incidents, _evidence, _webhooks):
                 counted += part()
         except Error as exc:
             log.warning("the database does not answer: %s", exc)
@@ -143,6 +143,17 @@ def _capacity() -> Families:
             capacity.add_metric([str(zone["node__zone_id"])], zone[f"{column}_may"] * unit)
             used.add_metric([str(zone["node__zone_id"])], zone[f"{column}_has"] * unit)
         yield from (capacity, used)
+
+
+def _orphans() -> Families:
+    """Those that a person has released are as they should be."""
+    family = GaugeMetricFamily(
+        "andromede_orphans", "What nobody means to be on nodes or in the database.", labels=["kind", "state"]
+    )
+    live = Orphan.objects.filter(state__in=("found", "quarantined")).order_by().values_list("kind", "state")
+    for kind, state, count in live.annotate(Count("pk")):
+        family.add_metric([kind, state], count)
+    yield family
 
 
 def _incidents() -> Families:

@@ -1,5 +1,6 @@
 """What is on a node and nobody meant: found, kept from doing harm, put back, and destroyed only when that is asked."""
 
+import os
 from pathlib import Path
 from uuid import UUID
 
@@ -53,11 +54,12 @@ def test_what_no_call_made_is_described_and_what_one_made_is_not(agent: AgentUnd
 
 def test_what_was_made_and_is_gone_is_told(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    assert not agent.stub.Describe(pb.DescribeRequest()).lost
+    assert not agent.stub.Describe(pb.DescribeRequest()).lost_domains
     del agent.fake.guests[UUID(wish.subject.id)]
     del agent.fake.volumes[UUID(wish.root_volume_id)]
-    lost = {(each.kind, each.id) for each in agent.stub.Describe(pb.DescribeRequest()).lost}
-    assert lost == {(pb.STRAY_KIND_DOMAIN, wish.subject.id), (pb.STRAY_KIND_FILE, wish.root_volume_id)}
+    described = agent.stub.Describe(pb.DescribeRequest())
+    assert list(described.lost_domains) == [wish.subject.id]
+    assert [each.size_bytes for each in described.volumes] == [0]
 
 
 def test_a_file_lies_apart_and_comes_back(agent: AgentUnderTest) -> None:
@@ -126,7 +128,7 @@ def test_a_guest_of_ours_that_nobody_means_any_more_is_destroyed_as_when_it_is_d
     assert not agent.fake.guests
     described = agent.stub.Describe(pb.DescribeRequest())
     assert not described.instances
-    assert not described.lost
+    assert not described.lost_domains
 
 
 def test_a_volume_in_use_is_not_taken_away_and_one_that_is_not_is_forgotten_with_its_file(
@@ -139,7 +141,6 @@ def test_a_volume_in_use_is_not_taken_away_and_one_that_is_not_is_forgotten_with
     free = finding(pb.STRAY_KIND_FILE, f"volumes/{data.subject.id}.qcow2")
     agent.stub.EnsureQuarantine(free)
     assert UUID(data.subject.id) not in agent.fake.volumes
-    assert not agent.stub.Describe(pb.DescribeRequest()).lost, "it is known where it is"
     agent.stub.RemoveQuarantine(wishes.removal(free.subject))
     assert data.subject.id not in {each.subject.id for each in agent.stub.Describe(pb.DescribeRequest()).volumes}
 
@@ -228,6 +229,16 @@ def test_a_name_leads_nowhere_else(agent: AgentUnderTest, kind: pb.StrayKind, na
 
 
 # ---- with real files
+
+
+def test_a_name_that_is_no_text_is_found_and_set_aside_all_the_same(tmp_path: Path) -> None:
+    disks = FileDisks(tmp_path / "state")
+    (tmp_path / "state" / "volumes" / os.fsdecode(b"bad-\xff")).write_text("data")
+    (name,) = disks.files()
+    assert name == "volumes/bad-\\xff"
+    assert disks.file_size_bytes(name) == 4
+    assert disks.set_aside(name, UUID(wishes.new_id()))
+    assert not disks.files()
 
 
 def test_files_folders_and_links_go_apart_and_come_back_as_they_were(tmp_path: Path) -> None:

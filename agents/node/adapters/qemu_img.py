@@ -59,7 +59,7 @@ class FileDisks:
 
     def files(self) -> Sequence[str]:
         folders = (self._images, self._volumes)
-        found = [f"{folder.name}/{path.name}" for folder in folders for path in folder.iterdir()]
+        found = [f"{folder.name}/{_shown(path)}" for folder in folders for path in folder.iterdir()]
         return sorted(name for name in found if f"/{UNFINISHED}" not in name)
 
     # ---- images
@@ -194,7 +194,10 @@ class FileDisks:
         folders = {each.name: each for each in (self._images, self._volumes)}
         if folder not in folders or not file or "/" in file or file in (".", ".."):
             raise AdapterError(f"{name!r} is no file of the node's folder.", retryable=False)
-        return folders[folder] / file
+        path = folders[folder] / file
+        if os.path.lexists(path):
+            return path
+        return next((each for each in path.parent.iterdir() if _shown(each) == file), path)
 
     def _instance(self, instance_id: UUID) -> Path:
         folder = self._instances / str(instance_id)
@@ -268,6 +271,11 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except FileNotFoundError:
         return None
+
+
+def _shown(path: Path) -> str:
+    """Its name as text: not every name that a file can have is any."""
+    return os.fsencode(path.name).decode(errors="backslashreplace")
 
 
 def _size_of_all(path: Path) -> int | None:

@@ -58,6 +58,8 @@ def port(status: PortStatus) -> pb.PortState:
     return pb.PortState(
         subject=pb.Subject(id=str(status.port.id), generation=status.generation),
         device=tap_name(status.port.id),
+        mac=status.port.mac,
+        ip=str(status.port.ip),
     )
 
 
@@ -149,7 +151,7 @@ def description(found: Description) -> pb.NodeDescription:
         images=[image(status) for status in found.images],
         unknown_domains=found.unknown_domains,
         strays=[_stray(stray) for stray in found.strays],
-        lost=[pb.Lost(kind=STRAYS[each.kind], id=str(each.id)) for each in found.lost],
+        lost_domains=[str(guest_id) for guest_id in found.lost_domains],
     )
 
 

@@ -10,7 +10,7 @@ from agents.node.services import attachments, images, instances, moving, quarant
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
-from agents.node.services.quarantine import Lost, Stray
+from agents.node.services.quarantine import Stray
 from agents.node.services.volumes import VolumeStatus
 
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
@@ -40,7 +40,7 @@ class Description:
     images: Sequence[ImageStatus]
     unknown_domains: Sequence[str]
     strays: Sequence[Stray]
-    lost: Sequence[Lost]
+    lost_domains: Sequence[UUID]
 
 
 def inventory(node: Node) -> Inventory:
@@ -100,5 +100,5 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
         images=[image for image in images.all_cached(node) if is_named(image.sha256)],
         unknown_domains=() if names else quarantine.unknown_domains(node),
         strays=() if names else quarantine.strays(node),
-        lost=() if names else quarantine.lost(node),
+        lost_domains=() if names else quarantine.lost_domains(node),
     )

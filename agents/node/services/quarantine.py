@@ -34,12 +34,6 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    kind: StrayKind
-    id: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class QuarantineStatus:
     id: UUID
     generation: int
@@ -63,25 +57,15 @@ def unknown_domains(node: Node) -> list[str]:
     return sorted([*ours, *node.adapters.hypervisor.unknown_domains()])
 
 
-def lost(node: Node) -> list[Lost]:
-    """What the ledger has as made, and is not here; of what is set aside it is known where it is."""
-    aside = {entry.wish.name for entry in node.ledger.quarantine.held() if not entry.wish.is_released}
+def lost_domains(node: Node) -> list[UUID]:
+    """Instances that were made here, and that the hypervisor does not know any more."""
     states = node.adapters.hypervisor.states()
-    gone = [
-        Lost(StrayKind.DOMAIN, guest_id)
-        for entry in node.ledger.instances.held()
-        if (guest_id := UUID(entry.id)) not in states
-        and entry.phase is Phase.PRESENT
-        and not moving.has_left(node, guest_id)
-        and not moving.is_moving(node, guest_id)
+    made = [UUID(entry.id) for entry in node.ledger.instances.held() if entry.phase is Phase.PRESENT]
+    return [
+        guest_id
+        for guest_id in made
+        if guest_id not in states and not moving.has_left(node, guest_id) and not moving.is_moving(node, guest_id)
     ]
-    files = set(node.adapters.disks.files())
-    missing = [
-        Lost(StrayKind.FILE, UUID(entry.id))
-        for entry in node.ledger.volumes.held()
-        if entry.phase is Phase.PRESENT and not {_volume(entry.id)} & (files | aside)
-    ]
-    return [*gone, *missing]
 
 
 def _domains(node: Node) -> Iterator[Stray]:
