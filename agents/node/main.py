@@ -207,6 +207,7 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
         images={entry.id: entry.wish.size_bytes for entry in ledger.images.held()},
     )
     ledger.close()
+    fake.foreign_files += options.fake_stray
     return fake.adapters()
 
 
@@ -256,6 +257,7 @@ def _parser() -> argparse.ArgumentParser:
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
     parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
+    parser.add_argument("--fake-stray", action="append", default=[], help="a file that nobody meant: volumes/NAME")
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
     return parser

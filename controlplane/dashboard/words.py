@@ -135,6 +135,11 @@ LOOKS = {
     "export.waiting": _busy(_("waits")),
     "export.running": _busy(_("being made")),
     "export.ready": _good(_("ready")),
+    "orphan.found": _warn(_("found")),
+    "orphan.quarantined": _warn(_("quarantined")),
+    "orphan.released": _good(_("released")),
+    "orphan.discarded": _idle(_("discarded")),
+    "orphan.gone": _idle(_("gone")),
     # incidents, and what is said of nodes besides
     "incident.open": _bad(_("still seen")),
     "incident.ended": _idle(_("not seen any more")),
@@ -245,12 +250,39 @@ PROOFS = {
     "passkey": _("passkey"),
     "openid": _("OpenID provider"),
 }
+# What nobody means to be on a node, or in the database.
+ORPHANS = {
+    "domain": _("guest"),
+    "volume": _("volume"),
+    "image": _("image file"),
+    "file": _("file"),
+    "port": _("network card"),
+    "attachment": _("attachment"),
+    "allocation": _("place on a node"),
+    "address": _("address"),
+}
+WISHES = {
+    "discard": _("It is destroyed as soon as its node is there."),
+    "release": _("It is put back as soon as its node is there."),
+}
+FATES = {
+    "found": _("It is where it was found. It is quarantined after a while, unless something stands in the way."),
+    "quarantined": _("It is kept from doing harm. Nothing of it is destroyed."),
+    "released": _("Somebody said that it is to stay."),
+    "discarded": _("It was destroyed, because somebody said so."),
+    "gone": _("It is not there any more, or something means it by now."),
+}
 # What nodes should not have on them.
 INCIDENTS = {
     "unknown-domain": _("A guest that nobody asked for"),
     "unknown-volume": _("A volume that nobody asked for"),
     "hook": _("Its hook does not guard libvirt"),
     "clock": _("Its clock is not kept"),
+    "unknown-image": _("An image that nobody asked for"),
+    "missing-guest": _("A guest that should be there"),
+    "missing-volume": _("A volume that should be there"),
+    "missing-port": _("A network card that should be there"),
+    "orphans-many": _("Many of ours that nobody means: see whether the database is the right one"),
 }
 
 

@@ -20,6 +20,7 @@ from controlplane.identity.models import Invitation, Organization, ServiceAccoun
 from controlplane.identity.rights import OWN
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.nodes.models import Node, Orphan
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
@@ -256,7 +257,11 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     maintenance = MaintenanceRule.objects.create(
         pattern="image.import", action="accept", reason="nothing", begins_at=clock.now()
     )
+    orphan = Orphan.objects.create(
+        node=Node.objects.get(), kind="file", name="volumes/left-behind.raw", seen_at=clock.now()
+    )
     return NAMES | {
+        "orphan": str(orphan.pk),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),
@@ -318,6 +323,7 @@ def test_the_table_is_read_whole() -> None:
         "maintenance",
         "instances",
         "drains",
+        "orphans",
     }
 
 

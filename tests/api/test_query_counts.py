@@ -121,6 +121,8 @@ GETS = {
     "drain_list": 3,
     "instance_migration_list": 4,
     "incident_list": 3,
+    "orphan_list": 2,
+    "orphan_get": 2,
     "platform_operation_list": 3,
     "maintenance_list": 2,
     "maintenance_get": 2,

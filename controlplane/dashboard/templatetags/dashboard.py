@@ -89,6 +89,21 @@ def incident(kind: str) -> str:
 
 
 @register.filter
+def orphan(kind: str) -> str:
+    return str(words.ORPHANS.get(kind, kind))
+
+
+@register.filter
+def wished(wish: str) -> str:
+    return str(words.WISHES.get(wish, wish))
+
+
+@register.filter
+def fate(state: str) -> str:
+    return str(words.FATES.get(state, state))
+
+
+@register.filter
 def moment(value: str | None) -> SafeString:
     """A moment of the API: how long ago, with the whole of it at hand."""
     if not value:

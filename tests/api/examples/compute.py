@@ -8,9 +8,10 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics.tables import floor
 from controlplane.nodes import incidents
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Orphan
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
+from controlplane.reconcilers import orphans
 from controlplane.workflows.resolve import SILENT_FOR
 from tests.api.examples.story import Story
 from tests.services.catalog.disks import qcow2
@@ -141,11 +142,26 @@ def nodes(story: Story) -> None:
     incidents.report(story.machine.row, "unknown_domain", "test-vm", uuid=str(new_id()))
     book.show(oscar, "node_incident_list")
     book.show(oscar, "incident_list", query={"state": "open"})
+    orphan(story)
     book.show(oscar, "node_instance_list")
     book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
     drain(story)
     stuck(story)
     maintenance(story)
+
+
+def orphan(story: Story) -> None:
+    book, oscar = story.book, story.oscar
+    story.machine.fake.foreign_files.append("volumes/left-behind.raw")
+    orphans.reconcile()
+    Orphan.objects.update(created_at=clock.now() - timedelta(minutes=10))
+    orphans.reconcile()
+    found = str(Orphan.objects.get(kind="file").pk)
+    book.show(oscar, "orphan_list", query={"open": "true", "kind": "file"})
+    book.show(oscar, "orphan_release", orphan=found)
+    book.show(oscar, "orphan_discard", orphan=found)
+    orphans.reconcile()
+    book.show(oscar, "orphan_get", orphan=found)
 
 
 def moves(story: Story) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from andromede_cli.calls import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.command import group
-from andromede_cli.commands import drains, metrics
+from andromede_cli.commands import drains, metrics, quarantine
 from andromede_cli.output import Column
 
 NODES = [
@@ -80,6 +80,7 @@ def _nodes() -> typer.Typer:
     help = _("What is on a node and should not be.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
     drains.register(nodes)
+    quarantine.register(nodes)
     metrics.register_node(nodes)
     help = _("The instances on a node, whoever's they are.")
     call_command(nodes, "instances", help, "nodes.instance_list", node, show=rows(GUESTS))

@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.organizations import OrganizationLimits as OrganizationLimits
     from andromede_sdk.models.organizations import OrganizationWithPermissions as OrganizationWithPermissions
     from andromede_sdk.models.organizations import ProjectPart as ProjectPart
+    from andromede_sdk.models.orphans import Orphan as Orphan
     from andromede_sdk.models.parties import Party as Party
     from andromede_sdk.models.passkeys import Passkey as Passkey
     from andromede_sdk.models.password_links import PasswordLink as PasswordLink
@@ -256,6 +257,7 @@ PLACES = {
     "OrganizationLimit": "andromede_sdk.models.organizations",
     "OrganizationLimits": "andromede_sdk.models.organizations",
     "OrganizationWithPermissions": "andromede_sdk.models.organizations",
+    "Orphan": "andromede_sdk.models.orphans",
     "Owner": "andromede_sdk.models.remediation_plans",
     "Part": "andromede_sdk.models.common",
     "Party": "andromede_sdk.models.parties",

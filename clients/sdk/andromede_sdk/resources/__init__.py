@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.openid_providers import OpenidProviders as OpenidProviders
     from andromede_sdk.resources.operations import Operations as Operations
     from andromede_sdk.resources.organizations import Organizations as Organizations
+    from andromede_sdk.resources.orphans import Orphans as Orphans
     from andromede_sdk.resources.own import Own as Own
     from andromede_sdk.resources.parties import Parties as Parties
     from andromede_sdk.resources.passkey import Passkey as Passkey
@@ -116,6 +117,7 @@ class Managers:
     openid_providers: OpenidProviders
     operations: Operations
     organizations: Organizations
+    orphans: Orphans
     own: Own
     parties: Parties
     passkey: Passkey
