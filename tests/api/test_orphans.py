@@ -37,8 +37,8 @@ def test_tenants_see_none_and_decide_nothing(api: Caller, url: str) -> None:
 
 def test_a_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> None:
     discard = f"{url}/actions/discard"
-    assert operator.post(discard, {"reason": "x"}).problem == (400, "required", "/name")
-    assert operator.post(discard, {"name": STRAY}).problem == (400, "required", "/reason")
+    assert operator.post(discard, {"reason": "x"}).problem == (400, "invalid_request", "/name")
+    assert operator.post(discard, {"name": STRAY}).problem == (400, "invalid_request", "/reason")
     assert operator.post(discard, {"name": "volumes/x", "reason": "x"}).problem == (400, "orphan.name_differs", "/name")
     tried = operator.post(f"{discard}?dry_run=true", {"name": STRAY, "reason": "x"})
     assert (tried.status, tried.body["wished"]) == (200, "discard")
