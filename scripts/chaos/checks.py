@@ -17,7 +17,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.kernel.units import GIB
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client
-from controlplane.nodes.models import Incident, Node, NodeRemoval, Receipt
+from controlplane.nodes.models import Incident, Node, NodeRemoval, Orphan, Receipt
 from controlplane.operations.models import LIVE, Operation, OperationHold
 from controlplane.placement.core import signed
 from controlplane.placement.models import Allocation
@@ -222,6 +222,12 @@ def incidents() -> Findings:
     return [f"incident on {row.node}: {row.kind} {row.name} {row.facts}" for row in rows]
 
 
+def orphans() -> Findings:
+    """Nothing waits in quarantine: what was in transit was never taken for something that nobody means."""
+    rows = Orphan.objects.exclude(state__in=("gone", "discarded")).select_related("node")
+    return [f"nobody means the {row.kind} {row.name} on {row.node}: {row.state} {row.problem}" for row in rows]
+
+
 def events() -> Findings:
     """Each operation's beginning and its end were told once, in this order; all has its place."""
     found = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
@@ -324,5 +330,6 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "sizes": sizes,
     "receipts": receipts,
     "incidents": incidents,
+    "orphans": orphans,
     "events": events,
 }

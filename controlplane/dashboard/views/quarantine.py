@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
 from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.navigation import OPERATOR
 from controlplane.dashboard.page import Context, FormPage, Page, Text
 from controlplane.dashboard.views.instances import NameForm
 
@@ -72,8 +73,8 @@ class Orphan(OrphanPage):
     def context(self) -> Context:
         return {
             "orphan": self.orphan,
-            "is_open": self.orphan["state"] in OPEN,
-            "is_there": self.orphan["state"] in (*OPEN, "released"),
+            "may_release": self.me["duty"] == OPERATOR and self.orphan["state"] in OPEN,
+            "may_discard": self.me["duty"] == OPERATOR and self.orphan["state"] in (*OPEN, "released"),
         }
 
 
