@@ -240,6 +240,12 @@ def quota_request_of(organization: Organization) -> str:
     return str(more.pk)
 
 
+def orphan_on(node: Node) -> str:
+    """As the example of a discard calls it."""
+    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", seen_at=clock.now())
+    return str(made.pk)
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -257,11 +263,8 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     maintenance = MaintenanceRule.objects.create(
         pattern="image.import", action="accept", reason="nothing", begins_at=clock.now()
     )
-    orphan = Orphan.objects.create(
-        node=Node.objects.get(), kind="file", name="volumes/left-behind.raw", seen_at=clock.now()
-    )
     return NAMES | {
-        "orphan": str(orphan.pk),
+        "orphan": orphan_on(Node.objects.get()),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),
