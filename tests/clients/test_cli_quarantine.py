@@ -38,12 +38,11 @@ def finding(live: Live) -> Iterator[str]:
 
 
 def test_a_finding_is_listed_and_discarded_by_its_name(operator: Inside, finding: str) -> None:
-    of_node = ("node", "quarantine", "list", "--node", "node-q", "--open", "true")
-    (found,) = operator.ok(*of_node, "-o", "json").json
+    (found,) = operator.ok("node", "quarantine", "list", "--node", "node-q", "--open", "true", "-o", "json").json
     assert (found["id"], found["name"], found["state"]) == (finding, STRAY, "found")
     assert operator.ok("node", "quarantine", "show", finding, "-o", "json").json["name"] == STRAY
     discard = ("node", "quarantine", "discard", finding, "--reason", "left behind")
-    would = operator.ok(*discard, "--dry-run", "-o", "json").json
+    would = operator.ok("node", "quarantine", "discard", finding, "--reason", "x", "--dry-run", "-o", "json").json
     assert would["wished"] == "discard"
     refused = operator(*discard)
     assert "There is nobody to type the name" in refused.err
