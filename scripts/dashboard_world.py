@@ -49,7 +49,8 @@ LOOSER = {
 }
 CORDONED, WHY_CORDONED = "dublin-a", "son ventilateur est à remplacer"
 DRAINED, WHY_DRAINED = "virginia-a", "de la mémoire s'y ajoute"
-STRAY = "volumes/essai-oublie.raw"
+STRAY = "volumes/essai-oublie.raw"  # on each node
+FOUND = "/v1/orphans?node=paris-a"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
@@ -81,7 +82,7 @@ class World:
             things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
             operations = api.get("operations")["items"]
         with closing(Api(self.url, self.operator)) as platform:
-            finding = platform.get("/v1/orphans?open=true")["items"][0]["id"]
+            finding = platform.get(FOUND)["items"][0]["id"]
         of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
         return {thing["name"]: thing["id"] for thing in things} | of_kinds | {"finding": finding}
 
@@ -139,7 +140,7 @@ def _furnished(cloud: Cloud) -> World:
         plan = nodes.post(f"/v1/nodes/{DRAINED}/actions/plan-drain", {})["digest"]
         nodes.post(f"/v1/nodes/{DRAINED}/actions/drain", {"plan": plan, "reason": WHY_DRAINED})
         wait_until(lambda: nodes.get(f"/v1/nodes/{DRAINED}")["duty"] == "maintenance")
-        wait_until(lambda: nodes.get("/v1/orphans?open=true")["items"], limit_s=90)
+        wait_until(lambda: nodes.get(FOUND)["items"] != [], limit_s=90)
     with closing(world.api()) as api:
         _furnish(api)
         api.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})

@@ -51,8 +51,8 @@ def compare(node: Node, document: bytes) -> None:
     domains = _objects(found.payload.get("domains"))
     _settle(node, UNPERMITTED, {str(each.get("id")) for each in domains if _is_unpermitted(each)})
     _settle(node, PLUGGED, _plugged(domains) - _attached(node, _plugged(domains), found.payload))
-    if Incident.objects.filter(node=node, kind__in=STRANGERS, ended_at=None).exists():
-        hint()
+    if Incident.objects.filter(node=node, kind__in=STRANGERS, ended_at=None, created_at__gte=at).exists():
+        hint()  # once for each stranger: what is known already, the reconciler sees by itself
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
         Node.objects.filter(pk=node.pk).update(attested_at=at)
