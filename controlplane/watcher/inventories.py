@@ -32,7 +32,7 @@ RUNS = ("running", "paused")
 
 
 def compare(node: Node, document: bytes) -> None:
-    found = genuine(node, KIND, document)
+    began, found = clock.now(), genuine(node, KIND, document)
     if found is None:
         incidents.report(node, FORGED, "inventory")
         return
@@ -51,7 +51,7 @@ def compare(node: Node, document: bytes) -> None:
     domains = _objects(found.payload.get("domains"))
     _settle(node, UNPERMITTED, {str(each.get("id")) for each in domains if _is_unpermitted(each)})
     _settle(node, PLUGGED, _plugged(domains) - _attached(node, _plugged(domains), found.payload))
-    if Incident.objects.filter(node=node, kind__in=STRANGERS, ended_at=None, created_at__gte=at).exists():
+    if Incident.objects.filter(node=node, kind__in=STRANGERS, ended_at=None, created_at__gte=began).exists():
         hint()  # once for each stranger: what is known already, the reconciler sees by itself
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
