@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs.configure(options.log_level)
     if options.traces_url:
         traces.begin("agent", options.traces_url)
-    told = _told_to_stop()
+    hears = told(signal.SIGTERM, signal.SIGINT)
     state_dir = options.state_dir.resolve()
     config = Config(
         state_dir,
@@ -155,19 +155,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
         observed.start(options.observe, server.node)
-    os.read(told, 1)
+    os.read(hears, 1)
     log.info("stopping")
     server.stop()
 
 
-def _told_to_stop() -> int:
-    """A file with a byte in it once SIGTERM or SIGINT has come. An Event misses one that comes just before it waits."""
-    told, tell = os.pipe()
+def told(*signals: signal.Signals) -> int:
+    """A file that gets a byte, its number, of each of these signals. An Event misses one that comes just before it
+    waits."""
+    hears, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals:
         signal.signal(number, lambda *_: None)
-    return told
+    return hears
 
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
