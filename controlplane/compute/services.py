@@ -1,9 +1,10 @@
 """Instances: what a request writes. workflows/instance_*.py carry it out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -27,6 +28,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, joined, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.network.models import Network
 from controlplane.network.services import port_create
 from controlplane.operations import services as operations
@@ -425,10 +427,33 @@ def action_of(kind: str) -> str:
     return kind.partition(".")[2]
 
 
-def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason: str) -> None:
-    """Note what a node says of a guest, in the order in which it says it; it has no say about guests elsewhere."""
-    changed = Instance.objects.filter(pk=instance_id, node_id=node_id).exclude(power_state=power_state)
-    changed.update(power_state=power_state, power_state_at=clock.now(), power_reason=reason[:200])
+class Seen(NamedTuple):
+    """What a node says of a guest."""
+
+    node_id: UUID
+    instance_id: UUID
+    power_state: str
+    reason: str
+
+
+OBSERVE = """
+UPDATE compute_instance AS instance
+SET power_state = seen.power_state, power_state_at = %s, power_reason = seen.reason
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS seen (id, node_id, power_state, reason)
+WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.power_state <> seen.power_state
+"""
+
+
+def observe_powers(seen: Sequence[Seen]) -> None:
+    """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere."""
+    last = {(each.instance_id, each.node_id): each for each in seen}
+    if not last:
+        return
+    pairs, said = zip(*sorted(last.items()), strict=True)
+    instances, nodes = zip(*pairs, strict=True)
+    states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
+    with cursor_that_prepares() as cursor:
+        cursor.execute(OBSERVE, [clock.now(), list(instances), list(nodes), states, reasons])
 
 
 SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}

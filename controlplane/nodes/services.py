@@ -1,5 +1,6 @@
 """Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -19,6 +20,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.nodes import incidents, pki
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNameTaken
@@ -102,6 +104,16 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         node = Node.objects.get(pk=node_id)
         if not node.is_cordoned:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
+
+
+HEARD = "UPDATE nodes_node SET last_heartbeat_at = %s WHERE id = ANY(%s) AND state = 'ready' RETURNING id"
+
+
+def heard_again(node_ids: Sequence[UUID]) -> set[UUID]:
+    """They live and say nothing new. Returns those of which that is all: others were not ready."""
+    with cursor_that_prepares() as cursor:
+        cursor.execute(HEARD, [clock.now(), sorted(node_ids)])
+        return {node_id for (node_id,) in cursor.fetchall()}
 
 
 def _notice(node_id: UUID) -> None:

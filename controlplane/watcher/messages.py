@@ -1,9 +1,10 @@
 """What a node says, turned into rows."""
 
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import observe_power
+from controlplane.compute.services import Seen, observe_powers
 from controlplane.nodes import trust
 from controlplane.nodes.models import Node
 from controlplane.nodes.services import Report, record_heartbeat
@@ -29,22 +30,26 @@ def write(node_id: UUID, event: pb.NodeEvent) -> pb.EnsureTrustRequest | None:
     elif kind == "heartbeat":
         return _heartbeat(node_id, event.heartbeat)
     else:
-        _observe(node_id, event.instance)
+        observe_powers(list(seen(node_id, [event.instance])))
     return None
 
 
 def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest | None:
     record_heartbeat(node_id, report_of(heartbeat))
-    for state in heartbeat.instances:
-        _observe(node_id, state)
+    observe_powers(list(seen(node_id, heartbeat.instances)))
     node = Node.objects.get(pk=node_id)
     trust.note(node, heartbeat.trust)
     return trust.due(node)
 
 
-def _observe(node_id: UUID, state: pb.InstanceState) -> None:
-    if state.power in POWER:
-        observe_power(node_id, UUID(state.subject.id), power_state=POWER[state.power], reason=state.reason)
+def seen(node_id: UUID, states: Iterable[pb.InstanceState]) -> Iterator[Seen]:
+    """
+    Raises:
+        ValueError: what it speaks of has no id.
+    """
+    for state in states:
+        if state.power in POWER:
+            yield Seen(node_id, UUID(state.subject.id), POWER[state.power], state.reason)
 
 
 def report_of(heartbeat: pb.Heartbeat) -> Report:
