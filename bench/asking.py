@@ -36,9 +36,9 @@ class Asked:
 class Asker:
     """For one project; no name comes twice."""
 
-    def __init__(self, cloud: Cloud, api: Api) -> None:
+    def __init__(self, cloud: Cloud, api: Api, *, project: str) -> None:
         self._stack, self._token = cloud.stack, api.token
-        self._path = "/v1/projects/bench/{}"
+        self._path = f"/v1/projects/{project}"
         self._numbers: Iterator[int] = count()
 
     def ask(self, kind: str, amount: int, *, clients: int = CLIENTS) -> Asked:
@@ -46,7 +46,7 @@ class Asker:
         body = BODIES[kind]
         call = Call(
             "POST",
-            self._path.format(kind),
+            f"{self._path}/{kind}",
             201,
             self._token,
             body=lambda number: json.dumps(body(f"{kind}-{number}")).encode(),

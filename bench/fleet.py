@@ -99,7 +99,7 @@ def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:
     token, _ = cloud.make_project("bench")
     api = Api(cloud.stack.url, token, project="bench")
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
-    asked = Asker(cloud, api).ask("instances", guests)
+    asked = Asker(cloud, api, project="bench").ask("instances", guests)
     ended(cloud.stack, asked.begun, guests)
     api.close()
     off_at = now(cloud.stack)

@@ -20,29 +20,32 @@ MEASURED = ("worker", "signer", "beat", "redis", "postgresql")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    amount = options.queued
     with bench_cloud("queue", is_fake=True, agent_options=ROOMY) as (cloud, api):
-        workers, asker = Workers(cloud), Asker(cloud, api)
+        asker = Asker(cloud, api, project="bench")
         burst(cloud, asker, "volumes", WARM_UP)
-        with workers.paused():
-            say(f"{amount} operations are asked for")
-            asked = asker.ask("volumes", amount, clients=CLIENTS)
-            waiting = redis_length(cloud)
-        memory = {"begin": mib(cloud)}
-        say("and worked off")
-        begun = now(cloud)
-        ended(cloud.stack, asked.begun, amount, seen=at_half(cloud, memory, amount))
-        memory["end"] = mib(cloud)
-        taken = (now(cloud) - begun).total_seconds()
-        return {
-            "operations": amount,
-            "hints_in_redis_at_begin": waiting,
-            "hints_in_redis_at_end": redis_length(cloud),
-            "seconds": round(taken, 1),
-            "per_s": round(amount / taken, 1),
-            **outcome(cloud, asked.begun),
-            "memory_mib": memory,
-        }
+        return worked_off(cloud, asker, options.queued)
+
+
+def worked_off(cloud: Cloud, asker: Asker, amount: int) -> dict[str, Any]:
+    with Workers(cloud).paused():
+        say(f"{amount} operations are asked for")
+        asked = asker.ask("volumes", amount, clients=CLIENTS)
+        waiting = redis_length(cloud)
+    memory = {"begin": mib(cloud)}
+    say("and worked off")
+    begun = now(cloud)
+    ended(cloud.stack, asked.begun, amount, seen=at_half(cloud, memory, amount))
+    memory["end"] = mib(cloud)
+    taken = (now(cloud) - begun).total_seconds()
+    return {
+        "operations": amount,
+        "messages_at_begin": waiting,
+        "messages_at_end": redis_length(cloud),
+        "seconds": round(taken, 1),
+        "per_s": round(amount / taken, 1),
+        **outcome(cloud, asked.begun),
+        "memory_mib": memory,
+    }
 
 
 def now(cloud: Cloud) -> datetime:

@@ -23,19 +23,24 @@ WARM_UP = 10
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with bench_cloud("operations", is_fake=True, agent_options=ROOMY) as (cloud, api):
-        workers, asker = Workers(cloud), Asker(cloud, api)
-        make_floor(cloud.stack)
+        asker = Asker(cloud, api, project="bench")
         for kind in TRANSACTIONS:
             burst(cloud, asker, kind, WARM_UP)
-        found: dict[str, Any] = {}
-        for count in options.workers:
-            workers.be(count)
-            burst(cloud, asker, "volumes", WARM_UP * count)
-            found[f"workers_{count}"] = {kind: rounds(cloud, workers, asker, kind, options) for kind in TRANSACTIONS}
-        workers.be(1)
+        found = by_workers(cloud, asker, options)
         say("as bench.create does it")
-        found["as_create_burst_4"] = create.burst(cloud, api, 4)
-        return found
+        return found | {"as_create_burst_4": create.burst(cloud, api, 4)}
+
+
+def by_workers(cloud: Cloud, asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
+    """Afterwards there is one again."""
+    make_floor(cloud.stack)
+    workers, found = Workers(cloud), {}
+    for count in options.workers:
+        workers.be(count)
+        burst(cloud, asker, "volumes", count)
+        found[f"workers_{count}"] = {kind: rounds(cloud, workers, asker, kind, options) for kind in TRANSACTIONS}
+    workers.be(1)
+    return found
 
 
 def rounds(cloud: Cloud, workers: Workers, asker: Asker, kind: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -71,8 +76,10 @@ def burst(cloud: Cloud, asker: Asker, kind: str, amount: int) -> tuple[float, li
 
 def make_floor(stack: Stack) -> None:
     with connected(stack) as connection:
-        connection.execute("CREATE SCHEMA floor")
-        connection.execute("CREATE TABLE floor.operation (id serial PRIMARY KEY, position int, steps jsonb)")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS floor")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS floor.operation (id serial PRIMARY KEY, position int, steps jsonb)"
+        )
 
 
 def floor_per_s(stack: Stack, kind: str, amount: int, processes: int) -> float:

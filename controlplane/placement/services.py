@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
+from controlplane.kernel.prepared import Prepared
 from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.duties import need_here
 from controlplane.operations import fence
@@ -247,8 +248,11 @@ def grant(consumer_id: UUID) -> Grant:
     return Grant(node=allocation.node, decision_id=allocation.decision_id)
 
 
+ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer).select_related("node"))
+
+
 def _allocation(consumer_id: UUID) -> Allocation:
-    allocation = Allocation.objects.filter(consumer_id=consumer_id).select_related("node").first()
+    allocation = ALLOCATIONS.first(consumer_id)
     if allocation is None:
         raise NoAllocation()
     return allocation

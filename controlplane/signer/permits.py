@@ -10,6 +10,7 @@ from django.db import transaction
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.keys import SigningKey, signing_key
@@ -124,9 +125,14 @@ def _answer(row: Row) -> None:
         permits.hint(row.pk, state=row.state)
 
 
+OPERATIONS = Prepared(
+    lambda operation: Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=operation)
+)
+
+
 def _operation(row: Row) -> Operation:
     """The live operation that the permit is for."""
-    operation = Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=row.operation_id).first()
+    operation = OPERATIONS.first(row.operation_id)
     if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
         raise PermitOutdated(reason=Reason("there is no such operation."))
     if operation.state not in UNDER_WAY:

@@ -11,6 +11,7 @@ from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.migrate import ask_for_move, migration_of
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes.models import Node
@@ -60,9 +61,17 @@ def of(operation: Operation, op: str) -> Work:
         raise PermitOutdated(reason=Reason("what it is about is gone.")) from exc
 
 
+INSTANCES = Prepared(
+    lambda instance: (
+        Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE).filter(pk=instance)
+    )
+)
+ATTACHMENTS = Prepared(lambda instance: Attachment.objects.filter(instance=instance).order_by("pk"))
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+
+
 def _of_instance(operation: Operation) -> Work:
-    rows = Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE)
-    return _of_whole(operation, rows.get(pk=operation.resource_id))
+    return _of_whole(operation, INSTANCES.get(operation.resource_id))
 
 
 def _of_rebuild(operation: Operation) -> Work:
@@ -75,8 +84,8 @@ def _of_rebuild(operation: Operation) -> Work:
 
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, ...] = ()) -> Work:
     """`gets`: whose data it is about to hold, besides that of its volumes."""
-    attachments = dict(Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", "volume_id"))
-    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk")
+    attachments = {each.pk: each.volume_id for each in ATTACHMENTS.rows(instance.pk)}
+    ports = PORTS.rows(instance.pk)
     contents = Contents(
         volumes=_texts(instance.root_volume_id, *attachments.values()),
         images=(instance.image.sha256,),

@@ -11,6 +11,7 @@ from controlplane.compute.models import INSTANCE, Attachment, Instance
 from controlplane.compute.services import ask_for
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
+from controlplane.kernel.prepared import Prepared
 from controlplane.network.models import Port
 from controlplane.network.services import ports_delete
 from controlplane.operations.models import Operation
@@ -43,6 +44,8 @@ def steps(operation: Operation) -> Sequence[Step]:
 def finish(operation: Operation) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "active", last_error=None, power_state="running", power_state_at=clock.now())
+    if not operation.args["attachments"]:
+        return
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
         volume_take(attachment.volume)
     Attachment.objects.filter(instance=instance).update(is_plugged=True, updated_at=clock.now())
@@ -58,8 +61,10 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def place(operation: Operation) -> Effect:
     instance = _instance(operation)
-    near = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    ask = ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"]), near=tuple(near))
+    near: tuple[UUID, ...] = ()
+    if operation.args["attachments"]:
+        near = tuple(Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True))
+    ask = ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"]), near=near)
     allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
     leave.ahead(operation, allocation, generation=instance.generation)
     return lambda: _set_node(instance, allocation.node_id)
@@ -95,7 +100,7 @@ def remove_root_disk(operation: Operation) -> Effect | None:
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     instance = _instance(operation)
-    port = Port.objects.select_related("network__subnet").get(pk=port_id)
+    port = PORTS.get(port_id)
     on_nodes.ensure_port(leave.for_instance(operation, instance), port, hostname=instance.name)
 
 
@@ -129,8 +134,14 @@ def remove_instance(operation: Operation) -> Effect | None:
     return on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
 
 
+INSTANCES = Prepared(
+    lambda instance: Instance.objects.select_related("project", "image", "node", "affinity_group").filter(pk=instance)
+)
+PORTS = Prepared(lambda port: Port.objects.select_related("network__subnet").filter(pk=port))
+
+
 def _instance(operation: Operation) -> Instance:
-    return Instance.objects.select_related("project", "image", "node", "affinity_group").get(pk=operation.resource_id)
+    return INSTANCES.get(operation.resource_id)
 
 
 def _set_node(instance: Instance, node_id: UUID | None) -> None:

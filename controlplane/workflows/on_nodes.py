@@ -7,6 +7,7 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
 from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.units import GIB
 from controlplane.network import segments
 from controlplane.network.models import Port
@@ -74,6 +75,9 @@ def ensure_instance(
         return agent_client.ensure_instance(grant, request)
 
 
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+
+
 def wish_for(
     instance: Instance,
     *,
@@ -82,14 +86,14 @@ def wish_for(
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
 ) -> pb.EnsureInstanceRequest:
     """The whole wish for an instance, from its row."""
-    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    ports = PORTS.rows(instance.pk)
     return pb.EnsureInstanceRequest(
         subject=subject(instance.pk, generation or instance.generation),
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
         firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
         root_volume_id=str(instance.root_volume_id),
-        port_ids=[str(port) for port in ports],
+        port_ids=[str(port.pk) for port in ports],
         guest_data=pb.GuestData(
             hostname=instance.name,
             ssh_public_keys=instance.ssh_public_keys,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from controlplane.kernel.db import move
+from controlplane.kernel.prepared import Prepared
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -68,8 +69,11 @@ def remove_disk(operation: Operation) -> Effect | None:
     return on_nodes.remove(volume.node, kind="volume", resource_id=volume.pk, generation=volume.generation)
 
 
+VOLUMES = Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume))
+
+
 def _volume(operation: Operation) -> Volume:
-    return Volume.objects.select_related("project", "node", "image").get(pk=operation.resource_id)
+    return VOLUMES.get(operation.resource_id)
 
 
 def _set_node(volume: Volume, node_id: UUID | None) -> None:
