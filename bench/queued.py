@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from bench import processes
-from bench.asking import Asker, ended, query
+from bench.asking import ENDS, Asker, ended, query
 from bench.common import bench_cloud, say
 from bench.throughput import ROOMY, WARM_UP, burst
 from bench.workers import Workers
@@ -34,7 +34,7 @@ def worked_off(cloud: Cloud, asker: Asker, amount: int) -> dict[str, Any]:
     memory = {"begin": mib(cloud)}
     say("and worked off")
     begun = now(cloud)
-    ended(cloud.stack, asked.begun, amount, seen=at_half(cloud, memory, amount))
+    ended(cloud.stack, asked.begun, amount, ends=ENDS, seen=at_half(cloud, memory, amount))
     memory["end"] = mib(cloud)
     taken = (now(cloud) - begun).total_seconds()
     return {
@@ -72,15 +72,14 @@ def redis_length(cloud: Cloud) -> int:
 
 
 def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:
-    """How all of them ended, and whether any was done twice: each has its volume, its steps once, and one end that was
-    told."""
+    """How all of them ended, and of how many that was told once."""
     states = query(
         cloud.stack, "SELECT state, count(*) FROM operations_operation WHERE created_at >= %s GROUP BY 1", since
     )
     told = query(
         cloud.stack,
         "SELECT count(*) FILTER (WHERE told = 1), count(*) FILTER (WHERE told <> 1) FROM ("
-        " SELECT (SELECT count(*) FROM events_event e WHERE e.operation_id = o.id AND e.kind = 'operation.succeeded')"
+        " SELECT (SELECT count(*) FROM events_event e WHERE e.operation_id = o.id AND e.kind = 'operation.' || o.state)"
         " AS told FROM operations_operation o WHERE created_at >= %s) AS ends",
         since,
     )

@@ -14,6 +14,7 @@ import pytest
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from scripts.waiting import wait_until
 from tests.agents import wishes
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
@@ -68,8 +69,4 @@ def test_each_node_is_its_own_and_their_guests_power_off_when_told(
     one.EnsureInstance(wishes.instance(root))
     assert not other.Describe(pb.DescribeRequest()).instances
     process.send_signal(signal.SIGUSR1)
-    events = one.Watch(pb.WatchRequest(heartbeat_interval_ms=200))
-    for event in events:
-        if [state.power for state in event.heartbeat.instances] == [pb.POWER_OFF]:
-            break
-    events.cancel()
+    wait_until(lambda: [each.power for each in one.Describe(pb.DescribeRequest()).instances] == [pb.POWER_OFF])
