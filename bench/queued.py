@@ -68,7 +68,7 @@ def mib(cloud: Cloud) -> dict[str, float]:
 
 def redis_length(cloud: Cloud) -> int:
     with redis.Redis(unix_socket_path=str(cloud.stack.var / "run" / "redis.sock")) as client:
-        return int(client.llen("celery"))  # type: ignore[arg-type]
+        return int(client.llen("celery"))
 
 
 def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def length(queue: str) -> int:
     """How many messages of Celery wait in a queue; 0 when Redis does not answer."""
     try:
         with _client() as client:
-            return int(client.llen(queue))  # type: ignore[arg-type]
+            return int(client.llen(queue))
     except redis.RedisError:
         return 0
 

@@ -105,7 +105,7 @@ def checkpoint(operation: Operation, **fields: object) -> None:
         OPERATION.check(operation.state, str(state))
     fields = {"lease_expires_at": _lease_end(), "updated_at": clock.now()} | fields
     own = connections[DEFAULT_DB_ALIAS]
-    values = [Operation._meta.get_field(name).get_db_prep_save(value, own) for name, value in fields.items()]
+    values = [COLUMNS[name].get_db_prep_save(value, own) for name, value in fields.items()]
     with cursor_that_prepares() as cursor:
         cursor.execute(_writing(tuple(fields)), [*values, operation.pk, operation.lease_token, operation.state])
         found = cursor.fetchone()
@@ -114,6 +114,9 @@ def checkpoint(operation: Operation, **fields: object) -> None:
     for name, value in fields.items():
         setattr(operation, name, value)
     (operation.cancel_requested_at,) = found
+
+
+COLUMNS = {field.name: field for field in Operation._meta.concrete_fields}
 
 
 @lru_cache(maxsize=100)
