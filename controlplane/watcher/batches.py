@@ -19,7 +19,9 @@ from controlplane.nodes.models import TrustDocument
 from controlplane.nodes.services import heard_again
 from controlplane.watcher import messages, receipts
 
-WHOLE_EVERY_S = 30.0
+WHOLE_EVERY_S = 60.0
+# Of a fleet that is heard for the first time all nodes want to be written as a whole; meanwhile none must seem silent.
+WHOLE_AT_ONCE = 50
 
 Said = tuple[UUID, Sequence[pb.NodeEvent]]
 # What a node is to be told to trust, nothing, or why what it said was not written.
@@ -40,14 +42,13 @@ class Batches:
             DatabaseError: the database does not answer; anything of the batch may be written.
         """
         self._look_for_news()
-        same = [node_id for node_id, events in batch if self._is_same(node_id, events)]
-        again = heard_again(same) if same else set()
+        light = self._light(batch)
         outcomes: dict[UUID, Outcome] = {}
         seen: dict[UUID, list[Seen]] = {}
         for node_id, events in batch:
             try:
-                outcomes[node_id] = self._write(node_id, events, is_same=node_id in again)
-                if node_id in again:
+                outcomes[node_id] = self._write(node_id, events, is_light=node_id in light)
+                if node_id in light:
                     seen[node_id] = list(_seen(node_id, events))
             except Exception as exc:  # noqa: BLE001  # whatever it is, its stream ends with it
                 outcomes[node_id] = exc
@@ -59,22 +60,35 @@ class Batches:
             self._known.clear()
             self._trust = now
 
-    def _is_same(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> bool:
-        """Its heartbeats say nothing new. A node without libvirt's hook is looked at each time."""
-        beats = [event.heartbeat for event in events if event.HasField("heartbeat")]
+    def _light(self, batch: Sequence[Said]) -> set[UUID]:
+        """Write of all that they live, before anything that takes longer. Returns those of which that is all: they say
+        nothing new, or it is not their turn yet, since others have waited longer for theirs."""
+        said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
+        if not said:
+            return set()
+        alive = heard_again(list(said))
+        same = {node_id for node_id in alive if self._is_same(node_id, said[node_id])}
+        turns = sorted(said.keys() - same, key=lambda node_id: (node_id in alive, self._written_at(node_id)))
+        return same | set(turns[WHOLE_AT_ONCE:])
+
+    def _written_at(self, node_id: UUID) -> float:
+        return self._known.get(node_id, (b"", 0.0))[1]
+
+    def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
+        """It says nothing new. A node without libvirt's hook is looked at each time."""
         text, since = self._known.get(node_id, (b"", 0.0))
         is_fresh = time.monotonic() < since + WHOLE_EVERY_S
-        return bool(beats) and is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
+        return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
 
-    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent], *, is_same: bool) -> pb.EnsureTrustRequest | None:
-        """But for the moment of heartbeats that say nothing new, and the guests of a node with such."""
+    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent], *, is_light: bool) -> pb.EnsureTrustRequest | None:
+        """`is_light`: but for its heartbeats and what its guests do."""
         due = None
         for kind, alike in groupby(events, key=lambda event: event.WhichOneof("event")):
             if kind == "receipt":
                 receipts.keep_all(node_id, [event.receipt for event in alike])
                 continue
             for event in alike:
-                if is_same and kind in ("heartbeat", "instance"):
+                if is_light and kind in ("heartbeat", "instance"):
                     continue
                 due = messages.write(node_id, event) or due
                 if kind == "heartbeat":
@@ -82,6 +96,10 @@ class Batches:
                 elif kind == "signed_inventory":
                     self._known.pop(node_id, None)
         return due
+
+
+def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:
+    return [event.heartbeat for event in events if event.HasField("heartbeat")]
 
 
 def _text(heartbeat: pb.Heartbeat) -> bytes:
