@@ -1,6 +1,6 @@
 """Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -109,7 +109,7 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
 HEARD = "UPDATE nodes_node SET last_heartbeat_at = %s WHERE id = ANY(%s) AND state = 'ready' RETURNING id"
 
 
-def heard_again(node_ids: Sequence[UUID]) -> set[UUID]:
+def heard_again(node_ids: Collection[UUID]) -> set[UUID]:
     """They live and say nothing new. Returns those of which that is all: others were not ready."""
     with cursor_that_prepares() as cursor:
         cursor.execute(HEARD, [clock.now(), sorted(node_ids)])

@@ -6,7 +6,7 @@ is something new to trust, after a signed inventory, and once in WHOLE_EVERY_S, 
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
@@ -20,8 +20,7 @@ from controlplane.nodes.services import heard_again
 from controlplane.watcher import messages, receipts
 
 WHOLE_EVERY_S = 60.0
-# Of a fleet that is heard for the first time all nodes want to be written as a whole; meanwhile none must seem silent.
-WHOLE_AT_ONCE = 50
+
 
 Said = tuple[UUID, Sequence[pb.NodeEvent]]
 # What a node is to be told to trust, nothing, or why what it said was not written.
@@ -35,14 +34,15 @@ class Batches:
         self._known: dict[UUID, tuple[bytes, float]] = {}
         self._trust: Mapping[str, object] = {}
 
-    def write(self, batch: Sequence[Said]) -> dict[UUID, Outcome]:
-        """Each node once, what it said in its order. What makes no sense costs its own node alone.
+    def write(self, batch: Sequence[Said], alive: Collection[UUID]) -> dict[UUID, Outcome]:
+        """Each node once, what it said in its order. What makes no sense costs its own node alone. `alive`: the nodes
+        that were heard meanwhile, which is written before all that takes longer.
 
         Raises:
             DatabaseError: the database does not answer; anything of the batch may be written.
         """
         self._look_for_news()
-        light = self._light(batch)
+        light = self._light(batch, alive)
         outcomes: dict[UUID, Outcome] = {}
         seen: dict[UUID, list[Seen]] = {}
         for node_id, events in batch:
@@ -60,19 +60,11 @@ class Batches:
             self._known.clear()
             self._trust = now
 
-    def _light(self, batch: Sequence[Said]) -> set[UUID]:
-        """Write of all that they live, before anything that takes longer. Returns those of which that is all: they say
-        nothing new, or it is not their turn yet, since others have waited longer for theirs."""
+    def _light(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
+        """Those of which nothing but that they live was to be written, and that is."""
         said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
-        if not said:
-            return set()
-        alive = heard_again(list(said))
-        same = {node_id for node_id in alive if self._is_same(node_id, said[node_id])}
-        turns = sorted(said.keys() - same, key=lambda node_id: (node_id in alive, self._written_at(node_id)))
-        return same | set(turns[WHOLE_AT_ONCE:])
-
-    def _written_at(self, node_id: UUID) -> float:
-        return self._known.get(node_id, (b"", 0.0))[1]
+        ready = heard_again({*said, *alive}) if said or alive else set()
+        return {node_id for node_id, beats in said.items() if node_id in ready and self._is_same(node_id, beats)}
 
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
         """It says nothing new. A node without libvirt's hook is looked at each time."""

@@ -135,6 +135,8 @@ async def _hear(
         if event.HasField("usage"):
             hearing.buffer.offer(node_id, event.usage)
         else:
+            if event.HasField("heartbeat"):
+                hearing.writer.hear(node_id)
             await said.put(event)
 
 

@@ -10,6 +10,8 @@ from controlplane.watcher.batches import Batches, Outcome, Said
 
 # What comes within this time is written together: short beside all that anybody waits for.
 GATHER_S = 0.02
+# Of so many nodes at most, so that the others do not seem silent meanwhile.
+AT_ONCE = 50
 
 InDatabase = Callable[..., Coroutine[Any, Any, dict[UUID, Outcome]]]
 
@@ -21,7 +23,13 @@ class Writer:
         self._in_database = in_database
         self._batches = Batches()
         self._waiting: list[tuple[Said, asyncio.Future[pb.EnsureTrustRequest | None]]] = []
+        self._alive: set[UUID] = set()
         self._is_wanted = asyncio.Event()
+
+    def hear(self, node_id: UUID) -> None:
+        """It lives, however long what it says has to wait. Returns at once."""
+        self._alive.add(node_id)
+        self._is_wanted.set()
 
     async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
         """Returns when they are written, what the node is to be told to trust; before that nobody writes more of the
@@ -36,11 +44,13 @@ class Writer:
         while True:
             await self._is_wanted.wait()
             await asyncio.sleep(GATHER_S)
-            self._is_wanted.clear()
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            alive, self._alive = self._alive, set()
+            if not self._waiting:
+                self._is_wanted.clear()
             batch = [said for said, _ in waiting]
             try:
-                outcomes = await self._in_database(self._batches.write, batch)
+                outcomes = await self._in_database(self._batches.write, batch, alive)
             except Exception as exc:  # noqa: BLE001  # each stream ends with it, and is opened again
                 outcomes = dict.fromkeys((node_id for node_id, _ in batch), exc)
             for (node_id, _), written in waiting:
