@@ -31,7 +31,7 @@ def worked_off(cloud: Cloud, asker: Asker, amount: int) -> dict[str, Any]:
         say(f"{amount} operations are asked for")
         asked = asker.ask("volumes", amount, clients=CLIENTS)
         waiting = redis_length(cloud)
-    memory = {"begin": mib(cloud)}
+    memory: dict[str, dict[str, float]] = {}
     say("and worked off")
     begun = now(cloud)
     ended(cloud.stack, asked.begun, amount, ends=ENDS, seen=at_half(cloud, memory, amount))
@@ -55,6 +55,8 @@ def now(cloud: Cloud) -> datetime:
 
 def at_half(cloud: Cloud, memory: dict[str, dict[str, float]], amount: int) -> Callable[[int], None]:
     def seen(number: int) -> None:
+        if number and "begin" not in memory:  # a worker that has not begun is not there yet
+            memory["begin"] = mib(cloud)
         if number * 2 >= amount and "half" not in memory:
             memory["half"] = mib(cloud)
 
