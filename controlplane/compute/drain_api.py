@@ -40,7 +40,7 @@ DRAINS = Listing(
     sorts=("-created_at", "created_at"),
 )
 GOES_ON = ("running",)
-ENDED = ("moved", "off", "gone")
+ENDED = ("moved", "off", "gone", "starting", "started")
 FALLBACK_HELP = "What becomes of running guests that cannot be moved: leave them running, or stop them."
 
 
@@ -76,8 +76,9 @@ class MaintainIn(In):
 
 
 class PlannedGuestOut(Out):
-    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
-    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+    """`action`: migrate, stop (until the node is returned), stay (it is off), leave (it runs on, and the drain cannot
+    end) or wait (for what works on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot
+    be moved."""
 
     instance = NamedOut()
     project = NamedOut()
@@ -99,11 +100,13 @@ class DrainPlanOut(Out):
 
 
 class DrainGuestOut(PlannedGuestOut):
-    """`operation`: what moves or stops it. `reasons`: why it did not leave, or what it waits for."""
+    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave or was not started again, or what it
+    waits for. `starts_again`: it is off because of the drain, and is started when the node takes guests again."""
 
     state = serializers.ChoiceField(list(DRAIN_GUEST.moves))
     operation = serializers.UUIDField(source="operation_id", allow_null=True)
     tries = serializers.IntegerField()
+    starts_again = serializers.BooleanField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -160,6 +163,7 @@ def _guest_document(row: DrainGuest, projects: dict[UUID, str]) -> dict[str, Any
         "state": row.state,
         "operation_id": row.operation_id,
         "tries": row.tries,
+        "starts_again": row.starts_again,
         "finished_at": row.finished_at,
     }
 

@@ -278,13 +278,14 @@ def instance_update(
     return instance
 
 
-def instance_start(actor: Actor, instance: Instance) -> Operation:
-    """What was stopped may not be admitted any more where it is: placement is asked again.
+def instance_start(actor: Actor, instance: Instance, *, reason: str = "") -> Operation:
+    """What was stopped may not be admitted any more where it is: placement is asked again. `reason` is told to the
+    tenant.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InstanceWrongState, Busy.
     """
-    return _ask_and_change(actor, instance, "instance.start")
+    return _ask_and_change(actor, instance, "instance.start", reason=reason)
 
 
 @transaction.atomic
@@ -310,14 +311,14 @@ def instance_reset(actor: Actor, instance: Instance) -> Operation:
     return _ask_and_change(actor, instance, "instance.reset")
 
 
-def _ask_and_change(actor: Actor, instance: Instance, kind: str) -> Operation:
+def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, reason: str = "") -> Operation:
     actor.may_write()
     operations.need_free(instance.pk)
     instance.refresh_from_db(fields=["state", "is_deleting"])
     need_state(instance, action_of(kind))
     placement.check_here(ask_for(instance, operation=kind))
     with transaction.atomic():
-        return instance_change(actor, instance, kind)
+        return instance_change(actor, instance, kind, reason=reason)
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:

@@ -87,6 +87,8 @@ LOOKS = {
     "drain-guest.waiting": _idle(_("waits")),
     "drain-guest.moving": _busy(_("being moved")),
     "drain-guest.stopping": _busy(_("being shut down")),
+    "drain-guest.starting": _busy(_("being started")),
+    "drain-guest.started": _good(_("started again")),
     "drain-guest.moved": _good(_("moved")),
     "drain-guest.off": _idle(_("off"), "square"),
     "drain-guest.gone": _idle(_("deleted"), "trash-2"),
@@ -192,7 +194,7 @@ MAINTENANCE = {
 # What a drain does with a guest, and what operators want of a node.
 PLANNED = {
     "migrate": _("moves to another node"),
-    "stop": _("is shut down, and stays"),
+    "stop": _("is shut down, and started again when the node is returned"),
     "stay": _("is off, and stays"),
     "wait": _("is being changed, and planned then"),
     "leave": _("cannot be moved, and runs on"),

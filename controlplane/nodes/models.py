@@ -321,7 +321,9 @@ DRAIN_GUEST = machine(
         "stopping": "off moved gone failed",
         "left": "waiting moved off gone",
         "failed": "waiting moved off gone",
-        "off": "waiting moved gone",
+        "off": "waiting moved gone starting started",
+        "starting": "started off moved gone",
+        "started": "",
         "moved": "",
         "gone": "",
     },
@@ -339,11 +341,14 @@ class DrainGuest(BaseModel):
     | stopping | the operation shuts it down |
     | moved    | it is on another node |
     | off      | it is off, and stays on the node |
+    | starting | the node takes it again, and the operation starts it |
+    | started  | it runs again on the node |
     | gone     | it was deleted |
     | left     | it runs on, since it cannot be moved: `reasons` |
     | failed   | the operation failed, or was refused: `reasons`; it runs on |
 
-    `reasons` are errors as documents. `tries`: how often an operation was begun.
+    `reasons` are errors as documents. `tries`: how often an operation was begun. `starts_again`: it is off because the
+    drain has shut it down, and is started when the node takes guests again.
     """
 
     drain = models.ForeignKey(Drain, models.CASCADE, related_name="guests")
@@ -357,6 +362,7 @@ class DrainGuest(BaseModel):
     reasons = models.JSONField(default=list)
     operation_id = models.UUIDField(null=True)
     tries = models.PositiveIntegerField(default=0)
+    starts_again = models.BooleanField(default=False)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

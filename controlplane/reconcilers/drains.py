@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 UNDER_WAY = ("moving", "stopping")
 UNFINISHED = ("waiting", *UNDER_WAY)
 STUCK = ("left", "failed")
-FINAL = ("moved", "gone")
+FINAL = ("moved", "gone", "starting", "started")
 
 
 def reconcile() -> int:
@@ -102,7 +102,7 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
     if not Allocation.objects.filter(consumer_id=instance.pk, node=drain.node).exists():
         return _becomes(guest, "moved")
     if not is_running(instance):
-        return _becomes(guest, "off")
+        return _becomes(guest, "off", starts_again=guest.state == "stopping")
     if guest.state in UNDER_WAY:
         return _becomes(guest, "failed", reasons=[_why_still_there(guest)])
     if guest.state == "off" or (guest.state == "waiting" and guest.action in ("stay", "wait")):
@@ -144,7 +144,7 @@ def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     if guest.state == "waiting":
         DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **planned(entry))
     else:
-        move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **planned(entry))
+        move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, starts_again=False, **planned(entry))
     return True
 
 
@@ -171,7 +171,7 @@ def _begin_all(drain: Drain) -> int:
 def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
     """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now."""
     instance = Instance.objects.select_related("project", "image", "affinity_group", "node").get(pk=guest.instance_id)
-    actor = _actor(drain)
+    actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance))
     try:
@@ -217,7 +217,7 @@ def _has_room(drain: Drain) -> bool:
     return row.state == "running" and row.guests.filter(state__in=UNDER_WAY).count() < row.at_once
 
 
-def _actor(drain: Drain) -> Actor:
+def actor_of(drain: Drain) -> Actor:
     """Who asked for the drain, with nothing but the platform's own rights."""
     return replace(SYSTEM, user_id=drain.user_id, credential_id=drain.credential_id, request_id=drain.request_id)
 
@@ -249,7 +249,7 @@ def _finish(drain: Drain) -> None:
     if is_awaited(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
         return
     move(drain, DRAIN, "done", finished_at=clock.now())
-    duty_change(_actor(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
+    duty_change(actor_of(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
 
 
 def _tell(drain: Drain, kind: str, states: Counter[str]) -> None:

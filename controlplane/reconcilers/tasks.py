@@ -6,6 +6,7 @@ from prometheus_client import Counter
 from controlplane.audit import retention as contents
 from controlplane.reconcilers import audit as trail
 from controlplane.reconcilers import capacity_drift as capacity
+from controlplane.reconcilers import drain_returns as returning
 from controlplane.reconcilers import drains as leaving
 from controlplane.reconcilers import drift as places
 from controlplane.reconcilers import evidence_log as evidence
@@ -69,7 +70,7 @@ def drift() -> None:
 
 @shared_task(name="controlplane.reconcilers.tasks.drains")
 def drains() -> None:
-    FOUND.labels("drains").inc(leaving.reconcile())
+    FOUND.labels("drains").inc(leaving.reconcile() + returning.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.policy_proposals")

@@ -17,7 +17,7 @@ NOT_FOUND = 404
 FALLBACKS = ("leave", "stop")
 LIVE = ("running", "paused", "blocked")
 # What needs somebody's look comes first.
-ORDER = ("failed", "left", "moving", "stopping", "waiting", "off", "moved", "gone")
+ORDER = ("failed", "left", "moving", "stopping", "waiting", "starting", "off", "started", "moved", "gone")
 
 
 class DrainForm(ApiForm):

@@ -132,7 +132,7 @@ def _tell(plan: DrainPlan) -> None:
     """How it comes out, and what is in the way."""
     said = {
         "migrate": _("{count} move away"),
-        "stop": _("{count} are shut down, and stay on the node"),
+        "stop": _("{count} are shut down, and started again when the node is returned"),
         "stay": _("{count} are off, and stay on the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
         "leave": _("{count} cannot be moved, and run on"),
