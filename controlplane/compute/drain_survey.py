@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -16,6 +15,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement import decisions
+from controlplane.placement.core.bound import within
 from controlplane.placement.core.decision import Decision, as_document
 from controlplane.placement.core.explain import operator
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
@@ -23,8 +23,6 @@ from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
 
-# What an operator can change so that a guest finds another node of its zone.
-HELPFUL = ("cleared", "attested", "ready", "cordon", "traits", "affinity", "anti_affinity")
 REFUSALS = {
     "no_capacity": InsufficientCapacity,
     "inadmissible": NoPlace,
@@ -112,21 +110,7 @@ def _places(group_ids: Sequence[UUID]) -> Places:
 
 def _refusal(node: Node, decision: Decision) -> Document:
     """As an operator is told, who sees nodes."""
-    document = _of_its_zone(as_document(decision), node)
+    document = within(as_document(decision), [node.zone_id], away_from=[str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
     error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
     return error.as_document()
-
-
-def _of_its_zone(document: dict[str, Any], node: Node) -> dict[str, Any]:
-    """What is said of the node's own zone, since its guests stay there, and not of the node itself."""
-    zones = [zone for zone in document["zones"] if zone["zone"] == node.zone_id]
-    codes = {code for zone in zones for code in zone["codes"]}
-    others = [miss for miss in document["nearest"] if miss["zone"] == node.zone_id and miss["node"] != str(node.pk)]
-    helpful = [
-        each
-        for each in document["relaxations"]
-        if each["change"] in HELPFUL and each["facts"].get("nodes") != [str(node.pk)]
-    ]
-    eliminated = [each for each in document["eliminated"] if each["code"] in codes]
-    return document | {"zones": zones, "nearest": others, "relaxations": helpful, "eliminated": eliminated}

@@ -32,6 +32,7 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_lock
 
 LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
+CPU = "cpu:"  # how the trait begins that names the CPU of a node's guests: they go on where it is the same
 # A move that takes longer is called off: the guest writes faster than it can be sent.
 LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
 
@@ -53,6 +54,8 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
         found.append(Reason("its node does not answer."))
     elif LIVE_MIGRATION not in node.traits:
         found.append(Reason("its node cannot send guests to others."))
+    elif not cpu_traits(node):
+        found.append(Reason("its node does not say which CPU its guests have. Its agent is too old."))
     still = Attachment.objects.filter(instance=instance, is_read_only=True).select_related("volume").first()
     if still is not None:
         found.append(Reason("its volume {volume} is attached read-only, and cannot be sent.", volume=still.volume.name))
@@ -105,11 +108,16 @@ def ask_for_move(migration: Migration) -> Ask:
         ask,
         disk_gib=instance.disk_gib + sum(size_gib for _, size_gib in volumes),
         zones=(migration.source.zone_id,),
-        traits=ask.traits | {LIVE_MIGRATION},
+        traits=ask.traits | {LIVE_MIGRATION} | cpu_traits(migration.source),
         host=str(migration.wished_id) if migration.wished_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,
     )
+
+
+def cpu_traits(node: Node) -> frozenset[str]:
+    """What another node has to have, if a guest that runs on this one is to find its CPU there."""
+    return frozenset(trait for trait in node.traits if trait.startswith(CPU))
 
 
 def ask_for_part(part: MigratedVolume) -> Ask:

@@ -17,6 +17,7 @@ from controlplane.placement import admissibility, exemptions, selectors
 from controlplane.placement.admissibility import Demanded, Sight
 from controlplane.placement.core import decision as core
 from controlplane.placement.core.assess import Assessment
+from controlplane.placement.core.bound import within
 from controlplane.placement.core.decide import admits, decide
 from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.explain import tenant
@@ -46,7 +47,8 @@ class GroupRule:
 @dataclass(frozen=True)
 class Ask:
     """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
-    id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not.
+    id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not,
+    since it is to leave them and stay in its `zones`.
     `move`: the id under which the place is held while the consumer is on its way there from the one that it has.
 
     What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
@@ -287,7 +289,10 @@ def refuse(ask: Ask, taken: Taken) -> NoReturn:
         NoPlace: a zone is admitted, and its nodes are kept from it by something else than a lack of room.
     """
     decision, evidence = rows(ask, taken)
-    lines = {language: " ".join(tenant(decision.document, language)) for language in ("en", "fr")}
+    document = decision.document
+    if ask.excluded:
+        document = within(document, ask.zones, away_from=[str(node) for node in ask.excluded])
+    lines = {language: " ".join(tenant(document, language)) for language in ("en", "fr")}
     error = _refusal(ask, taken.decision)(
         explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(decision.pk)
     )

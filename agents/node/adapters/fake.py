@@ -45,6 +45,7 @@ class FakeCapacity:
     cores: int = 64
     memory_mib: int = 256 * 1024
     disk_gib: int = 4000
+    cpu: str = "fake"
 
 
 @dataclass(slots=True)
@@ -190,8 +191,8 @@ class FakeHypervisor:
 
     def host(self) -> HostFacts:
         capacity = self._node.capacity
-        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu")
-        return HostFacts(capacity.cores, capacity.memory_mib, "fake", "qemu", traits)
+        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu", f"cpu:{capacity.cpu}")
+        return HostFacts(capacity.cores, capacity.memory_mib, capacity.cpu, "qemu", traits)
 
     def define(self, guest: GuestSpec) -> None:
         with self._node.call("define"):

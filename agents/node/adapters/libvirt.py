@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import libvirt
 
 from agents.node import domainxml
-from agents.node.adapters import libvirt_usage
+from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
     GUEST_PREFIX,
@@ -29,6 +29,7 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
+from agents.node.domainxml import VirtType
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class LibvirtHypervisor:
         self._defined: dict[UUID, GuestSpec] = {}
         self._removals = threading.Condition()
         self._host: HostFacts | None = None
+        self._cpus: dict[VirtType, str] = {}
         self.connection = LibvirtConnection(uri, prepare=self._register, tell=self._tell_of_all)
 
     def host(self) -> HostFacts:
@@ -69,8 +71,16 @@ class LibvirtHypervisor:
             with self.connection.use() as connection:
                 self._host = _host_facts(connection)
         virt_type = self._accelerator.virt_type
-        traits = (*self._host.traits, f"virt-type:{virt_type}")
+        traits = (*self._host.traits, f"virt-type:{virt_type}", f"cpu:{self._cpu(virt_type)}")
         return HostFacts(self._host.cores, self._host.memory_mib, self._host.cpu_model, virt_type, traits)
+
+    def _cpu(self, virt_type: VirtType) -> str:
+        if virt_type not in self._cpus:
+            with self.connection.use() as connection:
+                self._cpus[virt_type] = guest_cpu.name(
+                    connection.getDomainCapabilities(machine="q35", virttype=virt_type)
+                )
+        return self._cpus[virt_type]
 
     def define(self, guest: GuestSpec) -> None:
         virt_type = self._accelerator.virt_type

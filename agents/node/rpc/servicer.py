@@ -182,9 +182,11 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def EnsureDeparture(self, request: pb.EnsureDepartureRequest, context: grpc.ServicerContext) -> pb.DepartureState:
         subject, wish = parse.subject(request.subject), parse.departure(request)
-        if self._departures.is_known(subject):
-            return answers.departure(self._departures.accept(subject, wish, deadline_s=0))
         deed = deeds.departure(subject, wish)
+        if self._departures.is_known(subject):
+            if self._departures.is_renewed(subject, request.permit.document):
+                self._admit(deed, request)
+            return answers.departure(self._departures.accept(subject, wish, deadline_s=0))
         permit = self._admit(deed, request)
         status = self._departures.accept(subject, wish, deadline_s=parse.deadline_s(request))
         self._opened(permit, deed, destination=str(wish.destination.node_id))
