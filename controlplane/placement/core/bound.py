@@ -6,15 +6,12 @@ Decisions weigh all zones, since others might do. Who moves a guest that runs ha
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controlplane.placement.core.decision import spelt_out
-
 # What can be changed so that another node of the zone does.
 HELPFUL = ("policy", "cleared", "attested", "ready", "cordon", "traits", "affinity", "anti_affinity", "zone_open")
 
 
 def within(document: Mapping[str, Any], zones: Sequence[str], *, away_from: Sequence[str]) -> dict[str, Any]:
     """The same decision with what it says of these zones alone, and not of the nodes that are to be left."""
-    document = spelt_out(document)
     kept = [zone for zone in document["zones"] if zone["zone"] in zones]
     codes = {code for zone in kept for code in zone["codes"]}
     left = set(away_from)
