@@ -122,7 +122,7 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     instance = attachment.instance
     instance_lock(instance)
     need_instance_state(instance, "detach")
-    args = {"attachment": str(attachment.pk)}
+    args = {"attachment": str(attachment.pk), "instance": str(instance.pk)}
     held = [attachment.volume_id, attachment.pk]
     name = attachment.volume.name
     operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args, resource_name=name))
