@@ -32,6 +32,8 @@ OTHERS = {
     "instance_console_log": "Read the console log of an instance",
     "instance_metrics": "Show what an instance used",
     "instance_migrate": "Move an instance to another node while it runs",
+    "instance_migrate_cancel": "Call the move of an instance off",
+    "instance_migration_plan": "Plan the move of an instance",
     "instance_migration_list": "List the moves of an instance",
     "instance_placement": "Show why an instance is where it is",
     "instance_power_off": "Power off an instance",

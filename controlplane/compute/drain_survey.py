@@ -69,7 +69,7 @@ def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None =
     held = held_by(chosen)
     guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
-    situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(_refusal, node))
+    situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
     return plan(guests, situation, fallback=fallback)
 
 
@@ -108,7 +108,7 @@ def _places(group_ids: Sequence[UUID]) -> Places:
     return found
 
 
-def _refusal(node: Node, decision: Decision) -> Document:
+def refusal_of(node: Node, decision: Decision) -> Document:
     """As an operator is told, who sees nodes."""
     document = within(as_document(decision), [node.zone_id], away_from=[str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}

@@ -37,6 +37,11 @@ class MigrationFailed(Conflict):
     detail = "The instance could not be moved, and runs on where it was: {reason}"
 
 
+class MigrationNotFound(NotFound):
+    code = "compute.migration.not_found"
+    detail = "The instance {name!r} is not being moved."
+
+
 class MigrationSourceLost(Conflict):
     """There is no second guest: its destination has promised not to take it in any more."""
 

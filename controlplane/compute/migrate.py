@@ -11,11 +11,11 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 
-from controlplane.audit.services import deed
+from controlplane.audit.services import deed, record
 from controlplane.compute.actions import MOVE as MIGRATE
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
-from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.models import Attachment, Instance, MigratedVolume, Migration
+from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
+from controlplane.compute.models import MOVING, Attachment, Instance, MigratedVolume, Migration
 from controlplane.compute.services import instance_lock
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -188,6 +188,24 @@ def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
+
+
+@transaction.atomic
+def migration_cancel(actor: Actor, instance: Instance) -> Operation:
+    """Call its move off, for as long as the guest has not left. Asking again changes nothing.
+
+    Raises:
+        RoleNeeded: the actor is no operator.
+        MigrationNotFound: it is not being moved.
+        NotCancellable: its guest has arrived.
+    """
+    actor.may_operate()
+    migration = Migration.objects.filter(instance=instance, state__in=MOVING).first()
+    if migration is None:
+        raise MigrationNotFound(name=instance.name)
+    operation = operations.operation_cancel(actor, Operation.objects.get(pk=migration.operation_id))
+    record(actor, "instance.migrate-cancel", instance.pk, project_id=instance.project_id, name=instance.name)
+    return operation
 
 
 def migration_of(operation: Operation) -> Migration:

@@ -21,6 +21,8 @@ urlpatterns = [
     path(f"{INSTANCE}/attachments", volume_api.AttachmentList.as_view()),
     path(f"{INSTANCE}/attachments/<str:attachment>", volume_api.AttachmentDetail.as_view()),
     path("instances/<str:instance>/actions/migrate", migration_api.InstanceMigrate.as_view()),
+    path("instances/<str:instance>/actions/cancel-migrate", migration_api.InstanceMigrateCancel.as_view()),
+    path("instances/<str:instance>/migration-plan", migration_api.InstanceMigrationPlan.as_view()),
     path("instances/<str:instance>/migrations", migration_api.InstanceMigrations.as_view()),
     path("nodes/<str:node>/instances", node_api.NodeInstances.as_view()),
     path("projects/<str:project>/volumes", volume_api.VolumeList.as_view()),

@@ -93,6 +93,12 @@ LOOKS = {
     "drain-guest.off": _idle(_("off"), "square"),
     "drain-guest.gone": _idle(_("deleted"), "trash-2"),
     "drain-guest.left": _bad(_("runs on there")),
+    # moves
+    "migration.placing": _busy(_("finds a place")),
+    "migration.preparing": _busy(_("is being made ready")),
+    "migration.moving": _busy(_("being moved")),
+    "migration.arrived": _busy(_("has arrived")),
+    "migration.done": _good(_("moved")),
     # requests for quota
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),

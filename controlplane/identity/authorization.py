@@ -354,7 +354,15 @@ RESOURCES = {
         },
     ),
     **_of("instances", {"instance_metrics": (READ, METADATA)}),
-    **_of("instances", {"instance_migrate": (OPERATE, OPERATORS), "instance_migration_list": (READ, NODES)}),
+    **_of(
+        "instances",
+        {
+            "instance_migrate": (OPERATE, OPERATORS),
+            "instance_migrate_cancel": (OPERATE, OPERATORS),
+            "instance_migration_list": (READ, NODES),
+            "instance_migration_plan": (READ, NODES),
+        },
+    ),
     **_of("consoles", {"instance_console_log": (READ, INSIDERS), "instance_console_open": (CREATE, INSIDERS)}),
     **_usual("attachments", "attachment", "list", "get", "create", "delete"),
     **_usual("volumes", "volume", "list", "get", "create", "update", "delete"),

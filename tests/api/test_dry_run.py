@@ -51,6 +51,7 @@ UNREACHED = {
     "exemption_request",
     "fact_state",
     "instance_migrate",
+    "instance_migrate_cancel",
     "node_drain_begin",
     "node_drain_cancel",
     "node_drain_pause",
