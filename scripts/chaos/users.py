@@ -72,6 +72,10 @@ class Door:
         answer = self.send("GET", path, query={"limit": "200"}, by=by)
         return list(answer.json()["items"]) if answer.is_success else []
 
+    def asked(self, path: str, body: dict[str, Any], *, by: str = acts.OWNER) -> dict[str, Any] | None:
+        answer = self.send("POST", path, body=body, by=by)
+        return dict(answer.json()) if answer.is_success else None
+
     def wish(self, wish: acts.Wish, key: str) -> httpx.Response:
         return self.send(wish.method, wish.path, body=wish.body, key=key, by=wish.by)
 
