@@ -149,11 +149,25 @@ def two_agents(lab: Lab, ca: object, worker: object) -> tuple[LabAgent, LabAgent
     return one, other
 
 
-def start_guest(source: LabAgent, destination: LabAgent, image: Path, public_key: str) -> Trip:
-    """A tiny guest that has booted, with a second disk."""
+def shared_network(agents: tuple[LabAgent, LabAgent]) -> bytes:
+    """What both are told, so that guests on one reach those on the other."""
+    members = {agent.node_id: agent.node.address for agent in agents}
+    return agents[0].authority.segment(wishes.ZONE, wishes.NETWORK_ID, members)
+
+
+def start_guest(
+    source: LabAgent, destination: LabAgent, image: Path, public_key: str, *, segment: bytes = b"", number: int = 11
+) -> Trip:
+    """A tiny guest that has booted, with a second disk. `segment`: of a network that both nodes have; `number`: of its
+    address there."""
     sha256 = source.cache(image)
     destination.cache(image)
-    root, data, port = wishes.volume(size_mib=ROOT_MIB, image=sha256), wishes.volume(size_mib=DATA_MIB), wishes.port()
+    root, data, port = (
+        wishes.volume(size_mib=ROOT_MIB, image=sha256),
+        wishes.volume(size_mib=DATA_MIB),
+        wishes.port(number),
+    )
+    port.network.segment = segment
     source.stub.EnsureVolume(root)
     source.stub.EnsureVolume(data)
     source.stub.EnsurePort(port)
