@@ -106,7 +106,7 @@ OPERATION = (
     "/platform/nodes?flavor=small",
     "/platform/nodes/dublin-a",
     "/platform/nodes/paris-a/cordon",
-    "/platform/instances/{instance}/move",
+    "/platform/instances/{web-1}/move",
     "/platform/nodes/paris-a/drain",
     "/platform/nodes/paris-a/drain/new",
     "/platform/nodes/lille-a/drain/new?fallback=stop",
