@@ -9,16 +9,17 @@ import argparse
 import time
 from contextlib import closing
 
-from bench.common import report, say, spread
+from bench.common import UNLIMITED, report, say, spread
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
 from tests.cloud.passengers import Passengers
 
 PORT = 8014  # beside a benchmark that needs no lab
 ZONE, NODE, OTHER = "fr-idf-1", "bench-a", "bench-b"
-# All of them fit on one node of a small machine.
-SETTINGS = {"OPERATION_LEASE_S": "30", "AGENT_TIMEOUT_S": "60"}
+SETTINGS = UNLIMITED | {"OPERATION_LEASE_S": "30", "AGENT_TIMEOUT_S": "60"}
+VCPUS_RATIO = "32"  # all of them fit on one node of a small machine
 
 
 def main() -> None:
@@ -42,6 +43,7 @@ def drained(cloud: Cloud, count: int, at_once: int) -> dict[str, object]:
         closing(Api(cloud.stack.url, token, project="bench")) as api,
         closing(Api(cloud.stack.url, operator)) as platform,
     ):
+        cloud.stack.manage("set_inventory", NODE, "--vcpus-ratio", VCPUS_RATIO)
         key = cloud.stack.var / "ssh-key"
         api.post("ssh-keys", {"name": "key", "public_key": cloud.make_ssh_key(key)})
         api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
@@ -49,6 +51,8 @@ def drained(cloud: Cloud, count: int, at_once: int) -> dict[str, object]:
         say(f"{count} guests boot")
         boots = guests.board([f"guest-{number}" for number in range(count)], zone=ZONE, at=NODE)
         cloud.add(OTHER, ZONE)
+        cloud.stack.manage("set_inventory", OTHER, "--vcpus-ratio", VCPUS_RATIO)
+        wait_until(lambda: is_ready(platform, OTHER), limit_s=120)
         say("the node is drained")
         begun = time.monotonic()
         drain = guests.drain(NODE, limit_s=3600, at_once=at_once)
@@ -69,6 +73,10 @@ def drained(cloud: Cloud, count: int, at_once: int) -> dict[str, object]:
             "connections": count // 2,
             "connections_broken": 0,
         }
+
+
+def is_ready(platform: Api, node: str) -> bool:
+    return bool(platform.get(f"/v1/nodes/{node}")["state"] == "ready")
 
 
 if __name__ == "__main__":
