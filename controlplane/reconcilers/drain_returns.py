@@ -77,7 +77,7 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
 
 def _was_touched(guest: DrainGuest) -> bool:
     """Somebody has turned it on or off since the drain did."""
-    ours = Operation.objects.filter(pk=guest.operation_id).first()
+    ours = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     if ours is None:
         return True
     later = Operation.objects.filter(resource_id=guest.instance_id, kind__in=POWER, created_at__gt=ours.created_at)
@@ -104,7 +104,7 @@ def _start(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
 
 
 def _why_off(guest: DrainGuest) -> list[object]:
-    operation = Operation.objects.filter(pk=guest.operation_id).first()
+    operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     return [operation.error] if operation is not None and operation.error else []
 
 

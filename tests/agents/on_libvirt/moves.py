@@ -151,7 +151,7 @@ def two_agents(lab: Lab, ca: object, worker: object) -> tuple[LabAgent, LabAgent
 
 def shared_network(agents: tuple[LabAgent, LabAgent]) -> bytes:
     """What both are told, so that guests on one reach those on the other."""
-    members = {agent.node_id: agent.node.address for agent in agents}
+    members: dict[UUID | str, str] = {agent.node_id: agent.node.address for agent in agents}
     return agents[0].authority.segment(wishes.ZONE, wishes.NETWORK_ID, members)
 
 
