@@ -120,7 +120,7 @@ GETS = {
     "node_drain_get": 2,
     "drain_list": 3,
     "instance_migration_list": 4,
-    "instance_migration_plan": 20,
+    "instance_migration_plan": 16,
     "incident_list": 3,
     "platform_operation_list": 3,
     "maintenance_list": 2,
