@@ -155,12 +155,12 @@ def moves(story: Story) -> None:
     story.world.add_machine("fr-idf-1", name="par-2")
     instance = book.do(story.ada, "instance_get").body["id"]
     book.show(oscar, "instance_migration_plan", instance=instance)
-    begun = book.show(oscar, "instance_migrate", instance=instance).body["id"]
-    assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
-    book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
     called_off = book.do(oscar, "instance_migrate", instance=instance).body["id"]
     book.show(oscar, "instance_migrate_cancel", instance=instance)
     assert follow(Operation.objects.get(pk=called_off)).state == "cancelled"
+    begun = book.show(oscar, "instance_migrate", instance=instance).body["id"]
+    assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
+    book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
 
 
 def drain(story: Story) -> None:
