@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
+    from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
     from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
@@ -246,6 +247,7 @@ PLACES = {
     "Methods": "andromede_sdk.models.sign",
     "Metrics": "andromede_sdk.models.common",
     "Migration": "andromede_sdk.models.instances",
+    "MigrationPlan": "andromede_sdk.models.instances",
     "Named": "andromede_sdk.models.common",
     "NamedSet": "andromede_sdk.models.sets",
     "Network": "andromede_sdk.models.networks",

@@ -149,3 +149,15 @@ class Migration(Model):
     created_at: datetime
     arrived_at: datetime | None
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MigrationPlan(Model):
+    """`node`: where it is; null while it is nowhere. `nodes`: those that would take it now, the best first, at most
+    fifty. `reasons`: why it cannot be moved; then there are no nodes."""
+
+    instance: Named
+    project: Named
+    node: Named | None
+    nodes: list[Named]
+    reasons: list[Error]

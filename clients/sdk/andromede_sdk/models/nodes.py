@@ -24,16 +24,18 @@ class Amounts(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainGuest(Model):
-    """`operation`: what moves or stops it. `reasons`: why it did not leave, or what it waits for."""
+    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave or was not started again, or what it
+    waits for. `starts_again`: it is off because of the drain, and is started when the node takes guests again."""
 
     instance: Named
     project: Named
     action: str  # migrate, stop, stay, leave, wait
     target: Named | None
     reasons: list[Error]
-    state: str  # waiting, moving, stopping, left, failed, off, moved, gone
+    state: str  # waiting, moving, stopping, left, failed, off, starting, started, moved, gone
     operation: str | None
     tries: int
+    starts_again: bool
     finished_at: datetime | None
 
 
@@ -105,8 +107,9 @@ class Node(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
-    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
-    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+    """`action`: migrate, stop (until the node is returned), stay (it is off), leave (it runs on, and the drain cannot
+    end) or wait (for what works on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot
+    be moved."""
 
     instance: Named
     project: Named

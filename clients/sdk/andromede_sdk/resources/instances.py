@@ -9,6 +9,24 @@ from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
 
 
 class Instances(Resource):
+    def migrate_cancel(
+        self, instance: str, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.PlatformOperation:
+        """POST /v1/instances/{instance}/actions/cancel-migrate
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.PlatformOperation,
+            Ask(
+                "POST",
+                "/v1/instances/{instance}/actions/cancel-migrate",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
     def migrate(
         self,
         instance: str,
@@ -34,6 +52,12 @@ class Instances(Resource):
                 body={"node": node, "reason": reason},
                 key=idempotency_key,
             ),
+        )
+
+    def migration_plan(self, instance: str) -> models.MigrationPlan:
+        """GET /v1/instances/{instance}/migration-plan"""
+        return self._scope.one(
+            models.MigrationPlan, Ask("GET", "/v1/instances/{instance}/migration-plan", names={"instance": instance})
         )
 
     def migration_list(
