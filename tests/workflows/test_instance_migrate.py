@@ -14,7 +14,6 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from agents.node.adapters.base import Power
-from agents.node.adapters.fake import FakeCapacity
 from agents.node.errors import AdapterError
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_attach, volume_detach
@@ -258,37 +257,6 @@ def test_what_stands_in_the_way_is_told(moving: Move) -> None:
         "its guest is crashed, and does not run.",
         "its node does not answer.",
     ]
-
-
-def test_a_node_that_does_not_say_which_cpu_its_guests_have_sends_none(moving: Move) -> None:
-    traits = [trait for trait in fresh(moving.source.row).traits if not trait.startswith("cpu:")]
-    Node.objects.filter(pk=moving.source.row.pk).update(traits=traits)
-    assert "which CPU" in migration_obstacles(fresh(moving.instance))[0]
-    with pytest.raises(InstanceNotMovable):
-        moving.ask()
-
-
-def test_a_node_with_another_cpu_is_no_destination(moving: Move) -> None:
-    moving.cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity(cpu="older"))
-    node_cordon(SYSTEM, moving.other.row, reason="full")
-    with pytest.raises(NoPlace) as refused:
-        moving.ask()
-    assert "cpu:fake" in str(refused.value.facts["explanation"])
-    assert not Migration.objects.exists()
-
-
-def test_what_would_help_in_another_zone_is_not_told(moving: Move) -> None:
-    """A guest that moves stays in its zone."""
-    moving.cloud.world.add_machine("us-va-1")
-    node_cordon(SYSTEM, moving.other.row, reason="full")
-    with pytest.raises(NoPlace) as refused:
-        moving.ask()
-    assert "us-va-1" not in str(refused.value.facts["explanation"])
-    Inventory.objects.filter(pk=moving.other.row.pk).update(disk_gib_total=2)
-    Node.objects.filter(pk=moving.other.row.pk).update(duty="in-service")
-    with pytest.raises(InsufficientCapacity) as full:
-        moving.ask()
-    assert "us-va-1" not in str(full.value.facts["explanation"])
 
 
 def test_a_volume_that_is_attached_read_only_does_not_travel(cloud: Cloud) -> None:

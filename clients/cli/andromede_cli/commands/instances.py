@@ -122,6 +122,15 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
+    _register_moves(instances)
+    console.register(instances)
+    console_log.register(instances)
+    ssh.register(instances)
+    metrics.register_instance(instances)
+    app.add_typer(instances, name="instance")
+
+
+def _register_moves(instances: typer.Typer) -> None:
     moved = given("instance", "INSTANCE")
     node = option("node", "--node", _("To this one and no other."), default=None)
     reason = option("reason", "--reason", _("Why, for the tenant."), default=None)
@@ -133,11 +142,6 @@ def register(app: typer.Typer) -> None:
     call_command(instances, "cancel-migrate", help, "instances.migrate_cancel", moved)
     help = _("Its moves from node to node, by its id; for operators and auditors.")
     call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
-    console.register(instances)
-    console_log.register(instances)
-    ssh.register(instances)
-    metrics.register_instance(instances)
-    app.add_typer(instances, name="instance")
 
 
 def create(
