@@ -25,11 +25,14 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def bench_cloud(name: str, *, is_fake: bool, nodes: int = 3) -> Iterator[tuple[Cloud, Api]]:
+def bench_cloud(
+    name: str, *, is_fake: bool, nodes: int = 3, agent_options: Sequence[str] = ()
+) -> Iterator[tuple[Cloud, Api]]:
     """A cloud that ends with the block, its PostgreSQL as durable as in production, with a project and a network."""
     var = ROOT / "var" / f"bench-{name}"
     zones = dict(list(ZONES.items())[:nodes])
-    cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), zones, is_fake=is_fake, say=say)
+    stack = Stack(var, port=PORT, settings=UNLIMITED)
+    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, say=say)
     cloud.down()
     cloud.forget()
     try:
@@ -70,7 +73,8 @@ NO_RATES = {
 }
 NO_QUOTAS = {
     "QUOTA_INSTANCES": "100000",
-    "QUOTA_VOLUMES": "1000",
+    "QUOTA_VOLUMES": "100000",
+    "QUOTA_STORAGE_GIB": "1000000",
     "QUOTA_VCPUS": "1000000",
     "QUOTA_MEMORY_MIB": str(10**9),
     "QUOTA_ADDRESSES": "100000",

@@ -3,7 +3,8 @@ the same guest, between the same nodes, with libvirt's own TLS, in turn with our
 after each of which the guest must run at its source. Needs root.
 
 `ARGS="--moves 5 --failures 5"` makes fewer. What stands still is seen from outside, too: the guest writes to its serial
-console every 20 ms, and the longest time without news is told.
+console every 20 ms, and the longest time without news is told. A neighbour on the first node pings it ten times a
+second, and has a TCP connection with it, which has to last through all moves.
 """
 
 import argparse
@@ -26,11 +27,22 @@ from agents.protocol import agent_pb2 as pb
 from bench.common import report, say, spread
 from scripts.stack import ROOT
 from tests.agents import wishes
-from tests.agents.on_libvirt.moves import Trip, start_guest, two_agents
+from tests.agents.on_libvirt.moves import Trip, shared_network, start_guest, two_agents
 from tests.pki import issue_controlplane, make_ca
 
 BEAT = "(while :; do echo . >/dev/ttyS0; sleep 0.02; done) >/dev/null 2>&1 & echo beating"
 BUSY = "(i=0; while :; do i=$((i+1)); echo $i >>/count; sync; sleep 0.05; done) >/dev/null 2>&1 & echo counting"
+# Between the guest and its neighbour.
+ADDRESS, NEIGHBOUR = "10.10.0.11", "10.10.0.12"
+ECHO = "nc -l -p 7000 -e cat >/dev/null 2>&1 </dev/null & echo listening"
+TALK = (
+    f"((i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done) | nc {NEIGHBOUR} 7000 >/talk 2>/dev/null)"
+    " >/dev/null 2>&1 </dev/null & echo talking"
+)
+HEARD = "awk '$1 != NR { print \"gap at \" NR; exit }' /talk; tail -n 1 /talk"
+PING = f"ping -i 0.1 {ADDRESS} >/ping 2>&1 </dev/null & echo $! >/ping.pid"
+PINGED = "kill -INT $(cat /ping.pid); sleep 1; grep transmitted /ping"
+CONNECTED_S = 20
 LOOK_S = 0.002
 CRAWL_MIB_S, FLY_MIB_S = "1", "10000"
 
@@ -40,6 +52,9 @@ class Move:
     seconds: float
     pause_s: float
     gap_s: float
+    pings: int
+    pings_lost: int
+    is_connected: bool
 
 
 @dataclass
@@ -53,7 +68,17 @@ class Moves:
             ours, raw = (spread([getattr(move, what) for move in moves]) for moves in (self.ours, self.raw))
             ratio = round(ours["p50_ms"] / raw["p50_ms"], 2)
             found[what.removesuffix("_s")] = {"andromede": ours, "floor": raw, "ratio": ratio}
-        return found
+        return found | {"neighbour": {"andromede": seen(self.ours), "floor": seen(self.raw)}}
+
+
+def seen(moves: list[Move]) -> dict[str, int]:
+    """By the neighbour."""
+    return {
+        "pings": sum(move.pings for move in moves),
+        "pings_lost": sum(move.pings_lost for move in moves),
+        "most_pings_lost_in_a_move": max(move.pings_lost for move in moves),
+        "connections_broken": sum(not move.is_connected for move in moves),
+    }
 
 
 def main() -> None:
@@ -64,8 +89,9 @@ def main() -> None:
     folder = ROOT / "var" / "bench-migrate"
     Lab(folder).remove()
     try:
-        with guest(Lab(folder), folder) as trip:
-            trip, moves = move(trip, arguments.moves)
+        with guest(Lab(folder), folder) as (trip, neighbour):
+            trip, moves = move(trip, neighbour, arguments.moves)
+            neighbour.end()
             say(json.dumps(moves.summary()))  # the failures take long
             stayed = fail(trip, arguments.failures)
         report({**moves.summary(), "failures": arguments.failures, "failures_after_which_it_ran_at_its_source": stayed})
@@ -74,8 +100,32 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass
+class Neighbour:
+    """A guest that stays on the first node. `stay`: the trip that it does not make."""
+
+    stay: Trip
+    key: Path
+
+    def ssh(self, command: str) -> str:
+        return self.stay.source.ssh(self.key, NEIGHBOUR, command).strip()
+
+    @contextmanager
+    def pinging(self) -> Iterator[Callable[[], tuple[int, int]]]:
+        """How many were sent, and how many of them were not answered; once it has ended."""
+        counted: list[int] = []
+        self.ssh(PING)
+        yield lambda: (counted[0], counted[0] - counted[1])
+        line = self.ssh(PINGED)
+        counted.extend(int(part.split()[0]) for part in line.split(",")[:2])
+
+    def end(self) -> None:
+        self.stay.source.stub.RemoveAttachment(wishes.removal(self.stay.attachment.subject))
+        self.stay.forget(self.stay.source, self.stay.generation)
+
+
 @contextmanager
-def guest(lab: Lab, folder: Path) -> Iterator[Trip]:
+def guest(lab: Lab, folder: Path) -> Iterator[tuple[Trip, Neighbour]]:
     image = ROOT / "var" / "images" / "tiny.qcow2"
     build("tiny", image)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,30 +134,49 @@ def guest(lab: Lab, folder: Path) -> Iterator[Trip]:
     ca = make_ca(folder / "ca")
     agents = two_agents(lab, ca, issue_controlplane(ca, ca.folder))
     try:
-        say("a guest boots")
-        trip = start_guest(*agents, image, key.with_suffix(".pub").read_text().strip())
-        for command in (BUSY, BEAT):
+        say("two guests boot")
+        public, segment = key.with_suffix(".pub").read_text().strip(), shared_network(agents)
+        neighbour = Neighbour(start_guest(*agents, image, public, segment=segment, number=12), key)
+        trip = start_guest(*agents, image, public, segment=segment)
+        neighbour.ssh(ECHO)
+        for command in (BUSY, BEAT, TALK):
             trip.ssh(key, trip.source, command)
-        yield trip
+        yield trip, neighbour
     finally:
         for agent in agents:
             agent.kill()
 
 
-def move(trip: Trip, count: int) -> tuple[Trip, Moves]:
+def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
     """There and back, ours and raw in turn; the first of each is not counted."""
     moves = Moves()
     for number in range(count + 1):
         say(f"move {number} of {count}")
         for kind, moved in ((moves.ours, ours), (moves.raw, raw)):
-            measured = moved(trip)
-            trip = trip.arrived()
+            with neighbour.pinging() as pings:
+                timed = moved(trip)
+                trip = trip.arrived()
+                connected = is_connected(trip, neighbour.key)
             if number:
-                kind.append(measured)
+                kind.append(Move(*timed, *pings(), connected))
     return trip, moves
 
 
-def ours(trip: Trip) -> Move:
+def is_connected(trip: Trip, key: Path) -> bool:
+    """What the guest says comes back to it, and nothing of it was lost."""
+    before = trip.ssh(key, trip.source, HEARD)
+    if not before.isdecimal():
+        return False
+    deadline = time.monotonic() + CONNECTED_S
+    while time.monotonic() < deadline:
+        now = trip.ssh(key, trip.source, HEARD)
+        if now.isdecimal() and int(now) > int(before):
+            return True
+    return False
+
+
+def ours(trip: Trip) -> tuple[float, float, float]:
+    """Its seconds, how long it stood still, and how long it was not heard."""
     request = trip.departure(trip.make_ready())
     with heartbeat(trip) as gap:
         began = time.monotonic()
@@ -116,10 +185,10 @@ def ours(trip: Trip) -> Move:
         seconds = time.monotonic() - began
     if ended.phase != pb.MOVE_PHASE_COMPLETED:
         raise SystemExit(f"A move failed: {ended.reason}")
-    return Move(seconds, ended.pause_ms / 1000, gap())
+    return seconds, ended.pause_ms / 1000, gap()
 
 
-def raw(trip: Trip) -> Move:
+def raw(trip: Trip) -> tuple[float, float, float]:
     """The agents only make ready, since the destination's hook asks its agent."""
     trip.make_ready()
     target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
@@ -130,7 +199,7 @@ def raw(trip: Trip) -> Move:
         seconds = time.monotonic() - began
     told = trip.destination.node.exec(["virsh", "domjobinfo", trip.name, "--completed"]).stdout
     line = next(line for line in told.splitlines() if line.startswith("Total downtime"))
-    return Move(seconds, int(line.split()[2]) / 1000, gap())
+    return seconds, int(line.split()[2]) / 1000, gap()
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def cli() -> str:
     for name, command in groups.items():
         if hasattr(command, "commands"):
             lines += [f"## {name}", "", command.help, ""]
-            for verb, inner in command.commands.items():
+            for verb, inner in _within(command):
                 lines += _command(f"{name} {verb}", inner, level="###")
         else:
             lines += _command(name, command, level="##")
@@ -113,6 +113,15 @@ def _program() -> tuple[Any, dict[str, Any]]:
     language.choose([])
     program = app.program()
     return program, program.commands
+
+
+def _within(group: Any) -> Iterator[tuple[str, Any]]:
+    """The commands of a group, and of those in it."""
+    for verb, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from ((f"{verb} {word}", inner) for word, inner in _within(command))
+        else:
+            yield verb, command
 
 
 def _command(name: str, command: Any, *, level: str) -> Iterator[str]:

@@ -83,6 +83,19 @@ class Cloud:
         """Remove the folder of a cloud that is down."""
         shutil.rmtree(self.stack.var, ignore_errors=True)
 
+    def add(self, name: str, zone: str) -> None:
+        """One more node of a cloud that runs."""
+        self.zones = {**self.zones, name: zone}
+        self.lab.up([name])
+        self.enrol(name)
+        self.start_agent(name)
+
+    def take_away(self, name: str) -> None:
+        """Switch a node off that is not needed any more."""
+        self.zones = {other: zone for other, zone in self.zones.items() if other != name}
+        self.node(name).power_off()
+        self._reap(name)
+
     def make_project(self, name: str) -> tuple[str, str]:
         """An organization and a project of this name. Returns the secrets of an owner's and of an operator's token."""
         manage, owner, operator = self.stack.manage, f"{name}@example.org", f"operator-{name}@example.org"
@@ -101,11 +114,18 @@ class Cloud:
         return path.with_suffix(".pub").read_text().strip()
 
     def ssh(
-        self, instance: dict[str, Any], network: dict[str, Any], key: Path, command: str, *, user: str = "root"
+        self,
+        instance: dict[str, Any],
+        network: dict[str, Any],
+        key: Path,
+        command: str,
+        *,
+        user: str = "root",
+        at: str = "",
     ) -> str:
         """What a command prints in the guest. It goes by the network's router on the guest's node: there are no public
-        addresses yet."""
-        name = next(name for name, zone in self.zones.items() if zone == instance["zone"])
+        addresses yet. `at`: the node, where the zone has several."""
+        name = at or next(name for name, zone in self.zones.items() if zone == instance["zone"])
         address = instance["addresses"][0]["ip"]
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20"]
         line = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]

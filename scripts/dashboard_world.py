@@ -49,6 +49,8 @@ LOOSER = {
 }
 CORDONED, WHY_CORDONED = "dublin-a", "son ventilateur est à remplacer"
 DRAINED, WHY_DRAINED = "virginia-a", "de la mémoire s'y ajoute"
+STRAY = "volumes/essai-oublie.raw"  # on each node
+FOUND = "/v1/orphans?node=paris-a"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 
 
@@ -79,8 +81,10 @@ class World:
         with closing(self.api()) as api:
             things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
             operations = api.get("operations")["items"]
+        with closing(Api(self.url, self.operator)) as platform:
+            finding = platform.get(FOUND)["items"][0]["id"]
         of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
-        return {thing["name"]: thing["id"] for thing in things} | of_kinds
+        return {thing["name"]: thing["id"] for thing in things} | of_kinds | {"finding": finding}
 
     def address(self, page: str) -> str:
         """`@` is the project, and a name in braces the id of what is called so, or of the first operation of that kind
@@ -95,7 +99,8 @@ def dashboard_world(
 ) -> Iterator[World]:
     """It ends with the block. Ports: `port` and those behind it. Nobody is asked for a second factor."""
     passkeys = {"PASSKEY_ORIGINS": f"http://localhost:{port}"}  # no number of an address can have them
-    settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", **passkeys, **(settings or {})}
+    settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", "QUARANTINE_AFTER_S": "0", **passkeys, **(settings or {})}
+    agent_options = ["--fake-stray", STRAY, *agent_options]
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
     cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options)
     cloud.down()
@@ -135,6 +140,7 @@ def _furnished(cloud: Cloud) -> World:
         plan = nodes.post(f"/v1/nodes/{DRAINED}/actions/plan-drain", {})["digest"]
         nodes.post(f"/v1/nodes/{DRAINED}/actions/drain", {"plan": plan, "reason": WHY_DRAINED})
         wait_until(lambda: nodes.get(f"/v1/nodes/{DRAINED}")["duty"] == "maintenance")
+        wait_until(lambda: nodes.get(FOUND)["items"] != [], limit_s=90)
     with closing(world.api()) as api:
         _furnish(api)
         api.post(ACCOUNTS, {"name": "ci", "grants": [{"project": PROJECT, "role": "member"}]})

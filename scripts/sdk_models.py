@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from scripts.sdk import HEADER, Schema, answer_type, attribute, body_type, docstring, document, managers
 
-WAITABLE = frozenset({"Operation"})
+WAITABLE = {"Operation": "Waitable", "PlatformOperation": "PlatformWaitable"}
 SECRET = re.compile(r"secret|password|passphrase|recovery")
 COMMON = "common"
 WORD = re.compile(r"\w+")
@@ -82,7 +82,11 @@ def module(home: str, places: Mapping[str, str], schemas: Mapping[str, Schema]) 
     others = {name: place for name, place in places.items() if name in used and place != home}
     lines = [HEADER, "from __future__ import annotations", "", "from dataclasses import dataclass, field"]
     lines += ["from datetime import datetime", "from typing import TYPE_CHECKING, Any, NotRequired, TypedDict", ""]
-    lines += ["from andromede_sdk.model import Model", "from andromede_sdk.waiting import Waitable", ""]
+    lines += [
+        "from andromede_sdk.model import Model",
+        "from andromede_sdk.waiting import PlatformWaitable, Waitable",
+        "",
+    ]
     if others:
         lines += ["if TYPE_CHECKING:"]
         lines += [f"    from andromede_sdk.models.{place} import {name}" for name, place in others.items()]
@@ -91,7 +95,7 @@ def module(home: str, places: Mapping[str, str], schemas: Mapping[str, Schema]) 
 
 def model_lines(name: str, schema: Schema) -> Iterator[str]:
     """Members whose names no attribute can have are in `raw` alone."""
-    base = "Waitable" if name in WAITABLE else "Model"
+    base = WAITABLE.get(name, "Model")
     yield from ("", "", "@dataclass(frozen=True, kw_only=True, eq=False)", f"class {name}({base}):")
     yield from docstring(schema.get("description", ""), indent=4)
     required = set(schema.get("required", []))

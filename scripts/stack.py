@@ -195,12 +195,16 @@ class Stack:
 
     def manage(self, *arguments: str, stdin: str | None = None) -> str:
         """What a manage.py command prints; its failure ends this program with what it said."""
-        command = [str(BIN / "python"), "manage.py", *arguments]
+        return self.python("manage.py", *arguments, stdin=stdin)
+
+    def python(self, *arguments: str, stdin: str | None = None) -> str:
+        """The same of any program in the environment of the processes."""
+        command = [str(BIN / "python"), *arguments]
         result = subprocess.run(
             command, cwd=ROOT, env=self.environment(), input=stdin, capture_output=True, text=True, check=False
         )
         if result.returncode != 0:
-            raise SystemExit(f"manage.py {' '.join(arguments)} failed:\n{result.stderr}")
+            raise SystemExit(f"{' '.join(arguments)} failed:\n{result.stderr}")
         return result.stdout.strip()
 
     def process(self, name: str) -> psutil.Process | None:

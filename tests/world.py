@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,11 @@ class FakeMachine:
     def stop_agent(self) -> None:
         self.server.stop(0)
 
-    def start_agent(self) -> None:
-        """Again, at the same address. The guests have run on meanwhile; callers need not wait to reconnect."""
-        self.server = serve(config_of(self.state_dir, port=self.server.port), self.fake.adapters())
+    def start_agent(self, **options: Any) -> None:
+        """Again, at the same address. The guests have run on meanwhile; callers need not wait to reconnect. `options`:
+        of its Config."""
+        config = replace(config_of(self.state_dir, port=self.server.port), **options)
+        self.server = serve(config, self.fake.adapters())
         agent_client.close()
 
     def replace_disk(self) -> None:

@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from agents.lab import network, pki
+from agents.lab import config, network, pki
 from agents.lab.cgroups import Cgroups, root_controllers, withdraw_root_controllers
 from agents.lab.node import LabNode, end_all
 from agents.lab.plan import Plan
 from agents.lab.shell import LabError, wait_until
+from agents.node.adapters import pools
 
 # With "p-" before it, a node's name must fit in the 15 characters of a network device.
 NODE_NAME = re.compile(r"[a-z][a-z0-9-]{0,12}")
@@ -53,6 +54,11 @@ class Lab:
     def shared_folder(self) -> Path:
         """Storage that every node sees at this same path, and may use for guests that move."""
         return self.folder / "shared"
+
+    @property
+    def pool_folder(self) -> Path:
+        """A pool in it, whose locks the nodes' libvirt holds for every disk that a guest has open."""
+        return self.shared_folder / config.POOL
 
     @property
     def machine_address(self) -> str:
@@ -89,7 +95,8 @@ class Lab:
             plan = self._planned(wanted)
             plan.save(self.folder)
             pki.ensure_authority(self.folder / "pki")
-            self.shared_folder.mkdir(exist_ok=True)
+            self.pool_folder.mkdir(parents=True, exist_ok=True)
+            pools.make(self.pool_folder)
             self._cabling(plan).plug_machine()
             nodes = [self.node(name) for name in wanted]
             for node in nodes:

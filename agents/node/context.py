@@ -6,6 +6,7 @@ from uuid import UUID
 
 from agents.node.adapters.base import Adapters
 from agents.node.hook.state import HookState, InstalledHook
+from agents.node.lease import Lease
 from agents.node.ledger import Ledger
 from agents.node.locks import ResourceLocks
 from agents.node.trust.permits import Permits
@@ -34,6 +35,7 @@ class Node:
     ledger: Ledger
     adapters: Adapters
     permits: Permits
+    lease: Lease
     hook: InstalledHook | None = None
     """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
     inventory_interval_s: float = 300.0

@@ -91,6 +91,12 @@ def disk_sources(domain_text: str) -> list[str]:
     return [_place(source) for source in sources if source is not None]
 
 
+def bridges(domain_text: str) -> list[str]:
+    """Which bridges the cards are plugged into."""
+    sources = ET.fromstring(domain_text).iterfind("devices/interface/source")
+    return [bridge for source in sources if (bridge := source.get("bridge"))]
+
+
 def _place(source: ET.Element) -> str:
     """The file, or whatever else it is, as text."""
     return source.get("file") or " ".join(f"{name}={source.get(name)}" for name in sorted(source.keys())) or "nothing"

@@ -6,11 +6,12 @@ AgentError
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
-│                         GuestMoved, GuestNotArrived, GuestArrived, NotMovable,
+│                         GuestMoved, GuestNotArrived, GuestArrived, NotMovable, NotQuarantined,
 │                         DetachPending, GuestMoving (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
     ├── MoveCancelled
+    ├── DiskHeld           (retryable)
     └── HypervisorUnavailable, Stopping (retryable)
 """
 
@@ -140,6 +141,15 @@ class NoConsole(Conflict):
         super().__init__(f"Guest {guest_id} was started without a {kind} console; it gets one at its next start.")
 
 
+class NotQuarantined(Conflict):
+    """Only what is in quarantine is ever destroyed as a finding."""
+
+    code = "agent.not_quarantined"
+
+    def __init__(self, finding_id: UUID) -> None:
+        super().__init__(f"The finding {finding_id} is not in quarantine on this node.")
+
+
 class GuestMoving(Conflict):
     """Nothing of a guest is changed while it is on its way to another node."""
 
@@ -199,6 +209,29 @@ class MoveCancelled(AdapterError):
 
     def __init__(self) -> None:
         super().__init__("The move was cancelled.", retryable=False)
+
+
+class DiskHeld(AdapterError):
+    """A guest was not started, since a lock says that another one has a disk of it open. When the node that had it has
+    died, its locks end some time later."""
+
+    code = "agent.disk_held"
+
+    def __init__(self, guest_id: UUID, cause: object) -> None:
+        super().__init__(
+            f"A disk of guest {guest_id} is open already, most likely on another node where the guest runs; it was not "
+            f"started a second time. Find out where before you do anything else. ({cause})",
+            retryable=True,
+        )
+
+
+class LeaseLapsed(AdapterError):
+    """Nobody was heard for so long that guests are stopped; nothing begins until somebody is."""
+
+    code = "agent.lease_lapsed"
+
+    def __init__(self) -> None:
+        super().__init__("The node's lease has lapsed: nothing starts here until it is renewed.", retryable=True)
 
 
 class Stopping(AdapterError):

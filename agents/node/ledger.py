@@ -30,6 +30,7 @@ from agents.node.wishes import (
     DepartureWish,
     InstanceWish,
     KeptSegment,
+    QuarantineWish,
     Subject,
     VolumeWish,
 )
@@ -59,10 +60,12 @@ class CachedImage:
 
 @dataclass(frozen=True, slots=True)
 class GuestProgress:
-    """`has_started`: the agent started the guest and was not told to stop it since."""
+    """`has_started`: the agent started the guest and was not told to stop it since. `stop_reason`: why it stopped it by
+    itself since."""
 
     restart_count: int = 0
     has_started: bool = False
+    stop_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Ledger:
         self.arrivals = Shelf(self, "arrival", ArrivalWish)
         self.departures = Shelf(self, "departure", DepartureWish)
         self.segments = Shelf(self, "segment", KeptSegment)
+        self.quarantine = Shelf(self, "quarantine", QuarantineWish)
 
     def close(self) -> None:
         with self._lock:
@@ -168,16 +172,17 @@ class Ledger:
         return max(((int(str(generation)), bool(wanted)) for generation, wanted in rows), default=None)
 
     def guest_progress(self, instance_id: UUID) -> GuestProgress:
-        rows = self.execute("SELECT restart_count, has_started FROM guest WHERE id = ?", str(instance_id))
-        return GuestProgress(int(str(rows[0][0])), bool(rows[0][1])) if rows else GuestProgress()
+        rows = self.execute("SELECT restart_count, has_started, stop_reason FROM guest WHERE id = ?", str(instance_id))
+        return GuestProgress(int(str(rows[0][0])), bool(rows[0][1]), str(rows[0][2])) if rows else GuestProgress()
 
     def record_progress(self, instance_id: UUID, progress: GuestProgress) -> None:
         with self.transaction():
             self.execute(
-                "INSERT OR REPLACE INTO guest VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO guest (id, restart_count, has_started, stop_reason) VALUES (?, ?, ?, ?)",
                 str(instance_id),
                 progress.restart_count,
                 progress.has_started,
+                progress.stop_reason,
             )
 
     def forget_progress(self, instance_id: UUID) -> None:

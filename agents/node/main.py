@@ -17,10 +17,13 @@ import grpc
 from agents.node import VERSION, logs, observed, pki
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.fake import FakeCapacity, FakeNode
+from agents.node.adapters.pools import NAME, Pools
+from agents.node.adapters.watchdog import Watchdog
 from agents.node.context import Node, Verdict, boot_id
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
+from agents.node.lease import LAPSE_LIMIT_S, Lease, LeasePolicy
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
@@ -30,6 +33,7 @@ from agents.node.services.consoles import MAX_CONSOLES, Consoles
 from agents.node.services.departures import Departures
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
+from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
 from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
@@ -44,6 +48,7 @@ CALL_THREADS = 16
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
 INVENTORY_INTERVAL_S = 300.0
+WATCHDOG_TIMEOUT_S = 60
 CLOCKS = {"synchronised": is_synchronised, "kept-elsewhere": kept_elsewhere}
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -66,6 +71,9 @@ class Config:
     hook: InstalledHook | None = None
     clock: Clock = field(default_factory=Clock)
     inventory_interval_s: float = INVENTORY_INTERVAL_S
+    lease: LeasePolicy = field(default_factory=LeasePolicy)
+    watchdog: Path | None = None
+    watchdog_timeout_s: int = WATCHDOG_TIMEOUT_S
 
 
 class Beside(Protocol):
@@ -107,7 +115,18 @@ def serve(config: Config, adapters: Adapters) -> Server:
     credentials = pki.load(config.state_dir)
     lock = _only_agent(config.state_dir)
     node = _node(config, credentials, adapters)
-    hub = Hub()
+    try:
+        return _serve(config, credentials, node, lock)
+    except BaseException:
+        if node.lease.watchdog is not None:
+            node.lease.watchdog.close(disarm=not node.lease.is_relied_on)
+        node.ledger.close()
+        lock.close()
+        raise
+
+
+def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextIO) -> Server:
+    adapters, hub = node.adapters, Hub()
     adapters.hypervisor.subscribe(hub.publish)
     node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()
@@ -118,16 +137,15 @@ def serve(config: Config, adapters: Adapters) -> Server:
     hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
     departures = Departures(node)
     departures.restore()
-    self_test = SelfTest(node, config.state_dir / "self-test.json")
-    self_test.start()
-    closings = Closings(node)
-    adapters.hypervisor.subscribe(closings.notice)
     servicer = Servicer(node, hub, Consoles(node), departures)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
-    beside = [self_test, closings, *([hook] if hook else [])]
+    self_test, closings = SelfTest(node, config.state_dir / "self-test.json"), Closings(node)
+    self_test.start()
+    adapters.hypervisor.subscribe(closings.notice)
+    beside: list[Beside] = [self_test, closings, SelfFencing(node), *([hook] if hook else [])]
     return Server(node, servicer, server=server, port=port, lock=lock, beside=beside)
 
 
@@ -136,16 +154,30 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
     key = NodeKey.load(str(identity.node_id), credentials.key)
     root = root_verifier(credentials.root)
     ledger = Ledger(config.state_dir / "ledger.sqlite")
+    boot = boot_id()
+    lease = Lease(ledger, config.lease, boot_id=boot, watchdog=_watchdog(config))
     return Node(
         identity=identity,
-        boot_id=boot_id(),
+        boot_id=boot,
         ledger=ledger,
         adapters=adapters,
         permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
+        lease=lease,
         hook=config.hook,
         self_test=Verdict(has_passed=config.hook is None),
         inventory_interval_s=config.inventory_interval_s,
     )
+
+
+def _watchdog(config: Config) -> Watchdog | None:
+    """Without it the agent works, and nobody relies on its stopping guests."""
+    if config.watchdog is None:
+        return None
+    try:
+        return Watchdog(config.watchdog, config.watchdog_timeout_s)
+    except OSError as exc:
+        log.error("cannot use the watchdog", extra={"facts": {"path": str(config.watchdog), "problem": str(exc)}})
+        return None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -153,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs.configure(options.log_level)
     if options.traces_url:
         traces.begin("agent", options.traces_url)
-    told = _told_to_stop()
+    hears = told(signal.SIGTERM, signal.SIGINT)
     state_dir = options.state_dir.resolve()
     config = Config(
         state_dir,
@@ -161,23 +193,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _hook(state_dir, options) if options.adapter == "libvirt" else None,
         clock=Clock(is_kept=CLOCKS[options.clock]),
         inventory_interval_s=options.inventory_interval_s,
+        lease=LeasePolicy(stops=options.on_lapse == "stop", limit_s=options.lapse_limit_s),
+        watchdog=options.watchdog,
+        watchdog_timeout_s=options.watchdog_timeout_s,
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
         observed.start(options.observe, server.node)
-    os.read(told, 1)
+    os.read(hears, 1)
     log.info("stopping")
     server.stop()
 
 
-def _told_to_stop() -> int:
-    """A file with a byte in it once SIGTERM or SIGINT has come. An Event misses one that comes just before it waits."""
-    told, tell = os.pipe()
+def told(*signals: signal.Signals) -> int:
+    """A file that gets a byte, its number, of each of these signals. An Event misses one that comes just before it
+    waits."""
+    hears, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals:
         signal.signal(number, lambda *_: None)
-    return told
+    return hears
 
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
@@ -210,13 +246,15 @@ def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
 
 
 def _fake(config: Config, options: argparse.Namespace) -> Adapters:
-    fake = FakeNode(FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib))
+    capacity = FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib)
+    fake = FakeNode(capacity, Pools(dict(options.pool)))
     ledger = Ledger(config.state_dir / "ledger.sqlite")
     fake.keep_disks(
-        volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held()},
+        volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held() if not entry.wish.pool},
         images={entry.id: entry.wish.size_bytes for entry in ledger.images.held()},
     )
     ledger.close()
+    fake.foreign_files += options.fake_stray
     return fake.adapters()
 
 
@@ -224,7 +262,8 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     # Imported here, since a fleet of fake nodes needs neither libvirt's library nor its memory.
     from agents.node.adapters.real import Options, real_adapters
 
-    chosen = Options(options.libvirt_uri, options.virt_type, options.uplink, options.arrivals)
+    pools = Pools(dict(options.pool))
+    chosen = Options(options.libvirt_uri, options.virt_type, options.uplink, options.arrivals, pools)
     return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 
@@ -251,6 +290,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS:PORT",
         help="where agents of other nodes bring guests that move here, as they reach it (default: no guest moves here)",
     )
+    parser.add_argument(
+        "--pool",
+        type=_pool,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="storage that other nodes of the zone have mounted too, on the same path; may be repeated",
+    )
     parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
     parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
     parser.add_argument(
@@ -265,10 +312,36 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
+    _add_lease(parser)
     parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
+    parser.add_argument("--fake-stray", action="append", default=[], help="a file that nobody meant: volumes/NAME")
     parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
     parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
     return parser
+
+
+def _pool(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not NAME.fullmatch(name) or not Path(path).is_absolute():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH with a name in lower case and an absolute path")
+    return name, Path(path)
+
+
+def _add_lease(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--on-lapse",
+        default="keep",
+        choices=("keep", "stop"),
+        help="what becomes of the guests when the control plane has not been heard for long (default: they go on)",
+    )
+    parser.add_argument(
+        "--lapse-limit-s",
+        type=int,
+        default=LAPSE_LIMIT_S,
+        help="how long after the end of the node's lease they are stopped",
+    )
+    parser.add_argument("--watchdog", type=Path, metavar="PATH", help="e.g. /dev/watchdog: fed, and resets the node")
+    parser.add_argument("--watchdog-timeout-s", type=int, default=WATCHDOG_TIMEOUT_S, help="how long without being fed")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,14 @@ class NodeCollector(Collector):
         yield _gauge(
             "andromede_node_hook_up", "Whether libvirt asks the agent before it starts a guest.", hook.is_active
         )
+        lease = self._node.lease.status()
+        yield _gauge(
+            "andromede_node_self_fencing",
+            "Whether others may rely on the node's stopping its guests when its lease has lapsed.",
+            bool(lease.fences_within_s),
+        )
+        if lease.is_wanted:
+            yield _gauge("andromede_node_lease_remaining_seconds", "Until it ends.", lease.remaining_ms / 1000)
         waiting = self._node.permits.receipts.waiting()
         yield _gauge("andromede_node_receipts_waiting", "Receipts that the control plane has not kept yet.", waiting)
 

@@ -31,7 +31,8 @@ MIGRATIONS = (
         kind TEXT PRIMARY KEY CHECK (kind IN ('keyset', 'charter', 'floor', 'facts', 'deny')),
         document BLOB NOT NULL
     ) WITHOUT ROWID;
-    -- Single values: high_water and born_at (RFC 3339), last_receipt and acknowledged (numbers of receipts).
+    -- Single values: high_water and born_at (RFC 3339), last_receipt and acknowledged (numbers of receipts),
+    -- lease (JSON: boot_id, until_ms, is_promised).
     CREATE TABLE memory (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -91,5 +92,18 @@ MIGRATIONS = (
         pause_ms INTEGER NOT NULL,
         ends_at INTEGER NOT NULL -- seconds since 1970: the deadline
     ) WITHOUT ROWID;
+    """,
+    """
+    -- Volumes may be in a pool; those of before are in the node's own folder.
+    UPDATE resource SET wish = json_object(
+        'image_sha256', json_extract(wish, '$.image_sha256'),
+        'is_taken_over', json('false'),
+        'pool', '',
+        'size_bytes', json_extract(wish, '$.size_bytes')
+    ) WHERE kind = 'volume' AND wish IS NOT NULL;
+    """,
+    """
+    -- Why the agent stopped the guest by itself; empty when it did not.
+    ALTER TABLE guest ADD COLUMN stop_reason TEXT NOT NULL DEFAULT '';
     """,
 )

@@ -26,6 +26,8 @@ class ImageWish:
 class VolumeWish:
     size_bytes: int
     image_sha256: str  # empty: no image
+    pool: str = ""  # name of the pool that has its file; empty: the node's own folder
+    is_taken_over: bool = False  # the file is there already
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,22 @@ class KeptSegment:
     """The signed document by which a network reaches other nodes; it was checked when it came."""
 
     document: bytes
+
+
+class StrayKind(StrEnum):
+    DOMAIN = "domain"
+    FILE = "file"
+    PORT = "port"
+    ATTACHMENT = "attachment"
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineWish:
+    """`name`: of a domain, the path of a file in the node's folder, a device, or the id of an attachment."""
+
+    kind: StrayKind
+    name: str
+    is_released: bool
 
 
 @dataclass(frozen=True, slots=True)

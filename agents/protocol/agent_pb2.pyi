@@ -42,6 +42,14 @@ class MovePhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MOVE_PHASE_FAILED: _ClassVar[MovePhase]
     MOVE_PHASE_CANCELLED: _ClassVar[MovePhase]
 
+class StrayKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STRAY_KIND_UNSPECIFIED: _ClassVar[StrayKind]
+    STRAY_KIND_DOMAIN: _ClassVar[StrayKind]
+    STRAY_KIND_FILE: _ClassVar[StrayKind]
+    STRAY_KIND_PORT: _ClassVar[StrayKind]
+    STRAY_KIND_ATTACHMENT: _ClassVar[StrayKind]
+
 class ConsoleKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONSOLE_KIND_UNSPECIFIED: _ClassVar[ConsoleKind]
@@ -67,6 +75,11 @@ MOVE_PHASE_RUNNING: MovePhase
 MOVE_PHASE_COMPLETED: MovePhase
 MOVE_PHASE_FAILED: MovePhase
 MOVE_PHASE_CANCELLED: MovePhase
+STRAY_KIND_UNSPECIFIED: StrayKind
+STRAY_KIND_DOMAIN: StrayKind
+STRAY_KIND_FILE: StrayKind
+STRAY_KIND_PORT: StrayKind
+STRAY_KIND_ATTACHMENT: StrayKind
 CONSOLE_KIND_UNSPECIFIED: ConsoleKind
 CONSOLE_KIND_SERIAL: ConsoleKind
 CONSOLE_KIND_VNC: ConsoleKind
@@ -90,10 +103,12 @@ class Permit(_message.Message):
     def __init__(self, document: _Optional[bytes] = ..., policies: _Optional[bytes] = ..., cosignature: _Optional[bytes] = ...) -> None: ...
 
 class RemoveRequest(_message.Message):
-    __slots__ = ("subject",)
+    __slots__ = ("subject", "pool")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ...) -> None: ...
+    pool: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class Removed(_message.Message):
     __slots__ = ("was_present",)
@@ -138,26 +153,32 @@ class RemoveImageRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ...) -> None: ...
 
 class EnsureVolumeRequest(_message.Message):
-    __slots__ = ("subject", "permit", "size_bytes", "image_sha256")
+    __slots__ = ("subject", "permit", "size_bytes", "image_sha256", "pool", "is_taken_over")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     IMAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    IS_TAKEN_OVER_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     size_bytes: int
     image_sha256: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ...) -> None: ...
+    pool: str
+    is_taken_over: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., size_bytes: _Optional[int] = ..., image_sha256: _Optional[str] = ..., pool: _Optional[str] = ..., is_taken_over: _Optional[bool] = ...) -> None: ...
 
 class VolumeState(_message.Message):
-    __slots__ = ("subject", "size_bytes", "attached_to")
+    __slots__ = ("subject", "size_bytes", "attached_to", "pool")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_TO_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     size_bytes: int
     attached_to: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ...) -> None: ...
+    pool: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., size_bytes: _Optional[int] = ..., attached_to: _Optional[str] = ..., pool: _Optional[str] = ...) -> None: ...
 
 class Network(_message.Message):
     __slots__ = ("id", "cidr", "gateway_ip", "dns_servers", "mtu", "segment")
@@ -208,12 +229,16 @@ class EnsurePortRequest(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., network: _Optional[_Union[Network, _Mapping]] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
 
 class PortState(_message.Message):
-    __slots__ = ("subject", "device")
+    __slots__ = ("subject", "device", "mac", "ip")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    IP_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     device: str
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., device: _Optional[str] = ...) -> None: ...
+    mac: str
+    ip: str
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., device: _Optional[str] = ..., mac: _Optional[str] = ..., ip: _Optional[str] = ...) -> None: ...
 
 class Restart(_message.Message):
     __slots__ = ("count", "kind")
@@ -369,6 +394,46 @@ class AttachmentState(_message.Message):
     serial: str
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., instance_id: _Optional[str] = ..., volume_id: _Optional[str] = ..., serial: _Optional[str] = ...) -> None: ...
 
+class EnsureQuarantineRequest(_message.Message):
+    __slots__ = ("subject", "kind", "name", "is_released")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_RELEASED_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    kind: StrayKind
+    name: str
+    is_released: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., kind: _Optional[_Union[StrayKind, str]] = ..., name: _Optional[str] = ..., is_released: _Optional[bool] = ...) -> None: ...
+
+class QuarantineState(_message.Message):
+    __slots__ = ("subject", "is_present", "size_bytes", "is_harmless")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    IS_PRESENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IS_HARMLESS_FIELD_NUMBER: _ClassVar[int]
+    subject: Subject
+    is_present: bool
+    size_bytes: int
+    is_harmless: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., is_present: _Optional[bool] = ..., size_bytes: _Optional[int] = ..., is_harmless: _Optional[bool] = ...) -> None: ...
+
+class Stray(_message.Message):
+    __slots__ = ("kind", "name", "size_bytes", "power", "is_harmless", "mac")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    IS_HARMLESS_FIELD_NUMBER: _ClassVar[int]
+    MAC_FIELD_NUMBER: _ClassVar[int]
+    kind: StrayKind
+    name: str
+    size_bytes: int
+    power: Power
+    is_harmless: bool
+    mac: str
+    def __init__(self, kind: _Optional[_Union[StrayKind, str]] = ..., name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., power: _Optional[_Union[Power, str]] = ..., is_harmless: _Optional[bool] = ..., mac: _Optional[str] = ...) -> None: ...
+
 class DescribeRequest(_message.Message):
     __slots__ = ("ids",)
     IDS_FIELD_NUMBER: _ClassVar[int]
@@ -376,7 +441,7 @@ class DescribeRequest(_message.Message):
     def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Inventory(_message.Message):
-    __slots__ = ("node_id", "zone", "agent_version", "boot_id", "cores", "memory_mib", "disk_gib", "cpu_model", "virt_type", "traits")
+    __slots__ = ("node_id", "zone", "agent_version", "boot_id", "cores", "memory_mib", "disk_gib", "cpu_model", "virt_type", "traits", "pools")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -387,6 +452,7 @@ class Inventory(_message.Message):
     CPU_MODEL_FIELD_NUMBER: _ClassVar[int]
     VIRT_TYPE_FIELD_NUMBER: _ClassVar[int]
     TRAITS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     zone: str
     agent_version: str
@@ -397,10 +463,23 @@ class Inventory(_message.Message):
     cpu_model: str
     virt_type: str
     traits: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ...) -> None: ...
+    pools: _containers.RepeatedCompositeFieldContainer[Pool]
+    def __init__(self, node_id: _Optional[str] = ..., zone: _Optional[str] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., cores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., disk_gib: _Optional[int] = ..., cpu_model: _Optional[str] = ..., virt_type: _Optional[str] = ..., traits: _Optional[_Iterable[str]] = ..., pools: _Optional[_Iterable[_Union[Pool, _Mapping]]] = ...) -> None: ...
+
+class Pool(_message.Message):
+    __slots__ = ("name", "uuid", "path", "size_gib")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UUID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SIZE_GIB_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    uuid: str
+    path: str
+    size_gib: int
+    def __init__(self, name: _Optional[str] = ..., uuid: _Optional[str] = ..., path: _Optional[str] = ..., size_gib: _Optional[int] = ...) -> None: ...
 
 class NodeDescription(_message.Message):
-    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains")
+    __slots__ = ("inventory", "instances", "volumes", "ports", "attachments", "images", "unknown_domains", "strays", "lost_domains")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
@@ -408,6 +487,8 @@ class NodeDescription(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    STRAYS_FIELD_NUMBER: _ClassVar[int]
+    LOST_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     volumes: _containers.RepeatedCompositeFieldContainer[VolumeState]
@@ -415,7 +496,9 @@ class NodeDescription(_message.Message):
     attachments: _containers.RepeatedCompositeFieldContainer[AttachmentState]
     images: _containers.RepeatedCompositeFieldContainer[ImageState]
     unknown_domains: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ...) -> None: ...
+    strays: _containers.RepeatedCompositeFieldContainer[Stray]
+    lost_domains: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[VolumeState, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[PortState, _Mapping]]] = ..., attachments: _Optional[_Iterable[_Union[AttachmentState, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageState, _Mapping]]] = ..., unknown_domains: _Optional[_Iterable[str]] = ..., strays: _Optional[_Iterable[_Union[Stray, _Mapping]]] = ..., lost_domains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("heartbeat_interval_ms", "receipts_after", "usage_interval_ms")
@@ -444,18 +527,44 @@ class NodeEvent(_message.Message):
     def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("inventory", "instances", "trust", "hook", "self_test")
+    __slots__ = ("inventory", "instances", "trust", "hook", "lease", "self_test")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
     HOOK_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     SELF_TEST_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     trust: TrustState
     hook: HookState
+    lease: LeaseState
     self_test: SelfTest
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ...) -> None: ...
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ..., lease: _Optional[_Union[LeaseState, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ...) -> None: ...
+
+class RenewLeaseRequest(_message.Message):
+    __slots__ = ("boot_id", "heard_at_ms", "duration_s")
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    HEARD_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_S_FIELD_NUMBER: _ClassVar[int]
+    boot_id: str
+    heard_at_ms: int
+    duration_s: int
+    def __init__(self, boot_id: _Optional[str] = ..., heard_at_ms: _Optional[int] = ..., duration_s: _Optional[int] = ...) -> None: ...
+
+class LeaseState(_message.Message):
+    __slots__ = ("is_wanted", "said_at_ms", "remaining_ms", "fences_within_s", "problem")
+    IS_WANTED_FIELD_NUMBER: _ClassVar[int]
+    SAID_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_MS_FIELD_NUMBER: _ClassVar[int]
+    FENCES_WITHIN_S_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    is_wanted: bool
+    said_at_ms: int
+    remaining_ms: int
+    fences_within_s: int
+    problem: str
+    def __init__(self, is_wanted: _Optional[bool] = ..., said_at_ms: _Optional[int] = ..., remaining_ms: _Optional[int] = ..., fences_within_s: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class EnsureTrustRequest(_message.Message):
     __slots__ = ("keyset", "charter", "floor", "facts", "deny")

@@ -49,6 +49,11 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.TrustState.FromString,
                 _registered_method=True)
+        self.RenewLease = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RenewLease',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RenewLeaseRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.LeaseState.FromString,
+                _registered_method=True)
         self.EnsureImage = channel.stream_unary(
                 '/andromede.agent.v1.Agent/EnsureImage',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ImagePart.SerializeToString,
@@ -66,6 +71,11 @@ class AgentStub:
                 _registered_method=True)
         self.RemoveVolume = channel.unary_unary(
                 '/andromede.agent.v1.Agent/RemoveVolume',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+                _registered_method=True)
+        self.ForgetVolume = channel.unary_unary(
+                '/andromede.agent.v1.Agent/ForgetVolume',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
@@ -124,6 +134,16 @@ class AgentStub:
                 request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
                 response_deserializer=agents_dot_protocol_dot_agent__pb2.Removed.FromString,
                 _registered_method=True)
+        self.EnsureQuarantine = channel.unary_unary(
+                '/andromede.agent.v1.Agent/EnsureQuarantine',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.EnsureQuarantineRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+                _registered_method=True)
+        self.RemoveQuarantine = channel.unary_unary(
+                '/andromede.agent.v1.Agent/RemoveQuarantine',
+                request_serializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+                response_deserializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+                _registered_method=True)
         self.ReadConsole = channel.unary_unary(
                 '/andromede.agent.v1.Agent/ReadConsole',
                 request_serializer=agents_dot_protocol_dot_agent__pb2.ReadConsoleRequest.SerializeToString,
@@ -160,6 +180,13 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewLease(self, request, context):
+        """The node is heard: it goes on with its guests until so long after the heartbeat that is named here. For the watcher alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EnsureImage(self, request_iterator, context):
         """The first message is the header; the others carry the bytes. Answers at once, without reading them, when the image is cached.
         """
@@ -181,7 +208,15 @@ class AgentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveVolume(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes its data. Of a volume in a pool any node of the pool can do that, also one that never had it open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetVolume(self, request, context):
+        """Of a volume in a pool: this node has it open no more. Its file stays, for the others.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -260,6 +295,22 @@ class AgentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnsureQuarantine(self, request, context):
+        """What is here and nobody meant is kept from doing harm, and nothing of it is destroyed: a file lies apart, a domain that
+        has to do with tenants stands still, a tap is down. The subject is the finding. With `is_released`, at a higher
+        generation, it is as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveQuarantine(self, request, context):
+        """Destroys what the finding is about, for good; refused unless it is in quarantine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReadConsole(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -292,6 +343,11 @@ def add_AgentServicer_to_server(servicer, server):
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.TrustState.SerializeToString,
             ),
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RenewLeaseRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.LeaseState.SerializeToString,
+            ),
             'EnsureImage': grpc.stream_unary_rpc_method_handler(
                     servicer.EnsureImage,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.ImagePart.FromString,
@@ -309,6 +365,11 @@ def add_AgentServicer_to_server(servicer, server):
             ),
             'RemoveVolume': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveVolume,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'ForgetVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetVolume,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
             ),
@@ -366,6 +427,16 @@ def add_AgentServicer_to_server(servicer, server):
                     servicer.RemoveDeparture,
                     request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
                     response_serializer=agents_dot_protocol_dot_agent__pb2.Removed.SerializeToString,
+            ),
+            'EnsureQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnsureQuarantine,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.EnsureQuarantineRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.SerializeToString,
+            ),
+            'RemoveQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveQuarantine,
+                    request_deserializer=agents_dot_protocol_dot_agent__pb2.RemoveRequest.FromString,
+                    response_serializer=agents_dot_protocol_dot_agent__pb2.QuarantineState.SerializeToString,
             ),
             'ReadConsole': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadConsole,
@@ -459,6 +530,33 @@ class Agent:
             '/andromede.agent.v1.Agent/EnsureTrust',
             agents_dot_protocol_dot_agent__pb2.EnsureTrustRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.TrustState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RenewLease',
+            agents_dot_protocol_dot_agent__pb2.RenewLeaseRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.LeaseState.FromString,
             options,
             channel_credentials,
             insecure,
@@ -565,6 +663,33 @@ class Agent:
             request,
             target,
             '/andromede.agent.v1.Agent/RemoveVolume',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/ForgetVolume',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
             options,
@@ -864,6 +989,60 @@ class Agent:
             '/andromede.agent.v1.Agent/RemoveDeparture',
             agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
             agents_dot_protocol_dot_agent__pb2.Removed.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnsureQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/EnsureQuarantine',
+            agents_dot_protocol_dot_agent__pb2.EnsureQuarantineRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/andromede.agent.v1.Agent/RemoveQuarantine',
+            agents_dot_protocol_dot_agent__pb2.RemoveRequest.SerializeToString,
+            agents_dot_protocol_dot_agent__pb2.QuarantineState.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,12 +2,13 @@
 
 from django.urls import include, path
 
-from controlplane.api import views
+from controlplane.api import fencing, views
 
 urlpatterns = [
     path("healthz", views.Health.as_view()),
     path("openapi.json", views.OpenApi.as_view()),
     path("problems/<str:code>", views.Problem.as_view()),
+    path("nodes/<str:node>/actions/fence", fencing.NodeFence.as_view()),
     path("", include("controlplane.signin.urls")),
     path("", include("controlplane.compute.urls")),
     path("", include("controlplane.metrics.urls")),

@@ -11,7 +11,7 @@ from django.db import transaction
 from controlplane.catalog import epochs, facts
 from controlplane.catalog.errors import CatalogueInvalid
 from controlplane.catalog.keys import Officer
-from controlplane.catalog.models import Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.models import LOCAL, Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
 from controlplane.catalog.selectors import believed, statement_of
 from controlplane.catalog.signing import REVIEW_DAYS
 from controlplane.catalog.timelines import FOR_EVER, Period, Subject, completed, overlap, period, subject, uncovered
@@ -273,10 +273,19 @@ def _flavor(item: object, at: str) -> Flavor:
 
 
 def _volume_type(item: object, at: str) -> VolumeType:
-    body: Mapping[str, object] = as_object(item, at, required=("id", "description"))
+    """`local` is on the node's own disk, any other one in the pool that it names."""
+    body: Mapping[str, object] = as_object(item, at, required=("id", "description"), optional=("pool",))
+    name = as_slug(body["id"], f"{at}.id")
+    is_local = name == LOCAL
+    if is_local == ("pool" in body):
+        problem = (
+            Reason("local is on a node's own disk") if is_local else Reason("is missing: only local is in no pool")
+        )
+        refuse(f"{at}.pool", problem)
     return VolumeType(
-        pk=as_choice(body["id"], f"{at}.id", among=("local",)),
+        pk=name,
         description=as_text(body["description"], f"{at}.description"),
+        pool=as_slug(body["pool"], f"{at}.pool") if "pool" in body else "",
     )
 
 

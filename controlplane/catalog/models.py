@@ -164,11 +164,15 @@ class Flavor(models.Model):
         return self.id
 
 
+LOCAL = "local"  # the volume type that is in no pool
+
+
 class VolumeType(models.Model):
-    """How a volume is kept. `local`: a file on one node's disk."""
+    """How a volume is kept. `pool`: the name of the storage that nodes share; empty: a file on one node's own disk."""
 
     id = models.SlugField(primary_key=True, max_length=63)
     description = models.CharField(max_length=200)
+    pool = models.SlugField(max_length=40, blank=True, default="", db_default="")
 
     def __str__(self) -> str:
         return self.id

@@ -14,7 +14,7 @@ from controlplane.catalog.errors import (
     VolumeTypeNotFound,
     ZoneNotFound,
 )
-from controlplane.catalog.models import Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.models import LOCAL, Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.prepared import Prepared, PreparedByRef
@@ -146,11 +146,16 @@ def volume_types() -> QuerySet[VolumeType]:
     return VolumeType.objects.order_by("pk")
 
 
-def volume_type_get(ref: str) -> VolumeType:
+def volume_type_get(ref: str, *, field: str = "volume_type") -> VolumeType:
     volume_type = volume_types().filter(pk=ref).first()
     if volume_type is None:
-        raise VolumeTypeNotFound(field="volume_type", name=ref)
+        raise VolumeTypeNotFound(field=field, name=ref)
     return volume_type
+
+
+def root_volume_type(ref: str) -> VolumeType | None:
+    """Of an instance's root disk; None: on its node alone, which no type has to stand for."""
+    return None if ref == LOCAL else volume_type_get(ref, field="root_volume_type")
 
 
 def world(*, believed_at: datetime | None = None) -> World:

@@ -27,8 +27,11 @@ class FlavorOut(Out):
 
 
 class VolumeTypeOut(Out):
+    """`pool`: the shared storage that such volumes are kept in; empty: on the disk of one node."""
+
     id = serializers.CharField()
     description = serializers.CharField()
+    pool = serializers.CharField()
 
 
 class ImageIn(In):

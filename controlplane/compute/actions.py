@@ -25,7 +25,8 @@ STATES: Mapping[str, tuple[str, ...]] = {
 # They hold the volume and not the instance, and so wait for nothing that works on that, but for a move, which takes all
 # its volumes along.
 BESIDE = frozenset({"attach", "detach"})
-MOVE = "instance.migrate"
+MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
+MOVES = (MOVE, EVACUATION)
 
 
 def need_state(instance: Instance, action: str) -> None:
@@ -41,8 +42,8 @@ def need_one_of(instance: Instance, states: tuple[str, ...]) -> None:
 
 
 def need_at_rest(instance: Instance) -> None:
-    """Raises Busy while the instance moves. Who has locked its row keeps it where it is with that."""
-    holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind=MOVE).select_related("operation")
+    """Raises Busy while the instance moves to another node. Who has locked its row keeps it where it is with that."""
+    holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
     for hold in holds:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
@@ -51,7 +52,7 @@ def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, An
     """Each action as ActionOut says it. `held_by`: the operation that works on the instance, if one does."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
-    beside = () if operation is not None and operation.kind == MOVE else BESIDE
+    beside = () if operation is not None and operation.kind in MOVES else BESIDE
     said = []
     for action, states in STATES.items():
         refusal = (None if action in beside else busy) or _wrong_state(instance, states)

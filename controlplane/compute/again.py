@@ -7,7 +7,7 @@ from django.db import transaction
 
 from controlplane.compute.actions import need_one_of
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.services import Around, ask_for, begin, check_image, instance_lock, keep_group
+from controlplane.compute.services import Around, ask_for, begin, beside, check_image, instance_lock, keep_group
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import move
 from controlplane.kernel.ids import new_id
@@ -36,8 +36,7 @@ def instance_create_again(actor: Actor, instance: Instance, new: Around) -> Oper
         actor.may_operate()
     operations.need_free(instance.pk)
     _check(instance, new)
-    near = tuple(volume.pk for volume in new.volumes)
-    ask = ask_for(instance, operation="instance.create", zones=new.zones, near=near)
+    ask = beside(ask_for(instance, operation="instance.create", zones=new.zones), new.volumes)
     placement.check(replace(ask, host=new.host, sources=_sources(instance, new)))
     with transaction.atomic():
         return _write(actor, instance, new)

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.catalog.selectors import flavor_get, usable_image
+from controlplane.catalog.selectors import flavor_get, root_volume_type, usable_image
 from controlplane.compute import about, actions, consoles, selectors, services
 from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
 from controlplane.compute.models import INSTANCE, Instance
@@ -115,6 +115,7 @@ class InstanceList(ProjectView):
             policy=own_policy(body["policy_atoms"], at="policy_atoms"),
             exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
             restart_policy=body["restart_policy"],
+            root_volume_type=root_volume_type(body["root_volume_type"]),
             labels=body["labels"],
         )
 

@@ -13,7 +13,7 @@ from django.db.models import F
 from controlplane.audit.services import record
 from controlplane.compute.actions import need_at_rest
 from controlplane.compute.actions import need_state as need_instance_state
-from controlplane.compute.errors import AttachmentNotFound, VolumeAlreadyAttached, VolumeElsewhere
+from controlplane.compute.errors import AttachmentNotFound, PoolElsewhere, VolumeAlreadyAttached, VolumeElsewhere
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import ask_for, instance_lock
 from controlplane.identity.actor import Actor
@@ -39,7 +39,8 @@ def volume_attach(
     place of each satisfies the policies of the other.
 
     Raises:
-        VolumeAlreadyAttached, VolumeElsewhere, InstanceWrongState, VolumeWrongState, PolicyUnsatisfiable, Busy.
+        VolumeAlreadyAttached, VolumeElsewhere, PoolElsewhere, InstanceWrongState, VolumeWrongState,
+        PolicyUnsatisfiable, Busy.
     """
     actor.may_write()
     _check(instance, volume)
@@ -54,15 +55,25 @@ def volume_attach(
 
 def _check(instance: Instance, volume: Volume) -> None:
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
-    volume.refresh_from_db(fields=["state", "is_deleting", "node"])
+    volume.refresh_from_db(fields=["state", "is_deleting", "node", "pool"])
     need_instance_state(instance, "attach")
     need_at_rest(instance)
     if Attachment.objects.filter(volume=volume).exists():
         raise VolumeAlreadyAttached(field="volume", volume=volume.name)
     need_free(volume.pk)
     need_volume_state(volume, "available")
-    if volume.node_id != instance.node_id:
+    _need_reach(instance, volume)
+
+
+def _need_reach(instance: Instance, volume: Volume) -> None:
+    """Raises VolumeElsewhere: the instance's node cannot open the volume."""
+    if volume.node_id == instance.node_id:
+        return
+    if volume.pool is None:
         raise VolumeElsewhere(field="volume")
+    node = instance.node
+    if node is None or node.zone_id != volume.pool.zone_id or volume.pool.trait not in node.traits:
+        raise PoolElsewhere(field="volume", pool=volume.pool.name)
 
 
 def asks_for(instance: Instance, volume: Volume) -> tuple[Ask, Ask]:
@@ -101,12 +112,19 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
     volume_lock(volume)
     with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
-    args = {"attachment": str(attachment.pk), "instance": str(instance.pk), "is_read_only": is_read_only}
+    is_brought = volume.pool_id is not None  # also to the node where it is: nobody knows whether that has it open
+    args = {
+        "attachment": str(attachment.pk),
+        "instance": str(instance.pk),
+        "is_read_only": is_read_only,
+        "is_brought": is_brought,
+    }
     wish = Wish(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
     operation = enqueue(actor, wish)
     need_volume_state(volume, "available")
-    if volume.node_id != instance.node_id:
-        raise VolumeElsewhere(field="volume")
+    _need_reach(instance, volume)
+    if is_brought:
+        Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
     record(actor, ATTACH, volume.pk, project_id=instance.project_id, instance=str(instance.pk))
     return attachment, operation
 
@@ -122,7 +140,7 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     instance = attachment.instance
     instance_lock(instance)
     need_instance_state(instance, "detach")
-    args = {"attachment": str(attachment.pk)}
+    args = {"attachment": str(attachment.pk), "instance": str(instance.pk)}
     held = [attachment.volume_id, attachment.pk]
     name = attachment.volume.name
     operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args, resource_name=name))

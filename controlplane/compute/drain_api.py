@@ -24,6 +24,7 @@ from controlplane.nodes.models import (
     ACTIONS,
     DRAIN,
     DRAIN_GUEST,
+    DRAIN_KINDS,
     DRAIN_LIVE,
     FALLBACKS,
     Drain,
@@ -33,6 +34,7 @@ from controlplane.nodes.models import (
 
 DRAINS = Listing(
     {
+        "kind": among("kind", DRAIN_KINDS),
         "state": among("state", DRAIN.moves),
         "zone": exactly("node__zone_id", "The drains of nodes of this zone."),
         "created_after": created_after(),
@@ -40,7 +42,7 @@ DRAINS = Listing(
     sorts=("-created_at", "created_at"),
 )
 GOES_ON = ("running",)
-ENDED = ("moved", "off", "gone")
+ENDED = ("moved", "off", "gone", "starting", "started")
 FALLBACK_HELP = "What becomes of running guests that cannot be moved: leave them running, or stop them."
 
 
@@ -76,8 +78,9 @@ class MaintainIn(In):
 
 
 class PlannedGuestOut(Out):
-    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
-    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+    """`action`: migrate, stop (until the node is returned), stay (it is off), leave (it runs on, and the drain cannot
+    end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes back with its node)
+    or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
 
     instance = NamedOut()
     project = NamedOut()
@@ -99,20 +102,24 @@ class DrainPlanOut(Out):
 
 
 class DrainGuestOut(PlannedGuestOut):
-    """`operation`: what moves or stops it. `reasons`: why it did not leave, or what it waits for."""
+    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave or was not started again, or what it
+    waits for. `starts_again`: it is off because of the drain, and is started when the node takes guests again."""
 
     state = serializers.ChoiceField(list(DRAIN_GUEST.moves))
     operation = serializers.UUIDField(source="operation_id", allow_null=True)
     tries = serializers.IntegerField()
+    starts_again = serializers.BooleanField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
 class DrainSummaryOut(Out):
-    """`counts`: guests by state; `progress`: how many of them have left or are off, in percent. `is_waiting_for_node`:
-    the node is not heard, so nothing is begun."""
+    """`kind`: drain, of a node that is alive, or recover, of one that is dead. `counts`: guests by state; `progress`:
+    how many of them have left or are off, in percent. `is_waiting_for_node`: the node is not heard, and nothing is
+    begun."""
 
     id = serializers.UUIDField()
     node = NamedOut()
+    kind = serializers.ChoiceField(DRAIN_KINDS)
     state = serializers.ChoiceField(list(DRAIN.moves))
     plan = serializers.CharField(source="digest")
     fallback = serializers.ChoiceField(FALLBACKS)
@@ -131,11 +138,13 @@ class DrainSummaryOut(Out):
         return dict(sorted(Counter(guest.state for guest in drain.guests.all()).items()))
 
     def get_progress(self, drain: Drain) -> int:
+        """Who comes back with a dead node alone is not waited for."""
+        ended = (*ENDED, "left") if drain.kind == "recover" else ENDED
         states = [guest.state for guest in drain.guests.all()]
-        return 100 * sum(state in ENDED for state in states) // len(states) if states else 100
+        return 100 * sum(state in ended for state in states) // len(states) if states else 100
 
     def get_is_waiting_for_node(self, drain: Drain) -> bool:
-        return drain.state in DRAIN_LIVE and drain.node.state != "ready"
+        return drain.kind == "drain" and drain.state in DRAIN_LIVE and drain.node.state != "ready"
 
 
 class DrainOut(DrainSummaryOut):
@@ -160,6 +169,7 @@ def _guest_document(row: DrainGuest, projects: dict[UUID, str]) -> dict[str, Any
         "state": row.state,
         "operation_id": row.operation_id,
         "tries": row.tries,
+        "starts_again": row.starts_again,
         "finished_at": row.finished_at,
     }
 
@@ -168,7 +178,7 @@ def _projects(ids: Iterable[UUID]) -> dict[UUID, str]:
     return dict(Project.objects.filter(pk__in=set(ids)).values_list("pk", "name"))
 
 
-def _plan_document(node: Node, plan: Plan) -> dict[str, Any]:
+def plan_document(node: Node, plan: Plan) -> dict[str, Any]:
     targets = {str(each.pk): each for each in Node.objects.filter(pk__in={e.target for e in plan.entries if e.target})}
     projects = _projects(entry.guest.project_id for entry in plan.entries)
     return {
@@ -190,7 +200,7 @@ def _plan_document(node: Node, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _shown(drain: Drain) -> Drain:
+def shown(drain: Drain) -> Drain:
     """Read anew, with all that an answer says."""
     rows = Drain.objects.select_related("node").prefetch_related("guests__target")
     return rows.get(pk=drain.pk)
@@ -201,7 +211,7 @@ class DrainView(OperatorView):
         return drains.drain_of(self.actor, self.node())
 
     def answer(self, drain: Drain, *, status: int = 200) -> Response:
-        return Response(DrainOut(_shown(drain)).data, status=status)
+        return Response(DrainOut(shown(drain)).data, status=status)
 
 
 class NodeDrainPlan(OperatorView):
@@ -211,7 +221,7 @@ class NodeDrainPlan(OperatorView):
     def post(self, request: Request, body: Body) -> Response:
         node = self.node()
         plan = drains.drain_plan(self.actor, node, fallback=body["fallback"])
-        return Response(DrainPlanOut(_plan_document(node, plan)).data)
+        return Response(DrainPlanOut(plan_document(node, plan)).data)
 
 
 class NodeDrain(DrainView):

@@ -48,8 +48,9 @@ class Guest:
 @dataclass(frozen=True)
 class Entry:
     """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (until what works
-    on it has ended; then it gets another one). `target`: the id of the node where it would go now; who moves it decides
-    anew. `reasons`: why it cannot be moved."""
+    on it has ended; then it gets another one). In a recovery: evacuate, stay (it comes back with the node) or wait.
+    `target`: the id of the node where it would go now; who moves it decides anew. `reasons`: why it cannot be moved, or
+    not now."""
 
     guest: Guest
     action: str
@@ -89,13 +90,13 @@ class Situation:
 def plan(guests: Iterable[Guest], situation: Situation, *, fallback: str) -> Plan:
     """Same arguments, same plan. Its entries are in the order in which they are to be carried out."""
     entries: list[Entry] = []
-    for guest in sorted(guests, key=_largest_first):
+    for guest in sorted(guests, key=largest_first):
         entry, situation = _entry(guest, situation, fallback)
         entries.append(entry)
     return Plan(situation.node, fallback, tuple(entries))
 
 
-def _largest_first(guest: Guest) -> tuple[bool, tuple[int, ...], str]:
+def largest_first(guest: Guest) -> tuple[bool, tuple[int, ...], str]:
     amounts = guest.question.request.resources if guest.question else (0, 0, 0)
     vcpus, memory_mib, disk_gib = amounts
     return not guest.is_running, (-memory_mib, -vcpus, -disk_gib), str(guest.id)
@@ -108,18 +109,18 @@ def _entry(guest: Guest, situation: Situation, fallback: str) -> tuple[Entry, Si
         return Entry(guest, "stay"), situation
     if guest.obstacles or guest.question is None:
         return _stuck(guest, guest.obstacles, fallback), situation
-    decision = _decide(guest, guest.question, situation)
+    decision = decided(guest, guest.question, situation)
     if not decision.candidates:
         return _stuck(guest, (situation.refusal(decision),), fallback), situation
     target = decision.candidates[0]
-    return Entry(guest, "migrate", target), _after(guest, guest.question, target, situation)
+    return Entry(guest, "migrate", target), after(guest, guest.question, target, situation)
 
 
 def _stuck(guest: Guest, reasons: tuple[Document, ...], fallback: str) -> Entry:
     return Entry(guest, "stop" if fallback == "stop" else "leave", reasons=reasons)
 
 
-def _decide(guest: Guest, question: Question, situation: Situation) -> Decision:
+def decided(guest: Guest, question: Question, situation: Situation) -> Decision:
     members = situation.places.get(question.group_id, {}) if question.group_id else {}
     others = frozenset(node for member, node in members.items() if member != guest.id)
     request = replace(
@@ -130,7 +131,7 @@ def _decide(guest: Guest, question: Question, situation: Situation) -> Decision:
     return decide(request, situation.fleet, question.assessment, seed=guest.id.int % 2**32)
 
 
-def _after(guest: Guest, question: Question, target: str, situation: Situation) -> Situation:
+def after(guest: Guest, question: Question, target: str, situation: Situation) -> Situation:
     """The same with the guest on its target. Its old place is not given to anybody: it is on the node that drains."""
     places = situation.places
     if question.group_id is not None:

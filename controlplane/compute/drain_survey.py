@@ -1,21 +1,24 @@
-"""What a plan of a drain is made from, read from the rows: a node's guests, and what placement is asked for each."""
+"""What a plan of a drain, or of a recovery, is made from, read from the rows: a node's guests, and what placement is
+asked for each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from controlplane.compute.drain_plan import Document, Guest, Places, Plan, Question, Situation, plan
-from controlplane.compute.errors import InstanceNotMovable
+from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable
+from controlplane.compute.evacuate import blocked_by, evacuation_obstacles, starts_elsewhere
 from controlplane.compute.migrate import ask_for_move, migration_obstacles
-from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.models import EVACUATE, MIGRATE, Attachment, Instance, Migration
+from controlplane.compute.recover_plan import recover
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement import decisions
+from controlplane.placement.core.bound import within
 from controlplane.placement.core.decision import Decision, as_document
 from controlplane.placement.core.explain import operator
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
@@ -23,8 +26,6 @@ from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
 
-# What an operator can change so that a guest finds another node of its zone.
-HELPFUL = ("cleared", "attested", "ready", "cordon", "traits", "affinity", "anti_affinity")
 REFUSALS = {
     "no_capacity": InsufficientCapacity,
     "inadmissible": NoPlace,
@@ -40,9 +41,9 @@ def guests_of(node: Node) -> QuerySet[Instance]:
 
 
 def volumes_of(node: Node) -> int:
-    """How many volumes are on the node that are plugged into nothing: they stay there."""
+    """How many volumes are on the node alone and plugged into nothing: they stay there."""
     plugged = Attachment.objects.values("volume_id")
-    return Volume.objects.filter(node=node).exclude(Q(state="deleted") | Q(pk__in=plugged)).count()
+    return Volume.objects.filter(node=node, pool=None).exclude(Q(state="deleted") | Q(pk__in=plugged)).count()
 
 
 def is_running(instance: Instance) -> bool:
@@ -71,8 +72,37 @@ def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None =
     held = held_by(chosen)
     guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
-    situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(_refusal, node))
+    situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
     return plan(guests, situation, fallback=fallback)
+
+
+def recovery_of(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
+    """The same of a node that is dead."""
+    chosen = list(guests_of(node) if instances is None else instances)
+    held = held_by(chosen)
+    guests = [_lost(node, instance, is_held=instance.pk in held) for instance in chosen]
+    groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
+
+    def blocked(decision: Decision) -> Document:
+        return blocked_by(refusal_of(node, decision))
+
+    return recover(guests, Situation(str(node.pk), FLEET.current(), _places(groups), blocked))
+
+
+def _lost(node: Node, instance: Instance, *, is_held: bool) -> Guest:
+    guest = Guest(
+        id=instance.pk,
+        name=instance.name,
+        project_id=instance.project_id,
+        is_running=starts_elsewhere(instance),
+        is_changing=is_held,
+    )
+    if is_held:
+        return guest
+    if obstacles := evacuation_obstacles(instance):
+        documents = tuple(InstanceNotEvacuable(reason=reason).as_document() for reason in obstacles)
+        return replace(guest, obstacles=documents)
+    return _asked(guest, Migration(kind=EVACUATE, instance=instance, source=node))
 
 
 def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
@@ -88,45 +118,33 @@ def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
     if obstacles := migration_obstacles(instance):
         documents = tuple(InstanceNotMovable(reason=reason).as_document() for reason in obstacles)
         return replace(guest, obstacles=documents)
+    return _asked(guest, Migration(kind=MIGRATE, instance=instance, source=node))
+
+
+def _asked(guest: Guest, migration: Migration) -> Guest:
+    """With what placement would be asked."""
     try:
-        return replace(guest, question=_question(node, instance))
+        taken = decisions.take(replace(ask_for_move(migration), move=None))
     except CloudError as exc:
         return replace(guest, obstacles=(exc.as_document(),))
-
-
-def _question(node: Node, instance: Instance) -> Question:
-    ask = ask_for_move(Migration(instance=instance, source=node))
-    taken = decisions.take(replace(ask, move=None))
     request, assessment = taken.decision.request, taken.decision.assessment
-    return Question(request, assessment, instance.affinity_group_id)
+    return replace(guest, question=Question(request, assessment, migration.instance.affinity_group_id))
 
 
 def _places(group_ids: Sequence[UUID]) -> Places:
     found: dict[UUID, dict[UUID, str]] = {}
-    rows = Allocation.objects.filter(group_id__in=group_ids).values_list("group_id", "consumer_id", "node_id")
+    """What is on a fenced node runs nowhere, and keeps nobody near or away."""
+    members = Allocation.objects.filter(group_id__in=group_ids).exclude(node__duty="fenced")
+    rows = members.values_list("group_id", "consumer_id", "node_id")
     for group_id, consumer_id, node_id in rows:
         if group_id is not None:
             found.setdefault(group_id, {})[consumer_id] = str(node_id)
     return found
 
 
-def _refusal(node: Node, decision: Decision) -> Document:
+def refusal_of(node: Node, decision: Decision) -> Document:
     """As an operator is told, who sees nodes."""
-    document = _of_its_zone(as_document(decision), node)
+    document = within(as_document(decision), [node.zone_id], away_from=[str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
     error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
     return error.as_document()
-
-
-def _of_its_zone(document: dict[str, Any], node: Node) -> dict[str, Any]:
-    """What is said of the node's own zone, since its guests stay there, and not of the node itself."""
-    zones = [zone for zone in document["zones"] if zone["zone"] == node.zone_id]
-    codes = {code for zone in zones for code in zone["codes"]}
-    others = [miss for miss in document["nearest"] if miss["zone"] == node.zone_id and miss["node"] != str(node.pk)]
-    helpful = [
-        each
-        for each in document["relaxations"]
-        if each["change"] in HELPFUL and each["facts"].get("nodes") != [str(node.pk)]
-    ]
-    eliminated = [each for each in document["eliminated"] if each["code"] in codes]
-    return document | {"zones": zones, "nearest": others, "relaxations": helpful, "eliminated": eliminated}

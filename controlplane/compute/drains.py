@@ -1,9 +1,11 @@
-"""Drains: what a request does with one. reconcilers/drains.py carries it out.
+"""Drains: what a request does with one. reconcilers/drains.py carries it out. What is asked of one that is there is
+asked of recoveries too (compute/recoveries.py begins them), which are drains of another kind.
 
 A drain is a plan with one operation for each guest. Whoever asks for it names the plan that was shown: if the node's
 guests, or what is in their way, have changed since, nothing begins.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -11,13 +13,20 @@ from django.db.models import QuerySet
 
 from controlplane.audit.services import record
 from controlplane.compute.drain_plan import Entry, Plan
-from controlplane.compute.drain_survey import guests_of, is_awaited, is_running, plan_of, volumes_of
-from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState, NodeNotEmpty
-from controlplane.compute.models import Instance
+from controlplane.compute.drain_survey import guests_of, is_awaited, is_running, plan_of, recovery_of, volumes_of
+from controlplane.compute.errors import (
+    DrainNotFound,
+    DrainPlanChanged,
+    DrainWrongState,
+    NodeBeingRecovered,
+    NodeNotEmpty,
+)
+from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.reasons import either
+from controlplane.nodes import fence_watch
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNotHeard
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest, Node
@@ -66,7 +75,7 @@ def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
         DrainPlanChanged: the plan would be another one now.
     """
     actor.may_operate()
-    live = _live(node)
+    live = live_drain(node)
     if live is not None:
         return live
     _need_drainable(node)
@@ -76,8 +85,13 @@ def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
     plan = plan_of(node, fallback=new.fallback)
     if plan.digest != new.digest:
         raise DrainPlanChanged(field="plan", node=node.name)
+    return write(actor, node, plan, new)
+
+
+def write(actor: Actor, node: Node, plan: Plan, new: NewDrain, *, kind: str = "drain") -> Drain:
     drain = Drain.objects.create(
         node=node,
+        kind=kind,
         digest=plan.digest,
         fallback=new.fallback,
         at_once=new.at_once,
@@ -108,7 +122,7 @@ def planned(entry: Entry) -> dict[str, object]:
     return {"action": entry.action, "target_id": entry.target, "reasons": [dict(reason) for reason in entry.reasons]}
 
 
-def _live(node: Node) -> Drain | None:
+def live_drain(node: Node) -> Drain | None:
     return Drain.objects.filter(node=node, state__in=DRAIN_LIVE).select_related("node").first()
 
 
@@ -119,13 +133,14 @@ def drains(actor: Actor) -> QuerySet[Drain]:
 
 
 def drain_of(actor: Actor, node: Node) -> Drain:
-    """The node's drain that is not over, or else its last one; `actor` sees nodes, or would not have this one.
+    """The node's drain or recovery that is not over, or else its last one; `actor` sees nodes, or would not have this
+    one.
 
     Raises:
         DrainNotFound
     """
     last = Drain.objects.filter(node=node).select_related("node").order_by("-created_at").first()
-    found = _live(node) or last
+    found = live_drain(node) or last
     if found is None:
         raise DrainNotFound(name=node.name)
     return found
@@ -153,13 +168,15 @@ def drain_resume(actor: Actor, drain: Drain) -> Drain:
 
 @transaction.atomic
 def drain_cancel(actor: Actor, drain: Drain) -> Drain:
-    """It is given up: what is under way ends by itself, nothing more is begun, and the node is cordoned.
+    """It is given up: what is under way ends by itself, nothing more is begun, and the node is cordoned; one that was
+    being recovered stays fenced.
 
     Raises:
         DrainWrongState
     """
     actor.may_operate()
-    if _change(actor, drain, "cancelled", verb="node.drain-cancel", among=DRAIN_LIVE, finished_at=clock.now()):
+    is_changed = _change(actor, drain, "cancelled", verb="node.drain-cancel", among=DRAIN_LIVE, finished_at=clock.now())
+    if is_changed and drain.kind == "drain":
         duty_change(actor, drain.node, "cordoned", verb="node.cordon", reason=drain.reason)
     return drain
 
@@ -180,12 +197,19 @@ def drain_retry(actor: Actor, drain: Drain, *, fallback: str | None = None) -> D
         drain.fallback = fallback
     rows = {row.instance_id: row for row in drain.guests.filter(state__in=("left", "failed"))}
     instances = Instance.objects.filter(pk__in=rows).select_related("project", "image", "affinity_group", "node")
-    for entry in plan_of(drain.node, fallback=drain.fallback, instances=instances).entries:
+    for entry in plan_again(drain, instances).entries:
         move(rows[entry.guest.id], DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **planned(entry))
     if drain.state == "blocked":
         move(drain, DRAIN, "running")
     record(actor, "node.drain-retry", drain.node_id, name=drain.node.name, fallback=drain.fallback)
     return drain
+
+
+def plan_again(drain: Drain, instances: Iterable[Instance]) -> Plan:
+    """Of these guests, as things are now."""
+    if drain.kind == "recover":
+        return recovery_of(drain.node, instances=instances)
+    return plan_of(drain.node, fallback=drain.fallback, instances=instances)
 
 
 def _change(actor: Actor, drain: Drain, to: str, *, verb: str, among: tuple[str, ...], **fields: object) -> bool:
@@ -207,16 +231,30 @@ def _read_again(drain: Drain) -> None:
 
 @transaction.atomic
 def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
-    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned.
+    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned. Of one that
+    was fenced, somebody looks after what was wrong with that.
 
     Raises:
         NodeWrongDuty: it drains, or is retired.
         NodeNotEmpty: guests run there.
+        NodeBeingRecovered: its guests are just being made again elsewhere.
     """
     actor.may_operate()
     need_duty(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
+    _need_nobody_evacuated(node)
+    was_fenced = node.duty == "fenced"
     duty_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
+    if was_fenced:
+        fence_watch.end(node)
     running = [guest.name for guest in guests_of(node) if is_running(guest)]
     if running or is_awaited(node):
         names = ", ".join(running[:NAMED]) + (" …" if len(running) > NAMED else "")
         raise NodeNotEmpty(node=node.name, count=len(running), names=names)
+
+
+def _need_nobody_evacuated(node: Node) -> None:
+    """As long as somebody rests on it that the node is fenced, it is. The database says so too."""
+    Node.objects.select_for_update(no_key=True).get(pk=node.pk)
+    count = Migration.objects.filter(source=node, kind=EVACUATE, state__in=MOVING).count()
+    if count:
+        raise NodeBeingRecovered(node=node.name, count=count)

@@ -1,4 +1,5 @@
 from controlplane.kernel.errors import (
+    CloudError,
     Conflict,
     InvalidRequest,
     NotFound,
@@ -31,10 +32,30 @@ class InstanceNotMovable(Conflict):
     detail = "The instance cannot be moved to another node while it runs: {reason}"
 
 
+class InstanceNotEvacuable(Conflict):
+    code = "compute.instance.not_evacuable"
+    title = "Not started elsewhere"
+    detail = "The instance cannot be made again on another node: {reason}"
+
+
+class EvacuationBlocked(Conflict):
+    code = "compute.instance.evacuation_blocked"
+    title = "No other place for it"
+    detail = (
+        "The machine that carried the instance is lost, and no other one may take it now: it stays down, and is tried "
+        "again by itself when there is a place. {explanation}"
+    )
+
+
 class MigrationFailed(Conflict):
     code = "compute.migration.failed"
     title = "Not moved"
     detail = "The instance could not be moved, and runs on where it was: {reason}"
+
+
+class MigrationNotFound(NotFound):
+    code = "compute.migration.not_found"
+    detail = "The instance {name!r} is not being moved."
 
 
 class MigrationSourceLost(Conflict):
@@ -132,6 +153,15 @@ class VolumeElsewhere(Conflict):
     )
 
 
+class PoolElsewhere(Conflict):
+    code = "compute.attachment.pool_elsewhere"
+    title = "Not within reach"
+    detail = (
+        "The volume is in the shared storage {pool}, which the instance's node does not have. "
+        "Create the instance anew with this volume in its list of volumes, or ask an operator to move it."
+    )
+
+
 class AttachmentNotGivenBack(Conflict):
     code = "compute.attachment.not_given_back"
     title = "Not given back"
@@ -189,12 +219,52 @@ class DrainPlanChanged(Conflict):
     )
 
 
+class RecoveryPlanChanged(Conflict):
+    code = "node.recovery.plan_changed"
+    title = "The plan has changed"
+    detail = (
+        "What a recovery of {node} would do is not any more what the plan says: guests have gone, or what is in their "
+        "way has changed. Ask for the plan again, look at it, and name its digest."
+    )
+
+
 class DrainWrongState(Conflict):
     code = "node.drain.wrong_state"
     detail = "The drain is {state}; this needs a drain that is {wanted}."
+
+
+class NodeBeingRecovered(Conflict):
+    code = "node.being_recovered"
+    title = "Its guests are on their way"
+    detail = (
+        "{count} guests of the node {node} are just being made again on other nodes, which rests on this one being "
+        "fenced. Wait until its recovery has ended, or cancel it, and try again."
+    )
 
 
 class NodeNotEmpty(Conflict):
     code = "node.not_empty"
     title = "Guests run there"
     detail = "{count} guests run on the node {node}, or are on their way there: {names}. Drain it first."
+
+
+class GuestMissing(CloudError):
+    """As the last error of an instance. For tenants: which node it is, they do not learn."""
+
+    code = "compute.instance.guest_missing"
+    title = "The guest is missing"
+    detail = "The guest is not on its machine any more; its disk is. Start the instance: the guest is made again."
+
+
+class DataMissing(CloudError):
+    code = "storage.volume.data_missing"
+    title = "The data is missing"
+    detail = (
+        "The file with the data is not on its machine any more. The operators were told; nothing is made in its place."
+    )
+
+
+class PortMissing(CloudError):
+    code = "compute.instance.port_missing"
+    title = "A network card is missing"
+    detail = "A network card of the instance is not connected on its machine any more. The operators were told."

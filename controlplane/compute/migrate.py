@@ -1,4 +1,5 @@
-"""Live migration: what a request writes. workflows/instance_migrate.py carries it out.
+"""Instances that go to another node: what a request writes. workflows/instance_migrate.py carries out what goes while
+it runs; of what is made again elsewhere, because its node is dead, compute/evacuate.py has the rest.
 
 Operators ask for it; where an instance may go, its policies say, as when it is created. It takes its volumes along and
 stays in its zone, since its networks do.
@@ -11,12 +12,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 
-from controlplane.audit.services import deed
-from controlplane.compute.actions import MOVE as MIGRATE
+from controlplane.audit.services import deed, record
+from controlplane.compute.actions import EVACUATION, MOVE
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
-from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.models import Attachment, Instance, MigratedVolume, Migration
-from controlplane.compute.services import instance_lock
+from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
+from controlplane.compute.models import EVACUATE, MOVING, Attachment, Instance, MigratedVolume, Migration
+from controlplane.compute.services import instance_lock, root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.reasons import Reason
@@ -29,9 +30,10 @@ from controlplane.placement import services as placement
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source
 from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_lock
+from controlplane.storage.services import pools_for, volume_lock
 
 LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
+CPU = "cpu:"  # how the trait begins that names the CPU of a node's guests: they go on where it is the same
 # A move that takes longer is called off: the guest writes faster than it can be sent.
 LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
 
@@ -53,10 +55,13 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
         found.append(Reason("its node does not answer."))
     elif LIVE_MIGRATION not in node.traits:
         found.append(Reason("its node cannot send guests to others."))
-    still = Attachment.objects.filter(instance=instance, is_read_only=True).select_related("volume").first()
+    elif not cpu_traits(node):
+        found.append(Reason("its node does not say which CPU its guests have. Its agent is too old."))
+    local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
+    still = local.select_related("volume").first()
     if still is not None:
         found.append(Reason("its volume {volume} is attached read-only, and cannot be sent.", volume=still.volume.name))
-    hold = OperationHold.objects.filter(resource_id__in=_held(instance)).select_related("operation").first()
+    hold = OperationHold.objects.filter(resource_id__in=held(instance)).select_related("operation").first()
     if hold is not None:
         found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))
     return found
@@ -71,25 +76,25 @@ def instance_migrate(actor: Actor, instance: Instance, *, node: Node | None = No
         InstanceNotMovable, Busy, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, UnderMaintenance.
     """
     actor.may_operate()
-    instance = _read(instance.pk)
+    instance = read(instance.pk)
     _check(instance)
     migration = Migration(instance=instance, source=instance.node, wished=node, reason=reason)
     placement.check(replace(ask_for_move(migration), move=None))
     return _write(actor, migration)
 
 
-def _read(instance_id: UUID) -> Instance:
+def read(instance_id: UUID) -> Instance:
     return Instance.objects.select_related("project", "image", "node", "affinity_group").get(pk=instance_id)
 
 
 def _check(instance: Instance) -> None:
-    for held in _held(instance):
-        operations.need_free(held)
+    for each in held(instance):
+        operations.need_free(each)
     if obstacles := migration_obstacles(instance):
         raise InstanceNotMovable(reason=obstacles[0])
 
 
-def _held(instance: Instance) -> list[UUID]:
+def held(instance: Instance) -> list[UUID]:
     """The instance, and all that goes along with it."""
     pairs = Attachment.objects.filter(instance=instance).order_by("pk").values_list("volume_id", "pk")
     return [instance.pk, *(each for pair in pairs for each in pair)]
@@ -97,51 +102,81 @@ def _held(instance: Instance) -> list[UUID]:
 
 def ask_for_move(migration: Migration) -> Ask:
     """What placement is asked for the instance with all that goes along: room for its volumes too, of which each then
-    gets its own part."""
+    gets its own part. Of a pool nothing is taken: what is in it stays there. A guest that does not run can go where no
+    guest can be sent."""
     instance = migration.instance
-    volumes = Volume.objects.filter(attachment__instance=instance).values_list("pk", "size_gib")
-    ask = ask_for_whole(instance, [pk for pk, _ in volumes], operation=MIGRATE)
+    volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
+    ask = ask_for_whole(instance, [volume.pk for volume in volumes], operation=kind_of(migration))
+    shared = [*root_pools(instance), *(wish for volume in volumes for wish in pools_for(volume))]
     return replace(
         ask,
-        disk_gib=instance.disk_gib + sum(size_gib for _, size_gib in volumes),
+        disk_gib=ask.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
+        pools=tuple(dict.fromkeys(shared)),
         zones=(migration.source.zone_id,),
-        traits=ask.traits | {LIVE_MIGRATION},
+        traits=ask.traits | _of_a_move(migration),
         host=str(migration.wished_id) if migration.wished_id else None,
         excluded=(migration.source_id,),
         move=migration.pk,
     )
 
 
+def _of_a_move(migration: Migration) -> frozenset[str]:
+    """What the other node needs to take in a guest that runs; one of a dead node begins anew, anywhere."""
+    if migration.kind == EVACUATE:
+        return frozenset()
+    return frozenset({LIVE_MIGRATION}) | cpu_traits(migration.source)
+
+
+def cpu_traits(node: Node) -> frozenset[str]:
+    """What another node has to have, if a guest that runs on this one is to find its CPU there."""
+    return frozenset(trait for trait in node.traits if trait.startswith(CPU))
+
+
+def kind_of(migration: Migration) -> str:
+    """Of its operation."""
+    return EVACUATION if migration.kind == EVACUATE else MOVE
+
+
 def ask_for_part(part: MigratedVolume) -> Ask:
     """The same for a volume that goes along."""
     holder = Source(part.migration.instance_id, part.volume.project)
-    return replace(ask_for_attached(part.volume, holder, operation=MIGRATE), move=part.pk)
+    ask = ask_for_attached(part.volume, holder, operation=kind_of(part.migration))
+    return replace(ask, move=part.pk, pools=pools_for(part.volume))
 
 
 @transaction.atomic
 def _write(actor: Actor, migration: Migration) -> Operation:
     instance = migration.instance
     instance_lock(instance)
-    attachments = list(Attachment.objects.filter(instance=instance).select_related("volume").order_by("volume_id"))
-    for attachment in attachments:
-        volume_lock(attachment.volume)
-    parts = [MigratedVolume(migration=migration, volume=each.volume) for each in attachments]
-    operation = enqueue(actor, _wish(migration, parts), beside=_told(actor, migration))
+    attachments, parts = locked_volumes(migration)
+    operation = enqueue(actor, _wish(migration, parts), beside=told(actor, migration))
     _check_locked(instance, migration)
-    migration.operation_id, migration.generation = operation.pk, _above(instance, attachments)
+    migration.operation_id, migration.generation = operation.pk, above(instance, attachments)
     migration.save(force_insert=True)
     MigratedVolume.objects.bulk_create(parts)
     return operation
 
 
+def locked_volumes(migration: Migration) -> tuple[list[Attachment], list[MigratedVolume]]:
+    """What goes along, kept as it is until the caller's transaction ends; the parts are not written yet."""
+    rows = Attachment.objects.filter(instance=migration.instance).select_related("volume").order_by("volume_id")
+    attachments = list(rows)
+    for attachment in attachments:
+        volume_lock(attachment.volume)
+    return attachments, [MigratedVolume(migration=migration, volume=each.volume) for each in attachments]
+
+
 def _wish(migration: Migration, parts: list[MigratedVolume]) -> Wish:
     instance = migration.instance
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    size_gib = instance.disk_gib + instance.memory_mib // 1024 + sum(part.volume.size_gib for part in parts)
+    disks_gib = [part.volume.size_gib for part in parts if part.volume.pool_id is None]
+    if instance.root_pool_id is None:
+        disks_gib.append(instance.disk_gib)
+    size_gib = instance.memory_mib // 1024 + sum(disks_gib)
     return Wish(
-        MIGRATE,
+        MOVE,
         instance.project_id,
-        _held(instance),
+        held(instance),
         {
             "host": str(migration.wished_id) if migration.wished_id else None,
             "ports": [str(port) for port in ports],
@@ -153,11 +188,11 @@ def _wish(migration: Migration, parts: list[MigratedVolume]) -> Wish:
     )
 
 
-def _told(actor: Actor, migration: Migration) -> list[Model]:
+def told(actor: Actor, migration: Migration) -> list[Model]:
     """Tenants read it too: it names no node."""
     instance = migration.instance
     said = {"name": instance.name, "reason": migration.reason}
-    return deed(actor, MIGRATE, instance.pk, project_id=instance.project_id, **said)
+    return deed(actor, kind_of(migration), instance.pk, project_id=instance.project_id, **said)
 
 
 def _check_locked(instance: Instance, migration: Migration) -> None:
@@ -167,7 +202,7 @@ def _check_locked(instance: Instance, migration: Migration) -> None:
         raise InstanceNotMovable(reason=Reason("it has changed just now. Ask again."))
 
 
-def _above(instance: Instance, attachments: list[Attachment]) -> int:
+def above(instance: Instance, attachments: list[Attachment]) -> int:
     """A generation that no node has heard of for any of it."""
     ports = Port.objects.filter(instance_id=instance.pk).aggregate(newest=Max("generation"))["newest"]
     instance.refresh_from_db(fields=["generation"])
@@ -180,6 +215,24 @@ def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
+
+
+@transaction.atomic
+def migration_cancel(actor: Actor, instance: Instance) -> Operation:
+    """Call its move off, for as long as the guest has not left. Asking again changes nothing.
+
+    Raises:
+        RoleNeeded: the actor is no operator.
+        MigrationNotFound: it is not being moved.
+        NotCancellable: its guest has arrived.
+    """
+    actor.may_operate()
+    migration = Migration.objects.filter(instance=instance, state__in=MOVING).first()
+    if migration is None:
+        raise MigrationNotFound(name=instance.name)
+    operation = operations.operation_cancel(actor, Operation.objects.get(pk=migration.operation_id))
+    record(actor, "instance.migrate-cancel", instance.pk, project_id=instance.project_id, name=instance.name)
+    return operation
 
 
 def migration_of(operation: Operation) -> Migration:

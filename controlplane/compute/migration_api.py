@@ -4,7 +4,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.compute.migrate import instance_migrate, migrations
+from controlplane.compute.migrate import instance_migrate, migration_cancel, migrations
+from controlplane.compute.migration_plan import migration_plan
 from controlplane.compute.models import MIGRATION, Instance
 from controlplane.compute.selectors import instance_anywhere
 from controlplane.identity.api import ActorView
@@ -50,6 +51,17 @@ class MigrationOut(Out):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
+class MigrationPlanOut(Out):
+    """`node`: where it is; null while it is nowhere. `nodes`: those that would take it now, the best first, at most
+    fifty. `reasons`: why it cannot be moved; then there are no nodes."""
+
+    instance = NamedOut()
+    project = NamedOut()
+    node = NamedOut(allow_null=True)
+    nodes = NamedOut(many=True)
+    reasons = ErrorOut(many=True)
+
+
 class AnyInstanceView(ActorView):
     def instance(self) -> Instance:
         return instance_anywhere(self.actor, self.kwargs["instance"])
@@ -64,7 +76,26 @@ class InstanceMigrate(AnyInstanceView):
         return Response(PlatformOperationOut(operation).data, status=202)
 
 
+class InstanceMigrateCancel(AnyInstanceView):
+    """For as long as the guest has not left."""
+
+    @route("instance_migrate_cancel", PlatformOperationOut, status=202)
+    def post(self, request: Request) -> Response:
+        return Response(PlatformOperationOut(migration_cancel(self.actor, self.instance())).data, status=202)
+
+
 class InstanceMigrations(AnyInstanceView):
     @route("instance_migration_list", MigrationOut, listing=MIGRATIONS)
     def get(self, request: Request) -> Response:
         return MIGRATIONS.page(request, migrations(self.actor, self.instance())).answer(MigrationOut)
+
+
+class InstanceMigrationPlan(AnyInstanceView):
+    """Nothing is written."""
+
+    @route("instance_migration_plan", MigrationPlanOut)
+    def get(self, request: Request) -> Response:
+        plan = migration_plan(self.actor, self.instance())
+        instance = plan.instance
+        said = {"instance": instance, "project": instance.project, "node": instance.node}
+        return Response(MigrationPlanOut({**said, "nodes": plan.nodes, "reasons": plan.reasons}).data)

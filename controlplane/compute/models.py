@@ -2,11 +2,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from controlplane.catalog.models import Image
+from controlplane.catalog.models import LOCAL, Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 from controlplane.storage.models import Volume
 
 INSTANCE = machine(
@@ -66,7 +66,8 @@ class Instance(ProjectResource):
 
     `power_state` is what its node last said, at `power_state_at`, and `power_reason` why. `restart_count` is the wish
     "has been restarted so many times". Sizes are copied from the flavor: a change of the flavor changes no instance.
-    The id is the libvirt UUID too.
+    The id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
+    `root_volume_type` that names no pool (none: as before there was a choice).
 
     `restart_policy`: whether a guest that has failed is started again (compute/restarts.py); `restarts` is how often
     that was done in a row, last at `restarted_at`.
@@ -83,6 +84,8 @@ class Instance(ProjectResource):
     image = models.ForeignKey(Image, models.PROTECT)
     node = models.ForeignKey(Node, models.PROTECT, null=True)
     root_volume_id = models.UUIDField()
+    root_volume_type = models.ForeignKey(VolumeType, models.PROTECT, null=True)
+    root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
     affinity_group = models.ForeignKey(AffinityGroup, models.PROTECT, null=True)
@@ -116,6 +119,11 @@ class Instance(ProjectResource):
             )
         ]
 
+    @property
+    def root_type(self) -> str:
+        """The volume type of its root disk."""
+        return self.root_volume_type_id or LOCAL
+
 
 class Rebuild(BaseModel):
     """What an instance becomes when its rebuild succeeds. The row is there while that is under way.
@@ -137,7 +145,7 @@ MIGRATION = machine(
     "migration",
     {
         "placing": "preparing failed cancelled",
-        "preparing": "moving failed cancelled",
+        "preparing": "moving done failed cancelled",
         "moving": "arrived failed cancelled",
         "arrived": "done",
         "done": "",
@@ -148,9 +156,15 @@ MIGRATION = machine(
 MOVING = ("placing", "preparing", "moving", "arrived")
 
 
+MIGRATE, EVACUATE = "migrate", "evacuate"
+MIGRATION_KINDS = (MIGRATE, EVACUATE)
+
+
 class Migration(BaseModel):
-    """A guest that goes to another node while it runs. Until it has arrived, everything it has at the destination
-    belongs to this row: its id is whose place it is, and MigratedVolume.id that of a volume's.
+    """A guest that goes to another node: while it runs (`kind` migrate), or from one that is dead (evacuate), where it
+    does not run any more. Until it has arrived, everything it has at the destination belongs to this row: its id is
+    whose place it is, and MigratedVolume.id that of a volume's. Triggers let no guest be evacuated from a node that is
+    not fenced, and no instance change its node but by such a row (migration 0008).
 
     | state     | means |
     |-----------|-------|
@@ -158,8 +172,8 @@ class Migration(BaseModel):
     | preparing | the destination gets all that the guest needs there |
     | moving    | memory and disks are sent; the guest runs at its source |
     | arrived   | the guest runs at its destination, and has its place there; the source is cleared |
-    | done      | nothing of it is left at the source |
-    | failed    | the guest runs at its source as before; `error` says why |
+    | done      | nothing of it is left at the source, or will be once that is back |
+    | failed    | the guest runs at its source as before, or is still down; `error` says why |
     | cancelled | the same, because somebody asked for it |
 
     `wished`: the only node that was to do. `generation`: above all that any node knows of the guest and of what it has;
@@ -167,6 +181,7 @@ class Migration(BaseModel):
     source finds the destination. `pause_ms`: how long the guest stood still. Sizes are of memory and disks together.
     """
 
+    kind = models.CharField(max_length=8, default=MIGRATE, db_default=MIGRATE)
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="migrations")
     operation_id = models.UUIDField(unique=True)
     source = models.ForeignKey(Node, models.PROTECT, related_name="+")
@@ -189,6 +204,10 @@ class Migration(BaseModel):
                 fields=["instance"], condition=Q(state__in=MOVING), name="compute_migration_one_at_a_time"
             ),
             models.CheckConstraint(condition=Q(state__in=MIGRATION.moves), name="compute_migration_state"),
+            models.CheckConstraint(
+                condition=Q(kind=MIGRATE) | Q(kind=EVACUATE) & ~Q(state__in=["moving", "arrived"]),
+                name="compute_migration_kind",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["placing", "failed", "cancelled"]) | Q(destination__isnull=False),
                 name="compute_migration_has_destination",

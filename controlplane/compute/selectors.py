@@ -20,6 +20,7 @@ from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.prepared import Collection, PreparedByRef
 from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
 
 M = TypeVar("M", bound=Model)
 
@@ -104,6 +105,18 @@ def attachment_get(actor: Actor, instance: Instance, ref: str) -> Attachment:
     if found is None:
         raise AttachmentNotFound(name=ref)
     return found
+
+
+def was_detached(instance: Instance, ref: str) -> bool:
+    """Whether `ref` is the id of an attachment to this instance, or of its volume, that is no more: to detach it again
+    is no mistake."""
+    as_id = as_uuid(ref)
+    if as_id is None or Attachment.objects.filter(Q(pk=as_id) | Q(volume_id=as_id), instance=instance).exists():
+        return False
+    done = Operation.objects.filter(
+        project_id=instance.project_id, kind="volume.detach", state="succeeded", args__instance=str(instance.pk)
+    )
+    return done.filter(Q(args__attachment=str(as_id)) | Q(resource_id=as_id)).exists()
 
 
 def attached_to(volume_id: UUID) -> UUID | None:

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controlplane.catalog.models import LOCAL
 from controlplane.compute import about
 from controlplane.compute.actions import STATES
 from controlplane.compute.consoles import Kind
@@ -118,7 +119,8 @@ class InstanceIn(In):
     """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
     `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
     and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
-    `restart_policy`: whether its guest is started again when it crashed or went down with its node."""
+    `restart_policy`: whether its guest is started again when it crashed or went down with its node. `root_volume_type`:
+    how its root disk is kept; one in shared storage lets another node run the instance when its own has died."""
 
     default_error_messages = {"user_data_twice": TWICE}
     example = {
@@ -138,6 +140,7 @@ class InstanceIn(In):
     networks = references(max_length=NETWORKS_MAX, default=list)
     ssh_keys = references(max_length=SSH_KEYS_MAX, default=list)
     volumes = references(max_length=VOLUMES_MAX, default=list)
+    root_volume_type = Reference(default=LOCAL)
     user_data = Text(max_length=None, is_multiline=True, allow_blank=True, required=False)
     user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
     zones = references(max_length=ZONES_MAX, default=list)
@@ -223,6 +226,7 @@ class InstanceOut(ResourceOut):
     memory_mib = serializers.IntegerField()
     disk_gib = serializers.IntegerField()
     image = NamedOut()
+    root_volume_type = serializers.CharField(source="root_type")
     affinity_group = NamedOut(allow_null=True)
     restart_policy = serializers.ChoiceField(RESTART_POLICIES)
     classifications = classified()

@@ -1,16 +1,17 @@
 """Instances: what a request writes. workflows/instance_*.py carry it out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from controlplane.audit.services import deed, record
-from controlplane.catalog.models import Flavor, Image
+from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute.actions import need_state
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
@@ -27,6 +28,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, joined, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.network.models import Network
 from controlplane.network.services import port_create
 from controlplane.operations import services as operations
@@ -41,9 +43,10 @@ from controlplane.placement.effective import Source
 from controlplane.placement.errors import ExemptionSpent
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
+from controlplane.placement.selectors import PoolWish
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import image_sources, volume_lock
+from controlplane.storage.services import image_sources, pools_for, resized, volume_lock
 from controlplane.storage.services import need_state as need_volume_state
 
 USER_DATA_MAX_BYTES = 64 * 1024
@@ -55,7 +58,8 @@ SHUTDOWN_LIMIT = timedelta(seconds=90)
 
 @dataclass(frozen=True)
 class NewInstance:
-    """`zones` empty: any that the policy admits. `volumes` are attached before the first boot and decide the node.
+    """`zones` empty: any that the policy admits. `volumes` are attached before the first boot; those on one node alone
+    decide the node. `root_volume_type`: None for a file on the node's own disk.
     `host`: on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for
     its data as long as it exists. `exemption`: by which it may be created though a policy refuses it."""
 
@@ -73,12 +77,13 @@ class NewInstance:
     policy: Policy | None = None
     exemption: Exemption | None = None
     restart_policy: str = RESTART_POLICIES[0]
+    root_volume_type: VolumeType | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
 
 def ask_for(instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()) -> Ask:
     """What placement is asked for an instance."""
-    group = instance.affinity_group
+    group, pools = instance.affinity_group, root_pools(instance, gib=instance.disk_gib)
     return Ask(
         operation=operation,
         project=instance.project,
@@ -86,12 +91,30 @@ def ask_for(instance: Instance, *, operation: str, zones: tuple[str, ...] = (), 
         kind="instance",
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
-        disk_gib=instance.disk_gib,
+        disk_gib=0 if pools else instance.disk_gib,
+        pools=pools,
         zones=zones,
         near=near,
         group=GroupRule(group.pk, group.rule, group.is_strict) if group else None,
         traits=frozenset({"firmware:uefi"}) if instance.image.firmware == "uefi" else frozenset(),
     )
+
+
+def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolWish, ...]:
+    """What a node must have for the root disk: the pool that it is in, or is to be in. `gib`: to be taken of it."""
+    if instance.root_pool is not None:
+        return (PoolWish(instance.root_pool.name, gib, instance.root_pool.zone_id),)
+    wanted = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
+    return (PoolWish(wanted, gib),) if wanted else ()
+
+
+def beside(ask: Ask, volumes: Iterable[Volume]) -> Ask:
+    """The instance where it can have these volumes: on the node of those that only one node has, on a node that has
+    the pools of the others."""
+    volumes = list(volumes)
+    near = tuple(volume.pk for volume in volumes if volume.pool is None)
+    others = tuple(wish for volume in volumes for wish in pools_for(volume))
+    return replace(ask, near=near, pools=(*ask.pools, *dict.fromkeys(others)))
 
 
 def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Operation]:
@@ -139,13 +162,13 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, A
         image=new.image,
         generation=FIRST_START,
         root_volume_id=new_id(),
+        root_volume_type=new.root_volume_type,
         ssh_public_keys=[key.public_key for key in new.ssh_keys],
         user_data=new.user_data,
         affinity_group=new.affinity_group,
         restart_policy=new.restart_policy,
     )
-    near = tuple(volume.pk for volume in new.volumes)
-    ask = ask_for(instance, operation="instance.create", zones=new.zones, near=near)
+    ask = beside(ask_for(instance, operation="instance.create", zones=new.zones), new.volumes)
     return instance, replace(
         ask,
         host=new.host,
@@ -230,6 +253,7 @@ def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
     """Write the operation that makes the instance, with its attachments, ports and quota; what is told of it."""
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
+    _raise_generations(instance, new.volumes)
     ports = [(new_id(), network) for network in new.networks]
     attachments = [Attachment(instance=instance, volume=volume) for volume in new.volumes]
     args = {
@@ -239,6 +263,7 @@ def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
         "volumes": [str(volume.pk) for volume in new.volumes],
         "ports": [str(port_id) for port_id, _ in ports],
         "attachments": [str(attachment.pk) for attachment in attachments],
+        "shared": [str(each.pk) for each in attachments if each.volume.pool_id is not None],
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
     said = {"name": instance.name, "flavor": instance.flavor}
@@ -255,6 +280,19 @@ def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
     size = {"vcpus": instance.vcpus, "memory_mib": instance.memory_mib}
     quotas.claim(instance.project_id, instance.pk, instances=1, **size, addresses=len(ports))
     return operation
+
+
+def _raise_generations(instance: Instance, volumes: Iterable[Volume]) -> None:
+    """What is in a pool may be opened on another node, under a generation that no node has heard of; the permit is for
+    no lower one than that."""
+    shared = [volume for volume in volumes if volume.pool_id is not None]
+    for volume in shared:
+        Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
+        volume.refresh_from_db(fields=["generation"])
+    newest = max((volume.generation for volume in shared), default=0)
+    if newest > instance.generation:
+        Instance.objects.filter(pk=instance.pk).update(generation=newest)
+        instance.generation = newest
 
 
 @transaction.atomic
@@ -278,13 +316,14 @@ def instance_update(
     return instance
 
 
-def instance_start(actor: Actor, instance: Instance) -> Operation:
-    """What was stopped may not be admitted any more where it is: placement is asked again.
+def instance_start(actor: Actor, instance: Instance, *, reason: str = "") -> Operation:
+    """What was stopped may not be admitted any more where it is: placement is asked again. `reason` is told to the
+    tenant.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InstanceWrongState, Busy.
     """
-    return _ask_and_change(actor, instance, "instance.start")
+    return _ask_and_change(actor, instance, "instance.start", reason=reason)
 
 
 @transaction.atomic
@@ -310,14 +349,14 @@ def instance_reset(actor: Actor, instance: Instance) -> Operation:
     return _ask_and_change(actor, instance, "instance.reset")
 
 
-def _ask_and_change(actor: Actor, instance: Instance, kind: str) -> Operation:
+def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, reason: str = "") -> Operation:
     actor.may_write()
     operations.need_free(instance.pk)
     instance.refresh_from_db(fields=["state", "is_deleting"])
     need_state(instance, action_of(kind))
     placement.check_here(ask_for(instance, operation=kind))
     with transaction.atomic():
-        return instance_change(actor, instance, kind)
+        return instance_change(actor, instance, kind, reason=reason)
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
@@ -332,7 +371,8 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
     _check_resize(instance, flavor)
     ask = ask_for(instance, operation="instance.resize")
     placement.check_here(ask)
-    placement.check_growth(replace(ask, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib, disk_gib=flavor.disk_gib))
+    larger = resized(replace(ask, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib), flavor.disk_gib)
+    placement.check_growth(larger)
     return _resize(actor, instance, flavor)
 
 
@@ -425,10 +465,33 @@ def action_of(kind: str) -> str:
     return kind.partition(".")[2]
 
 
-def observe_power(node_id: UUID, instance_id: UUID, *, power_state: str, reason: str) -> None:
-    """Note what a node says of a guest, in the order in which it says it; it has no say about guests elsewhere."""
-    changed = Instance.objects.filter(pk=instance_id, node_id=node_id).exclude(power_state=power_state)
-    changed.update(power_state=power_state, power_state_at=clock.now(), power_reason=reason[:200])
+class Seen(NamedTuple):
+    """What a node says of a guest."""
+
+    node_id: UUID
+    instance_id: UUID
+    power_state: str
+    reason: str
+
+
+OBSERVE = """
+UPDATE compute_instance AS instance
+SET power_state = seen.power_state, power_state_at = %s, power_reason = seen.reason
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS seen (id, node_id, power_state, reason)
+WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.power_state <> seen.power_state
+"""
+
+
+def observe_powers(seen: Sequence[Seen]) -> None:
+    """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere."""
+    last = {(each.instance_id, each.node_id): each for each in seen}
+    if not last:
+        return
+    pairs, said = zip(*sorted(last.items()), strict=True)
+    instances, nodes = zip(*pairs, strict=True)
+    states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
+    with cursor_that_prepares() as cursor:
+        cursor.execute(OBSERVE, [clock.now(), list(instances), list(nodes), states, reasons])
 
 
 SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}

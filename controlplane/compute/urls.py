@@ -1,6 +1,14 @@
 from django.urls import path
 
-from controlplane.compute import api, drain_api, keys_and_groups_api, migration_api, node_api, volume_api
+from controlplane.compute import (
+    api,
+    drain_api,
+    keys_and_groups_api,
+    migration_api,
+    node_api,
+    recovery_api,
+    volume_api,
+)
 
 INSTANCE = "projects/<str:project>/instances/<str:instance>"
 NODE = "nodes/<str:node>"
@@ -21,6 +29,8 @@ urlpatterns = [
     path(f"{INSTANCE}/attachments", volume_api.AttachmentList.as_view()),
     path(f"{INSTANCE}/attachments/<str:attachment>", volume_api.AttachmentDetail.as_view()),
     path("instances/<str:instance>/actions/migrate", migration_api.InstanceMigrate.as_view()),
+    path("instances/<str:instance>/actions/cancel-migrate", migration_api.InstanceMigrateCancel.as_view()),
+    path("instances/<str:instance>/migration-plan", migration_api.InstanceMigrationPlan.as_view()),
     path("instances/<str:instance>/migrations", migration_api.InstanceMigrations.as_view()),
     path("nodes/<str:node>/instances", node_api.NodeInstances.as_view()),
     path("projects/<str:project>/volumes", volume_api.VolumeList.as_view()),
@@ -33,6 +43,8 @@ urlpatterns = [
         "projects/<str:project>/affinity-groups/<str:affinity_group>", keys_and_groups_api.AffinityGroupDetail.as_view()
     ),
     path("drains", drain_api.DrainList.as_view()),
+    path(f"{NODE}/actions/plan-recover", recovery_api.NodeRecoverPlan.as_view()),
+    path(f"{NODE}/actions/recover", recovery_api.NodeRecover.as_view()),
     path(f"{NODE}/drain", drain_api.NodeDrainDetail.as_view()),
     path(f"{NODE}/drain/actions/pause", drain_api.NodeDrainPause.as_view()),
     path(f"{NODE}/drain/actions/resume", drain_api.NodeDrainResume.as_view()),

@@ -144,8 +144,10 @@ class AttachmentDetail(InstanceView):
     def get(self, request: Request) -> Response:
         return Response(AttachmentOut(self.attachment()).data)
 
-    @route("attachment_delete", AttachmentWithOperation, status=202)
+    @route("attachment_delete", AttachmentWithOperation, status=202, also=(204,))
     def delete(self, request: Request) -> Response:
+        if selectors.was_detached(self.instance(), self.kwargs["attachment"]):
+            return Response(status=204)
         attachment = self.attachment()
         operation = attachments.volume_detach(self.actor, attachment)
         return Response(joined(AttachmentOut(attachment).data, operation), status=202)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -73,6 +74,14 @@ def address(name: str) -> str:
 def words(name: str, default: str) -> list[str]:
     """A comma-separated list."""
     return [word for word in (part.strip() for part in text(name, default).split(",")) if word]
+
+
+def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
+    """A comma-separated list of networks and addresses."""
+    try:
+        return [ip_network(word) for word in words(name, default)]
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{PREFIX}{name} must name networks: {exc}.") from exc
 
 
 def path(name: str, default: Path) -> Path:

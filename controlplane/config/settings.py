@@ -166,6 +166,9 @@ CELERY_BEAT_SCHEDULE = {
     "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
     "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
     "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
+    "lost-nodes": {"task": "controlplane.reconcilers.tasks.lost_nodes", "schedule": 5, "options": {"expires": 5}},
+    "recoveries": {"task": "controlplane.reconcilers.tasks.recoveries", "schedule": 2, "options": {"expires": 2}},
+    "orphans": {"task": "controlplane.reconcilers.tasks.orphans", "schedule": 60, "options": {"expires": 60}},
     "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},
     "segments": {"task": "controlplane.signer.tasks.segments_all", "schedule": 10, "options": {"expires": 10}},
     "network-peers": {"task": "controlplane.reconcilers.tasks.network_peers", "schedule": 5, "options": {"expires": 5}},
@@ -280,6 +283,21 @@ HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 # A node whose signature did not vouch for its hook for so long gets public data alone.
 NODE_ATTESTATION_HOURS = env.integer("NODE_ATTESTATION_HOURS", 24)
+# Nodes that stop their guests when nobody hears them are given leases of so long; and how far the clocks of our own
+# machines may be apart before one believes too early that such a lease is over.
+NODE_LEASE_S = env.integer("NODE_LEASE_S", 60, minimum=5)
+NODE_LEASE_MARGIN_S = env.integer("NODE_LEASE_MARGIN_S", 15, minimum=1)
+# Whether nodes that are dead by evidence are fenced and recovered without anybody; and how many may be silent at once,
+# in a zone and everywhere, before it is rather our own network that is broken (a third of the nodes in any case).
+RECOVER_BY_ITSELF = env.boolean("RECOVER_BY_ITSELF", True)
+RECOVER_SILENT_MAX = env.integer("RECOVER_SILENT_MAX", 3, minimum=1)
+# Where BMCs of nodes may be: networks, or addresses. Nothing outside of them is ever asked to switch a node off.
+BMC_NETWORKS = env.networks("BMC_NETWORKS", "")
+
+# What nobody means to be on a node is quarantined after so long; but not more than so much at once of what bears our
+# names, since then it is the database that should be looked at.
+QUARANTINE_AFTER_S = env.integer("QUARANTINE_AFTER_S", 300, minimum=0)
+QUARANTINE_AT_MOST = env.integer("QUARANTINE_AT_MOST", 5, minimum=0)
 
 # Metrics: how often each guest is sampled (a divisor of 60; 0: not at all), how many samples may wait for the database,
 # and how long samples and their sums are kept.

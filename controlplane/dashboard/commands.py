@@ -19,6 +19,7 @@ OPTIONS = {
         "zones": "--zone",
         "affinity_group": "--affinity-group",
         "restart_policy": "--restart-policy",
+        "root_volume_type": "--root-type",
         "classifications": "--classification",
         "labels": "--label",
     },

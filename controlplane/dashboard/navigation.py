@@ -99,6 +99,7 @@ OPERATORS: tuple[Group, ...] = (
             Entry("fleet", _("Fleet"), "server"),
             Entry("all-operations", _("Operations"), "activity"),
             Entry("incidents", _("Incidents"), "triangle-alert"),
+            Entry("quarantine", _("Quarantine"), "shield-alert"),
             Entry("maintenance", _("Maintenance"), "circle-pause"),
             Entry("customers", _("Organizations"), "building-2"),
             Entry("offers", _("Offers"), "layers"),

@@ -39,6 +39,8 @@ WHY = {
     "NODE_EXCLUDED": gettext_lazy("its machines are left out"),
     "NOT_THE_HOST": gettext_lazy("it does not have the machine that was asked for"),
     "TRAIT_MISSING": gettext_lazy("its machines cannot do what is asked"),
+    "POOL_MISSING": gettext_lazy("its machines do not have the shared storage that is needed"),
+    "POOL_FULL": gettext_lazy("the shared storage has too little room left"),
     "NOT_NEAR": gettext_lazy("what it is to be near is elsewhere"),
     "NOT_WITH_GROUP": gettext_lazy("the affinity group is elsewhere"),
     "NOT_APART_FROM_GROUP": gettext_lazy("members of the group are on all of its machines"),

@@ -87,10 +87,24 @@ LOOKS = {
     "drain-guest.waiting": _idle(_("waits")),
     "drain-guest.moving": _busy(_("being moved")),
     "drain-guest.stopping": _busy(_("being shut down")),
+    "drain-guest.starting": _busy(_("being started")),
+    "drain-guest.started": _good(_("started again")),
     "drain-guest.moved": _good(_("moved")),
     "drain-guest.off": _idle(_("off"), "square"),
     "drain-guest.gone": _idle(_("deleted"), "trash-2"),
     "drain-guest.left": _bad(_("runs on there")),
+    # moves
+    "migration.placing": _busy(_("finds a place")),
+    "migration.preparing": _busy(_("is being made ready")),
+    "migration.moving": _busy(_("being moved")),
+    "migration.arrived": _busy(_("has arrived")),
+    "migration.done": _good(_("moved")),
+    "recovery-guest.waiting": _idle(_("waits")),
+    "recovery-guest.moving": _busy(_("being made again")),
+    "recovery-guest.moved": _good(_("elsewhere")),
+    "recovery-guest.gone": _idle(_("deleted"), "trash-2"),
+    "recovery-guest.left": _idle(_("comes back with the node"), "square"),
+    "recovery-guest.failed": _bad(_("still down")),
     # requests for quota
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),
@@ -135,6 +149,11 @@ LOOKS = {
     "export.waiting": _busy(_("waits")),
     "export.running": _busy(_("being made")),
     "export.ready": _good(_("ready")),
+    "orphan.found": _warn(_("found")),
+    "orphan.quarantined": _warn(_("quarantined")),
+    "orphan.released": _good(_("released")),
+    "orphan.discarded": _idle(_("discarded")),
+    "orphan.gone": _idle(_("gone")),
     # incidents, and what is said of nodes besides
     "incident.open": _bad(_("still seen")),
     "incident.ended": _idle(_("not seen any more")),
@@ -165,12 +184,14 @@ DEEDS = {
     "instance.resize": _("Resize instance"),
     "instance.rebuild": _("Rebuild instance"),
     "instance.migrate": _("Move instance"),
+    "instance.evacuate": _("Start instance on another machine"),
     "volume.create": _("Create volume"),
     "volume.delete": _("Delete volume"),
     "volume.attach": _("Attach volume"),
     "volume.detach": _("Detach volume"),
     "volume.grow": _("Grow volume"),
     "image.import": _("Import image"),
+    "node.fence": _("Fence node"),
     "image.verify": _("Inspect image"),
     "image.delete": _("Delete image"),
 }
@@ -190,12 +211,24 @@ MAINTENANCE = {
 
 
 # What a drain does with a guest, and what operators want of a node.
+# By what it is known that a node does nothing any more.
+FENCE_EVIDENCE = {
+    "power": _("Power: its BMC switches it off"),
+    "lease": _("Lease: it has stopped its guests by itself"),
+    "attestation": _("Attestation: I have seen that it is off and unplugged"),
+}
 PLANNED = {
     "migrate": _("moves to another node"),
-    "stop": _("is shut down, and stays"),
+    "stop": _("is shut down, and started again when the node is returned"),
     "stay": _("is off, and stays"),
     "wait": _("is being changed, and planned then"),
     "leave": _("cannot be moved, and runs on"),
+}
+# What a recovery does with one.
+RECOVERED = {
+    "evacuate": _("is made again on another node"),
+    "stay": _("comes back with the node"),
+    "wait": _("is being changed, and planned then"),
 }
 FALLBACKS = {"leave": _("run on"), "stop": _("are shut down")}
 DUTIES = {
@@ -245,13 +278,43 @@ PROOFS = {
     "passkey": _("passkey"),
     "openid": _("OpenID provider"),
 }
+# What nobody means to be on a node, or in the database.
+ORPHANS = {
+    "domain": _("guest"),
+    "volume": _("volume"),
+    "image": _("image file"),
+    "file": _("file"),
+    "port": _("network card"),
+    "attachment": _("attachment"),
+    "allocation": _("place on a node"),
+    "address": _("address"),
+}
+WISHES = {
+    "discard": _("It is destroyed as soon as its node is there."),
+    "release": _("It is put back as soon as its node is there."),
+}
+FATES = {
+    "found": _("It is where it was found. It is quarantined after a while, unless something stands in the way."),
+    "quarantined": _("It is kept from doing harm. Nothing of it is destroyed."),
+    "released": _("Somebody said that it is to stay."),
+    "discarded": _("It was destroyed, because somebody said so."),
+    "gone": _("It is not there any more, or something means it by now."),
+}
 # What nodes should not have on them.
 INCIDENTS = {
     "unknown-domain": _("A guest that nobody asked for"),
     "unknown-volume": _("A volume that nobody asked for"),
     "hook": _("Its hook does not guard libvirt"),
     "self-test": _("It has failed its self-test"),
+    "fence-broken": _("It was fenced and was at work all the same"),
     "clock": _("Its clock is not kept"),
+    "evacuation-blocked": _("A guest of it that no other node may take"),
+    "recovery-held": _("Too many are silent at once: it is not recovered by itself"),
+    "unknown-image": _("An image that nobody asked for"),
+    "missing-guest": _("A guest that should be there"),
+    "missing-volume": _("A volume that should be there"),
+    "missing-port": _("A network card that should be there"),
+    "orphans-many": _("Many of ours that nobody means: see whether the database is the right one"),
 }
 
 

@@ -18,6 +18,7 @@ class Kind:
 
 
 _OPERATION = ("operation",)
+_ORPHAN = ("what", "node", "size_bytes")
 KINDS: Mapping[str, Kind] = {
     "operation.pending": Kind("A change that takes time was accepted.", _OPERATION),
     "operation.succeeded": Kind("It is done.", _OPERATION),
@@ -86,9 +87,22 @@ KINDS: Mapping[str, Kind] = {
     "node.maintenance": Kind("For operators: nothing runs on it any more; it can be worked on.", ("reason",)),
     "node.returned": Kind("For operators: it takes guests again after maintenance."),
     "node.retired": Kind("For operators: it was given up for good.", ("reason",)),
-    "node.fenced": Kind("For operators: it is proved that it does nothing any more."),
+    "node.recovering": Kind(
+        "For operators: it is dead, and its guests begin to be made again elsewhere.", ("reason", "guests")
+    ),
+    "node.recovery-progress": Kind("For operators: guests of its recovery are elsewhere, or cannot be.", ("states",)),
+    "node.recovery-blocked": Kind("For operators: no other node may take some of its guests now.", ("states",)),
+    "node.recovered": Kind("For operators: all of its guests that can be elsewhere are.", ("states",)),
+    "node.fenced": Kind("For operators: it is proved that it does nothing any more.", ("reason",)),
+    "node.bmc-set": Kind("For operators: it was said how its BMC is reached."),
+    "node.bmc-removed": Kind("For operators: it was forgotten how its BMC is reached."),
     "maintenance.begun": Kind("For operators: a rule was made for maintenance.", ("pattern", "action", "reason")),
     "maintenance.ended": Kind("For operators: a rule of maintenance was ended.", ("pattern", "action", "reason")),
+    "orphan.found": Kind("For operators: something that nobody means is on a node, or in the database.", _ORPHAN),
+    "orphan.quarantined": Kind("For operators: it is kept from doing harm; nothing of it is destroyed.", _ORPHAN),
+    "orphan.released": Kind("For operators: it is to stay; it is as it was.", (*_ORPHAN, "reason")),
+    "orphan.discarded": Kind("For operators: it was destroyed, as somebody decided.", (*_ORPHAN, "reason")),
+    "orphan.gone": Kind("For operators: it is not there any more, or something means it by now.", _ORPHAN),
     "incident.reported": Kind("For operators: a node is not as it should be.", ("incident", "facts")),
 }
 PING = "webhook.pinged"
@@ -138,10 +152,18 @@ DEEDS: Mapping[str, str] = {
     "node.drain-resume": "node.drain-resumed",
     "node.drain-retry": "node.drain-resumed",
     "node.drain-cancel": "node.drain-cancelled",
+    "node.recover": "node.recovering",
     "node.maintain": "node.maintenance",
     "node.return": "node.returned",
     "node.retire": "node.retired",
     "node.fence": "node.fenced",
+    "node.bmc-set": "node.bmc-set",
+    "node.bmc-remove": "node.bmc-removed",
+    "orphan.find": "orphan.found",
+    "orphan.quarantine": "orphan.quarantined",
+    "orphan.released": "orphan.released",
+    "orphan.discarded": "orphan.discarded",
+    "orphan.gone": "orphan.gone",
 }
 DRIFTING = ("at-risk", "drifted", "remediating")
 

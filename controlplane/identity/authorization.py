@@ -108,6 +108,8 @@ PLATFORMS = {
             "node_instance_list": (READ, NODES),
             "node_cordon": (OPERATE, OPERATORS),
             "node_uncordon": (OPERATE, OPERATORS),
+            "node_recover_plan": (READ, OPERATORS),
+            "node_recover_begin": (OPERATE, OPERATORS),
             "node_drain_plan": (READ, OPERATORS),
             "node_drain_begin": (OPERATE, OPERATORS),
             "node_drain_get": (READ, NODES),
@@ -118,10 +120,25 @@ PLATFORMS = {
             "drain_list": (READ, NODES),
             "node_maintain": (OPERATE, OPERATORS),
             "node_return": (OPERATE, OPERATORS),
+            "node_fencing_get": (READ, NODES),
+            "node_fence": (OPERATE, OPERATORS),
+            "node_bmc_get": (READ, OPERATORS),
+            "node_bmc_set": (OPERATE, OPERATORS),
+            "node_bmc_delete": (OPERATE, OPERATORS),
             "node_retire": (OPERATE, OPERATORS),
         },
     ),
     **_of("incidents", {"incident_list": (READ, NODES)}),
+    **_of("pools", {"pool_list": (READ, NODES)}),
+    **_of(
+        "orphans",
+        {
+            "orphan_list": (READ, NODES),
+            "orphan_get": (READ, NODES),
+            "orphan_discard": (OPERATE, OPERATORS),
+            "orphan_release": (OPERATE, OPERATORS),
+        },
+    ),
 }
 
 IDENTITY = {
@@ -354,7 +371,15 @@ RESOURCES = {
         },
     ),
     **_of("instances", {"instance_metrics": (READ, METADATA)}),
-    **_of("instances", {"instance_migrate": (OPERATE, OPERATORS), "instance_migration_list": (READ, NODES)}),
+    **_of(
+        "instances",
+        {
+            "instance_migrate": (OPERATE, OPERATORS),
+            "instance_migrate_cancel": (OPERATE, OPERATORS),
+            "instance_migration_list": (READ, NODES),
+            "instance_migration_plan": (READ, NODES),
+        },
+    ),
     **_of("consoles", {"instance_console_log": (READ, INSIDERS), "instance_console_open": (CREATE, INSIDERS)}),
     **_usual("attachments", "attachment", "list", "get", "create", "delete"),
     **_usual("volumes", "volume", "list", "get", "create", "update", "delete"),
@@ -379,6 +404,7 @@ RESOURCES = {
             "operation_retry": (ACT, MEMBERS),
             "operation_resolve": (OPERATE, OPERATORS),
             "platform_operation_list": (READ, NODES),
+            "platform_operation_get": (READ, NODES),
         },
     ),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression, Model, QuerySet
 from django.db.models.query import get_related_populators
@@ -65,6 +66,13 @@ class Prepared(Generic[M]):
     def first(self, *values: Any) -> M | None:
         found = self.rows(*values)
         return found[0] if found else None
+
+    def get(self, *values: Any) -> M:
+        """Raises ObjectDoesNotExist."""
+        found = self.first(*values)
+        if found is None:
+            raise ObjectDoesNotExist()
+        return found
 
 
 class PreparedByRef(Generic[M]):

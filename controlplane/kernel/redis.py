@@ -1,4 +1,4 @@
-"""Where Redis is, in the words of its client library."""
+"""Where Redis is, in the words of its client library; whether it is there, and how much waits in it."""
 
 import redis
 from django.conf import settings
@@ -16,7 +16,20 @@ def address() -> str:
 def need() -> None:
     """Raises Missing: it does not answer."""
     try:
-        with redis.Redis.from_url(address(), socket_timeout=LIMIT_S, socket_connect_timeout=LIMIT_S) as client:
+        with _client() as client:
             client.ping()
     except redis.RedisError as exc:
         raise Missing(str(exc)) from exc
+
+
+def length(queue: str) -> int:
+    """How many messages of Celery wait in a queue; 0 when Redis does not answer."""
+    try:
+        with _client() as client:
+            return int(client.llen(queue))
+    except redis.RedisError:
+        return 0
+
+
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(address(), socket_timeout=LIMIT_S, socket_connect_timeout=LIMIT_S)

@@ -16,6 +16,8 @@ from django.db.models import QuerySet
 from kombu.exceptions import OperationalError
 
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.inserts import insertion
+from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.network.models import Port, PortBinding, Segment
 from controlplane.nodes import trust
 from controlplane.nodes.models import Node
@@ -36,7 +38,9 @@ Members = Mapping[str, str]
 
 def bind(port: Port, node: Node) -> None:
     """The node is about to carry the port. Before it is told, so that no node carries one that nobody knows of."""
-    PortBinding.objects.bulk_create([PortBinding(id=new_id(), port=port, node=node)], ignore_conflicts=True)
+    statement, values = insertion(PortBinding(id=new_id(), port=port, node=node))
+    with cursor_that_prepares() as cursor:
+        cursor.execute(f"{statement} ON CONFLICT DO NOTHING", values)
 
 
 def unbind(port_id: UUID, node: Node) -> None:
@@ -91,9 +95,12 @@ def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:
     return found
 
 
+SEGMENTS = Prepared(lambda network, zone: Segment.objects.filter(network_id=network, zone_id=zone))
+
+
 def _with(node: Node, place: Place) -> Segment | None:
     """Whatever else has changed meanwhile, the reconciler tells this node too."""
-    segment = Segment.objects.filter(network_id=place[0], zone_id=place[1]).first()
+    segment = SEGMENTS.first(*place)
     if segment is None or segment.members.get(str(node.pk)) != node.underlay:
         return None
     return segment if segment.key_id in trusted_keys() else None

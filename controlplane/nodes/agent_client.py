@@ -207,7 +207,8 @@ def remove_image(node: Node, *, sha256: str) -> None:
 @_translating
 def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
     request.permit.CopyFrom(grant.leave())
-    reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, **_terms())
+    timeout_s = IMAGE_TIMEOUT_S if request.pool and request.image_sha256 else None  # the image is copied
+    reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, **_terms(timeout_s))
     return reply
 
 
@@ -256,20 +257,37 @@ def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.A
 
 
 @_translating
-def remove(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
+def remove(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
     """Remove an instance, volume, port or attachment, or what was begun of a move (arrival, departure); "already gone"
-    is success. Removing needs no grant."""
+    is success. Removing needs no grant. A "shared-volume" is only forgotten by the node. `pool`: where the file of a
+    volume is."""
     stub = _stub(node)
     calls = {
         "instance": stub.RemoveInstance,
         "volume": stub.RemoveVolume,
+        "shared-volume": stub.ForgetVolume,
         "port": stub.RemovePort,
         "attachment": stub.RemoveAttachment,
         "arrival": stub.RemoveArrival,
         "departure": stub.RemoveDeparture,
     }
-    request = pb.RemoveRequest(subject=subject(resource_id, generation))
+    request = pb.RemoveRequest(subject=subject(resource_id, generation), pool=pool)
     calls[kind](request, **_terms())
+
+
+@_translating
+def ensure_quarantine(node: Node, request: pb.EnsureQuarantineRequest) -> pb.QuarantineState:
+    """Keep something from doing harm that nobody means, or put it back; that takes no permit."""
+    reply: pb.QuarantineState = _stub(node).EnsureQuarantine(request, **_terms())
+    return reply
+
+
+@_translating
+def remove_quarantine(node: Node, *, orphan_id: UUID, generation: int) -> pb.QuarantineState:
+    """Destroy what is in quarantine, for good."""
+    request = pb.RemoveRequest(subject=subject(orphan_id, generation))
+    reply: pb.QuarantineState = _stub(node).RemoveQuarantine(request, **_terms())
+    return reply
 
 
 @_translating

@@ -10,7 +10,14 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.reasons import Reason, either
-from controlplane.nodes.errors import NodeAway, NodeNotFenceable, NodeNotHeard, NodeNotRetirable, NodeWrongDuty
+from controlplane.nodes.errors import (
+    NodeAway,
+    NodeNotCleared,
+    NodeNotFenceable,
+    NodeNotHeard,
+    NodeNotRetirable,
+    NodeWrongDuty,
+)
 from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
 
 # Nothing works on a node that has one of these.
@@ -57,11 +64,14 @@ def node_return(actor: Actor, node: Node) -> None:
     Raises:
         NodeWrongDuty: it is not in maintenance.
         NodeNotHeard: it is not heard, so nobody knows that it works.
+        NodeNotCleared: it still has something of guests that are elsewhere by now.
     """
     actor.may_operate()
     need_duty(node, "maintenance")
     if node.state != "ready":
         raise NodeNotHeard(node=node.name)
+    if left := NodeRemoval.objects.filter(node=node).count():
+        raise NodeNotCleared(node=node.name, count=left)
     duty_change(actor, node, IN_SERVICE, verb="node.return")
 
 
@@ -108,6 +118,6 @@ def node_fence(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> None
     if Node.objects.select_for_update(no_key=True).get(pk=node.pk).state != "unreachable":
         raise NodeNotFenceable(node=node.name, reason=Reason("it is heard"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
-    duty_change(actor, node, "fenced", verb="node.fence", proof=dict(proof))
+    duty_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
     said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
     evidence.append("incident", said)

@@ -111,6 +111,15 @@ class NodeNotHeard(Conflict):
     detail = "The node {node} is not heard, so nobody knows that it works. Start it and its agent, and try again."
 
 
+class NodeNotCleared(Conflict):
+    code = "node.not_cleared"
+    title = "Not cleared yet"
+    detail = (
+        "The node {node} still has {count} things of guests that run elsewhere by now. They are removed from it by "
+        "themselves within seconds while it is heard; then it can be returned to service."
+    )
+
+
 class NodeNotRetirable(Conflict):
     code = "node.not_retirable"
     title = "Not empty"
@@ -121,3 +130,48 @@ class NodeNotFenceable(Conflict):
     code = "node.not_fenceable"
     title = "Cannot be fenced"
     detail = "The node {node} cannot be called fenced: {reason}."
+
+
+class BmcUnknown(NotFound):
+    code = "node.bmc_unknown"
+    title = "No BMC"
+    detail = "Nobody has said how the BMC of the node {node} is reached. Do it with PUT /v1/nodes/{node}/bmc."
+
+
+class BmcUnreachable(Unavailable):
+    code = "node.bmc_unreachable"
+    title = "BMC unreachable"
+    detail = "The BMC of the node cannot be asked at the moment: {reason}."
+
+
+class BmcRefused(CloudError):
+    """Trying the same again would not help."""
+
+    code = "node.bmc_refused"
+    title = "Refused by the BMC"
+    detail = "The BMC of the node cannot be used: {reason}."
+
+
+class PowerNotOff(CloudError):
+    code = "node.power_not_off"
+    title = "Not switched off"
+    detail = "The node's BMC was told to switch it off, but {reason}. Nothing proves that the node is off."
+
+
+class OrphanNotFound(NotFound):
+    code = "orphan.not_found"
+    detail = "There is no finding {name!r}."
+
+
+class OrphanWrongState(Conflict):
+    code = "orphan.wrong_state"
+    title = "Not in that state"
+    detail = "It is {state}; this needs something that is {wanted}."
+
+
+class OrphanNameDiffers(InvalidRequest):
+    """The name is typed once more, so that nobody destroys another thing than they mean."""
+
+    code = "orphan.name_differs"
+    title = "Another name"
+    detail = "What is to be destroyed is called {name}. Write exactly that."

@@ -59,6 +59,9 @@ class Node(BaseModel):
     heartbeat `is_attested` says whether that is not too long ago and nothing is wrong with the hook (`hook_problem`),
     and `cleared_for`, what its charter allows, is emptied when the charter has ended (`chartered_until`). A node that
     is not attested gets public data alone.
+
+    `leased_until`: no lease that was ever sent to it lasts longer. `fences_within_s`: so long after the end of its
+    lease no guest runs on it any more, as it last said; None: it does not see to that by itself.
     """
 
     name = models.CharField(max_length=63)
@@ -97,6 +100,8 @@ class Node(BaseModel):
     is_attested = models.BooleanField(default=False)
     cleared_for = ArrayField(models.CharField(max_length=63), default=list)
     chartered_until = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    fences_within_s = models.PositiveIntegerField(null=True)
 
     class Meta:
         constraints = [
@@ -179,23 +184,108 @@ class Inventory(models.Model):
         return f"inventory of {self.node_id}"
 
 
+def pool_trait(name: str) -> str:
+    """What a node has that has the pool of this name of its zone."""
+    return f"pool:{name}"
+
+
+class Pool(BaseModel):
+    """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that
+    tells of it makes it known; the others count as having it while they tell the same.
+
+    `uuid` stands in a file of the pool itself. `capacity_gib` is what nodes last said; `used_gib` is kept by a trigger
+    on allocations.
+    """
+
+    name = models.SlugField(max_length=40)
+    zone = models.ForeignKey(Zone, models.PROTECT)
+    uuid = models.UUIDField(unique=True)
+    path = models.CharField(max_length=255)
+    capacity_gib = models.PositiveBigIntegerField(default=0)
+    used_gib = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["zone", "name"], name="nodes_pool_name_taken"),
+            models.CheckConstraint(
+                condition=Q(used_gib=0) | Q(used_gib__lte=F("capacity_gib")), name="nodes_pool_not_oversold"
+            ),
+        ]
+
+    @property
+    def trait(self) -> str:
+        return pool_trait(self.name)
+
+
 class NodeRemoval(BaseModel):
     """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is
-    back."""
+    back. `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
+    stays."""
 
     node = models.ForeignKey(Node, models.CASCADE)
     kind = models.CharField(max_length=16)
     resource_id = models.UUIDField()
     generation = models.PositiveBigIntegerField()
+    pool = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["node", "kind", "resource_id"], name="nodes_removal_once"),
             models.CheckConstraint(
-                condition=Q(kind__in=["arrival", "instance", "volume", "port", "attachment"]),
+                condition=Q(kind__in=["arrival", "instance", "volume", "shared-volume", "port", "attachment"]),
                 name="nodes_removal_kind",
             ),
         ]
+
+
+EVIDENCE_KINDS = ("power", "lease", "attestation")
+
+
+class FenceEvidence(BaseModel):
+    """How it is known that a node does nothing any more. `detail`: what was seen, as JSON. `boot_id`: the boot of the
+    node that is over with it, or at least without guests.
+
+    | kind        | means |
+    |-------------|-------|
+    | power       | its BMC has switched it off, and said so more than once |
+    | lease       | its lease is long over, and it stops its guests by itself then |
+    | attestation | a person says so |
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT)
+    kind = models.CharField(max_length=16)
+    reason = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+    boot_id = models.CharField(max_length=64, blank=True)
+    user_id = models.UUIDField(null=True)
+    operation_id = models.UUIDField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=EVIDENCE_KINDS), name="nodes_fence_evidence_kind"),
+            models.CheckConstraint(
+                condition=~Q(kind="attestation") | Q(user_id__isnull=False), name="nodes_fence_evidence_attested_by"
+            ),
+        ]
+        indexes = [models.Index(fields=["node", "created_at"], name="nodes_fence_evidence_of_node")]
+
+
+class Bmc(BaseModel):
+    """The management controller of a node, which is asked by Redfish to switch the node off.
+
+    `address`: IP and port. `certificate_sha256`: of the certificate that it shows, and that alone is trusted.
+    `sealed_password`: kernel/sealing.py, for the row's id. `system_id`: which of its systems the node is; empty: the
+    only one. `checked_at`, `problem`: when it was last asked, and what was wrong then.
+    """
+
+    node = models.OneToOneField(Node, models.CASCADE, related_name="bmc")
+    address = models.CharField(max_length=64)
+    username = models.CharField(max_length=63)
+    sealed_password = models.BinaryField()
+    certificate_sha256 = models.CharField(max_length=64)
+    system_id = models.CharField(max_length=64, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, blank=True)
 
 
 class TrustDocument(BaseModel):
@@ -270,24 +360,28 @@ DRAIN = machine(
 DRAIN_LIVE = ("running", "paused", "blocked")
 # What becomes of a running guest that cannot be moved, and of one that can.
 FALLBACKS = ("leave", "stop")
+DRAIN_KINDS = ("drain", "recover")
 
 
 class Drain(BaseModel):
-    """A node is emptied, by a plan that was made before it began.
+    """A node is emptied, by a plan that was made before it began: one that is alive (`kind` drain), whose guests move
+    while they run, or one that is dead and fenced (recover), whose guests are made again elsewhere.
 
     | state     | means |
     |-----------|-------|
     | running   | its guests leave, `at_once` at a time |
     | paused    | what is under way goes on, and nothing new begins |
-    | blocked   | guests remain that did not leave; each says why |
-    | done      | nothing runs there any more, and the node is in maintenance |
-    | cancelled | it was given up; the node is cordoned |
+    | blocked   | guests remain that did not leave; each says why. Of a recovery: no other node may take them now |
+    | done      | nothing runs there any more, and the node is in maintenance; it stays fenced after a recovery |
+    | cancelled | it was given up; the node is cordoned, or stays fenced |
 
-    `digest`: of the plan that the operator saw. `fallback`: what becomes of guests that cannot be moved. `volumes`: so
-    many that are plugged into nothing stay on the node.
+    `digest`: of the plan that the operator saw; of a recovery that began by itself, of the one that it began with.
+    `fallback`: what becomes of guests that cannot be moved. `volumes`: so many that are plugged into nothing stay on
+    the node.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
+    kind = models.CharField(max_length=8, default="drain", db_default="drain")
     state = models.CharField(max_length=16, default=DRAIN.initial)
     digest = models.CharField(max_length=64)
     fallback = models.CharField(max_length=8)
@@ -305,6 +399,7 @@ class Drain(BaseModel):
                 fields=["node"], condition=Q(state__in=DRAIN_LIVE), name="nodes_drain_one_at_a_time"
             ),
             models.CheckConstraint(condition=Q(state__in=DRAIN.moves), name="nodes_drain_state"),
+            models.CheckConstraint(condition=Q(kind__in=DRAIN_KINDS), name="nodes_drain_kind"),
             models.CheckConstraint(condition=Q(fallback__in=FALLBACKS), name="nodes_drain_fallback"),
             models.CheckConstraint(condition=Q(at_once__gte=1), name="nodes_drain_at_once"),
             models.CheckConstraint(
@@ -321,12 +416,14 @@ DRAIN_GUEST = machine(
         "stopping": "off moved gone failed",
         "left": "waiting moved off gone",
         "failed": "waiting moved off gone",
-        "off": "waiting moved gone",
+        "off": "waiting moved gone starting started",
+        "starting": "started off moved gone",
+        "started": "",
         "moved": "",
         "gone": "",
     },
 )
-ACTIONS = ("migrate", "stop", "stay", "leave", "wait")
+ACTIONS = ("migrate", "stop", "stay", "leave", "wait", "evacuate")
 
 
 class DrainGuest(BaseModel):
@@ -335,15 +432,18 @@ class DrainGuest(BaseModel):
     | state    | means |
     |----------|-------|
     | waiting  | its turn is still to come |
-    | moving   | the operation migrates it |
+    | moving   | the operation migrates or evacuates it |
     | stopping | the operation shuts it down |
     | moved    | it is on another node |
     | off      | it is off, and stays on the node |
+    | starting | the node takes it again, and the operation starts it |
+    | started  | it runs again on the node |
     | gone     | it was deleted |
-    | left     | it runs on, since it cannot be moved: `reasons` |
-    | failed   | the operation failed, or was refused: `reasons`; it runs on |
+    | left     | it runs on, since it cannot be moved; or it comes back with its dead node: `reasons` |
+    | failed   | the operation failed, or was refused: `reasons`; it runs on, or stays down until it is tried again |
 
-    `reasons` are errors as documents. `tries`: how often an operation was begun.
+    `reasons` are errors as documents. `tries`: how often an operation was begun. `starts_again`: it is off because the
+    drain has shut it down, and is started when the node takes guests again.
     """
 
     drain = models.ForeignKey(Drain, models.CASCADE, related_name="guests")
@@ -357,6 +457,7 @@ class DrainGuest(BaseModel):
     reasons = models.JSONField(default=list)
     operation_id = models.UUIDField(null=True)
     tries = models.PositiveIntegerField(default=0)
+    starts_again = models.BooleanField(default=False)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -365,3 +466,76 @@ class DrainGuest(BaseModel):
             models.CheckConstraint(condition=Q(state__in=DRAIN_GUEST.moves), name="nodes_drain_guest_state"),
             models.CheckConstraint(condition=Q(action__in=ACTIONS), name="nodes_drain_guest_action"),
         ]
+
+
+ORPHAN = machine(
+    "orphan",
+    {
+        "found": "quarantined released discarded gone",
+        "quarantined": "released discarded gone",
+        "released": "quarantined discarded gone",
+        "discarded": "",
+        "gone": "",
+    },
+)
+ORPHAN_LIVE = ("found", "quarantined", "released")
+# What is on a node; and what is in the database alone.
+ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
+ORPHANS_IN_ROWS = ("allocation", "address")
+ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
+WISHES = ("", "release", "discard")
+
+
+class Orphan(BaseModel):
+    """Something on a node, or of one in the database, that nobody means to be there.
+
+    | state       | means |
+    |-------------|-------|
+    | found       | it is where it was found, and does what it did |
+    | quarantined | it is kept from doing harm, and nothing of it is destroyed |
+    | released    | a person said that it is to stay; it is as it was, and no alarm |
+    | discarded   | it was destroyed, because a person said so; `evidence` says how |
+    | gone        | it is not there any more, by other hands, or something means it by now |
+
+    `name`: what its node calls it; of a row, its id. `resource_id`: what it would be, if it were ours. `facts`: what
+    was seen of it. `wished`: what a person decided and is not done yet, `reason` why, `generation` how often that
+    changed. `problem`: what stands in the way of the next step.
+    """
+
+    node = models.ForeignKey(Node, models.PROTECT, null=True)
+    kind = models.CharField(max_length=16)
+    name = models.CharField(max_length=300)
+    resource_id = models.UUIDField(null=True)
+    size_bytes = models.PositiveBigIntegerField(null=True)
+    facts = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, default=ORPHAN.initial)
+    wished = models.CharField(max_length=8, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    generation = models.PositiveBigIntegerField(default=1)
+    problem = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict)
+    seen_at = models.DateTimeField()
+    quarantined_at = models.DateTimeField(null=True)
+    decided_by = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node", "kind", "name"],
+                condition=Q(state__in=ORPHAN_LIVE),
+                nulls_distinct=False,
+                name="nodes_orphan_once_at_a_time",
+            ),
+            models.CheckConstraint(condition=Q(state__in=ORPHAN.moves), name="nodes_orphan_state"),
+            models.CheckConstraint(condition=Q(kind__in=ORPHAN_KINDS), name="nodes_orphan_kind"),
+            models.CheckConstraint(condition=Q(wished__in=WISHES), name="nodes_orphan_wish"),
+            models.CheckConstraint(condition=Q(kind="address") | Q(node__isnull=False), name="nodes_orphan_has_node"),
+            models.CheckConstraint(
+                condition=Q(state__in=ORPHAN_LIVE) | Q(ended_at__isnull=False), name="nodes_orphan_ended_has_time"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="discarded") | Q(decided_by__isnull=False), name="nodes_orphan_discarded_by_a_person"
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="nodes_orphan_by_age")]

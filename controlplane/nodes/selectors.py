@@ -8,7 +8,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.db import by_ref
 from controlplane.nodes.errors import NodeNotFound
-from controlplane.nodes.models import Incident, Node
+from controlplane.nodes.models import Incident, Node, Pool
 
 
 def nodes(actor: Actor) -> QuerySet[Node]:
@@ -42,6 +42,13 @@ def incidents(node: Node) -> QuerySet[Incident]:
 def incidents_anywhere(actor: Actor) -> QuerySet[Incident]:
     """Those of all nodes. Raises what nodes() raises."""
     return Incident.objects.select_related("node").filter(node__in=nodes(actor))
+
+
+def pools(actor: Actor) -> QuerySet[Pool]:
+    """Raises RoleNeeded: the actor has no duty for the platform."""
+    if not actor.sees_all:
+        raise RoleNeeded(role="operator")
+    return Pool.objects.all()
 
 
 def is_reachable(node_id: UUID) -> bool:

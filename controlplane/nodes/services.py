@@ -1,7 +1,8 @@
 """Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes
@@ -9,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Greatest
 
 from controlplane.audit import evidence
 from controlplane.audit.services import record
@@ -19,10 +21,12 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
-from controlplane.nodes import incidents, pki
+from controlplane.kernel.prepared import cursor_that_prepares
+from controlplane.nodes import incidents, pki, pools
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNameTaken
 from controlplane.nodes.models import IN_SERVICE, Incident, Inventory, Node, NodeRemoval, oldest_attestation
+from controlplane.nodes.pools import Told
 
 HOOK, SELF_TEST = "hook", "self-test"
 # Why a node is cordoned while an incident of this kind is open.
@@ -35,7 +39,9 @@ CORDONED_BY = {
 @dataclass(frozen=True)
 class Report:
     """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
-    empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried."""
+    empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried.
+    `fences_within_s`: so long after the end of its lease none of its guests runs; None: nobody may rely on that.
+    `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not."""
 
     boot_id: str
     agent_version: str
@@ -49,6 +55,9 @@ class Report:
     hook_problem: str
     has_passed_self_test: bool
     self_test_problem: str
+    pools: tuple[Told, ...] = ()
+    fences_within_s: int | None = None
+    lease_s: int = 0
 
 
 @transaction.atomic
@@ -79,7 +88,7 @@ def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem
 
 def record_heartbeat(node_id: UUID, report: Report) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
-    node."""
+    node. A lease that it is about to be given is on record from here on."""
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
     _notice(node_id, has_passed_self_test=report.has_passed_self_test)
     Node.objects.filter(pk=node_id).update(
@@ -88,11 +97,13 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         agent_version=report.agent_version,
         cpu_model=report.cpu_model,
         virt_type=report.virt_type,
-        traits=list(report.traits),
+        traits=[*report.traits, *pools.observe(node_id, report.pools)],
         hook_sha256=report.hook_sha256,
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
         cleared_for=Case(When(chartered_until__gt=now, then=F("cleared_for")), default=[]),
+        fences_within_s=report.fences_within_s,
+        **_leased(now, report.lease_s),
     )
     _watch(node_id, HOOK, report.hook_problem)
     _watch(node_id, SELF_TEST, report.self_test_problem)
@@ -109,6 +120,25 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         node = Node.objects.get(pk=node_id)
         if not node.is_cordoned:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
+
+
+def _leased(now: datetime, lease_s: int) -> dict[str, object]:
+    until = now + timedelta(seconds=lease_s)
+    return {"leased_until": Greatest(Coalesce("leased_until", until), until)} if lease_s else {}
+
+
+HEARD = """
+    UPDATE nodes_node SET last_heartbeat_at = %s
+    WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced' RETURNING id
+"""
+
+
+def heard_again(node_ids: Collection[UUID]) -> set[UUID]:
+    """They live and say nothing new. Returns those of which that is all: others were not ready, or are fenced, and each
+    word of such a one counts."""
+    with cursor_that_prepares() as cursor:
+        cursor.execute(HEARD, [clock.now(), sorted(node_ids)])
+        return {node_id for (node_id,) in cursor.fetchall()}
 
 
 def _notice(node_id: UUID, *, has_passed_self_test: bool) -> None:
@@ -185,9 +215,9 @@ def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
     record(actor, "node.underlay", node.pk, address=node.underlay)
 
 
-def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int) -> None:
+def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
     """Remember that the node, which does not answer, still has something that must go. Inside the caller's
     transaction."""
     NodeRemoval.objects.update_or_create(
-        node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation}
+        node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation, "pool": pool}
     )

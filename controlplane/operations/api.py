@@ -14,6 +14,7 @@ from controlplane.operations import selectors, services
 from controlplane.operations.models import OPERATION, Operation
 from controlplane.operations.serializers import OperationOut, PlatformOperationOut
 
+WAITING = {"wait": Parameter("Answer when the operation has ended, or after so many seconds (0s to 60s).", WAIT)}
 OPERATIONS = Listing(
     {
         "resource": contains_id("resource_ids", "The operations on the resource with this id."),
@@ -58,17 +59,24 @@ class PlatformOperationList(ActorView):
         return ANYWHERE.page(request, selectors.operations_anywhere(self.actor)).answer(PlatformOperationOut)
 
 
+class PlatformOperationDetail(ActorView):
+    """Of any project, or of none."""
+
+    @route("platform_operation_get", PlatformOperationOut, query=WAITING)
+    def get(self, request: Request) -> Response:
+        limit_s = wait_s(request)
+        operation = selectors.operation_anywhere(self.actor, self.kwargs["operation"])
+        _wait_for_end(operation, limit_s=limit_s)
+        return Response(PlatformOperationOut(operation).data)
+
+
 class OperationView(ProjectView):
     def operation(self) -> Operation:
         return selectors.operation_get(self.actor, self.project, self.kwargs["operation"])
 
 
 class OperationDetail(OperationView):
-    @route(
-        "operation_get",
-        OperationOut,
-        query={"wait": Parameter("Answer when the operation has ended, or after so many seconds (0s to 60s).", WAIT)},
-    )
+    @route("operation_get", OperationOut, query=WAITING)
     def get(self, request: Request) -> Response:
         limit_s = wait_s(request)
         operation = self.operation()

@@ -12,10 +12,12 @@ from contextvars import ContextVar
 
 from django.db.models import QuerySet
 
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 
 _working: ContextVar[Operation | None] = ContextVar("working", default=None)
+MINE = "SELECT FROM operations_operation WHERE id = %s AND lease_token = %s"
 HELD = "EXISTS (SELECT FROM operations_operation WHERE id = %s AND lease_token = %s FOR SHARE)"
 
 
@@ -36,8 +38,12 @@ def need_lease() -> None:
         LeaseLost: another worker has it.
     """
     operation = _working.get()
-    if operation is not None and not _mine(operation).exists():
-        raise LeaseLost()
+    if operation is None:
+        return
+    with cursor_that_prepares() as cursor:
+        cursor.execute(MINE, [operation.pk, operation.lease_token])
+        if cursor.fetchone() is None:
+            raise LeaseLost()
 
 
 def lock_lease() -> None:

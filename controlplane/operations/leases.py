@@ -5,25 +5,26 @@ that was paused while another took over writes nothing.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import Q
 
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.operations import hints, maintenance, meters
 from controlplane.operations.errors import LeaseLost
-from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation, OperationHold
+from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation
 from controlplane.operations.services import cancel_holders, hold_resources, tell
 
 BLOCKED_RETRY = timedelta(milliseconds=300)
-SWEEP_LIMIT = 500
+SWEEP_LIMIT, SWEEP_LEAST = 500, 20
 # Under this name it stands among the steps that maintenance held it back.
 MAINTENANCE = "maintenance"
 
@@ -36,13 +37,22 @@ def _lease_end() -> object:
     return clock.now() + timedelta(seconds=settings.OPERATION_LEASE_S)
 
 
+TAKE = """
+UPDATE operations_operation SET lease_token = %s, lease_expires_at = %s
+WHERE id = %s AND state IN ('pending', 'running', 'undoing') AND due_at <= %s
+    AND (lease_expires_at IS NULL OR lease_expires_at < %s)
+"""
+OPERATIONS = Prepared(lambda operation_id: Operation.objects.filter(pk=operation_id))
+
+
 def take_lease(operation_id: UUID) -> Operation | None:
     """The operation, leased to the caller and running; None when it has ended, is not due, or another has it."""
-    due = Operation.objects.filter(_unleased(), pk=operation_id, state__in=LIVE, due_at__lte=clock.now())
-    token = new_id()
-    if due.update(lease_token=token, lease_expires_at=_lease_end()) != 1:
-        return None
-    operation = Operation.objects.get(pk=operation_id)
+    token, now = new_id(), clock.now()
+    with cursor_that_prepares() as cursor:
+        cursor.execute(TAKE, [token, _lease_end(), operation_id, now, now])
+        if cursor.rowcount != 1:
+            return None
+    operation = OPERATIONS.get(operation_id)
     if operation.lease_token != token:
         return None
     if operation.state == "pending" and not _begin(operation):
@@ -84,7 +94,8 @@ def _unpaused(operation: Operation) -> dict[str, object]:
 
 
 def checkpoint(operation: Operation, **fields: object) -> None:
-    """Write `fields` and renew the lease.
+    """Write `fields` and renew the lease, or give it back where they say so. Reads whether a cancellation was asked
+    for meanwhile.
 
     Raises:
         LeaseLost: the lease has been taken by another worker; nothing was written.
@@ -92,12 +103,29 @@ def checkpoint(operation: Operation, **fields: object) -> None:
     state = fields.get("state", operation.state)
     if state != operation.state:
         OPERATION.check(operation.state, str(state))
-    fields |= {"lease_expires_at": _lease_end(), "updated_at": clock.now()}
-    mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token, state=operation.state)
-    if mine.update(**fields) != 1:
+    fields = {"lease_expires_at": _lease_end(), "updated_at": clock.now()} | fields
+    own = connections[DEFAULT_DB_ALIAS]
+    values = [COLUMNS[name].get_db_prep_save(value, own) for name, value in fields.items()]
+    with cursor_that_prepares() as cursor:
+        cursor.execute(_writing(tuple(fields)), [*values, operation.pk, operation.lease_token, operation.state])
+        found = cursor.fetchone()
+    if found is None:
         raise LeaseLost()
     for name, value in fields.items():
         setattr(operation, name, value)
+    (operation.cancel_requested_at,) = found
+
+
+COLUMNS = {field.name: field for field in Operation._meta.concrete_fields}
+
+
+@lru_cache(maxsize=100)
+def _writing(names: tuple[str, ...]) -> str:
+    columns = ", ".join(f"{name} = %s" for name in names)
+    return (
+        f"UPDATE operations_operation SET {columns} WHERE id = %s AND lease_token = %s AND state = %s"
+        " RETURNING cancel_requested_at"
+    )
 
 
 def is_cancel_requested(operation: Operation) -> bool:
@@ -105,14 +133,17 @@ def is_cancel_requested(operation: Operation) -> bool:
     return Operation.objects.filter(pk=operation.pk, cancel_requested_at__isnull=False).exists()
 
 
+NO_LEASE: Mapping[str, object] = {"lease_token": None, "lease_expires_at": None}
+
+
 def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
     """Give the lease back and come again after `delay`, or sooner when somebody asks for a cancellation meanwhile."""
-    checkpoint(operation, due_at=clock.now() + delay, **fields)
-    is_news = operation.cancel_requested_at is None
-    if is_news and operation.state == "running" and operation.is_cancellable and is_cancel_requested(operation):
+    was_asked = operation.cancel_requested_at is not None
+    checkpoint(operation, due_at=clock.now() + delay, **fields, **NO_LEASE)
+    is_asked = operation.cancel_requested_at is not None
+    if is_asked and not was_asked and operation.state == "running" and operation.is_cancellable:
         delay = timedelta(0)
-        checkpoint(operation, due_at=clock.now())
-    drop_lease(operation)
+        Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now())
     hints.send(operation.pk, delay_s=delay.total_seconds())
 
 
@@ -146,24 +177,33 @@ def _keep(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
         connection.close()
 
 
+WAKE = """
+UPDATE operations_operation SET due_at = %s
+WHERE state = 'pending' AND preempts AND resource_ids && %s::uuid[] RETURNING id
+"""
+
+
 @transaction.atomic
 def end(operation: Operation, state: str, *, error: dict[str, object] | None = None) -> None:
     """Write the terminal state, free the resources, and wake what waits for them."""
-    checkpoint(operation, state=state, error=error, finished_at=clock.now())
-    OperationHold.objects.filter(operation=operation).delete()
-    drop_lease(operation)
+    checkpoint(operation, state=state, error=error, finished_at=clock.now(), **NO_LEASE)
     tell(operation)
     transaction.on_commit(partial(meters.ended, operation), robust=True)
-    waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
-    for operation_id in list(waiting.values_list("pk", flat=True)):
-        Operation.objects.filter(pk=operation_id).update(due_at=clock.now())
+    with cursor_that_prepares() as cursor:
+        cursor.execute("DELETE FROM operations_operationhold WHERE operation_id = %s", [operation.pk])
+        cursor.execute(WAKE, [clock.now(), operation.resource_ids])
+        waiting = [operation_id for (operation_id,) in cursor.fetchall()]
+    for operation_id in waiting:
         transaction.on_commit(lambda pk=operation_id: hints.send(pk), robust=True)  # type: ignore[misc]
 
 
 def redeliver() -> int:
-    """Send a hint for every operation that is due and that nobody has. Returns how many."""
+    """Send a hint for the operations that are due and that nobody has, the oldest first. Returns how many. While hints
+    wait in the queue that are as good, a few are enough: a queue that workers cannot keep up with must not grow by
+    this."""
+    limit = max(SWEEP_LEAST, SWEEP_LIMIT - hints.waiting())
     due = Operation.objects.filter(_unleased(), state__in=LIVE, due_at__lte=clock.now())
-    ids = list(due.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    ids = list(due.order_by("due_at").values_list("pk", flat=True)[:limit])
     for operation_id in ids:
         hints.send(operation_id)
     return len(ids)

@@ -26,8 +26,18 @@ from controlplane.operations.models import ACTIONS, MaintenanceRule, Operation
 RULES_KEPT_S = 1.0
 LOOK_AGAIN = timedelta(seconds=60)
 # What ends things or stops them is no burden, and people must be able to; and operators move guests out of the way of
-# their own maintenance. Only a rule that names the kind is about it.
-ALWAYS = frozenset({"instance.delete", "instance.migrate", "instance.power-off", "instance.shutdown", "volume.delete"})
+# their own maintenance or of what has died, and fence nodes that are lost. Only a rule that names the kind is about it.
+ALWAYS = frozenset(
+    {
+        "instance.delete",
+        "instance.evacuate",
+        "instance.migrate",
+        "instance.power-off",
+        "instance.shutdown",
+        "node.fence",
+        "volume.delete",
+    }
+)
 
 # Who knows where things are: the zones and nodes of those ids that have a place. Placement adds itself (its apps.py).
 where: list[Callable[[Collection[UUID]], Iterable[tuple[str, UUID]]]] = []

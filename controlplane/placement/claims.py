@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
+from controlplane.nodes.models import Pool
 from controlplane.operations import fence
 from controlplane.placement.decisions import Ask, Taken, note_use, rows
 from controlplane.placement.models import Allocation
@@ -37,13 +38,16 @@ def is_placed(consumer_id: UUID) -> bool:
 
 
 def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
-    """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new, or
-    another worker has the operation by now.
+    """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new,
+    its zone has no such pool, or another worker has the operation by now.
 
     Raises:
-        IntegrityError: the node has no room, or the consumer has a place already; nothing was written.
+        IntegrityError: the node or the pool has no room, or the consumer has a place already; nothing was written.
         DatabaseError: the decision is stale (decisions.has_moved); nothing was written.
     """
+    pool_id = pool_at(ask, node_id)
+    if ask.share is not None and pool_id is None:
+        return None
     decision, evidence = rows(ask, taken)
     allocation = Allocation(
         **fields(ask),
@@ -52,6 +56,8 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
         vcpus=ask.vcpus,
         memory_mib=ask.memory_mib,
         disk_gib=ask.disk_gib,
+        pool_id=pool_id,
+        pool_gib=ask.share.gib if ask.share else 0,
     )
     held, lease = fence.condition()
     parameters: list[Any] = [node_id, *lease, taken.demand.digest, taken.demand.text]
@@ -66,6 +72,14 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
         if is_guarded:
             transaction.set_rollback(True)  # an exemption was not used either
         return None
+
+
+def pool_at(ask: Ask, node_id: UUID) -> UUID | None:
+    """The pool of the node's zone of which something is to be taken."""
+    if ask.share is None:
+        return None
+    found = Pool.objects.filter(name=ask.share.name, zone__node=node_id).values_list("pk", flat=True)
+    return found.first()
 
 
 def fields(ask: Ask) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from controlplane.placement import admissibility, exemptions, selectors
 from controlplane.placement.admissibility import Demanded, Sight
 from controlplane.placement.core import decision as core
 from controlplane.placement.core.assess import Assessment
+from controlplane.placement.core.bound import within
 from controlplane.placement.core.decide import admits, decide
 from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.explain import tenant
@@ -29,6 +30,7 @@ from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, Exemption
+from controlplane.placement.selectors import PoolWish
 
 # STALE_POLICY and STALE_FACTS, as the triggers say them (migrations 0004, 0006).
 STALE = ("AN001", "AN002")
@@ -46,7 +48,9 @@ class GroupRule:
 @dataclass(frozen=True)
 class Ask:
     """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
-    id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not.
+    id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not,
+    since it is to leave them and stay in its `zones`.
+    `pools`: what is taken of a pool is not taken of the node's own disk; no more than one of them gives anything.
     `move`: the id under which the place is held while the consumer is on its way there from the one that it has.
 
     What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
@@ -73,6 +77,12 @@ class Ask:
     sources: tuple[Source, ...] = ()
     roles: tuple[Role, ...] = ()
     operation_id: UUID | None = None
+    pools: tuple[PoolWish, ...] = ()
+
+    @property
+    def share(self) -> PoolWish | None:
+        """What is to be taken of a pool."""
+        return next((wish for wish in self.pools if wish.gib), None)
 
     @property
     def holder(self) -> UUID:
@@ -140,7 +150,7 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
     Raises:
         TooManyAtoms
     """
-    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=())
+    ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
     return _decided(ask, _question(ask, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
@@ -166,6 +176,7 @@ def _question(ask: Ask, resources: Resources, near: frozenset[str], *, is_there:
         roles=ask.roles or ROLES_OF[ask.operation],
         classifications=demand.classifications,
         is_there=is_there,
+        shares=selectors.shares(ask.pools),
     )
     assessment = admissibility.assessment(demand, request.roles, sight, now=now)
     return _Question(request, FLEET.current(), assessment, demand, sight, now)
@@ -287,7 +298,10 @@ def refuse(ask: Ask, taken: Taken) -> NoReturn:
         NoPlace: a zone is admitted, and its nodes are kept from it by something else than a lack of room.
     """
     decision, evidence = rows(ask, taken)
-    lines = {language: " ".join(tenant(decision.document, language)) for language in ("en", "fr")}
+    document = decision.document
+    if ask.excluded:
+        document = within(document, ask.zones, away_from=[str(node) for node in ask.excluded])
+    lines = {language: " ".join(tenant(document, language)) for language in ("en", "fr")}
     error = _refusal(ask, taken.decision)(
         explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(decision.pk)
     )

@@ -5,7 +5,7 @@ from django.db.models import Q
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 
 DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")  # the mildest first
 
@@ -272,7 +272,8 @@ class Permit(BaseModel):
 
 
 class Allocation(BaseModel):
-    """Who uses how much where. A trigger adds it to the node's inventory in the same transaction (migration 0002).
+    """Who uses how much where. A trigger adds it to the node's inventory in the same transaction (migration 0002), and
+    `pool_gib` to what is used of the pool (0012). While a move is under way, the place that is left has these.
 
     `moving_id`: who is to have the place, while it belongs to the move that is under way (`consumer_id`). The decision
     is about that one.
@@ -288,9 +289,14 @@ class Allocation(BaseModel):
     vcpus = models.PositiveIntegerField(default=0)
     memory_mib = models.PositiveIntegerField(default=0)
     disk_gib = models.PositiveIntegerField(default=0)
+    pool = models.ForeignKey(Pool, models.PROTECT, null=True)
+    pool_gib = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(pool_gib=0) | Q(pool__isnull=False), name="placement_allocation_gib_of_pool"
+            ),
             models.UniqueConstraint(fields=["consumer_id"], name="placement_allocation_once"),
             models.CheckConstraint(condition=Q(kind__in=["instance", "volume"]), name="placement_allocation_kind"),
         ]

@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from celery import current_app
-from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Expression, Q, QuerySet
 from kombu.exceptions import OperationalError
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import REGISTRY, CloudError
+from controlplane.kernel.inserts import insert
+from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.operations.models import Operation
 from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
@@ -34,7 +35,7 @@ SIGN = "controlplane.signer.tasks.sign_requested", "signer"
 COSIGN = "controlplane.signer.tasks.cosign_signed", "sentinel"
 PATIENCE_S = 1.0
 # An answer takes some 15 ms: whoever waits looks often at first, and no more often than needed if it takes longer.
-POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.002, 0.05, 1.1
+POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.003, 0.05, 1.2
 # Before this, the first message is still under way.
 HINT_AGAIN = timedelta(milliseconds=400)
 # Leave that ends sooner than this is not begun with; for so long a refusal is the answer.
@@ -82,7 +83,7 @@ def valid(wanted: Wanted) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
     now, operation = clock.now(), wanted.operation
     named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
-    with connection.cursor() as cursor:
+    with cursor_that_prepares() as cursor:
         cursor.execute(VALID, (*named, now + MARGIN, now))
         found = cursor.fetchone()
     return _leave(found[0]) if found else None
@@ -109,13 +110,13 @@ def ask(wanted: Wanted, *, decide: Callable[[], UUID]) -> Permit:
     """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
     moment ago."""
     now = clock.now()
-    is_fresh = Q(state__in=OPEN) | Q(state="refused", updated_at__gt=now - MARGIN)
     operation = wanted.operation
-    permit = _rows(wanted).filter(is_fresh).order_by("-created_at").first()
+    permit = FRESH.first(*_named(wanted).values(), now - MARGIN)
     if permit is None:
         assert operation.project_id is not None, "what is of no project gives nodes nothing"
         project_id, decision_id = operation.project_id, decide()
-        permit = Permit.objects.create(**_named(wanted), project_id=project_id, decision_id=decision_id)
+        permit = Permit(**_named(wanted), project_id=project_id, decision_id=decision_id)
+        insert(permit)
         hint(permit.pk)
     elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
         hint(permit.pk, state=permit.state)
@@ -143,25 +144,32 @@ def hint(permit_id: UUID, *, state: str = "requested") -> None:
         log.warning("permit %s: the hint was not sent: %s", permit_id, exc)
 
 
-def _rows(wanted: Wanted) -> QuerySet[Permit]:
-    return Permit.objects.filter(**_named(wanted))
+NAMED = ("operation_id", "op", "resource_id", "generation", "node_id")
+
+
+def _fresh(*named: Expression) -> QuerySet[Permit]:
+    *values, since = named
+    is_fresh = Q(state__in=OPEN) | Q(state="refused", updated_at__gt=since)
+    rows = Permit.objects.filter(is_fresh, **dict(zip(NAMED, values, strict=True)))
+    return rows.order_by("-created_at")[:1]
+
+
+FRESH = Prepared(_fresh)
 
 
 def _named(wanted: Wanted) -> dict[str, Any]:
-    return {
-        "operation_id": wanted.operation.pk,
-        "op": wanted.op,
-        "resource_id": wanted.operation.resource_id,
-        "generation": wanted.generation,
-        "node_id": wanted.node_id,
-    }
+    operation = wanted.operation
+    values = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
+    return dict(zip(NAMED, values, strict=True))
 
 
 def _answered(permit_id: UUID) -> str:
     """The state in which the permit is once all have answered, or when we have waited long enough."""
     until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
     while True:
-        state: str = Permit.objects.values_list("state", flat=True).get(pk=permit_id)
+        with cursor_that_prepares() as cursor:
+            cursor.execute("SELECT state FROM placement_permit WHERE id = %s", [permit_id])
+            state: str = cursor.fetchone()[0]
         if state not in OPEN or time.monotonic() >= until:
             return state
         time.sleep(pause)

@@ -11,7 +11,8 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id, by_ref
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool, pool_trait
+from controlplane.placement.core.request import Share
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
     Allocation,
@@ -20,6 +21,16 @@ from controlplane.placement.models import (
     Exemption,
     PolicyProposal,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWish:
+    """A pool that the node must have. `zone`: that zone's, since the data is there; None: any zone's of this name.
+    `gib`: how much of it is to be taken."""
+
+    name: str
+    gib: int = 0
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,25 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     return frozenset(str(node_id) for node_id in rows.values())
 
 
+def shares(wishes: Sequence[PoolWish]) -> tuple[Share, ...]:
+    """What is left of these pools, as it is now."""
+    names = {wish.name for wish in wishes}
+    rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
+    return tuple(
+        Share(
+            wish.name,
+            pool_trait(wish.name),
+            wish.gib,
+            tuple(
+                (row.zone_id, max(0, row.capacity_gib - row.used_gib))
+                for row in rows
+                if row.name == wish.name and wish.zone in (None, row.zone_id)
+            ),
+        )
+        for wish in wishes
+    )
+
+
 def host_named(ref: str) -> str:
     """The id of the node with this name or id.
 
@@ -60,8 +90,9 @@ def host_named(ref: str) -> str:
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
     """The nodes on which the members of an affinity group are, and to which they are on their way, `but` not
-    counted."""
+    counted. What has its place on a fenced node runs nowhere, and keeps nobody near or away."""
     members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but).exclude(moving_id=but)
+    members = members.exclude(node__duty="fenced")
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 

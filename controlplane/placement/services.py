@@ -6,6 +6,7 @@ ready and open for new work, the affinity group must still allow it, and the dat
 not fit. When the world has moved, the decision is taken again.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
+from controlplane.kernel.prepared import Prepared
 from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.duties import need_here
 from controlplane.operations import fence
@@ -159,7 +161,7 @@ def grow(ask: Ask) -> None:
     more, taken = _growth(ask)
     if taken is None:
         return
-    amounts = {name: F(name) + amount for name, amount in more._asdict().items()}
+    amounts = {name: F(name) + amount for name, amount in more.items()}
     try:
         with transaction.atomic():
             fence.lock_lease()
@@ -171,23 +173,28 @@ def grow(ask: Ask) -> None:
         raise FleetChanged() from exc
 
 
-def _growth(ask: Ask) -> tuple[Resources, Taken | None]:
+def _growth(ask: Ask) -> tuple[dict[str, int], Taken | None]:
     """What is missing to these amounts, and the decision that admits it; none is needed when nothing is missing."""
     allocation = _allocation(ask.consumer_id)
     wanted = Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
     present = Resources(allocation.vcpus, allocation.memory_mib, allocation.disk_gib)
     more = Resources(*(max(0, new - old) for new, old in zip(wanted, present, strict=True)))
-    if not any(more):
-        return more, None
-    taken = take(ask, resources=more, near=frozenset({str(allocation.node_id)}))
+    share_gib = max(0, ask.share.gib - allocation.pool_gib) if ask.share else 0
+    missing = {**more._asdict(), "pool_gib": share_gib}
+    if not any(missing.values()):
+        return missing, None
+    pools = tuple(replace(wish, gib=share_gib) if wish.gib else wish for wish in ask.pools)
+    taken = take(replace(ask, pools=pools), resources=more, near=frozenset({str(allocation.node_id)}))
     if not taken.decision.is_admitted:
         refuse(ask, taken)
-    return more, taken
+    return missing, taken
 
 
 def shrink(consumer_id: UUID, **amounts: int) -> None:
-    """Leave the consumer's allocation these amounts and no more; what needs no room needs no decision, so it cannot
-    fail. Inside the caller's transaction."""
+    """Leave the consumer's allocation these amounts and no more, of the disk also where a pool has it; what needs no
+    room needs no decision, so it cannot fail. Inside the caller's transaction."""
+    if "disk_gib" in amounts:
+        amounts["pool_gib"] = amounts["disk_gib"]
     Allocation.objects.filter(consumer_id=consumer_id).update(
         **{name: Least(F(name), amount) for name, amount in amounts.items()}
     )
@@ -226,10 +233,40 @@ def _split(whole: Allocation, ask: Ask, taken: Taken) -> None:
 
 
 def arrive(consumer_id: UUID, *, move: UUID) -> None:
-    """The consumer is where it was to go: the place that the move has held is its own, and the old one is free. That
-    needs no decision, so it cannot fail. Inside the caller's transaction."""
-    Allocation.objects.filter(consumer_id=consumer_id).delete()
-    Allocation.objects.filter(consumer_id=move, moving_id=consumer_id).update(consumer_id=consumer_id, moving_id=None)
+    """The consumer is where it was to go: the place that the move has held is its own, with what the consumer has of a
+    pool, and the old one is free. That needs no decision, so it cannot fail. Inside the caller's transaction."""
+    place = Allocation.objects.filter(consumer_id=move, moving_id=consumer_id)
+    if not place.exists():
+        return
+    left = Allocation.objects.filter(consumer_id=consumer_id)
+    pool_id, pool_gib = left.values_list("pool_id", "pool_gib").first() or (None, 0)
+    left.delete()
+    place.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
+
+
+def bring(ask: Ask, node_id: UUID) -> None:
+    """The consumer, whose data is in a pool, has its place on this node of the pool from now on: nothing, if it is
+    there.
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, NoPlace.
+        FleetChanged: policies or facts keep changing; worth another try.
+    """
+    for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
+        allocation = _allocation(ask.holder)
+        if allocation.node_id == node_id:
+            return
+        taken = take_again(ask, node_id)
+        if not taken.decision.is_admitted:
+            refuse(ask, taken)
+        try:
+            with transaction.atomic():
+                own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
+                own.update(node_id=node_id, decision=store(ask, taken))
+        except DatabaseError as exc:
+            if not has_moved(exc):
+                raise
+    raise FleetChanged()
 
 
 def release(consumer_id: UUID) -> None:
@@ -247,8 +284,11 @@ def grant(consumer_id: UUID) -> Grant:
     return Grant(node=allocation.node, decision_id=allocation.decision_id)
 
 
+ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer).select_related("node"))
+
+
 def _allocation(consumer_id: UUID) -> Allocation:
-    allocation = Allocation.objects.filter(consumer_id=consumer_id).select_related("node").first()
+    allocation = ALLOCATIONS.first(consumer_id)
     if allocation is None:
         raise NoAllocation()
     return allocation

@@ -1,4 +1,5 @@
-"""What nodes count as used must be the sum of their allocations. The trigger keeps it so; a difference is an alarm."""
+"""What nodes and pools count as used must be the sum of their allocations. Triggers keep it so; a difference is an
+alarm."""
 
 import logging
 
@@ -12,14 +13,20 @@ LEFT JOIN placement_allocation AS allocation ON allocation.node_id = inventory.n
 GROUP BY inventory.node_id
 HAVING (inventory.vcpus_used, inventory.memory_mib_used, inventory.disk_gib_used) IS DISTINCT FROM
        (coalesce(sum(vcpus), 0)::bigint, coalesce(sum(memory_mib), 0)::bigint, coalesce(sum(disk_gib), 0)::bigint)
+UNION ALL
+SELECT pool.id::text FROM nodes_pool AS pool
+LEFT JOIN placement_allocation AS allocation ON allocation.pool_id = pool.id
+GROUP BY pool.id HAVING pool.used_gib IS DISTINCT FROM coalesce(sum(pool_gib), 0)::bigint
 """
 
 
 def reconcile() -> list[str]:
-    """The ids of the nodes whose counters have drifted."""
+    """The ids of the nodes and pools whose counters have drifted."""
     with connection.cursor() as cursor:
         cursor.execute(DRIFT)
-        drifted = [node_id for (node_id,) in cursor.fetchall()]
+        drifted = [found for (found,) in cursor.fetchall()]
     if drifted:
-        log.critical("the used capacity of these nodes is not the sum of their allocations: %s", ", ".join(drifted))
+        log.critical(
+            "the used capacity of these nodes or pools is not the sum of their allocations: %s", ", ".join(drifted)
+        )
     return drifted

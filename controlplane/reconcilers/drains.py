@@ -38,18 +38,18 @@ log = logging.getLogger(__name__)
 UNDER_WAY = ("moving", "stopping")
 UNFINISHED = ("waiting", *UNDER_WAY)
 STUCK = ("left", "failed")
-FINAL = ("moved", "gone")
+FINAL = ("moved", "gone", "starting", "started")
 
 
 def reconcile() -> int:
     """Returns how many guests have moved on."""
-    due = Drain.objects.filter(Q(state__in=DRAIN_LIVE) | Q(guests__state__in=UNDER_WAY)).distinct()
+    due = Drain.objects.filter(Q(state__in=DRAIN_LIVE) | Q(guests__state__in=UNDER_WAY), kind="drain").distinct()
     return sum(_advance(drain) for drain in due.select_related("node").order_by("pk"))
 
 
 def _advance(drain: Drain) -> int:
     if drain.state in DRAIN_LIVE and drain.node.duty != "draining":
-        _end_without_node(drain)
+        end_without_node(drain)
     is_live = drain.state in DRAIN_LIVE
     changed = _note_arrivals(drain) if is_live else 0
     rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
@@ -65,7 +65,7 @@ def _advance(drain: Drain) -> int:
     return changed
 
 
-def _end_without_node(drain: Drain) -> None:
+def end_without_node(drain: Drain) -> None:
     """Somebody has given the node another duty, as when it was fenced: there is nothing to empty any more."""
     try:
         move(drain, DRAIN, "cancelled", finished_at=clock.now())
@@ -95,36 +95,36 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
         .first()
     )
     if instance is None or instance.state == "deleted":
-        return _becomes(guest, "gone")
+        return becomes(guest, "gone")
     holder = held_by([instance]).get(instance.pk)
     if holder is not None:
-        return _observe_held(guest, holder)
+        return observe_held(guest, holder, ours=MOVE)
     if not Allocation.objects.filter(consumer_id=instance.pk, node=drain.node).exists():
-        return _becomes(guest, "moved")
+        return becomes(guest, "moved")
     if not is_running(instance):
-        return _becomes(guest, "off")
+        return becomes(guest, "off", starts_again=guest.state == "stopping")
     if guest.state in UNDER_WAY:
-        return _becomes(guest, "failed", reasons=[_why_still_there(guest)])
+        return becomes(guest, "failed", reasons=[_why_still_there(guest)])
     if guest.state == "off" or (guest.state == "waiting" and guest.action in ("stay", "wait")):
         return _plan_again(drain, guest, instance)
     if guest.state == "waiting" and guest.action == "leave":
-        return _becomes(guest, "left", reasons=guest.reasons)
+        return becomes(guest, "left", reasons=guest.reasons)
     return False
 
 
-def _observe_held(guest: DrainGuest, operation: Operation) -> bool:
-    """An operation works on it: ours, perhaps one that was begun and not written down; or somebody else's, whose end
-    is waited for."""
+def observe_held(guest: DrainGuest, operation: Operation, *, ours: str) -> bool:
+    """An operation works on it: one of ours, of that kind, perhaps begun and not written down; or somebody else's,
+    whose end is waited for."""
     if guest.state != "waiting":
         return False
-    if operation.kind == MOVE:
+    if operation.kind == ours:
         move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk)
         return True
-    _note(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))
+    note(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))
     return False
 
 
-def _becomes(guest: DrainGuest, state: str, **fields: object) -> bool:
+def becomes(guest: DrainGuest, state: str, **fields: object) -> bool:
     if guest.state == state:
         return False
     move(guest, DRAIN_GUEST, state, finished_at=clock.now(), **({"reasons": []} | fields))
@@ -144,11 +144,11 @@ def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     if guest.state == "waiting":
         DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **planned(entry))
     else:
-        move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **planned(entry))
+        move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, starts_again=False, **planned(entry))
     return True
 
 
-def _note(guest: DrainGuest, obstacle: CloudError) -> None:
+def note(guest: DrainGuest, obstacle: CloudError) -> None:
     """What it waits for, while it waits."""
     reasons = [obstacle.as_document()]
     if guest.reasons != reasons:
@@ -171,7 +171,7 @@ def _begin_all(drain: Drain) -> int:
 def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
     """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now."""
     instance = Instance.objects.select_related("project", "image", "affinity_group", "node").get(pk=guest.instance_id)
-    actor = _actor(drain)
+    actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance))
     try:
@@ -192,7 +192,7 @@ def _try(
     """
     try:
         with transaction.atomic():
-            if not _has_room(drain):
+            if not has_room(drain):
                 return None
             operation = ask()
             move(guest, DRAIN_GUEST, state, operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
@@ -204,21 +204,21 @@ def _try(
             raise
         exc.keep()
         if exc.retryable:
-            _note(guest, exc)
+            note(guest, exc)
             return False
-        return _becomes(guest, "failed", reasons=[exc.as_document()])
+        return becomes(guest, "failed", reasons=[exc.as_document()])
     return True
 
 
-def _has_room(drain: Drain) -> bool:
+def has_room(drain: Drain) -> bool:
     """One more may begin. Nobody pauses or begins another one before the caller's transaction ends."""
     row = Drain.objects.select_for_update().get(pk=drain.pk)
     drain.state = row.state
     return row.state == "running" and row.guests.filter(state__in=UNDER_WAY).count() < row.at_once
 
 
-def _actor(drain: Drain) -> Actor:
-    """Who asked for the drain, with nothing but the platform's own rights."""
+def actor_of(drain: Drain) -> Actor:
+    """Who asked for the drain or recovery, with nothing but the platform's own rights."""
     return replace(SYSTEM, user_id=drain.user_id, credential_id=drain.credential_id, request_id=drain.request_id)
 
 
@@ -235,9 +235,9 @@ def _conclude(drain: Drain, *, has_news: bool) -> None:
                 _finish(drain)
             elif is_over and drain.state == "running":
                 move(drain, DRAIN, "blocked")
-                _tell(drain, "node.drain-blocked", states)
+                tell(drain, "node.drain-blocked", states)
             elif has_news:
-                _tell(drain, "node.drain-progress", states)
+                tell(drain, "node.drain-progress", states)
     except StateConflict:
         log.debug("drain %s: it was changed meanwhile", drain.pk)
 
@@ -249,9 +249,9 @@ def _finish(drain: Drain) -> None:
     if is_awaited(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
         return
     move(drain, DRAIN, "done", finished_at=clock.now())
-    duty_change(_actor(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
+    duty_change(actor_of(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
 
 
-def _tell(drain: Drain, kind: str, states: Counter[str]) -> None:
+def tell(drain: Drain, kind: str, states: Counter[str]) -> None:
     node = drain.node
     emit(None, kind, node.pk, project_id=None, name=node.name, zone=node.zone_id, states=dict(sorted(states.items())))

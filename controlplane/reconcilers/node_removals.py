@@ -11,7 +11,7 @@ from controlplane.nodes.models import NodeRemoval
 log = logging.getLogger(__name__)
 
 # A guest lets go of its disk, a disk of its image: in this order nothing is in the way of what follows.
-ORDER = ("arrival", "instance", "attachment", "port", "volume")
+ORDER = ("arrival", "instance", "attachment", "port", "volume", "shared-volume")
 # It was told something newer of it since, as when what could not be made was asked for again: that is what counts.
 STALE = "agent.stale_generation"
 
@@ -26,7 +26,11 @@ def reconcile() -> int:
             continue
         try:
             agent_client.remove(
-                removal.node, kind=removal.kind, resource_id=removal.resource_id, generation=removal.generation
+                removal.node,
+                kind=removal.kind,
+                resource_id=removal.resource_id,
+                generation=removal.generation,
+                pool=removal.pool,
             )
         except NodeUnreachable:
             silent.add(removal.node_id)

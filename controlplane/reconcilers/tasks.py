@@ -6,6 +6,7 @@ from prometheus_client import Counter
 from controlplane.audit import retention as contents
 from controlplane.reconcilers import audit as trail
 from controlplane.reconcilers import capacity_drift as capacity
+from controlplane.reconcilers import drain_returns as returning
 from controlplane.reconcilers import drains as leaving
 from controlplane.reconcilers import drift as places
 from controlplane.reconcilers import evidence_log as evidence
@@ -13,11 +14,14 @@ from controlplane.reconcilers import guest_power as power
 from controlplane.reconcilers import guest_restart as restarts
 from controlplane.reconcilers import idempotency_records as answers
 from controlplane.reconcilers import image_files as images
+from controlplane.reconcilers import lost_nodes as dead
 from controlplane.reconcilers import network_peers as peers
 from controlplane.reconcilers import node_liveness as liveness
 from controlplane.reconcilers import node_removals as removals
+from controlplane.reconcilers import orphans as strays
 from controlplane.reconcilers import policy_proposals as proposals
 from controlplane.reconcilers import quota_drift as quotas
+from controlplane.reconcilers import recoveries as lost
 
 FOUND = Counter("andromede_reconciler_findings_total", "What reconcilers found to do, or to be wrong.", ["reconciler"])
 
@@ -69,7 +73,22 @@ def drift() -> None:
 
 @shared_task(name="controlplane.reconcilers.tasks.drains")
 def drains() -> None:
-    FOUND.labels("drains").inc(leaving.reconcile())
+    FOUND.labels("drains").inc(leaving.reconcile() + returning.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.lost_nodes")
+def lost_nodes() -> None:
+    FOUND.labels("lost_nodes").inc(dead.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.recoveries")
+def recoveries() -> None:
+    FOUND.labels("recoveries").inc(lost.reconcile())
+
+
+@shared_task(name="controlplane.reconcilers.tasks.orphans")
+def orphans() -> None:
+    FOUND.labels("orphans").inc(strays.reconcile())
 
 
 @shared_task(name="controlplane.reconcilers.tasks.policy_proposals")

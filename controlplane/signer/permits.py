@@ -10,8 +10,10 @@ from django.db import transaction
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
+from controlplane.nodes.duties import need_here
 from controlplane.nodes.keys import SigningKey, signing_key
 from controlplane.nodes.models import Node
 from controlplane.nodes.trust import Trusted
@@ -67,9 +69,11 @@ class Reading:
 def read(row: Row) -> Reading:
     """
     Raises:
-        PermitOutdated, NoAllocation, NodeNotCleared: it must not be done so now.
+        PermitOutdated, NoAllocation, NodeNotCleared, NodeAway: it must not be done so now.
     """
-    wanted = work.of(_operation(row), row.op)
+    operation = _operation(row)
+    need_here(row.node, operation.kind)
+    wanted = work.of(operation, row.op)
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
     sight = admissibility.look(wanted.subject.project.organization_id, row.resource_id)
@@ -124,9 +128,14 @@ def _answer(row: Row) -> None:
         permits.hint(row.pk, state=row.state)
 
 
+OPERATIONS = Prepared(
+    lambda operation: Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=operation)
+)
+
+
 def _operation(row: Row) -> Operation:
     """The live operation that the permit is for."""
-    operation = Operation.objects.only("kind", "resource_id", "state", "args").filter(pk=row.operation_id).first()
+    operation = OPERATIONS.first(row.operation_id)
     if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
         raise PermitOutdated(reason=Reason("there is no such operation."))
     if operation.state not in UNDER_WAY:
@@ -142,14 +151,18 @@ def _check_row(row: Row, wanted: Work) -> None:
 
 
 def _limits(wanted: Work, node: Node) -> Limits:
-    """What the allocation gives; all that meets on the node has to have its place there."""
+    """What the allocation gives; all that meets on the node has to have its place there. What is in a pool counts
+    where it was, until it has moved."""
     rows = {row.consumer_id: row for row in Allocation.objects.filter(consumer_id__in=wanted.consumers)}
     for consumer in wanted.consumers:
         if consumer not in rows or rows[consumer].node_id != node.pk:
             raise NoAllocation()
     own = rows[wanted.consumers[0]]
     disks = rows.values() if wanted.brings_disks else (own,)
-    return Limits(own.vcpus, own.memory_mib, max(each.disk_gib for each in disks))
+    homes = [row.moving_id for row in disks if row.moving_id is not None]
+    shared = Allocation.objects.filter(consumer_id__in=homes, pool__isnull=False) if homes else ()
+    sizes = [each.disk_gib + each.pool_gib for each in (*disks, *shared)]
+    return Limits(own.vcpus, own.memory_mib, max(sizes))
 
 
 def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from controlplane.audit import evidence
 from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.prepared import Prepared
 from controlplane.placement.core.signed import Signed
 from controlplane.placement.models import Permit
 
@@ -23,14 +24,18 @@ def work_off(state: str, answer_one: Callable[[UUID], None]) -> int:
     return len(ids)
 
 
+PERMITS = Prepared(
+    lambda permit: Permit.objects.select_related("node", "decision").defer("decision__document").filter(pk=permit)
+)
+
+
 def answer(
     permit_id: UUID, *, state: str, by: Callable[[Permit], None], refuse: Callable[[Permit, CloudError], None]
 ) -> None:
     """A permit that is in another state was answered already, or is none. What may pass (no key, a fleet that changes)
     leaves it as it is, for the next time."""
-    rows = Permit.objects.select_related("node", "decision").defer("decision__document")
-    row = rows.filter(pk=permit_id, state=state).first()
-    if row is None:
+    row = PERMITS.first(permit_id)
+    if row is None or row.state != state:
         return
     try:
         by(row)

@@ -9,8 +9,9 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.migrate import ask_for_move, migration_of
-from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes.models import Node
@@ -60,9 +61,17 @@ def of(operation: Operation, op: str) -> Work:
         raise PermitOutdated(reason=Reason("what it is about is gone.")) from exc
 
 
+INSTANCES = Prepared(
+    lambda instance: (
+        Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE).filter(pk=instance)
+    )
+)
+ATTACHMENTS = Prepared(lambda instance: Attachment.objects.filter(instance=instance).order_by("pk"))
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+
+
 def _of_instance(operation: Operation) -> Work:
-    rows = Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE)
-    return _of_whole(operation, rows.get(pk=operation.resource_id))
+    return _of_whole(operation, INSTANCES.get(operation.resource_id))
 
 
 def _of_rebuild(operation: Operation) -> Work:
@@ -75,8 +84,8 @@ def _of_rebuild(operation: Operation) -> Work:
 
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, ...] = ()) -> Work:
     """`gets`: whose data it is about to hold, besides that of its volumes."""
-    attachments = dict(Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", "volume_id"))
-    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk")
+    attachments = {each.pk: each.volume_id for each in ATTACHMENTS.rows(instance.pk)}
+    ports = PORTS.rows(instance.pk)
     contents = Contents(
         volumes=_texts(instance.root_volume_id, *attachments.values()),
         images=(instance.image.sha256,),
@@ -90,7 +99,9 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[Source, .
     sources = tuple(Source(volume, instance.project) for volume in attachments.values())
     ask = partial(ask_for_whole, instance, attachments.values(), operation=operation.kind, gets=gets)
     subject = Subject(instance.project, instance.pk, sources=(*sources, *gets))
-    return Work(instance.generation, contents, (instance.pk, *attachments.values()), subject, ask)
+    consumers = (instance.pk, *attachments.values())
+    is_brought = bool(operation.args.get("shared"))
+    return Work(instance.generation, contents, consumers, subject, ask, brings_disks=is_brought)
 
 
 def _of_arrival(operation: Operation) -> Work:
@@ -108,6 +119,15 @@ def _of_arrival(operation: Operation) -> Work:
         brings_disks=True,
         peer=_peer(migration.source),
     )
+
+
+def _of_evacuation(operation: Operation) -> Work:
+    """At its new node, as an arrival, but that nobody sends it: it comes from a node that is proved to do nothing."""
+    migration = migration_of(operation)
+    source = migration.source
+    if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
+        raise PermitOutdated(reason=Reason("the node that it leaves is not fenced."))
+    return replace(_of_arrival(operation), peer=None)
 
 
 def _of_departure(operation: Operation) -> Work:
@@ -167,6 +187,7 @@ KINDS: Mapping[str, Callable[[Operation], Work]] = {
     "instance.rebuild": _of_rebuild,
     "instance.migrate": _of_arrival,
     "instance.migrate-out": _of_departure,
+    "instance.evacuate": _of_evacuation,
     "volume.create": _of_volume,
     "volume.grow": _of_volume,
     "volume.attach": _of_attachment,

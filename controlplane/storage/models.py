@@ -4,7 +4,7 @@ from django.db.models import Q
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.states import machine
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 
 VOLUME = machine(
     "volume",
@@ -19,7 +19,8 @@ VOLUME = machine(
 
 
 class Volume(ProjectResource):
-    """A disk. `local` volumes are a file on one node, so the instance they are attached to runs on that node.
+    """A disk. `node`: where it is open, or may be opened. One without a `pool` is a file on that node alone, so the
+    instance that it is attached to runs there; one in a pool can be opened by any other node that has the pool.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """
@@ -29,6 +30,7 @@ class Volume(ProjectResource):
     size_gib = models.PositiveIntegerField()
     image = models.ForeignKey(Image, models.PROTECT, null=True)
     node = models.ForeignKey(Node, models.PROTECT, null=True)
+    pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     is_deleting = models.BooleanField(default=False)
 
     class Meta:

@@ -1,5 +1,6 @@
 from rest_framework import serializers
 
+from controlplane.catalog.models import LOCAL
 from controlplane.kernel.fields import (
     In,
     Labels,
@@ -20,7 +21,8 @@ ZONES_MAX = 64
 
 
 class VolumeIn(In):
-    """`near_instance`: on the node of that instance, so that it can be attached there. What `classifications` and
+    """`near_instance`: on the node of that instance, so that it can be attached there; a volume whose type is kept in
+    shared storage needs no such thing. What `classifications` and
     `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
     operators. `exemption`: by which it may be created though a policy refuses it, once."""
 
@@ -28,7 +30,7 @@ class VolumeIn(In):
 
     name = Name()
     size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
-    volume_type = Reference(default="local")
+    volume_type = Reference(default=LOCAL)
     image = Reference(required=False)
     zones = references(max_length=ZONES_MAX, default=list)
     near_instance = Reference(required=False)

@@ -29,6 +29,7 @@ from controlplane.placement.effective import Source
 from controlplane.placement.errors import ExemptionSpent
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
+from controlplane.placement.selectors import PoolWish
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
 from controlplane.storage.models import VOLUME, Volume
@@ -55,15 +56,32 @@ class NewVolume:
 
 def ask_for(volume: Volume, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()) -> Ask:
     """What placement is asked for a volume."""
+    pools = pools_for(volume, gib=volume.size_gib)
     return Ask(
         operation=operation,
         project=volume.project,
         consumer_id=volume.pk,
         kind="volume",
-        disk_gib=volume.size_gib,
+        disk_gib=0 if pools else volume.size_gib,
         zones=zones,
         near=near,
+        pools=pools,
     )
+
+
+def pools_for(volume: Volume, *, gib: int = 0) -> tuple[PoolWish, ...]:
+    """What a node must have to open the volume: the pool that it is in, or is to be in. `gib`: to be taken of it."""
+    if volume.pool is not None:
+        return (PoolWish(volume.pool.name, gib, volume.pool.zone_id),)
+    is_new = volume.node_id is None and volume.volume_type.pool
+    return (PoolWish(volume.volume_type.pool, gib),) if is_new else ()
+
+
+def resized(ask: Ask, disk_gib: int) -> Ask:
+    """The same, for a disk of another size."""
+    if ask.share is None:
+        return replace(ask, disk_gib=disk_gib)
+    return replace(ask, pools=tuple(replace(wish, gib=disk_gib) if wish.gib else wish for wish in ask.pools))
 
 
 def image_sources(image: Image | None) -> tuple[Source, ...]:
@@ -216,7 +234,7 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
     need_free(volume.pk)
     _check_grow(volume, size_gib)
     ask = ask_for(volume, operation="volume.grow")
-    placement.check_growth(replace(ask, disk_gib=size_gib))
+    placement.check_growth(resized(ask, size_gib))
     return _grow(actor, volume, size_gib)
 
 
@@ -283,7 +301,7 @@ def volume_take(volume: Volume) -> None:
 def volume_lock(volume: Volume) -> None:
     """Read the volume again and keep it as it is until the caller's transaction ends."""
     volume.refresh_from_db(
-        fields=["name", "state", "is_deleting", "size_gib", "node"],
+        fields=["name", "state", "is_deleting", "size_gib", "node", "pool"],
         from_queryset=Volume.objects.select_for_update(no_key=True),
     )
 

@@ -15,7 +15,18 @@ from prometheus_client.registry import Collector
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.nodes.life import LIFE, SILENT_BY_DUTY, life
-from controlplane.nodes.models import DRAIN_LIVE, NODE, Drain, Incident, Inventory, Node, oldest_attestation
+from controlplane.nodes.models import (
+    DRAIN_GUEST,
+    DRAIN_LIVE,
+    NODE,
+    Drain,
+    DrainGuest,
+    Incident,
+    Inventory,
+    Node,
+    Orphan,
+    oldest_attestation,
+)
 from controlplane.operations.models import LIVE, Operation
 from controlplane.webhooks.models import Delivery
 
@@ -36,7 +47,7 @@ class Census(Collector):
     def collect(self) -> Families:
         counted: list[GaugeMetricFamily] = []
         try:
-            for part in (_operations, _nodes, _lives, _drains, _capacity, _incidents, _evidence, _webhooks):
+            for part in (_operations, _nodes, _lives, _drains, _capacity, _orphans, _incidents, _evidence, _webhooks):
                 counted += part()
         except Error as exc:
             log.warning("the database does not answer: %s", exc)
@@ -71,6 +82,8 @@ def _nodes() -> Families:
     heartbeat = _of_zones("andromede_nodes_oldest_heartbeat_seconds", "How long the most silent node has been silent.")
     certificate = _of_zones("andromede_nodes_certificate_remaining_seconds", "Until the first certificate ends.")
     charter = _of_zones("andromede_nodes_charter_remaining_seconds", "Until the first charter of a node ends.")
+    lost = _of_zones("andromede_nodes_lost_with_guests", "Nodes that are not heard, not fenced, and have guests.")
+    lease = _of_zones("andromede_nodes_lease_remaining_seconds", "Until the first lease ends of nodes that want one.")
     is_expected = ~Q(duty__in=SILENT_BY_DUTY)
     good = Q(is_attested=True, attested_at__gt=oldest_attestation())
     zones = (
@@ -83,6 +96,8 @@ def _nodes() -> Families:
             heard=Min("last_heartbeat_at", filter=is_expected),
             certificate=Min("certificate_expires_at"),
             charter=Min("chartered_until"),
+            lost=Count("pk", filter=is_expected & Q(state="unreachable", inventory__vcpus_used__gt=0)),
+            lease=Min("leased_until", filter=is_expected & Q(fences_within_s__isnull=False)),
         )
     )
     for zone in cast(Iterable[Row], zones):
@@ -91,9 +106,12 @@ def _nodes() -> Families:
         unattested.add_metric([name], zone["unattested"])
         heartbeat.add_metric([name], _age(zone["heard"]))
         certificate.add_metric([name], -_age(zone["certificate"]))
+        lost.add_metric([name], zone["lost"])
+        if zone["lease"] is not None:
+            lease.add_metric([name], -_age(zone["lease"]))
         if zone["charter"] is not None:
             charter.add_metric([name], -_age(zone["charter"]))
-    yield from (cordoned, unattested, heartbeat, certificate, charter)
+    yield from (cordoned, unattested, heartbeat, certificate, charter, lost, lease)
 
 
 def _lives() -> Families:
@@ -115,12 +133,21 @@ def _lives() -> Families:
 
 
 def _drains() -> Families:
-    family = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
-    live = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("state").annotate(Count("pk"))
-    found = dict(live)
+    drains = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
+    recoveries = GaugeMetricFamily("andromede_recoveries", "Recoveries that are not over, by state.", labels=["state"])
+    rows = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("kind", "state")
+    found = {(kind, state): count for kind, state, count in rows.annotate(Count("pk"))}
     for state in DRAIN_LIVE:
-        family.add_metric([state], found.get(state, 0))
-    yield family
+        drains.add_metric([state], found.get(("drain", state), 0))
+        recoveries.add_metric([state], found.get(("recover", state), 0))
+    down = GaugeMetricFamily(
+        "andromede_recovery_guests", "Guests of recoveries that are not over, by state.", labels=["state"]
+    )
+    guests = DrainGuest.objects.filter(drain__kind="recover", drain__state__in=DRAIN_LIVE).order_by()
+    counted = dict(guests.values_list("state").annotate(Count("pk")))
+    for state in DRAIN_GUEST.moves:
+        down.add_metric([state], counted.get(state, 0))
+    yield from (drains, recoveries, down)
 
 
 def _capacity() -> Families:
@@ -143,6 +170,17 @@ def _capacity() -> Families:
             capacity.add_metric([str(zone["node__zone_id"])], zone[f"{column}_may"] * unit)
             used.add_metric([str(zone["node__zone_id"])], zone[f"{column}_has"] * unit)
         yield from (capacity, used)
+
+
+def _orphans() -> Families:
+    """Those that a person has released are as they should be."""
+    family = GaugeMetricFamily(
+        "andromede_orphans", "What nobody means to be on nodes or in the database.", labels=["kind", "state"]
+    )
+    live = Orphan.objects.filter(state__in=("found", "quarantined")).order_by().values_list("kind", "state")
+    for kind, state, count in live.annotate(Count("pk")):
+        family.add_metric([kind, state], count)
+    yield family
 
 
 def _incidents() -> Families:

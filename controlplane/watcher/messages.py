@@ -1,11 +1,15 @@
 """What a node says, turned into rows."""
 
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
+from django.conf import settings
+
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import observe_power
-from controlplane.nodes import trust
-from controlplane.nodes.models import Node
+from controlplane.compute.services import Seen, observe_powers
+from controlplane.nodes import fence_watch, trust
+from controlplane.nodes.models import Node, pool_trait
+from controlplane.nodes.pools import Told
 from controlplane.nodes.services import Report, record_heartbeat
 from controlplane.watcher import inventories, receipts
 
@@ -15,6 +19,9 @@ POWER = {
     pb.POWER_PAUSED: "paused",
     pb.POWER_CRASHED: "crashed",
 }
+ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
+# Of a lease, so much may be left when it is renewed: then several renewals may be lost before it lapses.
+RENEWED_BELOW = 2 / 3
 NO_HOOK = "The agent says nothing of libvirt's hook."
 
 
@@ -29,37 +36,56 @@ def write(node_id: UUID, event: pb.NodeEvent) -> pb.EnsureTrustRequest | None:
     elif kind == "heartbeat":
         return _heartbeat(node_id, event.heartbeat)
     else:
-        _observe(node_id, event.instance)
+        observe_powers(list(seen(node_id, [event.instance])))
     return None
 
 
+def renewal_of(heartbeat: pb.Heartbeat) -> pb.RenewLeaseRequest | None:
+    """The lease that the node is to be given after its heartbeat, once write() has put it on record; None: it wants
+    none, or has enough of the last one."""
+    lease, boot_id = heartbeat.lease, heartbeat.inventory.boot_id
+    if not lease.is_wanted or lease.remaining_ms > settings.NODE_LEASE_S * 1000 * RENEWED_BELOW:
+        return None
+    return pb.RenewLeaseRequest(boot_id=boot_id, heard_at_ms=lease.said_at_ms, duration_s=settings.NODE_LEASE_S)
+
+
 def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest | None:
-    record_heartbeat(node_id, report_of(heartbeat))
-    for state in heartbeat.instances:
-        _observe(node_id, state)
+    renewal = renewal_of(heartbeat)
+    record_heartbeat(node_id, report_of(heartbeat, lease_s=renewal.duration_s if renewal else 0))
+    observe_powers(list(seen(node_id, heartbeat.instances)))
     node = Node.objects.get(pk=node_id)
+    if node.duty == "fenced":
+        fence_watch.look(node, running=[each.subject.id for each in heartbeat.instances if each.power in ALIVE])
     trust.note(node, heartbeat.trust)
     return trust.due(node)
 
 
-def _observe(node_id: UUID, state: pb.InstanceState) -> None:
-    if state.power in POWER:
-        observe_power(node_id, UUID(state.subject.id), power_state=POWER[state.power], reason=state.reason)
+def seen(node_id: UUID, states: Iterable[pb.InstanceState]) -> Iterator[Seen]:
+    """
+    Raises:
+        ValueError: what it speaks of has no id.
+    """
+    for state in states:
+        if state.power in POWER:
+            yield Seen(node_id, UUID(state.subject.id), POWER[state.power], state.reason)
 
 
-def report_of(heartbeat: pb.Heartbeat) -> Report:
+def report_of(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> Report:
     inventory, hook = heartbeat.inventory, heartbeat.hook
     return Report(
         boot_id=inventory.boot_id,
         agent_version=inventory.agent_version,
         cpu_model=inventory.cpu_model[:120],
         virt_type=inventory.virt_type,
-        traits=tuple(inventory.traits),
+        traits=tuple(trait for trait in inventory.traits if not trait.startswith(pool_trait(""))),
         cores=inventory.cores,
         memory_mib=inventory.memory_mib,
         disk_gib=inventory.disk_gib,
         hook_sha256=hook.sha256[:64],
         has_passed_self_test=heartbeat.self_test.has_passed,
         self_test_problem=heartbeat.self_test.problem,
+        pools=tuple(Told(each.name, UUID(each.uuid), each.path, each.size_gib) for each in inventory.pools),
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
+        fences_within_s=heartbeat.lease.fences_within_s or None,
+        lease_s=lease_s,
     )

@@ -1,6 +1,7 @@
 """Keep one stream open to every node, and write what they say.
 
-Streams live on one event loop; database work goes to one thread, so that the messages of a node are written in order.
+Streams live on one event loop; database work goes to one thread, so that the messages of a node are written in order,
+those of all nodes that have come meanwhile together (batches.py).
 What guests use has another (usage.py), for which none of them waits.
 A stream that breaks, for whatever reason, is opened again. That a node is silent is seen elsewhere
 (reconcilers/node_liveness.py), from the rows alone, so that it is seen also when this process is gone.
@@ -9,6 +10,7 @@ A stream that breaks, for whatever reason, is opened again. That a node is silen
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
@@ -26,6 +28,7 @@ from controlplane.nodes.models import Node
 from controlplane.watcher import messages, receipts
 from controlplane.watcher.ears import Ears
 from controlplane.watcher.usage import Buffer
+from controlplane.watcher.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -33,28 +36,39 @@ LOOK_FOR_NODES_S = 2.0
 OPEN_AGAIN_S = 1.0
 SILENCE_LIMIT_FACTOR = 3
 
+UNWRITTEN_MAX = 100
+
 Nodes = set[tuple[UUID, str]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class Hearing:
+    """Where what is heard goes."""
+
+    ears: Ears
+    buffer: Buffer
+    writer: Writer
+
+
 async def watch_all(ears: Ears) -> None:
     """Runs until it is cancelled."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
-    buffer = Buffer()
-    writing = asyncio.create_task(buffer.write_all())
+    hearing = Hearing(ears, Buffer(), Writer(_in_database))
+    writing = [asyncio.create_task(each.write_all()) for each in (hearing.buffer, hearing.writer)]
     try:
         while True:
             known = await _known_nodes(meanwhile=set(streams))
             ears.look(len(known))
             for node in known - streams.keys():
-                streams[node] = asyncio.create_task(_watch(*node, buffer, ears))
+                streams[node] = asyncio.create_task(_watch(*node, hearing))
             for node in streams.keys() - known:
                 streams.pop(node).cancel()
                 ears.lose(node[0])
             await asyncio.sleep(LOOK_FOR_NODES_S)
     finally:
-        tasks = [writing, *streams.values()]
+        tasks = [*writing, *streams.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -73,10 +87,11 @@ def _nodes() -> Nodes:
     return set(Node.objects.exclude(duty="retired").values_list("pk", "address"))
 
 
-async def _watch(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> None:
+async def _watch(node_id: UUID, address: str, hearing: Hearing) -> None:
+    ears = hearing.ears
     while True:
         try:
-            await _listen(node_id, address, buffer, ears)
+            await _listen(node_id, address, hearing)
         except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError, DatabaseDown) as exc:
             if node_id in ears.heard:
                 log.warning("node %s: its stream broke: %s", node_id, _describe(exc))
@@ -86,30 +101,61 @@ async def _watch(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> Non
         await asyncio.sleep(OPEN_AGAIN_S)
 
 
-async def _listen(node_id: UUID, address: str, buffer: Buffer, ears: Ears) -> None:
+async def _listen(node_id: UUID, address: str, hearing: Hearing) -> None:
     """Write what the node says until its stream breaks; it is heard from the first message on."""
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
         stub = AgentStub(channel)  # type: ignore[no-untyped-call]
-        request = pb.WatchRequest(
-            heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS,
-            receipts_after=await _in_database(receipts.last_number, node_id),
-            usage_interval_ms=settings.METRICS_INTERVAL_S * 1000,
-        )
-        events = stub.Watch(request).__aiter__()
-        while True:
-            async with asyncio.timeout(_silence_limit_s()):  # wait_for may swallow a cancellation (Python 3.11)
-                event = await anext(events)
-            kind = event.WhichOneof("event") or "none"
-            if kind == "usage":
-                buffer.offer(node_id, event.usage)
-                continue
-            due = await _in_database(messages.write, node_id, event)
-            if node_id not in ears.heard:
-                log.info("node %s: its heartbeats arrive", node_id)
-            ears.hear(node_id, kind)
-            if due is not None:
-                await _tell(node_id, stub, due)
+        said: asyncio.Queue[pb.NodeEvent] = asyncio.Queue(UNWRITTEN_MAX)
+        after = await _in_database(receipts.last_number, node_id)
+        parts = [
+            asyncio.create_task(_hear(node_id, stub, after, said, hearing)),
+            asyncio.create_task(_write(node_id, stub, said, hearing)),
+        ]
+        try:
+            await asyncio.gather(*parts)
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+
+
+async def _hear(
+    node_id: UUID, stub: AgentStub, after: int, said: asyncio.Queue[pb.NodeEvent], hearing: Hearing
+) -> None:
+    request = pb.WatchRequest(
+        heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS,
+        receipts_after=after,
+        usage_interval_ms=settings.METRICS_INTERVAL_S * 1000,
+    )
+    events = stub.Watch(request).__aiter__()
+    while True:
+        async with asyncio.timeout(_silence_limit_s()):  # wait_for may swallow a cancellation (Python 3.11)
+            event = await anext(events)
+        if event.HasField("usage"):
+            hearing.buffer.offer(node_id, event.usage)
+        else:
+            if event.HasField("heartbeat"):
+                hearing.writer.hear(node_id)
+            await said.put(event)
+
+
+async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEvent], hearing: Hearing) -> None:
+    """All that it has said meanwhile at once."""
+    while True:
+        events = [await said.get()]
+        while not said.empty():
+            events.append(said.get_nowait())
+        due = await hearing.writer.write(node_id, events)
+        if node_id not in hearing.ears.heard:
+            log.info("node %s: its heartbeats arrive", node_id)
+        for event in events:
+            hearing.ears.hear(node_id, event.WhichOneof("event") or "none")
+        if due is not None:
+            await _tell(node_id, stub, due)
+        renewal = next(filter(None, (messages.renewal_of(event.heartbeat) for event in reversed(events))), None)
+        if renewal is not None:
+            await _renew(node_id, stub, renewal)
 
 
 async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
@@ -118,6 +164,14 @@ async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) 
         await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
         log.error("node %s does not take what it is to trust: %s", node_id, _describe(exc))
+
+
+async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) -> None:
+    """What does not arrive is tried again after the next heartbeat."""
+    try:
+        await stub.RenewLease(request, timeout=settings.AGENT_TIMEOUT_S)
+    except grpc.aio.AioRpcError as exc:
+        log.error("node %s does not take its lease: %s", node_id, _describe(exc))
 
 
 async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -162,7 +162,9 @@ DOORS: Mapping[str, Door] = {
 # kind of operation → why it is not, and what to do instead
 INSTEAD: Mapping[str, Reason] = {
     "image.verify": Reason("the uploaded file was not kept. Create another image and upload the file to that."),
+    "instance.evacuate": Reason("it is tried again by itself, as part of the recovery of its node."),
     "instance.migrate": Reason("operators move instances. Ask for the move again."),
+    "node.fence": Reason("ask for the fencing again."),
     "instance.rebuild": Reason("what it was asked with was not kept. Ask for the rebuild again."),
 }
 OTHERWISE = Reason("ask for the change itself again.")

@@ -42,8 +42,7 @@ FINISH, GIVE_UP = "finish", "give-up"
 def run(operation: Operation, workflow: Workflow) -> None:
     """Work on a leased operation until it ends, has to wait, or is taken away (LeaseLost)."""
     steps = workflow.steps(operation)
-    if operation.step_count != len(steps):
-        leases.checkpoint(operation, step_count=len(steps))
+    operation.step_count = len(steps)  # written with what comes first
     with fence.working_on(operation):
         if operation.state == "running":
             _forward(operation, workflow, steps)
@@ -56,7 +55,7 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
         step = steps[operation.position] if operation.position < len(steps) else None
         name = step.name if step else FINISH
         may_turn = step is not None and not step.decides_itself
-        if may_turn and operation.is_cancellable and leases.is_cancel_requested(operation):
+        if may_turn and operation.is_cancellable and operation.cancel_requested_at is not None:
             _turn_back(operation, Cancelled(), name)
             return
         if step and step.is_final and operation.is_cancellable:
@@ -92,7 +91,7 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
         raise
     except NotYet as exc:
         noted = _note(operation, name, "waiting", str(exc), progress=exc.progress)
-        leases.postpone(operation, delay=exc.delay, steps=noted)
+        leases.postpone(operation, delay=exc.delay, steps=noted, step_count=operation.step_count)
     except NoWayForward as exc:
         _turn_back(operation, exc.error, name)
     except CloudError as exc:
@@ -163,7 +162,12 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
         "started_at": started_at.isoformat(),
         "finished_at": clock.now().isoformat(),
     }
-    outcome = {"position": position, "attempts": 0, "steps": _replaced(operation.steps, entry)}
+    outcome: dict[str, object] = {
+        "position": position,
+        "attempts": 0,
+        "steps": _replaced(operation.steps, entry),
+        "step_count": operation.step_count,
+    }
     if effect is None:
         leases.checkpoint(operation, **outcome)
         return
@@ -212,6 +216,7 @@ def _retry(operation: Operation, name: str, exc: CloudError) -> None:
         operation,
         delay=delay,
         attempts=operation.attempts + 1,
+        step_count=operation.step_count,
         steps=_note(operation, name, "retrying", str(exc)),
     )
 
@@ -222,6 +227,7 @@ def _turn_back(operation: Operation, exc: CloudError, name: str) -> None:
     leases.checkpoint(
         operation,
         state="undoing",
+        step_count=operation.step_count,
         position=min(operation.position + 1, operation.step_count),
         attempts=0,
         steps=_note(operation, name, "failed", str(exc)),

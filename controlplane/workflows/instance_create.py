@@ -5,17 +5,22 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.attachments import join
+from controlplane.compute.attachments import ask_for_attached, join
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.services import ask_for
+from controlplane.compute.services import ask_for, beside
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
+from controlplane.kernel.prepared import Prepared
 from controlplane.network.models import Port
 from controlplane.network.services import ports_delete
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
+from controlplane.placement.effective import Source
 from controlplane.quotas import services as quotas
+from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_take
 from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
@@ -31,6 +36,7 @@ def steps(operation: Operation) -> Sequence[Step]:
             Step(f"port-{n}", partial(ensure_port, UUID(port)), undo=partial(remove_port, UUID(port)))
             for n, port in enumerate(operation.args["ports"])
         ),
+        *((Step(f"bring-{n}", partial(bring, UUID(each))) for n, each in enumerate(operation.args.get("shared", ())))),
         *((Step("define", define, undo=remove_instance),) if attachments else ()),
         *(
             Step(f"volume-{n}", partial(plug, attachment), undo=partial(unplug, attachment))
@@ -43,6 +49,8 @@ def steps(operation: Operation) -> Sequence[Step]:
 def finish(operation: Operation) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "active", last_error=None, power_state="running", power_state_at=clock.now())
+    if not operation.args["attachments"]:
+        return
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
         volume_take(attachment.volume)
     Attachment.objects.filter(instance=instance).update(is_plugged=True, updated_at=clock.now())
@@ -50,7 +58,7 @@ def finish(operation: Operation) -> None:
 
 def give_up(operation: Operation, error: dict[str, object]) -> None:
     instance = _instance(operation)
-    move(instance, INSTANCE, "error", last_error=error, node=None, power_state="unknown")
+    move(instance, INSTANCE, "error", last_error=error, node=None, root_pool=None, power_state="unknown")
     Attachment.objects.filter(instance=instance).delete()
     ports_delete(instance.pk)
     quotas.release(instance.pk)
@@ -58,16 +66,24 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def place(operation: Operation) -> Effect:
     instance = _instance(operation)
-    near = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    ask = ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"]), near=tuple(near))
+    volumes = list(_volumes(instance)) if operation.args["attachments"] else []
+    ask = beside(ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes)
     allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
+    for volume in (each for each in volumes if each.pool is not None):
+        with_instance = ask_for_attached(volume, Source.of(instance), operation=operation.kind)
+        placement.bring(replace(with_instance, operation_id=operation.pk), allocation.node_id)
     leave.ahead(operation, allocation, generation=instance.generation)
-    return lambda: _set_node(instance, allocation.node_id)
+    return lambda: _set_node(instance, allocation.node_id, allocation.pool_id)
 
 
 def give_place_back(operation: Operation) -> Effect:
+    """Volumes of pools that were to come to it stay where their place is by now."""
     instance = _instance(operation)
-    return on_nodes.together(lambda: _set_node(instance, None), lambda: placement.release(instance.pk))
+    return on_nodes.together(
+        *map(on_nodes.follow_place, _volumes(instance).exclude(pool=None)),
+        lambda: _set_node(instance, None, None),
+        lambda: placement.release(instance.pk),
+    )
 
 
 def ensure_image(operation: Operation) -> None:
@@ -77,25 +93,17 @@ def ensure_image(operation: Operation) -> None:
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = _instance(operation)
-    on_nodes.ensure_volume(
-        leave.for_instance(operation, instance),
-        volume_id=instance.root_volume_id,
-        generation=instance.generation,
-        size_gib=instance.disk_gib,
-        image=instance.image,
-    )
+    on_nodes.make_disk(leave.for_instance(operation, instance), on_nodes.root_of(instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return on_nodes.remove(
-        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
-    )
+    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     instance = _instance(operation)
-    port = Port.objects.select_related("network__subnet").get(pk=port_id)
+    port = PORTS.get(port_id)
     on_nodes.ensure_port(leave.for_instance(operation, instance), port, hostname=instance.name)
 
 
@@ -107,6 +115,12 @@ def define(operation: Operation) -> None:
     instance = _instance(operation)
     grant = leave.for_instance(operation, instance)
     on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+
+
+def bring(attachment_id: UUID, operation: Operation) -> Effect | None:
+    """A volume of a pool. It stays there, whatever becomes of the instance."""
+    volume = Volume.objects.select_related("node", "pool", "image").get(attachment=attachment_id)
+    return on_nodes.bring_volume(leave.for_instance(operation, _instance(operation)), volume)
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:
@@ -129,12 +143,22 @@ def remove_instance(operation: Operation) -> Effect | None:
     return on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
 
 
+INSTANCES = Prepared(
+    lambda instance: Instance.objects.select_related("project", "image", "node", "affinity_group").filter(pk=instance)
+)
+PORTS = Prepared(lambda port: Port.objects.select_related("network__subnet").filter(pk=port))
+
+
 def _instance(operation: Operation) -> Instance:
-    return Instance.objects.select_related("project", "image", "node", "affinity_group").get(pk=operation.resource_id)
+    return INSTANCES.get(operation.resource_id)
 
 
-def _set_node(instance: Instance, node_id: UUID | None) -> None:
-    Instance.objects.filter(pk=instance.pk).update(node_id=node_id)
+def _volumes(instance: Instance) -> QuerySet[Volume]:
+    return Volume.objects.filter(attachment__instance=instance).select_related("project", "pool", "node", "image")
+
+
+def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) -> None:
+    Instance.objects.filter(pk=instance.pk).update(node_id=node_id, root_pool_id=pool_id)
 
 
 WORKFLOW = Workflow("instance.create", steps, finish, give_up)

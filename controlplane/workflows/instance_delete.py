@@ -68,13 +68,11 @@ def remove_ports(operation: Operation) -> Effect:
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return on_nodes.remove(
-        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
-    )
+    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
 
 
 def _instance(operation: Operation) -> Instance:
-    return Instance.objects.select_related("node").get(pk=operation.resource_id)
+    return Instance.objects.select_related("node", "image", "root_pool").get(pk=operation.resource_id)
 
 
 WORKFLOW = Workflow("instance.delete", steps, finish, give_up, never_gives_up=True)

@@ -34,6 +34,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.workflows import leave, on_nodes
+from controlplane.workflows.on_nodes import Disk
 from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def finish(operation: Operation) -> None:
 def give_up(operation: Operation, error: dict[str, object]) -> None:
     """What a node was told of at the destination is never asked for again under the same generation."""
     migration = migration_of(operation)
-    _raise_generations(migration)
+    raise_generations(migration)
     state = "cancelled" if error["code"] == Cancelled.code else "failed"
     move(migration, MIGRATION, state, error=error, ended_at=clock.now())
 
@@ -85,7 +86,7 @@ def place(operation: Operation) -> Effect:
     """A second place for the instance, with room for its volumes too, of which each then gets its own part."""
     migration = migration_of(operation)
     allocation = placement.claim(replace(ask_for_move(migration), operation_id=operation.pk))
-    for part in _parts(migration):
+    for part in parts_of(migration):
         placement.split(migration.pk, replace(ask_for_part(part), operation_id=operation.pk))
     leave.ahead(operation, allocation, generation=migration.generation)
     return lambda: move(migration, MIGRATION, "preparing", destination_id=allocation.node_id)
@@ -93,48 +94,52 @@ def place(operation: Operation) -> Effect:
 
 def give_places_back(operation: Operation) -> Effect:
     migration = migration_of(operation)
-    owners = [migration.pk, *(part.pk for part in _parts(migration))]
+    owners = [migration.pk, *(part.pk for part in parts_of(migration))]
     return on_nodes.together(*(partial(placement.release, owner) for owner in owners))
 
 
 def ensure_images(operation: Operation) -> None:
+    """Of the disks that it gets a copy of."""
     migration = migration_of(operation)
-    volumes = Image.objects.filter(volume__migratedvolume__migration=migration)
-    images = {image.pk: image for image in (migration.instance.image, *volumes)}
+    volumes = Image.objects.filter(volume__migratedvolume__migration=migration, volume__pool=None)
+    roots = () if migration.instance.root_pool_id else (migration.instance.image,)
+    images = {image.pk: image for image in (*roots, *volumes)}
     for image in images.values():
         on_nodes.ensure_image(leave.for_arrival(operation, migration), image)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     migration = migration_of(operation)
-    instance = migration.instance
-    on_nodes.ensure_volume(
-        leave.for_arrival(operation, migration),
-        volume_id=instance.root_volume_id,
-        generation=migration.generation,
-        size_gib=instance.disk_gib,
-        image=instance.image,
-    )
+    _ensure(operation, migration, root_for(migration))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     migration = migration_of(operation)
-    return _remove_there(migration, "volume", migration.instance.root_volume_id)
+    return on_nodes.leave_disk(migration.destination, root_for(migration))
 
 
 def ensure_volume(part_id: UUID, operation: Operation) -> None:
-    migration, volume = migration_of(operation), _volume(part_id)
-    on_nodes.ensure_volume(
-        leave.for_arrival(operation, migration),
-        volume_id=volume.pk,
-        generation=migration.generation,
-        size_gib=volume.size_gib,
-        image=volume.image,
-    )
+    migration = migration_of(operation)
+    _ensure(operation, migration, disk_for(migration, volume_of(part_id)))
 
 
 def remove_volume(part_id: UUID, operation: Operation) -> Effect | None:
-    return _remove_there(migration_of(operation), "volume", _volume(part_id).pk)
+    migration = migration_of(operation)
+    return on_nodes.leave_disk(migration.destination, disk_for(migration, volume_of(part_id)))
+
+
+def _ensure(operation: Operation, migration: Migration, disk: Disk) -> None:
+    """What is in a pool is there, and in use at the source; anything else is made, and then sent."""
+    ensure = on_nodes.make_disk if disk.pool is None else on_nodes.open_disk
+    ensure(leave.for_arrival(operation, migration), disk)
+
+
+def root_for(migration: Migration) -> Disk:
+    return replace(on_nodes.root_of(migration.instance), generation=migration.generation)
+
+
+def disk_for(migration: Migration, volume: Volume) -> Disk:
+    return replace(on_nodes.disk_of(volume), generation=migration.generation)
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
@@ -302,16 +307,16 @@ def _arrive(migration: Migration) -> None:
     """In one transaction: the second places become the only ones, and the rows are there."""
     now, instance, there = clock.now(), migration.instance, migration.destination_id
     placement.arrive(instance.pk, move=migration.pk)
-    for part in _parts(migration):
+    for part in parts_of(migration):
         placement.arrive(part.volume_id, move=part.pk)
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
     seen = {"power_state": "running", "power_state_at": now, "power_reason": ""}
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
-    _raise_generations(migration)
+    raise_generations(migration)
     move(migration, MIGRATION, "arrived", arrived_at=now)
 
 
-def _raise_generations(migration: Migration) -> None:
+def raise_generations(migration: Migration) -> None:
     newest = Greatest("generation", migration.generation)
     instance_id = migration.instance_id
     Instance.objects.filter(pk=instance_id).update(generation=newest)
@@ -326,28 +331,24 @@ def clear_source(operation: Operation) -> Effect:
     instance = migration.instance
     attachments = Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", flat=True)
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
-    volumes = [instance.root_volume_id, *(part.volume_id for part in _parts(migration))]
-    left = (
-        ("instance", [instance.pk]),
-        ("attachment", list(attachments)),
-        ("port", list(ports)),
-        ("volume", volumes),
-    )
+    disks = [root_for(migration), *(disk_for(migration, part.volume) for part in parts_of(migration))]
+    left = (("instance", [instance.pk]), ("attachment", list(attachments)), ("port", list(ports)))
     return on_nodes.together(
         *(
             on_nodes.remove(migration.source, kind=kind, resource_id=each, generation=migration.generation)
             for kind, ids in left
             for each in ids
-        )
+        ),
+        *(on_nodes.leave_disk(migration.source, disk) for disk in disks),
     )
 
 
-def _parts(migration: Migration) -> Sequence[MigratedVolume]:
-    return list(migration.volumes.select_related("volume__project", "migration").order_by("pk"))
+def parts_of(migration: Migration) -> Sequence[MigratedVolume]:
+    return list(migration.volumes.select_related("volume__project", "volume__pool", "migration").order_by("pk"))
 
 
-def _volume(part_id: UUID) -> Volume:
-    return Volume.objects.select_related("image").get(migratedvolume=part_id)
+def volume_of(part_id: UUID) -> Volume:
+    return Volume.objects.select_related("image", "pool").get(migratedvolume=part_id)
 
 
 WORKFLOW = Workflow("instance.migrate", steps, finish, give_up)

@@ -64,20 +64,12 @@ def ensure_image(operation: Operation) -> None:
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = rebuilt(operation.resource_id)
-    on_nodes.ensure_volume(
-        _leave(operation, instance),
-        volume_id=instance.root_volume_id,
-        generation=instance.generation,
-        size_gib=instance.disk_gib,
-        image=instance.image,
-    )
+    on_nodes.make_disk(_leave(operation, instance), on_nodes.root_of(instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = rebuilt(operation.resource_id)
-    return on_nodes.remove(
-        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
-    )
+    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
 
 
 def define(operation: Operation) -> None:
@@ -152,9 +144,7 @@ def _stay_off(instance: Instance) -> None:
 def remove_old_root_disk(operation: Operation) -> Effect | None:
     """The row names it until the end."""
     instance = _instance(operation)
-    return on_nodes.remove(
-        instance.node, kind="volume", resource_id=instance.root_volume_id, generation=instance.generation
-    )
+    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
 
 
 def _leave(operation: Operation, instance: Instance) -> Grant:

@@ -56,13 +56,7 @@ def define(operation: Operation) -> None:
 
 def grow_disk(operation: Operation) -> None:
     instance = _resized(operation)
-    on_nodes.ensure_volume(
-        leave.for_instance(operation, instance),
-        volume_id=instance.root_volume_id,
-        generation=instance.generation,
-        size_gib=instance.disk_gib,
-        image=instance.image,
-    )
+    on_nodes.open_disk(leave.for_instance(operation, instance), on_nodes.root_of(instance))
 
 
 def _instance(operation: Operation) -> Instance:

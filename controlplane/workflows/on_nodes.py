@@ -1,5 +1,6 @@
 """What the steps of several workflows do on nodes: rows turned into wishes, and removals that outlive their node."""
 
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -7,13 +8,18 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
 from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.kernel import clock
+from controlplane.kernel.prepared import Prepared
 from controlplane.kernel.units import GIB
 from controlplane.network import segments
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import Grant, subject
 from controlplane.nodes.errors import NodeGivenUp, NodeUnreachable
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
+from controlplane.nodes.pools import holders
+from controlplane.placement import services as placement
+from controlplane.storage.models import Volume
 from controlplane.workflows.leave import used
 from controlplane.workflows.recipe import Effect
 
@@ -29,14 +35,95 @@ def ensure_image(grant: Grant, image: Image) -> None:
         )
 
 
-def ensure_volume(grant: Grant, *, volume_id: UUID, generation: int, size_gib: int, image: Image | None) -> None:
+@dataclass(frozen=True)
+class Disk:
+    """A volume's file. `pool`: where it is; None: on a node alone."""
+
+    id: UUID
+    generation: int
+    size_gib: int
+    image: Image | None = None
+    pool: Pool | None = None
+
+
+def disk_of(volume: Volume) -> Disk:
+    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool)
+
+
+def root_of(instance: Instance) -> Disk:
+    return Disk(
+        instance.root_volume_id, instance.generation, instance.disk_gib, instance.image, pool=instance.root_pool
+    )
+
+
+def make_disk(grant: Grant, disk: Disk) -> None:
+    """Empty, or a copy of its image."""
+    _ensure_disk(grant, disk, is_taken_over=False)
+
+
+def open_disk(grant: Grant, disk: Disk) -> None:
+    """One that is there already: of its node, or in a pool, whichever node has made it."""
+    _ensure_disk(grant, disk, is_taken_over=disk.pool is not None)
+
+
+def _ensure_disk(grant: Grant, disk: Disk, *, is_taken_over: bool) -> None:
     request = pb.EnsureVolumeRequest(
-        subject=subject(volume_id, generation),
-        size_bytes=size_gib * GIB,
-        image_sha256=image.sha256 if image is not None else "",
+        subject=subject(disk.id, disk.generation),
+        size_bytes=disk.size_gib * GIB,
+        image_sha256=disk.image.sha256 if disk.image is not None and not is_taken_over else "",
+        pool=disk.pool.name if disk.pool is not None else "",
+        is_taken_over=is_taken_over,
     )
     with used(grant):
         agent_client.ensure_volume(grant, request)
+
+
+def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
+    """Delete its data. In a pool another node does it where its own is silent, which forgets it when it is back."""
+    if node is None or disk.pool is None:
+        return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
+    try:
+        _delete_from(node, disk, disk.pool)
+        return None
+    except NodeGivenUp:
+        pass
+    except NodeUnreachable:
+        if selectors.is_reachable(node.pk):
+            raise
+    other = holders(disk.pool).exclude(pk=node.pk).first()
+    if other is not None:
+        _delete_from(other, disk, disk.pool)
+    kind, pool = ("shared-volume", "") if other is not None else ("volume", disk.pool.name)
+    return partial(services.remove_later, node, kind=kind, resource_id=disk.id, generation=disk.generation, pool=pool)
+
+
+def _delete_from(node: Node, disk: Disk, pool: Pool) -> None:
+    agent_client.remove(node, kind="volume", resource_id=disk.id, generation=disk.generation, pool=pool.name)
+
+
+def leave_disk(node: Node | None, disk: Disk) -> Effect | None:
+    """The node has it no more: of a pool it forgets it, and the data stays for the others."""
+    kind = "volume" if disk.pool is None else "shared-volume"
+    return remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
+
+
+def bring_volume(grant: Grant, volume: Volume) -> Effect | None:
+    """Open a volume of a pool on the grant's node, where its place is, also if it is there: what failed before may have
+    left it closed. The node that had it forgets it."""
+    open_disk(grant, disk_of(volume))
+    return follow_place(volume)
+
+
+def follow_place(volume: Volume) -> Effect | None:
+    """The volume is where its place is, whether that node has it open or not."""
+    here = placement.grant(volume.pk).node
+    if volume.node_id == here.pk:
+        return None
+    return together(leave_disk(volume.node, disk_of(volume)), partial(_is_here, volume, here))
+
+
+def _is_here(volume: Volume, node: Node) -> None:
+    Volume.objects.filter(pk=volume.pk).update(node_id=node.pk, updated_at=clock.now())
 
 
 def ensure_port(grant: Grant, port: Port, *, hostname: str) -> None:
@@ -74,6 +161,9 @@ def ensure_instance(
         return agent_client.ensure_instance(grant, request)
 
 
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+
+
 def wish_for(
     instance: Instance,
     *,
@@ -82,14 +172,14 @@ def wish_for(
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
 ) -> pb.EnsureInstanceRequest:
     """The whole wish for an instance, from its row."""
-    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    ports = PORTS.rows(instance.pk)
     return pb.EnsureInstanceRequest(
         subject=subject(instance.pk, generation or instance.generation),
         vcpus=instance.vcpus,
         memory_mib=instance.memory_mib,
         firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
         root_volume_id=str(instance.root_volume_id),
-        port_ids=[str(port) for port in ports],
+        port_ids=[str(port.pk) for port in ports],
         guest_data=pb.GuestData(
             hostname=instance.name,
             ssh_public_keys=instance.ssh_public_keys,

@@ -1,17 +1,21 @@
 """Plug a volume into an instance, while it runs or not, and pull it out again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from django.db.models import F
 
-from controlplane.compute.attachments import join
+from controlplane.compute.attachments import ask_for_attached, join
 from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.placement.effective import Source
+from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import volume_take
 from controlplane.workflows import leave, on_nodes
@@ -19,7 +23,8 @@ from controlplane.workflows.recipe import Effect, Step, Workflow
 
 
 def attach_steps(operation: Operation) -> Sequence[Step]:
-    return (Step("plug", plug, undo=pull_out),)
+    brought = (Step("bring", bring, undo=stay_there),) if operation.args.get("is_brought") else ()
+    return (*brought, Step("plug", plug, undo=pull_out))
 
 
 def attach_finish(operation: Operation) -> None:
@@ -53,6 +58,21 @@ def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
     move(attachment.volume, VOLUME, "available")
     attachment.delete()
     operation.error = AttachmentNotGivenBack().as_document()
+
+
+def bring(operation: Operation) -> Effect | None:
+    """A volume of a pool, to the instance's node. It stays there, whatever becomes of the attachment."""
+    attachment = _attachment(operation)
+    volume, node_id = attachment.volume, attachment.instance.node_id
+    if node_id is None:
+        raise NoAllocation()
+    ask = ask_for_attached(volume, Source.of(attachment.instance), operation=operation.kind)
+    placement.bring(replace(ask, operation_id=operation.pk), node_id)
+    return on_nodes.bring_volume(leave.for_attachment(operation, attachment), volume)
+
+
+def stay_there(operation: Operation) -> Effect | None:
+    return on_nodes.follow_place(_attachment(operation).volume)
 
 
 def plug(operation: Operation) -> None:
@@ -103,7 +123,7 @@ def _stay_out(attachment: Attachment, why: dict[str, object]) -> None:
 
 
 def _attachment(operation: Operation) -> Attachment:
-    rows = Attachment.objects.select_related("instance__node", "volume__project")
+    rows = Attachment.objects.select_related("instance__node", "volume__project", "volume__pool", "volume__node")
     return rows.get(pk=operation.args["attachment"])
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from controlplane.kernel.db import move
+from controlplane.kernel.prepared import Prepared
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
@@ -29,7 +30,7 @@ def finish(operation: Operation) -> None:
 def give_up(operation: Operation, error: dict[str, object]) -> None:
     volume = _volume(operation)
     quotas.release(volume.pk)
-    move(volume, VOLUME, "error", last_error=error, node=None)
+    move(volume, VOLUME, "error", last_error=error, node=None, pool=None)
 
 
 def place(operation: Operation) -> Effect:
@@ -38,12 +39,12 @@ def place(operation: Operation) -> Effect:
     ask = ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
     allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
     leave.ahead(operation, allocation, generation=volume.generation)
-    return lambda: _set_node(volume, allocation.node_id)
+    return lambda: _set_node(volume, allocation.node_id, allocation.pool_id)
 
 
 def give_place_back(operation: Operation) -> Effect:
     volume = _volume(operation)
-    return on_nodes.together(lambda: _set_node(volume, None), lambda: placement.release(volume.pk))
+    return on_nodes.together(lambda: _set_node(volume, None, None), lambda: placement.release(volume.pk))
 
 
 def ensure_image(operation: Operation) -> None:
@@ -54,26 +55,23 @@ def ensure_image(operation: Operation) -> None:
 
 def ensure_disk(operation: Operation) -> None:
     volume = _volume(operation)
-    on_nodes.ensure_volume(
-        leave.for_volume(operation, volume),
-        volume_id=volume.pk,
-        generation=volume.generation,
-        size_gib=volume.size_gib,
-        image=volume.image,
-    )
+    on_nodes.make_disk(leave.for_volume(operation, volume), on_nodes.disk_of(volume))
 
 
 def remove_disk(operation: Operation) -> Effect | None:
     volume = _volume(operation)
-    return on_nodes.remove(volume.node, kind="volume", resource_id=volume.pk, generation=volume.generation)
+    return on_nodes.remove_disk(volume.node, on_nodes.disk_of(volume))
+
+
+VOLUMES = Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume))
 
 
 def _volume(operation: Operation) -> Volume:
-    return Volume.objects.select_related("project", "node", "image").get(pk=operation.resource_id)
+    return VOLUMES.get(operation.resource_id)
 
 
-def _set_node(volume: Volume, node_id: UUID | None) -> None:
-    Volume.objects.filter(pk=volume.pk).update(node_id=node_id)
+def _set_node(volume: Volume, node_id: UUID | None, pool_id: UUID | None) -> None:
+    Volume.objects.filter(pk=volume.pk).update(node_id=node_id, pool_id=pool_id)
 
 
 WORKFLOW = Workflow("volume.create", steps, finish, give_up)

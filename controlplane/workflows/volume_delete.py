@@ -30,11 +30,11 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def remove_disk(operation: Operation) -> Effect | None:
     volume = _volume(operation)
-    return on_nodes.remove(volume.node, kind="volume", resource_id=volume.pk, generation=volume.generation)
+    return on_nodes.remove_disk(volume.node, on_nodes.disk_of(volume))
 
 
 def _volume(operation: Operation) -> Volume:
-    return Volume.objects.select_related("node").get(pk=operation.resource_id)
+    return Volume.objects.select_related("node", "pool").get(pk=operation.resource_id)
 
 
 WORKFLOW = Workflow("volume.delete", steps, finish, give_up, never_gives_up=True)

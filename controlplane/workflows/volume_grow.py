@@ -7,7 +7,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import ask_for
+from controlplane.storage.services import ask_for, resized
 from controlplane.workflows import leave, on_nodes
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
@@ -28,7 +28,7 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 
 def place(operation: Operation) -> None:
     ask = ask_for(_volume(operation), operation=operation.kind)
-    placement.grow(replace(ask, disk_gib=operation.args["size_gib"], operation_id=operation.pk))
+    placement.grow(replace(resized(ask, operation.args["size_gib"]), operation_id=operation.pk))
 
 
 def shrink_place(operation: Operation) -> Effect:
@@ -37,13 +37,8 @@ def shrink_place(operation: Operation) -> Effect:
 
 def grow(operation: Operation) -> None:
     volume = _volume(operation)
-    on_nodes.ensure_volume(
-        leave.for_volume(operation, volume),
-        volume_id=volume.pk,
-        generation=volume.generation,
-        size_gib=operation.args["size_gib"],
-        image=volume.image,
-    )
+    disk = replace(on_nodes.disk_of(volume), size_gib=operation.args["size_gib"])
+    on_nodes.open_disk(leave.for_volume(operation, volume), disk)
 
 
 def _volume(operation: Operation) -> Volume:

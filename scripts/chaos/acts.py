@@ -21,6 +21,9 @@ class Reader(Protocol):
 
     def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
 
+    def asked(self, path: str, body: dict[str, Any], *, by: str = OWNER) -> dict[str, Any] | None:
+        """What is answered to a question that takes a body and changes nothing; None: it was refused."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -174,7 +177,7 @@ def cordon(scene: Scene, dice: random.Random) -> Wish | None:
 
 def uncordon(scene: Scene, dice: random.Random) -> Wish | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
-    if (found := _any([node for node in nodes if node["is_cordoned"]], dice)) is None:
+    if (found := _any(_on_duty(nodes, "cordoned"), dice)) is None:
         return None
     return Wish("POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR)
 
@@ -183,10 +186,37 @@ def migrate(scene: Scene, dice: random.Random) -> Wish | None:
     """An operator moves a guest that runs; where to, placement says."""
     if (found := _any(_in_state(scene.instances, "active"), dice)) is None:
         return None
-    project = scene.reader.project
-    path = f"{project}/instances/{found}/actions/migrate"
+    path = f"/v1/instances/{found}/actions/migrate"
     then = {"state": "active"}
     return Wish("POST", path, "instance.migrate", {}, resource=found, by=OPERATOR, then=then)
+
+
+def drain(scene: Scene, dice: random.Random) -> Wish | None:
+    """One node at a time, by the plan that is shown; it may have changed when it is begun, and then that is refused."""
+    nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
+    if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
+        return None
+    fallback = dice.choice(("leave", "stop"))
+    plan = scene.reader.asked(f"/v1/nodes/{found}/actions/plan-drain", {"fallback": fallback}, by=OPERATOR)
+    if plan is None:
+        return None
+    body = {"plan": plan["digest"], "fallback": fallback, "at_once": 4, "reason": "chaos"}
+    return Wish("POST", f"/v1/nodes/{found}/actions/drain", "node.drain", body, resource=found, by=OPERATOR)
+
+
+def drain_cancel(scene: Scene, dice: random.Random) -> Wish | None:
+    nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
+    if (found := _any(_on_duty(nodes, "draining"), dice)) is None:
+        return None
+    path = f"/v1/nodes/{found}/drain/actions/cancel"
+    return Wish("POST", path, "node.drain-cancel", {}, resource=found, by=OPERATOR)
+
+
+def return_node(scene: Scene, dice: random.Random) -> Wish | None:
+    nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
+    if (found := _any(_on_duty(nodes, "maintenance"), dice)) is None:
+        return None
+    return Wish("POST", f"/v1/nodes/{found}/actions/return", "node.return", {}, resource=found, by=OPERATOR)
 
 
 ACTS: Mapping[str, ActKind] = {
@@ -209,11 +239,18 @@ ACTS: Mapping[str, ActKind] = {
     "migrate": ActKind(10, migrate),
     "cordon": ActKind(1, cordon),
     "uncordon": ActKind(3, uncordon),
+    "drain": ActKind(3, drain),
+    "drain-cancel": ActKind(1, drain_cancel),
+    "return": ActKind(3, return_node),
 }
 
 
 def _in_state(things: Iterable[dict[str, Any]], *states: str) -> list[dict[str, Any]]:
     return [thing for thing in things if thing["state"] in states]
+
+
+def _on_duty(nodes: Iterable[dict[str, Any]], duty: str) -> list[dict[str, Any]]:
+    return [node for node in nodes if node["duty"] == duty]
 
 
 def _any(things: Iterable[dict[str, Any]], dice: random.Random) -> str | None:

@@ -17,7 +17,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.kernel.units import GIB
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client
-from controlplane.nodes.models import Incident, Node, NodeRemoval, Receipt
+from controlplane.nodes.models import DRAIN_LIVE, Drain, DrainGuest, Incident, Node, NodeRemoval, Orphan, Receipt
 from controlplane.operations.models import LIVE, Operation, OperationHold
 from controlplane.placement.core import signed
 from controlplane.placement.models import Allocation
@@ -222,6 +222,28 @@ def incidents() -> Findings:
     return [f"incident on {row.node}: {row.kind} {row.name} {row.facts}" for row in rows]
 
 
+def drains() -> Findings:
+    """A node drains as long as its drain does, nothing is under way for one that is over, and what it has shut down
+    runs again where the node takes guests."""
+    live = set(Drain.objects.filter(state__in=DRAIN_LIVE).values_list("node_id", flat=True))
+    found = [
+        f"node {node.name} is {node.duty}, and its drain {'is not' if node.duty == 'draining' else 'is'} under way"
+        for node in Node.objects.all()
+        if (node.duty == "draining") != (node.pk in live)
+    ]
+    over = DrainGuest.objects.exclude(drain__state__in=DRAIN_LIVE).select_related("drain__node")
+    under_way = over.filter(state__in=("moving", "stopping", "starting"))
+    found += [f"{guest.name} is {guest.state} for a drain that is over" for guest in under_way]
+    owed = over.filter(starts_again=True, drain__node__duty__in=("in-service", "cordoned"))
+    return found + [f"{guest.name} is to be started on {guest.drain.node.name}, and is off" for guest in owed]
+
+
+def orphans() -> Findings:
+    """Nothing waits in quarantine: what was in transit was never taken for something that nobody means."""
+    rows = Orphan.objects.exclude(state__in=("gone", "discarded")).select_related("node")
+    return [f"nobody means the {row.kind} {row.name} on {row.node}: {row.state} {row.problem}" for row in rows]
+
+
 def events() -> Findings:
     """Each operation's beginning and its end were told once, in this order; all has its place."""
     found = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
@@ -239,12 +261,14 @@ def events() -> Findings:
 def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
     """What users were told is what is there; each request with a key made one thing."""
     rows = {str(row.pk): row for row in Operation.objects.exclude(kind__startswith="image.")}
+    by_drains = set(Drain.objects.values_list("request_id", flat=True))
     said = {each["operation"] for each in told if each["operation"]}
     gone = {each["resource"] for each in told if each["status"] in GONE}
     found = [
         f"operation {rows[key].kind} {key} was told to nobody"
         for key in rows.keys() - said
         if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
+        and rows[key].request_id not in by_drains
     ]
     last = _last_operations(rows.values())
     for each in told:
@@ -324,5 +348,7 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "sizes": sizes,
     "receipts": receipts,
     "incidents": incidents,
+    "drains": drains,
+    "orphans": orphans,
     "events": events,
 }

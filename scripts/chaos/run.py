@@ -43,6 +43,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             say("calm")
             wait_until(lambda: keeper.all_up() and world.nodes_are_ready(), limit_s=UP_LIMIT_S)
             users.wait(CALM_LIMIT_S)
+            _end_drains(door)
             judged = _judge(world, users, "--evidence")
             _delete_everything(world, users)
             emptied = _judge(world, users, "--empty")
@@ -76,6 +77,17 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
     striking.start()
     users.work(plan.acts, begun_at)
     striking.join()
+
+
+def _end_drains(door: Door) -> None:
+    """As an operator does whose day is over: what is under way is given up, and all nodes are in service."""
+    for node in door.listed("/v1/nodes", by=acts.OPERATOR):
+        path = f"/v1/nodes/{node['id']}"
+        if node["duty"] == "draining":
+            door.asked(f"{path}/drain/actions/cancel", {}, by=acts.OPERATOR)
+        if node["duty"] != "in-service":
+            verb = "return" if node["duty"] == "maintenance" else "uncordon"
+            door.asked(f"{path}/actions/{verb}", {}, by=acts.OPERATOR)
 
 
 def _statuses(users: Users) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from agents.node.adapters.fake import FakeNode
+from agents.node.lease import LeasePolicy
 from agents.node.main import Config, Server, serve
 from agents.node.trust.clock import Clock, utc_now
 from agents.protocol import agent_pb2 as pb
@@ -35,6 +36,8 @@ class AgentUnderTest:
     now: Callable[[], datetime] = utc_now
     is_clock_kept: bool = True
     node_id: UUID = NODE_ID
+    lease: LeasePolicy = field(default_factory=LeasePolicy)
+    dog: Path | None = None
     server: Server = field(init=False)
     _channels: list[grpc.Channel] = field(default_factory=list)
 
@@ -48,6 +51,8 @@ class AgentUnderTest:
             "127.0.0.1:0",
             clock=Clock(lambda: self.now(), lambda: self.is_clock_kept),
             inventory_interval_s=self.inventory_interval_s,
+            lease=self.lease,
+            watchdog=self.dog,
         )
         self.server = serve(config, self.fake.adapters())
         self.stub = PermittedStub(

@@ -15,6 +15,7 @@ from agents.node.adapters.fake import FakeHypervisor, FakeNode, FakeSwitch
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.context import Identity, Node
 from agents.node.errors import ImageRefused
+from agents.node.lease import Lease, LeasePolicy
 from agents.node.ledger import Ledger
 from agents.node.services import images, volumes
 from agents.node.trust.clock import Clock
@@ -37,7 +38,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
     with closing(Ledger(state_dir / "ledger.sqlite")) as ledger:
         key = NodeKey(str(wishes.NODE_ID), ec.generate_private_key(ec.SECP256R1()))
         permits = Permits.open(ledger, key=key, zone=wishes.ZONE, root=lambda message, signature: False, clock=Clock())
-        yield Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", ledger, adapters, permits)
+        lease = Lease(ledger, LeasePolicy(), boot_id="boot")
+        yield Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", ledger, adapters, permits, lease)
 
 
 def send(node: Node, path: Path, announced: ImageFormat) -> str:

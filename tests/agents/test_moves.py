@@ -1,7 +1,9 @@
 """Guests on the move between two agents over mutual TLS, each over a fake node; what they promise on real ones too."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -13,6 +15,8 @@ from agents.lab.shell import wait_until
 from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
 from agents.node.errors import AdapterError
+from agents.node.services import departures
+from agents.node.trust.clock import utc_now
 from agents.protocol import agent_pb2 as pb
 from controlplane.placement.core import signed
 from tests.agents import wishes
@@ -402,6 +406,58 @@ def test_a_guest_that_is_off_does_not_move(pair: Pair) -> None:
     pair.source.stub.EnsureInstance(wishes.again(pair.wish, power=pb.POWER_OFF))
     request = pair.departure("fake://nowhere:1", 2)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
+
+
+# ---- moves that take longer than their permit holds
+
+
+def permitted_for(pair: Pair, request: pb.EnsureDepartureRequest, **ends: timedelta) -> pb.EnsureDepartureRequest:
+    copy = pb.EnsureDepartureRequest()
+    copy.CopyFrom(request)
+    copy.permit.CopyFrom(pair.source.stub.permit_for(request, exp=utc_now() + timedelta(**ends)))
+    return copy
+
+
+def test_a_move_whose_permit_ends_is_broken_off(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    request = pair.departure(pair.make_ready().uri)
+    ask = pair.source.stub.bare.EnsureDeparture
+    assert ask(permitted_for(pair, request, minutes=5)).phase == pb.MOVE_PHASE_RUNNING
+    later = utc_now() + timedelta(minutes=6)
+    pair.source.now = lambda: later
+    wait_until(lambda: ask(request).phase != pb.MOVE_PHASE_RUNNING, what="the move to end", within_s=10)
+    ended = ask(request)
+    assert (ended.phase, "nobody has renewed" in ended.reason) == (pb.MOVE_PHASE_CANCELLED, True)
+    assert pair.is_where_it_was()
+
+
+def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    request = pair.departure(pair.make_ready().uri)
+    ask = pair.source.stub.bare.EnsureDeparture
+    ask(permitted_for(pair, request, minutes=1))
+    for document in (permitted_for(pair, request, minutes=4),) * 2:
+        assert ask(document).phase == pb.MOVE_PHASE_RUNNING
+    later = utc_now() + timedelta(minutes=2)
+    pair.source.now = lambda: later
+    pair.source.restart()
+    ask = pair.source.stub.bare.EnsureDeparture
+    time.sleep(2 * departures.LOOK_AGAIN_S)
+    assert ask(request).phase == pb.MOVE_PHASE_RUNNING
+    pair.source.fake.roads.hang = False
+    wait_until(lambda: ask(request).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end", within_s=10)
+
+
+def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    request = pair.departure(pair.make_ready().uri)
+    ask = pair.source.stub.bare.EnsureDeparture
+    ask(permitted_for(pair, request, minutes=1))
+    other = permitted_for(pair, request, minutes=4)
+    other.permit.CopyFrom(pair.source.stub.permit_for(request, peer=None))
+    assert permit_code(refusal(lambda: ask(other))) == "wrong_peer"
+    assert ask(request).phase == pb.MOVE_PHASE_RUNNING
+    assert pair.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
 
 
 # ---- agents that are restarted

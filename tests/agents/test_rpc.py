@@ -100,7 +100,7 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
 @pytest.mark.parametrize(
     ("process", "may"),
     [
-        ("watcher", ["Describe", "EnsureTrust", "Watch"]),
+        ("watcher", ["Describe", "EnsureTrust", "RenewLease", "Watch"]),
         ("web", ["ReadConsole"]),
         ("stream", ["OpenConsole"]),
         ("worker", ["Describe", "EnsureTrust", "ReadConsole", "RemoveVolume", "EnsureInstance"]),
@@ -115,6 +115,7 @@ def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: 
         "Describe": lambda: caller.Describe(pb.DescribeRequest()),
         "Watch": lambda: next(iter(caller.Watch(pb.WatchRequest()))),
         "EnsureTrust": lambda: caller.EnsureTrust(pb.EnsureTrustRequest()),
+        "RenewLease": lambda: caller.RenewLease(pb.RenewLeaseRequest()),
         "ReadConsole": lambda: caller.ReadConsole(pb.ReadConsoleRequest(instance_id=nobody)),
         "OpenConsole": lambda: next(caller.OpenConsole(iter([opening]))),
         "RemoveVolume": lambda: caller.RemoveVolume(pb.RemoveRequest()),
@@ -123,7 +124,7 @@ def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: 
     for name in sorted(calls.keys() - set(may)):
         assert refusal(calls[name]).code == "agent.unknown_peer"
     let_in = {"ReadConsole": "agent.not_found", "OpenConsole": "agent.not_found"}
-    let_in |= dict.fromkeys(("RemoveVolume", "EnsureInstance"), "agent.bad_request")
+    let_in |= dict.fromkeys(("RemoveVolume", "EnsureInstance", "RenewLease"), "agent.bad_request")
     for name in sorted(may):
         if name in let_in:
             assert refusal(calls[name]).code == let_in[name]

@@ -51,23 +51,29 @@ UNREACHED = {
     "exemption_request",
     "fact_state",
     "instance_migrate",
+    "node_bmc_set",
+    "instance_migrate_cancel",
     "node_drain_begin",
     "node_drain_cancel",
     "node_drain_pause",
     "node_drain_resume",
     "node_drain_retry",
+    "node_fence",
     "node_maintain",
+    "node_recover_begin",
     "node_retire",
     "node_return",
     "operation_resolve",
     "policy_proposal_create",
 }
-# What changes nothing for real either: questions, the key that is registered already, the state that is not locked, a
-# ticket that is in Redis alone.
+# What changes nothing for real either: questions, the BMC that no node has, the key that is registered already, the
+# state that is not locked, a ticket that is in Redis alone.
 EFFECTLESS = {
     "instance_console_open",
     "officer_key_create",
+    "node_bmc_delete",
     "node_drain_plan",
+    "node_recover_plan",
     "placement_simulate",
     "policy_simulate",
     "terraform_state_unlock",

@@ -11,15 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from controlplane.audit.models import RequestRecord
-from controlplane.catalog.models import Flavor
+from controlplane.catalog.models import Flavor, VolumeType
 from controlplane.compute import consoles
 from controlplane.compute.errors import TicketUnknown
 from controlplane.compute.models import Instance
 from controlplane.events import hints
 from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
+from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
@@ -43,6 +44,20 @@ def test_a_create_answers_with_the_resource_its_place_and_its_operation(api: Cal
     assert body["addresses"][0]["ip"] == "10.10.0.2"
     assert (body["vcpus"], body["memory_mib"], body["disk_gib"]) == (1, 128, 1)
     assert body["labels"] == {"env": "prod"}
+
+
+def test_its_root_disk_may_be_of_another_type(api: Caller, cloud: Cloud) -> None:
+    assert api.post("instances", WEB).body["root_volume_type"] == "local"
+    answer = api.post("instances", WEB | {"name": "other", "root_volume_type": "none-such"})
+    assert answer.problem == (422, "catalog.volume_type.not_found", "/root_volume_type")
+    VolumeType.objects.create(pk="shared", description="in a pool", pool="shared")
+    answer = api.post("instances", WEB | {"name": "other", "root_volume_type": "shared"})
+    assert answer.problem == (409, "placement.no_place", None)
+    assert "do not have the shared storage that it needs: shared" in answer.body["detail"]
+    Pool.objects.create(name="shared", zone_id="fr-idf-1", uuid=new_id(), path="/srv", capacity_gib=10)
+    Node.objects.update(traits=["pool:shared"])
+    assert api.post("instances", WEB | {"name": "other", "root_volume_type": "shared"}).status == 201
+    assert api.get("instances/other").body["root_volume_type"] == "shared"
 
 
 def test_once_it_runs_it_says_where_and_how(api: Caller, instance: Instance) -> None:

@@ -20,6 +20,7 @@ from controlplane.identity.models import Invitation, Organization, ServiceAccoun
 from controlplane.identity.rights import OWN
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.nodes.models import Node, Orphan
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
@@ -239,6 +240,12 @@ def quota_request_of(organization: Organization) -> str:
     return str(more.pk)
 
 
+def orphan_on(node: Node) -> str:
+    """As the example of a discard calls it."""
+    made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", seen_at=clock.now())
+    return str(made.pk)
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -257,6 +264,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
         pattern="image.import", action="accept", reason="nothing", begins_at=clock.now()
     )
     return NAMES | {
+        "orphan": orphan_on(Node.objects.get()),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),
@@ -314,10 +322,12 @@ def test_the_table_is_read_whole() -> None:
         "organizations",
         "audit",
         "incidents",
+        "pools",
         "operations",
         "maintenance",
         "instances",
         "drains",
+        "orphans",
     }
 
 

@@ -1,3 +1,7 @@
+from pathlib import Path
+
+from agents.node.adapters import pools
+from agents.node.adapters.pools import Pools
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.world import Cloud
@@ -57,3 +61,17 @@ def test_what_is_on_a_node(operator: Caller, api: Caller, cloud: Cloud) -> None:
     assert api.get("/v1/nodes/node-1/instances").problem[0] == 403
     finish(api.delete("instances/web"))
     assert operator.get("/v1/nodes/node-1/instances").body["items"] == []
+
+
+def test_pools_are_an_operators_to_see(operator: Caller, api: Caller, cloud: Cloud, tmp_path: Path) -> None:
+    pools.make(tmp_path)
+    cloud.fake.pools = Pools({"shared": tmp_path})
+    cloud.machine.heartbeat()
+    (pool,) = operator.get("/v1/pools?zone=fr-idf-1").body["items"]
+    assert (pool["name"], pool["uuid"], pool["used_gib"]) == ("shared", str(pools.read(tmp_path)), 0)
+    assert [each["name"] for each in pool["nodes"]] == ["node-1"]
+    assert operator.get("/v1/pools?zone=de-rhein-1").body["items"] == []
+    assert api.get("/v1/pools").problem[0] == 403
+    cloud.fake.pools = Pools()
+    cloud.machine.heartbeat()
+    assert operator.get("/v1/pools").body["items"][0]["nodes"] == [], "none has it mounted any more"

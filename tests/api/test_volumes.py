@@ -65,6 +65,13 @@ def test_attach_and_detach(api: Caller, instance: Instance, volume: Volume) -> N
     finish(detached)
     assert api.get("volumes/data").body["instance"] is None
     assert api.get("instances/web/attachments/data").problem == (404, "compute.attachment.not_found", None)
+    for ref in (body["id"], str(volume.pk)):
+        assert api.delete(f"instances/web/attachments/{ref}").status == 204, "whose answer was lost may be asked again"
+    for ref in ("data", str(instance.pk)):
+        assert api.delete(f"instances/web/attachments/{ref}").status == 404
+    finish(api.post("instances/web/attachments", {"volume": "data"}))
+    assert api.delete(f"instances/web/attachments/{body['id']}").status == 204
+    assert api.delete(f"instances/web/attachments/{volume.pk}").status == 202, "it is in again"
 
 
 def test_a_volume_is_attached_once(api: Caller, instance: Instance, volume: Volume) -> None:

@@ -30,7 +30,7 @@ class Seen:
         return self.page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
     with dashboard_world(ROOT / "var" / "test-browser", port=PORT) as made:
         yield made

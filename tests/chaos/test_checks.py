@@ -12,7 +12,7 @@ from controlplane.events.services import place_all
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
-from controlplane.nodes.models import Incident, Inventory, NodeRemoval, Receipt
+from controlplane.nodes.models import Incident, Inventory, NodeRemoval, Orphan, Receipt
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
@@ -148,6 +148,10 @@ def incident(cloud: Cloud) -> None:
     Incident.objects.create(node=cloud.machine.row, kind="unknown-domain", name="x", seen_at=clock.now())
 
 
+def orphan(cloud: Cloud) -> None:
+    Orphan.objects.create(node=cloud.machine.row, kind="file", name="volumes/x", seen_at=clock.now())
+
+
 def silent_node(cloud: Cloud) -> None:
     cloud.machine.stop_agent()
 
@@ -202,6 +206,7 @@ DAMAGES: list[tuple[Damage, str]] = [
     (forged_receipt, "receipts"),
     (receipt_never_closed, "receipts"),
     (incident, "incidents"),
+    (orphan, "orphans"),
     (lost_event, "events"),
     (doubled_event, "events"),
     (event_without_place, "events"),

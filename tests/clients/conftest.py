@@ -48,7 +48,7 @@ class Live:
         return Client(self.url, token, project=name, retry=QUICK)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live() -> Iterator[Live]:
     var = ROOT / "var" / "test-clients"
     settings = {**SETTINGS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
@@ -78,13 +78,13 @@ def _ready(cloud: Cloud) -> Live:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def token(live: Live) -> str:
     """An owner's, for all of the organization demo."""
     return live.cloud.stack.manage("create_token", "demo@example.org", "--name", "everywhere", "--days", "1")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the commands of an environment that has the clients and what they ask for, and nothing else."""
     return installed.install(tmp_path_factory.mktemp("installed"))

@@ -44,6 +44,7 @@ class Platform:
         self.lists = lists
         self.nodes = self.of("nodes")
         self.incidents = self.of("incidents")
+        self.orphans = self.of("orphans")
         self.facts = self.of("facts")
         self.drift = self.of("drift")
         self.evidence = some(list=lambda **_: iter(lists.get("records", ())), checkpoint=self.checkpoint)
@@ -103,6 +104,16 @@ def test_incidents() -> None:
     incident = some(kind="receipt-gap", name="7", seen_at=NOW - HOUR, node=some(name="rack1-07"), state="open")
     ended = some(kind="receipt-gap", name="6", seen_at=NOW - DAY, node=some(name="rack1-07"), state="ended")
     assert found(incidents=[ended, incident]) == [(PROBLEM, "node rack1-07", "receipt-gap: 7, seen 1 h ago")]
+
+
+def test_orphans_wait_for_a_decision() -> None:
+    held = some(id="f-1", kind="file", name="volumes/x", state="quarantined", problem="", created_at=NOW - HOUR)
+    stuck = some(id="f-2", kind="volume", name="volumes/y", state="found", problem="It is used.", created_at=NOW - DAY)
+    held.node, stuck.node = some(name="rack1-07"), None
+    assert found(orphans=[held, stuck]) == [
+        (PROBLEM, "database", "nobody means the volume volumes/y: found for 1 d, and cannot go on: It is used."),
+        (NOTICE, "node rack1-07", "nobody means the file volumes/x: quarantined for 1 h"),
+    ]
 
 
 def test_operations_that_are_late_or_long() -> None:

@@ -50,6 +50,10 @@ def test_a_guest_that_has_nowhere_to_go_stays(operator: Inside, guest: str, tmp_
     assert refused.code != 0
     assert "placement.no_place" in refused.err
     assert operator.ok("instance", "migrations", instance, "-o", "json").json == []
+    plan = operator.ok("instance", "migration-plan", instance, "-o", "json").json
+    assert (plan["nodes"], plan["reasons"][0]["code"]) == ([], "placement.no_place")
+    off = operator("instance", "cancel-migrate", instance)
+    assert "is not being moved" in off.err
 
 
 def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str) -> None:

@@ -129,4 +129,4 @@ def _beginning(words: list[str]) -> tuple[str, ...]:
     """Without what is no text, and without the options before the command."""
     while words and (not words[0] or words[0].startswith("-")):
         words = words[1 if not words[0] or words[0] == "--debug" else 2 :]
-    return tuple(words[:2])
+    return tuple(words[:3])

@@ -80,7 +80,7 @@ class Tenant:
         wait_until(lambda: not any(self.leftovers().values()), limit_s=60, or_else=lambda: str(self.leftovers()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_cloud() -> Iterator[Cloud]:
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S))
     cloud = Cloud(Stack(VAR, port=8020, is_durable=False, settings=SETTINGS), ZONES, agent_options=options)
@@ -93,7 +93,7 @@ def real_cloud() -> Iterator[Cloud]:
         cloud.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_tenant(real_cloud: Cloud) -> Iterator[Tenant]:
     token, operator = real_cloud.make_project("test")
     api = Api(real_cloud.stack.url, token, project="test")

@@ -55,7 +55,8 @@ def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operat
     assert "cannot be moved, and runs on 1" in blocked and "The drain will not end while these run there" in blocked
     assert "placement.no_place" in blocked
     stopped = text_of(operator.get(f"{PLAN}?fallback=stop"))
-    assert "is shut down, and stays 1" in stopped and "stay off until the node is back" in stopped
+    assert "is shut down, and started again when the node is returned 1" in stopped
+    assert "started again when the node is returned to service" in stopped
     assert not Drain.objects.exists()
 
 
@@ -88,7 +89,7 @@ def test_it_is_paused_goes_on_and_is_given_up(operator: Client, other: FakeMachi
     for verb, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert operator.post(f"{DRAIN}/{verb}")["Location"] == DRAIN
         assert Drain.objects.get().state == state
-    assert "is given up, and the node is cordoned" in text_of(operator.get(DRAIN))
+    assert "A node that was drained is cordoned" in text_of(operator.get(DRAIN))
     assert "this needs a drain that is" in text_of(operator.post(f"{DRAIN}/pause", follow=True))
 
 

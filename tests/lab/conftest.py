@@ -17,7 +17,7 @@ from tests.lab.guests import Guest, ensure_bridge
 VAR = Path(__file__).parents[2] / "var"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab_folder() -> Iterator[Path]:
     """A folder of this process's own; labs that killed test processes left behind are removed."""
     if os.geteuid() != 0:
@@ -31,7 +31,7 @@ def lab_folder() -> Iterator[Path]:
     Lab(folder).remove()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(lab_folder: Path) -> Lab:
     """Nodes hv1 and hv2, powered on, for guests that no agent knows. A test that breaks one starts it again."""
     lab = Lab(lab_folder, is_guarded=False)
@@ -53,13 +53,13 @@ def hv2(lab: Lab) -> LabNode:
     return node
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def image_folder() -> Path:
     """Where images are kept between sessions; building one again returns at once unless its sources changed."""
     return VAR / "images"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny_image(image_folder: Path) -> Path:
     """The qcow2 file of the image that boots in seconds."""
     path = image_folder / "tiny.qcow2"
@@ -67,7 +67,7 @@ def tiny_image(image_folder: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ssh_key(lab_folder: Path) -> Path:
     """A private key; the public one lies beside it as .pub."""
     path = lab_folder / "key"

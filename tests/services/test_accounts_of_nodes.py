@@ -25,7 +25,7 @@ from controlplane.nodes.services import HOOK, SELF_TEST, node_cordon
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
-from controlplane.watcher import messages, receipts
+from controlplane.watcher import inventories, messages, receipts
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import Killed, altered, ask_instance, die, done, make_instance, make_volume, then
 from tests.world import Cloud, run
@@ -377,3 +377,14 @@ def test_a_hook_that_is_back_ends_no_cordon_of_an_operator(cloud: Cloud) -> None
     heartbeat(cloud, None)
     heartbeat(cloud, WORKING)
     assert cloud.machine.row.is_cordoned
+
+
+def test_a_stranger_is_looked_at_at_once_and_then_by_the_timer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints: list[None] = []
+    monkeypatch.setattr(inventories, "hint", lambda: hints.append(None))
+    cloud.machine.account()
+    assert not hints
+    cloud.fake.foreign_domains.append("a-vm-by-hand")
+    cloud.machine.account()
+    cloud.machine.account()
+    assert len(hints) == 1

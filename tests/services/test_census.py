@@ -70,6 +70,15 @@ def test_nodes_and_capacity(cloud: Cloud) -> None:
     assert found.get_sample_value("andromede_zone_capacity_disk_bytes", zone) == offer.disk_gib_capacity * GIB
     assert found.get_sample_value("andromede_zone_used_vcpus", zone) == 0
     assert found.get_sample_value("andromede_incidents_open", {"kind": "domain-unknown"}) == 1
+    assert found.get_sample_value("andromede_nodes_lost_with_guests", zone) == 0
+    assert found.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) is None
+    Node.objects.update(state="unreachable", fences_within_s=99, leased_until=now + timedelta(seconds=50))
+    Inventory.objects.update(vcpus_used=1)
+    found = counted()
+    assert found.get_sample_value("andromede_nodes_lost_with_guests", zone) == 1
+    assert 0 < (found.get_sample_value("andromede_nodes_lease_remaining_seconds", zone) or 0) <= 50
+    Node.objects.update(state="ready")
+    Inventory.objects.update(vcpus_used=0)
     Node.objects.update(duty="cordoned")
     found = counted()
     assert found.get_sample_value("andromede_nodes_cordoned", zone) == 1

@@ -68,10 +68,10 @@ def test_the_stream_process_only_opens_consoles() -> None:
     assert calls & METHODS == {"OpenConsole"}
 
 
-def test_the_watcher_only_listens_and_hands_over_what_others_have_signed() -> None:
+def test_the_watcher_only_listens_renews_leases_and_hands_over_what_others_have_signed() -> None:
     tree = ast.parse((ROOT / "watcher" / "streams.py").read_text())
     calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert calls & METHODS == {"Watch", "EnsureTrust"}
+    assert calls & METHODS == {"Watch", "EnsureTrust", "RenewLease"}
 
 
 def test_only_placement_writes_allocations() -> None:

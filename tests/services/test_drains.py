@@ -1,6 +1,7 @@
 """Drains: the plan that is agreed to, guests that leave a few at a time, and every end with its reason."""
 
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
@@ -22,6 +23,7 @@ from controlplane.nodes.services import node_cordon
 from controlplane.operations.maintenance import NewRule, rule_create, rule_end
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import NoPlace
+from controlplane.reconcilers import drain_returns as returns
 from controlplane.reconcilers import drains as executor
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
@@ -348,3 +350,111 @@ def test_an_empty_node_is_in_maintenance_at_once(cloud: Cloud) -> None:
     drain = begin(cloud)
     executor.reconcile()
     assert (fresh(drain).state, fresh(cloud.machine.row).duty) == ("done", "maintenance")
+
+
+# ---- what it shut down is started again
+
+
+def stopped_by_drain(cloud: Cloud, **more: str) -> tuple[Instance, Drain]:
+    instance = make_instance(cloud)
+    Instance.objects.filter(pk=instance.pk).update(**more)
+    drain = begin(cloud, fallback="stop")
+    assert carry_on(drain).state == "done"
+    assert drain.guests.get().starts_again
+    return instance, drain
+
+
+def starts() -> list[Operation]:
+    return list(Operation.objects.filter(kind="instance.start", state="pending").order_by("created_at"))
+
+
+def test_what_the_drain_shut_down_is_started_when_the_node_is_returned(cloud: Cloud, other: FakeMachine) -> None:
+    instance, drain = stopped_by_drain(cloud)
+    cloud.machine.fall_silent()
+    assert (returns.reconcile(), starts()) == (0, []), "not during maintenance"
+    cloud.machine.come_back()
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    assert returns.reconcile() == 1
+    (operation,) = starts()
+    assert (states(drain), operation.reason) == ({"web": "starting"}, returns.REASON)
+    assert returns.reconcile() == 0, "it is under way"
+    done(operation)
+    assert returns.reconcile() == 1
+    assert (states(drain), fresh(instance).state) == ({"web": "started"}, "active")
+    assert not drain.guests.get().starts_again
+
+
+def test_a_drain_that_is_given_up_starts_what_it_has_shut_down_a_few_at_a_time(
+    cloud: Cloud, other: FakeMachine
+) -> None:
+    for name in ("a", "b", "c"):
+        make_instance(cloud, name)
+    drain = begin(cloud, fallback="stop", at_once=2)
+    executor.reconcile()
+    stopping = Operation.objects.filter(kind="instance.shutdown", state="pending")
+    assert stopping.count() == 2
+    drain_cancel(SYSTEM, fresh(drain))
+    for operation in stopping:
+        done(operation)
+    executor.reconcile()
+
+    Drain.objects.filter(pk=drain.pk).update(at_once=1)
+    returns.reconcile()
+    assert len(starts()) == 1
+    while pending := starts():
+        done(pending[0])
+        returns.reconcile()
+    assert sorted(states(drain).values()) == ["started", "started", "waiting"]
+    assert set(Instance.objects.values_list("state", flat=True)) == {"active"}
+
+
+def test_who_is_never_started_again_by_itself_stays_off(cloud: Cloud, other: FakeMachine) -> None:
+    instance, drain = stopped_by_drain(cloud, restart_policy="never")
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    returns.reconcile()
+    assert (starts(), states(drain), fresh(instance).state) == ([], {"web": "off"}, "stopped")
+    assert returns.reconcile() == 0
+
+
+def test_what_its_people_did_since_is_left_as_they_left_it(cloud: Cloud, other: FakeMachine) -> None:
+    instance, drain = stopped_by_drain(cloud)
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    done(instance_start(cloud.tenant.actor, fresh(instance)))
+    done(instance_power_off(cloud.tenant.actor, fresh(instance)))
+    returns.reconcile()
+    assert (starts(), states(drain)) == ([], {"web": "off"})
+    assert not drain.guests.get().starts_again
+
+
+def test_what_was_deleted_or_started_by_hand_is_not_started(cloud: Cloud, other: FakeMachine) -> None:
+    web, second = make_instance(cloud), make_instance(cloud, "second")
+    drain = begin(cloud, fallback="stop")
+    assert carry_on(drain).state == "done"
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    done(instance_delete(cloud.tenant.actor, fresh(web)))
+    done(instance_start(cloud.tenant.actor, fresh(second)))
+    returns.reconcile()
+    assert (starts(), states(drain)) == ([], {"web": "gone", "second": "started"})
+
+
+def test_where_it_is_not_admitted_any_more_it_stays_off_and_says_why(cloud: Cloud, other: FakeMachine) -> None:
+    instance, drain = stopped_by_drain(cloud)
+    with patch.object(returns, "instance_start", side_effect=NoPlace(explanation="Not there.")):
+        node_return(SYSTEM, fresh(cloud.machine.row))
+        returns.reconcile()
+    guest = drain.guests.get()
+    assert (guest.state, guest.starts_again, guest.reasons[0]["code"]) == ("off", False, "placement.no_place")
+    assert fresh(instance).state == "stopped"
+
+
+def test_a_start_that_fails_says_why(cloud: Cloud, other: FakeMachine) -> None:
+    instance, drain = stopped_by_drain(cloud)
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    returns.reconcile()
+    cloud.fake.fail_next("start", AdapterError("There is no memory.", retryable=False))
+    (operation,) = starts()
+    assert follow(operation).state == "failed"
+    returns.reconcile()
+    guest = drain.guests.get()
+    assert (guest.state, guest.reasons[0]["code"]) == ("off", operation.error["code"])
+    assert (returns.reconcile(), starts(), fresh(instance).state) == (0, [], "stopped")

@@ -176,6 +176,18 @@ def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: B
     assert broker.sent == [(operation.pk, 0)]
 
 
+@pytest.mark.django_db
+def test_a_queue_that_is_long_does_not_grow_by_the_sweep(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "SWEEP_LEAST", 2)
+    monkeypatch.setattr(leases, "SWEEP_LIMIT", 3)
+    asked = [ask(new_id()).pk for _ in range(5)]
+    assert leases.redeliver() == 3
+    monkeypatch.setattr(hints, "waiting", lambda: 10_000)
+    broker.sent.clear()
+    assert leases.redeliver() == 2
+    assert [operation_id for operation_id, _ in broker.sent] == asked[:2], "those that have waited longest"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_request_succeeds_without_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoBroker:

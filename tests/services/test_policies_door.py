@@ -377,6 +377,7 @@ FREE = {
     "instance.shutdown",
     "instance.power-off",
     "instance.delete",
+    "node.fence",
     "volume.delete",
 }
 

@@ -1,10 +1,13 @@
 """The real watcher over real streams to two agents: heartbeats, events, silence, and coming back."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
+from agents.node.lease import STOP_WITHIN_S, LeasePolicy
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import epochs
 from controlplane.compute.models import Instance
@@ -33,6 +37,7 @@ def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.HEARTBEAT_INTERVAL_MS = 100
     settings.METRICS_INTERVAL_S = 0
     settings.NODE_UNREACHABLE_AFTER_S = 1
+    settings.NODE_LEASE_S = 2
     monkeypatch.setattr(streams, "LOOK_FOR_NODES_S", 0.1)
     monkeypatch.setattr(streams, "OPEN_AGAIN_S", 0.1)
 
@@ -305,3 +310,36 @@ def test_what_a_node_says_fits_whatever_it_says(shared_cloud: Cloud, measuring: 
 def record_now(sample: usage.Sample) -> int:
     """It is of no instance here."""
     return usage.record([sample, replace(sample, at=clock.now())])
+
+
+def test_a_node_that_wants_a_lease_is_given_it_again_and_again(shared_cloud: Cloud, tmp_path: Path) -> None:
+    """And what was sent is on record, with nothing in between that the node could have and we not know of."""
+    machine = shared_cloud.machine
+    os.mkfifo(tmp_path / "watchdog")
+    dog = os.open(tmp_path / "watchdog", os.O_RDONLY | os.O_NONBLOCK)
+    machine.stop_agent()
+    machine.start_agent(lease=LeasePolicy(stops=True, limit_s=5), watchdog=tmp_path / "watchdog", watchdog_timeout_s=20)
+
+    def leased() -> tuple[object, bool]:
+        row = Node.objects.get(pk=machine.row.pk)
+        return row.leased_until, row.fences_within_s is not None
+
+    seen: set[object] = set()
+
+    async def scenario() -> None:
+        await until(lambda: leased()[1])
+        seen.add((await sync_to_async(leased)())[0])
+        await until(lambda: leased()[0] not in seen)
+
+    try:
+        run_watched(scenario)
+        row = Node.objects.get(pk=machine.row.pk)
+        assert row.fences_within_s == 5 + STOP_WITHIN_S + 20 + 2
+        assert "self-fencing" in row.traits
+        assert row.leased_until is not None
+        remaining_ms = machine.server.node.lease.status().remaining_ms
+        assert clock.now() + timedelta(milliseconds=remaining_ms) <= row.leased_until
+    finally:
+        machine.stop_agent()
+        os.close(dog)
+        machine.start_agent()

@@ -16,7 +16,7 @@ from scripts.terraform import Installation, Workspace
 from tests.terraform.fake_cloud import fake_cloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def toy_installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("toy"), "toy", "tests.terraform.toy.provider").make()
 
@@ -42,12 +42,12 @@ def cloud(tmp_path: Path) -> Path:
     return tmp_path / "cloud"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("andromede"), "andromede", "clients.terraform.main").make()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[tuple[Cloud, Api]]:
     with fake_cloud() as made:
         yield made
@@ -78,7 +78,7 @@ def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def wide_token(stack: tuple[Cloud, Api]) -> str:
     """An owner's, good in the whole organization `test`."""
     options = ("--name", "terraform", "--role", "owner", "--days", "30", "--replace")

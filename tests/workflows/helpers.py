@@ -7,23 +7,31 @@ from typing import Any
 
 from django.db import transaction
 
+from agents.node.adapters import pools
+from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.pools import Pools
+from controlplane.catalog.models import VolumeType
 from controlplane.compute.attachments import volume_attach
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import NewInstance, instance_create, instance_delete, instance_power_off
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
-from controlplane.nodes.models import Inventory, NodeRemoval
+from controlplane.nodes.duties import node_fence
+from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
-from controlplane.reconcilers import capacity_drift, quota_drift
+from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.recipe import Step, Workflow
-from tests.world import Cloud, again, run
+from tests.world import Cloud, FakeMachine, again, run
+
+POOL = "shared"
 
 
 class Broken(CloudError):
@@ -90,6 +98,60 @@ def make_attached(cloud: Cloud) -> Attachment:
     return fresh(attachment)
 
 
+def share(cloud: Cloud, *machines: FakeMachine) -> VolumeType:
+    """Let these nodes, and the first one, have a pool in common; its type of volumes."""
+    folder = cloud.world.folder / "pool"
+    if not folder.exists():
+        folder.mkdir()
+        pools.make(folder)
+    for machine in (cloud.machine, *machines):
+        if not machine.fake.pools.current():
+            machine.fake.pools = Pools({POOL: folder})
+            machine.heartbeat()
+    return VolumeType.objects.get_or_create(pk=POOL, defaults={"description": "shared", "pool": POOL})[0]
+
+
+def files(cloud: Cloud) -> set[str]:
+    """The volumes that are in the pool."""
+    return {path.stem for path in (cloud.world.folder / "pool" / pools.VOLUMES).iterdir()}
+
+
+def make_shared(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
+    """An instance on the first node, whose disk is in the pool."""
+    return make_instance(cloud, name, root_volume_type=share(cloud), **more)
+
+
+def die_with_guests(machine: FakeMachine, **proof: object) -> Node:
+    """The node's power is gone, that was noticed, and it is proved: its duty is `fenced`."""
+    lose_power(machine)
+    others = Node.objects.filter(state="ready").exclude(pk=machine.row.pk)
+    others.update(last_heartbeat_at=clock.now())  # what the test did before may have taken long
+    machine.fall_silent()
+    node_fence(SYSTEM, machine.row, proof=proof or {"kind": "attestation"})
+    machine.row.refresh_from_db()
+    return machine.row
+
+
+def lose_power(machine: FakeMachine) -> None:
+    for guest in machine.fake.guests.values():
+        guest.stop(Power.CRASHED, "The node was restarted.")
+    machine.fake.ports.clear()
+
+
+def make_lost(cloud: Cloud) -> Attachment:
+    """A guest with a volume, both in a pool, on a node that is dead; another node has the pool."""
+    instance, volume_type = make_shared(cloud), share(cloud)
+    new = NewVolume(name="data", size_gib=2, volume_type=volume_type)
+    volume, operation = volume_create(cloud.tenant.actor, cloud.tenant.project, new)
+    done(operation)
+    attachment, operation = attach(cloud, instance, volume)
+    done(operation)
+    other = cloud.world.add_machine(cloud.machine.row.zone_id)
+    share(cloud, other)
+    die_with_guests(cloud.machine)
+    return fresh(attachment)
+
+
 def delete_volume(cloud: Cloud, volume: Volume) -> Operation:
     return volume_delete(cloud.tenant.actor, volume, attached_to=None)
 
@@ -102,13 +164,23 @@ def delete_everything(cloud: Cloud) -> None:
         done(delete_volume(cloud, volume))
 
 
+def bring_back(cloud: Cloud) -> None:
+    """Nodes that were dead are heard again, and forget what is not theirs any more."""
+    for machine in cloud.world.machines:
+        if Node.objects.filter(pk=machine.row.pk, state="unreachable", duty="fenced").exists():
+            machine.come_back()
+            node_removals.reconcile()
+
+
 def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
     """Nothing is left anywhere but `volumes` volumes that were there before."""
+    bring_back(cloud)
     for fake in (machine.fake for machine in cloud.world.machines):
         assert not fake.guests
         assert not fake.ports
         assert not fake.seeds
         assert not fake.roads.expected
+        assert not _on(fake)["shared"]
     assert sum(len(machine.fake.volumes) for machine in cloud.world.machines) == volumes
     assert Allocation.objects.count() == volumes
     assert not Port.objects.exists()
@@ -147,6 +219,7 @@ def _on(fake: FakeNode) -> dict[str, object]:
         "disks": {key: {disk.volume_id for disk in guest.spec.disks} for key, guest in fake.guests.items()},
         "volumes": set(fake.volumes),
         "ports": set(fake.ports),
+        "shared": {path.name for pool in fake.pools.current() for path in (pool.path / pools.VOLUMES).iterdir()},
     }
 
 

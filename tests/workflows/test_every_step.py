@@ -10,6 +10,7 @@ import pytest
 
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
+from controlplane.compute.evacuate import instance_evacuate
 from controlplane.compute.migrate import instance_migrate
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.identity.actor import SYSTEM
@@ -32,6 +33,7 @@ from tests.workflows.helpers import (
     followed_by_another_worker,
     make_attached,
     make_instance,
+    make_lost,
     make_stopped_instance,
     make_volume,
     picture,
@@ -84,6 +86,11 @@ def migrate(cloud: Cloud) -> Ask:
     return lambda: instance_migrate(SYSTEM, instance)
 
 
+def evacuate(cloud: Cloud) -> Ask:
+    instance = make_lost(cloud).instance
+    return lambda: instance_evacuate(SYSTEM, instance)
+
+
 def delete(cloud: Cloud) -> Ask:
     instance = make_attached(cloud).instance
     return lambda: compute.instance_delete(cloud.tenant.actor, instance)
@@ -128,6 +135,7 @@ class Case:
 
 
 MIGRATE_STEPS = ("place", "images", "root-disk", "volume-0", "port-0", "expect", "move", "settle", "clear-source")
+EVACUATE_STEPS = ("place", "root-disk", "volume-0", "port-0", "define", "plug-0", "start")
 CASES = (
     Case("instance.create", create, ("place", "image", "root-disk", "port-0", "define", "volume-0", "start")),
     Case("instance.start", start, ("start",)),
@@ -139,6 +147,7 @@ CASES = (
     Case("instance.rebuild", rebuild_stopped, ("image", "root-disk", "define", "old-root-disk")),
     Case("instance.resize", resize, ("place", "define", "grow-disk")),
     Case("instance.migrate", migrate, MIGRATE_STEPS),
+    Case("instance.evacuate", evacuate, EVACUATE_STEPS),
     Case("instance.delete", delete, ("guest", "volumes", "ports", "root-disk")),
     Case("volume.create", create_volume, ("place", "image", "disk")),
     Case("volume.grow", grow_volume, ("place", "grow")),
@@ -161,7 +170,7 @@ CANCELLABLE = [
 
 
 def test_the_table_has_every_workflow_of_instances_and_volumes() -> None:
-    assert {case.kind for case in CASES} == {kind for kind in WORKFLOWS if not kind.startswith("image.")}
+    assert {case.kind for case in CASES} == {kind for kind in WORKFLOWS if not kind.startswith(("image.", "node."))}
 
 
 @pytest.mark.parametrize(("case", "step"), UNDOABLE)

@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from agents.node.adapters.channel import Channel
+from agents.node.adapters.pools import PoolFacts
 
 # ---- network
 
@@ -75,6 +76,16 @@ class Switch(Protocol):
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Make everything so again at the agent's start; networks without ports are removed. `segments`: by network."""
 
+    def taps(self) -> Mapping[str, str]:
+        """The MAC addresses of all devices that are called as a guest's, whoever made them, by the device."""
+
+    def silence_tap(self, device: str) -> bool:
+        """Nothing goes through it any more; False when there is no such device."""
+
+    def open_tap(self, device: str) -> bool: ...
+
+    def remove_tap(self, device: str) -> bool: ...
+
 
 # ---- disks
 
@@ -109,7 +120,8 @@ class Disks(Protocol):
     def capacity_gib(self) -> int: ...
 
     def files(self) -> Sequence[str]:
-        """volumes/<id>.qcow2 and images/<sha256> for all that is there, whoever made it, but for what is half made."""
+        """volumes/<id>.qcow2 and images/<sha256> for all that is in the node's own folder, whoever made it; not what is
+        half made."""
 
     def image_size_bytes(self, sha256: str) -> int | None:
         """Size of the cached file; None when the image is not cached."""
@@ -118,18 +130,25 @@ class Disks(Protocol):
 
     def remove_image(self, sha256: str) -> bool: ...
 
-    def volume_path(self, volume_id: UUID) -> Path: ...
+    # `pool`: name of the pool that has the volume's file; empty: the node's own folder.
 
-    def volume_size_bytes(self, volume_id: UUID) -> int | None:
+    def pools(self) -> Sequence[PoolFacts]:
+        """Those that are there now. Answers at once."""
+
+    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
+        """Raises AdapterError when the pool is not there."""
+
+    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
         """Size that a guest sees; None when there is no such volume."""
 
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None") -> None:
-        """A volume appears whole or not at all. With `base` it is a copy-on-write clone of that image."""
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None", pool: str = "") -> None:
+        """A volume appears whole or not at all. With `base` it is a copy-on-write clone of that image; in a pool, where
+        other nodes open it too, a whole copy. One that is there meanwhile stays as it is."""
 
-    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
         """Only while no guest has the volume open; otherwise `Hypervisor.grow_disk` does it."""
 
-    def remove_volume(self, volume_id: UUID) -> bool: ...
+    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool: ...
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         """The NoCloud medium with these files; an unchanged one is left alone, a guest keeps its old one."""
@@ -143,6 +162,24 @@ class Disks(Protocol):
         """A negative `offset` counts from the end. An instance that never ran has an empty console."""
 
     def remove_instance_files(self, instance_id: UUID) -> None: ...
+
+    def file_size_bytes(self, name: str) -> int | None:
+        """`name`: as files() has it. A folder counts with all that is in it; a link by itself."""
+
+    def set_aside(self, name: str, finding_id: UUID) -> bool:
+        """Move the file of files() into the quarantine, in one step; whoever has it open keeps it. False: there is
+        none."""
+
+    def put_back(self, name: str, finding_id: UUID) -> bool:
+        """The reverse. Raises AdapterError when something else has taken its place."""
+
+    def aside_size_bytes(self, finding_id: UUID) -> int | None: ...
+
+    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+        """Beside what lies in quarantine, as a file of its own."""
+
+    def remove_aside(self, finding_id: UUID) -> bool:
+        """Unlink what is in quarantine. The definition of a domain stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +308,17 @@ class GuestUsage:
     nics: tuple[NicUsage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """Of any domain, whoever made it. `disks`: where they come from, paths mostly; `bridges`: where its cards are."""
+
+    power: Power
+    memory_mib: int
+    definition: str
+    disks: tuple[str, ...] = ()
+    bridges: tuple[str, ...] = ()
+
+
 class Hypervisor(Protocol):
     def host(self) -> HostFacts: ...
 
@@ -305,6 +353,18 @@ class Hypervisor(Protocol):
 
     def unknown_domains(self) -> Sequence[str]:
         """Names of domains that bear no guest's name."""
+
+    def domain(self, name: str) -> DomainFacts | None:
+        """None: there is none of that name."""
+
+    def pause_domain(self, name: str) -> None:
+        """It stands still, its memory as it was, and does not start with the hypervisor. One that is off stays so."""
+
+    def resume_domain(self, name: str) -> None:
+        """It goes on if it stands still."""
+
+    def remove_domain(self, name: str) -> bool:
+        """End it and forget its definition; False when there was none. Its disks stay."""
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         """Where the disks of a guest that runs come from, paths mostly; none of a guest that is off."""

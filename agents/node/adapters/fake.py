@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.base import (
@@ -19,6 +19,7 @@ from agents.node.adapters.base import (
     ConsoleKind,
     ConsolePart,
     DiskUsage,
+    DomainFacts,
     GuestDisk,
     GuestSpec,
     GuestState,
@@ -35,6 +36,8 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
+from agents.node.adapters.fake_strangers import FakeStrangers
+from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
@@ -45,6 +48,7 @@ class FakeCapacity:
     cores: int = 64
     memory_mib: int = 256 * 1024
     disk_gib: int = 4000
+    cpu: str = "fake"
 
 
 @dataclass(slots=True)
@@ -73,8 +77,10 @@ class FakeGuest:
 class FakeNode:
     """Hypervisor, disks and switch in one, so that a test sees in one place whether anything is left."""
 
-    def __init__(self, capacity: FakeCapacity | None = None) -> None:
+    def __init__(self, capacity: FakeCapacity | None = None, pools: Pools | None = None) -> None:
+        """`pools` are real folders, so that several fake nodes share them."""
         self.capacity = capacity or FakeCapacity()
+        self.pools = pools or Pools()
         self.guests: dict[UUID, FakeGuest] = {}
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
@@ -85,6 +91,8 @@ class FakeNode:
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
         self.foreign_domains: list[str] = []
         self.foreign_files: list[str] = []
+        self.foreign_taps: list[str] = []
+        self.strangers = FakeStrangers(self)
         self.numbers = count()
         self.ignore_shutdown = False
         self.ignore_detach = False
@@ -190,8 +198,8 @@ class FakeHypervisor:
 
     def host(self) -> HostFacts:
         capacity = self._node.capacity
-        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu")
-        return HostFacts(capacity.cores, capacity.memory_mib, "fake", "qemu", traits)
+        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu", f"cpu:{capacity.cpu}")
+        return HostFacts(capacity.cores, capacity.memory_mib, capacity.cpu, "qemu", traits)
 
     def probe(self) -> str:
         with self._node.call("probe"):
@@ -269,6 +277,22 @@ class FakeHypervisor:
 
     def unknown_domains(self) -> Sequence[str]:
         return list(self._node.foreign_domains)
+
+    def domain(self, name: str) -> DomainFacts | None:
+        with self._node.call("domain"):
+            return self._node.strangers.domain(name)
+
+    def pause_domain(self, name: str) -> None:
+        with self._node.call("pause_domain"):
+            self._node.strangers.pause(name)
+
+    def resume_domain(self, name: str) -> None:
+        with self._node.call("resume_domain"):
+            self._node.strangers.resume(name)
+
+    def remove_domain(self, name: str) -> bool:
+        with self._node.call("remove_domain"):
+            return self._node.strangers.remove(name)
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self._node.call("plugged"):
@@ -370,25 +394,42 @@ class FakeDisks:
         with self._node.call("remove_image"):
             return self._node.images.pop(sha256, None) is not None
 
-    def volume_path(self, volume_id: UUID) -> Path:
-        return Path(PurePosixPath("/fake/volumes") / f"{volume_id}.qcow2")
+    def pools(self) -> Sequence[PoolFacts]:
+        return self._node.pools.current()
 
-    def volume_size_bytes(self, volume_id: UUID) -> int | None:
-        return self._node.volumes.get(volume_id)
+    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
+        folder = self._node.pools.folder(pool) if pool else Path("/fake/volumes")
+        return folder / f"{volume_id}.qcow2"
 
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None) -> None:
+    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
+        if not pool:
+            return self._node.volumes.get(volume_id)
+        self._node.pools.mounted(pool)
+        return _size_in(self.volume_path(volume_id, pool))
+
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None, pool: str = "") -> None:
         with self._node.call("create_volume"):
             if base is not None and base.sha256 not in self._node.images:
                 raise AdapterError(f"Image {base.sha256} is not cached.", retryable=False)
-            self._node.volumes[volume_id] = size_bytes
+            self._resize(volume_id, size_bytes, pool)
 
-    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
+    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
         with self._node.call("grow_volume"):
+            self._resize(volume_id, size_bytes, pool)
+
+    def _resize(self, volume_id: UUID, size_bytes: int, pool: str) -> None:
+        if pool:
+            (self._node.pools.mounted(pool) / f"{volume_id}.qcow2").write_text(str(size_bytes))
+        else:
             self._node.volumes[volume_id] = size_bytes
 
-    def remove_volume(self, volume_id: UUID) -> bool:
+    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool:
         with self._node.call("remove_volume"):
-            return self._node.volumes.pop(volume_id, None) is not None
+            if not pool:
+                return self._node.volumes.pop(volume_id, None) is not None
+            was_present = self.volume_size_bytes(volume_id, pool) is not None
+            self.volume_path(volume_id, pool).unlink(missing_ok=True)
+            return was_present
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
         with self._node.call("write_seed"):
@@ -410,6 +451,28 @@ class FakeDisks:
         with self._node.call("remove_instance_files"):
             self._node.seeds.pop(instance_id, None)
             self._node.consoles.pop(instance_id, None)
+
+    def file_size_bytes(self, name: str) -> int | None:
+        return self._node.strangers.file_size_bytes(name)
+
+    def set_aside(self, name: str, finding_id: UUID) -> bool:
+        with self._node.call("set_aside"):
+            return self._node.strangers.set_aside(name, finding_id)
+
+    def put_back(self, name: str, finding_id: UUID) -> bool:
+        with self._node.call("put_back"):
+            return self._node.strangers.put_back(name, finding_id)
+
+    def aside_size_bytes(self, finding_id: UUID) -> int | None:
+        aside = self._node.strangers.aside.get(finding_id)
+        return aside.size_bytes if aside is not None else None
+
+    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+        self._node.strangers.definitions[finding_id] = definition
+
+    def remove_aside(self, finding_id: UUID) -> bool:
+        with self._node.call("remove_aside"):
+            return self._node.strangers.aside.pop(finding_id, None) is not None
 
 
 class FakeSwitch:
@@ -439,11 +502,35 @@ class FakeSwitch:
             self._node.ports = {port.id: port for port in ports}
             self._node.segments = dict(segments)
 
+    def taps(self) -> Mapping[str, str]:
+        return self._node.strangers.taps()
+
+    def silence_tap(self, device: str) -> bool:
+        with self._node.call("silence_tap"):
+            return self._node.strangers.silence(device)
+
+    def open_tap(self, device: str) -> bool:
+        with self._node.call("open_tap"):
+            self._node.strangers.silent.discard(device)
+            return device in self.taps()
+
+    def remove_tap(self, device: str) -> bool:
+        with self._node.call("remove_tap"):
+            return self._node.strangers.remove_tap(device)
+
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:
     for disk in spec.disks:
-        if disk.volume_id not in node.volumes:
+        if disk.volume_id not in node.volumes and _size_in(disk.path) is None:
             raise AdapterError(f"Volume {disk.volume_id} does not exist.", retryable=False)
+
+
+def _size_in(file: Path) -> int | None:
+    """Of a volume in a pool."""
+    try:
+        return int(file.read_text())
+    except FileNotFoundError:
+        return None
 
 
 def _state(guest: FakeGuest) -> GuestState:

@@ -14,11 +14,12 @@ from xml.etree import ElementTree
 import libvirt
 
 from agents.node import domainxml
-from agents.node.adapters import libvirt_usage
+from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
     GUEST_PREFIX,
     ConsoleKind,
+    DomainFacts,
     GuestDisk,
     GuestSpec,
     GuestState,
@@ -29,7 +30,8 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
-from agents.node.errors import AdapterError, DetachPending, NoConsole
+from agents.node.domainxml import VirtType
+from agents.node.errors import AdapterError, DetachPending, DiskHeld, NoConsole
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ KVM_PROBATION_S = 10.0
 UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
 START_TIMEOUT_S = 10.0
 TAKE_OVER_TIMEOUT_S = 10.0
+IMAGE_LOCKED = ('Failed to get "write" lock', "Failed to get shared")
 QEMU_DIED = ("monitor", "no longer running")
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -62,6 +65,7 @@ class LibvirtHypervisor:
         self._defined: dict[UUID, GuestSpec] = {}
         self._removals = threading.Condition()
         self._host: HostFacts | None = None
+        self._cpus: dict[VirtType, str] = {}
         self.connection = LibvirtConnection(uri, prepare=self._register, tell=self._tell_of_all)
 
     def host(self) -> HostFacts:
@@ -69,11 +73,19 @@ class LibvirtHypervisor:
             with self.connection.use() as connection:
                 self._host = _host_facts(connection)
         virt_type = self._accelerator.virt_type
-        traits = (*self._host.traits, f"virt-type:{virt_type}")
+        traits = (*self._host.traits, f"virt-type:{virt_type}", f"cpu:{self._cpu(virt_type)}")
         return HostFacts(self._host.cores, self._host.memory_mib, self._host.cpu_model, virt_type, traits)
 
     def probe(self) -> str:
         return self._accelerator.probe()
+
+    def _cpu(self, virt_type: VirtType) -> str:
+        if virt_type not in self._cpus:
+            with self.connection.use() as connection:
+                self._cpus[virt_type] = guest_cpu.name(
+                    connection.getDomainCapabilities(machine="q35", virttype=virt_type)
+                )
+        return self._cpus[virt_type]
 
     def define(self, guest: GuestSpec) -> None:
         virt_type = self._accelerator.virt_type
@@ -101,7 +113,12 @@ class LibvirtHypervisor:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 domain.resume()
             elif not domain.isActive():
-                self._create(domain, guest_id)
+                try:
+                    self._create(domain, guest_id)
+                except libvirt.libvirtError as exc:
+                    if _is_held(exc):
+                        raise DiskHeld(guest_id, exc) from exc
+                    raise
 
     def request_shutdown(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:
@@ -150,6 +167,46 @@ class LibvirtHypervisor:
     def unknown_domains(self) -> Sequence[str]:
         with self.connection.use() as connection:
             return [domain.name() for domain in connection.listAllDomains() if _guest_id(domain) is None]
+
+    def domain(self, name: str) -> DomainFacts | None:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is None:
+                return None
+            text = domain.XMLDesc()
+            power = guest_state(*domain.state(), virt_type="").power
+            memory_mib = domain.maxMemory() // 1024
+            return DomainFacts(
+                power, memory_mib, text, tuple(domainxml.disk_sources(text)), tuple(domainxml.bridges(text))
+            )
+
+    def pause_domain(self, name: str) -> None:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is None:
+                return
+            if domain.isPersistent():
+                domain.setAutostart(0)
+            if domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
+                domain.suspend()
+
+    def resume_domain(self, name: str) -> None:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is not None and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                domain.resume()
+
+    def remove_domain(self, name: str) -> bool:
+        with self.connection.use() as connection:
+            domain = _named(connection, name)
+            if domain is None:
+                return False
+            is_persistent = domain.isPersistent()
+            if domain.isActive():
+                _destroy(domain)
+            if is_persistent:
+                domain.undefineFlags(UNDEFINE)
+            return True
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self.connection.use() as connection:
@@ -213,7 +270,7 @@ class LibvirtHypervisor:
             domain.create()
         except libvirt.libvirtError as exc:
             self._on_probation.pop(guest_id, None)
-            if not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
+            if _is_held(exc) or not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
                 raise
             self.define(guest)
             domain.create()
@@ -286,6 +343,15 @@ def find(connection: Any, guest_id: UUID) -> Any:
         raise
 
 
+def _named(connection: Any, name: str) -> Any:
+    try:
+        return connection.lookupByName(name)
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
 def _get(connection: Any, guest_id: UUID) -> Any:
     domain = find(connection, guest_id)
     if domain is None:
@@ -349,6 +415,16 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
         # A request that the guest has not answered yet makes a second one fail; it still stands.
         if "unplug" not in str(exc) and exc.get_error_code() != libvirt.VIR_ERR_DEVICE_MISSING:
             raise
+
+
+def _is_held(error: Any) -> bool:
+    """Either by QEMU's lock on the image, of which there is no more than its words, or by virtlockd's, which knows
+    names."""
+    is_leased = error.get_error_domain() == libvirt.VIR_FROM_LOCKING or (
+        error.get_error_domain() == libvirt.VIR_FROM_LOCKSPACE
+        and error.get_error_code() == libvirt.VIR_ERR_RESOURCE_BUSY
+    )
+    return is_leased or any(words in str(error) for words in IMAGE_LOCKED)
 
 
 def _has_qemu_died(error: Exception) -> bool:

@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
+from xml.etree import ElementTree
 
 import libvirt
 
 from agents.node.adapters.base import GuestSpec, MoveProgress, Power, Route, Sent
 from agents.node.adapters.libvirt import LibvirtHypervisor, find
+from agents.node.adapters.pools import Pools
 from agents.node.adapters.roads.door import LIBVIRT, Address, Door
 from agents.node.adapters.roads.passage import Passage
 from agents.node.adapters.roads.proof import NotLetIn, Self
@@ -46,11 +48,11 @@ FLAGS = (
     | libvirt.VIR_MIGRATE_PERSIST_DEST
     | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
     | libvirt.VIR_MIGRATE_PAUSED
-    # What the volume holds beside its image: the destination has the image, under the same path.
-    | libvirt.VIR_MIGRATE_NON_SHARED_INC
     | libvirt.VIR_MIGRATE_AUTO_CONVERGE
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 )
+# What the volume holds beside its image: the destination has the image, under the same path.
+COPYING = libvirt.VIR_MIGRATE_NON_SHARED_INC
 KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
 STATS_WITHIN_S = 2.0
 
@@ -83,9 +85,10 @@ class LibvirtMoves:
     """`door`: where other nodes bring guests; None: this node takes none in."""
 
     def __init__(
-        self, uri: str, *, hypervisor: LibvirtHypervisor, folder: Path, node: Self, door: Address | None
+        self, uri: str, *, hypervisor: LibvirtHypervisor, folder: Path, node: Self, door: Address | None, pools: Pools
     ) -> None:
-        """
+        """`pools`: disks in them are not sent, since the destination has them too.
+
         Raises:
             OSError: the address of the door cannot be listened on.
         """
@@ -97,6 +100,7 @@ class LibvirtMoves:
         self._folder = folder
         self._node = node
         self._address = door
+        self._pools = pools
         self._expected: dict[UUID, _Expected] = {}
         self._passages: dict[UUID, Passage] = {}
         self._lock = threading.Lock()
@@ -219,7 +223,7 @@ class LibvirtMoves:
                 try:
                     if max_pause_ms:
                         domain.migrateSetMaxDowntime(max_pause_ms, 0)
-                    domain.migrateToURI3(*_way(folder), FLAGS)
+                    domain.migrateToURI3(*_way(folder, self._sent(domain)))
                 except libvirt.libvirtError as exc:
                     is_there = connection.isAlive()
                     if is_there:
@@ -229,6 +233,16 @@ class LibvirtMoves:
                 watch.went_on_at = time.monotonic()
                 watch.has_stats.wait(STATS_WITHIN_S)
         return watch
+
+    def _sent(self, domain: Any) -> list[str]:
+        """The guest's names of its disks that the destination does not have."""
+        disks = ElementTree.fromstring(domain.XMLDesc()).findall("devices/disk[@device='disk']")
+        files = [(disk.find("source"), disk.find("target")) for disk in disks]
+        return [
+            target.get("dev", "")
+            for source, target in files
+            if source is not None and target is not None and not self._pools.has(Path(source.get("file", "")))
+        ]
 
     @contextmanager
     def _own_connection(self) -> Iterator[Any]:
@@ -292,13 +306,18 @@ def _watched(connection: Any, domain: Any, watch: _Watch) -> Iterator[None]:
             log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
 
 
-def _way(folder: Path) -> tuple[str, dict[str, object]]:
-    """The destination's libvirt, and where memory and disks go: the last two are names at both ends."""
+def _way(folder: Path, sent: list[str]) -> tuple[str, dict[str, object], int]:
+    """The destination's libvirt, and where memory and the disks that are sent go: the last two are names at both ends;
+    and how."""
     parameters: dict[str, object] = {
         libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{folder / MEMORY}",
-        libvirt.VIR_MIGRATE_PARAM_DISKS_URI: f"unix://{folder / DISKS}",
     }
-    return f"qemu+unix:///system?socket={folder / LIBVIRT}", parameters
+    uri = f"qemu+unix:///system?socket={folder / LIBVIRT}"
+    if not sent:
+        return uri, parameters, FLAGS
+    parameters[libvirt.VIR_MIGRATE_PARAM_DISKS_URI] = f"unix://{folder / DISKS}"
+    parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = sent
+    return uri, parameters, FLAGS | COPYING
 
 
 def _parsed(uri: str) -> tuple[Address, str]:

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -14,12 +15,14 @@ from uuid import UUID
 
 from agents.node import process
 from agents.node.adapters.base import BaseImage, ConsolePart, ImageFormat, IncomingImage
+from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, ImageRefused
 
 GIB = 2**30
 UNFINISHED = ".unfinished-"  # prefix of files that are not yet, and perhaps never, what their name says
 
 INSPECTION_TIMEOUT_S = 20
+COPY_TIMEOUT_S = 1700.0  # of an image into a pool; callers wait a little longer
 INSPECTION = process.Limits(cpu_s=10, address_space_bytes=2 * GIB, file_size_bytes=2**20)
 
 QCOW2_HEADER = struct.Struct(">4s20xQ")  # magic, then at offset 24 the size that a guest sees
@@ -32,29 +35,42 @@ class FileDisks:
     The folders can be entered but not listed by others: QEMU may run as an unprivileged user.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, pools: Pools | None = None, owner: str = "") -> None:
+        """`owner`: who we are among the nodes of a pool, for the names of files that are not finished."""
+        self._pools = pools or Pools()
+        self._owner = owner
         self._images = state_dir / "images"
         self._volumes = state_dir / "volumes"
         self._instances = state_dir / "instances"
         for folder in (state_dir, self._images, self._volumes, self._instances):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
+        # What nobody meant to be here, apart from all else, for nobody but root.
+        self._quarantine = state_dir / "quarantine"
+        self._quarantine.mkdir(exist_ok=True)
+        self._quarantine.chmod(0o700)
         # libvirt makes the sockets in it and hands them over to QEMU: nobody but root needs to get here.
         self._consoles = state_dir / "consoles"
         self._consoles.mkdir(exist_ok=True)
         self._consoles.chmod(0o700)
 
     def restore(self) -> None:
-        for folder in (self._images, self._volumes):
+        for folder in (self._images, self._volumes, self._quarantine):
             for left_over in folder.glob(f"{UNFINISHED}*"):
                 left_over.unlink()
+        for pool in self._pools.current():
+            for left_over in self._pools.folder(pool.name).glob(f"{UNFINISHED}{self._owner}-*"):
+                left_over.unlink()
+
+    def pools(self) -> Sequence[PoolFacts]:
+        return self._pools.current()
 
     def capacity_gib(self) -> int:
         return shutil.disk_usage(self._volumes).total // GIB
 
     def files(self) -> Sequence[str]:
         folders = (self._images, self._volumes)
-        found = [f"{folder.name}/{path.name}" for folder in folders for path in folder.iterdir()]
+        found = [f"{folder.name}/{_shown(path)}" for folder in folders for path in folder.iterdir()]
         return sorted(name for name in found if f"/{UNFINISHED}" not in name)
 
     # ---- images
@@ -78,13 +94,20 @@ class FileDisks:
 
     # ---- volumes
 
-    def volume_path(self, volume_id: UUID) -> Path:
-        return self._volumes / f"{volume_id}.qcow2"
+    def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
+        folder = self._pools.folder(pool) if pool else self._volumes
+        return folder / f"{volume_id}.qcow2"
 
-    def volume_size_bytes(self, volume_id: UUID) -> int | None:
+    def _there(self, volume_id: UUID, pool: str) -> Path:
+        """Its path, where its pool is mounted."""
+        if pool:
+            self._pools.mounted(pool)
+        return self.volume_path(volume_id, pool)
+
+    def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
         """From the file's own header, which guests cannot write: asking qemu-img takes a process each time."""
         try:
-            with self.volume_path(volume_id).open("rb") as file:
+            with self._there(volume_id, pool).open("rb") as file:
                 header = file.read(QCOW2_HEADER.size)
         except FileNotFoundError:
             return None
@@ -93,7 +116,10 @@ class FileDisks:
             raise AdapterError(f"The file of volume {volume_id} is no qcow2 file.", retryable=False)
         return int(size)
 
-    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None) -> None:
+    def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None, pool: str = "") -> None:
+        if pool:
+            self._create_in_pool(volume_id, pool, size_bytes, base)
+            return
         path = self.volume_path(volume_id)
         unfinished = path.with_name(f"{UNFINISHED}{path.name}")
         backing = ["-F", base.format.value, "-b", str(self._images / base.sha256)] if base else []
@@ -105,12 +131,28 @@ class FileDisks:
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def grow_volume(self, volume_id: UUID, size_bytes: int) -> None:
-        path = str(self.volume_path(volume_id))
-        process.run(["qemu-img", "resize", "-q", "-f", "qcow2", "--", path, str(size_bytes)])
+    def _create_in_pool(self, volume_id: UUID, pool: str, size_bytes: int, base: BaseImage | None) -> None:
+        """Nothing of it is on this node: no backing file, and no name that another node's half-made file has."""
+        path = self._there(volume_id, pool)
+        unfinished = path.with_name(f"{UNFINISHED}{self._owner}-{path.name}")
+        try:
+            if base is None:
+                process.run(["qemu-img", "create", "-q", "-f", "qcow2", "--", str(unfinished), str(size_bytes)])
+            else:
+                image = str(self._images / base.sha256)
+                formats = ["-f", base.format.value, "-O", "qcow2"]
+                process.run(["qemu-img", "convert", *formats, "--", image, str(unfinished)], timeout_s=COPY_TIMEOUT_S)
+                _resize(unfinished, size_bytes)
+            unfinished.chmod(0o600)
+            _publish_once(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
-    def remove_volume(self, volume_id: UUID) -> bool:
-        return _unlink(self.volume_path(volume_id))
+    def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
+        _resize(self._there(volume_id, pool), size_bytes)
+
+    def remove_volume(self, volume_id: UUID, pool: str = "") -> bool:
+        return _unlink(self._there(volume_id, pool))
 
     # ---- instances
 
@@ -151,6 +193,48 @@ class FileDisks:
             with _disk_errors():
                 shutil.rmtree(folder)
         self.serial_path(instance_id).unlink(missing_ok=True)
+
+    # ---- quarantine
+
+    def file_size_bytes(self, name: str) -> int | None:
+        return _size_of_all(self._listed(name))
+
+    def set_aside(self, name: str, finding_id: UUID) -> bool:
+        return _move(self._listed(name), self._quarantine / str(finding_id))
+
+    def put_back(self, name: str, finding_id: UUID) -> bool:
+        return _move(self._quarantine / str(finding_id), self._listed(name))
+
+    def aside_size_bytes(self, finding_id: UUID) -> int | None:
+        return _size_of_all(self._quarantine / str(finding_id))
+
+    def keep_definition(self, finding_id: UUID, definition: str) -> None:
+        final = self._quarantine / f"{finding_id}.xml"
+        unfinished = final.with_name(f"{UNFINISHED}{final.name}")
+        with _disk_errors():
+            unfinished.write_text(definition)
+            unfinished.chmod(0o600)
+        _publish(unfinished, final)
+
+    def remove_aside(self, finding_id: UUID) -> bool:
+        path = self._quarantine / str(finding_id)
+        if not path.is_dir() or path.is_symlink():
+            return _unlink(path)
+        with _disk_errors():
+            shutil.rmtree(path)
+            _fsync(path.parent)
+        return True
+
+    def _listed(self, name: str) -> Path:
+        """Of what files() lists, and nothing else."""
+        folder, _, file = name.partition("/")
+        folders = {each.name: each for each in (self._images, self._volumes)}
+        if folder not in folders or not file or "/" in file or file in (".", ".."):
+            raise AdapterError(f"{name!r} is no file of the node's folder.", retryable=False)
+        path = folders[folder] / file
+        if os.path.lexists(path):
+            return path
+        return next((each for each in path.parent.iterdir() if _shown(each) == file), path)
 
     def _instance(self, instance_id: UUID) -> Path:
         folder = self._instances / str(instance_id)
@@ -201,6 +285,19 @@ def _publish(unfinished: Path, final: Path) -> None:
         _fsync(final.parent)
 
 
+def _publish_once(unfinished: Path, final: Path) -> None:
+    """The same, unless another node was faster: what it made stays."""
+    with _disk_errors():
+        _fsync(unfinished)
+        with suppress(FileExistsError):
+            os.link(unfinished, final)
+        _fsync(final.parent)
+
+
+def _resize(path: Path, size_bytes: int) -> None:
+    process.run(["qemu-img", "resize", "-q", "-f", "qcow2", "--", str(path), str(size_bytes)])
+
+
 def _unlink(path: Path) -> bool:
     try:
         with _disk_errors():
@@ -224,6 +321,35 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except FileNotFoundError:
         return None
+
+
+def _shown(path: Path) -> str:
+    """Its name as text: not every name that a file can have is any."""
+    return os.fsencode(path.name).decode(errors="backslashreplace")
+
+
+def _size_of_all(path: Path) -> int | None:
+    """Without following any link."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size
+        return sum(each.lstat().st_size for each in path.rglob("*") if not each.is_dir())
+    except FileNotFoundError:
+        return None
+
+
+def _move(source: Path, target: Path) -> bool:
+    """In one step, of one file system. Done before, it is done; False: there is nothing to move."""
+    if _size_of_all(source) is None:
+        return False
+    if _size_of_all(target) is not None:
+        raise AdapterError(f"Something else is called {target.name} by now.", retryable=False)
+    with _disk_errors():
+        source.rename(target)
+        for folder in (source.parent, target.parent):
+            _fsync(folder)
+    return True
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

@@ -1,13 +1,15 @@
 """The adapters of a node that runs guests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.node import pki
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.libvirt_moves import LibvirtMoves
 from agents.node.adapters.network import LinuxSwitch
+from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.roads.door import Address
 from agents.node.adapters.roads.proof import Self
@@ -24,6 +26,7 @@ class Options:
     virt_type: str
     uplink: str
     arrivals: str
+    pools: Pools = field(default_factory=Pools)
 
 
 def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapters:
@@ -34,7 +37,8 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     """
     if len(str(state_dir)) > LONGEST_STATE_DIR:
         raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
-    disks = FileDisks(state_dir)
+    own = Self.load(state_dir)
+    disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
     accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
     hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator)
     return Adapters(
@@ -45,7 +49,8 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
             options.libvirt_uri,
             hypervisor=hypervisor,
             folder=state_dir / "moves",
-            node=Self.load(state_dir),
+            node=own,
             door=Address.parse(options.arrivals) if options.arrivals else None,
+            pools=options.pools,
         ),
     )

@@ -8,6 +8,7 @@ from agents.node import VERSION
 from agents.node.adapters.base import ConsolePart, GuestUsage, MovePhase, Power, tap_name
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
+from agents.node.lease import LeaseStatus
 from agents.node.services.arrivals import ArrivalStatus
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.departures import DepartureStatus
@@ -15,9 +16,11 @@ from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
 from agents.node.services.inventory import Description, Inventory, PortStatus
 from agents.node.services.networks import NetworkStatus
+from agents.node.services.quarantine import QuarantineStatus, Stray
 from agents.node.services.usage import Reading
 from agents.node.services.volumes import VolumeStatus
 from agents.node.trust.store import Held
+from agents.node.wishes import StrayKind
 from agents.protocol import agent_pb2 as pb
 
 POWERS = {
@@ -33,6 +36,13 @@ PHASES = {
     MovePhase.CANCELLED: pb.MOVE_PHASE_CANCELLED,
 }
 
+STRAYS = {
+    StrayKind.DOMAIN: pb.STRAY_KIND_DOMAIN,
+    StrayKind.FILE: pb.STRAY_KIND_FILE,
+    StrayKind.PORT: pb.STRAY_KIND_PORT,
+    StrayKind.ATTACHMENT: pb.STRAY_KIND_ATTACHMENT,
+}
+
 
 def image(status: ImageStatus) -> pb.ImageState:
     return pb.ImageState(sha256=status.sha256, size_bytes=status.size_bytes, was_cached=status.was_cached)
@@ -43,6 +53,7 @@ def volume(status: VolumeStatus) -> pb.VolumeState:
         subject=pb.Subject(id=str(status.id), generation=status.generation),
         size_bytes=status.size_bytes,
         attached_to=str(status.attached_to) if status.attached_to else "",
+        pool=status.pool,
     )
 
 
@@ -50,6 +61,8 @@ def port(status: PortStatus) -> pb.PortState:
     return pb.PortState(
         subject=pb.Subject(id=str(status.port.id), generation=status.generation),
         device=tap_name(status.port.id),
+        mac=status.port.mac,
+        ip=str(status.port.ip),
     )
 
 
@@ -96,6 +109,26 @@ def network(status: NetworkStatus) -> pb.NetworkState:
     return pb.NetworkState(id=str(status.id), version=status.version, problem=status.problem)
 
 
+def quarantine(status: QuarantineStatus) -> pb.QuarantineState:
+    return pb.QuarantineState(
+        subject=pb.Subject(id=str(status.id), generation=status.generation),
+        is_present=status.is_present,
+        size_bytes=status.size_bytes,
+        is_harmless=status.is_harmless,
+    )
+
+
+def _stray(found: Stray) -> pb.Stray:
+    return pb.Stray(
+        kind=STRAYS[found.kind],
+        name=found.name,
+        size_bytes=found.size_bytes,
+        power=POWERS[found.power] if found.power is not None else pb.POWER_UNSPECIFIED,
+        is_harmless=found.is_harmless,
+        mac=found.mac,
+    )
+
+
 def inventory(found: Inventory) -> pb.Inventory:
     return pb.Inventory(
         node_id=str(found.identity.node_id),
@@ -108,6 +141,10 @@ def inventory(found: Inventory) -> pb.Inventory:
         cpu_model=found.host.cpu_model,
         virt_type=found.host.virt_type,
         traits=found.host.traits,
+        pools=[
+            pb.Pool(name=pool.name, uuid=str(pool.uuid), path=str(pool.path), size_gib=pool.size_gib)
+            for pool in found.pools
+        ],
     )
 
 
@@ -120,6 +157,8 @@ def description(found: Description) -> pb.NodeDescription:
         attachments=[attachment(status) for status in found.attachments],
         images=[image(status) for status in found.images],
         unknown_domains=found.unknown_domains,
+        strays=[_stray(stray) for stray in found.strays],
+        lost_domains=[str(guest_id) for guest_id in found.lost_domains],
     )
 
 
@@ -182,3 +221,13 @@ def _guest_usage(guest_id: UUID, used: GuestUsage, port_ids: Mapping[str, UUID])
 
 def console(part: ConsolePart) -> pb.ConsoleChunk:
     return pb.ConsoleChunk(data=part.data, offset=part.offset, total_bytes=part.total_bytes)
+
+
+def lease(status: LeaseStatus) -> pb.LeaseState:
+    return pb.LeaseState(
+        is_wanted=status.is_wanted,
+        said_at_ms=status.said_at_ms,
+        remaining_ms=status.remaining_ms,
+        fences_within_s=status.fences_within_s,
+        problem=status.problem,
+    )

@@ -7,11 +7,12 @@ from agents.node.errors import UnknownPeer
 CONTROLPLANE = b"andromede://controlplane/"
 
 # What each process of the control plane may call; the worker, which carries changes out, everything else. Watching says
-# which receipts are kept: whoever commands the node must not make it forget what it did. And what is typed into a guest
-# is no work of a worker's.
-WORKER, WATCH, OPEN_CONSOLE = "worker", "Watch", "OpenConsole"
+# which receipts are kept: whoever commands the node must not make it forget what it did. Whoever renews its lease has
+# to write down first until when, since others rest on that. And what is typed into a guest is no work of a worker's.
+WORKER, WATCH, RENEW_LEASE, OPEN_CONSOLE = "worker", "Watch", "RenewLease", "OpenConsole"
+NOT_FOR_WORKERS = frozenset({WATCH, RENEW_LEASE, OPEN_CONSOLE})
 READERS: Mapping[str, frozenset[str]] = {
-    "watcher": frozenset({WATCH, "Describe", "EnsureTrust"}),
+    "watcher": frozenset({WATCH, RENEW_LEASE, "Describe", "EnsureTrust"}),
     "web": frozenset({"ReadConsole"}),
     "stream": frozenset({OPEN_CONSOLE}),
 }
@@ -26,9 +27,7 @@ def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
     for uri in auth_context.get("peer_uri", ()):
         if uri.startswith(CONTROLPLANE):
             process = uri.removeprefix(CONTROLPLANE).decode(errors="replace")
-            if method in READERS.get(process, frozenset()) or (
-                process == WORKER and method not in (WATCH, OPEN_CONSOLE)
-            ):
+            if method in READERS.get(process, frozenset()) or (process == WORKER and method not in NOT_FOR_WORKERS):
                 return process
             raise UnknownPeer(f"The process {process!r} of the control plane may not call {method}.")
     raise UnknownPeer("The caller's certificate does not name a process of the control plane.")

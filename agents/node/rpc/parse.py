@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, NetworkSpec, PortSpec, Power
+from agents.node.adapters.pools import NAME as POOL
 from agents.node.errors import BadRequest
 from agents.node.wishes import (
     ArrivalWish,
@@ -18,8 +19,10 @@ from agents.node.wishes import (
     InstanceWish,
     Peer,
     Plugged,
+    QuarantineWish,
     Restart,
     RestartKind,
+    StrayKind,
     Subject,
     VolumeWish,
 )
@@ -46,6 +49,18 @@ MAX_PAUSE_MS = 60_000
 MAX_DEADLINE_S = 7 * 24 * 3600
 MAX_SSH_KEYS = 64
 
+STRAYS = {
+    pb.STRAY_KIND_DOMAIN: StrayKind.DOMAIN,
+    pb.STRAY_KIND_FILE: StrayKind.FILE,
+    pb.STRAY_KIND_PORT: StrayKind.PORT,
+    pb.STRAY_KIND_ATTACHMENT: StrayKind.ATTACHMENT,
+}
+STRAY_NAMES = {
+    StrayKind.DOMAIN: re.compile(r"[^\0/\n]{1,250}"),
+    StrayKind.FILE: re.compile(r"(volumes|images)/(?!\.{1,2}\Z)[^\0/]{1,255}"),
+    StrayKind.PORT: re.compile(r"tap[0-9a-f]{11}"),
+    StrayKind.ATTACHMENT: re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+}
 FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
 CONSOLES = {pb.CONSOLE_KIND_SERIAL: ConsoleKind.SERIAL, pb.CONSOLE_KIND_VNC: ConsoleKind.VNC}
 FIRMWARES = {pb.FIRMWARE_BIOS: Firmware.BIOS, pb.FIRMWARE_UEFI: Firmware.UEFI}
@@ -85,10 +100,18 @@ def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
 
 def volume(message: pb.EnsureVolumeRequest) -> VolumeWish:
     sha256 = message.image_sha256
+    if message.is_taken_over and (sha256 or not message.pool):
+        raise BadRequest("is_taken_over", "is said of a volume in a pool, without its image")
     return VolumeWish(
         size_bytes=_multiple("size_bytes", _within("size_bytes", message.size_bytes, 512, MAX_SIZE_BYTES), 512),
         image_sha256=digest("image_sha256", sha256) if sha256 else "",
+        pool=pool(message.pool),
+        is_taken_over=message.is_taken_over,
     )
+
+
+def pool(name: str) -> str:
+    return _matching("pool", name, POOL, "is no name of a pool") if name else ""
 
 
 def port(message: pb.EnsurePortRequest) -> PortSpec:
@@ -145,8 +168,6 @@ def arrival(message: pb.EnsureArrivalRequest) -> ArrivalWish:
         or len({each.id for each in plugged}) != len(plugged)
     ):
         raise BadRequest("plugged", f"at most {MAX_PLUGGED}, each volume and each attachment once")
-    if any(each.is_read_only for each in plugged):
-        raise BadRequest("plugged", "a volume that is attached read-only is not copied")
     return ArrivalWish(wish, _peer("source", message.source), plugged)
 
 
@@ -174,6 +195,12 @@ def _plugged(message: pb.Plugged) -> Plugged:
     return Plugged(
         attachment.id, attachment.generation, identifier("plugged.volume_id", message.volume_id), message.is_read_only
     )
+
+
+def quarantine(message: pb.EnsureQuarantineRequest) -> QuarantineWish:
+    kind = _choice("kind", message.kind, STRAYS)
+    name = _matching("name", message.name, STRAY_NAMES[kind], f"is no name of a {kind.value}")
+    return QuarantineWish(kind, name, message.is_released)
 
 
 def console(first: pb.ConsoleInput | None) -> ConsoleWish:

@@ -21,6 +21,7 @@ from agents.node.services import (
     inventory,
     networks,
     ports,
+    quarantine,
     usage,
     volumes,
 )
@@ -86,6 +87,11 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._permits.admission.learned()
         return answers.trust(held, is_clock_kept=self._permits.clock.is_kept())
 
+    def RenewLease(self, request: pb.RenewLeaseRequest, context: grpc.ServicerContext) -> pb.LeaseState:
+        lease = self._node.lease
+        lease.renew(boot_id=request.boot_id, heard_at_ms=request.heard_at_ms, duration_s=request.duration_s)
+        return answers.lease(lease.status())
+
     def EnsureImage(self, request_iterator: Iterator[pb.ImagePart], context: grpc.ServicerContext) -> pb.ImageState:
         first = next(request_iterator, None)
         if first is None or first.WhichOneof("part") != "header":
@@ -111,7 +117,11 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def RemoveVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
-        return self._removed("volume", subject.id, volumes.remove(self._node, subject))
+        return self._removed("volume", subject.id, volumes.remove(self._node, subject, parse.pool(request.pool)))
+
+    def ForgetVolume(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
+        subject = self._bounded(request.subject)
+        return self._removed("volume", subject.id, volumes.forget(self._node, subject))
 
     def EnsurePort(self, request: pb.EnsurePortRequest, context: grpc.ServicerContext) -> pb.PortState:
         subject, port = parse.subject(request.subject), parse.port(request)
@@ -182,9 +192,11 @@ class Servicer(agent_pb2_grpc.AgentServicer):
 
     def EnsureDeparture(self, request: pb.EnsureDepartureRequest, context: grpc.ServicerContext) -> pb.DepartureState:
         subject, wish = parse.subject(request.subject), parse.departure(request)
-        if self._departures.is_known(subject):
-            return answers.departure(self._departures.accept(subject, wish, deadline_s=0))
         deed = deeds.departure(subject, wish)
+        if self._departures.is_known(subject):
+            if self._departures.is_renewed(subject, request.permit.document):
+                self._admit(deed, request)
+            return answers.departure(self._departures.accept(subject, wish, deadline_s=0))
         permit = self._admit(deed, request)
         status = self._departures.accept(subject, wish, deadline_s=parse.deadline_s(request))
         self._opened(permit, deed, destination=str(wish.destination.node_id))
@@ -194,6 +206,15 @@ class Servicer(agent_pb2_grpc.AgentServicer):
     def RemoveDeparture(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.Removed:
         subject = self._bounded(request.subject)
         return self._removed("departure", subject.id, self._departures.remove(subject))
+
+    def EnsureQuarantine(
+        self, request: pb.EnsureQuarantineRequest, context: grpc.ServicerContext
+    ) -> pb.QuarantineState:
+        subject, wish = self._bounded(request.subject), parse.quarantine(request)
+        return answers.quarantine(quarantine.ensure(self._node, subject, wish))
+
+    def RemoveQuarantine(self, request: pb.RemoveRequest, context: grpc.ServicerContext) -> pb.QuarantineState:
+        return answers.quarantine(quarantine.remove(self._node, self._bounded(request.subject)))
 
     def ReadConsole(self, request: pb.ReadConsoleRequest, context: grpc.ServicerContext) -> pb.ConsoleChunk:
         instance_id = parse.identifier("instance_id", request.instance_id)
@@ -217,7 +238,9 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         """
         Raises:
             PermitRefused: nothing permits this here and now.
+            LeaseLapsed
         """
+        self._node.lease.check()
         if not request.HasField("permit"):
             raise self._permits.admission.without_permit(deed)
         shown = request.permit

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agents.node.adapters.base import Power
 from agents.node.context import Node
-from agents.node.errors import Conflict, GuestArrived
+from agents.node.errors import Conflict, GuestArrived, NotMovable
 from agents.node.services import instances, moving, ports, volumes
 from agents.node.wishes import ArrivalWish, Subject
 
@@ -27,6 +27,7 @@ def ensure(node: Node, subject: Subject, wish: ArrivalWish, *, leave: datetime) 
         NotFound: one of its volumes or ports is not on this node.
         VolumeInUse, PortInUse: another instance has one of them.
         Conflict: the guest is this node's already.
+        NotMovable: a disk of it can neither be copied nor is in a pool.
         StaleGeneration: it, or what it brings, could not be adopted.
     """
     volume_ids = (wish.instance.root_volume_id, *(each.volume_id for each in wish.plugged))
@@ -35,6 +36,7 @@ def ensure(node: Node, subject: Subject, wish: ArrivalWish, *, leave: datetime) 
             if instances.is_wanted(node, subject.id):
                 raise Conflict(f"Instance {subject.id} is this node's already.")
             node.ledger.instances.check_new(subject)
+            _check_copied(node, wish)
             for each in wish.plugged:
                 node.ledger.attachments.check_new(Subject(each.id, each.generation))
             node.ledger.arrivals.accept(subject, wish, uses=_uses(wish))
@@ -85,6 +87,12 @@ def restore(node: Node) -> None:
 def _uses(wish: ArrivalWish) -> list[tuple[str, UUID | str]]:
     plugged = [("volume", each.volume_id) for each in wish.plugged]
     return [*instances.uses(wish.instance), *plugged]
+
+
+def _check_copied(node: Node, wish: ArrivalWish) -> None:
+    for each in wish.plugged:
+        if each.is_read_only and not volumes.pool_of(node, each.volume_id):
+            raise NotMovable(f"Volume {each.volume_id} is attached read-only, and such a disk is not copied.")
 
 
 def _check_free(node: Node, instance_id: UUID, wish: ArrivalWish) -> None:

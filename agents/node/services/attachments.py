@@ -90,5 +90,4 @@ def _is_pluggable(node: Node, wish: AttachmentWish) -> bool:
 
 
 def _disk(node: Node, wish: AttachmentWish) -> GuestDisk:
-    path = node.adapters.disks.volume_path(wish.volume_id)
-    return GuestDisk(wish.volume_id, path, is_read_only=wish.is_read_only)
+    return GuestDisk(wish.volume_id, volumes.path(node, wish.volume_id), is_read_only=wish.is_read_only)

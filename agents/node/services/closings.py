@@ -65,4 +65,5 @@ def close_if_stopped(node: Node, instance_id: UUID) -> None:
             return
         state = node.adapters.hypervisor.state(instance_id)
         if state is None or state.power in STOPPED:
-            node.permits.receipts.closed("instance", instance_id)
+            reason = node.ledger.guest_progress(instance_id).stop_reason
+            node.permits.receipts.closed("instance", instance_id, {"reason": reason} if reason else {})

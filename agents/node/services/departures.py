@@ -25,7 +25,7 @@ from agents.node.errors import (
     Stopping,
 )
 from agents.node.ledger import Move
-from agents.node.services import closings, instances, moving
+from agents.node.services import closings, instances, moving, volumes
 from agents.node.wishes import DepartureWish, Subject
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ CANCEL_WITHIN_S = 15.0
 CLOSE_WITHIN_S = 10.0
 NOTHING = MoveProgress()
 CANCELLED, LATE = "The move was cancelled.", "The deadline of the move has passed."
+LAPSED = "The permit of the move has ended, and nobody has renewed it."
 INTERRUPTED = "The agent or the hypervisor was restarted while the guest was on its way."
 
 
@@ -52,6 +53,7 @@ class Departures:
         self._node = node
         self._threads: dict[UUID, threading.Thread] = {}
         self._to_end: dict[UUID, str] = {}  # why a move is being broken off
+        self._shown: dict[UUID, bytes] = {}  # the permit that was last shown for it
         self._lock = threading.Lock()
         self._is_closed = threading.Event()
 
@@ -79,6 +81,15 @@ class Departures:
         """It has been asked for, and permitted: what is left is to say how far it is."""
         move, entry = self._node.ledger.move(subject.id), self._node.ledger.departures.get(subject.id)
         return move is not None and move.generation == subject.generation and entry is not None and entry.is_wanted
+
+    def is_renewed(self, subject: Subject, document: bytes) -> bool:
+        """Another permit than before comes with the question how far the move is, while it goes on."""
+        move = self._node.ledger.move(subject.id)
+        if not document or move is None or move.phase is not MovePhase.RUNNING:
+            return False
+        with self._lock:
+            before, self._shown[subject.id] = self._shown.get(subject.id), document
+        return before != document
 
     def begin(self, instance_id: UUID) -> None:
         """Unless it has begun."""
@@ -157,7 +168,7 @@ class Departures:
         if state is None or state.power is not Power.RUNNING:
             raise GuestNotRunning(subject.id)
         for wish in instances.attached(node, subject.id).values():
-            if wish.is_read_only:
+            if wish.is_read_only and not volumes.pool_of(node, wish.volume_id):
                 raise NotMovable(f"Volume {wish.volume_id} is attached read-only, and such a disk is not copied.")
 
     # ---- while it goes on
@@ -167,7 +178,7 @@ class Departures:
         arguments = (instance_id, move, until_end)
         thread = threading.Thread(target=self._run, args=arguments, name="departure", daemon=True)
         deadline = threading.Thread(
-            target=self._end_late, args=(instance_id, thread, move.ends_at), name="departure-deadline", daemon=True
+            target=self._end_in_time, args=(instance_id, thread, move), name="departure-deadline", daemon=True
         )
         with self._lock:
             if self._is_closed.is_set() or instance_id in self._threads:
@@ -189,6 +200,7 @@ class Departures:
             with self._lock:
                 self._threads.pop(instance_id, None)
                 self._to_end.pop(instance_id, None)
+                self._shown.pop(instance_id, None)
 
     def _send(self, instance_id: UUID, move: Move, wish: DepartureWish) -> Move | None:
         if instance_id in self._to_end:
@@ -243,10 +255,20 @@ class Departures:
 
     # ---- breaking it off
 
-    def _end_late(self, instance_id: UUID, thread: threading.Thread, ends_at: int) -> None:
-        thread.join(max(ends_at - time.time(), 0))
-        if thread.is_alive():
-            self._press(instance_id, thread, LATE)
+    def _end_in_time(self, instance_id: UUID, thread: threading.Thread, move: Move) -> None:
+        """It may not go on after its deadline, nor without a permit that holds: a guest is let go of under one."""
+        while thread.is_alive() and not self._is_closed.is_set():
+            if time.time() >= move.ends_at:
+                self._press(instance_id, thread, LATE)
+            elif not self._is_permitted(instance_id, move):
+                self._press(instance_id, thread, LAPSED)
+            else:
+                thread.join(LOOK_AGAIN_S)
+
+    def _is_permitted(self, instance_id: UUID, move: Move) -> bool:
+        permits = self._node.permits
+        until = permits.admission.permitted_until("EnsureDeparture", str(instance_id), move.generation)
+        return until is not None and permits.clock.now() < until
 
     def _broken_off(self, instance_id: UUID) -> Move:
         with self._lock:

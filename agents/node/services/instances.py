@@ -22,6 +22,8 @@ from agents.node.services import moving, ports, volumes
 from agents.node.trust.starts import KVM_AFTERMATH, NONE, Shape
 from agents.node.wishes import AttachmentWish, InstanceWish, RestartKind, Subject
 
+STOPPED_BY_ITSELF = "Its node was not heard for too long, and stopped it."
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
@@ -138,7 +140,9 @@ def observed(node: Node, entry: Entry[InstanceWish], state: GuestState | None) -
     if state is None:
         state = GuestState(Power.OFF, "", "The hypervisor does not know the guest.", is_reason_known=False)
     power, reason = state.power, state.reason
-    if not progress.has_started and power in (Power.OFF, Power.CRASHED):
+    if progress.stop_reason and power in (Power.OFF, Power.CRASHED):
+        power, reason = Power.CRASHED, STOPPED_BY_ITSELF
+    elif not progress.has_started and power in (Power.OFF, Power.CRASHED):
         power, reason = Power.OFF, ""  # it was told to stop, so how it stopped is no news
     elif power is Power.OFF and not state.is_reason_known:
         power, reason = Power.CRASHED, reason or "The node or its hypervisor was restarted."
@@ -150,11 +154,12 @@ def uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
 
 
 def _disks(node: Node, wish: InstanceWish, plugged: Mapping[UUID, AttachmentWish]) -> tuple[GuestDisk, ...]:
-    path = node.adapters.disks.volume_path
-    return (
-        GuestDisk(wish.root_volume_id, path(wish.root_volume_id)),
-        *(GuestDisk(each.volume_id, path(each.volume_id), is_read_only=each.is_read_only) for each in plugged.values()),
+    root = GuestDisk(wish.root_volume_id, volumes.path(node, wish.root_volume_id))
+    others = (
+        GuestDisk(each.volume_id, volumes.path(node, each.volume_id), is_read_only=each.is_read_only)
+        for each in plugged.values()
     )
+    return (root, *others)
 
 
 def shape(guest: GuestSpec) -> Shape:

@@ -6,7 +6,7 @@ from uuid import UUID
 from agents.node.adapters.base import Power
 from agents.node.context import Node
 from agents.node.errors import AdapterError
-from agents.node.services import moving
+from agents.node.services import moving, volumes
 from agents.node.trust.receipts import Opening
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def _is_there(node: Node, intent: Opening) -> bool:
     if intent.kind == "image":
         return node.adapters.disks.image_size_bytes(intent.id) is not None
     if intent.kind == "volume":
-        return node.adapters.disks.volume_size_bytes(UUID(intent.id)) is not None
+        return _is_volume_there(node, UUID(intent.id))
     if intent.kind == "arrival":
         return moving.expected(node, UUID(intent.id)) is not None
     if intent.kind == "departure":
@@ -39,3 +39,11 @@ def _is_there(node: Node, intent: Opening) -> bool:
     shelf = node.ledger.ports if intent.kind == "port" else node.ledger.attachments
     entry = shelf.get(intent.id)
     return entry is not None and entry.is_wanted
+
+
+def _is_volume_there(node: Node, volume_id: UUID) -> bool:
+    """One in a pool that does not answer now counts as there."""
+    try:
+        return node.adapters.disks.volume_size_bytes(volume_id, volumes.pool_of(node, volume_id)) is not None
+    except AdapterError:
+        return True

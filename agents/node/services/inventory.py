@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.base import GuestState, HostFacts, PortSpec, Power, guest_name
+from agents.node.adapters.base import GuestState, HostFacts, PortSpec, Power
+from agents.node.adapters.pools import PoolFacts
 from agents.node.context import Identity, Node
-from agents.node.services import attachments, images, instances, moving, volumes
+from agents.node.services import attachments, images, instances, moving, quarantine, volumes
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
+from agents.node.services.quarantine import Stray
 from agents.node.services.volumes import VolumeStatus
 
+SELF_FENCING = "self-fencing"  # whoever does not hear the node for long may rely on its having stopped its guests
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 
 
@@ -21,6 +24,7 @@ class Inventory:
     boot_id: str
     host: HostFacts
     disk_gib: int
+    pools: Sequence[PoolFacts] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,22 @@ class Description:
     attachments: Sequence[AttachmentStatus]
     images: Sequence[ImageStatus]
     unknown_domains: Sequence[str]
+    strays: Sequence[Stray]
+    lost_domains: Sequence[UUID]
 
 
 def inventory(node: Node) -> Inventory:
     host = node.adapters.hypervisor.host()
     if node.adapters.moves.takes_in():
         host = replace(host, traits=(*host.traits, LIVE_MIGRATION))
+    if node.lease.is_armed:
+        host = replace(host, traits=(*host.traits, SELF_FENCING))
     return Inventory(
         identity=node.identity,
         boot_id=node.boot_id,
         host=host,
         disk_gib=node.adapters.disks.capacity_gib(),
+        pools=node.adapters.disks.pools(),
     )
 
 
@@ -95,12 +104,7 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
         ports=[PortStatus(e.generation, e.wish) for e in ledger.ports.held() if is_named(e.id)],
         attachments=[attachments.status(entry) for entry in ledger.attachments.held() if is_named(entry.id)],
         images=[image for image in images.all_cached(node) if is_named(image.sha256)],
-        unknown_domains=() if names else unknown_domains(node),
+        unknown_domains=() if names else quarantine.unknown_domains(node),
+        strays=() if names else quarantine.strays(node),
+        lost_domains=() if names else quarantine.lost_domains(node),
     )
-
-
-def unknown_domains(node: Node) -> list[str]:
-    """Also those that look like ours, but which this agent was never told of or was told to remove."""
-    known = {entry.id for shelf in (node.ledger.instances, node.ledger.arrivals) for entry in shelf.held()}
-    ours = [guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in known]
-    return sorted([*ours, *node.adapters.hypervisor.unknown_domains()])

@@ -1,12 +1,14 @@
 """All that the node runs and holds, signed with its key, so that what nobody permitted is found."""
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
+from agents.node.adapters.pools import VOLUMES, PoolFacts
 from agents.node.context import Node
-from agents.node.services import inventory
+from agents.node.services import quarantine
 from agents.node.wishes import AttachmentWish
 from controlplane.placement.core.reading import as_rfc3339
 
@@ -33,10 +35,11 @@ def document(node: Node) -> bytes:
             "at": as_rfc3339(node.permits.clock.now()),
             "boot_id": node.boot_id,
             "domains": _domains(node),
-            "unknown_domains": inventory.unknown_domains(node),
+            "unknown_domains": quarantine.unknown_domains(node),
             "volumes": [_id_or_path(path, VOLUME) for path in files if path.startswith("volumes/")],
             "images": [_id_or_path(path, IMAGE) for path in files if path.startswith("images/")],
             "attachments": [_attachment(entry.id, entry.wish) for entry in node.ledger.attachments.held()],
+            "pools": [{"name": pool.name, "uuid": str(pool.uuid)} for pool in _pools(node)],
             "hook": asdict(node.hook_state),
             "trust": {
                 "keyset": held.keyset.version,
@@ -76,15 +79,19 @@ def _permits(node: Node) -> dict[str, str]:
 
 def _disks(node: Node, guest_id: UUID) -> list[str]:
     """What is plugged into it now, but for its own seed: ids of volumes, and whatever else it is as it is."""
-    volumes = node.adapters.disks.volume_path(guest_id).parent
+    folders = {node.adapters.disks.volume_path(guest_id).parent, *(pool.path / VOLUMES for pool in _pools(node))}
     seed = str(node.adapters.disks.console_path(guest_id).with_name(SEED))
     plugged = (place for place in node.adapters.hypervisor.plugged(guest_id) if place != seed)
-    return sorted(_volume_or_place(place, volumes) for place in plugged)
+    return sorted(_volume_or_place(place, folders) for place in plugged)
 
 
-def _volume_or_place(place: str, volumes: Path) -> str:
+def _pools(node: Node) -> Sequence[PoolFacts]:
+    return node.adapters.disks.pools()
+
+
+def _volume_or_place(place: str, folders: Collection[Path]) -> str:
     path = Path(place)
-    return _id_or_path(f"volumes/{path.name}", VOLUME) if path.parent == volumes else place
+    return _id_or_path(f"volumes/{path.name}", VOLUME) if path.parent in folders else place
 
 
 def _id_or_path(path: str, pattern: re.Pattern[str]) -> str:

@@ -79,6 +79,14 @@ class Admission:
         rows = self._ledger.execute("SELECT max(expires_at) FROM permit_use WHERE jti = ?", jti)
         return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
 
+    def permitted_until(self, deed: str, resource_id: str, generation: int) -> datetime | None:
+        """Until when the last permit holds that was used here for this call about this."""
+        asked = (deed, resource_id, generation)
+        rows = self._ledger.execute(
+            "SELECT max(expires_at) FROM permit_use WHERE call = ? AND subject = ? AND generation = ?", *asked
+        )
+        return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
+
     def without_permit(self, deed: Deed) -> PermitRefused:
         """The refusal of a call that needs a permit and has none."""
         refused = Refused("MISSING", "the call carries none")

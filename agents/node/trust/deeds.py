@@ -16,17 +16,21 @@ from controlplane.placement.core.permit import Peer, address
 GIB = 2**30
 
 ARRIVAL_OPS = frozenset({"instance.migrate"})
+# What comes to another node, by whatever way: from one that sends it, or from one that is dead.
+COMING_OPS = ARRIVAL_OPS | {"instance.evacuate"}
 DEPARTURE_OPS = frozenset({"instance.migrate-out"})
-IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | ARRIVAL_OPS
+IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | COMING_OPS
 VOLUME_OPS = frozenset(
-    {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"} | ARRIVAL_OPS
+    {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow", "volume.attach"}
+    | COMING_OPS
 )
-PORT_OPS = frozenset({"instance.create"}) | ARRIVAL_OPS
-ATTACHMENT_OPS = frozenset({"instance.create", "volume.attach", "volume.detach"})  # a detachment may be cancelled
+PORT_OPS = frozenset({"instance.create"}) | COMING_OPS
+# A detachment may be cancelled.
+ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
 RUN_OPS = frozenset(
-    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | ARRIVAL_OPS
+    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | COMING_OPS
 )
-DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"})
+DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild", "instance.evacuate"})
 
 
 @dataclass(frozen=True, slots=True)

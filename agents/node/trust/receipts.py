@@ -2,8 +2,8 @@
 
 A receipt is the signed document of kind "receipt":
     {number, jti, node, zone, event, kind, resource, generation, at, measured}
-`event` is opened, closed or refused. Numbers grow by one without a gap, and stand in what is signed: whoever loses one
-on its way is found out.
+`event` is opened, closed or refused; of a finding, which no permit is about, quarantined, released or discarded.
+Numbers grow by one without a gap, and stand in what is signed: whoever loses one on its way is found out.
 """
 
 from collections.abc import Callable, Mapping
@@ -106,6 +106,12 @@ class Receipts:
             if int(str(waiting)) >= MAX_REFUSED:
                 return
             self._spool("refused", Opening(deed.kind, deed.id, jti, deed.generation), measured)
+        self.listener()
+
+    def noted(self, event: str, about: Opening, measured: Measured) -> None:
+        """Of what is done under no permit, and is to be on record all the same."""
+        with self._ledger.transaction():
+            self._spool(event, about, measured)
         self.listener()
 
     def opening(self, kind: str, resource_id: UUID | str) -> Opening | None:

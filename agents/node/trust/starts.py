@@ -76,6 +76,10 @@ class Starts:
         with self._lock:
             self._leaves.pop(instance_id, None)
 
+    def end_all(self) -> None:
+        with self._lock:
+            self._leaves.clear()
+
     def use(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
         """None if libvirt may go on with this start, and then that is used up; else the reason against it."""
         with self._lock:

@@ -41,7 +41,7 @@ Check = Callable[["Client", datetime], Findings]
 
 def examine(client: Client, now: datetime) -> list[Finding]:
     """Problems first, and each kind in the order in which they were found."""
-    checks: tuple[Check, ...] = (nodes, incidents, operations, evidence, facts, drift, quotas)
+    checks: tuple[Check, ...] = (nodes, incidents, orphans, operations, evidence, facts, drift, quotas)
     found = list(chain.from_iterable(check(client, now) for check in checks))
     return sorted(found, key=lambda finding: finding.level != PROBLEM)
 
@@ -79,8 +79,11 @@ def _silent(node: models.Node, now: datetime) -> Finding:
         to_do = _("Start its agent, and see whether the watcher reaches {address}.").format(address=node.address)
         return Finding(NOTICE, _node(node.name), _("has never been heard"), to_do)
     what = _("has been silent for {time}").format(time=worded(now - node.last_heartbeat_at))
-    to_do = _("See whether the node, its agent and the network to {address} are well. What is on it keeps its place.")
-    return Finding(PROBLEM, _node(node.name), what, to_do.format(address=node.address))
+    to_do = _(
+        "See whether the node, its agent and the network to {address} are well. What is on it keeps its place; how the "
+        "node could be fenced, andromede node fencing {node} says."
+    )
+    return Finding(PROBLEM, _node(node.name), what, to_do.format(address=node.address, node=node.name))
 
 
 def _of_ready(node: models.Node) -> Findings:
@@ -130,6 +133,21 @@ def incidents(client: Client, now: datetime) -> Findings:
         )
         to_do = _('See "Operate nodes" for what it means, and: andromede node incidents {node}')
         yield Finding(PROBLEM, _node(each.node.name), what, to_do.format(node=each.node.name))
+
+
+def orphans(client: Client, now: datetime) -> Findings:
+    """What waits for somebody's decision."""
+    for each in client.orphans.list(open="true"):
+        where = _node(each.node.name) if each.node is not None else _("database")
+        facts = {"kind": each.kind, "name": each.name, "state": each.state, "time": worded(now - each.created_at)}
+        if each.problem:
+            what = _("nobody means the {kind} {name}: {state} for {time}, and cannot go on: {problem}")
+            to_do = _("Mend what is in the way: it is tried again by itself.")
+            yield Finding(PROBLEM, where, what.format(problem=each.problem, **facts), to_do)
+        else:
+            what = _("nobody means the {kind} {name}: {state} for {time}")
+            to_do = _("Decide: andromede node quarantine discard {id}, or release").format(id=each.id)
+            yield Finding(NOTICE, where, what.format(**facts), to_do)
 
 
 # ---- operations

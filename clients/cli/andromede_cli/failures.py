@@ -62,6 +62,11 @@ class DrainStopped(AndromedeError):
             "blocked": _("Guests remain. See to what they say, then: andromede node drain-retry {node}"),
             "cancelled": _("It was cancelled; the node is cordoned."),
         }
+        if drain.kind == "recover":
+            advice |= {
+                "blocked": _("Guests stay down: make room for them, and they are tried again by themselves."),
+                "cancelled": _("It was cancelled; the node stays fenced."),
+            }
         super().__init__(advice.get(drain.state, drain.state).format(node=drain.node.name))
 
 

@@ -15,12 +15,12 @@ from andromede_cli.failures import Interrupted
 from andromede_cli.terminal import console, harmless
 
 if TYPE_CHECKING:
-    from andromede_sdk.models import Operation, Step
+    from andromede_sdk.models import Operation, PlatformOperation, Step
 
 MARKS: Mapping[str, tuple[str, str]] = {"done": ("✓", "green"), "running": ("•", "yellow"), "failed": ("✗", "red")}
 
 
-def wait(operation: Operation, *, timeout_s: float) -> Operation:
+def wait(operation: Operation | PlatformOperation, *, timeout_s: float) -> Operation:
     """The operation when it has succeeded. Raises OperationFailed, WaitTimeout, Interrupted."""
     out = console(error=True)
     try:
@@ -33,7 +33,7 @@ def wait(operation: Operation, *, timeout_s: float) -> Operation:
         raise Interrupted(going_on.format(kind=operation.kind, id=operation.id)) from None
 
 
-def _picture(operation: Operation) -> Group:
+def _picture(operation: Operation | PlatformOperation) -> Group:
     head = Spinner("dots", Text(f"{harmless(operation.kind)}  {operation.progress} %"))
     return Group(head, *(_line(step) for step in operation.steps))
 

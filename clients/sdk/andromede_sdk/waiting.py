@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from andromede_sdk.errors import OperationCancelled, OperationFailed, WaitTimeout
 from andromede_sdk.model import Model
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 POLL_S = 30
 WATCHED_POLL_S = 1
 ANSWER_MARGIN_S = 30.0
-PATH = "/v1/projects/{project}/operations/{operation}"
 
 
 class Waitable(Model):
     """An operation: something that takes time."""
+
+    path: ClassVar[str] = "/v1/projects/{project}/operations/{operation}"
 
     @property
     def has_ended(self) -> bool:
@@ -52,9 +53,15 @@ class Waitable(Model):
 
     def _look(self, *, wait_s: int) -> Operation:
         this = cast("Operation", self)
-        ask = Ask("GET", PATH, {"operation": this.id}, {"wait": f"{wait_s}s"})
+        ask = Ask("GET", self.path, {"operation": this.id}, {"wait": f"{wait_s}s"})
         answer = self._scope.send(ask, timeout_s=wait_s + ANSWER_MARGIN_S)
         return type(this).read(answer.json(), self._scope)
+
+
+class PlatformWaitable(Waitable):
+    """One of any project, or of none."""
+
+    path: ClassVar[str] = "/v1/operations/{operation}"
 
 
 def _succeeded(operation: Operation) -> Operation:

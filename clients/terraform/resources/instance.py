@@ -22,7 +22,7 @@ class InstanceResource(ApiResource):
     name, kind, noun = "instance", "instances", "instance"
     sent = (
         *("name", "flavor", "image", "networks", "ssh_keys", "volumes", "user_data", "zones", "affinity_group"),
-        *("restart_policy", "classifications", "labels"),
+        *("root_volume_type", "restart_policy", "classifications", "labels"),
     )
     unreadable = ("ssh_keys", "user_data", "user_data_wo_version", "classifications", "policy_atoms")
     timeouts = Timeouts(create=1200, update=1200, delete=1200)

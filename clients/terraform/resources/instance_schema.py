@@ -87,6 +87,12 @@ CHOSEN = {
         optional=True,
         replace=True,
     ),
+    "root_volume_type": Attribute(
+        type=STRING,
+        description="The volume type of its root disk. A change makes a new instance.",
+        default="local",
+        replace=True,
+    ),
     "restart_policy": Attribute(
         type=STRING,
         description="`on-failure`: its guest is started again when it crashed or went down with its node; `never`.",

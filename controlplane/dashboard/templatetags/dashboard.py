@@ -69,8 +69,15 @@ def maintenance(action: str) -> str:
 
 
 @register.filter
-def planned(action: str) -> str:
-    return str(words.PLANNED.get(action, action))
+def planned(action: str, kind: str = "drain") -> str:
+    """What becomes of a guest by a plan of that kind."""
+    of_kind = words.RECOVERED if kind == "recover" else words.PLANNED
+    return str(of_kind.get(action, action))
+
+
+@register.filter
+def fence_evidence(kind: str) -> str:
+    return str(words.FENCE_EVIDENCE.get(kind, kind))
 
 
 @register.filter
@@ -86,6 +93,21 @@ def duty(name: str) -> str:
 @register.filter
 def incident(kind: str) -> str:
     return str(words.incident(kind))
+
+
+@register.filter
+def orphan(kind: str) -> str:
+    return str(words.ORPHANS.get(kind, kind))
+
+
+@register.filter
+def wished(wish: str) -> str:
+    return str(words.WISHES.get(wish, wish))
+
+
+@register.filter
+def fate(state: str) -> str:
+    return str(words.FATES.get(state, state))
 
 
 @register.filter

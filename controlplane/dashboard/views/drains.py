@@ -17,7 +17,7 @@ NOT_FOUND = 404
 FALLBACKS = ("leave", "stop")
 LIVE = ("running", "paused", "blocked")
 # What needs somebody's look comes first.
-ORDER = ("failed", "left", "moving", "stopping", "waiting", "off", "moved", "gone")
+ORDER = ("failed", "left", "moving", "stopping", "waiting", "starting", "off", "started", "moved", "gone")
 
 
 class DrainForm(ApiForm):
@@ -71,7 +71,7 @@ class Drain(NodePage):
     live = "node operation"
 
     def context(self) -> Context:
-        frame = {
+        frame: Context = {
             "title": _("Drain of {name}").format(name=self.node["name"]),
             "node": self.node,
             "may_operate": self.me["duty"] == "operator",
@@ -82,10 +82,16 @@ class Drain(NodePage):
             if exc.status != NOT_FOUND:
                 raise
             return frame
+        is_recovery = drain["kind"] == "recover"
+        if is_recovery:
+            frame["title"] = _("Recovery of {name}").format(name=self.node["name"])
+        guest_kind = "recovery-guest" if is_recovery else "drain-guest"
         return frame | {
             "drain": drain,
+            "is_recovery": is_recovery,
+            "guest_kind": guest_kind,
             "is_live": drain["state"] in LIVE,
-            "counted": counted(drain["counts"], {name: words.look(name, "drain-guest").words for name in ORDER}),
+            "counted": counted(drain["counts"], {name: words.look(name, guest_kind).words for name in ORDER}),
             "guests": sorted(drain["guests"], key=lambda guest: ORDER.index(guest["state"])),
         }
 
@@ -115,12 +121,12 @@ class DrainPause(DrainAction):
 
 class DrainResume(DrainAction):
     verb = "resume"
-    done = _("The drain goes on.")
+    done = _("It goes on.")
 
 
 class DrainCancel(DrainAction):
     verb = "cancel"
-    done = _("The drain is given up, and the node is cordoned.")
+    done = _("It is given up. A node that was drained is cordoned.")
 
 
 class DrainRetry(DrainAction):

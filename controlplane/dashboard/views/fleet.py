@@ -88,7 +88,7 @@ class NodePage(Page):
 
 class Node(NodePage):
     template = "dashboard/fleet/node.html"
-    live = "node incident instance operation"
+    live = "node incident orphan instance operation"
 
     def context(self) -> dict[str, Any]:
         path = ("nodes", self.node["name"])
@@ -99,7 +99,9 @@ class Node(NodePage):
             "guests": guests["items"],
             "has_more": bool(guests["next_page_token"]),
             "incidents": self.api.get(*path, "incidents", limit=LATEST)["items"],
+            "orphans": len(self.api.get("orphans", node=self.node["name"], open="true", limit=MANY)["items"]),
             "expires_soon": left < EXPIRES_SOON,
+            "fencing": self.api.get(*path, "fencing"),
             "may_operate": self.me["duty"] == "operator",
         }
 

@@ -16,6 +16,7 @@ from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
 from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
 from controlplane.dashboard.widgets import Cards, several
 
+LOCAL = "local"
 NOWHERE = ("", _("none"))
 
 
@@ -26,6 +27,11 @@ class InstanceForm(DraftForm):
     networks = several(_("Networks"))
     ssh_keys = several(_("SSH keys"), _("Whoever has one of them can sign in to the guest."))
     volumes = several(_("Volumes"), _("Attached before the first boot. It is then placed where they are."))
+    root_volume_type = forms.ChoiceField(
+        label=_("Root disk"),
+        required=False,
+        help_text=_("In shared storage, another machine can run the instance when its own has died."),
+    )
     zones = several(_("Zones"), _("None ticked: any that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
     restart_policy = forms.ChoiceField(
@@ -63,7 +69,7 @@ class InstanceForm(DraftForm):
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
         """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
         groups = (
-            (_("Volumes"), ("volumes",)),
+            (_("Disks"), ("root_volume_type", "volumes")),
             (_("Where it may be"), ("zones", "affinity_group")),
             (_("What its data is"), ("classifications",)),
             (_("Labels and first boot"), ("labels", "user_data")),
@@ -119,6 +125,11 @@ class InstanceCreate(CreatePage):
         networks: list[dict[str, Any]] = self.of_project("networks", sort="created_at", limit=CHOICES_MAX)["items"]
         return networks
 
+    def root_types(self) -> list[tuple[str, str]]:
+        """The default one is sent as none."""
+        types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
+        return [("" if each["id"] == LOCAL else each["id"], f"{each['id']}: {each['description']}") for each in types]
+
     def choices(self) -> dict[str, Any]:
         volumes = self.of_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
         groups = self.of_project("affinity-groups", sort="name", limit=CHOICES_MAX)["items"]
@@ -133,6 +144,7 @@ class InstanceCreate(CreatePage):
                     for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
                 ],
                 "affinity_group": [NOWHERE, *by_name(groups)],
+                "root_volume_type": self.root_types(),
                 "zones": self.zones(),
                 "classifications": self.classifications(),
             }

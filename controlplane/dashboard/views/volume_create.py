@@ -11,10 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
 from controlplane.dashboard.page import Text
 from controlplane.dashboard.views.creating import CHOICES_MAX, CreatePage, DraftForm, by_name, free_name
-from controlplane.dashboard.views.instance_create import NOWHERE
+from controlplane.dashboard.views.instance_create import LOCAL, NOWHERE
 from controlplane.dashboard.widgets import several
 
-LOCAL = "local"
 SIZE_GIB = 10
 
 

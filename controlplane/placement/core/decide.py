@@ -6,7 +6,7 @@ import numpy as np
 
 from .assess import Assessment, ZoneVerdict
 from .decision import KEPT_NODES, Decision, Elimination, Nodes, Verdict, ZoneReport
-from .filters import ADMISSION, ADMITTED, CAPACITY, FILTERS, Sieve, Zones, sift
+from .filters import ADMISSION, ADMITTED, FILTERS, ROOM, Sieve, Zones, sift
 from .fleet import Counts, Fleet, Positions
 from .hints import nearest, relaxations
 from .rank import best
@@ -53,7 +53,7 @@ def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdi
         return "unsatisfiable"
     if not is_refused:
         return "admitted"
-    return "no_capacity" if sieve.passing(but_for=CAPACITY).any() else "inadmissible"
+    return "no_capacity" if sieve.passing(but_for=ROOM).any() else "inadmissible"
 
 
 def _counts(fleet: Fleet, sieve: Sieve) -> Counts:

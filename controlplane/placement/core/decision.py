@@ -69,8 +69,8 @@ class Relaxation:
     `change` is the filter that would have to give way, or "size" for a smaller request; `facts` says how far:
 
     policy: policy, level, atom, zones · zone_asked, zone_open: zones · traits: traits · size: vcpus,
-    memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, near,
-    affinity, anti_affinity: nothing.
+    memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, pool,
+    pool_room, near, affinity, anti_affinity: nothing.
     """
 
     change: str
@@ -212,6 +212,7 @@ def _request(request: Request) -> dict[str, object]:
         "roles": list(request.roles),
         "classifications": list(request.classifications),
         "is_there": request.is_there,
+        "pools": [{"pool": share.pool, "gib": share.gib} for share in request.shares],
     }
 
 

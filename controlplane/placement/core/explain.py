@@ -13,7 +13,18 @@ from .sentences import NO_REFERENCE, Language, remedy, say
 
 NAMED = 8
 BY_CLAUSES = ("policy", "facts")  # the filters whose reasons clauses give
-TENANT_CHANGES = ("policy", "zone_asked", "host", "traits", "near", "affinity", "anti_affinity", "size")
+TENANT_CHANGES = (
+    "policy",
+    "zone_asked",
+    "host",
+    "traits",
+    "pool",
+    "near",
+    "affinity",
+    "anti_affinity",
+    "pool_room",
+    "size",
+)
 MAINTENANCE_CHANGES = ("attested", "zone_open", "ready", "cordon")
 
 
@@ -93,6 +104,7 @@ def _why(document: Document, language: Language) -> Iterator[str]:
             language,
             zones=_listed(zone["zone"] for zone in document["zones"] if code in zone["codes"]),
             traits=_listed(request["traits"]),
+            pools=_listed(each["pool"] for each in request.get("pools", ())),
             size=say("size", language, **request["resources"]),
         )
 

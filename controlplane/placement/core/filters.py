@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .assess import ZoneVerdict
 from .fleet import Fleet, Mask
-from .request import DIMENSIONS, Request, Rule
+from .request import DIMENSIONS, Request, Rule, Share
 from .trust import ANY, PUBLIC
 
 Zones = tuple[ZoneVerdict, ...]  # as in fleet.legend.zones
@@ -82,6 +82,30 @@ def node_has_traits(request: Request, fleet: Fleet, zones: Zones) -> Mask | None
     rows = [fleet.legend.traits.index(trait) for trait in sorted(request.traits)]
     has_all: Mask = np.logical_and.reduce(fleet.traits[rows], axis=0)
     return has_all
+
+
+def node_has_pools(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    """In a zone where the pool counts, and by the node's own trait."""
+    return _all_of([mask for share in request.shares for mask in _holders(share, fleet, zones)])
+
+
+def _holders(share: Share, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
+    names, known = fleet.legend.traits, dict(share.free_gib)
+    has_it: Mask = (
+        fleet.traits[names.index(share.trait)] if share.trait in names else np.zeros(len(fleet), dtype=np.bool_)
+    )
+    counts = _by_zone(fleet, [zone.zone in known for zone in zones])
+    return has_it, counts if counts is not None else has_it
+
+
+def pool_has_room(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    masks = [_by_zone(fleet, [_has_share(share, zone.zone) for zone in zones]) for share in request.shares]
+    return _all_of([mask for mask in masks if mask is not None])
+
+
+def _has_share(share: Share, zone: str) -> bool:
+    """A pool that is overfull may still be used as it is."""
+    return share.gib == 0 or dict(share.free_gib).get(zone, 0) >= share.gib
 
 
 def node_is_near(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
@@ -154,13 +178,16 @@ FILTERS = (
     Filter("cordon", "NODE_CORDONED", node_is_not_cordoned),
     Filter("excluded", "NODE_EXCLUDED", node_is_not_excluded),
     Filter("traits", "TRAIT_MISSING", node_has_traits),
+    Filter("pool", "POOL_MISSING", node_has_pools),
     Filter("near", "NOT_NEAR", node_is_near),
     Filter("affinity", "NOT_WITH_GROUP", node_is_with_group),
     Filter("anti_affinity", "NOT_APART_FROM_GROUP", node_is_apart_from_group),
+    Filter("pool_room", "POOL_FULL", pool_has_room),
     *CAPACITY_FILTERS,
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
+ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of what they have in common
 # What keeps a request out of a place whatever room there is: for the data's sake.
 ADMISSION = ("policy", "facts", "cleared", "attested")
 ADMITTED = len(FILTERS)

@@ -83,9 +83,11 @@ def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> t
         *_nodes("cordon", fleet, sieve),
         *_nodes("excluded", fleet, sieve),
         *_missing_traits(request, fleet, sieve),
+        *_rule("pool", sieve),
         *_rule("near", sieve),
         *_rule("affinity", sieve),
         *_rule("anti_affinity", sieve),
+        *_rule("pool_room", sieve),
         *_size(request, fleet, sieve),
     )
 

@@ -33,6 +33,17 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A pool that the node must have, as its `trait` says, and how much of it is asked for. `free_gib`: what is left of
+    it, by zone; a zone that is not in it does not count."""
+
+    pool: str
+    trait: str
+    gib: int
+    free_gib: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
     the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
@@ -40,6 +51,7 @@ class Request:
     node that will do, because somebody said so. `roles`: the reasons of holding data that the operation gives the
     place; clauses about others are not asked. `classifications`: of the data, which the node's charter has to allow.
     `is_there`: it has its place and only asks to go on; what keeps new things away from a zone or node does not count.
+    `shares`: of storage that nodes have in common.
     """
 
     consumer: Consumer
@@ -54,6 +66,7 @@ class Request:
     roles: tuple[Role, ...] = ROLES
     classifications: tuple[str, ...] = ()
     is_there: bool = False
+    shares: tuple[Share, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.resources) < 0:

@@ -8,7 +8,8 @@ A detachment is always allowed, and yet it is in the table: when it is cancelled
 again, which is asked what an attachment is.
 
 A guest on the move takes all its data to its destination, which is asked what a creation there would be. Its source
-gets nothing: it is only given leave to send, and nobody's data is held hostage there.
+gets nothing: it is only given leave to send, and nobody's data is held hostage there. A guest of a node that is dead is
+asked the same wherever it is made again: no rule is weaker because something broke.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "instance.rebuild": _WHOLE,
     "instance.migrate": _WHOLE,
     "instance.migrate-out": (),
+    "instance.evacuate": _WHOLE,
     "instance.reboot": _WHOLE,
     "instance.reset": _WHOLE,
     "volume.create": _DISK,

@@ -146,6 +146,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Nodes in {zones} lack some of the features that are needed: {traits}.",
         "Il manque à des nœuds de {zones} une partie des fonctions exigées : {traits}.",
     ),
+    "POOL_MISSING": (
+        "Nodes in {zones} do not have the shared storage that it needs: {pools}.",
+        "Des nœuds de {zones} n'ont pas le stockage partagé exigé : {pools}.",
+    ),
+    "POOL_FULL": (
+        "The shared storage {pools} has too little room left in {zones}.",
+        "Le stockage partagé {pools} n'a plus assez de place dans {zones}.",
+    ),
     "NOT_NEAR": (
         "Nodes in {zones} do not hold all that it must be together with.",
         "Des nœuds de {zones} n'hébergent pas tout ce qui doit rester ensemble.",
@@ -181,6 +189,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "change.traits": (
         "Do without these features: {traits}.",
         "Renoncez à ces fonctions : {traits}.",
+    ),
+    "change.pool": (
+        "Ask for a type of disk that is not kept on that shared storage.",
+        "Demandez un type de disque qui n'est pas gardé sur ce stockage partagé.",
+    ),
+    "change.pool_room": (
+        "Ask for a smaller disk, or for one of another type.",
+        "Demandez un disque plus petit, ou d'un autre type.",
     ),
     "change.near": (
         "It could be placed apart from what it must be together with: detach that first.",

@@ -16,7 +16,7 @@ from agents.node.trust.starts import Shape
 VAR = Path(__file__).parents[3] / "var"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab_node() -> Iterator[LabNode]:
     """A node with libvirtd, powered on, in a lab of this process's own."""
     if os.geteuid() != 0:
@@ -49,14 +49,14 @@ def agreeing_node(lab_node: LabNode) -> Iterator[LabNode]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny_image() -> Path:
     path = VAR / "images" / "tiny.qcow2"
     build("tiny", path)
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A private key; the public one lies beside it as .pub."""
     path = tmp_path_factory.mktemp("ssh") / "key"

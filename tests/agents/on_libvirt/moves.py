@@ -80,11 +80,7 @@ class Trip:
         )
 
     def end_of(self, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
-        def state() -> pb.DepartureState:
-            return self.source.stub.EnsureDeparture(request)
-
-        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=within_s)
-        return state()
+        return end_of(self.source, request, within_s=within_s)
 
     def go(self) -> pb.DepartureState:
         return self.end_of(self.departure(self.make_ready()))
@@ -140,20 +136,42 @@ def peer(agent: LabAgent) -> pb.Peer:
     return pb.Peer(node_id=str(agent.node_id), certificate_sha256=fingerprint(certificate))
 
 
-def two_agents(lab: Lab, ca: object, worker: object) -> tuple[LabAgent, LabAgent]:
+def end_of(source: LabAgent, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
+    def state() -> pb.DepartureState:
+        return source.stub.EnsureDeparture(request)
+
+    wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=within_s)
+    return state()
+
+
+def two_agents(lab: Lab, ca: object, worker: object, *options: str) -> tuple[LabAgent, LabAgent]:
     first, second = lab.up(["hv1", "hv2"])
-    one = LabAgent(first, worker, node_id=IDS[0])  # type: ignore[arg-type]
-    other = LabAgent(second, worker, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
+    one = LabAgent(first, worker, options, node_id=IDS[0])  # type: ignore[arg-type]
+    other = LabAgent(second, worker, options, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
     for agent in (one, other):
         agent.enrol(ca)  # type: ignore[arg-type]
     return one, other
 
 
-def start_guest(source: LabAgent, destination: LabAgent, image: Path, public_key: str) -> Trip:
-    """A tiny guest that has booted, with a second disk."""
+def shared_network(agents: tuple[LabAgent, LabAgent]) -> bytes:
+    """What both are told, so that guests on one reach those on the other."""
+    members: dict[UUID | str, str] = {agent.node_id: agent.node.address for agent in agents}
+    return agents[0].authority.segment(wishes.ZONE, wishes.NETWORK_ID, members)
+
+
+def start_guest(
+    source: LabAgent, destination: LabAgent, image: Path, public_key: str, *, segment: bytes = b"", number: int = 11
+) -> Trip:
+    """A tiny guest that has booted, with a second disk. `segment`: of a network that both nodes have; `number`: of its
+    address there."""
     sha256 = source.cache(image)
     destination.cache(image)
-    root, data, port = wishes.volume(size_mib=ROOT_MIB, image=sha256), wishes.volume(size_mib=DATA_MIB), wishes.port()
+    root, data, port = (
+        wishes.volume(size_mib=ROOT_MIB, image=sha256),
+        wishes.volume(size_mib=DATA_MIB),
+        wishes.port(number),
+    )
+    port.network.segment = segment
     source.stub.EnsureVolume(root)
     source.stub.EnsureVolume(data)
     source.stub.EnsurePort(port)

@@ -111,6 +111,8 @@ def test_the_host_says_what_it_is(hypervisor: Hypervisor) -> None:
     assert host.cores >= 1
     assert host.memory_mib >= 256
     assert f"virt-type:{host.virt_type}" in host.traits
+    (cpu,) = (trait for trait in host.traits if trait.startswith("cpu:"))
+    assert not cpu.startswith("cpu:unknown"), "libvirt knows the CPU of this machine's guests"
 
 
 def test_a_defined_guest_is_off_for_no_known_reason(rig: Rig, hypervisor: Hypervisor) -> None:

@@ -1,16 +1,21 @@
 """Instances and what they need: images, keys, networks, volumes; operations; nodes."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from uuid import UUID
 
+from django.test import override_settings
+
 from controlplane.compute.migrate import LIVE_MIGRATION
+from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics.tables import floor
 from controlplane.nodes import incidents
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
+from controlplane.reconcilers import orphans
 from controlplane.workflows.resolve import SILENT_FOR
 from tests.api.examples.story import Story
 from tests.services.catalog.disks import qcow2
@@ -141,11 +146,33 @@ def nodes(story: Story) -> None:
     incidents.report(story.machine.row, "unknown_domain", "test-vm", uuid=str(new_id()))
     book.show(oscar, "node_incident_list")
     book.show(oscar, "incident_list", query={"state": "open"})
+    Pool.objects.create(
+        name="shared", zone=story.machine.row.zone, uuid=new_id(), path="/var/lib/pools/shared", capacity_gib=20_000
+    )
+    Node.objects.filter(pk=story.machine.row.pk).update(traits=[*story.machine.row.traits, "pool:shared"])
+    book.show(oscar, "pool_list", query={"zone": "fr-idf-1"})
+    orphan(story)
     book.show(oscar, "node_instance_list")
-    book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"})
+    found = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]
+    book.show(oscar, "platform_operation_get", operation=found[0]["id"])
     drain(story)
+    fence(story)
     stuck(story)
     maintenance(story)
+
+
+def orphan(story: Story) -> None:
+    book, oscar = story.book, story.oscar
+    story.machine.fake.foreign_files.append("volumes/left-behind.raw")
+    orphans.reconcile()
+    Orphan.objects.update(created_at=clock.now() - timedelta(minutes=10))
+    orphans.reconcile()
+    found = str(Orphan.objects.get(kind="file").pk)
+    book.show(oscar, "orphan_list", query={"open": "true", "kind": "file"})
+    book.show(oscar, "orphan_release", orphan=found)
+    book.show(oscar, "orphan_discard", orphan=found)
+    orphans.reconcile()
+    book.show(oscar, "orphan_get", orphan=found)
 
 
 def moves(story: Story) -> None:
@@ -154,9 +181,32 @@ def moves(story: Story) -> None:
     book, oscar = story.book, story.oscar
     story.world.add_machine("fr-idf-1", name="par-2")
     instance = book.do(story.ada, "instance_get").body["id"]
+    book.show(oscar, "instance_migration_plan", instance=instance)
+    called_off = book.do(oscar, "instance_migrate", instance=instance).body["id"]
+    book.show(oscar, "instance_migrate_cancel", instance=instance)
+    assert follow(Operation.objects.get(pk=called_off)).state == "cancelled"
     begun = book.show(oscar, "instance_migrate", instance=instance).body["id"]
     assert follow(Operation.objects.get(pk=begun)).state == "succeeded"
     book.show(oscar, "instance_migration_list", instance=instance, query={"state": "done"})
+    recover(story, instance)
+
+
+def recover(story: Story, instance: str) -> None:
+    """Of the node to which it has moved, and which has died; it is given up again."""
+    book, oscar, node = story.book, story.oscar, Node.objects.get(name="par-2")
+    pool = Pool.objects.create(
+        name="ssd", zone_id=node.zone_id, uuid=new_id(), path="/srv/pools/ssd", capacity_gib=4000
+    )
+    Instance.objects.filter(pk=instance).update(root_pool=pool)
+    for each in Node.objects.filter(zone_id=node.zone_id):
+        Node.objects.filter(pk=each.pk).update(traits=sorted({*each.traits, "pool:ssd"}))
+    Node.objects.filter(pk=node.pk).update(state="unreachable", duty="fenced", fenced_by={"kind": "power"})
+    plan = book.show(oscar, "node_recover_plan", node=node.name).body["digest"]
+    body = {"plan": plan, "at_once": 8, "reason": "its mainboard is dead"}
+    book.show(oscar, "node_recover_begin", body, node=node.name)
+    book.do(oscar, "node_drain_cancel", node=node.name)
+    Node.objects.filter(pk=node.pk).update(state="ready", duty="in-service", fenced_by=None)
+    Instance.objects.filter(pk=instance).update(root_pool=None)
 
 
 def drain(story: Story) -> None:
@@ -178,6 +228,26 @@ def drain(story: Story) -> None:
     book.show(oscar, "node_maintain", node=other.name)
     book.show(oscar, "node_return", node=other.name)
     book.show(oscar, "node_retire", node=other.name)
+
+
+def fence(story: Story) -> None:
+    """A node that has fallen silent, and whose lease is long over."""
+    book, oscar = story.book, story.oscar
+    with override_settings(BMC_NETWORKS=[ip_network("10.99.0.0/24")]):
+        book.show(oscar, "node_bmc_set")
+    book.show(oscar, "node_bmc_get")
+    book.show(oscar, "node_bmc_delete")
+    lost = make_node("par-4")
+    now = clock.now()
+    Node.objects.filter(pk=lost.pk).update(
+        state="unreachable",
+        last_heartbeat_at=now - timedelta(hours=1),
+        boot_id=str(new_id()),
+        leased_until=now - timedelta(minutes=59),
+        fences_within_s=152,
+    )
+    book.show(oscar, "node_fencing_get", node=lost.name)
+    book.show(oscar, "node_fence", {"evidence": "lease", "reason": "its guests are needed"}, node=lost.name)
 
 
 def maintenance(story: Story) -> None:

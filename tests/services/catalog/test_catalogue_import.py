@@ -390,7 +390,8 @@ def test_offers_twice_then_changed(offers: Any) -> None:
         (["flavors", 0, "vcpus"], True, "flavors[0].vcpus"),
         (["flavors", 1, "memory_mib"], 63, "flavors[1].memory_mib"),
         (["flavors", 1, "disk_gib"], "5", "flavors[1].disk_gib"),
-        (["volume_types", 0, "id"], "shared", "volume_types[0].id"),
+        (["volume_types", 0, "id"], "shared", "volume_types[0].pool"),
+        (["volume_types", 0, "pool"], "shared", "volume_types[0].pool"),
     ],
 )
 def test_a_mistake_in_the_offers_is_named(offers: Any, path: list[Any], new: object, place: str) -> None:

@@ -211,6 +211,9 @@ def _others() -> set[str]:
         "node.unreachable",
         "node.drain-progress",
         "node.drain-blocked",
+        "node.recovery-progress",
+        "node.recovery-blocked",
+        "node.recovered",
     }
 
 

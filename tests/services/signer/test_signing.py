@@ -251,6 +251,12 @@ def test_a_node_without_a_charter(waiting: Waiting) -> None:
     assert waiting.refused() == "permit.node_not_cleared"
 
 
+def test_a_node_that_is_fenced(waiting: Waiting) -> None:
+    """Whoever has asked for it in time, or does not look."""
+    Node.objects.update(duty="fenced", fenced_by={"kind": "power"})
+    assert waiting.refused() == "node.away"
+
+
 def test_a_charter_that_is_over(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     later = clock.now() + timedelta(days=366)
     monkeypatch.setattr(signer.clock, "now", lambda: later)

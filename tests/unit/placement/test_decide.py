@@ -8,10 +8,11 @@ import pytest
 from controlplane.placement.core.capacity import fits, largest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import Decision, as_document
+from controlplane.placement.core.explain import tenant
 from controlplane.placement.core.facts import Fact, Zone
 from controlplane.placement.core.fleet import Fleet, NodeRow
 from controlplane.placement.core.policy import Atom, Certified, Policy
-from controlplane.placement.core.request import Group, Request, Resources
+from controlplane.placement.core.request import Group, Request, Resources, Share
 from tests.unit.placement.examples import (
     OPEN_ZONES,
     PARIS,
@@ -45,6 +46,7 @@ def test_a_policy_of_zones_admits_only_nodes_of_these_zones() -> None:
 
 
 FULL = node("n1", used=ROOMY)
+WITH_POOL = frozenset({"pool:fast"})
 REFUSALS: list[tuple[str, NodeRow, Request]] = [
     ("ATTR_MISMATCH", node("n1"), ask(policies=(only_in(RHINE),))),
     ("ATTR_UNKNOWN", node("n1", "xx-new-1"), ask()),
@@ -60,6 +62,9 @@ REFUSALS: list[tuple[str, NodeRow, Request]] = [
     ("NOT_NEAR", node("n1"), ask(near=frozenset({"n2"}))),
     ("NOT_WITH_GROUP", node("n1"), ask(groups=(Group("affinity", True, frozenset({"n2"})),))),
     ("NOT_APART_FROM_GROUP", node("n1"), ask(groups=(Group("anti-affinity", True, frozenset({"n1"})),))),
+    ("POOL_MISSING", node("n1"), ask(shares=(Share("fast", "pool:fast", 1, ((PARIS, 10),)),))),
+    ("POOL_MISSING", node("n1", traits=WITH_POOL), ask(shares=(Share("fast", "pool:fast", 0, ((RHINE, 10),)),))),
+    ("POOL_FULL", node("n1", traits=WITH_POOL), ask(shares=(Share("fast", "pool:fast", 11, ((PARIS, 10),)),))),
     ("NO_CAPACITY", FULL, ask()),
 ]
 
@@ -69,7 +74,23 @@ def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Re
     decision = decided(request_, fleet(row))
     assert not decision.is_admitted
     assert decision.refusals() == {"n1": code}
-    assert decision.verdict == ("no_capacity" if code == "NO_CAPACITY" else "inadmissible")
+    assert decision.verdict == ("no_capacity" if code in ("NO_CAPACITY", "POOL_FULL") else "inadmissible")
+
+
+def test_what_is_in_a_pool_needs_no_room_of_it() -> None:
+    """Moves, and whatever else opens what is there, also where the pool is overfull."""
+    share = Share("fast", "pool:fast", 0, ((PARIS, 0),))
+    assert decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL))).is_admitted
+
+
+def test_a_pool_is_explained() -> None:
+    share = Share("fast", "pool:fast", 11, ((PARIS, 10), (RHINE, 20)))
+    decision = decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL), node("n2", RHINE)))
+    assert decision.refusals() == {"n1": "POOL_FULL", "n2": "POOL_MISSING"}
+    assert changes(decision) == {"pool": {}, "pool_room": {}}
+    told = " ".join(tenant(as_document(decision)))
+    assert f"Nodes in {RHINE} do not have the shared storage that it needs: fast." in told
+    assert f"The shared storage fast has too little room left in {PARIS}." in told
 
 
 @pytest.mark.parametrize("status", ["draining", "closed"])

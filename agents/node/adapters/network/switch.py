@@ -30,7 +30,7 @@ from agents.node.adapters.network import bridge, dhcp, node_rules, overlay, over
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
-from agents.node.adapters.network.tools import nft
+from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ RUNTIME_DIR = Path("/run/andromede")
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
 ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+_TAP = re.compile(r"tap[0-9a-f]{11}")
 
 
 class LinuxSwitch:
@@ -116,6 +117,31 @@ class LinuxSwitch:
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
                 log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
+
+    def taps(self) -> Mapping[str, str]:
+        return {
+            link["ifname"]: str(link.get("address", ""))
+            for link in ip_json(["link", "show"])
+            if _TAP.fullmatch(link["ifname"])
+        }
+
+    def silence_tap(self, device: str) -> bool:
+        return self._set_tap(device, "down")
+
+    def open_tap(self, device: str) -> bool:
+        return self._set_tap(device, "up")
+
+    def remove_tap(self, device: str) -> bool:
+        if device not in self.taps():
+            return False
+        delete_link(device)
+        return True
+
+    def _set_tap(self, device: str, to: str) -> bool:
+        if device not in self.taps():
+            return False
+        ip_batch([f"link set {device} {to}"])
+        return True
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

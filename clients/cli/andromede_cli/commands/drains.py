@@ -43,6 +43,7 @@ GUESTS = [
 ]
 DRAINS = [
     Column(_("node"), "node.name"),
+    Column(_("kind"), "kind"),
     Column(_("state"), "state"),
     Column("%", "progress"),
     Column(_("reason"), "reason"),
@@ -63,14 +64,17 @@ Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for other o
 def register(nodes: typer.Typer) -> None:
     help = _("Move the guests of a node away, so that it can be worked on. The plan is shown before anything begins.")
     command(nodes, "drain", help, WAIT, SURE, DRY_RUN)(drain)
-    command(nodes, "drain-show", _("The drain of a node that is not over, or its last one, with its guests."))(show)
-    command(nodes, "drain-wait", _("Wait until a drain does not go on by itself any more, and watch it."))(wait)
-    list_command(nodes, _("The drains of all nodes."), "drains.list", DRAINS, "state", "zone", name="drains")
+    help = _("The drain or recovery of a node that is not over, or its last one, with its guests.")
+    command(nodes, "drain-show", help)(show)
+    help = _("Wait until a drain or recovery does not go on by itself any more, and watch it.")
+    command(nodes, "drain-wait", help)(wait)
+    help = _("The drains and recoveries of all nodes.")
+    list_command(nodes, help, "drains.list", DRAINS, "kind", "state", "zone", name="drains")
     node = given("node", "NODE", completes="nodes.list")
     for name, call, help in (
         ("drain-pause", "nodes.drain_pause", _("Let nothing more begin; what is under way goes on.")),
         ("drain-resume", "nodes.drain_resume", _("Let a paused drain go on.")),
-        ("drain-cancel", "nodes.drain_cancel", _("Give a drain up; the node is cordoned.")),
+        ("drain-cancel", "nodes.drain_cancel", _("Give a drain or recovery up; a node that was drained is cordoned.")),
     ):
         call_command(nodes, name, help, call, node)
     fallback = option("fallback", "--fallback", _("Another one from now on: leave or stop."), default=None)
@@ -104,7 +108,7 @@ def drain(
         say(_("The drain has begun: andromede node drain-wait {node}").format(node=node))
         me.show(begun)
         return
-    _ended(me, _watch(me, begun, timeout_s=me.timeout_s))
+    ended(me, watch(me, begun, timeout_s=me.timeout_s))
 
 
 def show(me: Session, node: Node) -> None:
@@ -117,7 +121,7 @@ def show(me: Session, node: Node) -> None:
 
 
 def wait(me: Session, node: Node, timeout: TimeoutOption = 600.0) -> None:
-    _ended(me, _watch(me, me.client.nodes.drain(node), timeout_s=timeout))
+    ended(me, watch(me, me.client.nodes.drain(node), timeout_s=timeout))
 
 
 def _show_plan(me: Session, plan: DrainPlan) -> None:
@@ -132,7 +136,7 @@ def _tell(plan: DrainPlan) -> None:
     """How it comes out, and what is in the way."""
     said = {
         "migrate": _("{count} move away"),
-        "stop": _("{count} are shut down, and stay on the node"),
+        "stop": _("{count} are shut down, and started again when the node is returned"),
         "stay": _("{count} are off, and stay on the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
         "leave": _("{count} cannot be moved, and run on"),
@@ -151,7 +155,7 @@ def _question(plan: DrainPlan) -> str:
     return _("Drain {node}?").format(node=plan.node.name)
 
 
-def _watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
+def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
     """It, when it does not go on by itself or the time is over. Raises Interrupted."""
     out = console(error=True)
     try:
@@ -162,7 +166,7 @@ def _watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
                 me, found, timeout_s=timeout_s, look_s=WATCHED_LOOK_S, told=lambda drain: live.update(_picture(drain))
             )
     except KeyboardInterrupt:
-        going_on = _("The drain goes on. Wait for it with: andromede node drain-wait {node}")
+        going_on = _("It goes on. Wait for it with: andromede node drain-wait {node}")
         raise Interrupted(going_on.format(node=found.node.name)) from None
 
 
@@ -174,7 +178,7 @@ def _waited(me: Session, found: Drain, *, timeout_s: float, look_s: int, told: A
     return found
 
 
-def _ended(me: Session, found: Drain) -> None:
+def ended(me: Session, found: Drain) -> None:
     """Raises DrainStopped: it did not empty the node."""
     if me.form in ("table", "wide"):
         me.list(found.guests, GUESTS)
@@ -188,6 +192,8 @@ def _ended(me: Session, found: Drain) -> None:
 def _head(found: Drain) -> str:
     waits = _(" The node is not heard: nothing is begun until it is.") if found.is_waiting_for_node else ""
     line = _("The drain of {node} is {state}: {progress} % of its guests have left or are off.")
+    if found.kind == "recover":
+        line = _("The recovery of {node} is {state}: {progress} % of the guests that can be elsewhere are.")
     return line.format(node=found.node.name, state=found.state, progress=found.progress) + waits
 
 

@@ -95,6 +95,10 @@ GroupOption = Annotated[
     str | None,
     typer.Option("--affinity-group", help=_("The group it belongs to."), autocompletion=names("affinity_groups.list")),
 ]
+RootType = Annotated[
+    str | None,
+    typer.Option("--root-type", help=_("The volume type of its root disk."), autocompletion=names("volume_types.list")),
+]
 RESTART_HELP = _("Whether its guest is started again when it failed: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 
@@ -122,18 +126,26 @@ def register(app: typer.Typer) -> None:
         action_command(instances, name, help, call, "INSTANCE...")
     command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
     command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
-    moved = given("instance", "INSTANCE")
-    node = option("node", "--node", _("To this one and no other."), default=None)
-    reason = option("reason", "--reason", _("Why, for the tenant."), default=None)
-    help = _("Move it, by its id, to another node while it runs; for operators.")
-    call_command(instances, "migrate", help, "instances.migrate", moved, node, reason)
-    help = _("Its moves from node to node, by its id; for operators and auditors.")
-    call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
+    _register_moves(instances)
     console.register(instances)
     console_log.register(instances)
     ssh.register(instances)
     metrics.register_instance(instances)
     app.add_typer(instances, name="instance")
+
+
+def _register_moves(instances: typer.Typer) -> None:
+    moved = given("instance", "INSTANCE")
+    node = option("node", "--node", _("To this one and no other."), default=None)
+    reason = option("reason", "--reason", _("Why, for the tenant."), default=None)
+    help = _("Move it, by its id, to another node while it runs; for operators.")
+    call_command(instances, "migrate", help, "instances.migrate", moved, node, reason)
+    help = _("What is in the way of moving it, or which nodes would take it, by its id; for operators and auditors.")
+    call_command(instances, "migration-plan", help, "instances.migration_plan", moved)
+    help = _("Call its move off, by its id, for as long as its guest has not left; for operators.")
+    call_command(instances, "cancel-migrate", help, "instances.migrate_cancel", moved)
+    help = _("Its moves from node to node, by its id; for operators and auditors.")
+    call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
 
 
 def create(
@@ -152,6 +164,7 @@ def create(
     host: Host = None,
     exemption: Exemption = None,
     restart_policy: Restart = None,
+    root_type: RootType = None,
 ) -> None:
     body: dict[str, Any] = {
         "flavor": flavor,
@@ -166,6 +179,7 @@ def create(
         "host": host,
         "exemption": exemption,
         "restart_policy": restart_policy,
+        "root_volume_type": root_type,
         **_user_data(user_data),
     }
     if me.is_dry_run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from andromede_cli.calls import PROJECT, call_command, given, list_command, opti
 from andromede_cli.command import TimeoutOption, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import Operation, PlatformOperation
 
 COLUMNS = [
     Column("id", "id"),
@@ -35,6 +38,7 @@ RULES = [
     Column(_("ends"), "ends_at"),
     Column(_("reason"), "reason"),
 ]
+Platform = Annotated[bool, typer.Option("--platform", help=_("Of any project, or of none, by its id; for operators."))]
 Subject = Annotated[
     str,
     typer.Argument(
@@ -85,9 +89,13 @@ def _maintenance() -> typer.Typer:
     return rules
 
 
-def show(me: Session, subject: Subject) -> None:
-    me.show(me.operation(subject))
+def show(me: Session, subject: Subject, platform: Platform = False) -> None:
+    me.show(_found(me, subject, platform=platform))
 
 
-def wait(me: Session, subject: Subject, timeout: TimeoutOption = 600.0) -> None:
-    me.show(progress.wait(me.operation(subject), timeout_s=timeout))
+def wait(me: Session, subject: Subject, timeout: TimeoutOption = 600.0, platform: Platform = False) -> None:
+    me.show(progress.wait(_found(me, subject, platform=platform), timeout_s=timeout))
+
+
+def _found(me: Session, subject: str, *, platform: bool) -> Operation | PlatformOperation:
+    return me.client.platform.operation(subject) if platform else me.operation(subject)

@@ -8,7 +8,7 @@ import typer
 
 from andromede_cli.calls import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.command import group
-from andromede_cli.commands import drains, metrics
+from andromede_cli.commands import drains, fencing, metrics, quarantine, recoveries
 from andromede_cli.output import Column
 
 NODES = [
@@ -34,6 +34,14 @@ INCIDENTS = [
     Column(_("facts"), "facts"),
     Column(_("seen"), "seen_at"),
     Column(_("ended"), "ended_at"),
+]
+POOLS = [
+    Column(_("name"), "name"),
+    Column(_("zone"), "zone"),
+    Column(_("GiB used"), "used_gib"),
+    Column(_("of"), "capacity_gib"),
+    Column(_("path"), "path"),
+    Column(_("UUID"), "uuid", is_wide=True),
 ]
 GUESTS = [
     Column(_("name"), "name"),
@@ -67,6 +75,9 @@ def register(app: typer.Typer) -> None:
     columns = [Column(_("node"), "node.name"), *INCIDENTS]
     list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
     app.add_typer(incidents, name="incident")
+    pools = group(_("Storage that nodes share, for operators."))
+    list_command(pools, _("All pools."), "pools.list", POOLS, "name", "zone")
+    app.add_typer(pools, name="pool")
 
 
 def _nodes() -> typer.Typer:
@@ -80,6 +91,9 @@ def _nodes() -> typer.Typer:
     help = _("What is on a node and should not be.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
     drains.register(nodes)
+    fencing.register(nodes)
+    recoveries.register(nodes)
+    quarantine.register(nodes)
     metrics.register_node(nodes)
     help = _("The instances on a node, whoever's they are.")
     call_command(nodes, "instances", help, "nodes.instance_list", node, show=rows(GUESTS))

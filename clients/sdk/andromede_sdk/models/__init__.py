@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.instances import InstanceWithActions as InstanceWithActions
     from andromede_sdk.models.instances import InstanceWithOperation as InstanceWithOperation
     from andromede_sdk.models.instances import Migration as Migration
+    from andromede_sdk.models.instances import MigrationPlan as MigrationPlan
     from andromede_sdk.models.invitations import Invitation as Invitation
     from andromede_sdk.models.invitations import InvitationWithToken as InvitationWithToken
     from andromede_sdk.models.jurisdictions import Jurisdiction as Jurisdiction
@@ -88,12 +89,18 @@ if TYPE_CHECKING:
     from andromede_sdk.models.members import Member as Member
     from andromede_sdk.models.networks import Network as Network
     from andromede_sdk.models.nodes import Amounts as Amounts
+    from andromede_sdk.models.nodes import Bmc as Bmc
     from andromede_sdk.models.nodes import DrainGuest as DrainGuest
     from andromede_sdk.models.nodes import DrainPlan as DrainPlan
+    from andromede_sdk.models.nodes import EvidenceAtHand as EvidenceAtHand
+    from andromede_sdk.models.nodes import Fence as Fence
+    from andromede_sdk.models.nodes import FenceEvidence as FenceEvidence
+    from andromede_sdk.models.nodes import Fencing as Fencing
     from andromede_sdk.models.nodes import Guest as Guest
     from andromede_sdk.models.nodes import Inventory as Inventory
     from andromede_sdk.models.nodes import Node as Node
     from andromede_sdk.models.nodes import PlannedGuest as PlannedGuest
+    from andromede_sdk.models.nodes import RecoveryPlan as RecoveryPlan
     from andromede_sdk.models.nodes import Trust as Trust
     from andromede_sdk.models.officer_keys import OfficerKey as OfficerKey
     from andromede_sdk.models.openid import Begun as Begun
@@ -107,6 +114,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.organizations import OrganizationLimits as OrganizationLimits
     from andromede_sdk.models.organizations import OrganizationWithPermissions as OrganizationWithPermissions
     from andromede_sdk.models.organizations import ProjectPart as ProjectPart
+    from andromede_sdk.models.orphans import Orphan as Orphan
     from andromede_sdk.models.parties import Party as Party
     from andromede_sdk.models.passkeys import Passkey as Passkey
     from andromede_sdk.models.password_links import PasswordLink as PasswordLink
@@ -117,6 +125,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.policy import LostZones as LostZones
     from andromede_sdk.models.policy import Policy as Policy
     from andromede_sdk.models.policy import Simulation as Simulation
+    from andromede_sdk.models.pools import Pool as Pool
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -176,6 +185,7 @@ PLACES = {
     "AttachmentWithOperation": "andromede_sdk.models.attachments",
     "Attempt": "andromede_sdk.models.webhooks",
     "Begun": "andromede_sdk.models.openid",
+    "Bmc": "andromede_sdk.models.nodes",
     "Broken": "andromede_sdk.models.policy",
     "Capacity": "andromede_sdk.models.zones",
     "Catalogue": "andromede_sdk.models.catalogue",
@@ -205,6 +215,7 @@ PLACES = {
     "EventActor": "andromede_sdk.models.events",
     "EventResource": "andromede_sdk.models.events",
     "Events": "andromede_sdk.models.events",
+    "EvidenceAtHand": "andromede_sdk.models.nodes",
     "ExemptedClause": "andromede_sdk.models.exemptions",
     "Exemption": "andromede_sdk.models.exemptions",
     "ExemptionApproval": "andromede_sdk.models.exemptions",
@@ -212,6 +223,9 @@ PLACES = {
     "Export": "andromede_sdk.models.evidence_exports",
     "Fact": "andromede_sdk.models.facts",
     "FactsStated": "andromede_sdk.models.facts",
+    "Fence": "andromede_sdk.models.nodes",
+    "FenceEvidence": "andromede_sdk.models.nodes",
+    "Fencing": "andromede_sdk.models.nodes",
     "Flavor": "andromede_sdk.models.flavors",
     "Grant": "andromede_sdk.models.common",
     "GrantInput": "andromede_sdk.models.service_accounts",
@@ -246,6 +260,7 @@ PLACES = {
     "Methods": "andromede_sdk.models.sign",
     "Metrics": "andromede_sdk.models.common",
     "Migration": "andromede_sdk.models.instances",
+    "MigrationPlan": "andromede_sdk.models.instances",
     "Named": "andromede_sdk.models.common",
     "NamedSet": "andromede_sdk.models.sets",
     "Network": "andromede_sdk.models.networks",
@@ -256,6 +271,7 @@ PLACES = {
     "OrganizationLimit": "andromede_sdk.models.organizations",
     "OrganizationLimits": "andromede_sdk.models.organizations",
     "OrganizationWithPermissions": "andromede_sdk.models.organizations",
+    "Orphan": "andromede_sdk.models.orphans",
     "Owner": "andromede_sdk.models.remediation_plans",
     "Part": "andromede_sdk.models.common",
     "Party": "andromede_sdk.models.parties",
@@ -270,6 +286,7 @@ PLACES = {
     "PlatformOperation": "andromede_sdk.models.common",
     "Policy": "andromede_sdk.models.policy",
     "PolicySet": "andromede_sdk.models.common",
+    "Pool": "andromede_sdk.models.pools",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",
@@ -290,6 +307,7 @@ PLACES = {
     "Reach": "andromede_sdk.models.jurisdictions",
     "Record": "andromede_sdk.models.evidence",
     "RecoveryCodes": "andromede_sdk.models.common",
+    "RecoveryPlan": "andromede_sdk.models.nodes",
     "Region": "andromede_sdk.models.regions",
     "Removal": "andromede_sdk.models.operations",
     "RequestRecord": "andromede_sdk.models.common",

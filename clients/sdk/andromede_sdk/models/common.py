@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from andromede_sdk.model import Model
+from andromede_sdk.waiting import PlatformWaitable
 
 if TYPE_CHECKING:
     from andromede_sdk.models.users import User
@@ -210,7 +211,7 @@ class PlacementSimulation(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PlatformOperation(Model):
+class PlatformOperation(PlatformWaitable):
     """Whose it is besides; null: nobody's but the platform's. `obstacle`: what its last try found in the way, while it
     waits for the next one."""
 

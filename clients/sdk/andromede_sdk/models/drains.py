@@ -18,6 +18,7 @@ class Drain(Model):
 
     id: str
     node: Named
+    kind: str  # drain, recover
     state: str  # running, paused, blocked, done, cancelled
     plan: str
     fallback: str  # leave, stop
@@ -35,11 +36,13 @@ class Drain(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainSummary(Model):
-    """`counts`: guests by state; `progress`: how many of them have left or are off, in percent. `is_waiting_for_node`:
-    the node is not heard, so nothing is begun."""
+    """`kind`: drain, of a node that is alive, or recover, of one that is dead. `counts`: guests by state; `progress`:
+    how many of them have left or are off, in percent. `is_waiting_for_node`: the node is not heard, and nothing is
+    begun."""
 
     id: str
     node: Named
+    kind: str  # drain, recover
     state: str  # running, paused, blocked, done, cancelled
     plan: str
     fallback: str  # leave, stop

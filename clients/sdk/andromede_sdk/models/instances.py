@@ -62,6 +62,7 @@ class Instance(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     classifications: list[str]
@@ -92,6 +93,7 @@ class InstanceWithActions(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     classifications: list[str]
@@ -122,6 +124,7 @@ class InstanceWithOperation(Model):
     memory_mib: int
     disk_gib: int
     image: Named
+    root_volume_type: str
     affinity_group: Named | None
     restart_policy: str  # on-failure, never
     classifications: list[str]
@@ -149,3 +152,15 @@ class Migration(Model):
     created_at: datetime
     arrived_at: datetime | None
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MigrationPlan(Model):
+    """`node`: where it is; null while it is nowhere. `nodes`: those that would take it now, the best first, at most
+    fifty. `reasons`: why it cannot be moved; then there are no nodes."""
+
+    instance: Named
+    project: Named
+    node: Named | None
+    nodes: list[Named]
+    reasons: list[Error]

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Error, Named
+    from andromede_sdk.models.common import Error, Named, PlatformOperation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,17 +23,33 @@ class Amounts(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Bmc(Model):
+    """`checked_at`: when it was last asked; `problem`: what was wrong then."""
+
+    address: str
+    username: str
+    certificate_sha256: str
+    system_id: str
+    checked_at: datetime | None
+    problem: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DrainGuest(Model):
-    """`operation`: what moves or stops it. `reasons`: why it did not leave, or what it waits for."""
+    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave or was not started again, or what it
+    waits for. `starts_again`: it is off because of the drain, and is started when the node takes guests again."""
 
     instance: Named
     project: Named
-    action: str  # migrate, stop, stay, leave, wait
+    action: str  # migrate, stop, stay, leave, wait, evacuate
     target: Named | None
     reasons: list[Error]
-    state: str  # waiting, moving, stopping, left, failed, off, moved, gone
+    state: str  # waiting, moving, stopping, left, failed, off, starting, started, moved, gone
     operation: str | None
     tries: int
+    starts_again: bool
     finished_at: datetime | None
 
 
@@ -48,6 +64,54 @@ class DrainPlan(Model):
     counts: dict[str, int]
     volumes: int
     guests: list[PlannedGuest]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EvidenceAtHand(Model):
+    """A kind of evidence, and whether the node could be fenced by it now; `error` says why not, and `since` from when
+    on, where only time is missing."""
+
+    kind: str  # power, lease, attestation
+    counts: bool
+    error: Error | None
+    since: datetime | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fence(Model):
+    """`evidence` is there at once, or is what `operation` is to get."""
+
+    node: Node
+    evidence: FenceEvidence | None
+    operation: PlatformOperation | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FenceEvidence(Model):
+    """How it is known that the node does nothing any more. `detail`: what was seen; `by`: who said so, or asked for it;
+    `boot`: the boot of the node that is over with it."""
+
+    id: str
+    kind: str  # power, lease, attestation
+    reason: str
+    detail: dict[str, Any]
+    boot: str
+    by: str | None
+    operation: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fencing(Model):
+    """`evidence`: by which it was fenced last; null: it never was. `fences_within_s`: so long after the end of its
+    lease the node has stopped its guests, as it last said; null: it does not see to that by itself. `leased_until`: no
+    lease that it was given lasts longer."""
+
+    at_hand: list[EvidenceAtHand]
+    evidence: FenceEvidence | None
+    fences_within_s: int | None
+    leased_until: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,13 +170,27 @@ class Node(Model):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
     """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (for what works
-    on it; then it is planned). `target`: where it would go now. `reasons`: why it cannot be moved."""
+    on it; then it is planned); in a recovery evacuate, stay (it comes back with its node) or wait. `target`: where it
+    would go now. `reasons`: why it cannot be moved, or not now."""
 
     instance: Named
     project: Named
-    action: str  # migrate, stop, stay, leave, wait
+    action: str  # migrate, stop, stay, leave, wait, evacuate
     target: Named | None
     reasons: list[Error]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecoveryPlan(Model):
+    """`digest` names the plan when the recovery is asked for. `counts`: guests by action: evacuate (it is made again on
+    another node; without a target no node may take it now, and it waits for one), stay (its disk is on the dead node
+    alone, and comes back with it) or wait (for what works on it). `volumes`: so many are plugged into nothing."""
+
+    node: Named
+    digest: str
+    counts: dict[str, int]
+    volumes: int
+    guests: list[PlannedGuest]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

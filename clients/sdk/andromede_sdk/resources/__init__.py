@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.openid_providers import OpenidProviders as OpenidProviders
     from andromede_sdk.resources.operations import Operations as Operations
     from andromede_sdk.resources.organizations import Organizations as Organizations
+    from andromede_sdk.resources.orphans import Orphans as Orphans
     from andromede_sdk.resources.own import Own as Own
     from andromede_sdk.resources.parties import Parties as Parties
     from andromede_sdk.resources.passkey import Passkey as Passkey
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.platform import Platform as Platform
     from andromede_sdk.resources.policy import Policy as Policy
     from andromede_sdk.resources.policy_proposals import PolicyProposals as PolicyProposals
+    from andromede_sdk.resources.pools import Pools as Pools
     from andromede_sdk.resources.problems import Problems as Problems
     from andromede_sdk.resources.projects import Projects as Projects
     from andromede_sdk.resources.quota_requests import QuotaRequests as QuotaRequests
@@ -116,6 +118,7 @@ class Managers:
     openid_providers: OpenidProviders
     operations: Operations
     organizations: Organizations
+    orphans: Orphans
     own: Own
     parties: Parties
     passkey: Passkey
@@ -127,6 +130,7 @@ class Managers:
     platform: Platform
     policy: Policy
     policy_proposals: PolicyProposals
+    pools: Pools
     problems: Problems
     projects: Projects
     quota_requests: QuotaRequests

@@ -1,6 +1,8 @@
 # Made from docs/reference/openapi.json by `make clients`.
 from __future__ import annotations
 
+from typing import cast
+
 from andromede_sdk import models
 from andromede_sdk.resource import Ask, Listing, Moment, Resource
 
@@ -70,18 +72,21 @@ class Attachments(Resource):
 
     def delete(
         self, instance: str, attachment: str, *, dry_run: bool = False, if_match: str | int | None = None
-    ) -> models.AttachmentWithOperation:
+    ) -> models.AttachmentWithOperation | None:
         """DELETE /v1/projects/{project}/instances/{instance}/attachments/{attachment}
 
         `dry_run`: true: say only what would be; nothing is written.
         """
-        return self._scope.one(
-            models.AttachmentWithOperation,
-            Ask(
-                "DELETE",
-                "/v1/projects/{project}/instances/{instance}/attachments/{attachment}",
-                names={"instance": instance, "attachment": attachment},
-                query={"dry_run": dry_run or None},
-                if_match=if_match,
+        return cast(
+            "models.AttachmentWithOperation | None",
+            self._scope.either(
+                {200: models.AttachmentWithOperation, 202: models.AttachmentWithOperation, 204: None},
+                Ask(
+                    "DELETE",
+                    "/v1/projects/{project}/instances/{instance}/attachments/{attachment}",
+                    names={"instance": instance, "attachment": attachment},
+                    query={"dry_run": dry_run or None},
+                    if_match=if_match,
+                ),
             ),
         )

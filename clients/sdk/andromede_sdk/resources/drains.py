@@ -9,6 +9,7 @@ class Drains(Resource):
     def list(
         self,
         *,
+        kind: str | None = None,
         state: str | None = None,
         zone: str | None = None,
         created_after: Moment | None = None,
@@ -17,6 +18,7 @@ class Drains(Resource):
     ) -> Listing[models.DrainSummary]:
         """GET /v1/drains
 
+        `kind`: One of drain, recover.
         `state`: One of running, paused, blocked, done, cancelled.
         `zone`: The drains of nodes of this zone.
         `created_after`: Only what was created after this moment (RFC 3339).
@@ -28,6 +30,13 @@ class Drains(Resource):
             Ask(
                 "GET",
                 "/v1/drains",
-                query={"state": state, "zone": zone, "created_after": created_after, "sort": sort, "limit": page_size},
+                query={
+                    "kind": kind,
+                    "state": state,
+                    "zone": zone,
+                    "created_after": created_after,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )

@@ -9,6 +9,24 @@ from andromede_sdk.resource import Ask, Labels, Listing, Moment, Resource
 
 
 class Instances(Resource):
+    def migrate_cancel(
+        self, instance: str, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.PlatformOperation:
+        """POST /v1/instances/{instance}/actions/cancel-migrate
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.PlatformOperation,
+            Ask(
+                "POST",
+                "/v1/instances/{instance}/actions/cancel-migrate",
+                names={"instance": instance},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
     def migrate(
         self,
         instance: str,
@@ -34,6 +52,12 @@ class Instances(Resource):
                 body={"node": node, "reason": reason},
                 key=idempotency_key,
             ),
+        )
+
+    def migration_plan(self, instance: str) -> models.MigrationPlan:
+        """GET /v1/instances/{instance}/migration-plan"""
+        return self._scope.one(
+            models.MigrationPlan, Ask("GET", "/v1/instances/{instance}/migration-plan", names={"instance": instance})
         )
 
     def migration_list(
@@ -110,6 +134,7 @@ class Instances(Resource):
         networks: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
+        root_volume_type: str | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -134,6 +159,7 @@ class Instances(Resource):
         networks: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
+        root_volume_type: str | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -157,6 +183,7 @@ class Instances(Resource):
         networks: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
+        root_volume_type: str | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -178,6 +205,7 @@ class Instances(Resource):
         networks: Sequence[str] | None = None,
         ssh_keys: Sequence[str] | None = None,
         volumes: Sequence[str] | None = None,
+        root_volume_type: str | None = None,
         user_data: str | None = None,
         user_data_base64: str | None = None,
         zones: Sequence[str] | None = None,
@@ -196,7 +224,8 @@ class Instances(Resource):
         `user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
         `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
         and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
-        `restart_policy`: whether its guest is started again when it crashed or went down with its node.
+        `restart_policy`: whether its guest is started again when it crashed or went down with its node. `root_volume_type`:
+        how its root disk is kept; one in shared storage lets another node run the instance when its own has died.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return cast(
@@ -214,6 +243,7 @@ class Instances(Resource):
                         "networks": networks,
                         "ssh_keys": ssh_keys,
                         "volumes": volumes,
+                        "root_volume_type": root_volume_type,
                         "user_data": user_data,
                         "user_data_base64": user_data_base64,
                         "zones": zones,

@@ -1,6 +1,8 @@
 # Made from docs/reference/openapi.json by `make clients`.
 from __future__ import annotations
 
+from typing import cast
+
 from andromede_sdk import models
 from andromede_sdk.resource import Ask, Listing, Moment, Resource
 
@@ -95,6 +97,27 @@ class Nodes(Resource):
             ),
         )
 
+    def fence(
+        self, node: str, *, evidence: str, reason: str, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Fence:
+        """POST /v1/nodes/{node}/actions/fence
+
+        `evidence`: power has its BMC switch it off; lease rests on its having stopped its guests by itself; attestation
+        is your own word that it is off and unplugged, and takes a session with a fresh proof of who you are.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Fence,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/fence",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"evidence": evidence, "reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
     def maintain(
         self, node: str, *, reason: str | None = None, dry_run: bool = False, idempotency_key: str | None = None
     ) -> models.Node:
@@ -129,6 +152,52 @@ class Nodes(Resource):
                 names={"node": node},
                 query={"dry_run": dry_run or None},
                 body={"fallback": fallback},
+                key=idempotency_key,
+            ),
+        )
+
+    def recover_plan(
+        self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.RecoveryPlan:
+        """POST /v1/nodes/{node}/actions/plan-recover
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.RecoveryPlan,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/plan-recover",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
+    def recover_begin(
+        self,
+        node: str,
+        *,
+        plan: str,
+        at_once: int | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> models.Drain:
+        """POST /v1/nodes/{node}/actions/recover
+
+        `plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests are made again at a
+        time.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Drain,
+            Ask(
+                "POST",
+                "/v1/nodes/{node}/actions/recover",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={"plan": plan, "at_once": at_once, "reason": reason},
                 key=idempotency_key,
             ),
         )
@@ -181,6 +250,57 @@ class Nodes(Resource):
                 names={"node": node},
                 query={"dry_run": dry_run or None},
                 key=idempotency_key,
+            ),
+        )
+
+    def bmc(self, node: str) -> models.Bmc:
+        """GET /v1/nodes/{node}/bmc"""
+        return self._scope.one(models.Bmc, Ask("GET", "/v1/nodes/{node}/bmc", names={"node": node}))
+
+    def bmc_set(
+        self,
+        node: str,
+        *,
+        address: str,
+        username: str,
+        password: str,
+        certificate_sha256: str,
+        system_id: str | None = None,
+        dry_run: bool = False,
+    ) -> models.Bmc:
+        """PUT /v1/nodes/{node}/bmc
+
+        `address`: an IP address in one of the platform's management networks, with a port if that is not 443.
+        `certificate_sha256`: of the certificate that it shows; no other one is trusted. `system_id`: which of its systems
+        the node is, if it has several. `password` is never given back.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Bmc,
+            Ask(
+                "PUT",
+                "/v1/nodes/{node}/bmc",
+                names={"node": node},
+                query={"dry_run": dry_run or None},
+                body={
+                    "address": address,
+                    "username": username,
+                    "password": password,
+                    "certificate_sha256": certificate_sha256,
+                    "system_id": system_id,
+                },
+            ),
+        )
+
+    def bmc_delete(self, node: str, *, dry_run: bool = False) -> None:
+        """DELETE /v1/nodes/{node}/bmc
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "None",
+            self._scope.document(
+                Ask("DELETE", "/v1/nodes/{node}/bmc", names={"node": node}, query={"dry_run": dry_run or None})
             ),
         )
 
@@ -260,6 +380,10 @@ class Nodes(Resource):
                 key=idempotency_key,
             ),
         )
+
+    def fencing(self, node: str) -> models.Fencing:
+        """GET /v1/nodes/{node}/fencing"""
+        return self._scope.one(models.Fencing, Ask("GET", "/v1/nodes/{node}/fencing", names={"node": node}))
 
     def incident_list(
         self,

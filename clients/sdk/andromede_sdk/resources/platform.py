@@ -186,6 +186,16 @@ class Platform(Resource):
             ),
         )
 
+    def operation(self, operation: str, *, wait: str | None = None) -> models.PlatformOperation:
+        """GET /v1/operations/{operation}
+
+        `wait`: Answer when the operation has ended, or after so many seconds (0s to 60s).
+        """
+        return self._scope.one(
+            models.PlatformOperation,
+            Ask("GET", "/v1/operations/{operation}", names={"operation": operation}, query={"wait": wait}),
+        )
+
     def policy(self) -> models.Policy:
         """GET /v1/platform/policy"""
         return self._scope.one(models.Policy, Ask("GET", "/v1/platform/policy"))

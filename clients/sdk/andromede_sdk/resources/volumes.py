@@ -120,7 +120,8 @@ class Volumes(Resource):
     ) -> models.VolumeWithOperation | models.PlacementSimulation:
         """POST /v1/projects/{project}/volumes
 
-        `near_instance`: on the node of that instance, so that it can be attached there. What `classifications` and
+        `near_instance`: on the node of that instance, so that it can be attached there; a volume whose type is kept in
+        shared storage needs no such thing. What `classifications` and
         `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
         operators. `exemption`: by which it may be created though a policy refuses it, once.
         `dry_run`: true: say only what would be; nothing is written.

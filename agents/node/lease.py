@@ -1,0 +1,161 @@
+"""The lease of a node: for how long it runs its guests without being heard by anybody.
+
+It is counted by the clock that goes on from boot to boot (CLOCK_BOOTTIME), which nobody sets, and from the heartbeat
+that was heard, so that a renewal that was long on its way gives no time that has passed already.
+
+A node that has once said that others may rely on its stopping its guests is bound by that, whatever it is configured
+to later, until a renewal shows that somebody has heard it take that back.
+"""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agents.node.adapters.watchdog import Watchdog
+from agents.node.errors import BadRequest, LeaseLapsed
+from agents.node.ledger import Ledger
+
+MEMORY = "lease"
+MAX_DURATION_S = 600
+# From the end of the limit on: so long it takes at most to stop all guests, or the watchdog is fed no more.
+STOP_WITHIN_S = 30
+LAPSE_LIMIT_S = 60
+# Between two looks at the lease.
+TICK_S = 1.0
+NO_WATCHDOG = "The agent has no watchdog, or cannot use it: nothing would stop the guests if it ended."
+NO_LEASE = "Nobody has given the node a lease since it started."
+
+
+def boot_clock_ms() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LeasePolicy:
+    """`stops`: whether guests are stopped `limit_s` seconds after the lease has lapsed, or go on."""
+
+    stops: bool = False
+    limit_s: int = LAPSE_LIMIT_S
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStatus:
+    """`remaining_ms` is negative once it has lapsed. `fences_within_s`: 0 when nobody may rely on it; then `problem`
+    says why, where the guests are to be stopped."""
+
+    is_wanted: bool
+    said_at_ms: int
+    remaining_ms: int
+    fences_within_s: int
+    problem: str
+
+
+class Lease:
+    """Safe for use by many threads."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        policy: LeasePolicy,
+        *,
+        boot_id: str,
+        watchdog: Watchdog | None = None,
+        clock_ms: Callable[[], int] = boot_clock_ms,
+    ) -> None:
+        self.watchdog = watchdog
+        self._ledger = ledger
+        self._policy = policy
+        self._boot_id = boot_id
+        self._clock_ms = clock_ms
+        self._lock = threading.Lock()
+        self._until_ms, self._is_promised = self._remembered()
+        self._taken_back_at_ms: int | None = None
+
+    @property
+    def is_bound(self) -> bool:
+        """Guests are stopped when it has lapsed for too long."""
+        return self._policy.stops or self._is_promised
+
+    @property
+    def is_relied_on(self) -> bool:
+        """It was said in this boot that others may rely on that, and nobody was heard to know better."""
+        return self._is_promised
+
+    @property
+    def is_armed(self) -> bool:
+        """Others may rely on that."""
+        return self._policy.stops and not self._problem()
+
+    def status(self) -> LeaseStatus:
+        """What is said in a heartbeat. What it promises is on disk before it is said."""
+        with self._lock:
+            now_ms, is_armed = self._clock_ms(), self.is_armed
+            if is_armed:
+                self._taken_back_at_ms = None
+                if not self._is_promised:
+                    self._is_promised = True
+                    self._remember()
+            elif self._is_promised and self._taken_back_at_ms is None:
+                self._taken_back_at_ms = now_ms
+            return LeaseStatus(
+                is_wanted=self.is_bound,
+                said_at_ms=now_ms,
+                remaining_ms=self._until_ms - now_ms if self._until_ms else 0,
+                fences_within_s=self._fences_within_s() if is_armed else 0,
+                problem=self._problem() if self._policy.stops else "",
+            )
+
+    def renew(self, *, boot_id: str, heard_at_ms: int, duration_s: int) -> None:
+        """
+        Raises:
+            BadRequest: it is about another boot, a heartbeat that was not said yet, or lasts for too long.
+        """
+        if boot_id != self._boot_id:
+            raise BadRequest("boot_id", "is of another boot of this node")
+        if not 1 <= duration_s <= MAX_DURATION_S:
+            raise BadRequest("duration_s", f"must be from 1 to {MAX_DURATION_S}")
+        with self._lock:
+            if heard_at_ms > self._clock_ms():
+                raise BadRequest("heard_at_ms", "is still to come")
+            if self._taken_back_at_ms is not None and heard_at_ms >= self._taken_back_at_ms:
+                self._is_promised, self._taken_back_at_ms = False, None
+            self._until_ms = max(self._until_ms, heard_at_ms + duration_s * 1000)
+            self._remember()
+
+    def over_for_s(self) -> float | None:
+        """How long the guests should have been stopped; None: they may go on."""
+        if not self.is_bound or not self._until_ms:
+            return None
+        over_ms = self._clock_ms() - self._until_ms - self._policy.limit_s * 1000
+        return over_ms / 1000 if over_ms > 0 else None
+
+    def check(self) -> None:
+        """Raises LeaseLapsed when nothing may begin to run here."""
+        if self.over_for_s() is not None:
+            raise LeaseLapsed()
+
+    def _fences_within_s(self) -> int:
+        assert self.watchdog is not None
+        return math.ceil(self._policy.limit_s + STOP_WITHIN_S + self.watchdog.timeout_s + 2 * TICK_S)
+
+    def _problem(self) -> str:
+        """Why nobody may rely on it."""
+        if self.watchdog is None:
+            return NO_WATCHDOG
+        if self.watchdog.problem:
+            return f"The watchdog cannot be fed: {self.watchdog.problem}."
+        return "" if self._until_ms else NO_LEASE
+
+    def _remembered(self) -> tuple[int, bool]:
+        rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", MEMORY)
+        kept = json.loads(str(rows[0][0])) if rows else {}
+        if kept.get("boot_id") != self._boot_id:
+            return 0, False  # no guest has outlived that
+        return int(kept["until_ms"]), bool(kept["is_promised"])
+
+    def _remember(self) -> None:
+        kept = {"boot_id": self._boot_id, "until_ms": self._until_ms, "is_promised": self._is_promised}
+        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(kept))

@@ -1,0 +1,82 @@
+"""A node that is not heard for too long stops its guests, and has itself reset if it cannot."""
+
+import logging
+import threading
+from dataclasses import replace
+from uuid import UUID
+
+from agents.node.adapters.base import Power
+from agents.node.context import Node
+from agents.node.errors import AgentError
+from agents.node.lease import STOP_WITHIN_S, TICK_S
+
+log = logging.getLogger(__name__)
+
+LAPSED = "lease-lapsed"
+STOPPED = (Power.OFF, Power.CRASHED)
+
+
+class SelfFencing:
+    """Looks at the lease and feeds the watchdog, from one thread: where that hangs, whatever on, the watchdog acts."""
+
+    def __init__(self, node: Node, *, tick_s: float = TICK_S) -> None:
+        self._node = node
+        self._tick_s = tick_s
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="self-fencing", daemon=True)
+        if node.lease.watchdog is not None or node.lease.is_bound:  # else it never has anything to see to
+            self._thread.start()
+
+    def stop(self) -> None:
+        """The watchdog goes on unless nothing runs that it has to see to: an agent that is started again has as long
+        as its timeout for that."""
+        self._is_stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        watchdog = self._node.lease.watchdog
+        if watchdog is None:
+            return
+        has_guests = self._node.lease.is_relied_on and self._running() != []
+        if has_guests:
+            log.warning("the watchdog stays armed", extra={"facts": {"timeout_s": watchdog.timeout_s}})
+        watchdog.close(disarm=not has_guests)
+
+    def _run(self) -> None:
+        while not self._is_stopped.wait(self._tick_s):
+            try:
+                self._look()
+            except Exception:
+                log.exception("looking after the lease failed")  # and the watchdog was not fed
+
+    def _look(self) -> None:
+        is_over = self._node.lease.over_for_s() is not None
+        is_safe = not is_over or self._stop_guests() or (self._node.lease.over_for_s() or 0) < STOP_WITHIN_S
+        watchdog = self._node.lease.watchdog
+        if watchdog is not None and is_safe:
+            watchdog.feed()
+
+    def _stop_guests(self) -> bool:
+        """Whether none runs any more. What is being started is stopped at the next look."""
+        self._node.permits.starts.end_all()
+        running = self._running()
+        for guest_id in running or ():
+            self._stop_guest(guest_id)
+        return running is not None and self._running() == []
+
+    def _stop_guest(self, guest_id: UUID) -> None:
+        ledger = self._node.ledger
+        log.critical("stopping a guest, since the lease has lapsed", extra={"facts": {"guest": str(guest_id)}})
+        ledger.record_progress(guest_id, replace(ledger.guest_progress(guest_id), has_started=True, stop_reason=LAPSED))
+        try:
+            self._node.adapters.hypervisor.power_off(guest_id)
+        except AgentError as exc:
+            log.error("cannot stop a guest", extra={"facts": {"guest": str(guest_id), "problem": exc.message}})
+
+    def _running(self) -> list[UUID] | None:
+        """None: nobody can tell."""
+        try:
+            states = self._node.adapters.hypervisor.states()
+        except AgentError as exc:
+            log.error("cannot see which guests run", extra={"facts": {"problem": exc.message}})
+            return None
+        return [guest_id for guest_id, state in states.items() if state.power not in STOPPED]

@@ -1,0 +1,44 @@
+"""Operations through the API, Celery and nodes over the fake adapter: how many end per second with 1, 2 and 4 processes
+of the worker, in turns with a floor; 1 000 nodes that say how they are, and how late that is known; and a queue of
+10 000 operations, of which none is lost and by which nothing grows.
+
+The floor is what these operations promise and nothing else: a row, and a durable transaction when it is asked for, when
+somebody begins with it, after each step and at its end; by as many processes, with as many threads each.
+
+`ARGS="--parts throughput --operations 20 --rounds 1"` is a small one.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench import fleet, queued, throughput
+from bench.common import report
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "throughput": throughput.measure,
+    "fleet": fleet.measure,
+    "queue": queued.measure,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    report({part: PARTS[part](options) for part in options.parts})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench.operations", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4], help="processes of the worker")
+    parser.add_argument("--operations", type=int, default=100, help="of each kind in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--nodes", type=int, default=1000, help="of the fleet")
+    parser.add_argument("--seconds", type=int, default=60, help="for which the fleet is watched")
+    parser.add_argument("--guests", type=int, default=100, help="that power themselves off")
+    parser.add_argument("--queued", type=int, default=10_000)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Operations per second, with some processes of the worker, in turns with the floor."""
+
+import argparse
+import multiprocessing
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bench import create
+from bench.asking import Asker, connected, ended
+from bench.common import bench_cloud, say, spread
+from bench.workers import Workers
+from scripts.cloud import Cloud
+from scripts.stack import Stack
+
+# Nodes that do not become full.
+ROOMY = ("--fake-cores", "4096", "--fake-memory-mib", str(2**22), "--fake-disk-gib", "200000")
+# Of the operations that are asked for here: their steps, when they are asked for and begun, and their end.
+TRANSACTIONS = {"instances": 5 + 3, "volumes": 2 + 3}
+WARM_UP = 10
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    with bench_cloud("operations", is_fake=True, agent_options=ROOMY) as (cloud, api):
+        asker = Asker(cloud, api, project="bench")
+        for kind in TRANSACTIONS:
+            burst(cloud, asker, kind, WARM_UP)
+        found = by_workers(cloud, asker, options)
+        say("as bench.create does it")
+        return found | {"as_create_burst_4": create.burst(cloud, api, 4)}
+
+
+def by_workers(cloud: Cloud, asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
+    """Afterwards there is one again."""
+    make_floor(cloud.stack)
+    workers, found = Workers(cloud), {}
+    for count in options.workers:
+        workers.be(count)
+        burst(cloud, asker, "volumes", count)
+        found[f"workers_{count}"] = {kind: rounds(cloud, workers, asker, kind, options) for kind in TRANSACTIONS}
+    workers.be(1)
+    return found
+
+
+def rounds(cloud: Cloud, workers: Workers, asker: Asker, kind: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Ours and the floor, by turns."""
+    ours, floor, answered = [], [], []
+    before = workers.cpu_s()
+    cpu = dict.fromkeys(before, 0.0)
+    for number in range(options.rounds):
+        say(f"{options.operations} {kind} with {len(workers.names)} workers, round {number + 1}")
+        before = workers.cpu_s()
+        per_s, took = burst(cloud, asker, kind, options.operations)
+        cpu = {name: cpu[name] + after - before[name] for name, after in workers.cpu_s().items()}
+        ours.append(per_s)
+        answered += took
+        floor.append(floor_per_s(cloud.stack, kind, options.operations, len(workers.names)))
+    return {
+        "per_s": round(statistics.median(ours), 1),
+        "rounds": [round(each, 1) for each in ours],
+        "floor_per_s": round(statistics.median(floor), 1),
+        "ratio": round(statistics.median(a / b for a, b in zip(ours, floor, strict=True)), 3),
+        "answered": spread(answered),
+        "cpu_ms_each": {
+            name: round(each * 1000 / options.operations / options.rounds, 1) for name, each in cpu.items()
+        },
+    }
+
+
+def burst(cloud: Cloud, asker: Asker, kind: str, amount: int) -> tuple[float, list[float]]:
+    """Operations per second, from the first request until the last has ended."""
+    asked = asker.ask(kind, amount)
+    return amount / ended(cloud.stack, asked.begun, amount), asked.answered_s
+
+
+def make_floor(stack: Stack) -> None:
+    with connected(stack) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS floor")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS floor.operation (id serial PRIMARY KEY, position int, steps jsonb)"
+        )
+
+
+def floor_per_s(stack: Stack, kind: str, amount: int, processes: int) -> float:
+    """Operations per second that are nothing but their transactions."""
+    context = multiprocessing.get_context("fork")
+    shares = [amount // processes + (number < amount % processes) for number in range(processes)]
+    begun = time.perf_counter()
+    children = [context.Process(target=_floor, args=(stack, share, TRANSACTIONS[kind])) for share in shares]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    if any(child.exitcode for child in children):
+        raise SystemExit("The floor has failed; what it said is above.")
+    return amount / (time.perf_counter() - begun)
+
+
+def _floor(stack: Stack, amount: int, transactions: int) -> None:
+    def work(share: int) -> None:
+        with connected(stack) as connection:
+            for _ in range(share):
+                statement = "INSERT INTO floor.operation (position, steps) VALUES (0, '[]') RETURNING id"
+                ((row,),) = connection.execute(statement).fetchall()
+                for position in range(1, transactions):
+                    connection.execute(
+                        'UPDATE floor.operation SET position = %s, steps = steps || \'{"state": "done"}\' '
+                        "WHERE id = %s AND position = %s",
+                        [position, row, position - 1],
+                    )
+
+    threads = min(stack.worker_threads, amount)
+    if threads:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, [amount // threads + (n < amount % threads) for n in range(threads)]))

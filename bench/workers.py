@@ -1,0 +1,49 @@
+"""More than one process of the worker, and what they cost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from bench import processes
+from scripts.cloud import Cloud
+from scripts.stack import STOP_LIMIT_S
+
+
+class Workers:
+    """The first is the stack's own."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.names = ["worker"]
+
+    def be(self, count: int) -> None:
+        """So many of them run when this returns; those too many finish what they work on."""
+        while len(self.names) > count:
+            self._end(self.names.pop())
+        while len(self.names) < count:
+            name = f"worker-{len(self.names) + 1}"
+            command = [*self._cloud.stack.commands()["worker"], "--hostname", f"{name}@%h"]
+            self._cloud.stack.spawn(name, command)
+            self.names.append(name)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """None runs until the block ends."""
+        self.be(1)
+        self._end("worker")
+        yield
+        self._cloud.stack.start_process("worker")
+
+    def cpu_s(self) -> dict[str, float]:
+        """By process, the workers as one."""
+        found = {name: reading.cpu_s for name, reading in processes.read(self._cloud).items()}
+        more = [process for name in self.names[1:] if (process := self._cloud.stack.process(name))]
+        return found | {"worker": found["worker"] + sum(processes.family_cpu_s(process) for process in more)}
+
+    def _end(self, name: str) -> None:
+        process = self._cloud.stack.process(name)
+        if process is not None:
+            process.terminate()
+            psutil.wait_procs([process], timeout=STOP_LIMIT_S)
+        self._cloud.stack.kill(name)

@@ -1,0 +1,102 @@
+"""Fencing: what proves that a node does nothing any more."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from typing import Annotated
+
+import typer
+
+from andromede_cli import progress
+from andromede_cli.calls import call_command, given
+from andromede_cli.command import SURE, WAIT, command
+from andromede_cli.completion import names
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_cli.terminal import ask_secret, say
+
+AT_HAND = [
+    Column(_("evidence"), "kind"),
+    Column(_("counts"), "counts"),
+    Column(_("from"), "since"),
+    Column(_("because"), "error.detail"),
+]
+Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False, autocompletion=names("nodes.list"))]
+Evidence = Annotated[
+    str,
+    typer.Option(
+        "--evidence",
+        help=_(
+            "power: its BMC switches it off. lease: it has stopped its guests by itself. attestation: you have seen "
+            "that it is off and unplugged."
+        ),
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help=_("Why; kept in the evidence."))]
+Address = Annotated[str, typer.Option("--address", help=_("Its IP address, with a port if that is not 443."))]
+Username = Annotated[str, typer.Option("--username", help=_("Who asks it."))]
+Certificate = Annotated[
+    str, typer.Option("--certificate-sha256", help=_("Of the certificate that it shows; no other one is trusted."))
+]
+System = Annotated[
+    str, typer.Option("--system", help=_("Which of its systems the node is, if it has several."), show_default=False)
+]
+
+
+def register(nodes: typer.Typer) -> None:
+    help = _("Fence a node that is not heard: from then on its guests may be started elsewhere.")
+    command(nodes, "fence", help, WAIT, SURE)(fence)
+    help = _("By what evidence a node could be fenced now, and why not by the rest.")
+    command(nodes, "fencing", help)(fencing)
+    node = given("node", "NODE", completes="nodes.list")
+    help = _("Say how the BMC of a node is reached. The password is asked for, or read from a pipe.")
+    command(nodes, "bmc-set", help)(bmc_set)
+    call_command(nodes, "bmc-show", _("How the BMC of a node is reached."), "nodes.bmc", node)
+    question = _("Forget how the BMC of {node} is reached?")
+    help = _("Forget how the BMC of a node is reached.")
+    call_command(nodes, "bmc-forget", help, "nodes.bmc_delete", node, question=question)
+
+
+def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
+    me.confirm(
+        _("Fence {node}? If its guests still run, what is started elsewhere runs twice, on the same data.").format(
+            node=node
+        )
+    )
+    made = me.client.nodes.fence(node, evidence=evidence, reason=reason)
+    if made.operation is None:
+        me.show(made)
+        return
+    if not me.is_waiting:
+        going_on = _("Its BMC is asked to switch it off: andromede operation wait --platform {id}")
+        say(going_on.format(id=made.operation.id))
+        me.show(made)
+        return
+    progress.wait(made.operation, timeout_s=me.timeout_s)
+    me.show(me.client.nodes.fencing(node))
+
+
+def fencing(me: Session, node: Node) -> None:
+    found = me.client.nodes.fencing(node)
+    if me.form not in ("table", "wide"):
+        me.show(found)
+        return
+    me.list(found.at_hand, AT_HAND)
+    if found.evidence is not None:
+        told = _("Fenced last by {kind} on {moment}: {reason}")
+        last = found.evidence
+        say(told.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason))
+
+
+def bmc_set(
+    me: Session, node: Node, address: Address, username: Username, certificate_sha256: Certificate, system: System = ""
+) -> None:
+    made = me.client.nodes.bmc_set(
+        node,
+        address=address,
+        username=username,
+        password=ask_secret(_("Password:")),
+        certificate_sha256=certificate_sha256,
+        system_id=system,
+    )
+    me.show(made)

@@ -1,0 +1,68 @@
+"""What is on nodes and nobody means to be there: looked at, destroyed, or put back."""
+
+from __future__ import annotations
+
+import sys
+from gettext import gettext as _
+from typing import Annotated
+
+import typer
+
+from andromede_cli.calls import call_command, filters, given, option, rows, show_command
+from andromede_cli.command import DRY_RUN, command, group
+from andromede_cli.failures import Misuse
+from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_cli.terminal import say
+
+ORPHANS = [
+    Column(_("kind"), "kind"),
+    Column(_("node"), "node.name"),
+    Column(_("name"), "name"),
+    Column(_("state"), "state"),
+    Column(_("wished"), "wished"),
+    Column(_("in the way"), "problem"),
+    Column(_("bytes"), "size_bytes", is_wide=True),
+    Column(_("found"), "created_at", is_wide=True),
+    Column(_("seen"), "seen_at", is_wide=True),
+    Column("id", "id"),
+]
+OPEN = option("open", "--open", _("true: what waits for a decision; false: the rest."), default=None)
+Finding = Annotated[str, typer.Argument(metavar="FINDING", show_default=False)]
+Typed = Annotated[
+    str | None, typer.Option("--name", help=_("Its name, typed once more; asked for if it is not given."))
+]
+Why = Annotated[str, typer.Option("--reason", help=_("Why; kept in the evidence."))]
+
+
+def register(nodes: typer.Typer) -> None:
+    held = group(_("What is on nodes or in the database and nobody means to be there."))
+    help = _("What was found; nothing is destroyed until somebody discards it.")
+    of_node = option("node", "--node", _("What is on the node of this name."), default=None)
+    more = (*filters("state", "kind", "zone"), of_node, OPEN)
+    call_command(held, "list", help, "orphans.list", *more, show=rows(ORPHANS))
+    show_command(held, _("A finding, with what was seen of it and what stands in the way."), "orphans.get", "FINDING")
+    help = _("Destroy what was found, for good. Its name is typed once more; done as soon as its node is there.")
+    command(held, "discard", help, DRY_RUN)(discard)
+    reason = option("reason", "--reason", _("Why, for other operators."))
+    help = _("Put it back as it was. It stays, and nothing warns of it any more.")
+    call_command(held, "release", help, "orphans.release", given("orphan", "FINDING"), reason)
+    nodes.add_typer(held, name="quarantine")
+
+
+def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> None:
+    found = me.client.orphans.get(orphan)
+    typed = found.name if me.is_dry_run else name or _typed(found.name)
+    me.show(me.client.orphans.discard(orphan, name=typed, reason=reason, dry_run=me.is_dry_run))
+    if not me.is_dry_run:
+        say(_("It is destroyed as soon as its node is there."))
+
+
+def _typed(name: str) -> str:
+    """Raises Misuse: there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise Misuse(_("There is nobody to type the name; if you are sure, say --name {name}").format(name=name))
+    question = _("Nothing brings it back. Type its name to destroy it: {name}")
+    sys.stderr.write(f"{question.format(name=name)}\n> ")
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n")

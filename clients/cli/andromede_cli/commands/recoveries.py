@@ -1,0 +1,67 @@
+"""The recovery of a node that is dead. What goes on is shown and led by the commands of drains."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from andromede_cli.command import DRY_RUN, SURE, WAIT, command
+from andromede_cli.commands.drains import PLANNED, AtOnce, Node, ended, watch
+from andromede_cli.session import Session
+from andromede_cli.terminal import say
+
+if TYPE_CHECKING:
+    from andromede_sdk.models import RecoveryPlan
+
+PlanOption = Annotated[bool, typer.Option("--plan", help=_("Show the plan, and begin nothing."))]
+Reason = Annotated[
+    str | None, typer.Option("--reason", help=_("Why, for other operators and the tenants."), show_default=False)
+]
+
+
+def register(nodes: typer.Typer) -> None:
+    help = _("Make the guests of a fenced node again on others. The plan is shown before anything begins.")
+    command(nodes, "recover", help, WAIT, SURE, DRY_RUN)(recover)
+
+
+def recover(me: Session, node: Node, plan: PlanOption = False, at_once: AtOnce = None, reason: Reason = None) -> None:
+    planned = me.client.nodes.recover_plan(node)
+    if plan or me.is_dry_run:
+        _show_plan(me, planned)
+        return
+    _tell(planned)
+    me.confirm(_("Recover {node}?").format(node=planned.node.name))
+    begun = me.client.nodes.recover_begin(node, plan=planned.digest, at_once=at_once, reason=reason)
+    if not me.is_waiting:
+        say(_("The recovery has begun: andromede node drain-wait {node}").format(node=node))
+        me.show(begun)
+        return
+    ended(me, watch(me, begun, timeout_s=me.timeout_s))
+
+
+def _show_plan(me: Session, plan: RecoveryPlan) -> None:
+    if me.form in ("table", "wide"):
+        me.list(plan.guests, PLANNED)
+        _tell(plan)
+    else:
+        me.show(plan)
+
+
+def _tell(plan: RecoveryPlan) -> None:
+    """How it comes out, and what is in the way."""
+    blocked = sum(guest.action == "evacuate" and guest.target is None for guest in plan.guests)
+    counts = {**plan.counts, "evacuate": plan.counts.get("evacuate", 0) - blocked, "blocked": blocked}
+    said = {
+        "evacuate": _("{count} are made again elsewhere"),
+        "blocked": _("{count} find no place now, and wait for one"),
+        "stay": _("{count} come back with the node"),
+        "wait": _("{count} are being changed, and planned when that has ended"),
+    }
+    parts = [said[action].format(count=counts[action]) for action in said if counts.get(action)]
+    say("; ".join(parts) + "." if parts else _("There was nothing on the node."))
+    for guest in plan.guests:
+        for reason in guest.reasons:
+            line = f"  {guest.instance.name}: {reason.detail}"
+            say(line)

@@ -1,0 +1,36 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from andromede_sdk.model import Model
+
+if TYPE_CHECKING:
+    from andromede_sdk.models.common import Named
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Orphan(Model):
+    """`name`: what its node calls it; of what is in the database alone, its id. `resource`: the id that it would have,
+    if it were meant. `wished`: what was decided and is not done yet, since the node is away or `problem` is in the way.
+    `evidence`: of what was discarded, by whom, why, and what the node said."""
+
+    id: str
+    kind: str  # domain, volume, image, file, port, attachment, allocation, address
+    name: str
+    node: Named | None
+    zone: str | None
+    resource: str | None
+    state: str  # found, quarantined, released, discarded, gone
+    wished: str  # , release, discard
+    reason: str
+    problem: str
+    size_bytes: int | None
+    facts: dict[str, Any]
+    evidence: dict[str, Any]
+    created_at: datetime
+    seen_at: datetime
+    quarantined_at: datetime | None
+    ended_at: datetime | None

@@ -1,0 +1,91 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Listing, Moment, Resource
+
+
+class Orphans(Resource):
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        node: str | None = None,
+        zone: str | None = None,
+        open: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Orphan]:
+        """GET /v1/orphans
+
+        `state`: One of found, quarantined, released, discarded, gone.
+        `kind`: One of domain, volume, image, file, port, attachment, allocation, address.
+        `node`: What is on the node of this name.
+        `zone`: What is on nodes of this zone.
+        `open`: One of true, false.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of -created_at, created_at.
+        """
+        return Listing(
+            self._scope,
+            models.Orphan,
+            Ask(
+                "GET",
+                "/v1/orphans",
+                query={
+                    "state": state,
+                    "kind": kind,
+                    "node": node,
+                    "zone": zone,
+                    "open": open,
+                    "created_after": created_after,
+                    "sort": sort,
+                    "limit": page_size,
+                },
+            ),
+        )
+
+    def get(self, orphan: str) -> models.Orphan:
+        """GET /v1/orphans/{orphan}"""
+        return self._scope.one(models.Orphan, Ask("GET", "/v1/orphans/{orphan}", names={"orphan": orphan}))
+
+    def discard(
+        self, orphan: str, *, name: str, reason: str, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Orphan:
+        """POST /v1/orphans/{orphan}/actions/discard
+
+        `name`: what is destroyed, once more. `reason`: kept in the evidence.
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Orphan,
+            Ask(
+                "POST",
+                "/v1/orphans/{orphan}/actions/discard",
+                names={"orphan": orphan},
+                query={"dry_run": dry_run or None},
+                body={"name": name, "reason": reason},
+                key=idempotency_key,
+            ),
+        )
+
+    def release(
+        self, orphan: str, *, reason: str, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.Orphan:
+        """POST /v1/orphans/{orphan}/actions/release
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.Orphan,
+            Ask(
+                "POST",
+                "/v1/orphans/{orphan}/actions/release",
+                names={"orphan": orphan},
+                query={"dry_run": dry_run or None},
+                body={"reason": reason},
+                key=idempotency_key,
+            ),
+        )

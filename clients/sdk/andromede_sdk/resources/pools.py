@@ -1,0 +1,33 @@
+# Made from docs/reference/openapi.json by `make clients`.
+from __future__ import annotations
+
+from andromede_sdk import models
+from andromede_sdk.resource import Ask, Listing, Moment, Resource
+
+
+class Pools(Resource):
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        zone: str | None = None,
+        created_after: Moment | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Pool]:
+        """GET /v1/pools
+
+        `name`: The pools of this name.
+        `zone`: The pools of this zone.
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `sort`: One of name, -name, created_at, -created_at.
+        """
+        return Listing(
+            self._scope,
+            models.Pool,
+            Ask(
+                "GET",
+                "/v1/pools",
+                query={"name": name, "zone": zone, "created_after": created_after, "sort": sort, "limit": page_size},
+            ),
+        )

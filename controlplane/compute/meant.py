@@ -1,0 +1,148 @@
+"""What is meant to be on a node: what has its place there, is on its way there or away, is worked on, or is still to be
+removed. Whatever else a node says that it has, nobody means to be there.
+
+A node is described first and this is asked afterwards: what was made in between has its row by then.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from controlplane.compute.models import MOVING, Attachment, Instance, MigratedVolume, Migration, Rebuild
+from controlplane.kernel import clock
+from controlplane.network.models import Port, PortBinding
+from controlplane.nodes.models import Node, NodeRemoval
+from controlplane.operations.models import OperationHold
+from controlplane.placement.models import Allocation, Permit
+from controlplane.storage.models import Volume
+
+# What was removed or placed so short a time ago may be missing here and still be there, or the other way round.
+IN_TRANSIT = timedelta(minutes=2)
+
+Ids = Collection[UUID]
+
+
+def instances(node: Node, ids: Ids) -> set[UUID]:
+    rows = Instance.objects.filter(_here(node) | just_now() | _migrating(node), pk__in=ids)
+    return {*_placed(node, ids), *rows.values_list("pk", flat=True), *held(ids)}
+
+
+def volumes(node: Node, ids: Ids) -> set[UUID]:
+    """Root disks are known by their instance."""
+    having = Instance.objects.filter(_here(node) | just_now() | _migrating(node) | Q(pk__in=_worked_on()))
+    roots = having.filter(root_volume_id__in=ids).values_list("root_volume_id", flat=True)
+    coming = Rebuild.objects.filter(instance__node=node, root_volume_id__in=ids)
+    own = Volume.objects.filter(_here(node) | just_now(), pk__in=ids).values_list("pk", flat=True)
+    moved = MigratedVolume.objects.filter(_ends_of("migration__", node), volume_id__in=ids)
+    return {
+        *_placed(node, ids),
+        *roots,
+        *coming.values_list("root_volume_id", flat=True),
+        *own,
+        *moved.values_list("volume_id", flat=True),
+        *held(ids),
+    }
+
+
+def ports(node: Node, ids: Ids) -> set[UUID]:
+    bound = PortBinding.objects.filter(node=node, port_id__in=ids).values_list("port_id", flat=True)
+    busy = Port.objects.filter(just_now() | Q(instance_id__in=_worked_on()), pk__in=ids)
+    moving = Instance.objects.filter(_migrating(node)).values("pk")
+    on_the_way = Port.objects.filter(instance_id__in=moving, pk__in=ids)
+    return {
+        *bound,
+        *busy.values_list("pk", flat=True),
+        *on_the_way.values_list("pk", flat=True),
+        *_to_be_removed(node, ids),
+        *held(ids),
+    }
+
+
+def attachments(node: Node, ids: Ids) -> set[UUID]:
+    having = Instance.objects.filter(_here(node) | just_now() | _migrating(node)).values("pk")
+    working = _worked_on()
+    busy = Q(instance_id__in=working) | Q(volume_id__in=working) | just_now()
+    rows = Attachment.objects.filter(Q(instance_id__in=having) | busy, pk__in=ids)
+    return {*rows.values_list("pk", flat=True), *_to_be_removed(node, ids), *held(ids)}
+
+
+def images(node: Node, names: Collection[str]) -> set[str]:
+    """Of these, what something needs that is here, or was ever permitted here. It stays in the cache afterwards."""
+    permits = Permit.objects.filter(node=node, state="signed").values("resource_id")
+    here = Q(node=node) | Q(pk__in=permits)
+    found: set[str] = set()
+    coming = Q(migratedvolume__migration__destination=node, migratedvolume__migration__state__in=MOVING)
+    for rows in (Instance.objects.filter(here), Volume.objects.filter(here | coming)):
+        found |= set(rows.filter(image__sha256__in=names).values_list("image__sha256", flat=True))
+    return found
+
+
+def held(ids: Ids) -> set[UUID]:
+    """Of these, what an operation works on."""
+    return set(OperationHold.objects.filter(resource_id__in=ids).values_list("resource_id", flat=True))
+
+
+def _worked_on() -> QuerySet[OperationHold, UUID]:
+    return OperationHold.objects.values_list("resource_id", flat=True)
+
+
+def just_now() -> Q:
+    return Q(updated_at__gt=clock.now() - IN_TRANSIT)
+
+
+# ---- rows that nobody means
+
+
+def allocations_without_owner() -> Iterable[Allocation]:
+    """Places that no instance, volume or move has, and no operation works on."""
+    owners: Sequence[QuerySet[Any, Any]] = (
+        Instance.objects.exclude(state="deleted").values("pk"),
+        Instance.objects.exclude(state="deleted").values("root_volume_id"),
+        Rebuild.objects.values("root_volume_id"),
+        Volume.objects.exclude(state="deleted").values("pk"),
+        Migration.objects.filter(state__in=MOVING).values("pk"),
+        MigratedVolume.objects.filter(migration__state__in=MOVING).values("pk"),
+        _worked_on(),
+    )
+    rows = Allocation.objects.exclude(just_now())
+    for known in owners:
+        rows = rows.exclude(consumer_id__in=known)
+    return rows.select_related("node", "project").order_by("pk")
+
+
+def ports_without_instance() -> Iterable[Port]:
+    """Addresses that no instance has, and no operation works on."""
+    rows = Port.objects.exclude(just_now()).exclude(
+        instance_id__in=Instance.objects.exclude(state="deleted").values("pk")
+    )
+    return rows.exclude(instance_id__in=_worked_on()).select_related("network").order_by("pk")
+
+
+# ---- parts of an answer
+
+
+def _placed(node: Node, ids: Ids) -> set[UUID]:
+    places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids), node=node)
+    here = {found for pair in places.values_list("consumer_id", "moving_id") for found in pair if found is not None}
+    return here | _to_be_removed(node, ids)
+
+
+def _to_be_removed(node: Node, ids: Ids) -> set[UUID]:
+    return set(NodeRemoval.objects.filter(node=node, resource_id__in=ids).values_list("resource_id", flat=True))
+
+
+def _here(node: Node) -> Q:
+    return Q(node=node)
+
+
+def _migrating(node: Node) -> Q:
+    """Of an instance: it comes from this node or goes to it."""
+    return _ends_of("migrations__", node)
+
+
+def _ends_of(path: str, node: Node) -> Q:
+    ends = Q(**{f"{path}source": node}) | Q(**{f"{path}destination": node})
+    return ends & Q(**{f"{path}state__in": MOVING})

@@ -1,0 +1,47 @@
+"""What would become of a move, before anybody asks for it: what is in its way, and where the guest could go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from controlplane.compute.drain_plan import Document
+from controlplane.compute.drain_survey import refusal_of
+from controlplane.compute.errors import InstanceNotMovable
+from controlplane.compute.migrate import ask_for_move, migration_obstacles
+from controlplane.compute.models import Instance, Migration
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes.models import Node
+from controlplane.placement import decisions
+
+NODES_MAX = 50
+
+
+@dataclass(frozen=True)
+class MigrationPlan:
+    """`nodes`: those that would take it, the best first; none where there are `reasons` (errors as documents)."""
+
+    instance: Instance
+    reasons: tuple[Document, ...] = ()
+    nodes: Sequence[Node] = ()
+
+
+def migration_plan(actor: Actor, instance: Instance) -> MigrationPlan:
+    """As things are now. Nothing is written. Raises RoleNeeded: the actor has no duty for the platform."""
+    if not actor.sees_all:
+        raise RoleNeeded(role="operator")
+    rows = Instance.objects.select_related("project", "image", "node", "affinity_group")
+    instance = rows.get(pk=instance.pk)
+    if obstacles := migration_obstacles(instance):
+        found = tuple(InstanceNotMovable(reason=obstacle).as_document() for obstacle in obstacles)
+        return MigrationPlan(instance, reasons=found)
+    assert instance.node is not None, "a guest that is on no node has an obstacle"
+    try:
+        taken = decisions.take(replace(ask_for_move(Migration(instance=instance, source=instance.node)), move=None))
+    except CloudError as exc:
+        return MigrationPlan(instance, reasons=(exc.as_document(),))
+    order = taken.decision.candidates[:NODES_MAX]
+    if not order:
+        return MigrationPlan(instance, reasons=(refusal_of(instance.node, taken.decision),))
+    nodes = {str(node.pk): node for node in Node.objects.filter(pk__in=order)}
+    return MigrationPlan(instance, nodes=[nodes[each] for each in order if each in nodes])

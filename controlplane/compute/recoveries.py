@@ -1,0 +1,79 @@
+"""Recoveries: what a request does with the guests of a node that is dead, as drains do with those of one that lives.
+reconcilers/recoveries.py carries them out, and begins them by itself where that is wished.
+
+A recovery is a drain of the kind `recover`, of the same rows: one operation for each guest, by a plan that was shown.
+The node stays fenced by it; it comes back through maintenance, when it has forgotten what went elsewhere.
+"""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.compute.drain_plan import Plan
+from controlplane.compute.drain_survey import guests_of, recovery_of
+from controlplane.compute.drains import NewDrain, live_drain, write
+from controlplane.compute.errors import RecoveryPlanChanged
+from controlplane.compute.models import Instance
+from controlplane.compute.recover_plan import FALLBACK
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.nodes.duties import need_duty
+from controlplane.nodes.models import DRAIN, Drain, Node
+
+# Nothing is copied, so that more at once burden nobody.
+AT_ONCE = 8
+DOWN = "The machine that carried it is lost."
+
+
+@dataclass(frozen=True)
+class NewRecovery:
+    """`digest`: of the plan that the operator agrees to; None where nobody was asked."""
+
+    digest: str | None
+    at_once: int = AT_ONCE
+    reason: str = ""
+
+
+def recover_plan(actor: Actor, node: Node) -> Plan:
+    """What a recovery would do with the guests of the fenced node now. Nothing is written.
+
+    Raises:
+        NodeWrongDuty: it is not fenced.
+    """
+    actor.may_operate()
+    need_duty(node, "fenced")
+    return recovery_of(node)
+
+
+@transaction.atomic
+def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
+    """From now on the guests of the node are made again on others. While a recovery of the node is not over, that one
+    is the answer, whatever is asked.
+
+    Raises:
+        NodeWrongDuty: it is not fenced.
+        RecoveryPlanChanged: the plan would be another one now.
+    """
+    actor.may_operate()
+    Node.objects.select_for_update(no_key=True).get(pk=node.pk)  # of two who begin, the second finds what the first did
+    live = live_drain(node)
+    if live is not None and live.kind == "recover":
+        return live
+    need_duty(node, "fenced")
+    if live is not None:
+        move(live, DRAIN, "cancelled", finished_at=clock.now())  # there is nobody who could be sent away any more
+    plan = recovery_of(node)
+    if new.digest is not None and plan.digest != new.digest:
+        raise RecoveryPlanChanged(field="plan", node=node.name)
+    _know_as_down(node)
+    said = {"name": node.name, "zone": node.zone_id, "guests": len(plan.entries), "reason": new.reason}
+    record(actor, "node.recover", node.pk, project_id=None, **said)
+    return write(actor, node, plan, NewDrain(plan.digest, FALLBACK, new.at_once, new.reason), kind="recover")
+
+
+def _know_as_down(node: Node) -> None:
+    """What the node said last of its guests is not so any more."""
+    ran = Instance.objects.filter(pk__in=guests_of(node), power_state__in=["running", "paused"])
+    ran.update(power_state="crashed", power_state_at=clock.now(), power_reason=DOWN, updated_at=clock.now())

@@ -1,0 +1,113 @@
+"""What operators say of a node's BMC. The password goes in, and never out again."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from django.db import transaction
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError, InvalidRequest
+from controlplane.kernel.reasons import Reason, told_by
+from controlplane.kernel.sealing import Unreadable, seal, unseal
+from controlplane.nodes import redfish
+from controlplane.nodes.errors import BmcRefused, BmcUnknown
+from controlplane.nodes.models import Bmc, Node
+from controlplane.nodes.redfish import Access
+
+PURPOSE = "bmc"
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SYSTEM_ID = re.compile(r"[A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewBmc:
+    """`certificate_sha256`: in hex, with colons or without."""
+
+    address: str
+    username: str
+    password: str
+    certificate_sha256: str
+    system_id: str = ""
+
+
+def bmc_get(node: Node) -> Bmc:
+    """Raises BmcUnknown."""
+    found = Bmc.objects.filter(node=node).first()
+    if found is None:
+        raise BmcUnknown(node=node.name)
+    return found
+
+
+@transaction.atomic
+def bmc_set(actor: Actor, node: Node, new: NewBmc) -> Bmc:
+    """Nobody is asked: whether it is right, the first use says.
+
+    Raises:
+        InvalidRequest: the address is none or in no management network, the fingerprint or the id is none.
+    """
+    actor.may_operate()
+    new = replace(new, certificate_sha256=new.certificate_sha256.replace(":", "").lower())
+    _check(new)
+    found = Bmc.objects.select_for_update().filter(node=node).first()
+    row = found or Bmc(node=node)
+    row.address, row.username, row.system_id = new.address, new.username, new.system_id
+    row.certificate_sha256 = new.certificate_sha256
+    row.sealed_password = seal(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
+    row.checked_at, row.problem, row.updated_at = None, "", clock.now()
+    row.save()
+    record(actor, "node.bmc-set", node.pk, name=node.name, address=new.address, username=new.username)
+    return row
+
+
+def _check(new: NewBmc) -> None:
+    try:
+        redfish.parse_address(new.address)
+    except ValueError as exc:
+        raise InvalidRequest(field="address", reason=told_by(exc)) from exc
+    if not SHA256.fullmatch(new.certificate_sha256):
+        reason = Reason("it must be the SHA-256 of the certificate: 64 hexadecimal digits.")
+        raise InvalidRequest(field="certificate_sha256", reason=reason)
+    if not SYSTEM_ID.fullmatch(new.system_id):
+        reason = Reason("it must be letters, digits, dots, dashes and underscores.")
+        raise InvalidRequest(field="system_id", reason=reason)
+
+
+@transaction.atomic
+def bmc_remove(actor: Actor, node: Node) -> None:
+    """Without one, the node cannot be switched off from here. Nothing when there is none."""
+    actor.may_operate()
+    if Bmc.objects.filter(node=node).delete()[0]:
+        record(actor, "node.bmc-remove", node.pk, name=node.name)
+
+
+def power_off(node: Node) -> str:
+    """Raises BmcUnknown, BmcUnreachable, BmcRefused."""
+    return _noted(bmc_get(node), redfish.power_off)
+
+
+def power_state(node: Node) -> str:
+    """Raises BmcUnknown, BmcUnreachable, BmcRefused."""
+    return _noted(bmc_get(node), redfish.power_state)
+
+
+def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
+    """What is wrong with the BMC is kept with it."""
+    problem = ""
+    try:
+        return ask(_access(row))
+    except CloudError as exc:
+        problem = exc.reason[:300]
+        raise
+    finally:
+        Bmc.objects.filter(pk=row.pk).update(checked_at=clock.now(), problem=problem)
+
+
+def _access(row: Bmc) -> Access:
+    try:
+        password = unseal(bytes(row.sealed_password), purpose=PURPOSE, row_id=row.pk)
+    except Unreadable as exc:
+        raise BmcRefused(reason=Reason("its password cannot be read any more; set it again")) from exc
+    return Access(row.address, row.username, password.decode(), row.certificate_sha256, row.system_id)

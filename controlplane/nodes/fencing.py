@@ -1,0 +1,180 @@
+"""Fencing: by what evidence a node counts as one that does nothing any more, and who may say so.
+
+Being silent is no evidence: the node may run its guests and be cut off from us alone. There are three kinds that count,
+and none is taken for another (docs/explanation/fencing.md).
+
+- `power`: its BMC switches it off and says so. That takes time, so it is an operation (workflows/node_fence.py).
+- `lease`: it stops its guests by itself when its lease lapses, it said so last, and the last lease is over for longer
+  than that takes.
+- `attestation`: a person says that it is off and unplugged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason
+from controlplane.nodes import duties
+from controlplane.nodes.duties import need_duty
+from controlplane.nodes.errors import NodeNotFenceable
+from controlplane.nodes.models import EVIDENCE_KINDS, IN_SERVICE, Bmc, FenceEvidence, Node
+from controlplane.operations.models import Operation
+from controlplane.operations.services import Wish, enqueue
+
+FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
+HEARD = Reason("it is heard")
+# Clocks of machines run apart by far less; so much of a time that a node measures is not trusted.
+DRIFT = 0.01
+# Switching off takes seconds; a BMC that is asked for longer than this does not do it.
+POWER_LIMIT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """A kind of evidence, and whether the node could be fenced by it now. `reason`: why not. `since`: when it counts,
+    where only time is missing. `facts`: what is known, as JSON values."""
+
+    kind: str
+    counts: bool
+    reason: str = ""
+    since: datetime | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fencing:
+    """The evidence, or the operation that gets it."""
+
+    evidence: FenceEvidence | None = None
+    operation: Operation | None = None
+
+
+def evidence_at_hand(node: Node) -> list[AtHand]:
+    """All kinds, in the order of EVIDENCE_KINDS, as they are at this moment; `node` as it was just read. Attestation
+    always counts once the node is silent: it takes a person."""
+    why = _in_the_way(node)
+    if why is not None:
+        return [AtHand(kind, counts=False, reason=why) for kind in EVIDENCE_KINDS]
+    return [_power(node), _lease(node), AtHand("attestation", counts=True)]
+
+
+def latest_evidence(node: Node) -> FenceEvidence | None:
+    """By which it was fenced last."""
+    return FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
+
+
+def _in_the_way(node: Node) -> Reason | None:
+    """Of whatever kind."""
+    if node.duty not in FENCEABLE:
+        return Reason("it is {duty}", duty=node.duty)
+    if node.state == "ready":
+        return HEARD
+    return None if node.state == "unreachable" else Reason("it was never heard")
+
+
+def _power(node: Node) -> AtHand:
+    bmc = Bmc.objects.filter(node=node).first()
+    if bmc is None:
+        return AtHand("power", counts=False, reason=Reason("nobody has said how its BMC is reached"))
+    return AtHand("power", counts=True, facts={"bmc": bmc.address})
+
+
+def _lease(node: Node) -> AtHand:
+    if node.fences_within_s is None:
+        return AtHand("lease", counts=False, reason=Reason("when it was last heard, it did not stop guests by itself"))
+    if node.leased_until is None:
+        return AtHand("lease", counts=False, reason=Reason("it was never given a lease"))
+    since, facts = over_at(node.leased_until, node.fences_within_s), _lease_facts(node)
+    if clock.now() > since:
+        return AtHand("lease", counts=True, since=since, facts=facts)
+    waiting = Reason("its lease is not over for long enough; it is at {moment}", moment=since.isoformat("T", "seconds"))
+    return AtHand("lease", counts=False, reason=waiting, since=since, facts=facts)
+
+
+def over_at(leased_until: datetime, fences_within_s: int) -> datetime:
+    """When no guest runs on a node any more whose last lease ended at `leased_until`, by our clocks."""
+    lasted_s = fences_within_s + settings.NODE_LEASE_S
+    return leased_until + timedelta(seconds=fences_within_s + lasted_s * DRIFT + settings.NODE_LEASE_MARGIN_S)
+
+
+def _lease_facts(node: Node) -> dict[str, object]:
+    assert node.leased_until is not None
+    heard = node.last_heartbeat_at
+    return {
+        "leased_until": node.leased_until.isoformat(),
+        "fences_within_s": node.fences_within_s,
+        "margin_s": settings.NODE_LEASE_MARGIN_S,
+        "last_heartbeat_at": heard.isoformat() if heard else None,
+    }
+
+
+@transaction.atomic
+def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
+    """Fence the node by evidence of this kind: at once, or by an operation where that has to be got first. Whoever
+    attests has just proved who they are (api/fencing.py).
+
+    Raises:
+        NodeNotFenceable: it is heard, the evidence is not enough, or nobody in person attests it.
+        NodeWrongDuty: it is fenced or retired.
+        Busy: it is being fenced.
+    """
+    actor.may_operate()
+    need_duty(node, *FENCEABLE)
+    node = Node.objects.select_for_update(no_key=True).get(pk=node.pk)
+    found = next(each for each in evidence_at_hand(node) if each.kind == kind)
+    if not found.counts:
+        raise NodeNotFenceable(node=node.name, reason=found.reason)
+    if kind == "power":
+        return Fencing(operation=_power_operation(actor, node, reason))
+    if kind == "attestation" and actor.user_id is None:
+        raise NodeNotFenceable(node=node.name, reason=Reason("only a person can attest that it is off"))
+    return Fencing(evidence=fence_by(actor, node, kind=kind, reason=reason, detail=found.facts))
+
+
+def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
+    wish = Wish(
+        "node.fence",
+        None,
+        [node.pk],
+        {"boot_id": node.boot_id},
+        resource_name=node.name,
+        deadline=POWER_LIMIT,
+        reason=reason,
+    )
+    return enqueue(actor, wish)
+
+
+def fence_by(
+    actor: Actor, node: Node, *, kind: str, reason: str, detail: Mapping[str, object], operation_id: UUID | None = None
+) -> FenceEvidence:
+    """Write the evidence down, and give the node the duty that follows. Inside the caller's transaction.
+
+    Raises:
+        NodeNotFenceable: it is heard again.
+        NodeWrongDuty
+    """
+    evidence = FenceEvidence.objects.create(
+        node=node,
+        kind=kind,
+        reason=reason,
+        detail=dict(detail),
+        boot_id=node.boot_id,
+        user_id=actor.user_id,
+        operation_id=operation_id,
+    )
+    proof = {
+        "kind": kind,
+        "evidence": str(evidence.pk),
+        "by": str(actor.user_id) if actor.user_id else None,
+        "reason": reason,
+        "boot_id": node.boot_id,
+        **detail,
+    }
+    duties.node_fence(actor, node, proof=proof)
+    return evidence

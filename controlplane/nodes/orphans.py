@@ -1,0 +1,113 @@
+"""What is on nodes, or in rows, and nobody means to be there: who sees it, and what people decide of it.
+
+A decision is a wish in the row. reconcilers/orphans.py finds, quarantines, and carries out what is wished, also on a
+node that was away when it was said.
+"""
+
+import logging
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import F, QuerySet
+from kombu.exceptions import OperationalError
+
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.kernel.db import by_id
+from controlplane.kernel.reasons import either
+from controlplane.nodes.errors import OrphanNameDiffers, OrphanNotFound, OrphanWrongState
+from controlplane.nodes.models import ORPHAN_LIVE, Node, Orphan
+from controlplane.nodes.selectors import nodes
+
+log = logging.getLogger(__name__)
+
+RECONCILE = "controlplane.reconcilers.tasks.orphans"
+
+
+def orphans(actor: Actor) -> QuerySet[Orphan]:
+    """All that were ever found. Raises RoleNeeded."""
+    nodes(actor)
+    return Orphan.objects.select_related("node")
+
+
+def orphan_get(actor: Actor, ref: str) -> Orphan:
+    """By its id.
+
+    Raises:
+        RoleNeeded, OrphanNotFound.
+    """
+    found = by_id(orphans(actor), ref)
+    if found is None:
+        raise OrphanNotFound(name=ref)
+    return found
+
+
+def released(node: Node) -> set[str]:
+    """What is to stay on the node although nobody placed it there: all that a node may call it in its inventory."""
+    rows = Orphan.objects.filter(node=node, state="released").values_list("name", "resource_id")
+    return {text for name, known in rows for text in (name, name.partition("/")[2], str(known or "")) if text}
+
+
+@transaction.atomic
+def orphan_discard(actor: Actor, orphan: Orphan, *, name: str, reason: str) -> Orphan:
+    """It is destroyed for good, as soon as its node is there. `name`: its own, once more.
+
+    Raises:
+        OrphanNameDiffers
+        OrphanWrongState: there is nothing left of it.
+    """
+    if name != orphan.name:
+        raise OrphanNameDiffers(field="name", name=orphan.name)
+    return _decide(actor, orphan, "discard", reason=reason, among=ORPHAN_LIVE)
+
+
+@transaction.atomic
+def orphan_release(actor: Actor, orphan: Orphan, *, reason: str) -> Orphan:
+    """It is put back as it was, and stays: nothing warns of it any more.
+
+    Raises:
+        OrphanWrongState: it is gone, or is none that anybody could put back.
+    """
+    return _decide(actor, orphan, "release", reason=reason, among=("found", "quarantined"))
+
+
+def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tuple[str, ...]) -> Orphan:
+    """The same again changes nothing; the other one takes back what is not done yet."""
+    actor.may_operate()
+    who = actor.user_id or actor.credential_id
+    if who is None:
+        raise RoleNeeded(role="operator")  # only people decide, and what they have given a key to
+    orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
+    if orphan.state not in among:
+        raise OrphanWrongState(state=orphan.state, wanted=either(*among))
+    if orphan.wished == wish:
+        return orphan
+    Orphan.objects.filter(pk=orphan.pk).update(
+        wished=wish,
+        reason=reason[:200],
+        problem="",
+        decided_by=who,
+        generation=F("generation") + 1,
+        updated_at=clock.now(),
+    )
+    orphan.refresh_from_db(fields=["wished", "reason", "problem", "decided_by", "generation", "updated_at"])
+    tell(actor, orphan, wish, reason=reason)
+    transaction.on_commit(hint, robust=True)
+    return orphan
+
+
+def tell(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
+    """On record, and to those who follow events. Inside the caller's transaction."""
+    told: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
+    node = orphan.node.name if orphan.node is not None else None
+    record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **told)
+
+
+def hint() -> None:
+    """Have it looked at now. Never fails: the reconciler looks by itself."""
+    try:
+        current_app.send_task(RECONCILE, retry=False, expires=30)
+    except OperationalError as exc:
+        log.warning("orphans: the hint was not sent: %s", exc)

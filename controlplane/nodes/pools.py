@@ -1,0 +1,93 @@
+"""Pools: what nodes tell of the storage that they share, and which of them have it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from controlplane.nodes import incidents
+from controlplane.nodes.models import Node, Pool
+
+log = logging.getLogger(__name__)
+
+MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A pool, as a node tells of it."""
+
+    name: str
+    uuid: UUID
+    path: str
+    size_gib: int
+
+
+def observe(node_id: UUID, told: Sequence[Told]) -> list[str]:
+    """The traits of the pools that the node has. One that is another than the zone's pool of that name is an incident,
+    and does not count: a volume that were made there would be nowhere else."""
+    if not told:
+        return []
+    node = Node.objects.get(pk=node_id)
+    known = {pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in told])}
+    pools = [(each, known.get(each.name) or _found(node, each)) for each in told]
+    same = [pool for each, pool in pools if pool is not None and (pool.uuid, pool.path) == (each.uuid, each.path)]
+    shrunk = [pool.name for each, pool in pools if pool in same and not _keep_size(pool, each.size_gib)]
+    _settle(node, MISMATCH, [each for each, pool in pools if pool not in same])
+    _settle(node, SHRUNK, [each for each in told if each.name in shrunk])
+    return sorted(pool.trait for pool in same if pool is not None)
+
+
+def _found(node: Node, told: Told) -> Pool | None:
+    """The first node of the zone tells of it. None: it is known already as another one."""
+    try:
+        with transaction.atomic():
+            pool = Pool.objects.create(
+                name=told.name, zone_id=node.zone_id, uuid=told.uuid, path=told.path, capacity_gib=told.size_gib
+            )
+    except IntegrityError:
+        return Pool.objects.filter(zone=node.zone_id, name=told.name).first()
+    log.info("node %s tells of the pool %s of zone %s", node.name, pool.name, node.zone_id)
+    return pool
+
+
+def _keep_size(pool: Pool | None, size_gib: int) -> bool:
+    """False: it has become smaller than what is used of it."""
+    if pool is None or pool.capacity_gib == size_gib:
+        return True
+    try:
+        with transaction.atomic():
+            Pool.objects.filter(pk=pool.pk).update(capacity_gib=size_gib)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _settle(node: Node, kind: str, wrong: Sequence[Told]) -> None:
+    for each in wrong:
+        incidents.report(node, kind, each.name, uuid=str(each.uuid), path=each.path, size_gib=each.size_gib)
+    incidents.end(node, kind, but=[each.name for each in wrong])
+
+
+def end_of(node: Node) -> None:
+    """The node has no pools."""
+    for kind in (MISMATCH, SHRUNK):
+        incidents.end(node, kind)
+
+
+def holders(pool: Pool) -> QuerySet[Node]:
+    """The nodes that are heard and have it."""
+    return Node.objects.filter(zone=pool.zone_id, state="ready", traits__contains=[pool.trait]).order_by("pk")
+
+
+def holders_of(pools: Sequence[Pool]) -> dict[UUID, list[Node]]:
+    """The same of several pools, by their ids."""
+    zones, traits = {pool.zone_id for pool in pools}, {pool.trait for pool in pools}
+    nodes = list(Node.objects.filter(zone__in=zones, state="ready", traits__overlap=list(traits)).order_by("name"))
+    return {
+        pool.pk: [node for node in nodes if node.zone_id == pool.zone_id and pool.trait in node.traits]
+        for pool in pools
+    }

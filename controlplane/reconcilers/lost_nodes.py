@@ -1,0 +1,148 @@
+"""Nodes that are dead are fenced and recovered without anybody, where that is wished (settings.RECOVER_BY_ITSELF).
+
+Only by evidence that is at hand: silence alone proves nothing. And only one or a few at a time: when many nodes fall
+silent at once, it is our own network that is broken, or the process that listens, and whoever then switched nodes off
+would do the harm himself. That is said loudly, and left to people.
+"""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from controlplane.compute.recoveries import NewRecovery, recover_begin
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.nodes import incidents
+from controlplane.nodes.fencing import AtHand, evidence_at_hand, node_fence
+from controlplane.nodes.models import IN_SERVICE, Drain, Incident, Node
+from controlplane.operations.models import Operation
+
+log = logging.getLogger(__name__)
+
+HELD = "recovery-held"
+REASON = "it fell silent, and was recovered by itself"
+# Nodes of these duties are missed when they are silent. One in maintenance may be switched off.
+MISSED = (IN_SERVICE, "cordoned", "draining")
+# Nodes that were fenced so recently count among those that are silent at once: else the guard would let through one
+# after the other.
+STORM = timedelta(minutes=15)
+# After a BMC that did not switch its node off.
+POWER_AGAIN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Storm:
+    """So many nodes are silent at once, in a zone or everywhere, where `limit` at most are recovered by themselves."""
+
+    silent: int
+    limit: int
+
+    @property
+    def is_over_limit(self) -> bool:
+        return self.silent > self.limit
+
+
+def reconcile() -> int:
+    """How many were fenced, or begun to be recovered."""
+    if not settings.RECOVER_BY_ITSELF:
+        _end_held([])
+        return 0
+    due = list(_due().select_related("zone").order_by("last_heartbeat_at"))
+    held = [node for node in due if _is_held(node)]
+    _end_held(held)
+    fenced = sum(_fence(node) for node in due if node not in held)
+    return fenced + sum(_recover(node) for node in _fenced())
+
+
+def _due() -> QuerySet[Node]:
+    """Silent for longer than a lease lasts."""
+    since = clock.now() - timedelta(seconds=settings.NODE_LEASE_S)
+    return Node.objects.filter(state="unreachable", duty__in=MISSED, last_heartbeat_at__lt=since)
+
+
+# ---- too many at once
+
+
+def storm_of(zone_id: str) -> Storm:
+    """The worse of what is so in the zone and everywhere."""
+    found = [_storm(Node.objects.filter(zone=zone_id)), _storm(Node.objects.all())]
+    return max(found, key=lambda storm: storm.silent - storm.limit)
+
+
+def _storm(nodes: QuerySet[Node]) -> Storm:
+    expected = nodes.exclude(duty__in=["maintenance", "retired"]).exclude(state="enrolled")
+    recently = Q(duty="fenced", duty_since__gt=clock.now() - STORM)
+    counted = Counter(
+        state if duty != "fenced" else "unreachable"
+        for state, duty in expected.filter(Q(duty__in=MISSED) | recently).values_list("state", "duty")
+    )
+    third = sum(counted.values()) // 3
+    return Storm(counted["unreachable"], max(1, min(third, settings.RECOVER_SILENT_MAX)))
+
+
+def _is_held(node: Node) -> bool:
+    """Said once, as an incident of each node that is left as it is."""
+    storm = storm_of(node.zone_id)
+    if storm.is_over_limit:
+        incidents.report(node, HELD, node.name, silent=storm.silent, limit=storm.limit)
+    return storm.is_over_limit
+
+
+def _end_held(held: list[Node]) -> None:
+    rows = Incident.objects.filter(kind=HELD, ended_at=None).exclude(node__in=held)
+    for incident in rows.select_related("node"):
+        incidents.end(incident.node, HELD)
+
+
+# ---- one of them
+
+
+def _fence(node: Node) -> bool:
+    kind = _kind_of_evidence(node, {each.kind: each for each in evidence_at_hand(node)})
+    if kind is None:
+        return False
+    try:
+        node_fence(SYSTEM, node, kind=kind, reason=REASON)
+    except CloudError as exc:
+        log.info("node %s is not fenced yet: %s", node.name, exc)
+        return False
+    log.critical("node %s (%s) is dead, by the evidence of its %s", node.name, node.zone_id, kind)
+    return True
+
+
+def _kind_of_evidence(node: Node, found: dict[str, AtHand]) -> str | None:
+    """Where the node stops its guests by itself that is waited for: a BMC often dies with its node."""
+    if found["lease"].counts:
+        return "lease"
+    is_coming = found["lease"].since is not None
+    if is_coming or not found["power"].counts or _was_asked(node):
+        return None
+    return "power"
+
+
+def _was_asked(node: Node) -> bool:
+    """Its BMC, not long ago."""
+    recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_AGAIN)
+    return Operation.objects.filter(recent, kind="node.fence", resource_id=node.pk).exists()
+
+
+def _fenced() -> QuerySet[Node]:
+    """Nobody in person has fenced them, and they were not recovered since. What a person has fenced, a person
+    recovers."""
+    since = Drain.objects.filter(kind="recover", node=OuterRef("pk"), created_at__gte=OuterRef("duty_since"))
+    rows = Node.objects.filter(duty="fenced", fenced_by__kind__in=["lease", "power"], fenced_by__by=None)
+    return rows.filter(~Exists(since))
+
+
+def _recover(node: Node) -> bool:
+    try:
+        recover_begin(SYSTEM, node, NewRecovery(None, reason=REASON))
+    except CloudError as exc:
+        log.warning("node %s is not recovered yet: %s", node.name, exc)
+        return False
+    return True

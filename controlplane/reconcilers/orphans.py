@@ -1,0 +1,303 @@
+"""What nobody means is found, quarantined after a while, and destroyed or put back when a person says so.
+
+Each look reads anew what the nodes have and what the rows mean. Nothing is destroyed here that no person has decided,
+and nothing at all while its node is away: the wish stays in the row until then.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.audit import evidence
+from controlplane.compute import meant
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.network.models import Port, PortBinding
+from controlplane.nodes import agent_client, incidents
+from controlplane.nodes.errors import NodeRefused, NodeUnreachable
+from controlplane.nodes.models import (
+    ORPHAN,
+    ORPHAN_LIVE,
+    ORPHANS_IN_ROWS,
+    ORPHANS_ON_NODES,
+    Node,
+    Orphan,
+)
+from controlplane.nodes.orphans import tell
+from controlplane.nodes.services import remove_later
+from controlplane.placement.models import Allocation
+from controlplane.reconcilers import missing
+from controlplane.reconcilers.orphan_survey import Finding, in_rows, is_meant, on_node
+
+log = logging.getLogger(__name__)
+
+MANY = "orphans-many"
+NOT_QUARANTINED = "agent.not_quarantined"
+MEANT = "Something means it by now."
+STRAYS = {
+    "domain": pb.STRAY_KIND_DOMAIN,
+    "volume": pb.STRAY_KIND_FILE,
+    "image": pb.STRAY_KIND_FILE,
+    "file": pb.STRAY_KIND_FILE,
+    "port": pb.STRAY_KIND_PORT,
+    "attachment": pb.STRAY_KIND_ATTACHMENT,
+}
+# A guest lets go of its disk and its card: in this order nothing is in the way of what follows. An attachment stays as
+# it is until a person decides: to unplug it could harm a guest that is meant.
+HELD = ("domain", "port", "volume", "image", "file")
+ORDER = ("domain", "attachment", "port", "volume", "image", "file")
+
+
+def reconcile() -> int:
+    """How many have changed, and how much is missing."""
+    changed = _look_at_rows()
+    for node in Node.objects.filter(state="ready").exclude(duty="retired").order_by("name"):
+        try:
+            changed += _look_at(node)
+        except CloudError as exc:
+            log.warning("node %s: what nobody means there is looked for again later: %s", node.name, exc)
+    left = Orphan.objects.filter(node__duty="retired", state__in=ORPHAN_LIVE).select_related("node")
+    return changed + sum(_ends(row, "gone") for row in left)
+
+
+def _look_at(node: Node) -> int:
+    said = agent_client.describe(node)
+    found = on_node(node, said)
+    rows = Orphan.objects.filter(node=node, kind__in=ORPHANS_ON_NODES)
+    changed = _note(node, rows, found)
+    live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
+    for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
+        changed += _judged(row, _step(row))
+    return changed + _hold_all(node, live) + missing.settle(node, said)
+
+
+def _look_at_rows() -> int:
+    """Nothing to quarantine: a place and an address do no harm but that they are taken."""
+    changed = 0
+    found = in_rows()
+    by_node: dict[Node | None, list[Finding]] = {}
+    for each in found:
+        finding, node = each if isinstance(each, tuple) else (each, None)
+        by_node.setdefault(node, []).append(finding)
+    rows = Orphan.objects.filter(kind__in=ORPHANS_IN_ROWS, state__in=ORPHAN_LIVE)
+    for node, findings in by_node.items():
+        changed += _note(node, rows.filter(node=node), findings)
+    nobody = {finding.name for findings in by_node.values() for finding in findings}
+    for row in rows.select_related("node"):
+        if row.name not in nobody:
+            changed += _judged(row, _ends_as_gone)
+        elif row.wished:
+            changed += _judged(row, _free if row.wished == "discard" else _is_released)
+    return changed
+
+
+# ---- found, and found again
+
+
+def _note(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
+    """What is new, and what is not there any more; of what is set aside, its node is asked."""
+    now = clock.now()
+    known = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
+    there = {(each.kind, each.name): each for each in findings}
+    seen = [row.pk for key, row in known.items() if key in there]
+    Orphan.objects.filter(pk__in=seen).update(seen_at=now)
+    new = sum(_is_noted(node, each) for key, each in there.items() if key not in known)
+    gone = [row for key, row in known.items() if key not in there and not _is_aside(row)]
+    return new + sum(_judged(row, _ends_as_gone) for row in gone)
+
+
+def _is_aside(row: Orphan) -> bool:
+    """Where its node does not list it."""
+    return row.state == "quarantined"
+
+
+def _is_noted(node: Node | None, found: Finding) -> bool:
+    try:
+        with transaction.atomic():
+            row = Orphan.objects.create(
+                node=node,
+                kind=found.kind,
+                name=found.name[:300],
+                resource_id=found.resource_id,
+                size_bytes=found.size_bytes,
+                facts=found.facts,
+                seen_at=clock.now(),
+            )
+            tell(SYSTEM, row, "find")
+    except IntegrityError:
+        return False  # another look was faster
+    log.warning("node %s: nobody means the %s %s", node.name if node else "–", found.kind, found.name)
+    return True
+
+
+# ---- what becomes of one
+
+
+def _judged(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
+    """Whether it has changed. What stands in the way is written on it."""
+    try:
+        return step(row)
+    except NodeUnreachable:
+        raise
+    except StateConflict:
+        log.debug("orphan %s: another process has seen to it", row.pk)
+    except CloudError as exc:
+        problem = str(exc.facts.get("reason", exc))[:300]
+        Orphan.objects.filter(pk=row.pk).update(problem=problem)
+        log.warning("orphan %s (%s): %s", row.pk, row.name, problem)
+    return False
+
+
+def _step(row: Orphan) -> Callable[[Orphan], bool]:
+    if row.wished:
+        return _discard if row.wished == "discard" else _release
+    return _hold if row.state == "quarantined" else _nothing
+
+
+def _nothing(row: Orphan) -> bool:
+    return False
+
+
+def _hold_all(node: Node, rows: Iterable[Orphan]) -> int:
+    """What has been there for a while. Many of ours at once are no accident of theirs, but of the database: then nobody
+    touches them, and somebody has to look."""
+    since = clock.now() - timedelta(seconds=settings.QUARANTINE_AFTER_S)
+    due = [
+        row for row in rows if row.state == "found" and not row.wished and row.kind in HELD and row.created_at < since
+    ]
+    ours = [row for row in due if row.resource_id is not None]
+    if len(ours) > settings.QUARANTINE_AT_MOST:
+        incidents.report(node, MANY, node.name, count=len(ours))
+        due = [row for row in due if row.resource_id is None]
+    else:
+        incidents.end(node, MANY)
+    return sum(_judged(row, _hold) for row in sorted(due, key=lambda each: ORDER.index(each.kind)))
+
+
+def _hold(row: Orphan) -> bool:
+    """Also again and again: what somebody has set free by hand is held once more."""
+    node = _node(row)
+    if is_meant(node, row):
+        if row.state == "quarantined":
+            _ensure(node, row, is_released=True, generation=row.generation + 1)
+        return _ends_as_gone(row)
+    state = _ensure(node, row)
+    if not state.is_present:
+        return _ends_as_gone(row)
+    if row.state == "quarantined":
+        return False
+    with transaction.atomic():
+        size_bytes = state.size_bytes or row.size_bytes
+        facts = row.facts | ({"is_harmless": state.is_harmless} if row.kind == "domain" else {})
+        move(row, ORPHAN, "quarantined", quarantined_at=clock.now(), problem="", size_bytes=size_bytes, facts=facts)
+        tell(SYSTEM, row, "quarantine")
+    return True
+
+
+def _release(row: Orphan) -> bool:
+    if row.state == "quarantined" and not _ensure(_node(row), row, is_released=True).is_present:
+        return _ends_as_gone(row)
+    return _is_released(row)
+
+
+def _is_released(row: Orphan) -> bool:
+    with transaction.atomic():
+        move(row, ORPHAN, "released", wished="", problem="")
+        tell(SYSTEM, row, "released", reason=row.reason)
+    return True
+
+
+def _discard(row: Orphan) -> bool:
+    node = _node(row)
+    if is_meant(node, row):
+        Orphan.objects.filter(pk=row.pk).update(wished="", problem=MEANT)
+        return True
+    state = _removed(node, row)
+    return _is_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
+
+
+def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
+    """Done before, it is done; what was not in quarantine yet, or has been released, goes there first."""
+    try:
+        return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
+    except NodeRefused as exc:
+        if exc.facts.get("agent_code") != NOT_QUARANTINED:
+            raise
+    _ensure(node, row)
+    return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
+
+
+def _is_discarded(row: Orphan, said: dict[str, object]) -> bool:
+    """On record for good, by whom and why; the node's receipt is beside it."""
+    with transaction.atomic():
+        proof: dict[str, object] = {**said, "by": str(row.decided_by), "reason": row.reason}
+        move(row, ORPHAN, "discarded", wished="", problem="", evidence=proof, ended_at=clock.now())
+        tell(SYSTEM, row, "discarded", reason=row.reason)
+        evidence.append(
+            "incident",
+            {
+                "incident": "orphan-discarded",
+                "node": str(row.node_id or ""),
+                "zone": row.node.zone_id if row.node else "",
+                "name": row.name,
+                "facts": {"orphan": str(row.pk), "kind": row.kind, **proof},
+            },
+        )
+    return True
+
+
+def _ends_as_gone(row: Orphan) -> bool:
+    return _ends(row, "gone")
+
+
+def _ends(row: Orphan, state: str) -> bool:
+    with transaction.atomic():
+        move(row, ORPHAN, state, wished="", ended_at=clock.now())
+        tell(SYSTEM, row, state)
+    return True
+
+
+def _ensure(node: Node, row: Orphan, *, is_released: bool = False, generation: int | None = None) -> pb.QuarantineState:
+    request = pb.EnsureQuarantineRequest(
+        subject=agent_client.subject(row.pk, generation or row.generation),
+        kind=STRAYS[row.kind],
+        name=row.name,
+        is_released=is_released,
+    )
+    return agent_client.ensure_quarantine(node, request)
+
+
+def _node(row: Orphan) -> Node:
+    assert row.node is not None, row.kind
+    return row.node
+
+
+# ---- rows
+
+
+def _free(row: Orphan) -> bool:
+    """The place or the address is anybody's again, if nobody has come to mean it."""
+    with transaction.atomic():
+        if row.kind == "allocation":
+            places = {each.pk for each in meant.allocations_without_owner()}
+            deleted = Allocation.objects.filter(pk=row.name, pk__in=places).delete()[0]
+        else:
+            deleted = _free_address(row)
+        return _is_discarded(row, {"was_present": deleted > 0})
+
+
+def _free_address(row: Orphan) -> int:
+    """What its nodes have of it is removed there, too."""
+    port = next((each for each in meant.ports_without_instance() if each.pk == row.resource_id), None)
+    if port is None:
+        return 0
+    for binding in PortBinding.objects.filter(port=port).select_related("node"):
+        remove_later(binding.node, kind="port", resource_id=port.pk, generation=port.generation)
+    return Port.objects.filter(pk=port.pk).delete()[0]

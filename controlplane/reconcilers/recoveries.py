@@ -1,0 +1,234 @@
+"""Recoveries go on: the guests of nodes that are dead are made again elsewhere, and who finds no place is tried again.
+
+As with drains (reconcilers/drains.py), nothing is taken over from one time to the next but the rows, and a guest is
+judged by what it is now. A place may come at any time: nobody has to ask for another try.
+"""
+
+import logging
+from collections import Counter
+from datetime import timedelta
+from typing import cast
+
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.compute.actions import EVACUATION
+from controlplane.compute.drain_survey import guests_of, held_by
+from controlplane.compute.drains import guest_of, plan_again, planned
+from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
+from controlplane.compute.evacuate import NO_PLACE, blocked_by, evacuation_blocked, instance_evacuate
+from controlplane.compute.models import Instance
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.kernel.reasons import Reason
+from controlplane.nodes import incidents
+from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest, Incident
+from controlplane.operations.models import Operation
+from controlplane.placement.models import Allocation
+from controlplane.reconcilers.drains import (
+    UNDER_WAY,
+    UNFINISHED,
+    actor_of,
+    becomes,
+    end_without_node,
+    has_room,
+    note,
+    observe_held,
+    tell,
+)
+
+log = logging.getLogger(__name__)
+
+FINAL = ("moved", "gone")
+# Who found no place, or failed on the way, is planned again.
+AGAIN_AFTER = timedelta(seconds=5)
+AGAIN_TIMES_MAX = 64
+BLOCKED = "evacuation-blocked"
+
+
+def reconcile() -> int:
+    """Returns how many guests have moved on."""
+    _forget_blocked()
+    due = Drain.objects.filter(Q(state__in=DRAIN_LIVE) | Q(guests__state__in=UNDER_WAY), kind="recover").distinct()
+    return sum(_advance(recovery) for recovery in due.select_related("node").order_by("pk"))
+
+
+def _advance(recovery: Drain) -> int:
+    if recovery.state in DRAIN_LIVE and recovery.node.duty != "fenced":
+        end_without_node(recovery)
+    is_live = recovery.state in DRAIN_LIVE
+    changed = _note_arrivals(recovery) if is_live else 0
+    rows = recovery.guests.exclude(state__in=FINAL) if is_live else recovery.guests.filter(state__in=UNDER_WAY)
+    for guest in rows.order_by("order"):
+        try:
+            changed += _observe(recovery, guest)
+        except StateConflict:
+            log.debug("recovery %s: another process has seen to %s", recovery.pk, guest.name)
+    if recovery.state == "blocked" and recovery.guests.filter(state__in=UNFINISHED).exists():
+        _go_on(recovery)
+    if recovery.state == "running":
+        changed += _begin_all(recovery)
+    if is_live:
+        _conclude(recovery, has_news=changed > 0)
+    return changed
+
+
+def _go_on(recovery: Drain) -> None:
+    """A guest that found no place has one now."""
+    try:
+        move(recovery, DRAIN, "running")
+    except StateConflict:
+        log.debug("recovery %s: it was changed meanwhile", recovery.pk)
+
+
+def _note_arrivals(recovery: Drain) -> int:
+    """Who has its place there and no row, as what was on its way to the node when that died."""
+    known = set(recovery.guests.values_list("instance_id", flat=True))
+    new = guests_of(recovery.node).exclude(pk__in=known)
+    if not new:
+        return 0
+    entries = plan_again(recovery, new).entries
+    rows = [guest_of(recovery, entry, order) for order, entry in enumerate(entries, len(known) + 1)]
+    return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
+
+
+# ---- what became of a guest
+
+
+def _observe(recovery: Drain, guest: DrainGuest) -> bool:
+    """Note what it is now. True when that is something else than before."""
+    instance = _instance(guest)
+    if instance is None or instance.state == "deleted":
+        return becomes(guest, "gone")
+    holder = held_by([instance]).get(instance.pk)
+    if holder is not None:
+        return observe_held(guest, holder, ours=EVACUATION)
+    if not Allocation.objects.filter(consumer_id=instance.pk, node=recovery.node).exists():
+        return becomes(guest, "moved" if instance.node_id is not None else "gone")
+    if guest.state == "moving":
+        return becomes(guest, "failed", reasons=[_why_still_down(guest)])
+    if guest.state == "waiting":
+        return _observe_waiting(recovery, guest, instance)
+    return guest.state in ("failed", "left") and _is_due(guest) and _plan_again(recovery, guest, instance)
+
+
+def _is_due(guest: DrainGuest) -> bool:
+    """What fails again and again is tried ever more seldom."""
+    pause = AGAIN_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
+    return guest.finished_at is None or guest.finished_at + pause <= clock.now()
+
+
+def _instance(guest: DrainGuest) -> Instance | None:
+    rows = Instance.objects.select_related("project", "image", "affinity_group", "node")
+    return rows.filter(pk=guest.instance_id).first()
+
+
+def _observe_waiting(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
+    if guest.action == "wait":
+        return _plan_again(recovery, guest, instance)
+    return guest.action == "stay" and becomes(guest, "left", reasons=guest.reasons)
+
+
+def _why_still_down(guest: DrainGuest) -> dict[str, object]:
+    """Its operation has ended, and it is still where it was."""
+    operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
+    error = operation.error if operation is not None else None
+    if error is None:
+        return InstanceNotEvacuable(reason=Reason("its operation has ended, and it is still there.")).as_document()
+    return blocked_by(error) if error["code"] in {refusal.code for refusal in NO_PLACE} else error
+
+
+def _plan_again(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
+    """Whatever it waited for may be over. True when that is so."""
+    (entry,) = plan_again(recovery, [instance]).entries
+    now, fields = clock.now(), planned(entry)
+    if entry.action == "evacuate" and entry.target is not None:
+        if guest.state == "waiting":
+            DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=now, **fields)
+        else:
+            move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **fields)
+        return True
+    if guest.state == "waiting":
+        DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=now, **fields)
+        return entry.action != "wait"
+    DrainGuest.objects.filter(pk=guest.pk, state=guest.state).update(
+        finished_at=now, updated_at=now, reasons=fields["reasons"] or guest.reasons
+    )
+    return False
+
+
+# ---- the next ones
+
+
+def _begin_all(recovery: Drain) -> int:
+    begun = 0
+    for guest in recovery.guests.filter(state="waiting", action="evacuate").order_by("order"):
+        outcome = _begin(recovery, guest)
+        if outcome is None:  # no more at once, or it was paused meanwhile
+            break
+        begun += outcome
+    return begun
+
+
+def _begin(recovery: Drain, guest: DrainGuest) -> bool | None:
+    """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now. Where it goes is
+    decided anew, since a place may have been taken or become free meanwhile. If there is none, its tenant is told."""
+    instance = Instance.objects.get(pk=guest.instance_id)
+    try:
+        with transaction.atomic():
+            if not has_room(recovery):
+                return None
+            operation = instance_evacuate(actor_of(recovery), instance, reason=recovery.reason)
+            move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
+    except StateConflict:
+        return False
+    except NO_PLACE as exc:
+        exc.keep()
+        told = evacuation_blocked(instance, exc)
+        return becomes(guest, "failed", reasons=guest.reasons or [told])
+    except CloudError as exc:
+        exc.keep()
+        if exc.retryable:
+            note(guest, exc)
+            return False
+        return becomes(guest, "failed", reasons=[exc.as_document()])
+    return True
+
+
+# ---- its end
+
+
+def _conclude(recovery: Drain, *, has_news: bool) -> None:
+    states = Counter(cast(list[str], list(recovery.guests.values_list("state", flat=True))))
+    is_over = not any(states[state] for state in UNFINISHED)
+    _note_blocked(recovery)
+    try:
+        with transaction.atomic():
+            if is_over and not states["failed"] and recovery.state in ("running", "blocked"):
+                move(recovery, DRAIN, "done", finished_at=clock.now())
+                tell(recovery, "node.recovered", states)
+            elif is_over and recovery.state == "running":
+                move(recovery, DRAIN, "blocked")
+                tell(recovery, "node.recovery-blocked", states)
+            elif has_news:
+                tell(recovery, "node.recovery-progress", states)
+    except StateConflict:
+        log.debug("recovery %s: it was changed meanwhile", recovery.pk)
+
+
+def _forget_blocked() -> None:
+    """Where nobody recovers any more."""
+    open_incidents = Incident.objects.filter(kind=BLOCKED, ended_at=None)
+    live = Drain.objects.filter(kind="recover", state__in=DRAIN_LIVE).values("node_id")
+    for incident in open_incidents.exclude(node__in=live).select_related("node"):
+        incidents.end(incident.node, BLOCKED)
+
+
+def _note_blocked(recovery: Drain) -> None:
+    """For as long as no other node may take them, that is an incident of the node that is lost."""
+    rows = recovery.guests.filter(state="failed", reasons__0__code=EvacuationBlocked.code)
+    names = [str(instance_id) for instance_id in rows.values_list("instance_id", flat=True)]
+    for name in names:
+        incidents.report(recovery.node, BLOCKED, name)
+    incidents.end(recovery.node, BLOCKED, but=names)

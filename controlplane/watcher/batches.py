@@ -1,0 +1,131 @@
+"""What nodes have said meanwhile, written together: a fleet says much more than a transaction each could keep up with.
+
+Most heartbeats say what the one before said. Of such a one only the moment is written, of all nodes in one statement,
+and what guests do, which others write too, in another. It is written as a whole when it says something new, when there
+is something new to trust, after a signed inventory, and once in WHOLE_EVERY_S, since some of it depends on the time.
+"""
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from uuid import UUID
+
+from django.db import DatabaseError
+from django.db.models import Count, Max
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.services import Seen, observe_powers
+from controlplane.nodes.models import TrustDocument
+from controlplane.nodes.services import heard_again
+from controlplane.watcher import messages, receipts
+
+WHOLE_EVERY_S = 60.0
+
+
+Said = tuple[UUID, Sequence[pb.NodeEvent]]
+# What a node is to be told to trust, nothing, or why what it said was not written.
+Outcome = pb.EnsureTrustRequest | Exception | None
+
+
+class Batches:
+    """For one thread. Remembers the last heartbeat of each node that was written as a whole, and when."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, tuple[bytes, float]] = {}
+        self._trust: Mapping[str, object] = {}
+
+    def write(self, batch: Sequence[Said], alive: Collection[UUID]) -> dict[UUID, Outcome]:
+        """Each node once, what it said in its order. What makes no sense costs its own node alone. `alive`: the nodes
+        that were heard meanwhile, which is written before all that takes longer.
+
+        Raises:
+            DatabaseError: the database does not answer; anything of the batch may be written.
+        """
+        self._look_for_news()
+        light = self._light(batch, alive)
+        outcomes: dict[UUID, Outcome] = {}
+        seen: dict[UUID, list[Seen]] = {}
+        for node_id, events in batch:
+            try:
+                outcomes[node_id] = self._write(node_id, events, is_light=node_id in light)
+                if node_id in light:
+                    seen[node_id] = list(_seen(node_id, events))
+            except Exception as exc:  # noqa: BLE001  # whatever it is, its stream ends with it
+                outcomes[node_id] = exc
+        return outcomes | _observe(seen)
+
+    def _look_for_news(self) -> None:
+        now = TrustDocument.objects.aggregate(count=Count("pk"), last=Max("updated_at"))
+        if now != self._trust:
+            self._known.clear()
+            self._trust = now
+
+    def _light(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
+        """Those of which nothing but that they live was to be written, and that is."""
+        said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
+        ready = heard_again({*said, *alive}) if said or alive else set()
+        return {node_id for node_id, beats in said.items() if node_id in ready and self._is_same(node_id, beats)}
+
+    def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
+        """It says nothing new. A node without libvirt's hook is looked at each time, and one that is to be given a
+        lease: that is on record before it is sent."""
+        text, since = self._known.get(node_id, (b"", 0.0))
+        is_fresh = time.monotonic() < since + WHOLE_EVERY_S
+        if not is_fresh or any(messages.renewal_of(beat) for beat in beats):
+            return False
+        return all(beat.hook.is_active and _text(beat) == text for beat in beats)
+
+    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent], *, is_light: bool) -> pb.EnsureTrustRequest | None:
+        """`is_light`: but for its heartbeats and what its guests do."""
+        due = None
+        for kind, alike in groupby(events, key=lambda event: event.WhichOneof("event")):
+            if kind == "receipt":
+                receipts.keep_all(node_id, [event.receipt for event in alike])
+                continue
+            for event in alike:
+                if is_light and kind in ("heartbeat", "instance"):
+                    continue
+                due = messages.write(node_id, event) or due
+                if kind == "heartbeat":
+                    self._known[node_id] = _text(event.heartbeat), time.monotonic()
+                elif kind == "signed_inventory":
+                    self._known.pop(node_id, None)
+        return due
+
+
+def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:
+    return [event.heartbeat for event in events if event.HasField("heartbeat")]
+
+
+def _text(heartbeat: pb.Heartbeat) -> bytes:
+    """What it says of the node itself, but for what is another moment each time."""
+    lease = heartbeat.lease
+    own = pb.Heartbeat(
+        inventory=heartbeat.inventory,
+        trust=heartbeat.trust,
+        hook=heartbeat.hook,
+        self_test=heartbeat.self_test,
+        lease=pb.LeaseState(is_wanted=lease.is_wanted, fences_within_s=lease.fences_within_s, problem=lease.problem),
+    )
+    return own.SerializeToString(deterministic=True)
+
+
+def _seen(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[Seen]:
+    for event in events:
+        states = event.heartbeat.instances if event.HasField("heartbeat") else [event.instance]
+        yield from messages.seen(node_id, states)
+
+
+def _observe(seen: Mapping[UUID, Sequence[Seen]]) -> dict[UUID, Outcome]:
+    """Of all nodes together; each alone where that fails, as by a word that no database takes. The failures."""
+    try:
+        observe_powers([each for some in seen.values() for each in some])
+        return {}
+    except DatabaseError:
+        failures: dict[UUID, Outcome] = {}
+        for node_id, some in seen.items():
+            try:
+                observe_powers(some)
+            except DatabaseError as exc:
+                failures[node_id] = exc
+        return failures

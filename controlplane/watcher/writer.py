@@ -1,0 +1,66 @@
+"""From the streams of all nodes to the one thread that writes."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+from uuid import UUID
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.watcher.batches import Batches, Outcome, Said
+
+# What comes within this time is written together: short beside all that anybody waits for.
+GATHER_S = 0.02
+# Of so many nodes at most, so that the others do not seem silent meanwhile.
+AT_ONCE = 50
+
+InDatabase = Callable[..., Coroutine[Any, Any, dict[UUID, Outcome]]]
+
+
+class Writer:
+    """`in_database` calls a function in that thread."""
+
+    def __init__(self, in_database: InDatabase) -> None:
+        self._in_database = in_database
+        self._batches = Batches()
+        self._waiting: list[tuple[Said, asyncio.Future[pb.EnsureTrustRequest | None]]] = []
+        self._alive: set[UUID] = set()
+        self._is_wanted = asyncio.Event()
+
+    def hear(self, node_id: UUID) -> None:
+        """It lives, however long what it says has to wait. Returns at once."""
+        self._alive.add(node_id)
+        self._is_wanted.set()
+
+    async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
+        """Returns when they are written, what the node is to be told to trust; before that nobody writes more of the
+        node. Raises whatever was in the way."""
+        written: asyncio.Future[pb.EnsureTrustRequest | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(((node_id, events), written))
+        self._is_wanted.set()
+        return await written
+
+    async def write_all(self) -> None:
+        """Runs until it is cancelled."""
+        while True:
+            await self._is_wanted.wait()
+            await asyncio.sleep(GATHER_S)
+            waiting, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            alive, self._alive = self._alive, set()
+            if not self._waiting:
+                self._is_wanted.clear()
+            batch = [said for said, _ in waiting]
+            try:
+                outcomes = await self._in_database(self._batches.write, batch, alive)
+            except Exception as exc:  # noqa: BLE001  # each stream ends with it, and is opened again
+                outcomes = dict.fromkeys((node_id for node_id, _ in batch), exc)
+            for (node_id, _), written in waiting:
+                _settle(written, outcomes[node_id])
+
+
+def _settle(written: asyncio.Future[pb.EnsureTrustRequest | None], outcome: Outcome) -> None:
+    if written.done():  # its stream has ended
+        return
+    if isinstance(outcome, Exception):
+        written.set_exception(outcome)
+    else:
+        written.set_result(outcome)

@@ -1,0 +1,189 @@
+"""Make an instance again on another node, because its own is dead: with its id, its name, its addresses and its disks.
+
+The disks are in pools, where the new node finds them as the dead one left them. All that the new node is told of is
+under a generation above all that any node knows. Until the end the rows say that the instance is where it was; then
+they say, in one transaction, where it is now, and what the dead node has to forget before anything else can begin
+there: its guest, cards and attachments are removed, its volumes are forgotten, for their files are in use elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.evacuate import NO_PLACE, evacuation_blocked, need_dead
+from controlplane.compute.migrate import ask_for_move, ask_for_part, migration_of
+from controlplane.compute.models import INSTANCE, MIGRATION, Attachment, Instance, Migration
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.network import segments
+from controlplane.network.models import Port
+from controlplane.nodes import services as nodes
+from controlplane.operations.errors import Cancelled
+from controlplane.operations.models import Operation
+from controlplane.placement import services as placement
+from controlplane.storage.models import Volume
+from controlplane.workflows import leave, on_nodes
+from controlplane.workflows.instance_migrate import disk_for, parts_of, raise_generations, root_for, volume_of
+from controlplane.workflows.recipe import Effect, Step, Workflow
+
+# The node has it open no more; its file stays, for the others.
+FORGET = "shared-volume"
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    parts = [UUID(part) for part in operation.args["volumes"]]
+    ports = [UUID(port) for port in operation.args["ports"]]
+    attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
+    return (
+        Step("place", place, undo=give_places_back),
+        Step("root-disk", take_root_disk_over, undo=forget_root_disk),
+        *(
+            Step(f"volume-{n}", partial(take_volume_over, part), undo=partial(forget_volume, part))
+            for n, part in enumerate(parts)
+        ),
+        *(
+            Step(f"port-{n}", partial(ensure_port, port), undo=partial(remove_port, port))
+            for n, port in enumerate(ports)
+        ),
+        Step("define", define, undo=remove_guest),
+        *(
+            Step(f"plug-{n}", partial(plug, attachment), undo=partial(unplug, attachment))
+            for n, attachment in enumerate(attachments)
+        ),
+        *((Step("start", start, undo=remove_guest),) if operation.args["starts"] else ()),
+    )
+
+
+def finish(operation: Operation) -> None:
+    """In one transaction: the second places become the only ones, the rows are there, and what the old node had is to
+    be removed from it when it is back."""
+    migration = migration_of(operation)
+    now, instance = clock.now(), migration.instance
+    placement.arrive(instance.pk, move=migration.pk)
+    for part in parts_of(migration):
+        placement.arrive(part.volume_id, move=part.pk)
+        Volume.objects.filter(pk=part.volume_id).update(node_id=migration.destination_id, updated_at=now)
+    is_on = operation.args["starts"]
+    seen = {"power_state": "running" if is_on else "off", "power_state_at": now, "power_reason": ""}
+    said = {"last_error": None, "restarts": 0, "node_id": migration.destination_id, **seen}
+    if is_on or instance.state == "stopped":
+        Instance.objects.filter(pk=instance.pk).update(updated_at=now, **said)
+    else:
+        move(instance, INSTANCE, "stopped", **said)
+    raise_generations(migration)
+    _leave_behind(migration)
+    move(migration, MIGRATION, "done", arrived_at=now, ended_at=now)
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    """What the new node was told of is never asked for again under the same generation; the instance stays down."""
+    migration = migration_of(operation)
+    raise_generations(migration)
+    state = "cancelled" if error["code"] == Cancelled.code else "failed"
+    move(migration, MIGRATION, state, error=error, ended_at=clock.now())
+    if error["code"] in {refusal.code for refusal in NO_PLACE}:
+        evacuation_blocked(migration.instance, error)
+    elif state == "failed":
+        Instance.objects.filter(pk=migration.instance_id).update(last_error=error)
+
+
+def _leave_behind(migration: Migration) -> None:
+    """A guest lets go of its disks first: reconcilers/node_removals.py keeps the order."""
+    instance, source = migration.instance, migration.source
+    ports = Port.objects.filter(instance_id=instance.pk).values_list("pk", flat=True)
+    left = (
+        ("instance", [instance.pk]),
+        ("attachment", Attachment.objects.filter(instance=instance).values_list("pk", flat=True)),
+        ("port", ports),
+        (FORGET, [instance.root_volume_id, *(part.volume_id for part in parts_of(migration))]),
+    )
+    for kind, ids in left:
+        for each in ids:
+            nodes.remove_later(source, kind=kind, resource_id=each, generation=migration.generation)
+    for port_id in ports:
+        segments.unbind(port_id, source)
+
+
+def place(operation: Operation) -> Effect:
+    """A second place for the instance, with room for its volumes too, of which each then gets its own part."""
+    migration = migration_of(operation)
+    allocation = placement.claim(replace(ask_for_move(migration), operation_id=operation.pk))
+    for part in parts_of(migration):
+        placement.split(migration.pk, replace(ask_for_part(part), operation_id=operation.pk))
+    leave.ahead(operation, allocation, generation=migration.generation)
+    return lambda: move(migration, MIGRATION, "preparing", destination_id=allocation.node_id)
+
+
+def give_places_back(operation: Operation) -> Effect:
+    migration = migration_of(operation)
+    owners = [migration.pk, *(part.pk for part in parts_of(migration))]
+    return on_nodes.together(*(partial(placement.release, owner) for owner in owners))
+
+
+def take_root_disk_over(operation: Operation) -> None:
+    migration = migration_of(operation)
+    on_nodes.open_disk(leave.for_arrival(operation, migration), root_for(migration))
+
+
+def forget_root_disk(operation: Operation) -> Effect | None:
+    migration = migration_of(operation)
+    return on_nodes.leave_disk(migration.destination, root_for(migration))
+
+
+def take_volume_over(part_id: UUID, operation: Operation) -> None:
+    migration = migration_of(operation)
+    on_nodes.open_disk(leave.for_arrival(operation, migration), disk_for(migration, volume_of(part_id)))
+
+
+def forget_volume(part_id: UUID, operation: Operation) -> Effect | None:
+    migration = migration_of(operation)
+    return on_nodes.leave_disk(migration.destination, disk_for(migration, volume_of(part_id)))
+
+
+def ensure_port(port_id: UUID, operation: Operation) -> None:
+    migration = migration_of(operation)
+    port = Port.objects.select_related("network__subnet").get(pk=port_id)
+    port.generation = migration.generation
+    on_nodes.ensure_port(leave.for_arrival(operation, migration), port, hostname=migration.instance.name)
+
+
+def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
+    return _remove_there(migration_of(operation), "port", port_id)
+
+
+def define(operation: Operation) -> None:
+    migration = migration_of(operation)
+    grant = leave.for_arrival(operation, migration)
+    on_nodes.ensure_instance(grant, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1)
+
+
+def plug(attachment_id: UUID, operation: Operation) -> None:
+    migration = migration_of(operation)
+    attachment = Attachment.objects.get(pk=attachment_id)
+    attachment.generation = migration.generation
+    on_nodes.ensure_attachment(leave.for_arrival(operation, migration), attachment)
+
+
+def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
+    return _remove_there(migration_of(operation), "attachment", attachment_id)
+
+
+def start(operation: Operation) -> None:
+    migration = migration_of(operation)
+    need_dead(migration.source)
+    grant = leave.for_arrival(operation, migration)
+    on_nodes.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
+
+
+def remove_guest(operation: Operation) -> Effect | None:
+    migration = migration_of(operation)
+    return _remove_there(migration, "instance", migration.instance_id)
+
+
+def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect | None:
+    return on_nodes.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
+
+
+WORKFLOW = Workflow("instance.evacuate", steps, finish, give_up)

@@ -1,0 +1,90 @@
+"""Fence a node by its power: its BMC switches it off, and says so twice.
+
+A BMC that has said Off once has not proved much: some say it before it is so, and some switch the machine on again,
+after a policy of their own. So it is asked again after SETTLE, and only then is the node fenced. `args`: boot_id, of
+the boot that is ended.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.reasons import Reason
+from controlplane.nodes import bmcs, fencing
+from controlplane.nodes.errors import NodeNotFenceable, PowerNotOff
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.workflows.recipe import NotYet, Step, Workflow
+
+OFF = "Off"
+LOOK_AGAIN = timedelta(seconds=2)
+SETTLE = timedelta(seconds=10)
+SEEN_OFF = "see-off"
+
+
+def steps(operation: Operation) -> Sequence[Step]:
+    return (Step("power-off", power_off), Step(SEEN_OFF, see_off), Step("see-off-again", see_off_again))
+
+
+def power_off(operation: Operation) -> None:
+    bmcs.power_off(_silent(operation))
+
+
+def see_off(operation: Operation) -> None:
+    node = _silent(operation)
+    state = bmcs.power_state(node)
+    if state == OFF:
+        return
+    if clock.now() > operation.deadline_at:
+        raise PowerNotOff(reason=Reason("it still says {state}", state=state))
+    raise NotYet(f"Its BMC says {state}.", delay=LOOK_AGAIN)
+
+
+def see_off_again(operation: Operation) -> None:
+    node = _silent(operation)
+    wait = _seen_off_at(operation) + SETTLE - clock.now()
+    if wait > timedelta(0):
+        raise NotYet("Its BMC says Off, and is asked again.", delay=wait)
+    state = bmcs.power_state(node)
+    if state != OFF:
+        raise PowerNotOff(reason=Reason("it said Off and then {state}: something switches it on again", state=state))
+
+
+def _seen_off_at(operation: Operation) -> datetime:
+    (entry,) = (each for each in operation.steps if each["name"] == SEEN_OFF)
+    return datetime.fromisoformat(entry["finished_at"])
+
+
+def _silent(operation: Operation) -> Node:
+    """The node; raises NodeNotFenceable once it is heard: then nobody wants it switched off."""
+    node = node_of(operation)
+    if node.state == "ready":
+        raise NodeNotFenceable(node=node.name, reason=fencing.HEARD)
+    return node
+
+
+def node_of(operation: Operation) -> Node:
+    return Node.objects.get(pk=operation.resource_id)
+
+
+def finish(operation: Operation) -> None:
+    node = node_of(operation)
+    actor = replace(
+        SYSTEM, user_id=operation.user_id, credential_id=operation.credential_id, request_id=operation.request_id
+    )
+    detail = {
+        "bmc": bmcs.bmc_get(node).address,
+        "power_state": OFF,
+        "off_since": _seen_off_at(operation).isoformat(),
+        "confirmed_at": clock.now().isoformat(),
+    }
+    fencing.fence_by(actor, node, kind="power", reason=operation.reason, detail=detail, operation_id=operation.pk)
+
+
+def give_up(operation: Operation, error: dict[str, object]) -> None:
+    """Nothing was written of the node."""
+
+
+WORKFLOW = Workflow("node.fence", steps, finish, give_up)

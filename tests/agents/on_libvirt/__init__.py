@@ -1,0 +1,1 @@
+"""Of the agent's adapters over real libvirt."""

@@ -1,0 +1,122 @@
+"""A guest whose disks are in a pool of two nodes with libvirt and QEMU: it runs once, and moves without its disks."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.lab import Lab, LabNode
+from agents.node.adapters import pools
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import refusal
+from tests.agents.on_libvirt.lab import LabAgent
+from tests.agents.on_libvirt.moves import BOOTED, ROOT_MIB, end_of, peer, two_agents
+from tests.pki import Issued, TestCA
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
+
+NAME = "shared"
+
+
+@pytest.fixture(scope="module")
+def lab(lab_node: LabNode) -> Lab:
+    return Lab(lab_node.folder.parent)
+
+
+@pytest.fixture(scope="module")
+def agents(lab: Lab, ca: TestCA, worker: Issued) -> Iterator[tuple[LabAgent, LabAgent]]:
+    pair = two_agents(lab, ca, worker, "--pool", f"{NAME}={lab.pool_folder}")
+    yield pair
+    for agent in pair:
+        agent.kill()
+
+
+def in_pool(request: pb.EnsureVolumeRequest, *, generation: int = 1) -> pb.EnsureVolumeRequest:
+    """As it is made, or taken over at a later generation."""
+    changed = pb.EnsureVolumeRequest()
+    changed.CopyFrom(request)
+    changed.subject.generation, changed.pool, changed.is_taken_over = generation, NAME, generation > 1
+    if generation > 1:
+        changed.ClearField("image_sha256")
+    return changed
+
+
+def test_it_is_not_started_twice_and_moves_without_its_disk(
+    agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path
+) -> None:
+    here, there = agents
+    root = wishes.volume(size_mib=ROOT_MIB, image=here.cache(tiny_image))
+    here.stub.EnsureVolume(in_pool(root))
+    guest = wishes.instance(root)
+    here.stub.EnsureInstance(guest)
+    here.wait_for_console(guest.subject.id, BOOTED, within_s=300)
+
+    _refused_elsewhere(there, root, guest)
+    assert here.state(guest.subject.id).power == pb.POWER_RUNNING
+    sent = _moved(here, there, root, guest)
+    file = lab.pool_folder / pools.VOLUMES / f"{root.subject.id}.qcow2"
+    assert sent.total_bytes < 300 * wishes.MIB, "memory alone"
+    assert there.state(guest.subject.id).power == pb.POWER_RUNNING
+    assert (here.node.guest_pids(), len(there.node.guest_pids())) == ([], 1)
+    assert here.stub.ForgetVolume(wishes.removal(root.subject, 5)).was_present
+    assert file.exists()
+
+    there.stub.RemoveInstance(wishes.removal(guest.subject, 5))
+    removal = wishes.removal(root.subject, 5)
+    removal.pool = NAME
+    assert here.stub.RemoveVolume(removal).was_present, "any node deletes it"
+    assert not file.exists()
+
+
+def _refused_elsewhere(there: LabAgent, root: pb.EnsureVolumeRequest, guest: pb.EnsureInstanceRequest) -> None:
+    """What an operator reads who has mistaken a silent node for a dead one."""
+    there.stub.EnsureVolume(in_pool(root, generation=2))
+    second = wishes.again(guest)
+    found = refusal(lambda: there.stub.EnsureInstance(second))
+    assert (found.code, found.is_retryable) == ("agent.disk_held", True)
+    assert "most likely on another node where the guest runs" in found.message
+    there.stub.RemoveInstance(wishes.removal(second.subject))
+    there.stub.ForgetVolume(wishes.removal(root.subject, 3))
+
+
+def _moved(
+    here: LabAgent, there: LabAgent, root: pb.EnsureVolumeRequest, guest: pb.EnsureInstanceRequest
+) -> pb.DepartureState:
+    there.stub.EnsureVolume(in_pool(root, generation=4))
+    arrival = pb.EnsureArrivalRequest(instance=guest, source=peer(here))
+    arrival.instance.subject.generation = 4
+    uri = there.stub.EnsureArrival(arrival).uri
+    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=peer(there), uri=uri, deadline_s=120)
+    here.stub.EnsureDeparture(going)
+    ended = end_of(here, going)
+    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+    there.stub.EnsureInstance(arrival.instance)
+    here.stub.RemoveInstance(wishes.removal(guest.subject, 4))
+    return ended
+
+
+def test_virtlockd_refuses_what_qemu_does_not_see(lab: Lab) -> None:
+    """Two files of one name, as a guest's disks are that were left behind on two nodes: each image is free, but the
+    name is taken in the pool's folder of locks."""
+    nodes = [lab.node(name) for name in ("hv1", "hv2")]
+    disk = "/run/agent/twice.qcow2"
+    definition = f"""<domain type='qemu'><name>twice</name><memory unit='MiB'>64</memory>
+        <os><type arch='x86_64' machine='q35'>hvm</type></os><devices><disk type='file' device='disk'>
+        <driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk></devices>
+        </domain>"""
+    done = []
+    for node in nodes:
+        node.hook.rename(node.hook.with_name("aside"))  # no agent is asked about this one
+        node.exec(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"])
+        done.append(node.exec(["virsh", "create", "/dev/stdin"], stdin=definition, check=False))
+    words: list[subprocess.CompletedProcess[str]] = done
+    try:
+        assert [each.returncode for each in words] == [0, 1]
+        assert "Lockspace resource" in words[1].stderr and "is locked" in words[1].stderr
+        assert len(list((lab.pool_folder / pools.LOCKS).iterdir())) >= 1
+    finally:
+        nodes[0].exec(["virsh", "destroy", "twice"], check=False)
+        for node in nodes:
+            node.hook.with_name("aside").rename(node.hook)

@@ -1,0 +1,294 @@
+"""Pools: two nodes over one real folder, which is what they share."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from agents.lab.shell import wait_until
+from agents.node import make_pool
+from agents.node.adapters import pools
+from agents.node.adapters.base import BaseImage, ImageFormat, Power
+from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.pools import Pools
+from agents.node.adapters.qemu_img import FileDisks
+from agents.node.errors import AdapterError
+from agents.node.ledger import MIGRATIONS, Ledger
+from agents.node.wishes import Subject, VolumeWish
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, image_stream, refusal
+from tests.agents.wishes import MIB
+from tests.pki import Issued, TestCA
+
+OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
+NAME = "shared"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "pool"
+    path.mkdir()
+    pools.make(path)
+    return path
+
+
+@pytest.fixture
+def here(folder: Path, agent: AgentUnderTest) -> AgentUnderTest:
+    agent.fake.pools = Pools({NAME: folder})
+    return agent
+
+
+@pytest.fixture
+def there(tmp_path: Path, folder: Path, ca: TestCA, worker: Issued, here: AgentUnderTest) -> Iterator[AgentUnderTest]:
+    fake = FakeNode(pools=Pools({NAME: folder}))
+    other = AgentUnderTest(tmp_path / "there", fake, ca, worker, here.authority, node_id=OTHER_ID)
+    other.enrol()
+    other.start()
+    other.learn()
+    yield other
+    other.stop()
+
+
+def wish(volume_id: str | None = None, *, generation: int = 1, size_mib: int = 64) -> pb.EnsureVolumeRequest:
+    """A new one, or one that is there."""
+    request = wishes.volume(volume_id, generation=generation, size_mib=size_mib)
+    request.pool, request.is_taken_over = NAME, volume_id is not None
+    return request
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / pools.VOLUMES).iterdir())
+
+
+# ---- what a pool is
+
+
+def test_a_node_tells_of_its_pools_by_their_marker(here: AgentUnderTest, folder: Path) -> None:
+    (told,) = here.stub.Describe(pb.DescribeRequest()).inventory.pools
+    assert (told.name, told.uuid, told.path) == (NAME, str(pools.read(folder)), str(folder))
+    assert told.size_gib > 0
+
+
+def test_an_empty_mount_point_is_no_pool(tmp_path: Path) -> None:
+    known = Pools({NAME: tmp_path})
+    assert known.current() == ()
+    with pytest.raises(AdapterError, match="not mounted") as caught:
+        known.mounted(NAME)
+    assert caught.value.retryable
+    with pytest.raises(AdapterError, match="has no pool 'other'"):
+        known.mounted("other")
+
+
+def test_a_pool_is_made_once(folder: Path) -> None:
+    assert pools.make(folder) == pools.read(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [pools.MARKER, pools.LOCKS, pools.VOLUMES]
+
+
+def test_only_what_is_mounted_is_made_a_pool(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is no mount point"):
+        make_pool.main([str(tmp_path)])
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"uuid": "x"})])
+def test_a_marker_that_says_nothing_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / pools.MARKER).write_text(content)
+    with pytest.raises(ValueError):
+        pools.read(tmp_path)
+
+
+@pytest.mark.parametrize("paths", [{"Upper": Path("/x")}, {"a" * 41: Path("/x")}, {"x": Path("relative")}])
+def test_what_no_pool_can_be_called_is_refused(paths: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="names no pool"):
+        Pools(paths)
+
+
+# ---- volumes in it
+
+
+def test_a_volume_that_one_node_has_made_is_taken_over_by_another(
+    here: AgentUnderTest, there: AgentUnderTest, folder: Path
+) -> None:
+    made = wish()
+    here.stub.EnsureVolume(made)
+    state = there.stub.EnsureVolume(wish(made.subject.id, generation=2))
+    assert (state.size_bytes, state.pool) == (64 * MIB, NAME)
+    assert there.fake.call_counts["create_volume"] == 0, "it was there"
+    assert files(folder) == [f"{made.subject.id}.qcow2"]
+    assert there.stub.EnsureVolume(wish(made.subject.id, generation=3, size_mib=96)).size_bytes == 96 * MIB
+    smaller = wish(made.subject.id, generation=2)
+    assert refusal(lambda: here.stub.EnsureVolume(smaller)).code == "agent.volume_would_shrink"
+
+
+def test_its_image_is_not_asked_for_again(here: AgentUnderTest, there: AgentUnderTest) -> None:
+    content = b"x" * 1024
+    header = wishes.image_header(content)
+    here.fake.images[header.sha256] = 1024
+    made = wish()
+    made.image_sha256 = header.sha256
+    assert refusal(lambda: here.stub.EnsureVolume(made)).code == "agent.not_found", "the agent knows of no image"
+    here.stub.EnsureImage(image_stream(header, content))
+    here.stub.EnsureVolume(made)
+    assert here.stub.RemoveImage(pb.RemoveImageRequest(sha256=header.sha256)).was_present, "the copy is whole"
+    assert there.stub.EnsureVolume(wish(made.subject.id, generation=2)).size_bytes == 64 * MIB
+    assert here.stub.EnsureVolume(wish(made.subject.id, generation=2, size_mib=96)).size_bytes == 96 * MIB
+
+
+def test_what_is_to_be_taken_over_and_is_not_there_is_not_made_anew(there: AgentUnderTest, folder: Path) -> None:
+    """An empty disk in its place would look to the guest as if its data had been erased."""
+    found = refusal(lambda: there.stub.EnsureVolume(wish(wishes.new_id())))
+    assert "has vanished from pool 'shared'" in found.message
+    assert (found.is_retryable, files(folder)) == (False, [])
+    local = wishes.volume()
+    local.is_taken_over = True
+    assert refusal(lambda: there.stub.EnsureVolume(local)).code == "agent.bad_request"
+
+
+def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
+    made = wish()
+    here.stub.EnsureVolume(made)
+    there.stub.EnsureVolume(wish(made.subject.id, generation=2))
+    assert here.stub.ForgetVolume(wishes.removal(made.subject)).was_present
+    assert not here.stub.ForgetVolume(wishes.removal(made.subject)).was_present
+    assert not here.stub.Describe(pb.DescribeRequest()).volumes
+    assert files(folder) == [f"{made.subject.id}.qcow2"]
+    assert refusal(lambda: here.stub.EnsureVolume(made)).code == "agent.permit.stale_generation"
+    assert here.stub.EnsureVolume(wish(made.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
+
+
+def test_a_volume_of_the_node_alone_is_not_forgotten(here: AgentUnderTest) -> None:
+    local = wishes.volume()
+    here.stub.EnsureVolume(local)
+    assert "it would be lost" in refusal(lambda: here.stub.ForgetVolume(wishes.removal(local.subject))).message
+    assert here.stub.RemoveVolume(wishes.removal(local.subject)).was_present
+
+
+def test_a_volume_that_a_guest_has_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
+    root = wish()
+    here.stub.EnsureVolume(root)
+    guest = wishes.instance(root)
+    here.stub.EnsureInstance(guest)
+    (disk,) = here.fake.guests[UUID(guest.subject.id)].spec.disks
+    assert disk.path == folder / pools.VOLUMES / f"{root.subject.id}.qcow2"
+    assert refusal(lambda: here.stub.ForgetVolume(wishes.removal(root.subject))).code == "agent.volume_in_use"
+
+
+def test_any_node_deletes_it_once(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
+    made = wish()
+    here.stub.EnsureVolume(made)
+    removal = wishes.removal(made.subject)
+    removal.pool = NAME
+    assert there.stub.RemoveVolume(removal).was_present, "it never had it open"
+    assert files(folder) == []
+    assert not here.stub.RemoveVolume(removal).was_present
+
+
+def test_a_volume_does_not_change_between_pool_and_node(here: AgentUnderTest) -> None:
+    made = wish()
+    here.stub.EnsureVolume(made)
+    elsewhere = wishes.volume(made.subject.id, generation=2)
+    assert "stays in the pool" in refusal(lambda: here.stub.EnsureVolume(elsewhere)).message
+
+
+def test_a_pool_that_has_gone_makes_no_volume_vanish(here: AgentUnderTest, folder: Path) -> None:
+    made = wish()
+    here.stub.EnsureVolume(made)
+    (folder / pools.MARKER).rename(folder / "away")
+    found = refusal(lambda: here.stub.EnsureVolume(made))
+    assert ("not mounted" in found.message, found.is_retryable) == (True, True)
+    (folder / "away").rename(folder / pools.MARKER)
+    assert here.stub.EnsureVolume(made).size_bytes == 64 * MIB
+
+
+def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
+    """The destination opens what the source has open, and the source forgets it."""
+    root = wish()
+    here.stub.EnsureVolume(root)
+    guest = wishes.instance(root)
+    here.stub.EnsureInstance(guest)
+    there.stub.EnsureVolume(wish(root.subject.id, generation=2))
+    arrival = pb.EnsureArrivalRequest(instance=guest, source=_peer(here))
+    arrival.instance.subject.generation = 2
+    uri = there.stub.EnsureArrival(arrival).uri
+    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=60)
+    here.stub.EnsureDeparture(going)
+    _until_completed(here, going)
+    arrived = wishes.again(guest)
+    there.stub.EnsureInstance(arrived)
+    here.stub.RemoveInstance(wishes.removal(guest.subject))
+    assert here.stub.ForgetVolume(wishes.removal(root.subject)).was_present
+    assert there.fake.guests[UUID(guest.subject.id)].power is Power.RUNNING
+    assert here.fake.is_clean()
+    assert files(folder) == [f"{root.subject.id}.qcow2"]
+    assert there.fake.call_counts["create_volume"] == 0
+
+
+def _peer(agent: AgentUnderTest) -> pb.Peer:
+    return pb.Peer(node_id=str(agent.node_id), certificate_sha256="aa" * 32)
+
+
+def _until_completed(agent: AgentUnderTest, going: pb.EnsureDepartureRequest) -> None:
+    wait_until(
+        lambda: agent.stub.EnsureDeparture(going).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end", within_s=10
+    )
+
+
+# ---- files
+
+
+@pytest.fixture
+def disks(tmp_path: Path, folder: Path) -> FileDisks:
+    return FileDisks(tmp_path / "state", pools=Pools({NAME: folder}), owner="one")
+
+
+def test_a_clone_in_a_pool_needs_no_file_of_the_node(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
+    image = tmp_path / "state/images/tiny"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "4M"], check=True)
+    volume_id = UUID(wishes.new_id())
+    disks.create_volume(volume_id, size_bytes=8 * MIB, base=BaseImage("tiny", ImageFormat.QCOW2), pool=NAME)
+    report = json.loads(
+        subprocess.run(
+            ["qemu-img", "info", "--output=json", disks.volume_path(volume_id, NAME)], check=True, capture_output=True
+        ).stdout
+    )
+    assert (report["virtual-size"], report.get("backing-filename")) == (8 * MIB, None)
+    assert disks.volume_size_bytes(volume_id, NAME) == 8 * MIB
+    disks.grow_volume(volume_id, 16 * MIB, NAME)
+    assert disks.volume_size_bytes(volume_id, NAME) == 16 * MIB
+    assert disks.remove_volume(volume_id, NAME)
+    assert files(folder) == []
+
+
+def test_what_another_node_has_made_meanwhile_stays(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
+    volume_id = UUID(wishes.new_id())
+    other = FileDisks(tmp_path / "other", pools=Pools({NAME: folder}), owner="two")
+    other.create_volume(volume_id, size_bytes=16 * MIB, base=None, pool=NAME)
+    disks.create_volume(volume_id, size_bytes=8 * MIB, base=None, pool=NAME)
+    assert disks.volume_size_bytes(volume_id, NAME) == 16 * MIB
+
+
+def test_at_its_start_a_node_tidies_up_only_what_is_its_own(disks: FileDisks, folder: Path) -> None:
+    for owner in ("one", "two"):
+        (folder / pools.VOLUMES / f".unfinished-{owner}-x.qcow2").touch()
+    disks.restore()
+    assert files(folder) == [".unfinished-two-x.qcow2"]
+
+
+# ---- what was written before there were pools
+
+
+def test_volumes_of_before_are_in_the_nodes_own_folder(tmp_path: Path) -> None:
+    path, volume_id = tmp_path / "ledger.sqlite", UUID(wishes.new_id())
+    ledger = Ledger(path)
+    old = '{"image_sha256":"","size_bytes":512}'
+    ledger.execute("INSERT INTO resource VALUES ('volume', ?, 1, 'present', ?)", str(volume_id), old)
+    ledger.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+    ledger.close()
+    ledger = Ledger(path)
+    before = ledger.volumes.accept(Subject(volume_id, 1), VolumeWish(512, ""), uses=())
+    assert before is not None
+    assert before.wish == VolumeWish(512, "", pool="")
+    ledger.close()

@@ -1,0 +1,58 @@
+"""What nobody means to be there, over the API: operators decide, others that see nodes look, and nobody else."""
+
+import pytest
+
+from controlplane.nodes.models import Orphan
+from controlplane.reconcilers import orphans
+from tests.api.client import Caller
+from tests.world import Cloud
+
+STRAY = "volumes/left-behind.raw"
+
+
+@pytest.fixture
+def url(cloud: Cloud) -> str:
+    cloud.fake.foreign_files.append(STRAY)
+    orphans.reconcile()
+    return f"/v1/orphans/{Orphan.objects.get().pk}"
+
+
+def test_they_are_listed_and_filtered(operator: Caller, url: str) -> None:
+    (found,) = operator.get("/v1/orphans?open=true&kind=file&node=node-1&zone=fr-idf-1&state=found").body["items"]
+    assert (found["name"], found["node"]["name"], found["zone"]) == (STRAY, "node-1", "fr-idf-1")
+    assert (found["size_bytes"], found["wished"], found["resource"]) == (4096, "", None)
+    assert operator.get(url).body == found
+    for query in ("open=false", "kind=domain", "node=node-2", "state=gone"):
+        assert operator.get(f"/v1/orphans?{query}").body["items"] == []
+    assert operator.get("/v1/orphans?kind=what").problem[0] == 400
+    assert operator.get("/v1/orphans/nothing").problem == (404, "orphan.not_found", None)
+
+
+def test_tenants_see_none_and_decide_nothing(api: Caller, url: str) -> None:
+    assert api.get("/v1/orphans").problem[0] == 403
+    assert api.get(url).problem[0] == 403
+    for action, body in (("discard", {"name": STRAY, "reason": "x"}), ("release", {"reason": "x"})):
+        assert api.post(f"{url}/actions/{action}", body).problem[0] == 403
+
+
+def test_a_discard_needs_the_name_and_a_reason(operator: Caller, url: str) -> None:
+    discard = f"{url}/actions/discard"
+    assert operator.post(discard, {"reason": "x"}).problem == (400, "invalid_request", "/name")
+    assert operator.post(discard, {"name": STRAY}).problem == (400, "invalid_request", "/reason")
+    assert operator.post(discard, {"name": "volumes/x", "reason": "x"}).problem == (400, "orphan.name_differs", "/name")
+    tried = operator.post(f"{discard}?dry_run=true", {"name": STRAY, "reason": "x"})
+    assert (tried.status, tried.body["wished"]) == (200, "discard")
+    assert Orphan.objects.get().wished == ""
+    done = operator.post(discard, {"name": STRAY, "reason": "left behind"})
+    assert (done.status, done.body["wished"], done.body["reason"]) == (202, "discard", "left behind")
+    orphans.reconcile()
+    found = operator.get(url).body
+    assert (found["state"], found["evidence"]["was_present"]) == ("discarded", True)
+    assert operator.post(discard, {"name": STRAY, "reason": "x"}).problem == (409, "orphan.wrong_state", None)
+
+
+def test_a_release_is_answered_at_once_and_done_later(operator: Caller, url: str) -> None:
+    assert operator.post(f"{url}/actions/release", {"reason": "it is ours"}).body["wished"] == "release"
+    orphans.reconcile()
+    assert operator.get(url).body["state"] == "released"
+    assert operator.get("/v1/orphans?open=true").body["items"] == []

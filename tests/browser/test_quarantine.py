@@ -1,0 +1,26 @@
+"""An operator discards something that nobody means, and the page follows by itself."""
+
+from playwright.sync_api import expect
+
+from scripts.dashboard_world import STRAY
+from tests.browser.conftest import Opener
+
+NODE = "lille-a"
+SOON_MS = 60_000
+
+
+def test_its_name_is_typed_and_the_page_follows(opened: Opener) -> None:
+    page = opened("operator").go(f"/platform/quarantine?node={NODE}&state=any")
+    row = page.locator("#orphans tr", has_text=NODE)
+    expect(row.locator(".state")).to_have_text("quarantined", timeout=SOON_MS)
+    row.get_by_role("link", name=STRAY).press("Enter")
+    page.get_by_role("link", name="Discard").press("Enter")
+    page.get_by_label("Type its name").fill("volumes/another")
+    page.get_by_label("Reason").fill("a trial")
+    page.get_by_role("button", name="Discard").press("Enter")
+    expect(page.get_by_text("This is not its name.")).to_be_visible()
+    page.get_by_label("Type its name").fill(STRAY)
+    page.get_by_role("button", name="Discard").press("Enter")
+    expect(page.locator("#state-of-orphan")).to_have_text("discarded", timeout=SOON_MS)
+    expect(page.get_by_text("It was destroyed, because somebody said so.")).to_be_visible()
+    expect(page.get_by_role("link", name="Discard")).to_have_count(0)

@@ -1,0 +1,1 @@
+"""Of the SDK and the command line."""

@@ -1,0 +1,33 @@
+"""What measures operations, in small, over a control plane that is there anyway: it counts right."""
+
+import argparse
+
+from andromede_sdk import Client
+from bench import queued, throughput
+from bench.asking import Asker
+from scripts.api import Api
+from tests.clients.conftest import Live
+
+
+def asker(live: Live) -> Asker:
+    return Asker(live.cloud, Api(live.url, live.token, project="demo"), project="demo")
+
+
+def test_operations_are_counted_beside_their_floor(live: Live, client: Client) -> None:
+    options = argparse.Namespace(workers=[2], operations=3, rounds=1)
+    found = throughput.by_workers(live.cloud, asker(live), options)["workers_2"]
+    assert set(found) == {"instances", "volumes"}
+    for kind in found.values():
+        assert kind["answered"]["n"] == 3
+        assert kind["per_s"] > 0
+        assert kind["ratio"] > 0
+        assert kind["cpu_ms_each"]["worker"] > 0
+    assert len(client.instances.list()) == 3
+
+
+def test_of_a_queue_none_is_lost_and_none_done_twice(live: Live, client: Client) -> None:
+    found = queued.worked_off(live.cloud, asker(live), 4)
+    assert found["states"] == {"succeeded": 4}
+    assert (found["told_once"], found["told_otherwise"]) == (4, 0)
+    assert set(found["memory_mib"]) == {"begin", "half", "end"}
+    assert len(client.volumes.list()) == 4

@@ -1,0 +1,41 @@
+"""Fencing on the command line: what is at hand, a BMC whose password is asked for, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.cli import Inside, inside
+from tests.clients.conftest import Live
+
+NODE = "node-b"
+
+
+@pytest.fixture
+def operator(tmp_path: Path, live: Live) -> Inside:
+    return inside(tmp_path, live, live.operator)
+
+
+def test_a_node_that_is_heard_is_not_fenced(operator: Inside) -> None:
+    found = operator.ok("node", "fencing", NODE, "-o", "json").json
+    assert [(each["kind"], each["counts"]) for each in found["at_hand"]] == [
+        ("power", False),
+        ("lease", False),
+        ("attestation", False),
+    ]
+    assert "it is heard" in operator.ok("node", "fencing", NODE).out
+    asked = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost")
+    assert "runs twice" in asked.err
+    refused = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost", "--yes")
+    assert "node.not_fenceable" in refused.err
+    assert operator("operation", "show", "01890000-0000-7000-8000-000000000000", "--platform").code == 3
+    word = operator("node", "fence", NODE, "--evidence", "attestation", "--reason", "unplugged", "--yes")
+    assert "andromede login --email" in word.err
+
+
+def test_the_password_of_a_bmc_is_read_and_not_said(operator: Inside) -> None:
+    how = ("--address", "10.99.0.11", "--username", "fencer", "--certificate-sha256", "5e" * 32)
+    refused = operator("node", "bmc-set", NODE, *how, stdin="a very secret one\n")
+    assert "in none of the management networks" in refused.err, "the platform of the tests has none"
+    assert "a very secret one" not in refused.out + refused.err
+    assert "node.bmc_unknown" in operator("node", "bmc-show", NODE).err
+    operator.ok("node", "bmc-forget", NODE, "--yes")

@@ -1,0 +1,1 @@
+"""Of a whole cloud with real guests."""

@@ -1,0 +1,60 @@
+"""A node is emptied under guests that work, worked on, and returned; and then the other one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.waiting import wait_until
+from tests.cloud.conftest import Tenant
+from tests.cloud.passengers import Passengers
+from tests.cloud.test_first_guest import do
+
+pytestmark = pytest.mark.lab
+
+ZONE, NODE, SECOND = "fr-idf-1", "ta", "tc"
+
+
+@pytest.fixture
+def second(tenant: Tenant) -> Iterator[str]:
+    """Another node of the zone, which takes nothing before it is asked to."""
+    tenant.cloud.add(SECOND, ZONE)
+    tenant.wait_for_nodes()
+    tenant.operator.post(f"/v1/nodes/{SECOND}/actions/cordon", {"reason": "it is new"})
+    yield SECOND
+    tenant.delete_everything()
+    tenant.operator.post(f"/v1/nodes/{SECOND}/actions/retire", {"reason": "the test has ended"})
+    tenant.cloud.take_away(SECOND)
+
+
+def duty(tenant: Tenant, node: str) -> str:
+    return str(tenant.operator.get(f"/v1/nodes/{node}")["duty"])
+
+
+def test_guests_leave_a_node_and_come_back_and_what_had_to_stop_is_started_again(tenant: Tenant, second: str) -> None:
+    """Two are moved with the TCP connection between them. The third has a disk that cannot be sent."""
+    guests = Passengers(tenant.cloud, tenant.api, tenant.operator, tenant.key)
+    do(tenant, "POST", "volumes", {"name": "library", "size_gib": 1, "zones": [ZONE]})
+    boots = guests.board(["one", "two", "three"], zone=ZONE, at=NODE)
+    do(tenant, "POST", "instances/three/attachments", {"volume": "library", "is_read_only": True})
+    stays = {"three": boots.pop("three")}
+    tenant.operator.post(f"/v1/nodes/{second}/actions/uncordon")
+
+    drain = guests.drain(NODE, fallback="stop")
+    assert {guest["instance"]["name"]: guest["state"] for guest in drain["guests"]} == {
+        "one": "moved",
+        "two": "moved",
+        "three": "off",
+    }, drain
+    assert (drain["state"], duty(tenant, NODE)) == ("done", "maintenance")
+    assert not tenant.cloud.node(NODE).guest_pids()
+    guests.assert_undisturbed(boots, at=second)
+
+    tenant.operator.post(f"/v1/nodes/{NODE}/actions/return")
+    wait_until(lambda: tenant.api.get("instances/three")["state"] == "active", limit_s=60)
+    guests.wait_for_boot("three", times=2)
+    assert guests.run("three", "cat /proc/sys/kernel/random/boot_id", at=NODE) != stays["three"]
+
+    drain = guests.drain(second)
+    assert (drain["state"], duty(tenant, second)) == ("done", "maintenance"), drain
+    assert not tenant.cloud.node(second).guest_pids()
+    guests.assert_undisturbed(boots, at=NODE)

@@ -1,0 +1,76 @@
+"""Pages about fencing: what is at hand and what is not, the act, and how a node's BMC is reached."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from controlplane.kernel import clock
+from controlplane.nodes.models import Bmc, Node
+from controlplane.operations.models import Operation
+from controlplane.signin.models import Session
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
+from tests.world import Cloud
+
+NODE = "/platform/nodes/node-1"
+FENCE, BMC = f"{NODE}/fence", f"{NODE}/bmc"
+HOW = {
+    "address": "10.99.0.11",
+    "username": "fencer",
+    "password": "a very secret one",
+    "certificate_sha256": "5e" * 32,
+    "system_id": "",
+}
+
+
+@pytest.fixture
+def operator(signed_in: SignIn, settings: Settings) -> Client:
+    settings.BMC_NETWORKS = [ip_network("10.99.0.0/24")]
+    return signed_in("operator")
+
+
+def test_a_node_that_is_heard_cannot_be_fenced_and_the_page_says_so(operator: Client, cloud: Cloud) -> None:
+    page = operator.get(FENCE)
+    assert "it is heard" in text_of(page)
+    assert b'name="evidence"' not in page.content
+    assert FENCE not in operator.get(NODE).content.decode()
+
+
+def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client, cloud: Cloud) -> None:
+    cloud.machine.fall_silent()
+    assert FENCE in operator.get(NODE).content.decode()
+    page = text_of(operator.get(FENCE))
+    assert "nobody has said how its BMC is reached" in page
+    assert "can be given by somebody who has seen it" in page
+    Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
+    body = {"evidence": "attestation", "reason": "unplugged in rack 7"}
+    assert operator.post(FENCE, body)["Location"].startswith("/sign-in/prove?")
+    Session.objects.update(proved_at=clock.now())
+    refused = text_of(operator.post(FENCE, body | {"evidence": "lease"}))
+    assert "did not stop guests by itself" in refused
+    assert operator.post(FENCE, body)["Location"] == NODE
+    assert Node.objects.get(name="node-1").duty == "fenced"
+    page = text_of(operator.get(NODE))
+    assert "I have seen that it is off" in page and "unplugged in rack 7" in page
+
+
+def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator: Client, cloud: Cloud) -> None:
+    refused = text_of(operator.post(BMC, HOW | {"address": "10.98.0.1"}))
+    assert "in none of the management networks" in refused
+    assert operator.post(BMC, HOW)["Location"] == NODE
+    page = operator.get(BMC).content.decode()
+    assert HOW["address"] in page and HOW["password"] not in page
+    cloud.machine.fall_silent()
+    assert "its BMC is asked to switch it off" in text_of(operator.get(FENCE))
+    assert operator.post(FENCE, {"evidence": "power", "reason": "lost"})["Location"] == NODE
+    assert Operation.objects.get().kind == "node.fence"
+    assert operator.post(f"{BMC}/forget", {"next": NODE})["Location"] == NODE
+    assert not Bmc.objects.exists()
+
+
+def test_in_french(operator: Client, cloud: Cloud) -> None:
+    page = text_of(operator.get(FENCE, headers={"Accept-Language": "fr"}))
+    assert "Mettre node-1 à l’écart" in page and "il est entendu" in page

@@ -1,0 +1,80 @@
+"""The page of an instance's moves: what is in the way, where it could go, how far it is, and how it ended."""
+
+import pytest
+from django.test import Client
+
+from controlplane.compute.models import Instance, Migration
+from controlplane.identity.actor import SYSTEM
+from controlplane.nodes.services import node_cordon
+from controlplane.operations.models import Operation
+from tests.api.client import Caller
+from tests.api.conftest import finish
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
+from tests.world import Cloud, FakeMachine, follow, run
+
+
+@pytest.fixture
+def operator(signed_in: SignIn) -> Client:
+    return signed_in("operator")
+
+
+@pytest.fixture
+def other(cloud: Cloud) -> FakeMachine:
+    finish(Caller(token="alpha", project="alpha").post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
+    return cloud.world.add_machine("fr-idf-1")
+
+
+@pytest.fixture
+def page(other: FakeMachine) -> str:
+    return f"/platform/instances/{Instance.objects.get().pk}/move"
+
+
+def test_it_is_moved_to_the_node_that_is_chosen(operator: Client, page: str) -> None:
+    shown = operator.get(page)
+    assert "where placement decides" in text_of(shown) and "node-2" in text_of(shown)
+    assert "It was never moved." in text_of(shown)
+    assert operator.post(page, {"node": "node-2", "reason": "repairs"})["Location"] == page
+    shown = text_of(operator.get(page))
+    assert "finds a place" in shown and "being chosen" in shown and "repairs" in shown
+    assert follow(Operation.objects.get(kind="instance.migrate")).state == "succeeded"
+    shown = text_of(operator.get(page))
+    assert "1 ms" in shown and "moved" in shown
+    assert Migration.objects.get().wished.name == "node-2"
+
+
+def test_what_is_in_the_way_is_said_and_nothing_can_be_pressed(operator: Client, page: str, other: FakeMachine) -> None:
+    node_cordon(SYSTEM, other.row, reason="full")
+    shown = operator.get(page)
+    assert "It cannot be moved now" in text_of(shown) and "placement.no_place" in text_of(shown)
+    assert b"Move it" not in shown.content
+    Instance.objects.update(state="stopped", power_state="off")
+    assert "does not run" in text_of(operator.get(page))
+
+
+def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(
+    operator: Client, page: str, cloud: Cloud, other: FakeMachine
+) -> None:
+    operator.post(page, {})
+    cloud.machine.fake.roads.hang = other.fake.roads.hang = True
+    operation = Operation.objects.get(kind="instance.migrate")
+    run(operation)
+    Migration.objects.update(total_bytes=2**30, moved_bytes=2**28)
+    shown = text_of(operator.get(page))
+    assert "25 %" in shown and "256.0" in shown and "1.0" in shown and "node-2" in shown
+    assert operator.post(f"{page}/cancel")["Location"] == page
+    assert follow(operation).state == "cancelled"
+    assert "cancelled" in text_of(operator.get(page))
+    assert "not being moved" in text_of(operator.post(f"{page}/cancel", follow=True))
+
+
+def test_auditors_look_and_tenants_do_not(page: str, signed_in: SignIn) -> None:
+    shown = signed_in("auditor").get(page)
+    assert shown.status_code == 200 and b"Move it" not in shown.content
+    assert signed_in("member").get(page).status_code in (403, 404)
+
+
+def test_it_is_found_from_the_node_and_from_the_instance(operator: Client, page: str) -> None:
+    instance = Instance.objects.get()
+    assert page in operator.get("/platform/nodes/node-1").content.decode()
+    assert page in operator.get(f"/projects/{instance.project_id}/instances/{instance.pk}").content.decode()

@@ -1,0 +1,84 @@
+"""Pages about what nobody means to be there: the list, one of them, its end and its release."""
+
+import pytest
+from django.test import Client
+
+from controlplane.nodes.models import Orphan
+from controlplane.reconcilers import orphans
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
+from tests.world import Cloud
+
+LIST = "/platform/quarantine"
+STRAY = "volumes/left-behind.raw"
+
+
+@pytest.fixture
+def operator(signed_in: SignIn) -> Client:
+    return signed_in("operator")
+
+
+@pytest.fixture
+def page(cloud: Cloud) -> str:
+    cloud.fake.foreign_files.append(STRAY)
+    orphans.reconcile()
+    return f"{LIST}/{Orphan.objects.get().pk}"
+
+
+def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) -> None:
+    assert "Nothing waits for a decision" in text_of(operator.get(LIST))
+    assert "that nobody means" not in text_of(operator.get("/platform/nodes/node-1"))
+    cloud.fake.foreign_files.append(STRAY)
+    orphans.reconcile()
+    found = text_of(operator.get(LIST))
+    assert STRAY in found and "4.0 KB" in found
+    assert "1 thing is there that nobody means." in text_of(operator.get("/platform/nodes/node-1"))
+    assert f'href="{LIST}?node=node-1"' in operator.get("/platform/nodes/node-1").content.decode()
+    assert f'href="{LIST}"' in operator.get("/platform/incidents").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "is_there"),
+    [("", True), ("state=any", True), ("state=found&kind=file", True), ("state=gone", False), ("kind=domain", False)],
+)
+def test_filters(operator: Client, page: str, query: str, is_there: bool) -> None:
+    assert (STRAY in text_of(operator.get(f"{LIST}?{query}"))) is is_there
+    assert ("Nothing that was found fits" in text_of(operator.get(f"{LIST}?{query}"))) is not is_there
+
+
+def test_it_is_discarded_when_its_name_was_typed(operator: Client, page: str) -> None:
+    wrong = operator.post(f"{page}/discard", {"name": "volumes/another", "reason": "left behind"})
+    assert "This is not its name." in text_of(wrong)
+    assert Orphan.objects.get().wished == ""
+    done = operator.post(f"{page}/discard", {"name": STRAY, "reason": "left behind"})
+    assert done["Location"] == page
+    shown = text_of(operator.get(page))
+    assert "It is destroyed as soon as its node is there." in shown and "left behind" in shown
+    orphans.reconcile()
+    shown = operator.get(page)
+    assert "It was destroyed, because somebody said so." in text_of(shown)
+    assert b"/discard" not in shown.content
+
+
+def test_it_is_released_with_a_reason(operator: Client, page: str) -> None:
+    assert operator.post(f"{page}/release", {"reason": "it is ours"})["Location"] == page
+    orphans.reconcile()
+    shown = operator.get(page)
+    assert "Somebody said that it is to stay." in text_of(shown)
+    assert b"/release" not in shown.content
+    assert b"/discard" in shown.content
+
+
+def test_what_is_in_the_way_is_shown(operator: Client, page: str) -> None:
+    Orphan.objects.update(problem="It is open in a guest.")
+    assert "In the way: It is open in a guest." in text_of(operator.get(page))
+    assert "It is open in a guest." in text_of(operator.get(LIST))
+
+
+def test_who_looks_after_the_platform_looks_and_no_more(signed_in: SignIn, page: str) -> None:
+    support = signed_in("support")
+    shown = support.get(page).content.decode()
+    assert STRAY in shown
+    assert f'href="{page}/discard"' not in shown
+    support.post(f"{page}/discard", {"name": STRAY, "reason": "x"})
+    assert Orphan.objects.get().wished == ""

@@ -1,0 +1,82 @@
+"""Pages of the recovery of a dead node: the plan before it, and how it goes on."""
+
+import pytest
+from django.test import Client
+
+from controlplane.nodes.models import Drain, Node
+from controlplane.operations.models import Operation
+from controlplane.reconcilers import recoveries as executor
+from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
+from tests.workflows.helpers import die_with_guests, done, make_instance, make_shared, share
+from tests.world import Cloud, FakeMachine
+
+NODE = "/platform/nodes/node-1"
+PLAN, DRAIN = f"{NODE}/recover", f"{NODE}/drain"
+
+
+@pytest.fixture
+def operator(signed_in: SignIn) -> Client:
+    return signed_in("operator")
+
+
+@pytest.fixture
+def other(cloud: Cloud) -> FakeMachine:
+    """Of the dead node's two guests, it may take one."""
+    make_shared(cloud, "web")
+    make_instance(cloud, "local")
+    machine = cloud.world.add_machine("fr-idf-1")
+    share(cloud, machine)
+    die_with_guests(cloud.machine)
+    return machine
+
+
+def begin(operator: Client) -> str:
+    page = operator.get(PLAN).content.decode()
+    digest = page.split('name="plan" value="')[1].split('"')[0]
+    answer = operator.post(PLAN, {"plan": digest, "at_once": "4", "reason": "its mainboard"})
+    return answer["Location"] if answer.status_code == 302 else answer.content.decode()
+
+
+def test_a_recovery_from_its_plan_to_its_end(operator: Client, other: FakeMachine) -> None:
+    assert f'href="{PLAN}"' in operator.get(NODE).content.decode()
+    page = text_of(operator.get(PLAN))
+    assert "is made again on another node 1" in page and "node-2" in page
+    assert "comes back with the node 1" in page and "its disk is on that node alone" in page
+    assert "Who finds no place now" not in page
+    assert not Drain.objects.exists()
+    assert begin(operator) == DRAIN
+    page = text_of(operator.get(DRAIN))
+    assert "Recovery of node-1" in page and "its mainboard" in page and "Shut down who cannot leave" not in page
+    executor.reconcile()
+    assert "being made again" in text_of(operator.get(DRAIN))
+    done(Operation.objects.get(kind="instance.evacuate"))
+    executor.reconcile()
+    page = text_of(operator.get(DRAIN))
+    assert "100 %" in page and "All guests that can be elsewhere are." in page and "elsewhere" in page
+    assert "Its recovery" in text_of(operator.get(NODE))
+
+
+def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
+    Node.objects.filter(pk=other.row.pk).update(duty="cordoned")
+    page = text_of(operator.get(PLAN))
+    assert "Who finds no place now" in page and "compute.instance.evacuation_blocked" in page
+    begin(operator)
+    executor.reconcile()
+    page = text_of(operator.get(DRAIN))
+    assert "blocked" in page and "still down" in page and "They are tried again by themselves" in page
+    assert operator.post(f"{DRAIN}/cancel")["Location"] == DRAIN
+    assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("cancelled", "fenced")
+
+
+def test_a_node_that_is_not_fenced_says_why_it_is_not_recovered(operator: Client, cloud: Cloud) -> None:
+    page = text_of(operator.get(PLAN))
+    assert "this needs a node that is fenced" in page and "Recover it" not in page
+
+
+def test_others_with_a_duty_see_the_plan_and_begin_nothing(signed_in: SignIn, other: FakeMachine) -> None:
+    support = signed_in("support")
+    answer = support.get(PLAN)
+    assert "Recover it" not in text_of(answer)
+    support.post(PLAN, {"plan": "0" * 64, "at_once": "4"})
+    assert not Drain.objects.exists()

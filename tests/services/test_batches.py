@@ -1,0 +1,104 @@
+"""Which heartbeats are written as a whole, and which as a moment."""
+
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.kernel import clock
+from controlplane.nodes import agent_client
+from controlplane.nodes.models import Node
+from controlplane.watcher import messages
+from controlplane.watcher.batches import Batches
+from tests.world import Cloud
+
+LONG_AGO = timedelta(minutes=5)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[pb.Heartbeat]:
+    """Those that were written as a whole."""
+    found: list[pb.Heartbeat] = []
+    write = messages._heartbeat
+
+    def noted(node_id: object, heartbeat: pb.Heartbeat) -> object:
+        found.append(heartbeat)
+        return write(node_id, heartbeat)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(messages, "_heartbeat", noted)
+    return found
+
+
+def beat(cloud: Cloud, **said: object) -> pb.Heartbeat:
+    row = cloud.machine.row
+    told: dict[str, object] = {
+        "inventory": agent_client.describe(row).inventory,
+        "trust": agent_client.ensure_trust(row, pb.EnsureTrustRequest()),
+        "hook": pb.HookState(is_active=True),
+        "self_test": pb.SelfTest(has_passed=True),
+        **said,
+    }
+    return pb.Heartbeat(**told)  # type: ignore[arg-type]
+
+
+def hear(batches: Batches, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
+    node_id = cloud.machine.row.pk
+    outcome = batches.write([(node_id, [pb.NodeEvent(heartbeat=heartbeat)])], ())[node_id]
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+def test_one_that_says_nothing_new_is_a_moment(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+    batches, first = Batches(), beat(cloud)
+    hear(batches, cloud, first)
+    Node.objects.update(last_heartbeat_at=clock.now() - LONG_AGO)
+    hear(batches, cloud, first)
+    assert len(written) == 1
+    assert Node.objects.get().last_heartbeat_at > clock.now() - LONG_AGO / 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"hook": pb.HookState(is_active=False, problem="It is gone.")},
+        {"self_test": pb.SelfTest(problem="A disk: It is full.")},
+        {"lease": pb.LeaseState(fences_within_s=60)},
+    ],
+)
+def test_one_that_says_something_new_is_written(
+    cloud: Cloud, written: list[pb.Heartbeat], said: dict[str, object]
+) -> None:
+    batches = Batches()
+    hear(batches, cloud, beat(cloud))
+    hear(batches, cloud, beat(cloud, **said))
+    assert len(written) == 2
+
+
+def test_a_lease_is_on_record_before_it_is_sent_and_no_news_while_it_lasts(
+    cloud: Cloud, written: list[pb.Heartbeat], settings: Settings
+) -> None:
+    batches, lasting_ms = Batches(), settings.NODE_LEASE_S * 1000
+
+    def lease(said_at_ms: int, remaining_ms: int) -> pb.Heartbeat:
+        state = pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=said_at_ms, remaining_ms=remaining_ms)
+        return beat(cloud, lease=state)
+
+    hear(batches, cloud, lease(1000, lasting_ms))
+    hear(batches, cloud, lease(2000, lasting_ms - 1000))
+    assert len(written) == 1
+    Node.objects.update(leased_until=None)
+    for _ in range(2):
+        hear(batches, cloud, lease(3000, 0))
+        assert Node.objects.get().leased_until is not None
+        Node.objects.update(leased_until=None)
+    assert len(written) == 3
+
+
+def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+    batches, first = Batches(), beat(cloud)
+    hear(batches, cloud, first)
+    Node.objects.update(duty="fenced", fenced_by={"kind": "attestation"})
+    hear(batches, cloud, first)
+    hear(batches, cloud, first)
+    assert len(written) == 3

@@ -1,0 +1,83 @@
+"""The plan of a recovery, which knows no database: who is made again elsewhere, who waits for a place, who stays."""
+
+from hypothesis import given
+
+from controlplane.compute.drain_plan import Guest, Places, Plan, Question, Situation
+from controlplane.compute.recover_plan import recover
+from controlplane.placement.core.fleet import Fleet, NodeRow
+from controlplane.placement.core.request import Group, Resources
+from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, told
+from tests.unit.placement.examples import VIRGINIA, ask, assessed, fleet, node, row_lists
+
+DEAD = node(HERE, is_ready=False, is_cordoned=True)
+
+
+def planned(lost: list[Guest], nodes: Fleet, *, places: Places | None = None) -> Plan:
+    return recover(lost, Situation(HERE, nodes, places or {}, told))
+
+
+def test_guests_are_made_again_elsewhere_also_those_that_were_off() -> None:
+    made = planned([guest("web"), guest("old", is_running=False)], fleet(DEAD, node("n01")))
+    assert actions(made) == {"web": ("evacuate", "n01"), "old": ("evacuate", "n01")}
+
+
+def test_who_is_to_run_has_its_place_before_who_is_off() -> None:
+    full = fleet(DEAD, node("n01", used=Resources(13, 0, 0)))
+    made = planned([guest("old", is_running=False), guest("web")], full)
+    assert actions(made) == {"web": ("evacuate", "n01"), "old": ("evacuate", None)}
+    assert [entry.guest.name for entry in made.entries] == ["web", "old"]
+
+
+def test_who_finds_no_place_is_in_the_plan_with_the_reason() -> None:
+    (entry,) = planned([guest("web")], fleet(DEAD, node("n01", is_cordoned=True))).entries
+    assert (entry.action, entry.target, entry.reasons) == ("evacuate", None, (REFUSED | {"detail": "inadmissible"},))
+
+
+def test_a_disk_on_the_dead_node_alone_comes_back_with_it() -> None:
+    (entry,) = planned([guest("db", obstacles=(OBSTACLE,))], fleet(DEAD, node("n01"))).entries
+    assert (entry.action, entry.target, entry.reasons) == ("stay", None, (OBSTACLE,))
+
+
+def test_what_an_operation_works_on_is_waited_for() -> None:
+    made = planned([guest("new", is_changing=True, question=None)], fleet(DEAD, node("n01")))
+    assert actions(made) == {"new": ("wait", None)}
+
+
+def test_no_policy_is_weaker_because_a_machine_broke() -> None:
+    request = ask(zones=("fr-idf-1",))
+    (entry,) = planned([guest("web", request)], fleet(DEAD, node("n01", VIRGINIA))).entries
+    assert (entry.action, entry.target) == ("evacuate", None)
+
+
+def test_members_of_a_group_that_must_be_together_find_a_new_node_together() -> None:
+    """Where nobody of them lives any more, the first says where."""
+    request = ask(groups=(Group("affinity", True, frozenset()),))
+    members = [guest(name, request, question=Question(request, assessed(request), SPACE)) for name in ("a", "b", "c")]
+    nodes = fleet(DEAD, node("n01"), node("n02"), node("n03"))
+    targets = {target for _, target in actions(planned(members, nodes)).values()}
+    assert len(targets) == 1 and targets < {"n01", "n02", "n03"}
+
+
+def test_asked_again_it_is_the_same_plan_wherever_they_would_go() -> None:
+    lost = [guest("a"), guest("b", is_running=False), guest("c", obstacles=(OBSTACLE,))]
+    made = planned(lost, fleet(DEAD, node("n01")))
+    assert made.digest == planned(list(reversed(lost)), fleet(DEAD, node("n02"))).digest
+    assert made.digest != planned(lost[:2], fleet(DEAD, node("n01"))).digest
+    assert made.digest != planned(lost, fleet(DEAD)).digest, "nobody finds a place any more"
+
+
+@given(guest_lists, row_lists)
+def test_everybody_is_planned_and_no_room_is_given_twice(lost: list[Guest], rows: list[NodeRow]) -> None:
+    nodes = fleet(DEAD, *(row for row in rows if row.id != HERE))
+    made = planned(lost, nodes)
+    assert made == planned(list(reversed(lost)), nodes)
+    assert sorted(entry.guest.id for entry in made.entries) == sorted(each.id for each in lost)
+    for entry in made.entries:
+        assert entry.action == "evacuate" or entry.target is None
+        assert bool(entry.reasons) == (entry.action != "wait" and entry.target is None)
+    for row in rows:
+        sent = [each.guest.question for each in made.entries if each.target == row.id]
+        for dimension in range(3):
+            asked = sum(each.request.resources[dimension] for each in sent if each)
+            assert asked == 0 or asked <= row.capacity[dimension] - row.used[dimension]
+            assert row.id != HERE or not sent

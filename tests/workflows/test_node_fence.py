@@ -1,0 +1,192 @@
+"""A silent node is switched off by its BMC, and is fenced once that has said twice that it is off."""
+
+import logging
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel.errors import InvalidRequest
+from controlplane.nodes import bmcs, redfish
+from controlplane.nodes.errors import BmcRefused, BmcUnreachable, NodeNotFenceable
+from controlplane.nodes.fencing import node_fence
+from controlplane.nodes.models import Bmc, FenceEvidence, Node
+from controlplane.operations.errors import Busy
+from controlplane.operations.models import Operation
+from controlplane.workflows import node_fence as workflow
+from tests.redfish import PASSWORD, SYSTEM_ID, Emulator, emulated
+from tests.workflows.helpers import fresh
+from tests.world import Cloud, again, run
+
+WHY = "its disks are needed"
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulated(tmp_path_factory.mktemp("bmc")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.BMC_NETWORKS = [ip_network("127.0.0.0/8")]
+    monkeypatch.setattr(workflow, "SETTLE", timedelta(0))
+    monkeypatch.setattr(workflow, "LOOK_AGAIN", timedelta(0))
+
+
+@pytest.fixture
+def bmc(emulator: Emulator) -> Emulator:
+    if emulator.power() != "On":
+        emulator.press("On")
+    return emulator
+
+
+@pytest.fixture
+def silent(cloud: Cloud, bmc: Emulator) -> Node:
+    cloud.machine.fall_silent()
+    bmcs.bmc_set(SYSTEM, cloud.machine.row, bmc.bmc())
+    return fresh(cloud.machine.row)
+
+
+def fence(node: Node) -> Operation:
+    operation = node_fence(SYSTEM, node, kind="power", reason=WHY).operation
+    assert operation is not None
+    return operation
+
+
+def test_a_node_is_switched_off_and_fenced(silent: Node, bmc: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    operation = fence(silent)
+    with pytest.raises(Busy):
+        node_fence(SYSTEM, silent, kind="power", reason=WHY)
+    assert run(operation).state == "succeeded", (operation.error, operation.steps)
+    assert bmc.power() == "Off"
+    evidence = FenceEvidence.objects.get()
+    assert (evidence.kind, evidence.reason, evidence.operation_id) == ("power", WHY, operation.pk)
+    assert evidence.boot_id == silent.boot_id
+    assert (evidence.detail["bmc"], evidence.detail["power_state"]) == (bmc.address, "Off")
+    node = fresh(silent)
+    assert (node.duty, node.fenced_by["evidence"]) == ("fenced", str(evidence.pk))
+    assert Bmc.objects.get().problem == ""
+    assert PASSWORD not in caplog.text
+
+
+def test_one_that_is_off_already_is_fenced_too(silent: Node, bmc: Emulator) -> None:
+    bmc.press("ForceOff")
+    assert run(fence(silent)).state == "succeeded"
+
+
+def test_a_node_that_is_heard_again_is_not_switched_off(silent: Node, bmc: Emulator, cloud: Cloud) -> None:
+    operation = fence(silent)
+    cloud.machine.come_back()
+    assert run(operation).state == "failed"
+    assert (operation.error or {})["code"] == NodeNotFenceable.code
+    assert bmc.power() == "On"
+    assert fresh(silent).duty == "in-service"
+
+
+def test_a_machine_that_comes_on_again_is_not_fenced(
+    silent: Node, bmc: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    power_state = bmcs.power_state
+
+    def stubborn(node: Node) -> str:
+        """Between two looks, somebody presses the button."""
+        state = power_state(node)
+        if state == "Off":
+            bmc.press("On")
+        return state
+
+    monkeypatch.setattr(bmcs, "power_state", stubborn)
+    operation = run(fence(silent))
+    assert operation.state == "failed"
+    assert (operation.error or {})["code"] == "node.power_not_off"
+    assert fresh(silent).duty == "in-service"
+    assert not FenceEvidence.objects.exists()
+
+
+def test_a_bmc_that_does_not_switch_off_proves_nothing(
+    silent: Node, bmc: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redfish, "power_off", redfish.power_state)
+    operation = fence(silent)
+    again(operation)
+    assert fresh(operation).state == "running"
+    assert fresh(operation).steps[-1]["message"] == "Its BMC says On."
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
+    assert run(operation).state == "failed"
+    assert fresh(silent).duty == "in-service"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"password": "wrong"}, "does not take the user name and password"),
+        ({"certificate_sha256": "ab" * 32}, "another certificate"),
+        ({"system_id": "11111111-9e44-4fa7-8e91-f3527a1ef094"}, "no such system"),
+    ],
+)
+def test_a_bmc_that_says_no_ends_it_at_once(silent: Node, bmc: Emulator, changes: dict[str, str], reason: str) -> None:
+    bmcs.bmc_set(SYSTEM, silent, bmc.bmc(**changes))
+    operation = run(fence(silent))
+    assert operation.state == "failed"
+    assert (operation.error or {})["code"] == BmcRefused.code
+    assert reason in Bmc.objects.get().problem
+    assert bmc.power() == "On"
+
+
+def test_a_bmc_that_does_not_answer_is_asked_until_the_deadline(silent: Node, bmc: Emulator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    bmcs.bmc_set(SYSTEM, silent, bmc.bmc(address=f"127.0.0.1:{port}"))
+    with pytest.raises(BmcUnreachable):
+        bmcs.power_state(silent)
+    operation = fence(silent)
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=operation.created_at)
+    assert run(operation).state == "failed"
+    assert (operation.error or {})["code"] == "operation.deadline_exceeded"
+
+
+def test_a_system_may_be_named(silent: Node, bmc: Emulator) -> None:
+    bmcs.bmc_set(SYSTEM, silent, bmc.bmc(system_id=SYSTEM_ID))
+    assert bmcs.power_state(silent) == "On"
+
+
+# ---- what may be a BMC
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "bmc.example", "127.0.0.1:0", "127.0.0.1:99999", "169.254.169.254"])
+def test_only_addresses_of_management_networks_are_taken(cloud: Cloud, bmc: Emulator, address: str) -> None:
+    with pytest.raises(InvalidRequest):
+        bmcs.bmc_set(SYSTEM, cloud.machine.row, bmc.bmc(address=address))
+
+
+def test_a_network_that_is_taken_off_the_list_is_asked_no_more(silent: Node, settings: Settings) -> None:
+    settings.BMC_NETWORKS = [ip_network("10.0.0.0/8")]
+    with pytest.raises(BmcRefused, match="none of the management networks"):
+        bmcs.power_state(silent)
+
+
+def test_addresses_are_read_as_people_write_them(settings: Settings) -> None:
+    settings.BMC_NETWORKS = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+    read = [redfish.parse_address(text) for text in ("10.0.0.5", "10.0.0.5:8443", "fd00::5", "[fd00::5]:8443")]
+    assert [(str(address), port) for address, port in read] == [
+        ("10.0.0.5", 443),
+        ("10.0.0.5", 8443),
+        ("fd00::5", 443),
+        ("fd00::5", 8443),
+    ]
+
+
+def test_the_password_is_sealed(silent: Node) -> None:
+    assert PASSWORD.encode() not in bytes(Bmc.objects.get().sealed_password)
+
+
+def test_no_link_of_a_bmc_leads_elsewhere(silent: Node, bmc: Emulator) -> None:
+    connector = redfish._connector(redfish.Access(bmc.address, "", "", bmc.certificate_sha256, ""))
+    with pytest.raises(redfish.exceptions.ConnectionError):
+        connector.get("http://127.0.0.1:1/redfish/v1/")

@@ -1,0 +1,420 @@
+"""Disks in a pool that two nodes share, over real gRPC: made once, opened where they are needed, deleted once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+
+from agents.node.adapters import pools
+from agents.node.adapters.pools import Pools
+from agents.node.errors import AdapterError
+from controlplane.catalog.models import VolumeType
+from controlplane.compute.attachments import volume_attach, volume_detach
+from controlplane.compute.errors import PoolElsewhere, VolumeElsewhere
+from controlplane.compute.migrate import instance_migrate, migration_obstacles
+from controlplane.compute.models import Instance, Migration
+from controlplane.compute.rebuild import NewDisk, instance_rebuild
+from controlplane.compute.services import (
+    NewInstance,
+    instance_create,
+    instance_delete,
+    instance_power_off,
+    instance_resize,
+)
+from controlplane.identity.actor import SYSTEM
+from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Pool
+from controlplane.operations.models import Operation
+from controlplane.placement.errors import InsufficientCapacity, NoPlace
+from controlplane.placement.models import Allocation
+from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
+from controlplane.storage.models import Volume
+from controlplane.storage.services import NewVolume, volume_create, volume_delete, volume_grow
+from controlplane.workflows.registry import WORKFLOWS
+from tests.workflows.helpers import (
+    Killed,
+    altered,
+    delete_everything,
+    die,
+    done,
+    explode,
+    followed_by_another_worker,
+    fresh,
+    picture,
+    run_on,
+    then,
+    undone_twice,
+)
+from tests.world import Cloud, FakeMachine, follow, make_flavor, run
+
+NAME = "shared"
+
+
+@dataclass
+class Shared:
+    """Two nodes that share a pool, and one that does not."""
+
+    cloud: Cloud
+    folder: Path
+    other: FakeMachine
+    alone: FakeMachine
+    type: VolumeType
+
+    @property
+    def here(self) -> FakeMachine:
+        return self.cloud.machine
+
+    @property
+    def pool(self) -> Pool:
+        return Pool.objects.get(name=NAME)
+
+    @property
+    def files(self) -> set[str]:
+        return {path.stem for path in (self.folder / pools.VOLUMES).iterdir()}
+
+    def ask(self, name: str = "web", **more: Any) -> tuple[Instance, Operation]:
+        cloud = self.cloud
+        fields = {"flavor": cloud.flavor, "image": cloud.image, "networks": (cloud.network,), **more}
+        fields.setdefault("root_volume_type", self.type)
+        return instance_create(SYSTEM, cloud.tenant.project, NewInstance(name=name, **fields))
+
+    def instance(self, name: str = "web", **more: Any) -> Instance:
+        instance, operation = self.ask(name, **more)
+        done(operation)
+        return fresh(instance)
+
+    def volume(self, name: str = "data", *, size_gib: int = 2, **more: Any) -> Volume:
+        new = NewVolume(name=name, size_gib=size_gib, volume_type=self.type, **more)
+        volume, operation = volume_create(SYSTEM, self.cloud.tenant.project, new)
+        done(operation)
+        return fresh(volume)
+
+    def attach(self, instance: Instance, volume: Volume) -> None:
+        done(volume_attach(self.cloud.tenant.actor, instance, volume=volume, is_read_only=False)[1])
+
+    def held_by(self, machine: FakeMachine) -> set[str]:
+        """Volumes that the node's agent has open."""
+        return {entry.id for entry in machine.server.node.ledger.volumes.held()}
+
+    def machine_of(self, row: Instance | Volume) -> FakeMachine:
+        return next(machine for machine in self.cloud.world.machines if machine.row.pk == row.node_id)
+
+
+@pytest.fixture
+def shared(cloud: Cloud, tmp_path: Path) -> Iterator[Shared]:
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    pools.make(folder)
+    other = cloud.world.add_machine("fr-idf-1", name="other")
+    alone = cloud.world.add_machine("fr-idf-1", name="alone")
+    for machine in (cloud.machine, other):
+        machine.fake.pools = Pools({NAME: folder})
+        machine.heartbeat()
+    volume_type = VolumeType.objects.create(pk="shared", description="shared", pool=NAME)
+    made = Shared(cloud, folder, other, alone, volume_type)
+    yield made
+    assert capacity_drift.reconcile() == []
+    assert quota_drift.reconcile() == []
+
+
+def used_gib() -> int:
+    return Pool.objects.get(name=NAME).used_gib
+
+
+# ---- which nodes have it
+
+
+def test_the_first_node_makes_a_pool_known_and_others_have_it_too(shared: Shared) -> None:
+    assert shared.pool.uuid == pools.read(shared.folder)
+    assert (shared.pool.path, shared.pool.zone_id) == (str(shared.folder), "fr-idf-1")
+    assert shared.pool.capacity_gib > 0
+    with_it = Node.objects.filter(traits__contains=["pool:shared"])
+    assert set(with_it) == {shared.here.row, shared.other.row}
+
+
+def test_another_pool_under_the_name_is_an_incident_and_does_not_count(shared: Shared, tmp_path: Path) -> None:
+    folder = tmp_path / "impostor"
+    folder.mkdir()
+    pools.make(folder)
+    shared.alone.fake.pools = Pools({NAME: folder})
+    shared.alone.heartbeat()
+    incident = Incident.objects.get(node=shared.alone.row, kind="pool-mismatch", ended_at=None)
+    assert (incident.name, incident.facts["path"]) == (NAME, str(folder))
+    assert "pool:shared" not in fresh(shared.alone.row).traits
+    shared.alone.fake.pools = Pools({NAME: shared.folder})
+    shared.alone.heartbeat()
+    assert fresh(incident).ended_at is not None
+    assert "pool:shared" in fresh(shared.alone.row).traits
+
+
+# ---- instances and volumes in it
+
+
+def test_an_instance_has_its_root_disk_in_the_pool(shared: Shared) -> None:
+    instance = shared.instance()
+    assert instance.node_id in (shared.here.row.pk, shared.other.row.pk)
+    assert instance.root_pool == shared.pool
+    assert shared.files == {str(instance.root_volume_id)}
+    place = Allocation.objects.get(consumer_id=instance.pk)
+    assert (place.disk_gib, place.pool, place.pool_gib) == (0, shared.pool, instance.disk_gib)
+    assert used_gib() == instance.disk_gib
+    assert Inventory.objects.aggregate(used=Sum("disk_gib_used"))["used"] == 0, "nothing of the node's own disk"
+    delete_everything(shared.cloud)
+    assert (shared.files, used_gib()) == (set(), 0)
+    assert not shared.held_by(shared.here) | shared.held_by(shared.other)
+
+
+def test_without_the_pool_there_is_no_place_and_it_says_so(shared: Shared) -> None:
+    with pytest.raises(NoPlace) as refused:
+        shared.ask(host="alone")
+    assert "do not have the shared storage that it needs: shared" in str(refused.value.facts["explanation"])
+
+
+def test_a_full_pool_is_a_lack_of_room(shared: Shared) -> None:
+    Pool.objects.update(capacity_gib=3)
+    shared.volume(size_gib=2)
+    with pytest.raises(InsufficientCapacity) as refused:
+        shared.volume("more", size_gib=2)
+    assert "too little room left" in str(refused.value.facts["explanation"])
+
+
+def test_a_volume_goes_where_its_instance_is(shared: Shared) -> None:
+    instance = shared.instance(host="other")
+    volume = shared.volume(host=shared.here.row.name)
+    shared.attach(instance, volume)
+    volume = fresh(volume)
+    assert (volume.node, volume.state) == (shared.other.row, "in-use")
+    assert Allocation.objects.get(consumer_id=volume.pk).node == shared.other.row
+    assert str(volume.pk) not in shared.held_by(shared.here)
+    assert used_gib() == instance.disk_gib + volume.size_gib
+    guest = shared.other.fake.guests[instance.pk]
+    assert [disk.volume_id for disk in guest.running.disks] == [instance.root_volume_id, volume.pk]  # type: ignore[union-attr]
+
+
+def test_a_volume_comes_back_to_a_node_that_it_has_left(shared: Shared) -> None:
+    volume = shared.volume(host="other")
+    there, here = shared.instance("there", host="other"), shared.instance("here", host=shared.here.row.name)
+    for instance in (here, there, here):
+        shared.attach(instance, fresh(volume))
+        assert fresh(volume).node_id == instance.node_id
+        attachment = instance.attachment_set.get()
+        done(volume_detach(shared.cloud.tenant.actor, attachment))
+    assert shared.files == {str(each) for each in (volume.pk, there.root_volume_id, here.root_volume_id)}
+    done(volume_delete(shared.cloud.tenant.actor, fresh(volume), attached_to=None))
+    assert str(volume.pk) not in shared.files
+
+
+def test_an_instance_is_made_with_volumes_that_are_open_elsewhere(shared: Shared) -> None:
+    volumes = tuple(shared.volume(name, host=shared.here.row.name, size_gib=20) for name in ("a", "b"))
+    Volume.objects.filter(pk=volumes[0].pk).update(generation=40)  # of much coming and going
+    instance = shared.instance(host="other", volumes=tuple(fresh(volume) for volume in volumes))
+    assert {fresh(volume).node_id for volume in volumes} == {shared.other.row.pk}
+    assert {fresh(volume).state for volume in volumes} == {"in-use"}
+    assert not shared.held_by(shared.here)
+    assert instance.state == "active"
+
+
+def test_a_local_volume_stays_the_nodes(shared: Shared) -> None:
+    instance = shared.instance(host="other")
+    new = NewVolume(name="local", size_gib=2, volume_type=shared.cloud.volume_type, host=shared.here.row.name)
+    volume, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
+    done(operation)
+    with pytest.raises(VolumeElsewhere):
+        shared.attach(instance, fresh(volume))
+
+
+def test_a_node_without_the_pool_cannot_have_the_volume(shared: Shared) -> None:
+    instance = shared.instance(host="alone", root_volume_type=None)
+    with pytest.raises(PoolElsewhere):
+        shared.attach(instance, shared.volume())
+
+
+def test_it_grows_where_it_is(shared: Shared) -> None:
+    volume = shared.volume(host=shared.here.row.name)
+    shared.attach(shared.instance(host="other"), volume)
+    done(volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=5))
+    path = shared.folder / pools.VOLUMES / f"{volume.pk}.qcow2"
+    assert Allocation.objects.get(consumer_id=volume.pk).pool_gib == 5
+    assert shared.other.fake.call_counts["grow_disk"] == 1
+    assert path.exists()
+    with pytest.raises(InsufficientCapacity):
+        volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=10**6)
+
+
+def test_a_growth_that_fails_gives_the_room_back(shared: Shared) -> None:
+    volume = shared.volume()
+    shared.machine_of(volume).fake.fail_next("grow_volume", AdapterError("disk full", retryable=False))
+    assert run(volume_grow(shared.cloud.tenant.actor, volume, size_gib=5)).state == "failed"
+    assert used_gib() == 2
+
+
+def test_an_instance_is_rebuilt_and_resized_in_the_pool(shared: Shared) -> None:
+    instance = shared.instance()
+    old = str(instance.root_volume_id)
+    done(instance_rebuild(shared.cloud.tenant.actor, instance, NewDisk(shared.cloud.image)))
+    instance = fresh(instance)
+    assert shared.files == {str(instance.root_volume_id)} != {old}
+    done(instance_power_off(shared.cloud.tenant.actor, instance))
+    larger = make_flavor("larger", disk_gib=instance.disk_gib + 3)
+    done(instance_resize(shared.cloud.tenant.actor, fresh(instance), flavor=larger))
+    assert used_gib() == larger.disk_gib
+
+
+def test_what_could_not_be_made_leaves_nothing(shared: Shared) -> None:
+    volume = shared.volume(host="other")
+    shared.here.fake.fail_next("start", AdapterError("no", retryable=False))
+    instance, operation = shared.ask(host=shared.here.row.name, volumes=(volume,))
+    assert run(operation).state == "failed"
+    assert shared.files == {str(volume.pk)}
+    assert used_gib() == volume.size_gib
+    assert (fresh(volume).state, fresh(volume).node) == ("available", shared.here.row), "it has moved, and stays there"
+    assert fresh(instance).root_pool is None
+
+
+# ---- moves
+
+
+def moved(shared: Shared, instance: Instance) -> Operation:
+    return follow(instance_migrate(SYSTEM, fresh(instance)))
+
+
+def test_a_move_copies_and_deletes_no_disk(shared: Shared) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    volume = shared.volume(host=shared.here.row.name, size_gib=7)
+    shared.attach(instance, volume)
+    used = used_gib()
+    made = shared.here.fake.call_counts["create_volume"], shared.other.fake.call_counts["create_volume"]
+    assert migration_obstacles(instance) == []
+    assert moved(shared, instance).state == "succeeded"
+    instance, volume = fresh(instance), fresh(volume)
+    assert (instance.node, volume.node, instance.root_pool) == (shared.other.row, shared.other.row, shared.pool)
+    assert shared.files == {str(instance.root_volume_id), str(volume.pk)}
+    assert (made[0], made[1]) == (
+        shared.here.fake.call_counts["create_volume"],
+        shared.other.fake.call_counts["create_volume"],
+    )
+    assert shared.here.fake.call_counts["remove_volume"] == 0
+    assert shared.here.fake.is_clean()
+    assert not shared.held_by(shared.here)
+    assert (used_gib(), shared.other.fake.guests[instance.pk].power) == (used, "running")
+    assert not shared.other.fake.images, "nothing there needs the image"
+    assert Migration.objects.get().total_bytes == instance.memory_mib * 2**20, "memory alone is sent"
+    assert moved(shared, instance).state == "succeeded", "and back"
+    delete_everything(shared.cloud)
+    assert (shared.files, used_gib()) == (set(), 0)
+
+
+def test_a_move_that_fails_leaves_the_disk(shared: Shared) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    shared.other.fake.fail_next("take_in", AdapterError("no", retryable=False))
+    assert moved(shared, instance).state == "failed"
+    instance = fresh(instance)
+    assert (instance.node, shared.files) == (shared.here.row, {str(instance.root_volume_id)})
+    assert not shared.held_by(shared.other)
+    assert used_gib() == instance.disk_gib
+    assert shared.here.fake.guests[instance.pk].power == "running"
+
+
+def test_a_volume_that_is_only_read_moves_with_its_guest(shared: Shared) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    volume = shared.volume(host=shared.here.row.name)
+    done(volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=True)[1])
+    assert migration_obstacles(fresh(instance)) == []
+    assert moved(shared, instance).state == "succeeded"
+
+
+# ---- nodes that are silent
+
+
+def test_another_node_deletes_what_a_silent_one_had(shared: Shared) -> None:
+    volume = shared.volume(host="other")
+    shared.other.fall_silent()
+    done(volume_delete(shared.cloud.tenant.actor, volume, attached_to=None))
+    assert (shared.files, used_gib()) == (set(), 0)
+    assert [(row.kind, row.node) for row in NodeRemoval.objects.all()] == [("shared-volume", shared.other.row)]
+    shared.other.come_back()
+    assert node_removals.reconcile() == 1
+    assert not shared.held_by(shared.other)
+
+
+def test_the_last_node_of_a_pool_deletes_it_when_it_is_back(shared: Shared) -> None:
+    volume = shared.volume(host="other")
+    shared.here.fall_silent()
+    shared.other.fall_silent()
+    done(volume_delete(shared.cloud.tenant.actor, volume, attached_to=None))
+    assert [(row.kind, row.pool) for row in NodeRemoval.objects.all()] == [("volume", NAME)]
+    shared.other.come_back()
+    assert node_removals.reconcile() == 1
+    assert shared.files == set()
+
+
+def test_a_volume_leaves_a_silent_node(shared: Shared) -> None:
+    volume = shared.volume(host="other")
+    shared.other.fall_silent()
+    instance = shared.instance(host=shared.here.row.name)
+    shared.attach(instance, volume)
+    assert fresh(volume).node == shared.here.row
+    assert [(row.kind, row.node) for row in NodeRemoval.objects.all()] == [("shared-volume", shared.other.row)]
+    shared.other.come_back()
+    assert node_removals.reconcile() == 1
+    assert str(volume.pk) in shared.files, "the node forgets it, and nothing more"
+    done(instance_delete(shared.cloud.tenant.actor, fresh(instance)))
+
+
+# ---- workers that die
+
+
+MOVE_STEPS = ("place", "root-disk", "volume-0", "expect", "move", "settle", "clear-source")
+
+
+@pytest.mark.parametrize("step", MOVE_STEPS)
+def test_a_move_goes_on_with_another_worker(shared: Shared, step: str) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    shared.attach(instance, shared.volume(host=shared.here.row.name))
+    used, files = used_gib(), shared.files
+    _die_and_follow(instance_migrate(SYSTEM, fresh(instance)), step)
+    assert (fresh(instance).node, shared.files, used_gib()) == (shared.other.row, files, used)
+    assert not shared.held_by(shared.here)
+    delete_everything(shared.cloud)
+    assert (shared.files, used_gib()) == (set(), 0)
+
+
+@pytest.mark.parametrize("step", ["place", "images", "root-disk", "volume-0", "port-0", "expect"])
+def test_a_move_that_is_undone_leaves_all_as_it_was(shared: Shared, step: str) -> None:
+    instance = shared.instance(host=shared.here.row.name)
+    shared.attach(instance, shared.volume(host=shared.here.row.name))
+    before, files = picture(shared.cloud), shared.files
+    workflow = altered(undone_twice(WORKFLOWS["instance.migrate"]), step, then(explode))
+    assert run_on(instance_migrate(SYSTEM, fresh(instance)), workflow).state == "failed"
+    assert (picture(shared.cloud), shared.files) == (before, files)
+    assert not shared.held_by(shared.other)
+
+
+@pytest.mark.parametrize("step", ["bring", "plug"])
+def test_a_volume_is_brought_by_another_worker(shared: Shared, step: str) -> None:
+    instance, volume = shared.instance(host="other"), shared.volume(host=shared.here.row.name)
+    _, operation = volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=False)
+    _die_and_follow(operation, step)
+    assert (fresh(volume).node, fresh(volume).state) == (shared.other.row, "in-use")
+    assert not shared.held_by(shared.here)
+
+
+@pytest.mark.parametrize("step", ["bring", "plug"])
+def test_an_attachment_that_fails_leaves_a_volume_that_can_be_attached(shared: Shared, step: str) -> None:
+    """Wherever it is by then: to the same instance, or to one where it was."""
+    there, here = shared.instance("there", host="other"), shared.instance("here", host=shared.here.row.name)
+    volume, actor = shared.volume(host=shared.here.row.name), shared.cloud.tenant.actor
+    _, operation = volume_attach(actor, there, volume=volume, is_read_only=False)
+    assert run_on(operation, altered(WORKFLOWS["volume.attach"], step, then(explode))).state == "failed"
+    for instance in (here, there):
+        shared.attach(instance, fresh(volume))
+        assert fresh(volume).node_id == instance.node_id
+        done(volume_detach(actor, instance.attachment_set.get()))
+
+
+def _die_and_follow(operation: Operation, step: str) -> None:
+    with pytest.raises(Killed):
+        run_on(operation, altered(WORKFLOWS[operation.kind], step, then(die)))
+    assert run_on(followed_by_another_worker(operation)).state == "succeeded"
