@@ -313,10 +313,7 @@ def _parser() -> argparse.ArgumentParser:
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
     _add_lease(parser)
-    parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
-    parser.add_argument("--fake-stray", action="append", default=[], help="a file that nobody meant: volumes/NAME")
-    parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
-    parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
+    _add_fake(parser)
     return parser
 
 
@@ -342,6 +339,13 @@ def _add_lease(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--watchdog", type=Path, metavar="PATH", help="e.g. /dev/watchdog: fed, and resets the node")
     parser.add_argument("--watchdog-timeout-s", type=int, default=WATCHDOG_TIMEOUT_S, help="how long without being fed")
+
+
+def _add_fake(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fake-cores", type=int, default=FakeCapacity.cores)
+    parser.add_argument("--fake-memory-mib", type=int, default=FakeCapacity.memory_mib)
+    parser.add_argument("--fake-disk-gib", type=int, default=FakeCapacity.disk_gib)
+    parser.add_argument("--fake-stray", action="append", default=[], help="a file that nobody meant: volumes/NAME")
 
 
 if __name__ == "__main__":
