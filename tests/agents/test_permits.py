@@ -146,7 +146,7 @@ def test_a_genuine_signature_does_not_excuse_strange_fields(
     assert code_of(agent, request) == "malformed"
 
 
-@pytest.mark.parametrize("op", ["instance.start", "volume.attach", "console.read", "anything"])
+@pytest.mark.parametrize("op", ["instance.start", "volume.attach", "instance.evacuate", "console.read", "anything"])
 def test_an_operation_allows_its_own_calls_only(agent: AgentUnderTest, op: str) -> None:
     assert refused(agent, op=op) == "wrong_operation"
 

@@ -1,8 +1,10 @@
 """Pools: two nodes over one real folder, which is what they share."""
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -282,11 +284,13 @@ def test_at_its_start_a_node_tidies_up_only_what_is_its_own(disks: FileDisks, fo
 
 def test_volumes_of_before_are_in_the_nodes_own_folder(tmp_path: Path) -> None:
     path, volume_id = tmp_path / "ledger.sqlite", UUID(wishes.new_id())
-    ledger = Ledger(path)
+    past = next(number for number, step in enumerate(MIGRATIONS) if "Volumes may be in a pool" in step)
     old = '{"image_sha256":"","size_bytes":512}'
-    ledger.execute("INSERT INTO resource VALUES ('volume', ?, 1, 'present', ?)", str(volume_id), old)
-    ledger.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
-    ledger.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for step in MIGRATIONS[:past]:
+            database.executescript(step)
+        database.execute("INSERT INTO resource VALUES ('volume', ?, 1, 'present', ?)", (str(volume_id), old))
+        database.execute(f"PRAGMA user_version = {past}")
     ledger = Ledger(path)
     before = ledger.volumes.accept(Subject(volume_id, 1), VolumeWish(512, ""), uses=())
     assert before is not None

@@ -27,7 +27,8 @@ def test_a_project_is_found_outside_of_its_organization() -> None:
 
 def test_an_answer_with_an_operation_leads_to_it() -> None:
     found = links("post", "/v1/projects/{project}/volumes/{volume}/actions/grow", "202")
-    assert found.keys() == {"operation_get", "operation_cancel", "operation_retry", "operation_resolve"}
+    platform = {"operation_retry", "operation_resolve", "platform_operation_get"}
+    assert found.keys() == {"operation_get", "operation_cancel", *platform}
     assert found["operation_get"]["parameters"]["operation"] == "$response.body#/operation/id"
 
 

@@ -20,10 +20,11 @@ ARRIVAL_OPS = frozenset({"instance.migrate"})
 COMING_OPS = ARRIVAL_OPS | {"instance.evacuate"}
 DEPARTURE_OPS = frozenset({"instance.migrate-out"})
 IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | COMING_OPS
-VOLUME_OPS = frozenset(
-    {"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow", "volume.attach"}
-    | COMING_OPS
+VOLUME_OPS = (
+    frozenset({"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"}) | ARRIVAL_OPS
 )
+# What is in a pool already; nothing is made.
+TAKE_OVER_OPS = VOLUME_OPS | {"volume.attach", "instance.evacuate"}
 PORT_OPS = frozenset({"instance.create"}) | COMING_OPS
 # A detachment may be cancelled.
 ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
@@ -65,7 +66,7 @@ def image(wish: ImageWish) -> Deed:
 def volume(subject: Subject, wish: VolumeWish) -> Deed:
     return Deed(
         "EnsureVolume",
-        VOLUME_OPS,
+        TAKE_OVER_OPS if wish.is_taken_over else VOLUME_OPS,
         "volume",
         "volumes",
         str(subject.id),
