@@ -22,7 +22,7 @@ def test_operations_are_counted_beside_their_floor(live: Live, client: Client) -
         assert kind["per_s"] > 0
         assert kind["ratio"] > 0
         assert kind["cpu_ms_each"]["worker"] > 0
-    assert len(client.instances.list()) == 3
+    assert client.instances.list().count() == 3
 
 
 def test_of_a_queue_none_is_lost_and_none_done_twice(live: Live, client: Client) -> None:
@@ -30,4 +30,4 @@ def test_of_a_queue_none_is_lost_and_none_done_twice(live: Live, client: Client)
     assert found["states"] == {"succeeded": 4}
     assert (found["told_once"], found["told_otherwise"]) == (4, 0)
     assert set(found["memory_mib"]) == {"begin", "half", "end"}
-    assert len(client.volumes.list()) == 4
+    assert client.volumes.list().count() == 4
