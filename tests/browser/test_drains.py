@@ -39,7 +39,7 @@ def test_from_the_plan_to_the_return_to_service(opened: Opener, guest: str) -> N
     expect(page.get_by_text("The drain will not end while these run there")).to_be_visible()
     page.get_by_label("Running guests that cannot be moved").select_option("stop")
     pressed(page, "Plan again")
-    expect(page.get_by_text("stay off until the node is back")).to_be_visible()
+    expect(page.get_by_text("These are shut down, and started again when the node is returned")).to_be_visible()
     page.get_by_label("Reason").fill("memory")
     pressed(page, "Drain it")
     page.evaluate("window.isTheSamePage = true")

@@ -26,7 +26,7 @@ PARTS = {
     "events": ("event",),
     "webhooks": ("webhook",),
     "audit": ("audit",),
-    "sites": ("region", "zone", "node", "incident"),
+    "sites": ("region", "zone", "node", "pool", "incident"),
     "catalogue": ("fact", "party", "set", "transparency", "officer-key"),
     "terraform_states": ("terraform-state",),
     "platform": ("health", "problem"),
