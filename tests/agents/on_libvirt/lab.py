@@ -55,6 +55,7 @@ class LabAgent:
         self.stub.EnsureTrust(self.authority.trust(self.node_id, wishes.ZONE))
 
     def start(self) -> None:
+        assert not self._is_reached(), f"an agent of another test listens at {self.node.address}"
         listen = f"{self.node.address}:{PORT}"
         command = [sys.executable, "-m", "agents.node.main", "--state-dir", str(self.node.state_dir)]
         command += ["--arrivals", f"{self.node.address}:{ARRIVALS_PORT}"]
@@ -155,6 +156,9 @@ class LabAgent:
 
     def _listens(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.log.read_text()[-2000:]
+        return self._is_reached()
+
+    def _is_reached(self) -> bool:
         with socket.socket() as client:
             client.settimeout(1)
             return client.connect_ex((self.node.address, PORT)) == 0

@@ -148,8 +148,16 @@ def two_agents(lab: Lab, ca: object, worker: object, *options: str) -> tuple[Lab
     first, second = lab.up(["hv1", "hv2"])
     one = LabAgent(first, worker, options, node_id=IDS[0])  # type: ignore[arg-type]
     other = LabAgent(second, worker, options, authority=one.authority, node_id=IDS[1])  # type: ignore[arg-type]
-    for agent in (one, other):
-        agent.enrol(ca)  # type: ignore[arg-type]
+    begun = []
+    try:
+        for agent in (one, other):
+            begun.append(agent)
+            agent.enrol(ca)  # type: ignore[arg-type]
+    except BaseException:
+        for agent in begun:
+            if agent.process is not None:
+                agent.kill()
+        raise
     return one, other
 
 

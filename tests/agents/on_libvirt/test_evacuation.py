@@ -52,6 +52,11 @@ def test_what_was_written_is_there_on_the_other_node(
     assert (lab.pool_folder / pools.VOLUMES / f"{root.subject.id}.qcow2").exists()
     assert (dead.node.guest_pids(), len(other.node.guest_pids())) == ([], 1)
     assert other.ssh(ssh_key, ADDRESS, "cat /root/kept").strip() == "kept"
+    other.stub.RemoveInstance(wishes.removal(guest.subject, 3))
+    other.stub.RemovePort(wishes.removal(port.subject, 3))
+    removal = wishes.removal(root.subject, 3)
+    removal.pool = NAME
+    assert other.stub.RemoveVolume(removal).was_present
 
 
 def _run(
