@@ -10,6 +10,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from agents.node.lease import LeasePolicy
 from agents.node.observed import NodeCollector
 from controlplane.api import meter, stream
 from controlplane.kernel import observed_tasks
@@ -31,6 +32,8 @@ LOADED = (meter, stream, observed_tasks, tasks, webhooks, workflows)
 def families(cloud: Cloud) -> set[str]:
     """The names of all that any process exports, as they stand in Prometheus' text."""
     assert LOADED
+    cloud.machine.stop_agent()
+    cloud.machine.start_agent(lease=LeasePolicy(stops=True))
     incidents.report(Node.objects.get(), "domain-unknown", "somebody's")
     registry = CollectorRegistry()
     registry.register(Census())
