@@ -32,7 +32,7 @@ from controlplane.nodes.models import (
 )
 from controlplane.nodes.orphans import tell
 from controlplane.nodes.services import remove_later
-from controlplane.placement.models import Allocation
+from controlplane.placement import services as placement
 from controlplane.reconcilers import missing
 from controlplane.reconcilers.orphan_survey import Finding, in_rows, is_meant, on_node
 
@@ -285,12 +285,15 @@ def _node(row: Orphan) -> Node:
 def _free(row: Orphan) -> bool:
     """The place or the address is anybody's again, if nobody has come to mean it."""
     with transaction.atomic():
-        if row.kind == "allocation":
-            places = {each.pk for each in meant.allocations_without_owner()}
-            deleted = Allocation.objects.filter(pk=row.name, pk__in=places).delete()[0]
-        else:
-            deleted = _free_address(row)
-        return _is_discarded(row, {"was_present": deleted > 0})
+        was_present = _free_place(row) if row.kind == "allocation" else _free_address(row) > 0
+        return _is_discarded(row, {"was_present": was_present})
+
+
+def _free_place(row: Orphan) -> bool:
+    place = next((each for each in meant.allocations_without_owner() if str(each.pk) == row.name), None)
+    if place is not None:
+        placement.release(place.consumer_id)
+    return place is not None
 
 
 def _free_address(row: Orphan) -> int:
