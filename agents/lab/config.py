@@ -8,7 +8,6 @@ import uuid
 from pathlib import Path
 
 from agents.lab import pki
-from agents.node.adapters import pools
 
 HOST_LIBVIRT = Path("/etc/libvirt")
 NODE_PKI = "/etc/libvirt/pki"
@@ -18,7 +17,7 @@ POOL = "pool"  # in the shared folder
 def write_libvirt(folder: Path, *, name: str, address: str, shared: Path, authority: Path) -> None:
     """Write a node's /etc/libvirt into `folder`: three files, the machine's packet filters, and certificates.
 
-    `shared`: the folder that all nodes have. Repeating it changes nothing but the three files.
+    `shared`: the folder that all nodes have. Repeating it changes nothing but the two files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "nwfilter").exists():
@@ -27,7 +26,6 @@ def write_libvirt(folder: Path, *, name: str, address: str, shared: Path, author
         pki.issue(folder / "pki", name=name, address=address, authority=authority)
     _write_settings(folder / "libvirtd.conf", _daemon(folder, address))
     _write_settings(folder / "qemu.conf", _qemu(address, shared))
-    _write_settings(folder / "qemu-lockd.conf", _locks(shared))
 
 
 def _daemon(folder: Path, address: str) -> dict[str, object]:
@@ -57,15 +55,9 @@ def _qemu(address: str, shared: Path) -> dict[str, object]:
         "migration_address": address,
         "migration_host": address,
         "shared_filesystems": [str(shared)],
-        "lock_manager": "lockd",
         "default_tls_x509_cert_dir": f"{NODE_PKI}/qemu",
         "default_tls_x509_verify": 1,
     }
-
-
-def _locks(shared: Path) -> dict[str, object]:
-    """Who has a disk open holds a lock on a file named after its path, in a folder that all nodes have."""
-    return {"auto_disk_leases": 1, "file_lockspace_dir": str(shared / POOL / pools.LOCKS)}
 
 
 def _write_settings(path: Path, settings: dict[str, object]) -> None:

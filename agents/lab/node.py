@@ -110,16 +110,16 @@ class LabNode:
         self._cabling.set_cable(self.name, state="up")
 
     def start_libvirtd(self) -> None:
-        """Start virtlogd, virtlockd and libvirtd unless they run, and return when libvirt accepts connections."""
+        """Start virtlogd and libvirtd unless they run, and return when libvirt accepts connections."""
         if not self.pids("libvirtd"):
             self.exec([sys.executable, "-m", "agents.node.libvirtd_recovery"])
-        for daemon, arguments in (("virtlogd", []), ("virtlockd", []), ("libvirtd", ["--listen"])):
+        for daemon, arguments in (("virtlogd", []), ("libvirtd", ["--listen"])):
             if not self.pids(daemon):
                 self.exec([daemon, "--daemon", *arguments])
         wait_until(self._libvirt_answers, what=f"libvirtd of {self.name}")
 
     def kill_libvirtd(self) -> None:
-        """End libvirtd with SIGKILL; guests, virtlogd and virtlockd go on."""
+        """End libvirtd with SIGKILL; guests and virtlogd go on."""
         for pid in self.pids("libvirtd"):
             end_process(pid)
 

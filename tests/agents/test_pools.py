@@ -87,7 +87,7 @@ def test_an_empty_mount_point_is_no_pool(tmp_path: Path) -> None:
 
 def test_a_pool_is_made_once(folder: Path) -> None:
     assert pools.make(folder) == pools.read(folder)
-    assert sorted(path.name for path in folder.iterdir()) == [pools.MARKER, pools.LOCKS, pools.VOLUMES]
+    assert sorted(path.name for path in folder.iterdir()) == [pools.MARKER, pools.VOLUMES]
 
 
 def test_only_what_is_mounted_is_made_a_pool(tmp_path: Path) -> None:

@@ -418,13 +418,8 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
 
 
 def _is_held(error: Any) -> bool:
-    """Either by QEMU's lock on the image, of which there is no more than its words, or by virtlockd's, which knows
-    names."""
-    is_leased = error.get_error_domain() == libvirt.VIR_FROM_LOCKING or (
-        error.get_error_domain() == libvirt.VIR_FROM_LOCKSPACE
-        and error.get_error_code() == libvirt.VIR_ERR_RESOURCE_BUSY
-    )
-    return is_leased or any(words in str(error) for words in IMAGE_LOCKED)
+    """By QEMU's lock on the image, of which there is no more than its words."""
+    return any(words in str(error) for words in IMAGE_LOCKED)
 
 
 def _has_qemu_died(error: Exception) -> bool:

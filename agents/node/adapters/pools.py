@@ -21,7 +21,7 @@ from agents.node.errors import AdapterError
 log = logging.getLogger(__name__)
 
 MARKER = "andromede-pool.json"
-VOLUMES, LOCKS = "volumes", "locks"
+VOLUMES = "volumes"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 LOOK_S, FORGET_AFTER_S, FIRST_LOOK_S = 10.0, 35.0, 5.0
 GIB = 2**30
@@ -126,9 +126,8 @@ def make(path: Path) -> UUID:
         OSError: it cannot be written.
         ValueError: the marker is none.
     """
-    for name, mode in ((VOLUMES, 0o711), (LOCKS, 0o700)):
-        (path / name).mkdir(exist_ok=True)
-        (path / name).chmod(mode)
+    (path / VOLUMES).mkdir(exist_ok=True)
+    (path / VOLUMES).chmod(0o711)
     own = UUID(bytes=os.urandom(16), version=4)
     unfinished = path / f".{MARKER}-{own}"
     unfinished.write_text(json.dumps({"uuid": str(own)}) + "\n")

@@ -1,6 +1,5 @@
 """A guest whose disks are in a pool of two nodes with libvirt and QEMU: it runs once, and moves without its disks."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,28 +94,3 @@ def _moved(
     there.stub.EnsureInstance(arrival.instance)
     here.stub.RemoveInstance(wishes.removal(guest.subject, 4))
     return ended
-
-
-def test_virtlockd_refuses_what_qemu_does_not_see(lab: Lab) -> None:
-    """Two files of one name, as a guest's disks are that were left behind on two nodes: each image is free, but the
-    name is taken in the pool's folder of locks."""
-    nodes = [lab.node(name) for name in ("hv1", "hv2")]
-    disk = "/run/agent/twice.qcow2"
-    definition = f"""<domain type='qemu'><name>twice</name><memory unit='MiB'>64</memory>
-        <os><type arch='x86_64' machine='q35'>hvm</type></os><devices><disk type='file' device='disk'>
-        <driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk></devices>
-        </domain>"""
-    done = []
-    for node in nodes:
-        node.hook.rename(node.hook.with_name("aside"))  # no agent is asked about this one
-        node.exec(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"])
-        done.append(node.exec(["virsh", "create", "/dev/stdin"], stdin=definition, check=False))
-    words: list[subprocess.CompletedProcess[str]] = done
-    try:
-        assert [each.returncode for each in words] == [0, 1]
-        assert "Lockspace resource" in words[1].stderr and "is locked" in words[1].stderr
-        assert len(list((lab.pool_folder / pools.LOCKS).iterdir())) >= 1
-    finally:
-        nodes[0].exec(["virsh", "destroy", "twice"], check=False)
-        for node in nodes:
-            node.hook.with_name("aside").rename(node.hook)
