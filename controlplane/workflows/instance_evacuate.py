@@ -7,13 +7,12 @@ there: its guest, cards and attachments are removed, its volumes are forgotten, 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.evacuate import NO_PLACE, evacuation_blocked, need_dead
-from controlplane.compute.migrate import ask_for_move, ask_for_part, migration_of
+from controlplane.compute.migrate import migration_of
 from controlplane.compute.models import INSTANCE, MIGRATION, Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -25,7 +24,15 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.instance_migrate import disk_for, parts_of, raise_generations, root_for, volume_of
+from controlplane.workflows.instance_migrate import (
+    disk_for,
+    give_places_back,
+    parts_of,
+    place,
+    raise_generations,
+    root_for,
+    volume_of,
+)
 from controlplane.workflows.recipe import Effect, Step, Workflow
 
 # The node has it open no more; its file stays, for the others.
@@ -104,22 +111,6 @@ def _leave_behind(migration: Migration) -> None:
             nodes.remove_later(source, kind=kind, resource_id=each, generation=migration.generation)
     for port_id in ports:
         segments.unbind(port_id, source)
-
-
-def place(operation: Operation) -> Effect:
-    """A second place for the instance, with room for its volumes too, of which each then gets its own part."""
-    migration = migration_of(operation)
-    allocation = placement.claim(replace(ask_for_move(migration), operation_id=operation.pk))
-    for part in parts_of(migration):
-        placement.split(migration.pk, replace(ask_for_part(part), operation_id=operation.pk))
-    leave.ahead(operation, allocation, generation=migration.generation)
-    return lambda: move(migration, MIGRATION, "preparing", destination_id=allocation.node_id)
-
-
-def give_places_back(operation: Operation) -> Effect:
-    migration = migration_of(operation)
-    owners = [migration.pk, *(part.pk for part in parts_of(migration))]
-    return on_nodes.together(*(partial(placement.release, owner) for owner in owners))
 
 
 def take_root_disk_over(operation: Operation) -> None:
