@@ -269,6 +269,7 @@ def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
         for key in rows.keys() - said
         if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
         and rows[key].request_id not in by_drains
+        and (rows[key].user_id or rows[key].credential_id)  # else the platform asked itself: a guest had failed
     ]
     last = _last_operations(rows.values())
     for each in told:
