@@ -19,7 +19,7 @@ from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes.models import DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Allocation
-from controlplane.reconcilers.drains import actor_of
+from controlplane.reconcilers.drains import actor_of, instance_of, note
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,7 @@ def _begin_all(drain: Drain, guests: Sequence[DrainGuest]) -> int:
 def _observe(drain: Drain, guest: DrainGuest) -> bool:
     """Note what it is now, or begin to start it. True when that is something else than before."""
     try:
-        rows = Instance.objects.select_related("project", "image", "affinity_group", "node")
-        instance = rows.filter(pk=guest.instance_id).first()
+        instance = instance_of(guest)
         if instance is None or instance.state == "deleted":
             return _ends(guest, "gone")
         if held_by([instance]):
@@ -97,8 +96,7 @@ def _start(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
         if not exc.retryable:
             log.warning("drain %s: %s stays off: %s", drain.pk, guest.name, exc)
             return _stays_off(guest, reasons=[exc.as_document()])
-        reasons = [exc.as_document()]
-        DrainGuest.objects.filter(pk=guest.pk, state=guest.state).update(reasons=reasons, updated_at=clock.now())
+        note(guest, exc)
         return False
     return True
 

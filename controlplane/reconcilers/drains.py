@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.compute.actions import MOVE
-from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running, plan_of
-from controlplane.compute.drains import guest_of, planned
+from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running
+from controlplane.compute.drains import guest_of, plan_again, planned
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.migrate import instance_migrate
 from controlplane.compute.models import Instance
@@ -51,17 +51,24 @@ def _advance(drain: Drain) -> int:
     if drain.state in DRAIN_LIVE and drain.node.duty != "draining":
         end_without_node(drain)
     is_live = drain.state in DRAIN_LIVE
-    changed = _note_arrivals(drain) if is_live else 0
-    rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
-    for guest in rows.order_by("order"):
-        try:
-            changed += _observe(drain, guest)
-        except StateConflict:
-            log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
+    changed = see_all(drain, _observe)
     if drain.state == "running" and drain.node.state == "ready":
         changed += _begin_all(drain)
     if is_live:
         _conclude(drain, has_news=changed > 0)
+    return changed
+
+
+def see_all(drain: Drain, observe: Callable[[Drain, DrainGuest], bool]) -> int:
+    """What became of each guest since; of a drain that is over, of those that were under way. How many changed."""
+    is_live = drain.state in DRAIN_LIVE
+    changed = _note_arrivals(drain) if is_live else 0
+    rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
+    for guest in rows.order_by("order"):
+        try:
+            changed += observe(drain, guest)
+        except StateConflict:
+            log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
     return changed
 
 
@@ -74,12 +81,12 @@ def end_without_node(drain: Drain) -> None:
 
 
 def _note_arrivals(drain: Drain) -> int:
-    """Who got a place there before the drain began and has no row yet."""
+    """Who got a place there before the drain began and has no row yet; or was on its way to a node when that died."""
     known = set(drain.guests.values_list("instance_id", flat=True))
     new = guests_of(drain.node).exclude(pk__in=known)
     if not new:
         return 0
-    entries = plan_of(drain.node, fallback=drain.fallback, instances=new).entries
+    entries = plan_again(drain, new).entries
     rows = [guest_of(drain, entry, order) for order, entry in enumerate(entries, len(known) + 1)]
     return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
 
@@ -89,11 +96,7 @@ def _note_arrivals(drain: Drain) -> int:
 
 def _observe(drain: Drain, guest: DrainGuest) -> bool:
     """Note what it is now. True when that is something else than before."""
-    instance = (
-        Instance.objects.select_related("project", "image", "affinity_group", "node")
-        .filter(pk=guest.instance_id)
-        .first()
-    )
+    instance = instance_of(guest)
     if instance is None or instance.state == "deleted":
         return becomes(guest, "gone")
     holder = held_by([instance]).get(instance.pk)
@@ -110,6 +113,12 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
     if guest.state == "waiting" and guest.action == "leave":
         return becomes(guest, "left", reasons=guest.reasons)
     return False
+
+
+def instance_of(guest: DrainGuest) -> Instance | None:
+    """As it is now, with what is asked about it."""
+    rows = Instance.objects.select_related("project", "image", "affinity_group", "node")
+    return rows.filter(pk=guest.instance_id).first()
 
 
 def observe_held(guest: DrainGuest, operation: Operation, *, ours: str) -> bool:
@@ -140,7 +149,7 @@ def _why_still_there(guest: DrainGuest) -> dict[str, object]:
 
 def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     """It was off and runs now, by whatever hand."""
-    (entry,) = plan_of(drain.node, fallback=drain.fallback, instances=[instance]).entries
+    (entry,) = plan_again(drain, [instance]).entries
     if guest.state == "waiting":
         DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **planned(entry))
     else:

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.compute.actions import EVACUATION
-from controlplane.compute.drain_survey import guests_of, held_by
-from controlplane.compute.drains import guest_of, plan_again, planned
+from controlplane.compute.drain_survey import held_by
+from controlplane.compute.drains import plan_again, planned
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
 from controlplane.compute.evacuate import NO_PLACE, blocked_by, evacuation_blocked, instance_evacuate
 from controlplane.compute.models import Instance
@@ -33,14 +33,15 @@ from controlplane.reconcilers.drains import (
     becomes,
     end_without_node,
     has_room,
+    instance_of,
     note,
     observe_held,
+    see_all,
     tell,
 )
 
 log = logging.getLogger(__name__)
 
-FINAL = ("moved", "gone")
 # Who found no place, or failed on the way, is planned again.
 AGAIN_AFTER = timedelta(seconds=5)
 AGAIN_TIMES_MAX = 64
@@ -58,13 +59,7 @@ def _advance(recovery: Drain) -> int:
     if recovery.state in DRAIN_LIVE and recovery.node.duty != "fenced":
         end_without_node(recovery)
     is_live = recovery.state in DRAIN_LIVE
-    changed = _note_arrivals(recovery) if is_live else 0
-    rows = recovery.guests.exclude(state__in=FINAL) if is_live else recovery.guests.filter(state__in=UNDER_WAY)
-    for guest in rows.order_by("order"):
-        try:
-            changed += _observe(recovery, guest)
-        except StateConflict:
-            log.debug("recovery %s: another process has seen to %s", recovery.pk, guest.name)
+    changed = see_all(recovery, _observe)
     if recovery.state == "blocked" and recovery.guests.filter(state__in=UNFINISHED).exists():
         _go_on(recovery)
     if recovery.state == "running":
@@ -82,23 +77,12 @@ def _go_on(recovery: Drain) -> None:
         log.debug("recovery %s: it was changed meanwhile", recovery.pk)
 
 
-def _note_arrivals(recovery: Drain) -> int:
-    """Who has its place there and no row, as what was on its way to the node when that died."""
-    known = set(recovery.guests.values_list("instance_id", flat=True))
-    new = guests_of(recovery.node).exclude(pk__in=known)
-    if not new:
-        return 0
-    entries = plan_again(recovery, new).entries
-    rows = [guest_of(recovery, entry, order) for order, entry in enumerate(entries, len(known) + 1)]
-    return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
-
-
 # ---- what became of a guest
 
 
 def _observe(recovery: Drain, guest: DrainGuest) -> bool:
     """Note what it is now. True when that is something else than before."""
-    instance = _instance(guest)
+    instance = instance_of(guest)
     if instance is None or instance.state == "deleted":
         return becomes(guest, "gone")
     holder = held_by([instance]).get(instance.pk)
@@ -117,11 +101,6 @@ def _is_due(guest: DrainGuest) -> bool:
     """What fails again and again is tried ever more seldom."""
     pause = AGAIN_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
     return guest.finished_at is None or guest.finished_at + pause <= clock.now()
-
-
-def _instance(guest: DrainGuest) -> Instance | None:
-    rows = Instance.objects.select_related("project", "image", "affinity_group", "node")
-    return rows.filter(pk=guest.instance_id).first()
 
 
 def _observe_waiting(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
