@@ -128,6 +128,7 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     operator.ok("node", "incidents", "node-a")
     operator.ok("incident", "list", "--state", "open")
     operator.ok("node", "instances", "node-a")
+    assert operator.ok("pool", "list", "-o", "json").json == []
     rule = operator.ok(
         *("maintenance", "create", "--kind", "image.import", "--action", "pause", "--reason", "a test", "-o", "json")
     ).json["id"]

@@ -116,7 +116,8 @@ class SerialLine:
         self._viewers: set[SerialViewer] = set()
         self._lock = threading.Lock()
         self.is_over = False
-        threading.Thread(target=self._run, name="serial-line", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="serial-line", daemon=True)
+        self._thread.start()
 
     def join(self, scrollback_bytes: int) -> SerialViewer:
         with self._lock:
@@ -131,9 +132,19 @@ class SerialLine:
         """The last one hangs up."""
         with self._lock:
             self._viewers.discard(viewer)
-            if not self._viewers and not self.is_over:
-                self.is_over = True
-                self._channel.close()
+            if not self._viewers:
+                self._hang_up()
+
+    def end(self) -> None:
+        """Hang up, and wait until nothing more is asked about the guest."""
+        with self._lock:
+            self._hang_up()
+        self._thread.join()
+
+    def _hang_up(self) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._channel.close()
 
     def _run(self) -> None:
         while data := self._channel.read():
@@ -142,7 +153,7 @@ class SerialLine:
                 del self._recent[:-MAX_SCROLLBACK_BYTES]
                 for viewer in self._viewers:
                     viewer.push(data)
-        reason = self._why_over()
+        reason = None if self.is_over else self._why_over()
         with self._lock:
             self.is_over = True
             for viewer in self._viewers:
@@ -179,11 +190,14 @@ class Consoles:
                     yield viewer
 
     def close(self) -> None:
-        """At the agent's end, which does not wait for those who look."""
+        """At the agent's end, which does not wait for those who look; the ledger may be closed after it."""
         with self._lock:
             self._is_stopping = True
             for viewer in self._viewers:
                 viewer.close(Stopping())
+            lines = list(self._lines.values())
+        for line in lines:
+            line.end()
 
     def _check_running(self, instance_id: UUID) -> None:
         self._node.ledger.instances.wanted(instance_id)
@@ -243,6 +257,7 @@ class Consoles:
             with self._node.locks.hold(("console", instance_id)):
                 line.leave(viewer)
                 if line.is_over and self._lines.get(instance_id) is line:
+                    line.end()
                     del self._lines[instance_id]
 
     def _new_line(self, instance_id: UUID) -> SerialLine:
