@@ -71,7 +71,8 @@ def _begin(operation: Operation) -> bool:
         cancel_holders(operation)
         postpone(operation, delay=BLOCKED_RETRY)
         return False
-    checkpoint(operation, state="running", started_at=clock.now(), **_unpaused(operation))
+    now = clock.now()
+    checkpoint(operation, state="running", started_at=now, deadline_at=now + operation.limit, **_unpaused(operation))
     return True
 
 
@@ -82,15 +83,9 @@ def _pause(operation: Operation, rule: MaintenanceRule) -> None:
 
 
 def _unpaused(operation: Operation) -> dict[str, object]:
-    """Its deadline is put off by as long as it was paused."""
     if operation.paused_at is None:
         return {}
-    steps = [{**step, "state": "done"} for step in operation.steps]
-    return {
-        "paused_at": None,
-        "deadline_at": operation.deadline_at + (clock.now() - operation.paused_at),
-        "steps": steps,
-    }
+    return {"paused_at": None, "steps": [{**step, "state": "done"} for step in operation.steps]}
 
 
 def checkpoint(operation: Operation, **fields: object) -> None:

@@ -1,8 +1,8 @@
 """Maintenance: rules of operators by which classes of work are accepted, paused or rejected for a while.
 
-What is rejected is refused when it is asked for. What is paused is accepted, and begins when the rule has ended; its
-deadline is put off by as long. Requests look at rules that are at most RULES_KEPT_S old, so that they cost no query;
-what counts is what the worker finds that is about to begin an operation. What has begun goes on.
+What is rejected is refused when it is asked for. What is paused is accepted, and begins when the rule has ended.
+Requests look at rules that are at most RULES_KEPT_S old, so that they cost no query; what counts is what the worker
+finds that is about to begin an operation. What has begun goes on.
 """
 
 import time

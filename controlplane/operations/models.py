@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -38,7 +40,8 @@ class Operation(BaseModel):
     workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the
     first try made. `traceparent`: of the request, when that was traced. `retry_of`: the operation that ended badly and
     is asked for again with this one; there, `retried_by` names the last that did so. `paused_at`: since when
-    maintenance keeps it from beginning; the deadline is put off by as long.
+    maintenance keeps it from beginning. `deadline_at`: after the time that its kind is given, from its beginning on;
+    how long it waits before that is not counted.
     """
 
     kind = models.CharField(max_length=64)
@@ -85,6 +88,11 @@ class Operation(BaseModel):
             models.Index(fields=["created_at"], name="operations_by_age"),
             GinIndex(fields=["resource_ids"], name="operations_by_resource"),
         ]
+
+    @property
+    def limit(self) -> timedelta:
+        """How long it may take."""
+        return self.deadline_at - (self.started_at or self.created_at)
 
 
 class OperationHold(models.Model):

@@ -147,7 +147,7 @@ def _fail(operation: Operation, name: str, exc: CloudError, *, has_return: bool)
     if not has_return or (exc.retryable and not is_late):
         _retry(operation, name, exc)
     elif exc.retryable:
-        limit_s = int((operation.deadline_at - operation.created_at).total_seconds())
+        limit_s = int(operation.limit.total_seconds())
         _turn_back(operation, DeadlineExceeded(limit_s=limit_s, obstacle=exc.reason), name)
     else:
         _turn_back(operation, exc, name)

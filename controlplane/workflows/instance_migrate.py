@@ -217,7 +217,7 @@ def _to_stop(operation: Operation) -> CloudError | None:
 
 
 def _limit_s(operation: Operation) -> int:
-    return int((operation.deadline_at - operation.created_at).total_seconds())
+    return int(operation.limit.total_seconds())
 
 
 def _call_off(operation: Operation, migration: Migration, error: CloudError) -> None:

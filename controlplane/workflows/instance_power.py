@@ -37,7 +37,7 @@ def shut_down(operation: Operation) -> None:
     if _stop(operation, pb.POWER_SHUTDOWN).power in (pb.POWER_OFF, pb.POWER_CRASHED):
         return
     if clock.now() >= operation.deadline_at:
-        raise GuestDidNotStop(limit_s=int((operation.deadline_at - operation.created_at).total_seconds()))
+        raise GuestDidNotStop(limit_s=int(operation.limit.total_seconds()))
     raise NotYet("the guest still runs", delay=ASK_AGAIN)
 
 

@@ -302,8 +302,9 @@ def followed_by_another_worker(operation: Operation) -> Operation:
 
 
 def pass_deadline(operation: Operation) -> None:
-    """As if the operation had been asked for as long ago as it may take."""
+    """As if a worker had begun with it as long ago as it may take."""
     operation.refresh_from_db()
+    assert operation.started_at is not None, "what nobody has begun has all of its time"
     now = clock.now()
-    limit = operation.deadline_at - operation.created_at
-    Operation.objects.filter(pk=operation.pk).update(created_at=now - limit, deadline_at=now)
+    begun_at = now - operation.limit
+    Operation.objects.filter(pk=operation.pk).update(created_at=begun_at, started_at=begun_at, deadline_at=now)
