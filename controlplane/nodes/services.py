@@ -128,16 +128,20 @@ def _leased(now: datetime, lease_s: int) -> dict[str, object]:
 
 
 HEARD = """
-    UPDATE nodes_node SET last_heartbeat_at = %s
+    UPDATE nodes_node SET last_heartbeat_at = %s,
+        leased_until = CASE WHEN id = ANY(%s) THEN GREATEST(leased_until, %s) ELSE leased_until END
     WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced' RETURNING id
 """
 
 
-def heard_again(node_ids: Collection[UUID]) -> set[UUID]:
-    """They live and say nothing new. Returns those of which that is all: others were not ready, or are fenced, and each
-    word of such a one counts."""
+def heard_again(node_ids: Collection[UUID], *, leased: Collection[UUID], lease_s: int) -> set[UUID]:
+    """They live and say nothing new; those `leased` are about to be given a lease of `lease_s`, which is on record from
+    here on. Returns those of which that is all: others were not ready, or are fenced, and each word of such a one
+    counts."""
+    now = clock.now()
+    until = now + timedelta(seconds=lease_s)
     with cursor_that_prepares() as cursor:
-        cursor.execute(HEARD, [clock.now(), sorted(node_ids)])
+        cursor.execute(HEARD, [now, sorted(leased), until, sorted(node_ids)])
         return {node_id for (node_id,) in cursor.fetchall()}
 
 

@@ -1,8 +1,9 @@
 """What nodes have said meanwhile, written together: a fleet says much more than a transaction each could keep up with.
 
 Most heartbeats say what the one before said. Of such a one only the moment is written, of all nodes in one statement,
-and what guests do, which others write too, in another. It is written as a whole when it says something new, when there
-is something new to trust, after a signed inventory, and once in WHOLE_EVERY_S, since some of it depends on the time.
+with the lease that the node is given for it, and what guests do, which others write too, in another. It is written as a
+whole when it says something new, when there is something new to trust, after a signed inventory, and once in
+WHOLE_EVERY_S, since some of it depends on the time.
 """
 
 import time
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Count, Max
 
@@ -63,17 +65,17 @@ class Batches:
     def _light(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
         """Those of which nothing but that they live was to be written, and that is."""
         said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
-        ready = heard_again({*said, *alive}) if said or alive else set()
+        if not said and not alive:
+            return set()
+        leased = {node_id for node_id, beats in said.items() if any(map(messages.renewal_of, beats))}
+        ready = heard_again({*said, *alive}, leased=leased, lease_s=settings.NODE_LEASE_S)
         return {node_id for node_id, beats in said.items() if node_id in ready and self._is_same(node_id, beats)}
 
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
-        """It says nothing new. A node without libvirt's hook is looked at each time, and one that is to be given a
-        lease: that is on record before it is sent."""
+        """It says nothing new. A node without libvirt's hook is looked at each time."""
         text, since = self._known.get(node_id, (b"", 0.0))
         is_fresh = time.monotonic() < since + WHOLE_EVERY_S
-        if not is_fresh or any(messages.renewal_of(beat) for beat in beats):
-            return False
-        return all(beat.hook.is_active and _text(beat) == text for beat in beats)
+        return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
 
     def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent], *, is_light: bool) -> pb.EnsureTrustRequest | None:
         """`is_light`: but for its heartbeats and what its guests do."""

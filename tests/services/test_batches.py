@@ -75,7 +75,7 @@ def test_one_that_says_something_new_is_written(
     assert len(written) == 2
 
 
-def test_a_lease_is_on_record_before_it_is_sent_and_no_news_while_it_lasts(
+def test_a_lease_is_on_record_before_it_is_sent_and_is_no_news(
     cloud: Cloud, written: list[pb.Heartbeat], settings: Settings
 ) -> None:
     batches, lasting_ms = Batches(), settings.NODE_LEASE_S * 1000
@@ -86,13 +86,22 @@ def test_a_lease_is_on_record_before_it_is_sent_and_no_news_while_it_lasts(
 
     hear(batches, cloud, lease(1000, lasting_ms))
     hear(batches, cloud, lease(2000, lasting_ms - 1000))
-    assert len(written) == 1
-    Node.objects.update(leased_until=None)
-    for _ in range(2):
-        hear(batches, cloud, lease(3000, 0))
-        assert Node.objects.get().leased_until is not None
+    assert Node.objects.get().leased_until is None
+    for said_at_ms in (3000, 4000):
+        hear(batches, cloud, lease(said_at_ms, 0))
+        assert Node.objects.get().leased_until > clock.now() + timedelta(milliseconds=lasting_ms / 2)
         Node.objects.update(leased_until=None)
-    assert len(written) == 3
+    assert len(written) == 1
+
+
+def test_a_lease_on_record_never_gets_shorter(cloud: Cloud, settings: Settings) -> None:
+    batches = Batches()
+    wanted = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60))
+    hear(batches, cloud, wanted)
+    longer = clock.now() + timedelta(seconds=settings.NODE_LEASE_S * 9)
+    Node.objects.update(leased_until=longer)
+    hear(batches, cloud, wanted)
+    assert Node.objects.get().leased_until == longer
 
 
 def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
