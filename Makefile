@@ -61,8 +61,8 @@ bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, 
 release: setup  ## One file to install servers from, without a network there: var/release
 	@$(VENV)/python -m scripts.release
 
-ansible: setup  ## The playbook against a Debian tree of its own, twice; needs root and Debian's mirror; prints JSON
-	@$(VENV)/python -m scripts.ansible_lab
+ansible: setup  ## The playbook against a Debian tree of its own, twice, ARGS="--from REVISION" as an upgrade; needs root and Debian's mirror; prints JSON
+	@$(VENV)/python -m scripts.ansible_lab $(ARGS)
 
 examples: setup  ## Write docs/reference/examples: what a small cloud answers on every route
 	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -q tests/api/examples -k every_route --write

@@ -1,12 +1,15 @@
 """`make ansible`: the playbook against two machines, each a Debian tree with systemd as its first process, in its own
 namespaces: what it would do, once from nothing, and once more, which may change nothing; then a look at what is there.
+`ARGS="--from REVISION"` installs that revision first, by its own playbook, and upgrades it while requests are asked.
 
 The tree has Debian's packages from the beginning, so that the play itself needs no network. Needs root.
 """
 
+import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from pathlib import Path
 
 import yaml
 
+from agents.node.adapters import pools
 from bench.common import report, say
 from scripts import release
 from scripts.stack import BIN, ROOT
@@ -26,14 +30,17 @@ from scripts.waiting import wait_until
 PLAYBOOK = ROOT / "ansible"
 VAR = ROOT / "var" / "ansible"
 TREE, KEY = VAR / "tree.tar", VAR / "key"
+# Storage that both machines have mounted; as group_vars of inventories/lab has it.
+POOL, POOL_PATH = VAR / "pool", "/srv/pool"
 SUITE = "trixie"
 BARE = ("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "openssh-server", "sudo", "util-linux", "curl")
 REQUESTS = 150
 WELL = {
     "restart": {"answered": REQUESTS},
     "restore": {"kept": True, "lost": False},
-    "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "unready": []},
+    "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
 }
+ORGANIZATIONS = "SELECT name FROM identity_organization"
 BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 1200
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
 EXPOSURE_MAX = {"andromede-node.service": 7.5}
@@ -71,19 +78,25 @@ MACHINES = (CONTROL, NODE)
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="older", metavar="REVISION", help="what is installed first, and upgraded")
+    older = parser.parse_args().older
     VAR.mkdir(parents=True, exist_ok=True)
     grow_tree()
-    bundle = release.make()
+    make_shared()
+    old, bundle = older and released(older), release.make()
     with ExitStack() as lab:
         lab.enter_context(wire())
         for each in MACHINES:
             lab.enter_context(booted(each))
-        tried, first, again = play(bundle, "--check"), play(bundle), play(bundle)
+        tried = play(bundle, "--check")
+        upgrade = {"upgrade": upgraded(old, bundle)} if old else {}
+        first, again = play(bundle), play(bundle)
         exposures = {each.name: units(each) for each in MACHINES}
         found = {"restart": while_restarting(CONTROL), "restore": restored(CONTROL), "answers": answers(CONTROL)}
-    report({"tried": tried, "first": first, "again": again, "exposures": exposures, **found})
+    report({"tried": tried, **upgrade, "first": first, "again": again, "exposures": exposures, **found})
     is_well = again["changed"] == 0 and found == WELL and not any(map(too_exposed, exposures.values()))
-    return 0 if is_well else 1
+    return 0 if is_well and not (upgrade and upgrade["upgrade"]["refused"]) else 1
 
 
 def grow_tree() -> None:
@@ -95,6 +108,22 @@ def grow_tree() -> None:
         subprocess.run(command, check=True)
     if not KEY.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
+
+
+def make_shared() -> None:
+    shutil.rmtree(POOL, ignore_errors=True)
+    POOL.mkdir()
+    pools.make(POOL)
+
+
+def released(revision: str) -> Path:
+    """The bundle of another revision, made by its own commands in a tree of its own."""
+    tree = VAR / "older"
+    say(f"the release of {revision}")
+    subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, capture_output=True, check=False)
+    subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), revision], cwd=ROOT, check=True)
+    made = subprocess.run(["make", "--silent", "release"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
+    return Path(made.stdout.split()[-1])
 
 
 def packages() -> set[str]:
@@ -140,6 +169,7 @@ def booted(machine: Machine) -> Iterator[None]:
     script += f' && echo $$ >{lab}/cgroup.procs && exec "$@"'
     nspawn = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--console=pipe"]
     nspawn += [f"--machine={machine.name}", "--link-journal=no", "--capability=all", "--system-call-filter=@known"]
+    nspawn += [f"--bind={POOL}:{POOL_PATH}"]
     nspawn += [f"--network-namespace-path=/run/netns/{machine.namespace}", f"--directory={machine.folder}"]
     nspawn += [f"--bind={device}" for device in ("/dev/kvm", "/dev/net/tun") if Path(device).exists()]
     command = ["unshare", "--mount", "--propagation", "private", "bash", "-ec", script, "bash", *nspawn]
@@ -158,7 +188,24 @@ def inside(machine: Machine) -> Sequence[str]:
     return ("ip", "netns", "exec", machine.namespace)
 
 
-def play(bundle: Path, *options: str) -> dict[str, float]:
+def upgraded(old: Path, new: Path) -> dict[str, object]:
+    """The old release as its own playbook installs it, then the new one, while somebody asks five times a second. How
+    many requests were answered 200, and how many were not."""
+    with_its_playbook = old.parents[2] / "ansible"
+    before = play(old, folder=with_its_playbook)
+    CONTROL.run("andromede-manage create_organization older")
+    asking = "while sleep 0.2; do curl --silent --insecure --output /dev/null --write-out '%{http_code}\\n'"
+    asking += " https://localhost/v1/healthz; done >/run/asked & echo $!"
+    pid = CONTROL.run(asking).stdout.strip()
+    after = play(new)
+    said = CONTROL.run(f"kill {pid}; cat /run/asked").stdout.split()
+    if "older" not in rows(CONTROL, ORGANIZATIONS):
+        raise SystemExit("What was there before the upgrade is not there after it.")
+    answered = said.count("200")
+    return {"before": before, "after": after, "answered": answered, "refused": len(said) - answered}
+
+
+def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, float]:
     """The whole playbook; how many tasks were ok and how many changed something, on all machines, and the seconds."""
     say(" ".join(["ansible-playbook site.yml", *options]))
     begun = time.monotonic()
@@ -166,7 +213,7 @@ def play(bundle: Path, *options: str) -> dict[str, float]:
     command += ["--private-key", str(KEY), "--extra-vars", f"andromede_version={release.version_of(bundle)}"]
     environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOLOR": "1"}
     ran = subprocess.run(
-        command, cwd=PLAYBOOK, env=environment, capture_output=True, text=True, timeout=PLAY_LIMIT_S, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PLAY_LIMIT_S, check=False
     )
     (VAR / "play.log").write_text(ran.stdout + ran.stderr)
     recap = re.findall(r"^lab\S* .*ok=(\d+) +changed=(\d+)", ran.stdout, re.MULTILINE)
@@ -205,8 +252,8 @@ def restored(run: Machine) -> dict[str, bool]:
     run.run("cd /tmp && sudo -u postgres createdb --owner andromede --template template0 andromede")
     run.run("cd /tmp && sudo -u postgres pg_restore --dbname andromede $(ls /var/backups/andromede/*.dump)")
     run.run("systemctl start andromede-web.socket $(cd /etc/systemd/system && ls andromede-*.service | grep -v backup)")
-    names = run.run("cd /tmp && sudo -u postgres psql -tAc 'SELECT name FROM identity_organization' andromede").stdout
-    return {name: name in names.split() for name in ("kept", "lost")}
+    names = rows(run, ORGANIZATIONS)
+    return {name: name in names for name in ("kept", "lost")}
 
 
 def answers(run: Machine) -> dict[str, object]:
@@ -216,7 +263,13 @@ def answers(run: Machine) -> dict[str, object]:
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
     ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
     unready = run.run(f"for port in $(seq 9100 9107) 9109; do {ask}; done").stdout.split()
-    return {"healthz": json.loads(health)["status"], "nodes": _nodes(run), "unready": unready}
+    found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": unready}
+    return {"healthz": json.loads(health)["status"], **found}
+
+
+def rows(run: Machine, query: str) -> list[str]:
+    """Of its database, one per line."""
+    return run.run(f"cd /tmp && sudo -u postgres psql -tAc {shlex.quote(query)} andromede").stdout.split()
 
 
 def _nodes(run: Machine) -> dict[str, str]:
