@@ -1,5 +1,5 @@
 """Many nodes that say every three seconds how they are: what the watcher needs for it, and how late it knows. The nodes
-are those of agents.node.fleet, 250 in a process: each has a server, TLS and a stream of its own."""
+are those of agents.node.fleet, 250 in a process: each has a server, TLS, a stream and a lease of its own."""
 
 import argparse
 import time

@@ -2,7 +2,8 @@
 
 For fleets that are larger than one machine can run. Each folder in DIR is the state folder of a node that was enrolled;
 in the order of their names they listen on 127.0.0.1, at PORT and those that follow. Each has a server, a certificate
-and a ledger of its own, so that whoever calls them cannot tell them from agents in processes of their own.
+and a ledger of its own, so that whoever calls them cannot tell them from agents in processes of their own. They ask for
+leases.
 
 On SIGUSR1 all guests of all of them power themselves off.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from agents.node import logs
 from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.lease import LeasePolicy
 from agents.node.main import Config, Server, serve, told
 from agents.node.trust.clock import Clock, kept_elsewhere
 
@@ -49,7 +51,8 @@ def power_off(fakes: Sequence[FakeNode]) -> None:
 
 
 def _config(folder: Path, port: int) -> Config:
-    return Config(folder, f"127.0.0.1:{port}", clock=Clock(is_kept=kept_elsewhere))
+    clock, lease = Clock(is_kept=kept_elsewhere), LeasePolicy(stops=True)
+    return Config(folder, f"127.0.0.1:{port}", clock=clock, lease=lease)
 
 
 def _allow_files() -> None:
