@@ -195,7 +195,7 @@ def upgraded(old: Path, new: Path) -> dict[str, object]:
     before = play(old, folder=with_its_playbook)
     CONTROL.run("andromede-manage create_organization older")
     asking = "while sleep 0.2; do curl --silent --insecure --output /dev/null --write-out '%{http_code}\\n'"
-    asking += " https://localhost/v1/healthz; done >/run/asked & echo $!"
+    asking += " https://localhost/v1/healthz; done </dev/null >/run/asked 2>&1 & echo $!"
     pid = CONTROL.run(asking).stdout.strip()
     after = play(new)
     said = CONTROL.run(f"kill {pid}; cat /run/asked").stdout.split()
