@@ -113,7 +113,7 @@ def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
         is_running=is_running(instance),
         is_changing=is_held,
     )
-    if is_held or not guest.is_running:
+    if is_held:
         return guest
     if obstacles := migration_obstacles(instance):
         documents = tuple(InstanceNotMovable(reason=reason).as_document() for reason in obstacles)

@@ -21,6 +21,7 @@ from controlplane.compute.errors import (
     NodeBeingRecovered,
     NodeNotEmpty,
 )
+from controlplane.compute.migrate import USUAL, MoveOptions
 from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -39,12 +40,13 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class NewDrain:
-    """`digest`: of the plan that the operator agrees to."""
+    """`digest`: of the plan that the operator agrees to. `options`: of each move."""
 
     digest: str
     fallback: str
     at_once: int = AT_ONCE
     reason: str = ""
+    options: MoveOptions = USUAL
 
 
 def drain_plan(actor: Actor, node: Node, *, fallback: str) -> Plan:
@@ -95,6 +97,8 @@ def write(actor: Actor, node: Node, plan: Plan, new: NewDrain, *, kind: str = "d
         digest=plan.digest,
         fallback=new.fallback,
         at_once=new.at_once,
+        deadline_s=new.options.deadline_s,
+        convergence=new.options.convergence,
         reason=new.reason,
         volumes=volumes_of(node),
         user_id=actor.user_id,
