@@ -120,6 +120,19 @@ def test_an_agent_that_is_back_puts_down_what_it_brought_up(still: Pair) -> None
     assert is_off_where_it_was(still)
 
 
+def test_one_that_came_in_vain_is_thrown_away(still: Pair) -> None:
+    """libvirt keeps the definition of one that failed at the very end."""
+    still.source.fake.roads.hang = True
+    request = begun_off(still)
+    wait_until(lambda: still.power(still.destination) is Power.PAUSED, what="it to be on its way")
+    come = still.destination.fake.guests[still.guest_id]
+    come.is_between = False
+    come.stop(Power.CRASHED, "The guest's process could not be started.")
+    assert conflict(still.adopt).code == "agent.guest_not_arrived"
+    assert still.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert is_off_where_it_was(still)
+
+
 def test_one_that_has_come_off_is_not_turned_away(still: Pair) -> None:
     still.end_of(begun_off(still))
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")

@@ -83,15 +83,20 @@ def check_arrived(node: Node, subject: Subject) -> None:
     entry = node.ledger.arrivals.get(subject.id)
     if entry is not None and entry.is_wanted and subject.generation <= entry.generation:
         state = node.adapters.hypervisor.state(subject.id)
-        if state is None or state.is_between or (state.power not in ON and not is_let_go(entry.wish, state)):
+        is_off = entry.wish.instance.power is not Power.RUNNING
+        wanted = (Power.PAUSED, Power.OFF) if is_off else ON
+        if state is None or state.is_between or state.power not in wanted:
             raise GuestNotArrived(subject.id)
 
 
 def is_let_go(wish: ArrivalWish, state: GuestState | None) -> bool:
-    """It is here, and its source has said that it has it no more: so it runs, or it is off as it is to be."""
+    """It is here, and its source has said that it has it no more: so it runs, or was put down. One that is off for
+    another reason was not: it came in vain, or its node went down."""
     if state is None or state.is_between:
         return False
-    return state.power is Power.RUNNING if wish.instance.power is Power.RUNNING else state.power in OFF
+    if wish.instance.power is Power.RUNNING:
+        return state.power is Power.RUNNING
+    return state.power is Power.OFF and state.is_reason_known
 
 
 def forget(node: Node, subject: Subject) -> None:
