@@ -169,9 +169,9 @@ class Node(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
-    """`action`: migrate, stop (until the node is returned), stay (it is off), leave (it runs on, and the drain cannot
-    end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes back with its node)
-    or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
+    """`action`: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it runs on,
+    and the drain cannot end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes
+    back with its node) or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
 
     instance: Named
     project: Named
