@@ -172,11 +172,15 @@ class Cloud:
         ca, root = (pki / "ca.crt").read_bytes(), (pki / "root.pub").read_bytes()
         enrol.install(folder, certificate=certificate.encode(), ca=ca, root=root)
 
+    def options_of(self, name: str) -> Sequence[str]:
+        """What the node's agent is started with besides what it needs."""
+        return self.agent_options
+
     def spawn_agent(self, name: str) -> None:
         """Start the node's agent, which does not run."""
         address = self.agent_address(name)
         command = [*AGENT, "--listen", address]
-        command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
+        command += ["--clock", "kept-elsewhere", *self.options_of(name)]  # nodes of a lab have no clock of their own
         if self.is_fake:
             command += ["--state-dir", str(self.agent_folder(name)), "--adapter", "fake"]
             self.stack.spawn(f"agent-{name}", command)

@@ -106,11 +106,23 @@ def cut_power(world: World, keeper: Keeper, target: str, seconds: float) -> None
         time.sleep(seconds)
 
 
+def lose(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    """The node is dead with all that it runs, and stays so until an operator has dealt with that (rounds.py)."""
+    with keeper.lock:
+        keeper.lost.add(target)
+    if world.cloud.is_fake:
+        kill_agent(world, keeper, target, seconds)
+    else:
+        world.cloud.node(target).power_off()
+
+
+LOSE = "lose"
 STRIKES: Mapping[str, StrikeKind] = {
     "kill": StrikeKind(10, KILLED, kill),
     "pause": StrikeKind(6, KILLED, pause),
     "kill-agent": StrikeKind(4, NODES, kill_agent),
     "pause-agent": StrikeKind(4, NODES, pause_agent),
+    LOSE: StrikeKind(3, NODES, lose),
     "flush-redis": StrikeKind(2, ("redis",), flush_redis),
     "kill-redis": StrikeKind(2, ("redis",), kill_redis),
     "restart-postgresql": StrikeKind(2, ("postgresql",), restart_postgresql),
