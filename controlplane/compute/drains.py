@@ -21,6 +21,7 @@ from controlplane.compute.errors import (
     NodeBeingRecovered,
     NodeNotEmpty,
 )
+from controlplane.compute.evacuate import evacuation_over
 from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -246,6 +247,7 @@ def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
     duty_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
     if was_fenced:
         fence_watch.end(node)
+        evacuation_over(node)
     running = [guest.name for guest in guests_of(node) if is_running(guest)]
     if running or is_awaited(node):
         names = ", ".join(running[:NAMED]) + (" …" if len(running) > NAMED else "")

@@ -15,7 +15,7 @@ from scripts.chaos.users import Away, Door
 
 LOOK_EVERY_S = 0.5
 # A node is dead for longer than its lease. A recovery that finds no place is waited for, and then the node is repaired.
-DEAD_S, RECOVERED_WITHIN_S = 15.0, 30.0
+DEAD_S, RECOVERED_WITHIN_S = 12.0, 30.0
 REASON = "chaos"
 ENDED = ("done", "cancelled")
 

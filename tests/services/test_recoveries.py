@@ -206,6 +206,19 @@ def test_who_finds_no_place_stays_down_says_so_and_is_tried_again_when_there_is_
     assert not Incident.objects.filter(kind="evacuation-blocked", ended_at=None).exists()
 
 
+def test_who_found_no_place_comes_back_with_its_node_and_does_not_say_so_any_more(
+    cloud: Cloud, other: FakeMachine
+) -> None:
+    instance = make_shared(cloud)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    die_with_guests(cloud.machine)
+    recovery = carry_on(begin(cloud))
+    assert fresh(instance).last_error["code"] == "compute.instance.evacuation_blocked"
+    drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="a new mainboard")
+    executor.reconcile()
+    assert (fresh(recovery).state, fresh(instance).last_error) == ("cancelled", None)
+
+
 def test_what_fails_on_its_way_is_tried_again(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud)
     opened(other)
