@@ -320,7 +320,10 @@ class FakeHypervisor:
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         with self._node.call("grow_disk"):
             self._running(guest_id)
-            self._node.volumes[disk.volume_id] = size_bytes
+            if self._node.pools.has(disk.path):
+                disk.path.write_text(str(size_bytes))
+            else:
+                self._node.volumes[disk.volume_id] = size_bytes
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self._node.call("open_console"):
