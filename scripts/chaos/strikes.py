@@ -122,7 +122,7 @@ STRIKES: Mapping[str, StrikeKind] = {
     "pause": StrikeKind(6, KILLED, pause),
     "kill-agent": StrikeKind(4, NODES, kill_agent),
     "pause-agent": StrikeKind(4, NODES, pause_agent),
-    LOSE: StrikeKind(3, NODES, lose),
+    LOSE: StrikeKind(5, NODES, lose),
     "flush-redis": StrikeKind(2, ("redis",), flush_redis),
     "kill-redis": StrikeKind(2, ("redis",), kill_redis),
     "restart-postgresql": StrikeKind(2, ("postgresql",), restart_postgresql),
