@@ -1,5 +1,6 @@
 """An operator's rounds: a node that is lost is fenced by the word of somebody who has seen that it is off, its guests
-are made again elsewhere, and it is repaired, switched on and returned."""
+are made again elsewhere, and it is repaired, switched on and returned. One that was drained is worked on, and
+returned."""
 
 import threading
 import time
@@ -13,7 +14,9 @@ from scripts.chaos.attestor import Attestor
 from scripts.chaos.keeper import Keeper
 from scripts.chaos.users import Away, Door
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 1.0
+# So long somebody works on a node that was drained.
+MAINTAINED_S = 15.0
 # A node is dead for longer than its lease. A recovery that finds no place is waited for, and then the node is repaired.
 DEAD_S, RECOVERED_WITHIN_S = 12.0, 30.0
 REASON = "chaos"
@@ -38,6 +41,7 @@ class Rounds:
     done: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     cases: dict[str, Case] = field(default_factory=dict)
+    maintained_since: dict[str, float] = field(default_factory=dict)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -56,11 +60,17 @@ class Rounds:
     def look(self) -> None:
         for name in set(self.keeper.lost):
             self.cases.setdefault(name, Case(time.monotonic()))
-        if not self.cases:
-            return
         for node in self.door.listed("/v1/nodes", by=acts.OPERATOR):
             if node["name"] in self.cases:
                 self._deal_with(node, self.cases[node["name"]])
+            else:
+                self._work_on(node)
+
+    def _work_on(self, node: dict[str, Any]) -> None:
+        if node["duty"] != "maintenance":
+            self.maintained_since.pop(node["name"], None)
+        elif time.monotonic() - self.maintained_since.setdefault(node["name"], time.monotonic()) > MAINTAINED_S:
+            self._do(node, "return", {})
 
     def _deal_with(self, node: dict[str, Any], case: Case) -> None:
         """One step further, by what the node is now; what is refused is asked for again next time."""

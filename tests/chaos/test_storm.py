@@ -20,4 +20,5 @@ def test_a_short_storm_leaves_nothing_wrong() -> None:
     assert found["operations"] > 15
     assert found["by_state"].keys() <= {"succeeded", "failed", "cancelled"}
     assert sum(found["strikes"].values()) + found["missed_strikes"] == 10
-    assert (found["rounds"]["fence"], found["rounds"]["return"]) == (1, 1)
+    assert found["rounds"]["fence"] == 1
+    assert found["rounds"]["return"] >= 1

@@ -16,11 +16,11 @@ from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
-from controlplane.nodes.duties import node_fence
+from controlplane.nodes.duties import node_fence, node_return
 from controlplane.nodes.errors import NodeNotHeard, NodeWrongDuty
 from controlplane.nodes.models import Bmc, Drain, DrainGuest, Incident, Node
 from controlplane.operations.models import Operation
-from controlplane.reconcilers import lost_nodes, node_removals
+from controlplane.reconcilers import guest_restart, lost_nodes, node_removals
 from controlplane.reconcilers import recoveries as executor
 from tests.workflows.helpers import (
     assert_clean_slate,
@@ -151,6 +151,7 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     assert recovery.state == "done"
     assert states(recovery) == {**{f"web-{number}": "moved" for number in range(3)}, "local": "left"}
     assert recovery.guests.get(name="local").reasons[0]["code"] == "compute.instance.not_evacuable"
+    assert fresh(local).state == "active", "it is to run, and does not"
     assert {fresh(guest).node_id for guest in guests} == {other.row.pk}
     assert files(cloud) == {str(guest.root_volume_id) for guest in guests}
     assert Event.objects.filter(kind="node.recovered").count() == 1
@@ -159,6 +160,12 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     assert set(cloud.machine.fake.guests) == {local.pk}
     assert set(other.fake.guests) == {guest.pk for guest in guests}
     assert (fresh(local).node, fresh(cloud.machine.row).duty) == (cloud.machine.row, "fenced")
+    cloud.machine.tell()
+    drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="repaired")
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    assert guest_restart.reconcile() == 1
+    done(Operation.objects.get(kind="instance.reboot"))
+    assert (fresh(local).node, fresh(local).power_state) == (cloud.machine.row, "running")
     delete_everything(cloud)
     assert_clean_slate(cloud)
 
