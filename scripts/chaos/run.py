@@ -42,7 +42,11 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
         try:
             _blow(users, monkey, plan, length)
             say("calm")
-            wait_until(lambda: rounds.are_done() and keeper.all_up() and world.nodes_are_ready(), limit_s=UP_LIMIT_S)
+            wait_until(
+                lambda: rounds.are_done() and keeper.all_up() and world.nodes_are_ready(),
+                limit_s=UP_LIMIT_S,
+                or_else=lambda: f"nodes that were lost: {rounds.cases}; all processes run: {keeper.all_up()}",
+            )
             users.wait(CALM_LIMIT_S)
             _end_drains(door)
             judged = _judge(world, users, "--evidence")

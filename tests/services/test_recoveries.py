@@ -241,6 +241,18 @@ def test_what_fails_on_its_way_is_tried_again(cloud: Cloud, other: FakeMachine) 
     assert recovery.guests.get().tries == 2
 
 
+def test_a_guest_of_a_dead_node_is_off_when_its_tenant_says_so_and_keeps_nobody_waiting(
+    cloud: Cloud, other: FakeMachine
+) -> None:
+    instance = make_shared(cloud)
+    opened(other)
+    die_with_guests(cloud.machine)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    recovery = carry_on(begin(cloud))
+    assert (recovery.state, fresh(instance).state, fresh(instance).node) == ("done", "stopped", other.row)
+    assert other.fake.guests[instance.pk].starts == 0
+
+
 def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_shared(cloud)
     die_with_guests(cloud.machine)
