@@ -1,6 +1,7 @@
 """Guests that must not notice that their node is emptied under them: each counts in a file, and each of a pair has an
 open TCP connection to the other."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ LAST = (
     'awk \'NR > 1 && last != NR - 1 {{ print "gap at " NR - 1; gap = 1; exit }} {{ last = $1 }}'
     " END {{ if (!gap) print NR ? NR - 1 : 0 }}' {file}"
 )
-# How far it has counted, and that is on its disk. It says so on its console at each boot from now on.
-KEPT = "kept {count} in all"
-REMEMBER = "echo '::once:echo \"" + KEPT.format(count="$(tail -n 1 /count)") + "\" >/dev/console' >>/etc/inittab"
+# How far it has counted. It says so on its console at each boot from now on, thrice, since the kernel speaks there too.
+KEPT = re.compile(r"kept (\d+) in all")
+REMEMBER = (
+    "echo 'for i in 1 2 3; do echo \"kept $(tail -n 1 /count) in all\" >/dev/console; sleep 1; done' >/etc/kept.sh;"
+    " echo '::once:/bin/sh /etc/kept.sh' >>/etc/inittab"
+)
 SYNCED = "n=$(tail -n 1 /count); sync; echo $n"
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 FILES = ("/count", "/talk")
