@@ -127,7 +127,7 @@ class Cloud:
         addresses yet. `at`: the node, where the zone has several."""
         name = at or next(name for name, zone in self.zones.items() if zone == instance["zone"])
         address = instance["addresses"][0]["ip"]
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20"]
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=60"]
         line = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]
         line += [word for option in options for word in ("-o", option)]
         return self.node(name).exec([*line, f"{user}@{address}", command], timeout_s=120).stdout
