@@ -5,7 +5,7 @@ VENV := .venv/bin
 NAME ?= create
 
 .PHONY: help setup ansible chaos release browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
-	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
+	terraform-docs demo demo-down bench fuzz examples openapi publish-migrations publish-openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -69,6 +69,9 @@ examples: setup  ## Write docs/reference/examples: what a small cloud answers on
 
 openapi: setup  ## Write docs/reference/openapi.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate openapi
+
+publish-migrations: setup  ## Note that the migrations of now are in a release: scripts/released_migrations.json
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.migrations --publish
 
 publish-openapi: setup  ## Keep docs/reference/openapi.json as a published version: VERSION=1.1
 	@$(VENV)/python -m scripts.compatibility --publish $(VERSION)

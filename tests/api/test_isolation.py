@@ -24,7 +24,6 @@ from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
-from controlplane.storage.models import Volume
 from controlplane.webhooks.models import Delivery
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -248,10 +247,7 @@ def orphan_on(node: Node) -> str:
 
 
 def pool_near(node: Node) -> str:
-    """With everything of alpha's in it that can be."""
     made = Pool.objects.create(name="shared", zone=node.zone, uuid=new_id(), path="/srv/shared", capacity_gib=100)
-    Instance.objects.update(root_pool=made)
-    Volume.objects.update(pool=made)
     return str(made.pk)
 
 
