@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Count, Model, Q, QuerySet
 
+from controlplane.catalog.models import Image
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
     AttachmentNotFound,
@@ -98,6 +99,13 @@ def disks_in(pools: Sequence[Pool]) -> dict[UUID, Disks]:
         found[pool].volumes += count
         found[pool].nodes |= {node} if state == "in-use" else set()
     return found
+
+
+def names_of(resources: Sequence[UUID]) -> dict[UUID, str]:
+    """What instances, volumes and images are called, by their ids; of what is gone there is nothing."""
+    kinds = (Instance, Volume, Image)
+    first, *others = (kind.objects.filter(pk__in=resources).exclude(state="deleted") for kind in kinds)
+    return dict(first.values_list("pk", "name").union(*(rows.values_list("pk", "name") for rows in others)))
 
 
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:

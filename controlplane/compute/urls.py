@@ -3,6 +3,7 @@ from django.urls import path
 from controlplane.compute import (
     api,
     drain_api,
+    drift_api,
     keys_and_groups_api,
     migration_api,
     node_api,
@@ -47,6 +48,8 @@ urlpatterns = [
     path(
         "projects/<str:project>/affinity-groups/<str:affinity_group>", keys_and_groups_api.AffinityGroupDetail.as_view()
     ),
+    path("drift", drift_api.Drift.as_view()),
+    path("drift/images", drift_api.ImageDrift.as_view()),
     path("drains", drain_api.DrainList.as_view()),
     path(f"{NODE}/actions/plan-recover", recovery_api.NodeRecoverPlan.as_view()),
     path(f"{NODE}/actions/recover", recovery_api.NodeRecover.as_view()),
