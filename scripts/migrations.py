@@ -110,7 +110,7 @@ def _found(loader: MigrationLoader, migration: Migration) -> dict[str, str]:
 
 
 def _is_ours(loader: MigrationLoader, key: Key) -> bool:
-    return loader.graph.nodes[key].__module__.startswith(OURS)
+    return str(loader.graph.nodes[key].__module__).startswith(OURS)
 
 
 if __name__ == "__main__":
