@@ -36,7 +36,7 @@ VOLUMES = Listing(
 )
 
 
-class MissingOut(NamedOut):
+class MissingNodeOut(NamedOut):
     """A node that should have the pool and has it not. `silent`: it had it when it was last heard. `mismatch`: it has
     another one under that name. `unmounted`: guests on it have disks there."""
 
@@ -74,12 +74,12 @@ class PoolOut(Out):
     def get_nodes(self, pool: Pool) -> Any:
         return NamedOut(self.context["standings"][pool.pk].nodes, many=True).data
 
-    @extend_schema_field(MissingOut(many=True))
+    @extend_schema_field(MissingNodeOut(many=True))
     def get_missing(self, pool: Pool) -> Any:
-        return MissingOut(self.context["standings"][pool.pk].missing, many=True).data
+        return MissingNodeOut(self.context["standings"][pool.pk].missing, many=True).data
 
 
-class KeptOut(Out):
+class PooledVolumeOut(Out):
     """A volume as its pool has it: whose it is, how large, and the node that has it open, or had it last."""
 
     id = serializers.UUIDField()
@@ -125,6 +125,6 @@ class PoolInstances(PoolView):
 
 
 class PoolVolumes(PoolView):
-    @route("pool_volume_list", KeptOut, listing=VOLUMES)
+    @route("pool_volume_list", PooledVolumeOut, listing=VOLUMES)
     def get(self, request: Request) -> Response:
-        return VOLUMES.page(request, selectors.volumes_in(self.pool())).answer(KeptOut)
+        return VOLUMES.page(request, selectors.volumes_in(self.pool())).answer(PooledVolumeOut)
