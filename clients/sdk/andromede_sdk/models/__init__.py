@@ -125,9 +125,9 @@ if TYPE_CHECKING:
     from andromede_sdk.models.policy import LostZones as LostZones
     from andromede_sdk.models.policy import Policy as Policy
     from andromede_sdk.models.policy import Simulation as Simulation
-    from andromede_sdk.models.pools import Kept as Kept
-    from andromede_sdk.models.pools import Missing as Missing
+    from andromede_sdk.models.pools import MissingNode as MissingNode
     from andromede_sdk.models.pools import Pool as Pool
+    from andromede_sdk.models.pools import PooledVolume as PooledVolume
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -246,7 +246,6 @@ PLACES = {
     "Invitation": "andromede_sdk.models.invitations",
     "InvitationWithToken": "andromede_sdk.models.invitations",
     "Jurisdiction": "andromede_sdk.models.jurisdictions",
-    "Kept": "andromede_sdk.models.pools",
     "Layer": "andromede_sdk.models.common",
     "Limit": "andromede_sdk.models.limits",
     "Limits": "andromede_sdk.models.limits",
@@ -264,7 +263,7 @@ PLACES = {
     "Metrics": "andromede_sdk.models.common",
     "Migration": "andromede_sdk.models.instances",
     "MigrationPlan": "andromede_sdk.models.instances",
-    "Missing": "andromede_sdk.models.pools",
+    "MissingNode": "andromede_sdk.models.pools",
     "Named": "andromede_sdk.models.common",
     "NamedSet": "andromede_sdk.models.sets",
     "Network": "andromede_sdk.models.networks",
@@ -291,6 +290,7 @@ PLACES = {
     "Policy": "andromede_sdk.models.policy",
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
+    "PooledVolume": "andromede_sdk.models.pools",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",

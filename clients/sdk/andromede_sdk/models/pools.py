@@ -12,21 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Kept(Model):
-    """A volume as its pool has it: whose it is, how large, and the node that has it open, or had it last."""
-
-    id: str
-    name: str
-    project: Named
-    organization: Named
-    state: str  # building, available, in-use, error, deleted
-    size_gib: int
-    node: Named | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Missing(Model):
+class MissingNode(Model):
     """A node that should have the pool and has it not. `silent`: it had it when it was last heard. `mismatch`: it has
     another one under that name. `unmounted`: guests on it have disks there."""
 
@@ -50,6 +36,20 @@ class Pool(Model):
     instance_count: int
     volume_count: int
     nodes: list[Named]
-    missing: list[Missing]
+    missing: list[MissingNode]
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PooledVolume(Model):
+    """A volume as its pool has it: whose it is, how large, and the node that has it open, or had it last."""
+
+    id: str
+    name: str
+    project: Named
+    organization: Named
+    state: str  # building, available, in-use, error, deleted
+    size_gib: int
+    node: Named | None
+    created_at: datetime

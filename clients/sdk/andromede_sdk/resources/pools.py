@@ -79,7 +79,7 @@ class Pools(Resource):
         created_after: Moment | None = None,
         sort: str | None = None,
         page_size: int | None = None,
-    ) -> Listing[models.Kept]:
+    ) -> Listing[models.PooledVolume]:
         """GET /v1/pools/{pool}/volumes
 
         `state`: One of building, available, in-use, error.
@@ -89,7 +89,7 @@ class Pools(Resource):
         """
         return Listing(
             self._scope,
-            models.Kept,
+            models.PooledVolume,
             Ask(
                 "GET",
                 "/v1/pools/{pool}/volumes",
