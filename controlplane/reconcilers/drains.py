@@ -53,7 +53,7 @@ def _advance(drain: Drain) -> int:
     is_live = drain.state in DRAIN_LIVE
     changed = see_all(drain, _observe)
     if drain.state == "running" and drain.node.state == "ready":
-        changed += _begin_all(drain)
+        changed += begin_all(drain, _begin, "migrate", "stop")
     if is_live:
         _conclude(drain, has_news=changed > 0)
     return changed
@@ -167,10 +167,11 @@ def note(guest: DrainGuest, obstacle: CloudError) -> None:
 # ---- the next ones
 
 
-def _begin_all(drain: Drain) -> int:
+def begin_all(drain: Drain, begin: Callable[[Drain, DrainGuest], bool | None], *actions: str) -> int:
+    """Of those that wait and for which one of these actions is planned. `begin` says None when no more may begin."""
     begun = 0
-    for guest in drain.guests.filter(state="waiting", action__in=("migrate", "stop")).order_by("order"):
-        outcome = _begin(drain, guest)
+    for guest in drain.guests.filter(state="waiting", action__in=actions).order_by("order"):
+        outcome = begin(drain, guest)
         if outcome is None:  # no more at once, or it was paused meanwhile
             break
         begun += outcome
