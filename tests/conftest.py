@@ -2,11 +2,14 @@
 is there in every test, also after one that has emptied all tables."""
 
 import gc
+from collections.abc import Iterator
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+from whitenoise.middleware import WhiteNoiseMiddleware
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -45,6 +48,22 @@ def pytest_collection_finish() -> None:
     """What thousands of collected tests are made of is no garbage: it is not looked through again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_are_found_once() -> Iterator[None]:
+    """Each test's client has its middleware made anew, and WhiteNoise's goes through all files of the dashboard: what
+    it finds is the same each time."""
+    look, found = WhiteNoiseMiddleware.update_files_dictionary, dict[tuple[str, str], dict[str, object]]()
+
+    def recall(self: WhiteNoiseMiddleware, root: str, prefix: str) -> None:
+        if (root, prefix) not in found:
+            look(self, root, prefix)
+            found[root, prefix] = dict(self.files)
+        self.files.update(found[root, prefix])
+
+    with patch.object(WhiteNoiseMiddleware, "update_files_dictionary", recall):
+        yield
 
 
 @pytest.fixture(autouse=True)
