@@ -18,30 +18,45 @@ from controlplane.compliance.models import Sweep
 from controlplane.operations import maintenance
 from controlplane.placement.models import PolicyHead
 
-# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. Guests need a
-# core for themselves, so that there are never two that boot at once.
+# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. They begin in
+# this order, the longest first: a group that begins late has one processor to itself at the end, and leaves the other
+# to nobody. In a group there are never two guests that boot at once.
 GROUPS = {
-    "tests/agents/on_libvirt": "guests",
-    "tests/lab": "guests",
-    "tests/cloud": "guests",
-    "tests/browser": "browser",
+    "tests/cloud": "cloud",
     "tests/clients": "clients",
     "tests/terraform": "clients",
+    "tests/agents/on_libvirt": "guests",
+    "tests/browser": "browser",
+    "tests/lab": "lab",
 }
+ORDER = list(dict.fromkeys(GROUPS.values()))
 NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
 
 class ByGroup(LoadScopeScheduling):
-    """Largest groups first, each for one process. A test of no group is one of its own."""
+    """Each group for one process. A test of no group is one of its own."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for folder, group in GROUPS.items() if nodeid.startswith(f"{folder}/")), nodeid)
+        return group_of(nodeid) or nodeid
+
+
+def group_of(nodeid: str) -> str | None:
+    return next((group for folder, group in GROUPS.items() if nodeid.startswith(f"{folder}/")), None)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    config.option.loadscopereorder = False  # they have their order
     return ByGroup(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For several processes: groups before the others, in their order."""
+    if hasattr(config, "workerinput"):
+        rank = {group: place for place, group in enumerate(ORDER)}
+        items.sort(key=lambda item: rank.get(group_of(item.nodeid) or "", len(rank)))
 
 
 def pytest_collection_finish() -> None:
