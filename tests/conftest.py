@@ -33,6 +33,8 @@ ORDER = list(dict.fromkeys(GROUPS.values()))
 NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
+gc.set_threshold(10_000, 10, 10)  # as the web process has it
+
 
 class ByGroup(LoadScopeScheduling):
     """Each group for one process. A test of no group is one of its own."""
