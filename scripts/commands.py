@@ -35,13 +35,23 @@ class Commands:
     _line: BinaryIO | None = None
 
     def run(self, arguments: tuple[str, ...], *, stdin: str | None) -> subprocess.CompletedProcess[str]:
-        """What came of a command; without `stdin` there is nothing to read."""
+        """What came of a command; without `stdin` there is nothing to read.
+
+        Raises:
+            SystemExit: the process has ended; why is on its stderr, which is ours.
+        """
         with self._lock:
             if self._process is None or self._line is None:
                 self._process, self._line = self._started()
-            self._line.write(json.dumps([arguments, stdin or ""]).encode() + b"\n")
-            self._line.flush()
-            code, stdout, stderr = json.loads(self._line.readline())
+            try:
+                self._line.write(json.dumps([arguments, stdin or ""]).encode() + b"\n")
+                self._line.flush()
+                answer = self._line.readline()
+            except ConnectionError:
+                answer = b""
+            if not answer:
+                raise SystemExit(f"{' '.join(arguments)} failed: what runs commands of manage.py has ended.")
+            code, stdout, stderr = json.loads(answer)
             return subprocess.CompletedProcess(arguments, code, stdout, stderr)
 
     def close(self) -> None:

@@ -43,3 +43,11 @@ def test_one_that_fails_says_why_and_the_next_one_runs(commands: Commands) -> No
     assert broken.returncode == 1
     assert "ZeroDivisionError" in broken.stderr
     assert shell(commands, "print(1)") == ["1"]
+
+
+def test_who_cannot_begin_is_told_from_one_that_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    commands = Commands({**os.environ, "DJANGO_SETTINGS_MODULE": "nowhere"})
+    with pytest.raises(SystemExit, match="has ended"):
+        commands.run(("help",), stdin=None)
+    assert "No module named 'nowhere'" in capfd.readouterr().err
+    commands.close()
