@@ -5,7 +5,7 @@ VENV := .venv/bin
 NAME ?= create
 
 .PHONY: help setup ansible chaos release browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
-	terraform-docs demo demo-down bench fuzz examples openapi publish-openapi docs clients
+	terraform-docs demo demo-down bench fuzz examples openapi publish-migrations publish-openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -55,7 +55,7 @@ demo: setup  ## A cloud of three nodes on this machine, and a first guest in it;
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evidence, footprint, lighthouse, metrics, migrate, operations, permits, placement, stream, terraform or usage; prints JSON
+bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evacuate, evidence, footprint, lighthouse, metrics, migrate, operations, permits, placement, stream, terraform or usage; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 release: setup  ## One file to install servers from, without a network there: var/release
@@ -69,6 +69,9 @@ examples: setup  ## Write docs/reference/examples: what a small cloud answers on
 
 openapi: setup  ## Write docs/reference/openapi.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate openapi
+
+publish-migrations: setup  ## Note that the migrations of now are in a release: scripts/released_migrations.json
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.migrations --publish
 
 publish-openapi: setup  ## Keep docs/reference/openapi.json as a published version: VERSION=1.1
 	@$(VENV)/python -m scripts.compatibility --publish $(VERSION)

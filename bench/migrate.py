@@ -28,6 +28,7 @@ from bench.common import report, say, spread
 from scripts.stack import ROOT
 from tests.agents import wishes
 from tests.agents.on_libvirt.moves import Trip, shared_network, start_guest, two_agents
+from tests.cloud.passengers import LAST
 from tests.pki import issue_controlplane, make_ca
 
 BEAT = "(while :; do echo . >/dev/ttyS0; sleep 0.02; done) >/dev/null 2>&1 & echo beating"
@@ -39,10 +40,11 @@ TALK = (
     f"((i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done) | nc {NEIGHBOUR} 7000 >/talk 2>/dev/null)"
     " >/dev/null 2>&1 </dev/null & echo talking"
 )
-HEARD = "awk '$1 != NR { print \"gap at \" NR; exit }' /talk; tail -n 1 /talk"
+HEARD = LAST.format(file="/talk")
 PING = f"ping -i 0.1 {ADDRESS} >/ping 2>&1 </dev/null & echo $! >/ping.pid"
-PINGED = "kill -INT $(cat /ping.pid); sleep 1; grep transmitted /ping"
+PINGED = "kill -INT $(cat /ping.pid); i=0; until grep transmitted /ping || [ $i = 30 ]; do sleep 1; i=$((i+1)); done"
 CONNECTED_S = 20
+MOVE_S = 300
 LOOK_S = 0.002
 CRAWL_MIB_S, FLY_MIB_S = "1", "10000"
 
@@ -181,7 +183,7 @@ def ours(trip: Trip) -> tuple[float, float, float]:
     with heartbeat(trip) as gap:
         began = time.monotonic()
         trip.source.stub.EnsureDeparture(request)
-        ended = trip.end_of(request, within_s=300)
+        ended = trip.end_of(request, within_s=MOVE_S)
         seconds = time.monotonic() - began
     if ended.phase != pb.MOVE_PHASE_COMPLETED:
         raise SystemExit(f"A move failed: {ended.reason}")
@@ -195,7 +197,7 @@ def raw(trip: Trip) -> tuple[float, float, float]:
     options = ["--live", "--p2p", "--tls", "--persistent", "--undefinesource", "--copy-storage-inc"]
     with heartbeat(trip) as gap:
         began = time.monotonic()
-        trip.source.node.exec(["virsh", "migrate", *options, trip.name, target])
+        trip.source.node.exec(["virsh", "migrate", *options, trip.name, target], timeout_s=MOVE_S)
         seconds = time.monotonic() - began
     told = trip.destination.node.exec(["virsh", "domjobinfo", trip.name, "--completed"]).stdout
     line = next(line for line in told.splitlines() if line.startswith("Total downtime"))
@@ -222,7 +224,7 @@ def heartbeat(trip: Trip) -> Iterator[Callable[[], float]]:
                     return
             time.sleep(LOOK_S)
 
-    thread = threading.Thread(target=listen)
+    thread = threading.Thread(target=listen, daemon=True)  # a guest that is never heard again must not hold us up
     thread.start()
 
     def gap() -> float:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from andromede_sdk import ApiError as ApiError
 from andromede_sdk import Ask, Client, NotFound, OperationFailed, WaitTimeout
 from andromede_sdk.models import Operation
 

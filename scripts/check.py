@@ -28,6 +28,7 @@ CHECKS = {
     "layers": [str(BIN / "lint-imports"), "--no-cache"],
     "clients": [PYTHON, "-m", "scripts.clients", "--check"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "bearable": [PYTHON, "-m", "scripts.migrations"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", *DOCUMENTS],
     "compatible": [PYTHON, "-m", "scripts.compatibility"],
     "playbook": [str(BIN / "ansible-lint"), "--offline", "--nocolor", "-q", "--project-dir", "ansible", "ansible"],

@@ -127,7 +127,7 @@ class Cloud:
         addresses yet. `at`: the node, where the zone has several."""
         name = at or next(name for name, zone in self.zones.items() if zone == instance["zone"])
         address = instance["addresses"][0]["ip"]
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20"]
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=60"]
         line = ["ip", "netns", "exec", namespace_name(UUID(network["id"])), "ssh", "-i", str(key)]
         line += [word for option in options for word in ("-o", option)]
         return self.node(name).exec([*line, f"{user}@{address}", command], timeout_s=120).stdout
@@ -172,11 +172,15 @@ class Cloud:
         ca, root = (pki / "ca.crt").read_bytes(), (pki / "root.pub").read_bytes()
         enrol.install(folder, certificate=certificate.encode(), ca=ca, root=root)
 
+    def options_of(self, name: str) -> Sequence[str]:
+        """What the node's agent is started with besides what it needs."""
+        return self.agent_options
+
     def spawn_agent(self, name: str) -> None:
         """Start the node's agent, which does not run."""
         address = self.agent_address(name)
         command = [*AGENT, "--listen", address]
-        command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
+        command += ["--clock", "kept-elsewhere", *self.options_of(name)]  # nodes of a lab have no clock of their own
         if self.is_fake:
             command += ["--state-dir", str(self.agent_folder(name)), "--adapter", "fake"]
             self.stack.spawn(f"agent-{name}", command)

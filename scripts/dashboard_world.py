@@ -16,6 +16,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
+from agents.node.adapters import pools
 from bench.common import NO_RATES, say
 from scripts.api import Api
 from scripts.cloud import Cloud
@@ -50,8 +51,24 @@ LOOSER = {
 CORDONED, WHY_CORDONED = "dublin-a", "son ventilateur est à remplacer"
 DRAINED, WHY_DRAINED = "virginia-a", "de la mémoire s'y ajoute"
 STRAY = "volumes/essai-oublie.raw"  # on each node
+POOLED = "paris-a"
 FOUND = "/v1/orphans?node=paris-a"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+
+@dataclass
+class Nodes(Cloud):
+    """One of them has a pool."""
+
+    def spawn_agent(self, name: str) -> None:
+        options = self.agent_options
+        if name == POOLED:
+            folder = self.stack.var / "pools" / "shared"
+            folder.mkdir(parents=True, exist_ok=True)
+            pools.make(folder)
+            self.agent_options = [*options, "--pool", f"shared={folder}"]
+        super().spawn_agent(name)
+        self.agent_options = options
 
 
 @dataclass
@@ -82,9 +99,12 @@ class World:
             things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
             operations = api.get("operations")["items"]
         with closing(Api(self.url, self.operator)) as platform:
-            finding = platform.get(FOUND)["items"][0]["id"]
+            of_platform = {
+                "finding": platform.get(FOUND)["items"][0]["id"],
+                "shared": platform.get("/v1/pools")["items"][0]["id"],
+            }
         of_kinds = {each["kind"].replace(".", "-"): each["id"] for each in operations}
-        return {thing["name"]: thing["id"] for thing in things} | of_kinds | {"finding": finding}
+        return {thing["name"]: thing["id"] for thing in things} | of_kinds | of_platform
 
     def address(self, page: str) -> str:
         """`@` is the project, and a name in braces the id of what is called so, or of the first operation of that kind
@@ -102,7 +122,7 @@ def dashboard_world(
     settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", "QUARANTINE_AFTER_S": "0", **passkeys, **(settings or {})}
     agent_options = ["--fake-stray", STRAY, *agent_options]
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options)
+    cloud = Nodes(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options)
     cloud.down()
     cloud.forget()
     try:
@@ -137,6 +157,7 @@ def _furnished(cloud: Cloud) -> World:
     with closing(Api(world.url, operator)) as nodes:
         nodes.post(f"/v1/nodes/{CORDONED}/actions/cordon", {"reason": WHY_CORDONED})
         wait_until(lambda: all(node["state"] == "ready" for node in nodes.get("/v1/nodes")["items"]))
+        wait_until(lambda: nodes.get("/v1/pools")["items"] != [])
         plan = nodes.post(f"/v1/nodes/{DRAINED}/actions/plan-drain", {})["digest"]
         nodes.post(f"/v1/nodes/{DRAINED}/actions/drain", {"plan": plan, "reason": WHY_DRAINED})
         wait_until(lambda: nodes.get(f"/v1/nodes/{DRAINED}")["duty"] == "maintenance")

@@ -21,6 +21,7 @@ import psutil
 
 from controlplane.catalog import keys
 from scripts import front, services
+from scripts.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -43,6 +44,7 @@ class Stack:
     worker_threads: int = 8
     has_front: bool = False
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _commands: Commands | None = None
 
     @property
     def url(self) -> str:
@@ -195,17 +197,15 @@ class Stack:
 
     def manage(self, *arguments: str, stdin: str | None = None) -> str:
         """What a manage.py command prints; its failure ends this program with what it said."""
-        return self.python("manage.py", *arguments, stdin=stdin)
+        if self._commands is None:
+            self._commands = Commands(self.environment())
+        return _printed(self._commands.run(arguments, stdin=stdin), arguments)
 
-    def python(self, *arguments: str, stdin: str | None = None) -> str:
+    def python(self, *arguments: str) -> str:
         """The same of any program in the environment of the processes."""
         command = [str(BIN / "python"), *arguments]
-        result = subprocess.run(
-            command, cwd=ROOT, env=self.environment(), input=stdin, capture_output=True, text=True, check=False
-        )
-        if result.returncode != 0:
-            raise SystemExit(f"{' '.join(arguments)} failed:\n{result.stderr}")
-        return result.stdout.strip()
+        result = subprocess.run(command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False)
+        return _printed(result, arguments)
 
     def process(self, name: str) -> psutil.Process | None:
         """The process that we started under this name, if it still runs; a pid that was used again is not it."""
@@ -227,6 +227,8 @@ class Stack:
 
     def stop(self) -> None:
         """End all that was started."""
+        if self._commands is not None:
+            self._commands.close()
         names = [path.name.removesuffix(".json") for path in (self.var / "run").glob("*.json")]
         running = {name: process for name in names if (process := self.process(name)) is not None}
         for process in running.values():
@@ -244,3 +246,9 @@ class Stack:
 
     def _pid_file(self, name: str) -> Path:
         return self.var / "run" / f"{name}.json"
+
+
+def _printed(result: subprocess.CompletedProcess[str], arguments: Sequence[str]) -> str:
+    if result.returncode != 0:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{result.stderr}")
+    return result.stdout.strip()

@@ -2,11 +2,14 @@
 is there in every test, also after one that has emptied all tables."""
 
 import gc
+from collections.abc import Iterator
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+from whitenoise.middleware import WhiteNoiseMiddleware
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -15,36 +18,69 @@ from controlplane.compliance.models import Sweep
 from controlplane.operations import maintenance
 from controlplane.placement.models import PolicyHead
 
-# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. Guests need a
-# core for themselves, so that there are never two that boot at once.
+# What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. They begin in
+# this order, the longest first: a group that begins late has one processor to itself at the end, and leaves the other
+# to nobody. In a group there are never two guests that boot at once.
 GROUPS = {
-    "tests/agents/on_libvirt": "guests",
-    "tests/lab": "guests",
-    "tests/cloud": "guests",
-    "tests/browser": "browser",
+    "tests/cloud": "cloud",
     "tests/clients": "clients",
     "tests/terraform": "clients",
+    "tests/agents/on_libvirt": "guests",
+    "tests/browser": "browser",
+    "tests/lab": "lab",
 }
+ORDER = list(dict.fromkeys(GROUPS.values()))
 NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
+gc.set_threshold(10_000, 10, 10)  # as the web process has it
+
 
 class ByGroup(LoadScopeScheduling):
-    """Largest groups first, each for one process. A test of no group is one of its own."""
+    """Each group for one process. A test of no group is one of its own."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((group for folder, group in GROUPS.items() if nodeid.startswith(f"{folder}/")), nodeid)
+        return group_of(nodeid) or nodeid
+
+
+def group_of(nodeid: str) -> str | None:
+    return next((group for folder, group in GROUPS.items() if nodeid.startswith(f"{folder}/")), None)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    config.option.loadscopereorder = False  # they have their order
     return ByGroup(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For several processes: groups before the others, in their order."""
+    if hasattr(config, "workerinput"):
+        rank = {group: place for place, group in enumerate(ORDER)}
+        items.sort(key=lambda item: rank.get(group_of(item.nodeid) or "", len(rank)))
 
 
 def pytest_collection_finish() -> None:
     """What thousands of collected tests are made of is no garbage: it is not looked through again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_are_found_once() -> Iterator[None]:
+    """Each test's client has its middleware made anew, and WhiteNoise's goes through all files of the dashboard: what
+    it finds is the same each time."""
+    look, found = WhiteNoiseMiddleware.update_files_dictionary, dict[tuple[str, str], dict[str, object]]()
+
+    def recall(self: WhiteNoiseMiddleware, root: str, prefix: str) -> None:
+        if (root, prefix) not in found:
+            look(self, root, prefix)
+            found[root, prefix] = dict(self.files)
+        self.files.update(found[root, prefix])
+
+    with patch.object(WhiteNoiseMiddleware, "update_files_dictionary", recall):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bcrypt
@@ -18,9 +18,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-
-from controlplane.kernel import clock
-from controlplane.nodes.bmcs import NewBmc
 
 USERNAME, PASSWORD = "fencer", "correct horse battery staple"
 SYSTEM_ID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
@@ -43,15 +40,15 @@ class Emulator:
     address: str
     certificate_sha256: str
 
-    def bmc(self, **changes: str) -> NewBmc:
+    @property
+    def access(self) -> dict[str, str]:
         """As an operator would name it."""
-        usual = {
+        return {
             "address": self.address,
             "username": USERNAME,
             "password": PASSWORD,
             "certificate_sha256": self.certificate_sha256,
         }
-        return NewBmc(**(usual | changes))
 
     def power(self) -> str:
         return str(self._ask("GET", "").json()["PowerState"])
@@ -111,7 +108,7 @@ def _wait_for(emulator: Emulator, log: Path) -> None:
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
     """Signed by itself, as BMCs come."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), clock.now()
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bmc")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))

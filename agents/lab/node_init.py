@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 # Directory of the machine -> directory in the node's folder that hides it.
@@ -24,6 +25,7 @@ OWN_DIRECTORIES = {
 }
 # The same in every node: files of a guest that moves have the same names where it comes from and where it goes.
 STATE_DIRECTORY, OWN_STATE = "/run/agent", "agent"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def mount(*arguments: str) -> None:
@@ -65,12 +67,20 @@ def hide_shared_directories(folder: Path) -> None:
     mount("--bind", str(folder / OWN_STATE), STATE_DIRECTORY)
 
 
+def begin_a_boot() -> None:
+    """The machine's own goes on over all power cuts of the node."""
+    own = Path("/run/boot_id")
+    own.write_text(f"{uuid.uuid4()}\n")
+    mount("--bind", str(own), BOOT_ID)
+
+
 def main() -> None:
     name, folder, *hierarchies = sys.argv[1:]
     socket.sethostname(name)
     leave_network_namespaces_of_others()
     mount_sysfs(hierarchies)
     hide_shared_directories(Path(folder))
+    begin_a_boot()
     print("ready", flush=True)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)

@@ -178,7 +178,7 @@ class GuestArrived(Conflict):
     code = "agent.guest_arrived"
 
     def __init__(self, guest_id: UUID) -> None:
-        super().__init__(f"Guest {guest_id} has arrived and runs here.")
+        super().__init__(f"Guest {guest_id} has arrived and is this node's.")
 
 
 class NotMovable(Conflict):

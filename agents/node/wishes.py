@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, Power
+from agents.node.adapters.base import ConsoleKind, Convergence, Firmware, ImageFormat, Power
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Plugged:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalWish:
-    """A guest that is to run here, and comes running from `source`."""
+    """A guest that comes from `source`: running, or off, as the power that it is to have here."""
 
     instance: InstanceWish
     source: Peer
@@ -99,11 +99,14 @@ class ArrivalWish:
 
 @dataclass(frozen=True, slots=True)
 class DepartureWish:
-    """`uri`: as the destination's agent said it; `max_pause_ms` 0: the hypervisor's default."""
+    """`uri`: as the destination's agent said it; `max_pause_ms` 0: the hypervisor's default. `is_off`: the guest is
+    off, and stays so on its way."""
 
     destination: Peer
     uri: str
     max_pause_ms: int
+    convergence: Convergence = Convergence.AUTO_CONVERGE
+    is_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

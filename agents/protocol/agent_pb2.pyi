@@ -34,6 +34,12 @@ class RestartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESTART_KIND_REBOOT: _ClassVar[RestartKind]
     RESTART_KIND_RESET: _ClassVar[RestartKind]
 
+class Convergence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONVERGENCE_UNSPECIFIED: _ClassVar[Convergence]
+    CONVERGENCE_AUTO_CONVERGE: _ClassVar[Convergence]
+    CONVERGENCE_NONE: _ClassVar[Convergence]
+
 class MovePhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MOVE_PHASE_UNSPECIFIED: _ClassVar[MovePhase]
@@ -70,6 +76,9 @@ FIRMWARE_UEFI: Firmware
 RESTART_KIND_UNSPECIFIED: RestartKind
 RESTART_KIND_REBOOT: RestartKind
 RESTART_KIND_RESET: RestartKind
+CONVERGENCE_UNSPECIFIED: Convergence
+CONVERGENCE_AUTO_CONVERGE: Convergence
+CONVERGENCE_NONE: Convergence
 MOVE_PHASE_UNSPECIFIED: MovePhase
 MOVE_PHASE_RUNNING: MovePhase
 MOVE_PHASE_COMPLETED: MovePhase
@@ -337,20 +346,24 @@ class ArrivalState(_message.Message):
     def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., uri: _Optional[str] = ..., cpu_model: _Optional[str] = ...) -> None: ...
 
 class EnsureDepartureRequest(_message.Message):
-    __slots__ = ("subject", "permit", "destination", "uri", "deadline_s", "max_pause_ms")
+    __slots__ = ("subject", "permit", "destination", "uri", "deadline_s", "max_pause_ms", "convergence", "is_off")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     PERMIT_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     MAX_PAUSE_MS_FIELD_NUMBER: _ClassVar[int]
+    CONVERGENCE_FIELD_NUMBER: _ClassVar[int]
+    IS_OFF_FIELD_NUMBER: _ClassVar[int]
     subject: Subject
     permit: Permit
     destination: Peer
     uri: str
     deadline_s: int
     max_pause_ms: int
-    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., destination: _Optional[_Union[Peer, _Mapping]] = ..., uri: _Optional[str] = ..., deadline_s: _Optional[int] = ..., max_pause_ms: _Optional[int] = ...) -> None: ...
+    convergence: Convergence
+    is_off: bool
+    def __init__(self, subject: _Optional[_Union[Subject, _Mapping]] = ..., permit: _Optional[_Union[Permit, _Mapping]] = ..., destination: _Optional[_Union[Peer, _Mapping]] = ..., uri: _Optional[str] = ..., deadline_s: _Optional[int] = ..., max_pause_ms: _Optional[int] = ..., convergence: _Optional[_Union[Convergence, str]] = ..., is_off: _Optional[bool] = ...) -> None: ...
 
 class DepartureState(_message.Message):
     __slots__ = ("subject", "phase", "reason", "total_bytes", "moved_bytes", "pause_ms")

@@ -31,7 +31,7 @@ OTHERS = {
     "instance_console_open": "Open a console of an instance",
     "instance_console_log": "Read the console log of an instance",
     "instance_metrics": "Show what an instance used",
-    "instance_migrate": "Move an instance to another node while it runs",
+    "instance_migrate": "Move an instance to another node, while it runs or while it is off",
     "instance_migrate_cancel": "Call the move of an instance off",
     "instance_migration_plan": "Plan the move of an instance",
     "instance_migration_list": "List the moves of an instance",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -119,7 +120,7 @@ class _Content:
         files = {
             readme.ENGLISH: [readme.english(self.window.organization.name)],
             readme.FRENCH: [readme.french(self.window.organization.name)],
-            exported.VERIFIER: [standalone.source().encode()],
+            exported.VERIFIER: [_verifier()],
             exported.CHECKPOINTS: _ended(self._checkpoints()),
             exported.PLATFORM_RECORDS: _ended(self._lines(self._stream(PLATFORM))),
             exported.EARLIER_RECORDS: _ended(self._lines(before.filter(_rested_on(inside, before)))),
@@ -197,6 +198,12 @@ class _Content:
                 digest.update(part)
                 size += len(part)
         return Listed(name, size, digest.hexdigest())
+
+
+@cache
+def _verifier() -> bytes:
+    """The same while this process runs: to make it takes longer than a small export."""
+    return standalone.source().encode()
 
 
 def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:

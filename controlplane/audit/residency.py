@@ -14,7 +14,7 @@ from controlplane.placement.core.reading import instant
 
 State = Literal["claimed", "proven"]
 
-MOVE = "instance.migrate"
+MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 ARRIVAL = "arrival"  # what comes of a guest before it runs there
 ROLE_OF_KIND = {
     "instance": "compute",
@@ -40,7 +40,8 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class Permit:
     """`resource` is what it was made for; it may list other things that the node gets under it. `is_move`: they come
-    from another node, which has them until they have come."""
+    from another node, which has them until they have come. `is_evacuation`: from one that is dead, and was fenced
+    before this was signed."""
 
     jti: str
     resource: str
@@ -50,6 +51,7 @@ class Permit:
     decision: str
     not_before: datetime
     is_move: bool
+    is_evacuation: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence) -> None:
         decision=_text(body, "decision"),
         not_before=since,
         is_move=_text(body, "op") == MOVE,
+        is_evacuation=_text(body, "op") == EVACUATION,
     )
 
 
@@ -226,12 +229,17 @@ def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evide
 
 
 def _proven(evidence: Evidence) -> list[Interval]:
-    """From the first opening at a place to its closing; what is opened again while open goes on."""
+    """From the first opening at a place to its closing; what is opened again while open goes on. A dead node closes
+    nothing, or long after, when it is back: what an evacuation opens elsewhere has ended there."""
     still_open: dict[tuple[str, str, bool], Interval] = {}
     ended = []
     for receipt in evidence.receipts:
         place = (receipt.role, receipt.node, receipt.kind == ARRIVAL)
         if receipt.is_opening:
+            permit = evidence.permits.get(receipt.jti)
+            if receipt.role in SINGLE and permit is not None and permit.is_evacuation:
+                left = [each for each in still_open if each[0] == receipt.role and each[1] != receipt.node]
+                ended += [replace(still_open.pop(each), end=receipt.at) for each in left]
             still_open.setdefault(place, _opened(receipt, evidence))
         elif place in still_open:
             ended.append(replace(still_open.pop(place), end=receipt.at, close_receipt=receipt.record))

@@ -1,4 +1,4 @@
-"""Drift, remediation plans, and what would break if."""
+"""Remediation plans, and what would break if."""
 
 from typing import Any
 
@@ -9,49 +9,20 @@ from rest_framework.response import Response
 
 from controlplane.catalog import selectors as catalog
 from controlplane.compliance import plans, selectors, what_if
-from controlplane.compliance.models import COMPLIANCE, PLAN, RemediationPlan
+from controlplane.compliance.models import PLAN, RemediationPlan
 from controlplane.compliance.what_if import Broken, Change
 from controlplane.identity.api import ActorView, ProjectView
 from controlplane.identity.selectors import projects
 from controlplane.kernel import clock
 from controlplane.kernel.fields import In, Out, Text
-from controlplane.kernel.listing import Listing, among, created_after, exactly
+from controlplane.kernel.listing import Listing, among, created_after
 from controlplane.kernel.rest import Body, route
-from controlplane.placement.models import DRIFT_ACTIONS
 from controlplane.placement.serializers import ClauseOut
 from controlplane.placement.standing import clauses
 
-DRIFT = Listing(
-    {
-        "state": among("state", COMPLIANCE.moves),
-        "zone": exactly("zone", "What is in this zone."),
-        "kind": among("kind", ("instance", "volume")),
-    },
-    sorts=("resource_id", "-resource_id"),
-)
-IMAGE_DRIFT = Listing(
-    {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "What is in this zone.")}, sorts=("id", "-id")
-)
 PLANS = Listing(
     {"state": among("state", PLAN.moves), "created_after": created_after()}, sorts=("-created_at", "created_at")
 )
-
-
-class ComplianceOut(Out):
-    """`fails_at`: from when it is not admissible any more. `failing`: the clauses, as of then. `warned_days`: the
-    shortest of 180, 90, 30 and 7 days before that has begun."""
-
-    resource_id = serializers.UUIDField()
-    kind = serializers.CharField()
-    project = serializers.UUIDField(source="project_id")
-    zone = serializers.CharField()
-    state = serializers.ChoiceField(list(COMPLIANCE.moves))
-    since = serializers.DateTimeField()
-    fails_at = serializers.DateTimeField(allow_null=True)
-    failing = ClauseOut(many=True)
-    warned_days = serializers.IntegerField(allow_null=True)
-    action = serializers.ChoiceField(DRIFT_ACTIONS)
-    checked_at = serializers.DateTimeField()
 
 
 class TargetOut(Out):
@@ -159,20 +130,6 @@ class SimulationOut(Out):
 
     broken = BrokenOut(many=True)
     lost_zones = LostZonesOut(many=True)
-
-
-class Drift(ActorView):
-    @route("drift_list", ComplianceOut, listing=DRIFT)
-    def get(self, request: Request) -> Response:
-        return DRIFT.page(request, selectors.drift(self.actor)).answer(ComplianceOut)
-
-
-class ImageDrift(ActorView):
-    """The copies of private images in the caches of nodes; one image has a row for each."""
-
-    @route("image_drift_list", ComplianceOut, listing=IMAGE_DRIFT)
-    def get(self, request: Request) -> Response:
-        return IMAGE_DRIFT.page(request, selectors.image_drift(self.actor)).answer(ComplianceOut)
 
 
 class PlanView(ProjectView):

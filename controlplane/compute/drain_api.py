@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from controlplane.compute import drains
 from controlplane.compute.drain_plan import Plan
 from controlplane.compute.drain_survey import volumes_of
+from controlplane.compute.migrate import DEADLINE_S_MAX, DEADLINE_S_MIN, MoveOptions
 from controlplane.identity.models import Project
 from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after, exactly
@@ -22,6 +23,8 @@ from controlplane.kernel.waiting import wait_s, wait_until
 from controlplane.nodes.api import NodeOut, OperatorView
 from controlplane.nodes.models import (
     ACTIONS,
+    AUTO_CONVERGE,
+    CONVERGENCES,
     DRAIN,
     DRAIN_GUEST,
     DRAIN_KINDS,
@@ -53,7 +56,8 @@ class PlanIn(In):
 
 
 class DrainIn(In):
-    """`plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time."""
+    """`plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time.
+    `deadline_s`, `convergence`: of each move, as of one that is asked for by itself."""
 
     example = {"plan": "0" * 64, "fallback": "leave", "at_once": 2, "reason": "its fan is to be replaced"}
 
@@ -61,6 +65,8 @@ class DrainIn(In):
     fallback = Choice(choices=FALLBACKS, default="leave", help_text=FALLBACK_HELP)
     at_once = Whole(min_value=1, max_value=drains.AT_ONCE_MAX, default=drains.AT_ONCE)
     reason = Text(max_length=200, default="", allow_blank=True)
+    deadline_s = Whole(min_value=DEADLINE_S_MIN, max_value=DEADLINE_S_MAX, required=False)
+    convergence = Choice(choices=CONVERGENCES, default=AUTO_CONVERGE)
 
 
 class RetryIn(In):
@@ -78,9 +84,9 @@ class MaintainIn(In):
 
 
 class PlannedGuestOut(Out):
-    """`action`: migrate, stop (until the node is returned), stay (it is off), leave (it runs on, and the drain cannot
-    end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes back with its node)
-    or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
+    """`action`: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it runs on,
+    and the drain cannot end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes
+    back with its node) or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
 
     instance = NamedOut()
     project = NamedOut()
@@ -114,7 +120,8 @@ class DrainGuestOut(PlannedGuestOut):
 
 class DrainSummaryOut(Out):
     """`kind`: drain, of a node that is alive, or recover, of one that is dead. `counts`: guests by state; `progress`:
-    how many of them have left or are off, in percent. `is_waiting_for_node`: the node is not heard, and nothing is
+    how many of them have left or are off, in percent. `deadline_s` (null: by the sizes of each guest), `convergence`:
+    of each move. `is_waiting_for_node`: the node is not heard, and nothing is
     begun."""
 
     id = serializers.UUIDField()
@@ -124,6 +131,8 @@ class DrainSummaryOut(Out):
     plan = serializers.CharField(source="digest")
     fallback = serializers.ChoiceField(FALLBACKS)
     at_once = serializers.IntegerField()
+    deadline_s = serializers.IntegerField(allow_null=True)
+    convergence = serializers.ChoiceField(CONVERGENCES)
     reason = serializers.CharField()
     counts = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
@@ -229,7 +238,8 @@ class NodeDrain(DrainView):
 
     @route("node_drain_begin", DrainOut, body=DrainIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        new = drains.NewDrain(body["plan"], body["fallback"], body["at_once"], body["reason"])
+        options = MoveOptions(body.get("deadline_s"), body["convergence"])
+        new = drains.NewDrain(body["plan"], body["fallback"], body["at_once"], body["reason"], options)
         return self.answer(drains.drain_begin(self.actor, self.node(), new), status=202)
 
 

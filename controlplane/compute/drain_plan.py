@@ -33,7 +33,7 @@ class Question:
 @dataclass(frozen=True)
 class Guest:
     """`is_running`: it runs, or is about to. `is_changing`: an operation makes or changes it, and has to be waited for.
-    `obstacles` (errors as documents): what stands in the way of moving it live. `question`: None where it could not be
+    `obstacles` (errors as documents): what stands in the way of moving it. `question`: None where it could not be
     put."""
 
     id: UUID
@@ -48,7 +48,8 @@ class Guest:
 @dataclass(frozen=True)
 class Entry:
     """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (until what works
-    on it has ended; then it gets another one). In a recovery: evacuate, stay (it comes back with the node) or wait.
+    on it has ended; then it gets another one); one that is off migrates where it can.
+    In a recovery: evacuate, stay (it comes back with the node) or wait.
     `target`: the id of the node where it would go now; who moves it decides anew. `reasons`: why it cannot be moved, or
     not now."""
 
@@ -105,8 +106,6 @@ def largest_first(guest: Guest) -> tuple[bool, tuple[int, ...], str]:
 def _entry(guest: Guest, situation: Situation, fallback: str) -> tuple[Entry, Situation]:
     if guest.is_changing:
         return Entry(guest, "wait"), situation
-    if not guest.is_running:
-        return Entry(guest, "stay"), situation
     if guest.obstacles or guest.question is None:
         return _stuck(guest, guest.obstacles, fallback), situation
     decision = decided(guest, guest.question, situation)
@@ -117,6 +116,8 @@ def _entry(guest: Guest, situation: Situation, fallback: str) -> tuple[Entry, Si
 
 
 def _stuck(guest: Guest, reasons: tuple[Document, ...], fallback: str) -> Entry:
+    if not guest.is_running:
+        return Entry(guest, "stay", reasons=reasons)
     return Entry(guest, "stop" if fallback == "stop" else "leave", reasons=reasons)
 
 

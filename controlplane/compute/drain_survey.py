@@ -48,7 +48,12 @@ def volumes_of(node: Node) -> int:
 
 def is_running(instance: Instance) -> bool:
     """Whether it runs on its node, as far as anybody knows, or is about to."""
-    return instance.state in ("active", "building") or instance.power_state in ("running", "paused")
+    return instance.state in ("active", "building") or is_on(instance)
+
+
+def is_on(instance: Instance) -> bool:
+    """Whether it runs, as its node said last."""
+    return instance.power_state in ("running", "paused")
 
 
 def held_by(instances: Iterable[Instance]) -> dict[UUID, Operation]:
@@ -113,7 +118,7 @@ def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
         is_running=is_running(instance),
         is_changing=is_held,
     )
-    if is_held or not guest.is_running:
+    if is_held:
         return guest
     if obstacles := migration_obstacles(instance):
         documents = tuple(InstanceNotMovable(reason=reason).as_document() for reason in obstacles)

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from controlplane.audit.services import record
 from controlplane.compute.drain_plan import Entry, Plan
-from controlplane.compute.drain_survey import guests_of, is_awaited, is_running, plan_of, recovery_of, volumes_of
+from controlplane.compute.drain_survey import guests_of, is_awaited, is_on, is_running, plan_of, recovery_of, volumes_of
 from controlplane.compute.errors import (
     DrainNotFound,
     DrainPlanChanged,
@@ -21,6 +21,8 @@ from controlplane.compute.errors import (
     NodeBeingRecovered,
     NodeNotEmpty,
 )
+from controlplane.compute.evacuate import evacuation_over
+from controlplane.compute.migrate import USUAL, MoveOptions
 from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
@@ -39,12 +41,13 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class NewDrain:
-    """`digest`: of the plan that the operator agrees to."""
+    """`digest`: of the plan that the operator agrees to. `options`: of each move."""
 
     digest: str
     fallback: str
     at_once: int = AT_ONCE
     reason: str = ""
+    options: MoveOptions = USUAL
 
 
 def drain_plan(actor: Actor, node: Node, *, fallback: str) -> Plan:
@@ -95,6 +98,8 @@ def write(actor: Actor, node: Node, plan: Plan, new: NewDrain, *, kind: str = "d
         digest=plan.digest,
         fallback=new.fallback,
         at_once=new.at_once,
+        deadline_s=new.options.deadline_s,
+        convergence=new.options.convergence,
         reason=new.reason,
         volumes=volumes_of(node),
         user_id=actor.user_id,
@@ -231,8 +236,9 @@ def _read_again(drain: Drain) -> None:
 
 @transaction.atomic
 def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
-    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned. Of one that
-    was fenced, somebody looks after what was wrong with that.
+    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned. On one that
+    was fenced nothing does, unless it is heard and says so; somebody looks after it, and who was to run there and is
+    nowhere else is started again when it is returned.
 
     Raises:
         NodeWrongDuty: it drains, or is retired.
@@ -246,10 +252,17 @@ def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
     duty_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
     if was_fenced:
         fence_watch.end(node)
-    running = [guest.name for guest in guests_of(node) if is_running(guest)]
+        evacuation_over(node)
+    running = [guest.name for guest in guests_of(node) if _is_in_the_way(guest, node, was_fenced=was_fenced)]
     if running or is_awaited(node):
         names = ", ".join(running[:NAMED]) + (" …" if len(running) > NAMED else "")
         raise NodeNotEmpty(node=node.name, count=len(running), names=names)
+
+
+def _is_in_the_way(guest: Instance, node: Node, *, was_fenced: bool) -> bool:
+    if was_fenced:
+        return node.state == "ready" and is_on(guest)
+    return is_running(guest)
 
 
 def _need_nobody_evacuated(node: Node) -> None:

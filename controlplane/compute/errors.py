@@ -29,7 +29,7 @@ class InstanceWrongState(Conflict):
 class InstanceNotMovable(Conflict):
     code = "compute.instance.not_movable"
     title = "Cannot be moved"
-    detail = "The instance cannot be moved to another node while it runs: {reason}"
+    detail = "The instance cannot be moved to another node: {reason}"
 
 
 class InstanceNotEvacuable(Conflict):

@@ -141,8 +141,15 @@ def evacuation_blocked(instance: Instance, error: CloudError | Mapping[str, obje
     """Tell its tenant why it stays down: no other place admits it now. Returns what is told, as a document."""
     document = error.as_document() if isinstance(error, CloudError) else error
     said = blocked_by(document)
-    Instance.objects.filter(pk=instance.pk).update(last_error=said, updated_at=clock.now())
+    rows = Instance.objects.filter(pk=instance.pk, node__duty="fenced")  # else it is back with its node by now
+    rows.update(last_error=said, updated_at=clock.now())
     return said
+
+
+def evacuation_over(node: Node) -> None:
+    """The node is looked after: who had no other place comes back with it."""
+    blocked = Instance.objects.filter(node=node, last_error__code=EvacuationBlocked.code)
+    blocked.update(last_error=None, updated_at=clock.now())
 
 
 def blocked_by(document: Mapping[str, object]) -> dict[str, object]:

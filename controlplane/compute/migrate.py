@@ -1,11 +1,11 @@
-"""Instances that go to another node: what a request writes. workflows/instance_migrate.py carries out what goes while
-it runs; of what is made again elsewhere, because its node is dead, compute/evacuate.py has the rest.
+"""Instances that go to another node: what a request writes. workflows/instance_migrate.py carries out what is sent, as
+it runs or is off; of what is made again elsewhere, because its node is dead, compute/evacuate.py has the rest.
 
 Operators ask for it; where an instance may go, its policies say, as when it is created. It takes its volumes along and
 stays in its zone, since its networks do.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import Wish, enqueue
@@ -33,30 +33,32 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import pools_for, volume_lock
 
 LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
+COLD_MIGRATION = "cold-migration"  # and of those between which guests move that are off
 CPU = "cpu:"  # how the trait begins that names the CPU of a node's guests: they go on where it is the same
 # A move that takes longer is called off: the guest writes faster than it can be sent.
 LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
+DEADLINE_S_MIN, DEADLINE_S_MAX = 60, 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class MoveOptions:
+    """`deadline_s`: when it is called off; None: by the sizes of memory and disks."""
+
+    deadline_s: int | None = None
+    convergence: str = AUTO_CONVERGE
+
+
+USUAL = MoveOptions()
+
+
+def is_off(instance: Instance) -> bool:
+    """It is to be off, and so it moves as one that is."""
+    return instance.state == "stopped"
 
 
 def migration_obstacles(instance: Instance) -> list[Reason]:
-    """What stands in the way of moving it while it runs, as far as can be told without asking placement. Empty: nothing
-    does."""
-    found = []
-    if instance.is_deleting:
-        found.append(Reason("it is being deleted."))
-    elif instance.state != "active":
-        found.append(Reason("it is {state}, and does not run.", state=instance.state))
-    elif instance.power_state != "running":
-        found.append(Reason("its guest is {state}, and does not run.", state=instance.power_state))
-    node = instance.node
-    if node is None:
-        found.append(Reason("it is on no node."))
-    elif node.state == "unreachable":
-        found.append(Reason("its node does not answer."))
-    elif LIVE_MIGRATION not in node.traits:
-        found.append(Reason("its node cannot send guests to others."))
-    elif not cpu_traits(node):
-        found.append(Reason("its node does not say which CPU its guests have. Its agent is too old."))
+    """What stands in the way of moving it, as far as can be told without asking placement. Empty: nothing does."""
+    found = [reason for reason in (_of_its_state(instance), _of_its_node(instance)) if reason is not None]
     local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
     still = local.select_related("volume").first()
     if still is not None:
@@ -67,9 +69,44 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
     return found
 
 
-def instance_migrate(actor: Actor, instance: Instance, *, node: Node | None = None, reason: str = "") -> Operation:
-    """Ask for the instance on another node, without a stop. `node`: on this one and no other; it is one more condition,
-    and skips none. `reason` is told to the tenant.
+def _of_its_state(instance: Instance) -> Reason | None:
+    if instance.is_deleting:
+        return Reason("it is being deleted.")
+    if is_off(instance):
+        is_up = instance.power_state in ("running", "paused")
+        return Reason("it is stopped, and its guest is still {state}.", state=instance.power_state) if is_up else None
+    if instance.state != "active":
+        return Reason("it is {state}, and does not run.", state=instance.state)
+    if instance.power_state != "running":
+        return Reason("its guest is {state}, and does not run.", state=instance.power_state)
+    return None
+
+
+def _of_its_node(instance: Instance) -> Reason | None:
+    node = instance.node
+    if node is None:
+        return Reason("it is on no node.")
+    if node.state == "unreachable":
+        return Reason("its node does not answer.")
+    if LIVE_MIGRATION not in node.traits:
+        return Reason("its node cannot send guests to others.")
+    if is_off(instance) and COLD_MIGRATION not in node.traits:
+        return Reason("its node cannot send guests that are off. Its agent is too old.")
+    if not cpu_traits(node):
+        return Reason("its node does not say which CPU its guests have. Its agent is too old.")
+    return None
+
+
+def instance_migrate(
+    actor: Actor,
+    instance: Instance,
+    *,
+    node: Node | None = None,
+    reason: str = "",
+    options: MoveOptions = USUAL,
+) -> Operation:
+    """Ask for the instance on another node, without a stop; one that is off stays so. `node`: on this one and no other;
+    it is one more condition, and skips none. `reason` is told to the tenant.
 
     Raises:
         RoleNeeded: the actor is no operator.
@@ -80,7 +117,7 @@ def instance_migrate(actor: Actor, instance: Instance, *, node: Node | None = No
     _check(instance)
     migration = Migration(instance=instance, source=instance.node, wished=node, reason=reason)
     placement.check(replace(ask_for_move(migration), move=None))
-    return _write(actor, migration)
+    return _write(actor, migration, options)
 
 
 def read(instance_id: UUID) -> Instance:
@@ -102,7 +139,7 @@ def held(instance: Instance) -> list[UUID]:
 
 def ask_for_move(migration: Migration) -> Ask:
     """What placement is asked for the instance with all that goes along: room for its volumes too, of which each then
-    gets its own part. Of a pool nothing is taken: what is in it stays there. A guest that does not run can go where no
+    gets its own part. Of a pool nothing is taken: what is in it stays there. What is made again can go where no
     guest can be sent."""
     instance = migration.instance
     volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
@@ -121,10 +158,12 @@ def ask_for_move(migration: Migration) -> Ask:
 
 
 def _of_a_move(migration: Migration) -> frozenset[str]:
-    """What the other node needs to take in a guest that runs; one of a dead node begins anew, anywhere."""
+    """What the other node needs to take in a guest that is sent; one of a dead node begins anew, anywhere. A guest that
+    is off has a CPU on its way, too."""
     if migration.kind == EVACUATE:
         return frozenset()
-    return frozenset({LIVE_MIGRATION}) | cpu_traits(migration.source)
+    cold = {COLD_MIGRATION} if is_off(migration.instance) else set()
+    return frozenset({LIVE_MIGRATION} | cold) | cpu_traits(migration.source)
 
 
 def cpu_traits(node: Node) -> frozenset[str]:
@@ -145,12 +184,13 @@ def ask_for_part(part: MigratedVolume) -> Ask:
 
 
 @transaction.atomic
-def _write(actor: Actor, migration: Migration) -> Operation:
+def _write(actor: Actor, migration: Migration, options: MoveOptions) -> Operation:
     instance = migration.instance
+    state_before = instance.state
     instance_lock(instance)
     attachments, parts = locked_volumes(migration)
-    operation = enqueue(actor, _wish(migration, parts), beside=told(actor, migration))
-    _check_locked(instance, migration)
+    operation = enqueue(actor, _wish(migration, parts, options), beside=told(actor, migration))
+    _check_locked(instance, migration, state_before)
     migration.operation_id, migration.generation = operation.pk, above(instance, attachments)
     migration.save(force_insert=True)
     MigratedVolume.objects.bulk_create(parts)
@@ -166,13 +206,14 @@ def locked_volumes(migration: Migration) -> tuple[list[Attachment], list[Migrate
     return attachments, [MigratedVolume(migration=migration, volume=each.volume) for each in attachments]
 
 
-def _wish(migration: Migration, parts: list[MigratedVolume]) -> Wish:
+def _wish(migration: Migration, parts: list[MigratedVolume], options: MoveOptions) -> Wish:
     instance = migration.instance
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
     disks_gib = [part.volume.size_gib for part in parts if part.volume.pool_id is None]
     if instance.root_pool_id is None:
         disks_gib.append(instance.disk_gib)
     size_gib = instance.memory_mib // 1024 + sum(disks_gib)
+    usual = LIMIT + size_gib * LIMIT_PER_GIB
     return Wish(
         MOVE,
         instance.project_id,
@@ -181,9 +222,10 @@ def _wish(migration: Migration, parts: list[MigratedVolume]) -> Wish:
             "host": str(migration.wished_id) if migration.wished_id else None,
             "ports": [str(port) for port in ports],
             "volumes": [str(part.pk) for part in parts],
+            "convergence": options.convergence,
         },
         resource_name=instance.name,
-        deadline=LIMIT + size_gib * LIMIT_PER_GIB,
+        deadline=timedelta(seconds=options.deadline_s) if options.deadline_s is not None else usual,
         reason=migration.reason,
     )
 
@@ -195,9 +237,9 @@ def told(actor: Actor, migration: Migration) -> list[Model]:
     return deed(actor, kind_of(migration), instance.pk, project_id=instance.project_id, **said)
 
 
-def _check_locked(instance: Instance, migration: Migration) -> None:
+def _check_locked(instance: Instance, migration: Migration, state: str) -> None:
     """It is still as it was when placement was asked: nobody else works on it now."""
-    is_as_before = instance.state == "active" and not instance.is_deleting and instance.node_id == migration.source_id
+    is_as_before = instance.state == state and not instance.is_deleting and instance.node_id == migration.source_id
     if not is_as_before:
         raise InstanceNotMovable(reason=Reason("it has changed just now. Ask again."))
 

@@ -1,17 +1,26 @@
-"""Live migration, for operators; auditors see what was moved. Tenants see the operation of their instance."""
+"""Moves to other nodes, for operators; auditors see what was moved. Tenants see the operation of their instance."""
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.compute.migrate import instance_migrate, migration_cancel, migrations
+from controlplane.compute.migrate import (
+    DEADLINE_S_MAX,
+    DEADLINE_S_MIN,
+    MoveOptions,
+    instance_migrate,
+    is_off,
+    migration_cancel,
+    migrations,
+)
 from controlplane.compute.migration_plan import migration_plan
 from controlplane.compute.models import MIGRATION, Instance
 from controlplane.compute.selectors import instance_anywhere
 from controlplane.identity.api import ActorView
-from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Reference, Text
+from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Reference, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after
 from controlplane.kernel.rest import Body, found, route
+from controlplane.nodes.models import AUTO_CONVERGE, CONVERGENCES
 from controlplane.nodes.selectors import node_get
 from controlplane.operations.serializers import PlatformOperationOut
 
@@ -23,12 +32,17 @@ MIGRATIONS = Listing(
 
 class MigrateIn(In):
     """`node`: on this one and no other; policies are asked all the same. Without it, on the best that they admit in the
-    instance's zone. `reason` is told to the tenant."""
+    instance's zone. `reason` is told to the tenant. `deadline_s`: so long after its beginning it is called off if the
+    guest has not left, which then goes on where it is; without it, 30 minutes and 30 s for each GiB of its memory and
+    of the disks that are sent. `convergence`: what is done if the guest writes faster than it can be sent:
+    `auto_converge` slows it down, `none` waits for the deadline. Of a guest that is off it means nothing."""
 
-    example = {"node": "par-2", "reason": "the machine below is repaired"}
+    example = {"node": "par-2", "reason": "the machine below is repaired", "deadline_s": 900}
 
     node = Reference(required=False)
     reason = Text(max_length=200, default="", allow_blank=True)
+    deadline_s = Whole(min_value=DEADLINE_S_MIN, max_value=DEADLINE_S_MAX, required=False)
+    convergence = Choice(choices=CONVERGENCES, default=AUTO_CONVERGE)
 
 
 class MigrationOut(Out):
@@ -52,12 +66,14 @@ class MigrationOut(Out):
 
 
 class MigrationPlanOut(Out):
-    """`node`: where it is; null while it is nowhere. `nodes`: those that would take it now, the best first, at most
-    fifty. `reasons`: why it cannot be moved; then there are no nodes."""
+    """`node`: where it is; null while it is nowhere. `is_off`: it would move as one that is off, and stay so. `nodes`:
+    those that would take it now, the best first, at most fifty. `reasons`: why it cannot be moved; then there are no
+    nodes."""
 
     instance = NamedOut()
     project = NamedOut()
     node = NamedOut(allow_null=True)
+    is_off = serializers.BooleanField()
     nodes = NamedOut(many=True)
     reasons = ErrorOut(many=True)
 
@@ -72,7 +88,8 @@ class InstanceMigrate(AnyInstanceView):
     def post(self, request: Request, body: Body) -> Response:
         instance, ref = self.instance(), body.get("node")
         node = found(lambda name: node_get(self.actor, name), ref, at="node") if ref else None
-        operation = instance_migrate(self.actor, instance, node=node, reason=body["reason"])
+        options = MoveOptions(body.get("deadline_s"), body["convergence"])
+        operation = instance_migrate(self.actor, instance, node=node, reason=body["reason"], options=options)
         return Response(PlatformOperationOut(operation).data, status=202)
 
 
@@ -97,5 +114,10 @@ class InstanceMigrationPlan(AnyInstanceView):
     def get(self, request: Request) -> Response:
         plan = migration_plan(self.actor, self.instance())
         instance = plan.instance
-        said = {"instance": instance, "project": instance.project, "node": instance.node}
+        said = {
+            "instance": instance,
+            "project": instance.project,
+            "node": instance.node,
+            "is_off": is_off(instance),
+        }
         return Response(MigrationPlanOut({**said, "nodes": plan.nodes, "reasons": plan.reasons}).data)

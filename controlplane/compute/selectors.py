@@ -1,10 +1,14 @@
 """Which instances, keys, groups and attachments an actor sees."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 
+from controlplane.catalog.models import Image
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
     AttachmentNotFound,
@@ -19,8 +23,9 @@ from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.prepared import Collection, PreparedByRef
-from controlplane.nodes.models import Node
+from controlplane.nodes.models import Node, Pool
 from controlplane.operations.models import Operation
+from controlplane.storage.models import Volume
 
 M = TypeVar("M", bound=Model)
 
@@ -38,6 +43,18 @@ def _instances(project: Any) -> QuerySet[Instance]:
 
 
 INSTANCE = PreparedByRef(_instances, InstanceNotFound)
+
+
+@dataclass
+class Disks:
+    """What is in a pool: how many instances have their root disk there, how many volumes there are, and the nodes whose
+    guests have any of them."""
+
+    instances: int = 0
+    volumes: int = 0
+    nodes: set[UUID] = field(default_factory=set)
+
+
 NOT_SHOWN = ("user_data", "ssh_public_keys", "power_reason", "root_volume_id", "restart_count")
 SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__updated_at")
 
@@ -56,6 +73,39 @@ def instances_on(node: Node) -> QuerySet[Instance]:
     """Whoever's they are; whoever sees the node may know."""
     rows = Instance.objects.filter(node=node).exclude(state="deleted").select_related("project__organization")
     return rows.defer("user_data")
+
+
+def instances_in(pool: Pool) -> QuerySet[Instance]:
+    """Those whose root disk is there. Whoever's they are; whoever sees the pool may know."""
+    rows = Instance.objects.filter(root_pool=pool).exclude(state="deleted")
+    return rows.select_related("project__organization").defer("user_data")
+
+
+def volumes_in(pool: Pool) -> QuerySet[Volume]:
+    """The same of volumes."""
+    rows = Volume.objects.filter(pool=pool).exclude(state="deleted")
+    return rows.select_related("project__organization", "node")
+
+
+def disks_in(pools: Sequence[Pool]) -> dict[UUID, Disks]:
+    """By the pools' ids; of one that has none there is nothing."""
+    found: dict[UUID, Disks] = defaultdict(Disks)
+    roots = Instance.objects.filter(root_pool__in=pools).exclude(state="deleted")
+    for pool, node, count in roots.values_list("root_pool", "node").annotate(Count("pk")):
+        found[pool].instances += count
+        found[pool].nodes |= {node} - {None}
+    volumes = Volume.objects.filter(pool__in=pools).exclude(state="deleted")
+    for pool, node, state, count in volumes.values_list("pool", "node", "state").annotate(Count("pk")):
+        found[pool].volumes += count
+        found[pool].nodes |= {node} if state == "in-use" else set()
+    return found
+
+
+def names_of(resources: Sequence[UUID]) -> dict[UUID, str]:
+    """What instances, volumes and images are called, by their ids; of what is gone there is nothing."""
+    kinds = (Instance, Volume, Image)
+    first, *others = (kind.objects.filter(pk__in=resources).exclude(state="deleted") for kind in kinds)
+    return dict(first.values_list("pk", "name").union(*(rows.values_list("pk", "name") for rows in others)))
 
 
 def instance_get(actor: Actor, project: Project, ref: str) -> Instance:

@@ -3,9 +3,11 @@ from django.urls import path
 from controlplane.compute import (
     api,
     drain_api,
+    drift_api,
     keys_and_groups_api,
     migration_api,
     node_api,
+    pool_api,
     recovery_api,
     volume_api,
 )
@@ -33,6 +35,10 @@ urlpatterns = [
     path("instances/<str:instance>/migration-plan", migration_api.InstanceMigrationPlan.as_view()),
     path("instances/<str:instance>/migrations", migration_api.InstanceMigrations.as_view()),
     path("nodes/<str:node>/instances", node_api.NodeInstances.as_view()),
+    path("pools", pool_api.PoolList.as_view()),
+    path("pools/<str:pool>", pool_api.PoolDetail.as_view()),
+    path("pools/<str:pool>/instances", pool_api.PoolInstances.as_view()),
+    path("pools/<str:pool>/volumes", pool_api.PoolVolumes.as_view()),
     path("projects/<str:project>/volumes", volume_api.VolumeList.as_view()),
     path("projects/<str:project>/volumes/<str:volume>", volume_api.VolumeDetail.as_view()),
     path("projects/<str:project>/volumes/<str:volume>/actions/grow", volume_api.VolumeGrow.as_view()),
@@ -42,6 +48,8 @@ urlpatterns = [
     path(
         "projects/<str:project>/affinity-groups/<str:affinity_group>", keys_and_groups_api.AffinityGroupDetail.as_view()
     ),
+    path("drift", drift_api.Drift.as_view()),
+    path("drift/images", drift_api.ImageDrift.as_view()),
     path("drains", drain_api.DrainList.as_view()),
     path(f"{NODE}/actions/plan-recover", recovery_api.NodeRecoverPlan.as_view()),
     path(f"{NODE}/actions/recover", recovery_api.NodeRecover.as_view()),

@@ -12,4 +12,4 @@ from controlplane.dashboard.live import for_pages  # noqa: E402
 from controlplane.kernel import observed  # noqa: E402
 
 application = for_pages(Streams())
-observed.start("stream", "database")
+observed.start("stream", "database", "migrations")

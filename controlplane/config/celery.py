@@ -37,7 +37,7 @@ def begin_worker(sender: str, **_: Any) -> None:
 
     observed_tasks.watch()
     name = sender.partition("@")[0]
-    observed.start("worker" if name == "celery" else name, "database", "redis")
+    observed.start("worker" if name == "celery" else name, "database", "migrations", "redis")
 
 
 def begin_beat(**_: Any) -> None:

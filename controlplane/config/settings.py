@@ -166,7 +166,7 @@ CELERY_BEAT_SCHEDULE = {
     "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
     "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
     "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
-    "lost-nodes": {"task": "controlplane.reconcilers.tasks.lost_nodes", "schedule": 5, "options": {"expires": 5}},
+    "lost-nodes": {"task": "controlplane.reconcilers.tasks.lost_nodes", "schedule": 2, "options": {"expires": 2}},
     "recoveries": {"task": "controlplane.reconcilers.tasks.recoveries", "schedule": 2, "options": {"expires": 2}},
     "orphans": {"task": "controlplane.reconcilers.tasks.orphans", "schedule": 60, "options": {"expires": 60}},
     "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},

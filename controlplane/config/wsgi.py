@@ -15,7 +15,7 @@ application = get_wsgi_application()
 get_resolver().url_patterns  # noqa: B018
 
 # Without Redis requests are answered all the same: what they begin is only later.
-observed.start_shared("web", "database")
+observed.start_shared("web", "database", "migrations")
 
 # What is loaded by now stays, and is not looked through again for what is garbage: that takes a tenth of a second, and
 # the requests that it falls on wait. What a request leaves dies with it, a page of rows in one go.

@@ -97,6 +97,7 @@ OPERATORS: tuple[Group, ...] = (
         _("Operation"),
         (
             Entry("fleet", _("Fleet"), "server"),
+            Entry("pools", _("Pools"), "database"),
             Entry("all-operations", _("Operations"), "activity"),
             Entry("incidents", _("Incidents"), "triangle-alert"),
             Entry("quarantine", _("Quarantine"), "shield-alert"),

@@ -157,6 +157,7 @@ LOOKS = {
     # incidents, and what is said of nodes besides
     "incident.open": _bad(_("still seen")),
     "incident.ended": _idle(_("not seen any more")),
+    "pool.missing": _warn(_("not mounted")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
     "maintenance.active": _warn(_("in force")),
@@ -300,6 +301,12 @@ FATES = {
     "discarded": _("It was destroyed, because somebody said so."),
     "gone": _("It is not there any more, or something means it by now."),
 }
+# How it is known that a node should have a pool, and has it not.
+WITHOUT = {
+    "silent": _("had it when it was last heard."),
+    "mismatch": _("has another one mounted under that name."),
+    "unmounted": _("does not have it mounted, and guests on it have disks there."),
+}
 # What nodes should not have on them.
 INCIDENTS = {
     "unknown-domain": _("A guest that nobody asked for"),
@@ -314,6 +321,8 @@ INCIDENTS = {
     "missing-guest": _("A guest that should be there"),
     "missing-volume": _("A volume that should be there"),
     "missing-port": _("A network card that should be there"),
+    "pool-mismatch": _("It has another pool mounted under that name"),
+    "pool-shrunk": _("A pool has become smaller than what is promised of it"),
     "orphans-many": _("Many of ours that nobody means: see whether the database is the right one"),
 }
 

@@ -129,7 +129,15 @@ PLATFORMS = {
         },
     ),
     **_of("incidents", {"incident_list": (READ, NODES)}),
-    **_of("pools", {"pool_list": (READ, NODES)}),
+    **_of(
+        "pools",
+        {
+            "pool_list": (READ, NODES),
+            "pool_get": (READ, NODES),
+            "pool_instance_list": (READ, NODES),
+            "pool_volume_list": (READ, NODES),
+        },
+    ),
     **_of(
         "orphans",
         {

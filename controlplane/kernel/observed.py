@@ -1,9 +1,12 @@
 """Each process of the control plane shows itself to those who run it, where ANDROMEDE_OBSERVE_LISTEN says."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from django.conf import settings
 from django.db import Error, connection, connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -21,7 +24,26 @@ def database() -> None:
         raise Missing(str(exc).strip()) from exc
 
 
-NEEDS: Mapping[str, Need] = {"database": database, "redis": redis.need}
+@cache
+def _of_code() -> frozenset[tuple[str, str]]:
+    """All migrations that this process knows, by app and name."""
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
+def migrations() -> None:
+    """A database that is ahead of the code is none of its business: the next release has been there already.
+
+    Raises Missing: the database is behind the code.
+    """
+    try:
+        waiting = sorted(_of_code() - set(MigrationRecorder(connection).applied_migrations()))
+    except Error:
+        return  # that it does not answer is told by database()
+    if waiting:
+        raise Missing(f"not applied: {', '.join('.'.join(key) for key in waiting)}")
+
+
+NEEDS: Mapping[str, Need] = {"database": database, "migrations": migrations, "redis": redis.need}
 
 
 def start(process: str, *names: str, **own: Need) -> None:

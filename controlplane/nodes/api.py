@@ -12,9 +12,9 @@ from controlplane.identity.api import ActorView
 from controlplane.kernel.fields import In, NamedOut, Out, Text
 from controlplane.kernel.listing import Listing, among, chosen, created_after, exactly
 from controlplane.kernel.rest import Body, route
-from controlplane.nodes import duties, pools, selectors, services
+from controlplane.nodes import duties, selectors, services
 from controlplane.nodes.life import LIFE, life
-from controlplane.nodes.models import DUTY, NODE, Inventory, Node, Pool
+from controlplane.nodes.models import DUTY, NODE, Inventory, Node
 
 NODES = Listing(
     {
@@ -40,14 +40,6 @@ ANYWHERE = Listing(
         "state": chosen({"open": Q(ended_at=None), "ended": Q(ended_at__isnull=False)}),
     },
     sorts=INCIDENTS.sorts,
-)
-POOLS = Listing(
-    {
-        "name": exactly("name", "The pools of this name."),
-        "zone": exactly("zone_id", "The pools of this zone."),
-        "created_after": created_after(),
-    },
-    sorts=("name", "-name", "created_at", "-created_at"),
 )
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
 
@@ -150,32 +142,6 @@ class OperatorView(ActorView):
 
     def node(self) -> Node:
         return selectors.node_get(self.actor, self.kwargs["node"])
-
-
-class PoolOut(Out):
-    """Storage that nodes of a zone share. `nodes`: those that are heard and have it now."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    zone = serializers.CharField(source="zone_id")
-    uuid = serializers.UUIDField()
-    path = serializers.CharField()
-    capacity_gib = serializers.IntegerField()
-    used_gib = serializers.IntegerField()
-    nodes = serializers.SerializerMethodField()
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-    @extend_schema_field(NamedOut(many=True))
-    def get_nodes(self, pool: Pool) -> Any:
-        return NamedOut(self.context["nodes"][pool.pk], many=True).data
-
-
-class PoolList(OperatorView):
-    @route("pool_list", PoolOut, listing=POOLS)
-    def get(self, request: Request) -> Response:
-        page = POOLS.page(request, selectors.pools(self.actor))
-        return page.answer(PoolOut, context={"nodes": pools.holders_of(page.rows)})
 
 
 class NodeList(OperatorView):

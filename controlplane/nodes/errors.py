@@ -6,6 +6,11 @@ class NodeNotFound(NotFound):
     detail = "There is no node {name!r}."
 
 
+class PoolNotFound(NotFound):
+    code = "pool.not_found"
+    detail = "There is no pool {name!r}."
+
+
 class NodeNameTaken(Conflict):
     code = "node.name_taken"
     title = "Name taken"

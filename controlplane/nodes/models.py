@@ -360,6 +360,9 @@ DRAIN = machine(
 DRAIN_LIVE = ("running", "paused", "blocked")
 # What becomes of a running guest that cannot be moved, and of one that can.
 FALLBACKS = ("leave", "stop")
+# What a node does about a guest that moves and writes faster than it can be sent: it slows the guest down, or nothing.
+AUTO_CONVERGE = "auto_converge"
+CONVERGENCES = (AUTO_CONVERGE, "none")
 DRAIN_KINDS = ("drain", "recover")
 
 
@@ -376,8 +379,8 @@ class Drain(BaseModel):
     | cancelled | it was given up; the node is cordoned, or stays fenced |
 
     `digest`: of the plan that the operator saw; of a recovery that began by itself, of the one that it began with.
-    `fallback`: what becomes of guests that cannot be moved. `volumes`: so many that are plugged into nothing stay on
-    the node.
+    `fallback`: what becomes of guests that cannot be moved. `deadline_s` (None: by the sizes of each), `convergence`:
+    of each move. `volumes`: so many that are plugged into nothing stay on the node.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -386,6 +389,8 @@ class Drain(BaseModel):
     digest = models.CharField(max_length=64)
     fallback = models.CharField(max_length=8)
     at_once = models.PositiveSmallIntegerField()
+    deadline_s = models.PositiveIntegerField(null=True)
+    convergence = models.CharField(max_length=16, default=AUTO_CONVERGE, db_default=AUTO_CONVERGE)
     reason = models.CharField(max_length=200, blank=True)
     volumes = models.PositiveIntegerField(default=0)
     user_id = models.UUIDField(null=True)
@@ -402,6 +407,7 @@ class Drain(BaseModel):
             models.CheckConstraint(condition=Q(kind__in=DRAIN_KINDS), name="nodes_drain_kind"),
             models.CheckConstraint(condition=Q(fallback__in=FALLBACKS), name="nodes_drain_fallback"),
             models.CheckConstraint(condition=Q(at_once__gte=1), name="nodes_drain_at_once"),
+            models.CheckConstraint(condition=Q(convergence__in=CONVERGENCES), name="nodes_drain_convergence"),
             models.CheckConstraint(
                 condition=Q(state__in=DRAIN_LIVE) | Q(finished_at__isnull=False), name="nodes_drain_ended_has_time"
             ),

@@ -1,19 +1,20 @@
 """Pools: what nodes tell of the storage that they share, and which of them have it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.nodes import incidents
-from controlplane.nodes.models import Node, Pool
+from controlplane.nodes.models import Incident, Node, Pool
 
 log = logging.getLogger(__name__)
 
 MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
+WHYS = ("silent", "mismatch", "unmounted")
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,48 @@ def holders(pool: Pool) -> QuerySet[Node]:
     return Node.objects.filter(zone=pool.zone_id, state="ready", traits__contains=[pool.trait]).order_by("pk")
 
 
-def holders_of(pools: Sequence[Pool]) -> dict[UUID, list[Node]]:
-    """The same of several pools, by their ids."""
-    zones, traits = {pool.zone_id for pool in pools}, {pool.trait for pool in pools}
-    nodes = list(Node.objects.filter(zone__in=zones, state="ready", traits__overlap=list(traits)).order_by("name"))
-    return {
-        pool.pk: [node for node in nodes if node.zone_id == pool.zone_id and pool.trait in node.traits]
-        for pool in pools
-    }
+@dataclass(frozen=True)
+class Missing:
+    """A node that should have a pool and has it not. `why`: `silent`, it had it when it was last heard; `mismatch`, it
+    has another one under that name; `unmounted`, guests on it have disks there, and it does not tell of it."""
+
+    node: Node
+    why: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which nodes have a pool, and which should, by name."""
+
+    nodes: list[Node]
+    missing: list[Missing]
+
+
+def standings(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dict[UUID, Standing]:
+    """By the pools' ids. `users`: the nodes whose guests have disks in each."""
+    zones, names = {pool.zone_id for pool in pools}, [pool.name for pool in pools]
+    open_ones = Incident.objects.filter(kind=MISMATCH, ended_at=None, node__zone__in=zones, name__in=names)
+    mismatched = set(open_ones.values_list("node_id", "name"))
+    wanted = {node for node, _ in mismatched}.union(*users.values())
+    near = Q(zone__in=zones, traits__overlap=[pool.trait for pool in pools]) | Q(pk__in=wanted)
+    nodes = list(Node.objects.filter(near).exclude(duty="retired").order_by("name"))
+    found: dict[UUID, Standing] = {}
+    for pool in pools:
+        standing = found[pool.pk] = Standing([], [])
+        for node in nodes:
+            if node.zone_id != pool.zone_id:
+                continue
+            if why := _why_missing(node, pool, (node.pk, pool.name) in mismatched, node.pk in users.get(pool.pk, ())):
+                standing.missing.append(Missing(node, why))
+            elif pool.trait in node.traits:
+                standing.nodes.append(node)
+    return found
+
+
+def _why_missing(node: Node, pool: Pool, is_mismatched: bool, is_user: bool) -> str:
+    """Empty: it has it, or need not."""
+    if node.state != "ready":
+        return "silent" if pool.trait in node.traits else ""
+    if pool.trait in node.traits:
+        return ""
+    return "mismatch" if is_mismatched else "unmounted" if is_user else ""

@@ -6,8 +6,8 @@ from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.kernel.db import by_ref
-from controlplane.nodes.errors import NodeNotFound
+from controlplane.kernel.db import by_id, by_ref
+from controlplane.nodes.errors import NodeNotFound, PoolNotFound
 from controlplane.nodes.models import Incident, Node, Pool
 
 
@@ -49,6 +49,18 @@ def pools(actor: Actor) -> QuerySet[Pool]:
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     return Pool.objects.all()
+
+
+def pool_get(actor: Actor, ref: str) -> Pool:
+    """By its id: zones may each have one of the same name.
+
+    Raises:
+        RoleNeeded, PoolNotFound.
+    """
+    found = by_id(pools(actor), ref)
+    if found is None:
+        raise PoolNotFound(name=ref)
+    return found
 
 
 def is_reachable(node_id: UUID) -> bool:

@@ -4,7 +4,6 @@ from controlplane.nodes import api, fencing_api, orphans_api
 
 urlpatterns = [
     path("incidents", api.IncidentList.as_view()),
-    path("pools", api.PoolList.as_view()),
     path("orphans", orphans_api.OrphanList.as_view()),
     path("orphans/<str:orphan>", orphans_api.OrphanDetail.as_view()),
     path("orphans/<str:orphan>/actions/discard", orphans_api.OrphanDiscard.as_view()),

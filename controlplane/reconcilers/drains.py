@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from django.db import transaction
@@ -17,7 +18,7 @@ from controlplane.compute.actions import MOVE
 from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running
 from controlplane.compute.drains import guest_of, plan_again, planned
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.migrate import MoveOptions, instance_migrate
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_shutdown
 from controlplane.events.services import emit
@@ -53,7 +54,7 @@ def _advance(drain: Drain) -> int:
     is_live = drain.state in DRAIN_LIVE
     changed = see_all(drain, _observe)
     if drain.state == "running" and drain.node.state == "ready":
-        changed += _begin_all(drain)
+        changed += begin_all(drain, _begin, "migrate", "stop")
     if is_live:
         _conclude(drain, has_news=changed > 0)
     return changed
@@ -105,7 +106,7 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
     if not Allocation.objects.filter(consumer_id=instance.pk, node=drain.node).exists():
         return becomes(guest, "moved")
     if not is_running(instance):
-        return becomes(guest, "off", starts_again=guest.state == "stopping")
+        return _observe_off(drain, guest, instance)
     if guest.state in UNDER_WAY:
         return becomes(guest, "failed", reasons=[_why_still_there(guest)])
     if guest.state == "off" or (guest.state == "waiting" and guest.action in ("stay", "wait")):
@@ -113,6 +114,18 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
     if guest.state == "waiting" and guest.action == "leave":
         return becomes(guest, "left", reasons=guest.reasons)
     return False
+
+
+def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
+    """It moves as one that is off, or stays there: nothing runs then, which is what a drain is for."""
+    if guest.state == "waiting" and guest.action == "wait":
+        return _plan_again(drain, guest, instance)
+    if guest.state == "waiting" and guest.action == "migrate":
+        return False
+    reasons = [_why_still_there(guest)] if guest.state == "moving" else []
+    if guest.state == "waiting":
+        reasons = guest.reasons  # why the plan has it stay
+    return becomes(guest, "off", starts_again=guest.state == "stopping", reasons=reasons)
 
 
 def instance_of(guest: DrainGuest) -> Instance | None:
@@ -141,10 +154,10 @@ def becomes(guest: DrainGuest, state: str, **fields: object) -> bool:
 
 
 def _why_still_there(guest: DrainGuest) -> dict[str, object]:
-    """Its operation has ended, and it runs on where it was."""
+    """Its operation has ended, and it is where it was."""
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
-    return error or InstanceNotMovable(reason=Reason("its operation has ended, and it still runs there.")).as_document()
+    return error or InstanceNotMovable(reason=Reason("its operation has ended, and it is still there.")).as_document()
 
 
 def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
@@ -167,10 +180,11 @@ def note(guest: DrainGuest, obstacle: CloudError) -> None:
 # ---- the next ones
 
 
-def _begin_all(drain: Drain) -> int:
+def begin_all(drain: Drain, begin: Callable[[Drain, DrainGuest], bool | None], *actions: str) -> int:
+    """Of those that wait and for which one of these actions is planned. `begin` says None when no more may begin."""
     begun = 0
-    for guest in drain.guests.filter(state="waiting", action__in=("migrate", "stop")).order_by("order"):
-        outcome = _begin(drain, guest)
+    for guest in drain.guests.filter(state="waiting", action__in=actions).order_by("order"):
+        outcome = begin(drain, guest)
         if outcome is None:  # no more at once, or it was paused meanwhile
             break
         begun += outcome
@@ -183,11 +197,12 @@ def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance))
+    ask = partial(instance_migrate, actor, instance, options=MoveOptions(drain.deadline_s, drain.convergence))
     try:
-        return _try(drain, guest, "moving", lambda: instance_migrate(actor, instance, node=guest.target))
+        return _try(drain, guest, "moving", lambda: ask(node=guest.target))
     except (InsufficientCapacity, NoPlace, PolicyUnsatisfiable):
         guest.refresh_from_db()
-        return _try(drain, guest, "moving", lambda: instance_migrate(actor, instance), is_last=True)
+        return _try(drain, guest, "moving", ask, is_last=True)
 
 
 def _try(
@@ -215,8 +230,14 @@ def _try(
         if exc.retryable:
             note(guest, exc)
             return False
-        return becomes(guest, "failed", reasons=[exc.as_document()])
+        return becomes(guest, _without_a_move(guest), reasons=[exc.as_document()])
     return True
+
+
+def _without_a_move(guest: DrainGuest) -> str:
+    """One that is off is in nobody's way."""
+    instance = instance_of(guest)
+    return "off" if instance is not None and not is_running(instance) else "failed"
 
 
 def has_room(drain: Drain) -> bool:

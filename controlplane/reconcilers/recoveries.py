@@ -31,6 +31,7 @@ from controlplane.reconcilers.drains import (
     UNFINISHED,
     actor_of,
     becomes,
+    begin_all,
     end_without_node,
     has_room,
     instance_of,
@@ -63,7 +64,7 @@ def _advance(recovery: Drain) -> int:
     if recovery.state == "blocked" and recovery.guests.filter(state__in=UNFINISHED).exists():
         _go_on(recovery)
     if recovery.state == "running":
-        changed += _begin_all(recovery)
+        changed += begin_all(recovery, _begin, "evacuate")
     if is_live:
         _conclude(recovery, has_news=changed > 0)
     return changed
@@ -138,16 +139,6 @@ def _plan_again(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
 
 
 # ---- the next ones
-
-
-def _begin_all(recovery: Drain) -> int:
-    begun = 0
-    for guest in recovery.guests.filter(state="waiting", action="evacuate").order_by("order"):
-        outcome = _begin(recovery, guest)
-        if outcome is None:  # no more at once, or it was paused meanwhile
-            break
-        begun += outcome
-    return begun
 
 
 def _begin(recovery: Drain, guest: DrainGuest) -> bool | None:

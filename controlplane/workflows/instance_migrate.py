@@ -1,4 +1,4 @@
-"""Move an instance to another node while it runs, with its disks.
+"""Move an instance to another node while it runs, with its disks; one that is off goes the same way, and stays off.
 
 The destination gets all that the guest needs, under a generation above all that any node knows of it. Until the source
 says that the guest is gone there, it runs at its source, and what fails is undone at the destination. Once it is gone
@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
-from controlplane.compute.migrate import ask_for_move, ask_for_part, migration_of
+from controlplane.compute.migrate import ask_for_move, ask_for_part, is_off, migration_of
 from controlplane.compute.models import MIGRATION, Attachment, Instance, MigratedVolume, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -28,6 +28,7 @@ from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors
 from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
+from controlplane.nodes.models import AUTO_CONVERGE
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded
 from controlplane.operations.models import Operation
@@ -179,9 +180,10 @@ def move_guest(operation: Operation) -> Effect | None:
         return None
     try:
         grant = leave.for_departure(operation, migration)
-        state = on_nodes.ensure_departure(grant, migration, deadline_s=_limit_s(operation))
+        convergence = operation.args.get("convergence", AUTO_CONVERGE)
+        state = on_nodes.ensure_departure(grant, migration, deadline_s=_limit_s(operation), convergence=convergence)
     except GONE:
-        if _runs_there(migration):
+        if _is_there(migration):
             return None
         raise
     except CloudError as exc:
@@ -268,15 +270,15 @@ def _try_again(refused: NodeRefused) -> NoReturn:
     raise NodeFailed(reason=refused.facts.get("reason"), agent_code=refused.facts.get("agent_code")) from refused
 
 
-def _runs_there(migration: Migration) -> bool:
-    """The destination, which runs it only once its source has let go of it, says so."""
+def _is_there(migration: Migration) -> bool:
+    """The destination, which has it only once its source has let go of it, says so."""
     assert migration.destination is not None, "it has had a place since its first step"
     try:
         found = agent_client.describe(migration.destination, migration.instance_id)
     except GONE:
         return False
     return any(
-        guest.power == pb.POWER_RUNNING and guest.subject.generation == migration.generation
+        guest.power == on_nodes.power_of(migration.instance) and guest.subject.generation == migration.generation
         for guest in found.instances
     )
 
@@ -290,7 +292,8 @@ def settle(operation: Operation) -> Effect:
     migration = migration_of(operation)
     try:
         grant = leave.for_arrival(operation, migration)
-        on_nodes.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
+        power = on_nodes.power_of(migration.instance)
+        on_nodes.ensure_instance(grant, migration.instance, power=power, generation=migration.generation)
     except GONE:
         there = migration.destination_id
         if there is not None and selectors.is_reachable(there) and not agent_client.is_given_up(migration.destination):
@@ -310,7 +313,7 @@ def _arrive(migration: Migration) -> None:
     for part in parts_of(migration):
         placement.arrive(part.volume_id, move=part.pk)
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
-    seen = {"power_state": "running", "power_state_at": now, "power_reason": ""}
+    seen = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
     raise_generations(migration)
     move(migration, MIGRATION, "arrived", arrived_at=now)

@@ -49,13 +49,15 @@ def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UN
 
 
 def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
-    """Stopping is always allowed, so it needs no leave."""
+    """Stopping is always allowed, so it needs no leave. On a fenced node it is off: nobody waits for the node."""
     instance = _instance(operation)
+    if instance.node is not None and instance.node.duty == "fenced":
+        return pb.InstanceState(power=pb.POWER_OFF)
     return on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=power)
 
 
 def _instance(operation: Operation) -> Instance:
-    return Instance.objects.select_related("project", "image", "affinity_group").get(pk=operation.resource_id)
+    return Instance.objects.select_related("project", "image", "affinity_group", "node").get(pk=operation.resource_id)
 
 
 def becomes(state: str, power_state: str) -> Callable[[Operation], None]:

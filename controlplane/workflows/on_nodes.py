@@ -7,6 +7,7 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
+from controlplane.compute.migrate import is_off
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.prepared import Prepared
@@ -16,7 +17,7 @@ from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import Grant, subject
 from controlplane.nodes.errors import NodeGivenUp, NodeUnreachable
-from controlplane.nodes.models import Node, Pool
+from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
 from controlplane.nodes.pools import holders
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
@@ -206,7 +207,7 @@ def ensure_arrival(grant: Grant, migration: Migration) -> pb.ArrivalState:
     """All that its destination is to be ready for."""
     instance, generation = migration.instance, migration.generation
     request = pb.EnsureArrivalRequest(
-        instance=wish_for(instance, power=pb.POWER_RUNNING, generation=generation),
+        instance=wish_for(instance, power=power_of(instance), generation=generation),
         source=_peer(migration.source),
         plugged=[
             pb.Plugged(
@@ -221,13 +222,22 @@ def ensure_arrival(grant: Grant, migration: Migration) -> pb.ArrivalState:
         return agent_client.ensure_arrival(grant, request)
 
 
-def ensure_departure(grant: Grant, migration: Migration, *, deadline_s: int) -> pb.DepartureState:
+def power_of(instance: Instance) -> "pb.Power":
+    """Of one that moves, at both ends."""
+    return pb.POWER_OFF if is_off(instance) else pb.POWER_RUNNING
+
+
+def ensure_departure(
+    grant: Grant, migration: Migration, *, deadline_s: int, convergence: str = AUTO_CONVERGE
+) -> pb.DepartureState:
     assert migration.destination is not None, "it has had a place since its first step"
     request = pb.EnsureDepartureRequest(
         subject=subject(migration.instance_id, migration.instance.generation),
         destination=_peer(migration.destination),
         uri=migration.uri,
         deadline_s=deadline_s,
+        convergence=f"CONVERGENCE_{convergence.upper()}",
+        is_off=is_off(migration.instance),
     )
     with used(grant):
         return agent_client.ensure_departure(grant, request)

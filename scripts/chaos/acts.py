@@ -10,10 +10,12 @@ ENDED = ("succeeded", "failed", "cancelled")
 MOST_INSTANCES, MOST_VOLUMES = 24, 20
 IMAGE = "tiny"
 FLAVORS = ("tiny", "small")
+# On one node alone, or in the pool of its zone.
+KEPT = ("local", "shared")
 
 
 # Who asks.
-OWNER, OPERATOR = "owner", "operator"
+OWNER, OPERATOR, ATTESTOR = "owner", "operator", "attestor"
 
 
 class Reader(Protocol):
@@ -63,6 +65,7 @@ def create(scene: Scene, dice: random.Random) -> Wish | None:
         return delete(scene, dice)
     name = f"i{scene.number}"
     body: dict[str, Any] = {"name": name, "flavor": FLAVORS[0], "image": IMAGE, "networks": ["lan"]}
+    body["root_volume_type"] = dice.choice(KEPT)
     free = _in_state(scene.volumes, "available")
     if free and dice.random() < 0.3:
         body["volumes"] = [dice.choice(free)["id"]]
@@ -125,12 +128,12 @@ def detach(scene: Scene, dice: random.Random) -> Wish | None:
 
 
 def create_volume(scene: Scene, dice: random.Random) -> Wish | None:
-    """Most of them near an instance, so that they can be attached there."""
+    """Most of those that one node alone has are near an instance, so that they can be attached there."""
     if len(scene.volumes) >= MOST_VOLUMES:
         return delete_volume(scene, dice)
-    body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1}
+    body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1, "volume_type": dice.choice(KEPT)}
     near = _any(_in_state(scene.instances, "active", "stopped"), dice)
-    if near is not None and dice.random() < 0.8:
+    if near is not None and body["volume_type"] == KEPT[0] and dice.random() < 0.8:
         body["near_instance"] = near
     return Wish("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
 

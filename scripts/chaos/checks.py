@@ -5,21 +5,37 @@ Django must have been set up: judge.py does that for a cloud in processes of its
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q
 
+from agents.node.adapters import pools
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.models import Attachment, Instance, Rebuild
+from controlplane.compute.errors import EvacuationBlocked
+from controlplane.compute.models import MOVING, Attachment, Instance, Migration, Rebuild
 from controlplane.events.models import Event
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.units import GIB
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client
-from controlplane.nodes.models import DRAIN_LIVE, Drain, DrainGuest, Incident, Node, NodeRemoval, Orphan, Receipt
+from controlplane.nodes.fence_watch import FENCE_BROKEN
+from controlplane.nodes.models import (
+    DRAIN_LIVE,
+    Drain,
+    DrainGuest,
+    FenceEvidence,
+    Incident,
+    Node,
+    NodeRemoval,
+    Orphan,
+    Pool,
+    Receipt,
+)
 from controlplane.operations.models import LIVE, Operation, OperationHold
 from controlplane.placement.core import signed
+from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift
@@ -70,14 +86,36 @@ def resources() -> Findings:
 
 
 def allocations() -> Findings:
-    """Each of what is somewhere has one allocation, of its size and there; the sums are those of the rows."""
-    wanted = {row.pk: (row.node_id, row.vcpus, row.memory_mib, row.disk_gib) for row in Instance.objects.filter(THERE)}
-    wanted |= {row.pk: (row.node_id, 0, 0, row.size_gib) for row in Volume.objects.filter(THERE)}
-    rows = Allocation.objects.values_list("consumer_id", "node_id", "vcpus", "memory_mib", "disk_gib")
-    there = {consumer: (node, *amounts) for consumer, node, *amounts in rows}
+    """Each of what is somewhere has one allocation, of its size and there, its disk's in the pool that has it; the sums
+    of nodes and pools are those of the rows."""
+    wanted = {
+        row.pk: (row.node_id, row.vcpus, row.memory_mib, *_disk(row.disk_gib, row.root_pool_id))
+        for row in Instance.objects.filter(THERE)
+    }
+    wanted |= {row.pk: (row.node_id, 0, 0, *_disk(row.size_gib, row.pool_id)) for row in Volume.objects.filter(THERE)}
+    amounts = ("vcpus", "memory_mib", "disk_gib", "pool_id", "pool_gib")
+    rows = Allocation.objects.values_list("consumer_id", "node_id", *amounts)
+    there = {consumer: tuple(place) for consumer, *place in rows}
     found = [f"allocation of {key}: {there.get(key)} instead of {wanted.get(key)}" for key in _unlike(wanted, there)]
-    found += [f"the sums of node {node} are not those of its allocations" for node in capacity_drift.reconcile()]
+    found += [f"the sums of {place} are not those of its allocations" for place in capacity_drift.reconcile()]
     found += [f"quota: {dimension} of {owner} is not what is used" for owner, dimension in quota_drift.reconcile()]
+    return found
+
+
+def _disk(gib: int, pool: UUID | None) -> tuple[int, UUID | None, int]:
+    """What it takes of its node, and what of which pool."""
+    return (gib, None, 0) if pool is None else (0, pool, gib)
+
+
+def files() -> Findings:
+    """A pool has one file of each disk that is in it, and no other."""
+    found = list[str]()
+    for pool in Pool.objects.all():
+        roots = Instance.objects.filter(THERE, root_pool=pool).values_list("root_volume_id", flat=True)
+        wanted = {*map(str, roots), *map(str, Volume.objects.filter(THERE, pool=pool).values_list("pk", flat=True))}
+        there = {path.stem for path in (Path(pool.path) / pools.VOLUMES).iterdir()}
+        found += [f"the pool {pool.path} has {name}, which is no disk" for name in sorted(there - wanted)]
+        found += [f"the pool {pool.path} has lost the disk {name}" for name in sorted(wanted - there)]
     return found
 
 
@@ -177,17 +215,33 @@ def receipts() -> Findings:
             _follow(opened[str(said["resource"])], spans[str(said["resource"])], row.node_id, said)
     for guest, now in opened.items():
         spans[guest] += [(since, "now", node) for node, since in now.items()]
-    found += [line for guest, ran in spans.items() for line in overlaps(guest, ran)]
+    fenced = _fences()
+    for guest, ran in spans.items():
+        found += overlaps(guest, [(since, ended(since, until, fenced[node]), node) for since, until, node in ran])
     return found + _open_and_running(opened)
 
 
+def _fences() -> Mapping[UUID, list[str]]:
+    """When each node was proved to do nothing any more."""
+    fenced: dict[UUID, list[str]] = defaultdict(list)
+    for node, moment in FenceEvidence.objects.order_by("created_at").values_list("node_id", "created_at"):
+        fenced[node].append(as_rfc3339(moment))
+    return fenced
+
+
+def ended(since: str, until: str, fenced: Sequence[str]) -> str:
+    """When what ran since then was over at the latest: a dead node signs only when it is back that a guest has ended,
+    and what fenced the node is the evidence of it until then."""
+    return min([until, *(moment for moment in fenced if moment >= since)])
+
+
 def _follow(now: dict[UUID, str], ran: list[tuple[str, str, UUID]], node: UUID, said: Mapping[str, object]) -> None:
-    """A guest that is opened again under another permit has run on."""
+    """A guest that is opened again under another permit has run on, or was dead meanwhile."""
     at = str(said["at"])
-    if said["event"] == "opened":
-        now.setdefault(node, at)
-    elif said["event"] == "closed" and node in now:
+    if said["event"] in ("opened", "closed") and node in now:
         ran.append((now.pop(node), at, node))
+    if said["event"] == "opened":
+        now[node] = at
 
 
 def overlaps(guest: str, ran: Iterable[tuple[str, str, UUID]]) -> Findings:
@@ -236,6 +290,24 @@ def drains() -> Findings:
     found += [f"{guest.name} is {guest.state} for a drain that is over" for guest in under_way]
     owed = over.filter(starts_again=True, drain__node__duty__in=("in-service", "cordoned"))
     return found + [f"{guest.name} is to be started on {guest.drain.node.name}, and is off" for guest in owed]
+
+
+def recoveries() -> Findings:
+    """What was fenced is back in service and was as dead as was said. Nobody is on the way from a node that died, and
+    who was not made again elsewhere says why."""
+    found = [
+        f"node {node.name} is still {node.duty}" for node in Node.objects.filter(duty__in=("fenced", "maintenance"))
+    ]
+    rows = Incident.objects.filter(kind=FENCE_BROKEN).select_related("node")
+    found += [f"node {row.node} was fenced and not dead: {row.name} {row.facts}" for row in rows]
+    recovered = Drain.objects.filter(kind="recover").select_related("node")
+    found += [f"the recovery of {row.node} is {row.state}" for row in recovered.filter(state__in=DRAIN_LIVE)]
+    stayed = DrainGuest.objects.filter(drain__in=recovered, state__in=("failed", "left"), reasons=[])
+    found += [f"{guest.name} was {guest.state} on a dead node, and nothing says why" for guest in stayed]
+    moving = Migration.objects.filter(state__in=MOVING).select_related("instance")
+    found += [f"{row.instance} is on its way ({row.kind}) for ever" for row in moving]
+    blocked = Instance.objects.filter(state__in=("active", "stopped"), last_error__code=EvacuationBlocked.code)
+    return found + [f"instance {row.pk} still says that it has no place" for row in blocked]
 
 
 def orphans() -> Findings:
@@ -344,12 +416,14 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "operations": operations,
     "resources": resources,
     "allocations": allocations,
+    "files": files,
     "addresses": addresses,
     "nodes": nodes,
     "sizes": sizes,
     "receipts": receipts,
     "incidents": incidents,
     "drains": drains,
+    "recoveries": recoveries,
     "orphans": orphans,
     "events": events,
 }

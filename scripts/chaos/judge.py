@@ -26,7 +26,7 @@ from controlplane.events.models import Event  # noqa: E402
 from controlplane.identity.models import Organization  # noqa: E402
 from controlplane.kernel import clock  # noqa: E402
 from controlplane.kernel.errors import CloudError  # noqa: E402
-from controlplane.nodes.models import Incident, Receipt  # noqa: E402
+from controlplane.nodes.models import DrainGuest, FenceEvidence, Incident, Receipt  # noqa: E402
 from controlplane.operations.models import Operation  # noqa: E402
 from scripts.chaos import checks  # noqa: E402
 from scripts.chaos.world import PROJECT  # noqa: E402
@@ -97,6 +97,8 @@ def figures() -> dict[str, Any]:
         "longest_s": round(longest.total_seconds(), 1) if longest else 0.0,
         "events": Event.objects.count(),
         "receipts": Receipt.objects.count(),
+        "fences": FenceEvidence.objects.count(),
+        "recovered_guests": _counted(DrainGuest.objects.filter(drain__kind="recover"), "state"),
         "evidence_records": EvidenceRecord.objects.count(),
         "incidents": _counted(Incident.objects.all(), "kind"),
     }

@@ -11,14 +11,17 @@ from scripts.chaos.world import World
 
 RESTART_S = 1.0
 LOOK_EVERY_S = 0.2
+AGENT = "agent-"
 
 
 @dataclass
 class Keeper:
-    """`held`: what is to stay down for now, by its name. `findings`: what did not start again."""
+    """`held`: what is to stay down for now, by its name; `lost`: nodes that are dead until an operator has dealt with
+    that (rounds.py). `findings`: what did not start again."""
 
     world: World
     held: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     restarts: int = 0
     findings: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -45,7 +48,7 @@ class Keeper:
     def look(self) -> None:
         for name, (is_up, start) in self._kept().items():
             with self.lock:
-                if name in self.held or is_up():
+                if name in self.held or name.removeprefix(AGENT) in self.lost or is_up():
                     self._dead_since.pop(name, None)
                 elif time.monotonic() > self._dead_since.setdefault(name, time.monotonic()) + RESTART_S:
                     self._restart(name, start)
@@ -74,7 +77,7 @@ class Keeper:
 
         kept = {name: (runs(name), starts(name)) for name in stack.commands()}
         for node in cloud.zones:
-            kept[f"agent-{node}"] = (self._agent_runs(node), self._agent_starts(node))
+            kept[f"{AGENT}{node}"] = (self._agent_runs(node), self._agent_starts(node))
         kept["services"] = (
             lambda: services.is_up(stack.var),
             lambda: services.start(stack.var, is_durable=stack.is_durable),
@@ -84,7 +87,7 @@ class Keeper:
     def _agent_runs(self, node: str) -> Callable[[], bool]:
         cloud = self.world.cloud
         if cloud.is_fake:
-            return lambda: self.world.stack.process(f"agent-{node}") is not None
+            return lambda: self.world.stack.process(f"{AGENT}{node}") is not None
         return lambda: (agent := cloud.agents.get(node)) is not None and agent.poll() is None
 
     def _agent_starts(self, node: str) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from scripts.chaos.keeper import Keeper
 from scripts.chaos.schedule import Strike
-from scripts.chaos.strikes import STRIKES
+from scripts.chaos.strikes import LOSE, STRIKES
 from scripts.chaos.world import World
 
 AT_ONCE = 4
@@ -17,7 +17,8 @@ AT_ONCE = 4
 
 @dataclass
 class Monkey:
-    """`struck`: how often what was done; `missed`: how often its target was under another strike already."""
+    """`struck`: how often what was done; `missed`: how often its target was under another strike already, or dead. One
+    node at a time is lost."""
 
     world: World
     keeper: Keeper
@@ -42,6 +43,9 @@ class Monkey:
             self.missed += 1
             return
         try:
+            if strike.target in self.keeper.lost or (strike.name == LOSE and self.keeper.lost):
+                self.missed += 1
+                return
             self.struck[f"{strike.name} {strike.target}" if strike.name != strike.target else strike.name] += 1
             STRIKES[strike.name].blow(self.world, self.keeper, strike.target, strike.seconds)
         finally:

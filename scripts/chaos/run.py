@@ -15,6 +15,7 @@ from scripts.chaos import acts, strikes
 from scripts.chaos.follower import Follower
 from scripts.chaos.keeper import Keeper
 from scripts.chaos.monkey import Monkey
+from scripts.chaos.rounds import Rounds
 from scripts.chaos.schedule import Length, schedule
 from scripts.chaos.users import Door, Users
 from scripts.chaos.world import PROJECT, World
@@ -23,25 +24,29 @@ from scripts.waiting import wait_until
 
 USERS = 6
 # After the last strike: until all runs, until all operations have ended, until the judge finds nothing any more.
-UP_LIMIT_S, CALM_LIMIT_S, JUDGE_LIMIT_S = 90, 240, 90
+UP_LIMIT_S, CALM_LIMIT_S, JUDGE_LIMIT_S = 150, 240, 150
 
 
 def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     """The figures and the findings."""
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
-    tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator}
+    tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator, acts.ATTESTOR: world.attestor.secret}
     with closing(Door(world.stack.url, tokens, PROJECT)) as door:
         keeper = Keeper(world)
-        users, monkey = Users(door), Monkey(world, keeper)
+        users, monkey, rounds = Users(door), Monkey(world, keeper), Rounds(world.attestor, keeper, door)
         follower = Follower(world.stack.stream_url, world.token)
-        threads = [threading.Thread(target=each, daemon=True) for each in (keeper.run, follower.run)]
+        threads = [threading.Thread(target=each, daemon=True) for each in (keeper.run, follower.run, rounds.run)]
         for thread in threads:
             thread.start()
         try:
             _blow(users, monkey, plan, length)
             say("calm")
-            wait_until(lambda: keeper.all_up() and world.nodes_are_ready(), limit_s=UP_LIMIT_S)
+            wait_until(
+                lambda: rounds.are_done() and keeper.all_up() and world.nodes_are_ready(),
+                limit_s=UP_LIMIT_S,
+                or_else=lambda: f"nodes that were lost: {rounds.cases}; all processes run: {keeper.all_up()}",
+            )
             users.wait(CALM_LIMIT_S)
             _end_drains(door)
             judged = _judge(world, users, "--evidence")
@@ -51,10 +56,11 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
         finally:
             users.is_over.set()
             monkey.is_over.set()
+            rounds.stop()
             keeper.stop()
             follower.stop()
             threads[0].join()
-    findings = [*door.findings, *keeper.findings, *judged["findings"], *emptied["findings"], *heard]
+    findings = [*door.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *heard]
     return {
         "seed": seed,
         "nodes": len(world.cloud.zones),
@@ -65,6 +71,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
         **judged["figures"],
         "strikes": dict(sorted(monkey.struck.items())),
         "missed_strikes": monkey.missed,
+        "rounds": dict(sorted(rounds.done.items())),
         "restarts": keeper.restarts,
         "findings": findings,
     }

@@ -51,13 +51,13 @@ def pause(world: World, keeper: Keeper, target: str, seconds: float) -> None:
 
 def kill_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
     if (pid := _agent(world, target)) is not None:
-        _signal(pid, signal.SIGKILL, is_group=world.cloud.is_fake)
+        _signal(pid, signal.SIGKILL)
 
 
 def pause_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
     """What the control plane sees when the network between it and the node is gone, but for the connections."""
     if (pid := _agent(world, target)) is not None:
-        with _stopped(pid, is_group=world.cloud.is_fake):
+        with _stopped(pid):
             time.sleep(seconds)
 
 
@@ -106,11 +106,23 @@ def cut_power(world: World, keeper: Keeper, target: str, seconds: float) -> None
         time.sleep(seconds)
 
 
+def lose(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    """The node is dead with all that it runs, and stays so until an operator has dealt with that (rounds.py)."""
+    with keeper.lock:
+        keeper.lost.add(target)
+    if world.cloud.is_fake:
+        kill_agent(world, keeper, target, seconds)
+    else:
+        world.cloud.node(target).power_off()
+
+
+LOSE = "lose"
 STRIKES: Mapping[str, StrikeKind] = {
     "kill": StrikeKind(10, KILLED, kill),
     "pause": StrikeKind(6, KILLED, pause),
     "kill-agent": StrikeKind(4, NODES, kill_agent),
     "pause-agent": StrikeKind(4, NODES, pause_agent),
+    LOSE: StrikeKind(5, NODES, lose),
     "flush-redis": StrikeKind(2, ("redis",), flush_redis),
     "kill-redis": StrikeKind(2, ("redis",), kill_redis),
     "restart-postgresql": StrikeKind(2, ("postgresql",), restart_postgresql),
@@ -136,20 +148,24 @@ def _agent(world: World, node: str) -> int | None:
 
 
 def _signal(pid: int, number: int, *, is_group: bool = True) -> None:
-    """To the process and its children; nothing when it has ended meanwhile."""
+    """To the process and those of its group: in the lab an nsenter waits for the agent, and would stay stopped, and
+    never see it end. Nothing when it has ended meanwhile."""
     try:
-        (os.killpg if is_group else os.kill)(pid, number)
+        if is_group:
+            os.killpg(os.getpgid(pid), number)
+        else:
+            os.kill(pid, number)
     except ProcessLookupError:
         return
 
 
 @contextmanager
-def _stopped(pid: int, *, is_group: bool = True) -> Iterator[None]:
+def _stopped(pid: int) -> Iterator[None]:
     if not psutil.pid_exists(pid):
         yield
         return
-    _signal(pid, signal.SIGSTOP, is_group=is_group)
+    _signal(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        _signal(pid, signal.SIGCONT, is_group=is_group)
+        _signal(pid, signal.SIGCONT)

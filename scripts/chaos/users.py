@@ -51,7 +51,7 @@ class Away(Exception):
 
 
 class Door:
-    """Requests to one project, with the tokens of its owner and of an operator. Safe for use by several threads.
+    """Requests to one project, with the tokens of its owner and of operators. Safe for use by several threads.
     `findings`: what must never be."""
 
     def __init__(self, url: str, tokens: Mapping[str, str], project: str) -> None:
@@ -64,9 +64,9 @@ class Door:
     def close(self) -> None:
         self.http.close()
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, *, by: str = acts.OWNER, **query: str) -> Any:
         """The document, or None where there is none."""
-        answer = self.send("GET", path, query=query)
+        answer = self.send("GET", path, query=query, by=by)
         return answer.json() if answer.is_success else None
 
     def listed(self, path: str, *, by: str = acts.OWNER) -> list[dict[str, Any]]:

@@ -1,13 +1,17 @@
-"""The cloud of a run: two workers, so that one takes over what the other had; nodes that pretend, or those of a lab."""
+"""The cloud of a run: two workers, so that one takes over what the other had; nodes that pretend, or those of a lab,
+which have a pool in common with others of their zone."""
 
+import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.node.adapters import pools
 from bench.common import NO_RATES, say
 from scripts.api import Api
+from scripts.chaos.attestor import Attestor
 from scripts.cloud import Cloud
 from scripts.stack import Stack
 from scripts.waiting import wait_until
@@ -18,10 +22,16 @@ PROJECT = "chaos"
 FAKE_ZONES = {"fake-a": "fr-idf-1", "fake-b": "fr-idf-1", "fake-c": "fr-idf-2", "fake-d": "fr-idf-2"}
 REAL_ZONES = {"real-a": "fr-idf-1", "real-b": "fr-idf-1", "real-c": "fr-idf-2"}
 # A lease that a paused worker loses, and calls that give up before their node's strike is over.
-SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "10", **NO_RATES}
+SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "10", "NODE_LEASE_S": "10", **NO_RATES}
 # Room for some of what is asked for, not for all.
 SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144")
 INVENTORY_INTERVAL_S = 5
+POOL = "shared"
+OFFERS = {
+    "schema": "andromede.offers/1",
+    "flavors": [],
+    "volume_types": [{"id": POOL, "description": "In a pool that nodes of the zone share.", "pool": POOL}],
+}
 
 
 class TwoWorkers(Stack):
@@ -31,13 +41,36 @@ class TwoWorkers(Stack):
         return {**commands, "worker-2": second}
 
 
+class PooledCloud(Cloud):
+    """Nodes that pretend share a pool with the others of their zone, those of a lab with the others of the first one:
+    what the lab shares is one pool, and no other zone can have it."""
+
+    def pool_of(self, zone: str) -> Path | None:
+        if self.is_fake:
+            return self.stack.var / "pools" / zone
+        return self.lab.pool_folder if zone == min(self.zones.values()) else None
+
+    def make_pools(self) -> None:
+        """The lab makes its own."""
+        if self.is_fake:
+            for folder in map(self.pool_of, set(self.zones.values())):
+                assert folder is not None
+                folder.mkdir(parents=True, exist_ok=True)
+                pools.make(folder)
+
+    def options_of(self, name: str) -> Sequence[str]:
+        folder = self.pool_of(self.zones[name])
+        return (*self.agent_options, "--pool", f"{POOL}={folder}") if folder else self.agent_options
+
+
 @dataclass(frozen=True)
 class World:
-    """`token`: of an owner of the project; `operator`: an operator's."""
+    """`token`: of an owner of the project; `operator`: an operator's; `attestor`: an operator in person."""
 
     cloud: Cloud
     token: str
     operator: str
+    attestor: Attestor
 
     @property
     def stack(self) -> Stack:
@@ -60,9 +93,10 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S), *(() if is_real else SMALL))
     zones = REAL_ZONES if is_real else FAKE_ZONES
     fake_port = port + FAKE_PORT - PORT
-    cloud = Cloud(stack, zones, is_fake=not is_real, agent_options=options, fake_port=fake_port, say=say)
+    cloud = PooledCloud(stack, zones, is_fake=not is_real, agent_options=options, fake_port=fake_port, say=say)
     cloud.down()
     cloud.forget()
+    cloud.make_pools()
     try:
         cloud.up(*(["tiny"] if is_real else []))
         yield _furnished(cloud)
@@ -71,7 +105,11 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
 
 
 def _furnished(cloud: Cloud) -> World:
-    world = World(cloud, *cloud.make_project(PROJECT))
+    token, operator = cloud.make_project(PROJECT)
+    world = World(cloud, token, operator, Attestor.hired(cloud.stack))
+    offers = cloud.stack.var / "offers.json"
+    offers.write_text(json.dumps(OFFERS))
+    cloud.stack.manage("import_offers", str(offers))
     if cloud.is_fake:
         disk = cloud.stack.var / "disk.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True)

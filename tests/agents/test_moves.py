@@ -1,8 +1,7 @@
 """Guests on the move between two agents over mutual TLS, each over a fake node; what they promise on real ones too."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -12,126 +11,27 @@ import grpc
 import pytest
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import Power
-from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.base import Convergence, Power
 from agents.node.errors import AdapterError
 from agents.node.services import departures
 from agents.node.trust.clock import utc_now
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core import signed
 from tests.agents import wishes
-from tests.agents.conftest import AgentUnderTest, Refusal, refusal
+from tests.agents.conftest import AgentUnderTest, refusal
+from tests.agents.pairs import Pair, conflict, make_pair, second_agent, told
 from tests.agents.permit_checks import permit_code
 from tests.agents.viewers import AgentViewer
 from tests.pki import Issued, TestCA, issue_controlplane
 
-OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
-SHOWN = {wishes.NODE_ID: "aa" * 32, OTHER_ID: "bb" * 32}  # certificates
-ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
-
-
-@dataclass
-class Pair:
-    """`source`, on which the guest of `wish` runs, with a second volume and a port, and `destination`."""
-
-    source: AgentUnderTest
-    destination: AgentUnderTest
-    wish: pb.EnsureInstanceRequest
-    data: pb.EnsureVolumeRequest
-    port: pb.EnsurePortRequest
-    attachment: pb.EnsureAttachmentRequest
-
-    @property
-    def guest_id(self) -> UUID:
-        return UUID(self.wish.subject.id)
-
-    def arrival(self, generation: int = 2) -> pb.EnsureArrivalRequest:
-        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
-        request.instance.subject.generation = generation
-        plugged = request.plugged.add(volume_id=self.data.subject.id)
-        plugged.subject.CopyFrom(wishes.subject(self.attachment.subject.id, generation))
-        return request
-
-    def departure(self, uri: str, generation: int = 1, *, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
-        return pb.EnsureDepartureRequest(
-            subject=wishes.subject(self.wish.subject.id, generation),
-            destination=peer(self.destination),
-            uri=uri,
-            deadline_s=deadline_s,
-        )
-
-    def make_ready(self, generation: int = 2) -> pb.ArrivalState:
-        stub = self.destination.stub
-        for volume_id, size in ((self.wish.root_volume_id, 64), (self.data.subject.id, 32)):
-            stub.EnsureVolume(wishes.volume(volume_id, generation=generation, size_mib=size))
-        stub.EnsurePort(wishes.port(resource_id=self.port.subject.id, generation=generation))
-        return stub.EnsureArrival(self.arrival(generation))
-
-    def begin(self, **options: int) -> pb.EnsureDepartureRequest:
-        """Ready at the destination, and begun at the source."""
-        request = self.departure(self.make_ready().uri, **options)
-        self.source.stub.EnsureDeparture(request)
-        return request
-
-    def end_of(self, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
-        def state() -> pb.DepartureState:
-            return self.source.stub.EnsureDeparture(request)
-
-        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=10)
-        return state()
-
-    def adopt(self, generation: int = 2) -> pb.InstanceState:
-        wish = pb.EnsureInstanceRequest()
-        wish.CopyFrom(self.wish)
-        wish.subject.generation = generation
-        return self.destination.stub.EnsureInstance(wish)
-
-    def power(self, agent: AgentUnderTest) -> Power | None:
-        guest = agent.fake.guests.get(self.guest_id)
-        return guest.power if guest is not None else None
-
-    def is_where_it_was(self) -> bool:
-        """Running at its source, as if nothing had been."""
-        assert self.destination.stub.RemoveArrival(wishes.removal(self.arrival().instance.subject)).was_present
-        (state,) = self.source.stub.Describe(pb.DescribeRequest()).instances
-        return (
-            (self.power(self.source), state.power) == (Power.RUNNING, pb.POWER_RUNNING)
-            and self.source.fake.guests[self.guest_id].starts == 1
-            and self.guest_id not in self.destination.fake.guests
-        )
-
-
-def peer(agent: AgentUnderTest) -> pb.Peer:
-    return pb.Peer(node_id=str(agent.node_id), certificate_sha256=SHOWN[agent.node_id])
-
 
 @pytest.fixture
 def other(tmp_path: Path, ca: TestCA, worker: Issued, agent: AgentUnderTest) -> Iterator[AgentUnderTest]:
-    other = AgentUnderTest(tmp_path / "other", FakeNode(), ca, worker, agent.authority, node_id=OTHER_ID)
-    other.enrol()
-    other.start()
-    other.learn()
-    yield other
-    other.stop()
+    yield from second_agent(tmp_path / "other", ca, worker, agent)
 
 
 @pytest.fixture
 def pair(agent: AgentUnderTest, other: AgentUnderTest) -> Pair:
-    root, data, port = wishes.volume(), wishes.volume(size_mib=32), wishes.port()
-    agent.stub.EnsureVolume(root)
-    agent.stub.EnsureVolume(data)
-    agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
-    agent.stub.EnsureInstance(wish)
-    attachment = wishes.attachment(wish, data)
-    agent.stub.EnsureAttachment(attachment)
-    return Pair(agent, other, wish, data, port, attachment)
-
-
-def conflict(call: Callable[[], object]) -> Refusal:
-    found = refusal(call)
-    assert found.status is grpc.StatusCode.FAILED_PRECONDITION
-    return found
+    return make_pair(agent, other)
 
 
 # ---- the whole way
@@ -204,6 +104,23 @@ def test_it_tells_how_far_it_is(pair: Pair) -> None:
     assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
 
 
+@pytest.mark.parametrize(
+    ("asked", "done"),
+    [
+        (pb.CONVERGENCE_UNSPECIFIED, Convergence.AUTO_CONVERGE),
+        (pb.CONVERGENCE_AUTO_CONVERGE, Convergence.AUTO_CONVERGE),
+        (pb.CONVERGENCE_NONE, Convergence.NONE),
+    ],
+)
+def test_a_guest_that_writes_much_is_slowed_down_or_not(pair: Pair, asked: "pb.Convergence", done: Convergence) -> None:
+    pair.source.fake.roads.hang = True
+    request = pair.departure(pair.make_ready().uri)
+    request.convergence = asked
+    pair.source.stub.EnsureDeparture(request)
+    wait_until(lambda: pair.guest_id in pair.source.fake.roads.journeys, what="the move to begin")
+    assert pair.source.fake.roads.journeys[pair.guest_id].manner.convergence is done
+
+
 # ---- permits
 
 
@@ -231,15 +148,8 @@ def test_nothing_moves_without_a_permit_that_names_the_other_node(pair: Pair, ca
 def test_receipts_say_what_came_and_went(pair: Pair) -> None:
     pair.end_of(pair.begin())
     pair.adopt()
-
-    def told(agent: AgentUnderTest) -> list[tuple[object, object]]:
-        payloads = [
-            signed.read(document).payload for _, document in agent.server.node.permits.receipts.after(0, limit=99)
-        ]
-        return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.wish.subject.id]
-
-    assert told(pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
-    assert sorted(told(pair.source)) == [
+    assert told(pair, pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
+    assert sorted(told(pair, pair.source)) == [
         ("departure", "closed"),
         ("departure", "opened"),
         ("instance", "closed"),

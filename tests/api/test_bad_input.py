@@ -3,6 +3,7 @@
 import re
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
@@ -120,6 +121,21 @@ def test_control_characters_in_names(api: Caller, character: str) -> None:
 )
 def test_a_body_that_cannot_be_meant(api: Caller, path: str, body: Any, pointer: str, code: str) -> None:
     assert refused(api, path, body) == (400, "invalid_request", pointer, code)
+
+
+@pytest.mark.parametrize("path", [f"/v1/instances/{UUID(int=7)}/actions/migrate", "/v1/nodes/par-1/actions/drain"])
+@pytest.mark.parametrize(
+    ("option", "pointer", "code"),
+    [
+        ({"deadline_s": 59}, "/deadline_s", "too_small"),
+        ({"deadline_s": 7 * 24 * 3600 + 1}, "/deadline_s", "too_large"),
+        ({"deadline_s": "900"}, "/deadline_s", "wrong_type"),
+        ({"convergence": "post_copy"}, "/convergence", "not_one_of"),
+    ],
+)
+def test_a_move_that_cannot_be_meant(operator: Caller, path: str, option: Any, pointer: str, code: str) -> None:
+    plan = {"plan": "0"} if "nodes" in path else {}
+    assert refused(operator, path, plan | option) == (400, "invalid_request", pointer, code)
 
 
 def test_all_mistakes_are_named_at_once(api: Caller) -> None:

@@ -32,6 +32,7 @@ def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, in
     certified(cloud, "suspended")
     drift.reconcile()
     (row,) = api.get("/v1/drift?state=drifted").body["items"]
+    assert row["name"] == "web"
     assert (row["resource_id"], row["zone"]) == (str(instance.pk), "fr-idf-1")
     assert [(clause["atom"], clause["code"]) for clause in row["failing"]] == [("snc", "CERT_SUSPENDED")]
     (plan,) = api.get("remediation-plans").body["items"]
@@ -56,6 +57,7 @@ def test_copies_of_private_images_are_listed(api: Caller, stranger: Caller, clou
     finish(api.post("volumes", {"name": "data", "size_gib": 1, "image": "own"}))
     image_files.reconcile()
     (row,) = api.get("/v1/drift/images?state=compliant").body["items"]
+    assert row["name"] == "own"
     assert (row["resource_id"], row["kind"], row["zone"]) == (str(own.pk), "image", "fr-idf-1")
     assert stranger.get("/v1/drift/images").body["items"] == []
 

@@ -20,7 +20,7 @@ from controlplane.identity.models import Invitation, Organization, ServiceAccoun
 from controlplane.identity.rights import OWN
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.nodes.models import Node, Orphan
+from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import MaintenanceRule
 from controlplane.placement.models import Classification, Exemption, PolicyProposal
 from controlplane.quotas.models import QuotaRequest
@@ -246,6 +246,11 @@ def orphan_on(node: Node) -> str:
     return str(made.pk)
 
 
+def pool_near(node: Node) -> str:
+    made = Pool.objects.create(name="shared", zone=node.zone, uuid=new_id(), path="/srv/shared", capacity_gib=100)
+    return str(made.pk)
+
+
 @pytest.fixture
 def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     """A real thing of alpha's for every name in every path."""
@@ -265,6 +270,7 @@ def names(api: Caller, cloud: Cloud, instance: Instance) -> dict[str, str]:
     )
     return NAMES | {
         "orphan": orphan_on(Node.objects.get()),
+        "pool": pool_near(Node.objects.get()),
         **people_of(organization),
         "member": str(cloud.tenant.actor.user_id),
         **webhook_of(api),

@@ -2,6 +2,9 @@ from pathlib import Path
 
 from agents.node.adapters import pools
 from agents.node.adapters.pools import Pools
+from controlplane.compute.models import Instance
+from controlplane.nodes.models import Node, Pool
+from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.world import Cloud
@@ -75,3 +78,53 @@ def test_pools_are_an_operators_to_see(operator: Caller, api: Caller, cloud: Clo
     cloud.fake.pools = Pools()
     cloud.machine.heartbeat()
     assert operator.get("/v1/pools").body["items"][0]["nodes"] == [], "none has it mounted any more"
+
+
+def test_a_pool_with_what_is_in_it_and_the_nodes_that_should_have_it(
+    operator: Caller, api: Caller, cloud: Cloud, tmp_path: Path
+) -> None:
+    pools.make(tmp_path)
+    cloud.fake.pools = Pools({"shared": tmp_path})
+    cloud.machine.heartbeat()
+    finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
+    finish(api.post("volumes", {"name": "data", "size_gib": 1}))
+    pool = Pool.objects.get()
+    Instance.objects.update(root_pool=pool)
+    Volume.objects.update(pool=pool)
+    url = f"/v1/pools/{pool.pk}"
+    found = operator.get(url).body
+    assert (found["instance_count"], found["volume_count"], found["missing"]) == (1, 1, [])
+    (guest,), (volume,) = (operator.get(f"{url}/{kind}").body["items"] for kind in ("instances", "volumes"))
+    assert (guest["name"], volume["name"]) == ("web", "data")
+    assert (volume["project"]["name"], volume["node"]["name"], volume["state"]) == ("alpha", "node-1", "available")
+    assert operator.get(f"{url}/volumes?project=beta").body["items"] == []
+    for path in ("", "/instances", "/volumes"):
+        assert api.get(f"{url}{path}").problem[0] == 403
+        assert operator.get(f"/v1/pools/shared{path}").problem == (404, "pool.not_found", None)
+    assert without(operator, url) == []
+    cloud.fake.pools = Pools()
+    cloud.machine.heartbeat()
+    assert without(operator, url) == [("node-1", "unmounted")]
+    Node.objects.update(state="unreachable")
+    assert without(operator, url) == [], "it is not known whether it should"
+
+
+def test_a_node_that_is_silent_or_has_another_pool_of_the_name(operator: Caller, cloud: Cloud, tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine, other):
+        folder.mkdir()
+        pools.make(folder)
+    cloud.fake.pools = Pools({"shared": mine})
+    cloud.machine.heartbeat()
+    url = f"/v1/pools/{Pool.objects.get().pk}"
+    Node.objects.update(state="unreachable")
+    assert without(operator, url) == [("node-1", "silent")] and operator.get(url).body["nodes"] == []
+    cloud.fake.pools = Pools({"shared": other})
+    cloud.machine.heartbeat()
+    assert without(operator, url) == [("node-1", "mismatch")]
+    Node.objects.update(duty="retired")
+    assert without(operator, url) == []
+
+
+def without(operator: Caller, url: str) -> list[tuple[str, str]]:
+    return [(each["name"], each["why"]) for each in operator.get(url).body["missing"]]

@@ -1,24 +1,44 @@
 """Each kind of damage is planted in a cloud that has nothing wrong, and must be found."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.drains import node_maintain
+from controlplane.compute.errors import EvacuationBlocked
+from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.compute.recoveries import NewRecovery, recover_begin
 from controlplane.events.models import Event
 from controlplane.events.services import place_all
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
-from controlplane.nodes.models import Incident, Inventory, NodeRemoval, Orphan, Receipt
+from controlplane.nodes.duties import node_return
+from controlplane.nodes.fencing import fence_by
+from controlplane.nodes.models import (
+    Drain,
+    DrainGuest,
+    FenceEvidence,
+    Incident,
+    Inventory,
+    Node,
+    NodeRemoval,
+    Orphan,
+    Pool,
+    Receipt,
+)
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
+from controlplane.reconcilers import node_removals
+from controlplane.reconcilers import recoveries as executor
 from controlplane.storage.models import Volume
 from scripts.chaos import checks
-from tests.workflows.helpers import attach, done, make_instance, make_volume
+from tests.workflows.helpers import attach, done, fresh, lose_power, make_instance, make_shared, make_volume, share
 from tests.world import Cloud
 
 Damage = Callable[[Cloud], object]
@@ -33,8 +53,29 @@ def settled(cloud: Cloud) -> Cloud:
     return cloud
 
 
+@pytest.fixture
+def recovered(cloud: Cloud) -> Cloud:
+    """A guest in a pool, made again elsewhere when its node was dead; the node is back, and has forgotten it."""
+    make_shared(cloud)
+    share(cloud, cloud.world.add_machine("fr-idf-1"))
+    lose_power(cloud.machine)
+    cloud.machine.fall_silent()
+    fence_by(SYSTEM, cloud.machine.row, kind="lease", reason="", detail={})
+    recover_begin(SYSTEM, fresh(cloud.machine.row), NewRecovery(None))
+    executor.reconcile()
+    done(Operation.objects.get(kind="instance.evacuate"))
+    executor.reconcile()
+    node_maintain(SYSTEM, fresh(cloud.machine.row), reason="")
+    cloud.machine.come_back()
+    node_removals.reconcile()
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    account(cloud)
+    return cloud
+
+
 def account(cloud: Cloud) -> None:
-    cloud.machine.account()
+    for machine in cloud.world.machines:
+        machine.account()
     place_all()
 
 
@@ -173,6 +214,61 @@ def event_without_place(cloud: Cloud) -> None:
     Event.objects.filter(kind="operation.pending", operation_id=an_operation().pk).update(position=None)
 
 
+def stray_file(cloud: Cloud) -> None:
+    (volumes_in_pool() / f"{new_id()}.qcow2").touch()
+
+
+def lost_file(cloud: Cloud) -> None:
+    for path in volumes_in_pool().iterdir():
+        path.unlink()
+
+
+def volumes_in_pool() -> Path:
+    return Path(Pool.objects.get().path) / "volumes"
+
+
+def drifted_pool(cloud: Cloud) -> None:
+    Pool.objects.update(used_gib=7)
+
+
+def place_in_no_pool(cloud: Cloud) -> None:
+    Allocation.objects.update(pool=None, pool_gib=0)
+
+
+def unproved_death(cloud: Cloud) -> None:
+    """Then the guest ran on both nodes until the dead one said that it had ended."""
+    FenceEvidence.objects.all().delete()
+
+
+def forgotten_node(cloud: Cloud) -> None:
+    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="fenced")
+
+
+def node_in_maintenance(cloud: Cloud) -> None:
+    Node.objects.filter(pk=cloud.machine.row.pk).update(duty="maintenance")
+
+
+def node_that_was_not_dead(cloud: Cloud) -> None:
+    now = clock.now()
+    Incident.objects.create(node=cloud.machine.row, kind="fence-broken", name="x", seen_at=now, ended_at=now)
+
+
+def recovery_under_way(cloud: Cloud) -> None:
+    Drain.objects.update(state="blocked")
+
+
+def guest_left_without_a_word(cloud: Cloud) -> None:
+    DrainGuest.objects.update(state="left", reasons=[])
+
+
+def move_under_way(cloud: Cloud) -> None:
+    Migration.objects.update(kind="migrate", state="preparing")  # an evacuation the database itself refuses
+
+
+def guest_without_place(cloud: Cloud) -> None:
+    Instance.objects.update(last_error=EvacuationBlocked(explanation="").as_document())
+
+
 def an_operation() -> Operation:
     return Operation.objects.order_by("created_at")[0]
 
@@ -213,8 +309,33 @@ DAMAGES: list[tuple[Damage, str]] = [
 ]
 
 
+LOSSES: list[tuple[Damage, str]] = [
+    (drifted_pool, "allocations"),
+    (place_in_no_pool, "allocations"),
+    (unproved_death, "receipts"),
+    (forgotten_node, "recoveries"),
+    (node_in_maintenance, "recoveries"),
+    (node_that_was_not_dead, "recoveries"),
+    (recovery_under_way, "recoveries"),
+    (guest_left_without_a_word, "recoveries"),
+    (move_under_way, "recoveries"),
+    (guest_without_place, "recoveries"),
+    (stray_file, "files"),
+    (lost_file, "files"),
+]
+
+
 def test_of_a_cloud_with_nothing_wrong_nothing_is_found(settled: Cloud) -> None:
     assert found(settled) == {}
+
+
+def test_damage_is_found_in_a_cloud_that_has_lost_a_node_and_has_it_back(recovered: Cloud) -> None:
+    assert found(recovered) == {}
+    for damage, check in LOSSES:
+        with transaction.atomic():
+            damage(recovered)
+            assert checks.CHECKS[check](), damage.__name__
+            transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize(("damage", "check"), DAMAGES, ids=[f"{damage.__name__}-{check}" for damage, check in DAMAGES])
@@ -229,6 +350,14 @@ def test_a_guest_that_ran_on_two_nodes_at_once_is_found() -> None:
     assert checks.overlaps("web", apart) == []
     both = [("2026-01-01T10:00:00Z", "now", one), ("2026-01-01T10:05:00Z", "2026-01-01T10:06:00Z", other)]
     assert len(checks.overlaps("web", both)) == 1
+
+
+def test_what_fenced_a_node_ends_what_ran_there() -> None:
+    before, at, after = "2026-01-01T10:00:00Z", "2026-01-01T10:05:00Z", "2026-01-01T10:09:00Z"
+    assert checks.ended(before, after, [at]) == at, "it was said when the node was back"
+    assert checks.ended(before, "now", [at]) == at
+    assert checks.ended(after, "now", [at]) == "now", "it began when the node was back"
+    assert checks.ended(before, at, [after]) == at
 
 
 def told(operation: Operation, /, **more: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Guests that must not notice that their node is emptied under them: each counts in a file, and each of a pair has an
 open TCP connection to the other."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,18 @@ TALK = (
     + str(PORT)
     + " >/talk 2>/dev/null) >/dev/null 2>&1 </dev/null &"
 )
-LAST = "awk '$1 != NR {{ print \"gap at \" NR; exit }}' {file}; tail -n 1 {file}"
+# The last number that is whole; the line after it may be half written. Numbers that are missing are said.
+LAST = (
+    'awk \'NR > 1 && last != NR - 1 {{ print "gap at " NR - 1; gap = 1; exit }} {{ last = $1 }}'
+    " END {{ if (!gap) print NR ? NR - 1 : 0 }}' {file}"
+)
+# How far it has counted. It says so on its console at each boot from now on, thrice, since the kernel speaks there too.
+KEPT = re.compile(r"kept (\d+) in all")
+REMEMBER = (
+    "echo 'for i in 1 2 3; do echo \"kept $(tail -n 1 /count) in all\" >/dev/console; sleep 1; done' >/etc/kept.sh;"
+    " echo '::once:/bin/sh /etc/kept.sh' >>/etc/inittab"
+)
+SYNCED = "n=$(tail -n 1 /count); sync; echo $n"
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 FILES = ("/count", "/talk")
 BOOT_S = 240
@@ -26,12 +38,13 @@ BOOT_S = 240
 
 @dataclass
 class Passengers:
-    """Guests of a project, by name. `key`: of their root."""
+    """Guests of a project, by name. `key`: of their root. `root_type`: of the volumes that their root disks are on."""
 
     cloud: Cloud
     api: Api
     operator: Api
     key: Path
+    root_type: str = "local"
 
     def run(self, name: str, command: str, *, at: str) -> str:
         """What the command prints in the guest, which has to be on this node."""
@@ -40,10 +53,7 @@ class Passengers:
 
     def board(self, names: list[str], *, zone: str, at: str) -> dict[str, str]:
         """Make them, and have them count and talk, the first with the second and so on. Returns their boot ids."""
-        made = [self.api.post("instances", _body(name, zone))["operation"] for name in names]
-        for operation in made:
-            ended = self.api.wait(operation)
-            assert ended["state"] == "succeeded", ended["error"]
+        self.make(names, zone=zone)
         for name in names:
             self.wait_for_boot(name)
             self.run(name, f"{COUNT} echo counting", at=at)
@@ -52,6 +62,14 @@ class Passengers:
             self.run(one, f"{ECHO} echo listening", at=at)
             self.run(other, f"{TALK.format(address=address)} echo talking", at=at)
         return {name: self.run(name, BOOT, at=at) for name in names}
+
+    def make(self, names: list[str], *, zone: str) -> dict[str, str]:
+        """They are started when this returns. Returns their ids."""
+        made = [self.api.post("instances", self._body(name, zone)) for name in names]
+        for instance in made:
+            ended = self.api.wait(instance["operation"])
+            assert ended["state"] == "succeeded", ended["error"]
+        return {instance["name"]: instance["id"] for instance in made}
 
     def wait_for_boot(self, name: str, *, times: int = 1) -> None:
         log = f"instances/{name}/console-log"
@@ -93,13 +111,13 @@ class Passengers:
         wait_until(is_over, limit_s=limit_s)
         return dict(self.operator.get(f"/v1/nodes/{node}/drain"))
 
-
-def _body(name: str, zone: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "flavor": "tiny",
-        "image": "tiny",
-        "networks": ["lan"],
-        "ssh_keys": ["key"],
-        "zones": [zone],
-    }
+    def _body(self, name: str, zone: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "flavor": "tiny",
+            "image": "tiny",
+            "networks": ["lan"],
+            "ssh_keys": ["key"],
+            "zones": [zone],
+            "root_volume_type": self.root_type,
+        }

@@ -42,6 +42,7 @@ def begin(operator: Client, *, fallback: str = "leave", plan: str = "") -> str:
     page = operator.get(f"{PLAN}?fallback={fallback}").content.decode()
     digest = plan or page.split('name="plan" value="')[1].split('"')[0]
     body = {"plan": digest, "fallback": fallback, "at_once": "1", "reason": "its fan"}
+    body |= {"deadline_s": "900", "convergence": "none"}
     answer = operator.post(PLAN, body)
     return answer["Location"] if answer.status_code == 302 else answer.content.decode()
 
@@ -63,6 +64,8 @@ def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operat
 def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
     assert "It has never been drained" in text_of(operator.get(DRAIN))
     assert begin(operator) == DRAIN
+    drain = Drain.objects.get()
+    assert (drain.at_once, drain.deadline_s, drain.convergence) == (1, 900, "none")
     page = text_of(operator.get(DRAIN))
     assert "waits" in page and "its fan" in page and "0 %" in page
     assert "Its guests are moved away" in text_of(operator.get(NODE))

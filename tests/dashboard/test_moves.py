@@ -1,5 +1,7 @@
 """The page of an instance's moves: what is in the way, where it could go, how far it is, and how it ended."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -48,8 +50,25 @@ def test_what_is_in_the_way_is_said_and_nothing_can_be_pressed(operator: Client,
     shown = operator.get(page)
     assert "It cannot be moved now" in text_of(shown) and "placement.no_place" in text_of(shown)
     assert b"Move it" not in shown.content
-    Instance.objects.update(state="stopped", power_state="off")
+    Instance.objects.update(power_state="off")
     assert "does not run" in text_of(operator.get(page))
+
+
+def test_a_move_has_the_options_that_were_filled_in(operator: Client, page: str) -> None:
+    refused = text_of(operator.post(page, {"deadline_s": "5"}))
+    assert "greater than or equal to 60" in refused and not Migration.objects.exists()
+    operator.post(page, {"deadline_s": "90", "convergence": "none"})
+    begun = Operation.objects.get(kind="instance.migrate")
+    assert begun.deadline_at - begun.created_at == timedelta(seconds=90)
+    assert begun.args["convergence"] == "none"
+
+
+def test_one_that_is_off_moves_as_it_is(operator: Client, page: str) -> None:
+    Instance.objects.update(state="stopped", power_state="off")
+    shown = operator.get(page)
+    assert "It is off and stays so" in text_of(shown) and b"convergence" not in shown.content
+    assert operator.post(page, {})["Location"] == page
+    assert Migration.objects.get().state == "placing"
 
 
 def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(

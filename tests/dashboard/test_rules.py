@@ -14,6 +14,7 @@ from pytest_django import Settings
 from controlplane.audit import evidence, exports, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
+from controlplane.compute.models import Instance
 from controlplane.dashboard.views.evidence import leads_to_root
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
@@ -111,6 +112,7 @@ def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Calle
     assert officer.get(f"/residency?resource={instance}")["Location"] == f"/residency/{instance}"
     page = officer.get(f"/residency/{instance}").content.decode()
     assert "proven" in page and "/zones/fr-idf-1" in page
+    assert '<span translate="no">web</span>' in page and instance in page
     decision = EvidenceRecord.objects.filter(kind="decision", resource_id=instance).first()
     assert decision is not None
     url = next(part.split('"')[0] for part in page.split('href="') if "/decisions/" in part)
@@ -131,10 +133,13 @@ def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: 
 def test_drift_with_its_clauses_and_a_plan_to_approve(
     officer: Client, member: Client, api: Caller, cloud: Cloud, home: str
 ) -> None:
-    finish(api.post("instances", WEB))
+    instance = finish(api.post("instances", WEB))["id"]
     certified("valid")
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
     drift.reconcile()
+    for url in ("/drift", "/residency"):
+        named = f'href="/residency/{instance}" title="{instance}" translate="no">web</a>'
+        assert named in officer.get(url).content.decode(), url
     assert b"Nothing is like that" in officer.get("/drift?state=drifted").content
     certified("suspended")
     drift.reconcile()
@@ -145,6 +150,15 @@ def test_drift_with_its_clauses_and_a_plan_to_approve(
     member.post(f"{home}/remediation/{plan.pk}/approve", {"next": f"{home}/remediation"})
     plan.refresh_from_db()
     assert plan.state == "approved"
+
+
+def test_what_is_gone_is_called_by_its_id(officer: Client, api: Caller, cloud: Cloud) -> None:
+    instance = finish(api.post("instances", WEB))["id"]
+    drift.reconcile()
+    Instance.objects.update(state="deleted")
+    page = officer.get("/drift").content.decode()
+    assert f'href="/residency/{instance}" translate="no">{instance}</a>' in page and ">web</a>" not in page
+    assert f'<code translate="no">{instance}</code>' in officer.get(f"/residency/{instance}").content.decode()
 
 
 def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(

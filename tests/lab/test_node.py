@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.lab import LabError, LabNode
+from agents.lab.node_init import BOOT_ID
 from agents.lab.shell import run, wait_until
 from tests.lab.guests import Guest, ensure_bridge
 
@@ -131,6 +132,8 @@ def test_a_power_cut_ends_guests_and_frees_their_disks(
 ) -> None:
     guest = make_guest(hv1, tiny_image)
     guest.wait_for("TINY: up")
+    boot = hv1.exec(["cat", BOOT_ID]).stdout
+    assert boot not in (hv2.exec(["cat", BOOT_ID]).stdout, Path(BOOT_ID).read_text())
 
     hv1.power_off()
     assert hv1.pids() == []
@@ -138,6 +141,7 @@ def test_a_power_cut_ends_guests_and_frees_their_disks(
     hv1.start()
 
     assert guest.state == "shut off"
+    assert hv1.exec(["cat", BOOT_ID]).stdout != boot
 
 
 def test_guests_move_between_nodes(

@@ -1,6 +1,7 @@
 """Drains: the plan that is agreed to, guests that leave a few at a time, and every end with its reason."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -11,6 +12,7 @@ from agents.node.errors import AdapterError
 from controlplane.compute import drains
 from controlplane.compute.drains import NewDrain, drain_begin, drain_cancel, drain_pause, drain_plan, drain_resume
 from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState
+from controlplane.compute.migrate import MoveOptions
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.events.models import Event
@@ -94,7 +96,7 @@ def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other
     opened(other)
     plan = drain_plan(SYSTEM, cloud.machine.row, fallback="leave")
     found = {entry.guest.name: (entry.action, entry.target) for entry in plan.entries}
-    assert found == {"web": ("migrate", str(other.row.pk)), "old": ("stay", None)}
+    assert found == {"web": ("migrate", str(other.row.pk)), "old": ("migrate", str(other.row.pk))}
     assert fresh(cloud.machine.row).duty == "in-service"
     assert not Drain.objects.exists()
 
@@ -161,8 +163,9 @@ def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Clou
         executor.reconcile()
     assert (most, fresh(drain).state) == (2, "done")
     assert (fresh(cloud.machine.row).duty, fresh(cloud.machine.row).duty_reason) == ("maintenance", "fan")
-    assert states(drain) == {**{f"web-{number}": "moved" for number in range(5)}, "old": "off"}
-    assert Instance.objects.filter(node=other.row).count() == 5
+    assert states(drain) == {**{f"web-{number}": "moved" for number in range(5)}, "old": "moved"}
+    assert Instance.objects.filter(node=other.row).count() == 6
+    assert Instance.objects.get(name="old").state == "stopped"
     assert executor.reconcile() == 0
 
 
@@ -207,6 +210,28 @@ def test_a_failed_move_leaves_the_guest_running_and_is_tried_again_on_request(cl
     assert drain.guests.get().tries == 2
 
 
+def test_one_that_is_off_and_does_not_leave_is_in_nobodys_way_and_says_why(cloud: Cloud, other: FakeMachine) -> None:
+    stopped = make_stopped_instance(cloud)
+    opened(other)
+    drain = begin(cloud)
+    executor.reconcile()
+    cloud.fake.fail_next("bring_up", AdapterError("There is no memory left.", retryable=False))
+    assert follow(moves()[0]).state == "failed"
+    executor.reconcile()
+    guest = drain.guests.get()
+    assert (fresh(drain).state, guest.state, guest.starts_again) == ("done", "off", False)
+    assert guest.reasons[0]["code"] == "compute.migration.failed"
+    assert (fresh(stopped).state, fresh(stopped).node_id) == ("stopped", cloud.machine.row.pk)
+
+
+def test_one_that_is_off_and_finds_no_place_stays_and_says_why(cloud: Cloud, other: FakeMachine) -> None:
+    make_stopped_instance(cloud)
+    drain = begin(cloud)
+    assert carry_on(drain).state == "done"
+    guest = drain.guests.get()
+    assert (guest.action, guest.state, guest.reasons[0]["code"]) == ("stay", "off", "placement.no_place")
+
+
 def test_the_fallback_stops_who_cannot_leave(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     drain = begin(cloud, fallback="stop")
@@ -214,6 +239,19 @@ def test_the_fallback_stops_who_cannot_leave(cloud: Cloud, other: FakeMachine) -
     assert (states(drain), fresh(instance).state) == ({"web": "off"}, "stopped")
     node_return(SYSTEM, fresh(cloud.machine.row))
     done(instance_start(cloud.tenant.actor, fresh(instance)))
+
+
+def test_each_move_of_a_drain_has_the_options_that_the_drain_was_begun_with(cloud: Cloud, other: FakeMachine) -> None:
+    make_instance(cloud)
+    opened(other)
+    node = cloud.machine.row
+    new = NewDrain(drain_plan(SYSTEM, node, fallback="leave").digest, "leave", options=MoveOptions(90, "none"))
+    with transaction.atomic():
+        drain_begin(SYSTEM, node, new)
+    executor.reconcile()
+    (begun,) = moves()
+    assert begun.deadline_at - begun.created_at == timedelta(seconds=90)
+    assert begun.args["convergence"] == "none"
 
 
 def test_who_is_left_blocks_the_drain_until_a_retry_or_other_hands_help(cloud: Cloud, other: FakeMachine) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from scripts.stack import Stack
 
@@ -108,6 +109,23 @@ def test_without_redis_the_api_answers_and_workers_do_not_work(transactional_db:
     nowhere = f"redis+socket://{folder}/no.sock"
     with Process(name, folder).running(REDIS_URL=nowhere) as process:
         assert process.ready() == ((503, ["redis"]) if name in NEEDS_REDIS else (200, []))
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_database_may_be_ahead_of_the_code_and_not_behind_it(transactional_db: None, folder: Path, name: str) -> None:
+    recorder = MigrationRecorder(connection)
+    newest = max(key for key in recorder.applied_migrations() if key[0] == "nodes")
+    with Process(name, folder).running() as process:
+        recorder.record_applied("nodes", "9999_of_the_next_release")
+        try:
+            assert process.ready() == (200, [])
+            recorder.record_unapplied(*newest)
+            assert process.ready() == (503, ["migrations"])
+        finally:
+            recorder.record_applied(*newest)
+            recorder.record_unapplied("nodes", "9999_of_the_next_release")
+        assert process.ready() == (200, [])
+    assert f"not applied: {'.'.join(newest)}" in (folder / "log").read_text()
 
 
 def test_without_the_database_nothing_is_answered(transactional_db: None, folder: Path) -> None:

@@ -16,11 +16,11 @@ from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
-from controlplane.nodes.duties import node_fence
+from controlplane.nodes.duties import node_fence, node_return
 from controlplane.nodes.errors import NodeNotHeard, NodeWrongDuty
 from controlplane.nodes.models import Bmc, Drain, DrainGuest, Incident, Node
 from controlplane.operations.models import Operation
-from controlplane.reconcilers import lost_nodes, node_removals
+from controlplane.reconcilers import guest_restart, lost_nodes, node_removals
 from controlplane.reconcilers import recoveries as executor
 from tests.workflows.helpers import (
     assert_clean_slate,
@@ -151,6 +151,7 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     assert recovery.state == "done"
     assert states(recovery) == {**{f"web-{number}": "moved" for number in range(3)}, "local": "left"}
     assert recovery.guests.get(name="local").reasons[0]["code"] == "compute.instance.not_evacuable"
+    assert fresh(local).state == "active", "it is to run, and does not"
     assert {fresh(guest).node_id for guest in guests} == {other.row.pk}
     assert files(cloud) == {str(guest.root_volume_id) for guest in guests}
     assert Event.objects.filter(kind="node.recovered").count() == 1
@@ -159,6 +160,12 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     assert set(cloud.machine.fake.guests) == {local.pk}
     assert set(other.fake.guests) == {guest.pk for guest in guests}
     assert (fresh(local).node, fresh(cloud.machine.row).duty) == (cloud.machine.row, "fenced")
+    cloud.machine.tell()
+    drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="repaired")
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    assert guest_restart.reconcile() == 1
+    done(Operation.objects.get(kind="instance.reboot"))
+    assert (fresh(local).node, fresh(local).power_state) == (cloud.machine.row, "running")
     delete_everything(cloud)
     assert_clean_slate(cloud)
 
@@ -206,6 +213,19 @@ def test_who_finds_no_place_stays_down_says_so_and_is_tried_again_when_there_is_
     assert not Incident.objects.filter(kind="evacuation-blocked", ended_at=None).exists()
 
 
+def test_who_found_no_place_comes_back_with_its_node_and_does_not_say_so_any_more(
+    cloud: Cloud, other: FakeMachine
+) -> None:
+    instance = make_shared(cloud)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    die_with_guests(cloud.machine)
+    recovery = carry_on(begin(cloud))
+    assert fresh(instance).last_error["code"] == "compute.instance.evacuation_blocked"
+    drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="a new mainboard")
+    executor.reconcile()
+    assert (fresh(recovery).state, fresh(instance).last_error) == ("cancelled", None)
+
+
 def test_what_fails_on_its_way_is_tried_again(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud)
     opened(other)
@@ -219,6 +239,18 @@ def test_what_fails_on_its_way_is_tried_again(cloud: Cloud, other: FakeMachine) 
     later()
     assert carry_on(recovery).state == "done"
     assert recovery.guests.get().tries == 2
+
+
+def test_a_guest_of_a_dead_node_is_off_when_its_tenant_says_so_and_keeps_nobody_waiting(
+    cloud: Cloud, other: FakeMachine
+) -> None:
+    instance = make_shared(cloud)
+    opened(other)
+    die_with_guests(cloud.machine)
+    done(instance_power_off(cloud.tenant.actor, instance))
+    recovery = carry_on(begin(cloud))
+    assert (recovery.state, fresh(instance).state, fresh(instance).node) == ("done", "stopped", other.row)
+    assert other.fake.guests[instance.pk].starts == 0
 
 
 def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMachine) -> None:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from agents.node.adapters.base import Power
 from agents.node.errors import AdapterError
 from controlplane.audit.models import AuditRecord
+from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import InstanceNotEvacuable, NodeBeingRecovered
@@ -198,6 +199,19 @@ def test_back_again_the_dead_node_forgets_it_before_it_serves(lost: Lost) -> Non
     assert fresh(node).duty == "in-service"
     lost.dead.tell()
     assert lost.instance.power_state == "running"
+
+
+def test_it_was_in_one_place_and_then_in_the_other(lost: Lost) -> None:
+    """The dead node closes what it had open only when it is back."""
+    done(lost.ask())
+    lost.dead.come_back()
+    node_removals.reconcile()
+    for machine in (lost.dead, lost.other):
+        machine.account()
+    places = [str(lost.dead.row.pk), str(lost.other.row.pk)]
+    for resource, role in ((lost.instance.pk, "compute"), (lost.volume.pk, "storage")):
+        found = residency_of(resource, role=role)
+        assert ([interval.node for interval in found.intervals], found.problems) == (places, ())
 
 
 def test_a_guest_that_runs_on_where_it_was_is_ended_when_the_node_is_back(lost: Lost) -> None:

@@ -46,7 +46,6 @@ from tests.workflows.helpers import (
     fresh,
     make_attached,
     make_instance,
-    make_stopped_instance,
     make_volume,
     pass_deadline,
     picture,
@@ -237,12 +236,10 @@ def test_only_operators_move_instances(moving: Move) -> None:
         instance_migrate(moving.cloud.tenant.actor, moving.instance)
 
 
-def test_what_does_not_run_is_not_moved(cloud: Cloud) -> None:
-    cloud.world.add_machine("fr-idf-1")
-    instance = make_stopped_instance(cloud)
-    assert [str(each) for each in migration_obstacles(instance)] == ["it is stopped, and does not run."]
-    with pytest.raises(InstanceNotMovable, match="it is stopped"):
-        instance_migrate(SYSTEM, instance)
+def test_what_is_to_run_and_does_not_is_not_moved(moving: Move) -> None:
+    Instance.objects.filter(pk=moving.instance.pk).update(power_state="off")
+    with pytest.raises(InstanceNotMovable, match="its guest is off"):
+        moving.ask()
 
 
 def test_what_stands_in_the_way_is_told(moving: Move) -> None:

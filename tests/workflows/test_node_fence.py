@@ -12,6 +12,7 @@ from pytest_django import Settings
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.nodes import bmcs, redfish
+from controlplane.nodes.bmcs import NewBmc
 from controlplane.nodes.errors import BmcRefused, BmcUnreachable, NodeNotFenceable
 from controlplane.nodes.fencing import node_fence
 from controlplane.nodes.models import Bmc, FenceEvidence, Node
@@ -48,7 +49,7 @@ def bmc(emulator: Emulator) -> Emulator:
 @pytest.fixture
 def silent(cloud: Cloud, bmc: Emulator) -> Node:
     cloud.machine.fall_silent()
-    bmcs.bmc_set(SYSTEM, cloud.machine.row, bmc.bmc())
+    bmcs.bmc_set(SYSTEM, cloud.machine.row, NewBmc(**bmc.access))
     return fresh(cloud.machine.row)
 
 
@@ -131,7 +132,7 @@ def test_a_bmc_that_does_not_switch_off_proves_nothing(
     ],
 )
 def test_a_bmc_that_says_no_ends_it_at_once(silent: Node, bmc: Emulator, changes: dict[str, str], reason: str) -> None:
-    bmcs.bmc_set(SYSTEM, silent, bmc.bmc(**changes))
+    bmcs.bmc_set(SYSTEM, silent, NewBmc(**(bmc.access | changes)))
     operation = run(fence(silent))
     assert operation.state == "failed"
     assert (operation.error or {})["code"] == BmcRefused.code
@@ -142,7 +143,7 @@ def test_a_bmc_that_says_no_ends_it_at_once(silent: Node, bmc: Emulator, changes
 def test_a_bmc_that_does_not_answer_is_asked_until_the_deadline(silent: Node, bmc: Emulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    bmcs.bmc_set(SYSTEM, silent, bmc.bmc(address=f"127.0.0.1:{port}"))
+    bmcs.bmc_set(SYSTEM, silent, NewBmc(**(bmc.access | {"address": f"127.0.0.1:{port}"})))
     with pytest.raises(BmcUnreachable):
         bmcs.power_state(silent)
     operation = fence(silent)
@@ -152,7 +153,7 @@ def test_a_bmc_that_does_not_answer_is_asked_until_the_deadline(silent: Node, bm
 
 
 def test_a_system_may_be_named(silent: Node, bmc: Emulator) -> None:
-    bmcs.bmc_set(SYSTEM, silent, bmc.bmc(system_id=SYSTEM_ID))
+    bmcs.bmc_set(SYSTEM, silent, NewBmc(**(bmc.access | {"system_id": SYSTEM_ID})))
     assert bmcs.power_state(silent) == "On"
 
 
@@ -162,7 +163,7 @@ def test_a_system_may_be_named(silent: Node, bmc: Emulator) -> None:
 @pytest.mark.parametrize("address", ["10.0.0.5", "bmc.example", "127.0.0.1:0", "127.0.0.1:99999", "169.254.169.254"])
 def test_only_addresses_of_management_networks_are_taken(cloud: Cloud, bmc: Emulator, address: str) -> None:
     with pytest.raises(InvalidRequest):
-        bmcs.bmc_set(SYSTEM, cloud.machine.row, bmc.bmc(address=address))
+        bmcs.bmc_set(SYSTEM, cloud.machine.row, NewBmc(**(bmc.access | {"address": address})))
 
 
 def test_a_network_that_is_taken_off_the_list_is_asked_no_more(silent: Node, settings: Settings) -> None:

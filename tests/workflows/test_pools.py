@@ -25,6 +25,7 @@ from controlplane.compute.services import (
     instance_resize,
 )
 from controlplane.identity.actor import SYSTEM
+from controlplane.kernel.units import GIB
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Pool
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import InsufficientCapacity, NoPlace
@@ -238,7 +239,8 @@ def test_it_grows_where_it_is(shared: Shared) -> None:
     path = shared.folder / pools.VOLUMES / f"{volume.pk}.qcow2"
     assert Allocation.objects.get(consumer_id=volume.pk).pool_gib == 5
     assert shared.other.fake.call_counts["grow_disk"] == 1
-    assert path.exists()
+    assert int(path.read_text()) == 5 * GIB, "where it is, and nowhere else"
+    assert not shared.other.fake.volumes
     with pytest.raises(InsufficientCapacity):
         volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=10**6)
 

@@ -63,7 +63,7 @@ def test_what_would_help_in_another_zone_is_not_told(cloud: Cloud, instance: Ins
 def test_a_plan_names_the_nodes_that_would_take_it(cloud: Cloud, instance: Instance, other: FakeMachine) -> None:
     plan = migration_plan(SYSTEM, instance)
     assert ([node.pk for node in plan.nodes], plan.reasons) == ([other.row.pk], ())
-    Instance.objects.filter(pk=instance.pk).update(state="stopped", power_state="off")
+    Instance.objects.filter(pk=instance.pk).update(power_state="off")
     plan = migration_plan(SYSTEM, instance)
     assert (plan.nodes, plan.reasons[0]["code"]) == ((), "compute.instance.not_movable")
     with pytest.raises(RoleNeeded):

@@ -258,13 +258,14 @@ class GuestState:
     """`reason` is empty, or says why a guest is not running although nobody stopped it through the agent.
 
     `is_reason_known` is False for a guest that is off and has not run yet, or whose reason the hypervisor
-    has forgotten, as after a restart of the node.
+    has forgotten, as after a restart of the node. `is_between`: it is just being started, or its memory comes or goes.
     """
 
     power: Power
     virt_type: str
     reason: str = ""
     is_reason_known: bool = True
+    is_between: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,10 @@ class Hypervisor(Protocol):
         """Forget a guest that is off; False when it was not defined."""
 
     def start(self, guest_id: UUID) -> None: ...
+
+    def bring_up(self, guest_id: UUID) -> None:
+        """Give a guest that is off its memory and its devices, so that it can be sent. It stands still, and has run no
+        instruction."""
 
     def request_shutdown(self, guest_id: UUID) -> None:
         """Press the power button (ACPI) and return."""
@@ -410,6 +415,21 @@ class Route:
     certificate_sha256: str
 
 
+class Convergence(StrEnum):
+    """What is done about a guest that writes faster than it can be sent: it is slowed down, or nothing."""
+
+    AUTO_CONVERGE = "auto_converge"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a guest is sent. `max_pause_ms`: how long it may stand still at the end; 0: the hypervisor's default."""
+
+    max_pause_ms: int = 0
+    convergence: Convergence = Convergence.AUTO_CONVERGE
+
+
 @dataclass(frozen=True, slots=True)
 class MoveProgress:
     """Of memory and disks, as far as is known."""
@@ -427,7 +447,7 @@ class Sent:
 
 
 class Moves(Protocol):
-    """Guests go from this node to another, and come from there, while they run.
+    """Guests go from this node to another, and come from there, while they run; or while they are off.
 
     Wherever a move ends, the guest runs at most once: it goes on at its destination only after its source has let go of
     it, and at its source only if it was not let go of.
@@ -436,8 +456,9 @@ class Moves(Protocol):
     def takes_in(self) -> bool:
         """Whether guests of other nodes may come here at all."""
 
-    def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
+    def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
         """From now on the guest may come, from the node with that certificate. Answers where that node finds this one.
+        `is_off`: when it has come, it is off.
 
         Raises:
             AdapterError: this node takes in no guests.
@@ -446,8 +467,9 @@ class Moves(Protocol):
     def refuse(self, guest_id: UUID) -> None:
         """The guest may not come any more. What has come of it stays with the hypervisor."""
 
-    def send(self, guest_id: UUID, route: Route, *, max_pause_ms: int) -> Sent:
-        """Move the guest; returns when it runs at its destination, or stands still there, and is gone here.
+    def send(self, guest_id: UUID, route: Route, manner: Manner) -> Sent:
+        """Move the guest; returns when it runs at its destination, or stands still there, and is gone here. One that
+        stands still here, since `bring_up`, stands still wherever it ends.
 
         Raises:
             MoveCancelled: by `cancel`; the guest goes on here.

@@ -65,6 +65,7 @@ class FakeGuest:
     starts: int = 0
     restarts: int = 0
     readings: int = 0
+    is_between: bool = False
     consoles: FakeConsoles | None = None
 
     def stop(self, power: Power, reason: str = "") -> None:
@@ -152,6 +153,7 @@ class FakeNode:
         with self.call("take_in"):
             check_startable(self, guest)
             taken = FakeGuest(guest, next(self.numbers), running=guest, power=Power.PAUSED, is_reason_known=True)
+            taken.is_between = True
             taken.consoles = FakeConsoles(partial(self.print, guest.id))
             self.guests[guest.id] = taken
         self.announce(guest.id)
@@ -163,10 +165,16 @@ class FakeNode:
                 guest.stop(Power.OFF)
         self.announce(guest_id)
 
-    def wake(self, guest_id: UUID) -> None:
+    def is_whole(self, guest_id: UUID) -> None:
+        with self._lock:
+            self.guests[guest_id].is_between = False
+
+    def wake(self, guest_id: UUID, *, is_off: bool) -> None:
         with self.call("wake"):
             guest = self.guests.get(guest_id)
-            if guest is not None and guest.power is Power.PAUSED:
+            if guest is not None and guest.power is Power.PAUSED and is_off:
+                guest.stop(Power.OFF)
+            elif guest is not None and guest.power is Power.PAUSED:
                 guest.power = Power.RUNNING
         self.announce(guest_id)
 
@@ -230,6 +238,13 @@ class FakeHypervisor:
             guest.running, guest.starts, guest.readings = guest.spec, guest.starts + 1, 0
             guest.consoles = FakeConsoles(partial(self._node.print, guest_id))
             self._node.print(guest_id, b"The fake guest has booted.\n")
+        self._node.announce(guest_id)
+
+    def bring_up(self, guest_id: UUID) -> None:
+        with self._node.call("bring_up"):
+            guest = self._guest(guest_id)
+            check_startable(self._node, guest.spec)
+            guest.power, guest.reason, guest.is_reason_known, guest.running = Power.PAUSED, "", True, guest.spec
         self._node.announce(guest_id)
 
     def request_shutdown(self, guest_id: UUID) -> None:
@@ -320,7 +335,10 @@ class FakeHypervisor:
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
         with self._node.call("grow_disk"):
             self._running(guest_id)
-            self._node.volumes[disk.volume_id] = size_bytes
+            if self._node.pools.has(disk.path):
+                disk.path.write_text(str(size_bytes))
+            else:
+                self._node.volumes[disk.volume_id] = size_bytes
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
         with self._node.call("open_console"):
@@ -534,7 +552,7 @@ def _size_in(file: Path) -> int | None:
 
 
 def _state(guest: FakeGuest) -> GuestState:
-    return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known)
+    return GuestState(guest.power, "qemu", guest.reason, guest.is_reason_known, guest.is_between)
 
 
 def _usage(spec: GuestSpec, number: int, readings: int) -> GuestUsage:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from agents.node.adapters.base import GuestSpec, MoveProgress, Route, Sent
+from agents.node.adapters.base import GuestSpec, Manner, MoveProgress, Route, Sent
 from agents.node.errors import AdapterError, MoveCancelled, Stopping
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,16 @@ class Movable(Protocol):
 
     def throw_away(self, guest_id: UUID) -> None: ...
 
-    def wake(self, guest_id: UUID) -> None: ...
+    def is_whole(self, guest_id: UUID) -> None:
+        """All of it has come."""
+
+    def wake(self, guest_id: UUID, *, is_off: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Expected:
+    guest: GuestSpec
+    is_off: bool
 
 
 @dataclass
@@ -47,6 +56,7 @@ class Journey:
     """A guest on its way: the fake hypervisor's own, which an agent's end does not touch."""
 
     total_bytes: int
+    manner: Manner
     moved_bytes: int = 0
     is_cancelled: threading.Event = field(default_factory=threading.Event)
     is_over: threading.Event = field(default_factory=threading.Event)
@@ -65,7 +75,7 @@ class FakeRoads:
         self.move_s = 0.0
         self.hang = False
         self.before_the_end: Callable[[UUID], None] = lambda guest_id: None
-        self.expected: dict[UUID, GuestSpec] = {}
+        self.expected: dict[UUID, Expected] = {}
         self.journeys: dict[UUID, Journey] = {}
         self._node = node
         self._lock = threading.Lock()
@@ -79,12 +89,12 @@ class FakeRoads:
             host, port = self._server.server_address[:2]
         return f"{SCHEME}://{host!s}:{port}"
 
-    def begin(self, guest_id: UUID, uri: str) -> Journey:
+    def begin(self, guest_id: UUID, uri: str, manner: Manner) -> Journey:
         """Or what has begun."""
         with self._lock:
             journey = self.journeys.get(guest_id)
             if journey is None:
-                journey = self.journeys[guest_id] = Journey(self._node.size_bytes(guest_id))
+                journey = self.journeys[guest_id] = Journey(self._node.size_bytes(guest_id), manner)
                 threading.Thread(target=self._travel, args=(guest_id, uri, journey), daemon=True).start()
             return journey
 
@@ -138,12 +148,12 @@ class FakeRoads:
     def serve(self, line: Any) -> None:
         """At the destination."""
         guest_id = UUID(_heard(line)["guest"])
-        guest = self.expected.get(guest_id)
-        if guest is None:
+        expected = self.expected.get(guest_id)
+        if expected is None:
             _answer(line, f"Guest {guest_id} is not expected here.")
             return
         try:
-            self._node.take_in(guest)
+            self._node.take_in(expected.guest)
         except AdapterError as exc:
             _answer(line, exc.message)
             return
@@ -154,9 +164,10 @@ class FakeRoads:
             if guest_id not in self.expected:
                 raise EOFError  # it was turned away meanwhile
             is_whole = True
+            self._node.is_whole(guest_id)
             _answer(line, "")
             _heard(line)
-            self._node.wake(guest_id)
+            self._node.wake(guest_id, is_off=expected.is_off)
             _answer(line, "")
         except (EOFError, OSError):
             if not is_whole:
@@ -190,18 +201,18 @@ class FakeMoves:
     def takes_in(self) -> bool:
         return True
 
-    def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
+    def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
         with self._call("expect"):
-            self._roads.expected[guest.id] = guest
+            self._roads.expected[guest.id] = Expected(guest, is_off)
             return self._roads.uri
 
     def refuse(self, guest_id: UUID) -> None:
         with self._call("refuse"):
             self._roads.expected.pop(guest_id, None)
 
-    def send(self, guest_id: UUID, route: Route, *, max_pause_ms: int) -> Sent:
+    def send(self, guest_id: UUID, route: Route, manner: Manner) -> Sent:
         with self._call("send"):
-            journey = self._roads.begin(guest_id, route.uri)
+            journey = self._roads.begin(guest_id, route.uri, manner)
         while not journey.is_over.wait(LOOK_S):
             if self._is_closed.is_set():
                 raise Stopping()

@@ -120,6 +120,17 @@ class LibvirtHypervisor:
                         raise DiskHeld(guest_id, exc) from exc
                     raise
 
+    def bring_up(self, guest_id: UUID) -> None:
+        with self.connection.use() as connection:
+            domain = _get(connection, guest_id)
+            self._virt_types.pop(guest_id, None)
+            try:
+                domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+            except libvirt.libvirtError as exc:
+                if _is_held(exc):
+                    raise DiskHeld(guest_id, exc) from exc
+                raise
+
     def request_shutdown(self, guest_id: UUID) -> None:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
@@ -332,6 +343,11 @@ class LibvirtHypervisor:
                 if time.monotonic() >= deadline:
                     raise DetachPending(f"The guest has not let go of volume {disk.volume_id} yet.")
                 self._removals.wait(timeout=0.5)
+
+
+def firmware_variables(guest_id: UUID) -> Path:
+    """Where libvirt keeps what the firmware of a guest remembers; under the same path on each node."""
+    return FIRMWARE_VARIABLES / f"{guest_name(guest_id)}_VARS.fd"
 
 
 def find(connection: Any, guest_id: UUID) -> Any:

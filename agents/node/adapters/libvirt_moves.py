@@ -5,7 +5,7 @@ disks to QEMU. All three go to sockets on their own node, which the two agents j
 on no network, and nothing of a guest is ever on the wire in clear.
 
 The guest comes standing still, and is woken by its source's word that it is gone there. libvirt alone would start it
-while its source, which waits for the answer, may still decide to go on.
+while its source, which waits for the answer, may still decide to go on. One that is to be off is put down by that word.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node.adapters.base import GuestSpec, MoveProgress, Power, Route, Sent
-from agents.node.adapters.libvirt import LibvirtHypervisor, find
+from agents.node.adapters.base import Convergence, GuestSpec, Manner, MoveProgress, Power, Route, Sent
+from agents.node.adapters.libvirt import LibvirtHypervisor, find, firmware_variables
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.roads.door import LIBVIRT, Address, Door
 from agents.node.adapters.roads.passage import Passage
@@ -48,9 +48,9 @@ FLAGS = (
     | libvirt.VIR_MIGRATE_PERSIST_DEST
     | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
     | libvirt.VIR_MIGRATE_PAUSED
-    | libvirt.VIR_MIGRATE_AUTO_CONVERGE
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 )
+CONVERGING = {Convergence.AUTO_CONVERGE: libvirt.VIR_MIGRATE_AUTO_CONVERGE, Convergence.NONE: 0}
 # What the volume holds beside its image: the destination has the image, under the same path.
 COPYING = libvirt.VIR_MIGRATE_NON_SHARED_INC
 KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
@@ -61,6 +61,7 @@ STATS_WITHIN_S = 2.0
 class _Expected:
     token: str
     fingerprint: str
+    is_off: bool
 
 
 @dataclass
@@ -112,7 +113,7 @@ class LibvirtMoves:
     def takes_in(self) -> bool:
         return self._address is not None
 
-    def expect(self, guest: GuestSpec, certificate_sha256: str) -> str:
+    def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
         if self._address is None:
             raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)
         token = self._token(guest.id, certificate_sha256)
@@ -120,7 +121,7 @@ class LibvirtMoves:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o733)  # QEMU makes sockets in it, perhaps as an unprivileged user; nobody else knows the name
         with self._lock:
-            self._expected[guest.id] = _Expected(token, certificate_sha256)
+            self._expected[guest.id] = _Expected(token, certificate_sha256, is_off)
         return f"{SCHEME}://{self._address}/{token}"
 
     def refuse(self, guest_id: UUID) -> None:
@@ -151,19 +152,35 @@ class LibvirtMoves:
         return local
 
     def wake(self, guest_id: UUID) -> None:
+        with self._lock:
+            expected = self._expected.get(guest_id)
         state = self._hypervisor.state(guest_id)
-        if state is not None and state.power is Power.PAUSED:
+        if expected is None or state is None or state.power is not Power.PAUSED:
+            return
+        if expected.is_off:
+            self._hypervisor.power_off(guest_id)
+        else:
             self._hypervisor.start(guest_id)
+
+    def keep_variables(self, guest_id: UUID, variables: bytes) -> None:
+        with self._lock:
+            expected = self._expected.get(guest_id)
+        if expected is None or not expected.is_off:
+            raise NotLetIn(f"Guest {guest_id} does not come as one that is off.")
+        path = firmware_variables(guest_id)
+        path.touch(mode=0o600)
+        path.write_bytes(variables)
 
     # ---- guests that go
 
-    def send(self, guest_id: UUID, route: Route, *, max_pause_ms: int) -> Sent:
+    def send(self, guest_id: UUID, route: Route, manner: Manner) -> Sent:
         to, token = _parsed(route.uri)
         passage = Passage(guest_id, self._node, to, certificate_sha256=route.certificate_sha256)
         with self._kept(guest_id, passage):
             passage.knock()
+            self._send_variables(guest_id, passage)
             passage.open(self._folder / token, CHANNELS)
-            watch = self._migrate(guest_id, passage, self._folder / token, max_pause_ms)
+            watch = self._migrate(guest_id, passage, self._folder / token, manner)
         pause_s = watch.went_on_at - watch.stood_still_at if watch.stood_still_at else 0
         return Sent(_progress(watch.stats), round(pause_s * 1000))
 
@@ -210,29 +227,37 @@ class LibvirtMoves:
                 del self._passages[guest_id]
             passage.close()
 
-    def _migrate(self, guest_id: UUID, passage: Passage, folder: Path, max_pause_ms: int) -> _Watch:
+    def _migrate(self, guest_id: UUID, passage: Passage, folder: Path, manner: Manner) -> _Watch:
         """
         Raises:
             MoveCancelled, Stopping
-            AdapterError: the guest goes on here.
+            AdapterError: the guest goes on here, or stands still as before.
         """
         watch = _Watch()
         with self._own_connection() as connection:
             domain = connection.lookupByUUID(guest_id.bytes)
+            ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
             with _watched(connection, domain, watch):
                 try:
-                    if max_pause_ms:
-                        domain.migrateSetMaxDowntime(max_pause_ms, 0)
-                    domain.migrateToURI3(*_way(folder, self._sent(domain)))
+                    if manner.max_pause_ms:
+                        domain.migrateSetMaxDowntime(manner.max_pause_ms, 0)
+                    uri, parameters, flags = _way(folder, self._sent(domain))
+                    domain.migrateToURI3(uri, parameters, flags | CONVERGING[manner.convergence])
                 except libvirt.libvirtError as exc:
                     is_there = connection.isAlive()
-                    if is_there:
+                    if is_there and ran:
                         self._go_on(domain)
                     raise self._failure(exc, is_there=is_there) from exc
                 _wake(passage, guest_id)
                 watch.went_on_at = time.monotonic()
                 watch.has_stats.wait(STATS_WITHIN_S)
         return watch
+
+    def _send_variables(self, guest_id: UUID, passage: Passage) -> None:
+        """Of a guest that stands still: QEMU has them in its memory, and writes them when the guest goes on."""
+        state, path = self._hypervisor.state(guest_id), firmware_variables(guest_id)
+        if state is not None and state.power is Power.PAUSED and path.exists():
+            passage.bring(path.read_bytes())
 
     def _sent(self, domain: Any) -> list[str]:
         """The guest's names of its disks that the destination does not have."""

@@ -20,6 +20,8 @@ PAUSE_REASONS = {
     libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: "The guest's watchdog fired.",
     libvirt.VIR_DOMAIN_PAUSED_UNKNOWN: "The accelerator could not go on running the guest.",
 }
+# At both ends of a move: what has come is not whole yet, what is to go has not been let go of.
+ON_ITS_WAY = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
 STARTING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP)
 STOPPING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN)
 RUNNING = frozenset(
@@ -29,11 +31,12 @@ RUNNING = frozenset(
 
 def guest_state(state: int, reason: int, *, virt_type: str) -> GuestState:
     if (state, reason) == STARTING:
-        return GuestState(Power.OFF, virt_type)  # not a running one before its first instruction
+        return GuestState(Power.OFF, virt_type, is_between=True)  # not a running one before its first instruction
     if state in RUNNING or (state, reason) == STOPPING:
         return GuestState(Power.RUNNING, virt_type)
     if state == libvirt.VIR_DOMAIN_PAUSED:
-        return GuestState(Power.PAUSED, virt_type, PAUSE_REASONS.get(reason, ""))
+        is_between = (state, reason) == ON_ITS_WAY
+        return GuestState(Power.PAUSED, virt_type, PAUSE_REASONS.get(reason, ""), is_between=is_between)
     if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
         return GuestState(Power.PAUSED, virt_type, "The guest has suspended itself.")
     if state == libvirt.VIR_DOMAIN_CRASHED or reason in CRASH_REASONS:

@@ -6,7 +6,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from typing import TypeVar
 from uuid import UUID
 
-from agents.node.adapters.base import ConsoleKind, Firmware, ImageFormat, NetworkSpec, PortSpec, Power
+from agents.node.adapters.base import ConsoleKind, Convergence, Firmware, ImageFormat, NetworkSpec, PortSpec, Power
 from agents.node.adapters.pools import NAME as POOL
 from agents.node.errors import BadRequest
 from agents.node.wishes import (
@@ -64,6 +64,11 @@ STRAY_NAMES = {
 FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
 CONSOLES = {pb.CONSOLE_KIND_SERIAL: ConsoleKind.SERIAL, pb.CONSOLE_KIND_VNC: ConsoleKind.VNC}
 FIRMWARES = {pb.FIRMWARE_BIOS: Firmware.BIOS, pb.FIRMWARE_UEFI: Firmware.UEFI}
+CONVERGENCES = {
+    pb.CONVERGENCE_UNSPECIFIED: Convergence.AUTO_CONVERGE,
+    pb.CONVERGENCE_AUTO_CONVERGE: Convergence.AUTO_CONVERGE,
+    pb.CONVERGENCE_NONE: Convergence.NONE,
+}
 POWERS = {pb.POWER_RUNNING: Power.RUNNING, pb.POWER_SHUTDOWN: Power.SHUTDOWN, pb.POWER_OFF: Power.OFF}
 RESTARTS = {
     pb.RESTART_KIND_UNSPECIFIED: RestartKind.REBOOT,
@@ -158,8 +163,8 @@ def attachment(message: pb.EnsureAttachmentRequest) -> AttachmentWish:
 
 def arrival(message: pb.EnsureArrivalRequest) -> ArrivalWish:
     wish = instance(message.instance)
-    if wish.power is not Power.RUNNING:
-        raise BadRequest("instance.power", "a guest that arrives runs")
+    if wish.power is Power.SHUTDOWN:
+        raise BadRequest("instance.power", "a guest that arrives runs, or is off")
     plugged = tuple(_plugged(each) for each in message.plugged)
     volumes = {wish.root_volume_id, *(each.volume_id for each in plugged)}
     if (
@@ -176,6 +181,8 @@ def departure(message: pb.EnsureDepartureRequest) -> DepartureWish:
         destination=_peer("destination", message.destination),
         uri=_matching("uri", message.uri, URI, "is no place where a node is found"),
         max_pause_ms=_within("max_pause_ms", message.max_pause_ms, 0, MAX_PAUSE_MS),
+        convergence=_choice("convergence", message.convergence, CONVERGENCES),
+        is_off=message.is_off,
     )
 
 

@@ -1,11 +1,11 @@
-"""Arrivals: a guest that runs on another node is expected here, with all that it needs. It becomes this node's when an
-EnsureInstance adopts it."""
+"""Arrivals: a guest of another node, which runs or is off there, is expected here, with all that it needs. It becomes
+this node's when an EnsureInstance adopts it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.base import GuestSpec, Power
 from agents.node.context import Node
 from agents.node.errors import Conflict, GuestArrived, NotMovable
 from agents.node.services import instances, moving, ports, volumes
@@ -42,8 +42,7 @@ def ensure(node: Node, subject: Subject, wish: ArrivalWish, *, leave: datetime) 
             node.ledger.arrivals.accept(subject, wish, uses=_uses(wish))
             _check_free(node, subject.id, wish)
         guest = instances.spec(node, subject.id, wish.instance, moving.brought(wish, subject.id))
-        uri = node.adapters.moves.expect(guest, wish.source.certificate_sha256)
-        node.permits.starts.expect(subject.id, leave, instances.shape(guest))
+        uri = _expect(node, guest, wish, leave)
         node.ledger.arrivals.confirm(subject.id)
     return ArrivalStatus(subject.id, subject.generation, uri, node.adapters.hypervisor.host().cpu_model)
 
@@ -52,7 +51,7 @@ def remove(node: Node, subject: Subject) -> bool:
     """Take the guest in no more, and throw away what has come of it; False when it was not expected.
 
     Raises:
-        GuestArrived: it runs here.
+        GuestArrived: it is here, and its source has it no more.
     """
     hypervisor = node.adapters.hypervisor
     with node.locks.hold(("instance", subject.id)):
@@ -60,8 +59,8 @@ def remove(node: Node, subject: Subject) -> bool:
         if instance is not None and instance.is_wanted and instance.generation >= subject.generation:
             raise GuestArrived(subject.id)
         with node.ledger.transaction():
-            state = hypervisor.state(subject.id)
-            if state is not None and state.power is Power.RUNNING and node.ledger.arrivals.get(subject.id) is not None:
+            known = node.ledger.arrivals.get(subject.id)
+            if known is not None and known.is_held and moving.is_let_go(known.wish, hypervisor.state(subject.id)):
                 raise GuestArrived(subject.id)
             before = node.ledger.arrivals.begin_removal(subject)
         if before is None or not before.is_held:
@@ -80,8 +79,14 @@ def restore(node: Node) -> None:
         if not entry.is_wanted or until is None or until <= node.permits.clock.now():
             continue
         guest = instances.spec(node, instance_id, entry.wish.instance, moving.brought(entry.wish, instance_id))
-        node.adapters.moves.expect(guest, entry.wish.source.certificate_sha256)
-        node.permits.starts.expect(instance_id, until, instances.shape(guest))
+        _expect(node, guest, entry.wish, until)
+
+
+def _expect(node: Node, guest: GuestSpec, wish: ArrivalWish, until: datetime) -> str:
+    is_off = wish.instance.power is not Power.RUNNING
+    uri = node.adapters.moves.expect(guest, wish.source.certificate_sha256, is_off=is_off)
+    node.permits.starts.expect(guest.id, until, instances.shape(guest))
+    return uri
 
 
 def _uses(wish: ArrivalWish) -> list[tuple[str, UUID | str]]:

@@ -1,8 +1,11 @@
-"""Departures: a guest that runs here moves to another node, in the background of the calls that ask about it.
+"""Departures: a guest that is here moves to another node, in the background of the calls that ask about it.
 
 What became of a move stands in the ledger, so that a question may be asked any number of times. An agent that was
 restarted finds the move again while the hypervisor goes on with it; else the guest itself says how it ended: it is
 here, or it is gone.
+
+A guest that is off goes the same way: the hypervisor brings it up, so that its disks can be sent, and it stands still
+until it is put down again, at the destination or here. No instruction of it runs, and nobody is told that it does.
 """
 
 import logging
@@ -12,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.base import MovePhase, MoveProgress, Power, Route
+from agents.node.adapters.base import Manner, MovePhase, MoveProgress, Power, Route
 from agents.node.context import Node
 from agents.node.errors import (
     AdapterError,
@@ -30,7 +33,7 @@ from agents.node.wishes import DepartureWish, Subject
 
 log = logging.getLogger(__name__)
 
-KIND = "departure"
+KIND, CALL = "departure", "EnsureDeparture"
 LOOK_AGAIN_S = 0.5
 CANCEL_WITHIN_S = 15.0
 CLOSE_WITHIN_S = 10.0
@@ -62,14 +65,14 @@ class Departures:
 
         Raises:
             NotFound, GuestNotRunning
-            NotMovable: something of it cannot move while it runs.
+            NotMovable: something of it cannot move, or it is not off as was said.
         """
         node = self._node
         with node.locks.hold(("instance", subject.id)):
             move = node.ledger.move(subject.id)
             is_known = move is not None and move.generation == subject.generation
             if not is_known:
-                self._check_movable(subject)
+                self._check_movable(subject, wish)
             with node.ledger.transaction():
                 node.ledger.departures.accept(subject, wish, uses=())
                 if not is_known:
@@ -156,20 +159,25 @@ class Departures:
     def _restore(self, instance_id: UUID) -> None:
         move = self._node.ledger.move(instance_id)
         if move is not None:
-            self._follow(instance_id, move, lambda: self._found_out(instance_id, move))
+            self._follow(instance_id, move, lambda: self._found_out(instance_id, move, INTERRUPTED))
 
-    def _check_movable(self, subject: Subject) -> None:
+    def _check_movable(self, subject: Subject, wish: DepartureWish) -> None:
         node = self._node
         entry = node.ledger.instances.wanted(subject.id)
         if subject.generation < entry.generation:
             raise Conflict(f"Instance {subject.id} runs under generation {entry.generation} by now.")
         moving.check_settled(node, subject.id)
         state = node.adapters.hypervisor.state(subject.id)
-        if state is None or state.power is not Power.RUNNING:
+        power = state.power if state is not None else Power.OFF
+        if wish.is_off and power not in moving.OFF:
+            raise NotMovable(f"Guest {subject.id} is not off.")
+        if not wish.is_off and power is not Power.RUNNING:
             raise GuestNotRunning(subject.id)
-        for wish in instances.attached(node, subject.id).values():
-            if wish.is_read_only and not volumes.pool_of(node, wish.volume_id):
-                raise NotMovable(f"Volume {wish.volume_id} is attached read-only, and such a disk is not copied.")
+        for each in instances.attached(node, subject.id).values():
+            if each.is_read_only and not volumes.pool_of(node, each.volume_id):
+                raise NotMovable(f"Volume {each.volume_id} is attached read-only, and such a disk is not copied.")
+        if wish.is_off:
+            instances.define(node, subject.id)  # from here on, one that the hypervisor does not know has left
 
     # ---- while it goes on
 
@@ -193,7 +201,7 @@ class Departures:
                 ended = until_end()
             except Exception:
                 log.exception("a departure ended unexpectedly")
-                ended = self._found_out(instance_id, move)
+                ended = self._found_out(instance_id, move, INTERRUPTED)
             if ended is not None:
                 self._record(instance_id, ended)
         finally:
@@ -207,29 +215,44 @@ class Departures:
             return self._stayed(instance_id, move, CANCELLED)
         route = Route(wish.uri, wish.destination.certificate_sha256)
         try:
-            sent = self._node.adapters.moves.send(instance_id, route, max_pause_ms=wish.max_pause_ms)
+            if wish.is_off:
+                self._bring_up(instance_id, move)
+            sent = self._node.adapters.moves.send(instance_id, route, Manner(wish.max_pause_ms, wish.convergence))
         except Stopping:
             return None
         except HypervisorUnavailable:
-            return self._found_out(instance_id, move)
+            return self._found_out(instance_id, move, INTERRUPTED)
         except AdapterError as exc:
+            if wish.is_off:
+                return self._found_out(instance_id, move, exc.message)
             return self._stayed(instance_id, move, exc.message)
         total, moved = sent.progress.total_bytes, sent.progress.moved_bytes
         return replace(move, phase=MovePhase.COMPLETED, total_bytes=total, moved_bytes=moved, pause_ms=sent.pause_ms)
 
-    def _found_out(self, instance_id: UUID, move: Move) -> Move | None:
-        """How a move ended whose end this agent has not seen. A guest that stands still here was not let go of, so it
-        runs nowhere else, and goes on."""
+    def _bring_up(self, instance_id: UUID, move: Move) -> None:
+        node = self._node
+        with node.locks.hold(("instance", instance_id)):
+            guest = instances.define(node, instance_id)
+            until = node.permits.admission.permitted_until(CALL, str(instance_id), move.generation)
+            with node.permits.starts.allow(instance_id, until, instances.shape(guest)):
+                node.adapters.hypervisor.bring_up(instance_id)
+
+    def _found_out(self, instance_id: UUID, move: Move, reason: str) -> Move | None:
+        """How a move ended whose end this agent has not seen, or that has left the guest up. A guest that stands still
+        here was not let go of, so it runs nowhere else, and goes on, or is off again. `reason`: why it stayed."""
         hypervisor = self._node.adapters.hypervisor
+        is_off = moving.is_carried(self._node, instance_id)
         while not self._is_closed.is_set():
             try:
                 if self._node.adapters.moves.progress(instance_id) is None:
                     state = hypervisor.state(instance_id)
                     if state is None:
                         return replace(move, phase=MovePhase.COMPLETED)
-                    if state.power is Power.PAUSED:
+                    if is_off:
+                        hypervisor.power_off(instance_id)
+                    elif state.power is Power.PAUSED:
                         hypervisor.start(instance_id)
-                    return self._stayed(instance_id, move, INTERRUPTED)
+                    return self._stayed(instance_id, move, reason)
             except AdapterError as exc:
                 log.warning("cannot see how a move ended", extra={"facts": {"id": instance_id, "problem": exc.message}})
             self._is_closed.wait(LOOK_AGAIN_S)
@@ -267,7 +290,7 @@ class Departures:
 
     def _is_permitted(self, instance_id: UUID, move: Move) -> bool:
         permits = self._node.permits
-        until = permits.admission.permitted_until("EnsureDeparture", str(instance_id), move.generation)
+        until = permits.admission.permitted_until(CALL, str(instance_id), move.generation)
         return until is not None and permits.clock.now() < until
 
     def _broken_off(self, instance_id: UUID) -> Move:

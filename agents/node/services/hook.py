@@ -11,7 +11,7 @@ from agents.node.trust.starts import Shape, Starts
 @dataclass(frozen=True, slots=True)
 class PermitGate:
     """A guest may start while the agent is starting it, as the agent defined it, under a permit that has not ended; or
-    come from another node, from which it is expected.
+    come from another node, from which it is expected. One that is off is brought up to be sent, under that permit.
 
     Nothing here waits for the guest's lock: the agent holds it until the start has ended, and a gate that took it would
     wait for itself.
@@ -28,9 +28,13 @@ class PermitGate:
             return f"The agent of this node was never told of an instance {instance_id}."
         if not entry.is_wanted:
             return f"Instance {instance_id} was removed from this node."
-        if entry.wish.power is not Power.RUNNING:
+        if entry.wish.power is not Power.RUNNING and not self._is_to_be_sent(instance_id):
             return f"Instance {instance_id} is not wanted running on this node."
         return self.starts.use(instance_id, operation, shape)
+
+    def _is_to_be_sent(self, instance_id: UUID) -> bool:
+        departure = self.ledger.departures.get(instance_id)
+        return departure is not None and departure.is_wanted and departure.wish.is_off
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
         """Nothing to do: guests' events come from libvirt itself, and the log has the call."""

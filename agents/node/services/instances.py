@@ -48,7 +48,7 @@ def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime 
     with node.locks.hold(("volume", wish.root_volume_id), ("instance", subject.id)):
         if wish.power is Power.RUNNING:
             moving.check_settled(node, subject.id)
-            moving.check_arrived(node, subject)
+        moving.check_arrived(node, subject)
         with node.ledger.transaction():
             node.ledger.instances.accept(subject, wish, uses=uses(wish))
             volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
@@ -139,6 +139,8 @@ def observed(node: Node, entry: Entry[InstanceWish], state: GuestState | None) -
     progress = node.ledger.guest_progress(instance_id)
     if state is None:
         state = GuestState(Power.OFF, "", "The hypervisor does not know the guest.", is_reason_known=False)
+    elif state.power is Power.PAUSED and moving.is_carried(node, instance_id):
+        state = GuestState(Power.OFF, state.virt_type)
     power, reason = state.power, state.reason
     if progress.stop_reason and power in (Power.OFF, Power.CRASHED):
         power, reason = Power.CRASHED, STOPPED_BY_ITSELF

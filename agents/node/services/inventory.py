@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.base import GuestState, HostFacts, PortSpec, Power
+from agents.node.adapters.base import GuestState, HostFacts, PortSpec
 from agents.node.adapters.pools import PoolFacts
 from agents.node.context import Identity, Node
 from agents.node.services import attachments, images, instances, moving, quarantine, volumes
@@ -16,6 +16,7 @@ from agents.node.services.volumes import VolumeStatus
 
 SELF_FENCING = "self-fencing"  # whoever does not hear the node for long may rely on its having stopped its guests
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
+COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Description:
 def inventory(node: Node) -> Inventory:
     host = node.adapters.hypervisor.host()
     if node.adapters.moves.takes_in():
-        host = replace(host, traits=(*host.traits, LIVE_MIGRATION))
+        host = replace(host, traits=(*host.traits, LIVE_MIGRATION, COLD_MIGRATION))
     if node.lease.is_armed:
         host = replace(host, traits=(*host.traits, SELF_FENCING))
     return Inventory(
@@ -70,15 +71,15 @@ def instance_statuses(node: Node) -> list[InstanceStatus]:
 
 
 def _arrived(node: Node, states: Mapping[UUID, GuestState]) -> list[InstanceStatus]:
-    """Guests that run here since their sources have let go of them, and that nobody has made this node's yet."""
-    running = [
+    """Guests that are here since their sources have let go of them, and that nobody has made this node's yet."""
+    here = [
         (entry, state)
         for entry in node.ledger.arrivals.held()
-        if (state := states.get(UUID(entry.id))) is not None and state.power is Power.RUNNING
+        if (state := states.get(UUID(entry.id))) is not None and moving.is_let_go(entry.wish, state)
     ]
     return [
         InstanceStatus(UUID(entry.id), entry.generation, state.power, state.virt_type, restart_count=0, reason="")
-        for entry, state in running
+        for entry, state in here
     ]
 
 

@@ -7,7 +7,7 @@ over when it has come, and not started from disks that are half copied.
 from collections.abc import Mapping
 from uuid import UUID
 
-from agents.node.adapters.base import MovePhase, Power
+from agents.node.adapters.base import GuestState, MovePhase, Power
 from agents.node.context import Node
 from agents.node.errors import GuestMoved, GuestMoving, GuestNotArrived
 from agents.node.ledger import GuestProgress
@@ -15,6 +15,7 @@ from agents.node.trust import uses
 from agents.node.wishes import ArrivalWish, AttachmentWish, Subject
 
 ON = (Power.RUNNING, Power.PAUSED)
+OFF = (Power.OFF, Power.CRASHED)
 
 
 # ---- at its source
@@ -46,6 +47,19 @@ def has_left(node: Node, instance_id: UUID) -> bool:
     return entry.is_held and entry.generation <= move.generation
 
 
+def is_carried(node: Node, instance_id: UUID) -> bool:
+    """The guest is off, and on its way from here: what the hypervisor has of it stands still, and has never run."""
+    entry = node.ledger.departures.get(instance_id)
+    return entry is not None and entry.is_wanted and entry.wish.is_off and is_moving(node, instance_id)
+
+
+def carried(node: Node) -> frozenset[UUID]:
+    """All guests that are off, and that the hypervisor has up only because they move, from here or to here."""
+    leaving = {guest_id for guest_id in node.ledger.moves(MovePhase.RUNNING) if is_carried(node, guest_id)}
+    coming = {UUID(entry.id) for entry in node.ledger.arrivals.held() if entry.wish.instance.power is not Power.RUNNING}
+    return frozenset(leaving | coming)
+
+
 # ---- at its destination
 
 
@@ -69,8 +83,20 @@ def check_arrived(node: Node, subject: Subject) -> None:
     entry = node.ledger.arrivals.get(subject.id)
     if entry is not None and entry.is_wanted and subject.generation <= entry.generation:
         state = node.adapters.hypervisor.state(subject.id)
-        if state is None or state.power not in ON:
+        is_off = entry.wish.instance.power is not Power.RUNNING
+        wanted = (Power.PAUSED, Power.OFF) if is_off else ON
+        if state is None or state.is_between or state.power not in wanted:
             raise GuestNotArrived(subject.id)
+
+
+def is_let_go(wish: ArrivalWish, state: GuestState | None) -> bool:
+    """It is here, and its source has said that it has it no more: so it runs, or was put down. One that is off for
+    another reason was not: it came in vain, or its node went down."""
+    if state is None or state.is_between:
+        return False
+    if wish.instance.power is Power.RUNNING:
+        return state.power is Power.RUNNING
+    return state.power is Power.OFF and state.is_reason_known
 
 
 def forget(node: Node, subject: Subject) -> None:
@@ -94,7 +120,8 @@ def adopt(node: Node, instance_id: UUID) -> None:
         node.ledger.attachments.accept(subject, attachments[plugged.id], uses=used)
         node.ledger.attachments.confirm(plugged.id)
         uses.permitted(node.ledger, str(plugged.id), plugged.generation)
-    node.ledger.record_progress(instance_id, GuestProgress(wish.instance.restart.count, has_started=True))
+    has_started = wish.instance.power is Power.RUNNING
+    node.ledger.record_progress(instance_id, GuestProgress(wish.instance.restart.count, has_started=has_started))
     node.ledger.arrivals.finish_removal(instance_id)
     node.permits.receipts.closed("arrival", instance_id, {"has_arrived": True})
     node.permits.starts.end(instance_id)

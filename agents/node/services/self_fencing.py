@@ -9,6 +9,7 @@ from agents.node.adapters.base import Power
 from agents.node.context import Node
 from agents.node.errors import AgentError
 from agents.node.lease import STOP_WITHIN_S, TICK_S
+from agents.node.services import moving
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,9 @@ class SelfFencing:
     def _stop_guest(self, guest_id: UUID) -> None:
         ledger = self._node.ledger
         log.critical("stopping a guest, since the lease has lapsed", extra={"facts": {"guest": str(guest_id)}})
-        ledger.record_progress(guest_id, replace(ledger.guest_progress(guest_id), has_started=True, stop_reason=LAPSED))
+        if guest_id not in moving.carried(self._node):  # one that is off has not been stopped
+            progress = replace(ledger.guest_progress(guest_id), has_started=True, stop_reason=LAPSED)
+            ledger.record_progress(guest_id, progress)
         try:
             self._node.adapters.hypervisor.power_off(guest_id)
         except AgentError as exc:

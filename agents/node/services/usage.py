@@ -13,6 +13,7 @@ from uuid import UUID
 from agents.node.adapters.base import GuestUsage, tap_name
 from agents.node.context import Node
 from agents.node.errors import AdapterError
+from agents.node.services import moving
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,9 @@ class Meter:
 
     def _reading(self) -> Reading:
         at_unix_ms = self._now_ms()
-        guests = self._node.adapters.hypervisor.usage()
+        used = self._node.adapters.hypervisor.usage()
+        carried = moving.carried(self._node)
+        guests = {guest_id: usage for guest_id, usage in used.items() if guest_id not in carried}
         ports = {tap_name(UUID(entry.id)): UUID(entry.id) for entry in self._node.ledger.ports.held()}
         return Reading(at_unix_ms, guests, ports)
 

@@ -31,7 +31,7 @@ ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.atta
 RUN_OPS = frozenset(
     {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | COMING_OPS
 )
-DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild", "instance.evacuate"})
+DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ def arrival(subject: Subject, wish: ArrivalWish) -> Deed:
         kind="arrival",
         content=_content(wish),
         names={**run.names, "volumes": _texts(volumes), "attachments": _texts(plugged)},
+        opens=True,
         peer=_peer(wish.source),
     )
 

@@ -96,6 +96,12 @@ def incident(kind: str) -> str:
 
 
 @register.filter
+def without(why: str) -> str:
+    """Of a node that should have a pool."""
+    return str(words.WITHOUT[why])
+
+
+@register.filter
 def orphan(kind: str) -> str:
     return str(words.ORPHANS.get(kind, kind))
 

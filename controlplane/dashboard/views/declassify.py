@@ -1,20 +1,15 @@
 """Data that is to count as less secret: what two officers agree on, after the time of a looser policy."""
 
-from functools import cached_property
 from typing import Any, cast
 
 from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm, Choices
 from controlplane.dashboard.page import FormPage, Text
 from controlplane.dashboard.views.proof import ResourcePage
 from controlplane.dashboard.widgets import several
-
-# What data is in, by its part of the paths of a project.
-KINDS = ("instances", "volumes", "images")
 
 
 class DeclassifyForm(ApiForm):
@@ -37,24 +32,11 @@ class Declassify(FormPage, ResourcePage):
     submit = _("Propose it")
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [*super().crumbs(), (self.kwargs["resource"], self.url)]
-
-    @cached_property
-    def classifications(self) -> list[str]:
-        """Its own, whatever kind of thing it is; of what is gone, none is known."""
-        for kind in KINDS:
-            try:
-                thing = self.api.get("projects", self.owners["project"], kind, self.kwargs["resource"])
-            except Refused as exc:
-                if exc.status != 404:
-                    raise
-            else:
-                return list(thing["classifications"])
-        return []
+        return [*super().crumbs(), (self.thing.get("name") or self.kwargs["resource"], self.url)]
 
     def choices(self) -> dict[str, Any]:
         return {
-            "classifications": [(name, name) for name in self.classifications],
+            "classifications": [(name, name) for name in self.thing.get("classifications", ())],
             "lineage": [(each["id"], _origin(each)) for each in self.lineage()],
         }
 

@@ -12,6 +12,7 @@ from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Action, Context, FormPage, Text, is_mendable
 from controlplane.dashboard.views.fleet import NodePage
+from controlplane.dashboard.views.moves import MoveOptionsForm
 
 NOT_FOUND = 404
 FALLBACKS = ("leave", "stop")
@@ -20,7 +21,8 @@ LIVE = ("running", "paused", "blocked")
 ORDER = ("failed", "left", "moving", "stopping", "waiting", "starting", "off", "started", "moved", "gone")
 
 
-class DrainForm(ApiForm):
+class DrainForm(MoveOptionsForm):
+    field_order = ("plan", "fallback", "at_once", "reason")
     plan = forms.CharField(widget=forms.HiddenInput)
     fallback = forms.CharField(widget=forms.HiddenInput)
     at_once = forms.IntegerField(label=_("Guests at a time"), min_value=1, max_value=32, initial=2)

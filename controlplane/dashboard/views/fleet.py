@@ -14,6 +14,7 @@ from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Action, FormPage, Page, Text, is_mendable
+from controlplane.dashboard.views.pools import pools_of
 from controlplane.kernel import clock
 
 MANY, PAGES = 200, 10
@@ -100,6 +101,7 @@ class Node(NodePage):
             "has_more": bool(guests["next_page_token"]),
             "incidents": self.api.get(*path, "incidents", limit=LATEST)["items"],
             "orphans": len(self.api.get("orphans", node=self.node["name"], open="true", limit=MANY)["items"]),
+            "pools": pools_of(self.api, self.node),
             "expires_soon": left < EXPIRES_SOON,
             "fencing": self.api.get(*path, "fencing"),
             "may_operate": self.me["duty"] == "operator",

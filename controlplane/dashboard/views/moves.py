@@ -14,14 +14,34 @@ LATEST = 10
 UNDER_WAY = ("placing", "preparing", "moving", "arrived")
 
 
-class MoveForm(ApiForm):
+class MoveOptionsForm(ApiForm):
+    """Of one move, or of each of a drain."""
+
+    deadline_s = forms.IntegerField(
+        label=_("Called off after (seconds)"),
+        help_text=_("Without it, half an hour and half a minute for each GiB. It stays where it is then."),
+        min_value=60,
+        max_value=7 * 24 * 3600,
+        required=False,
+    )
+    convergence = forms.ChoiceField(
+        label=_("If it writes faster than it can be sent"),
+        choices=[("auto_converge", _("it is slowed down")), ("none", _("it is not slowed down"))],
+        required=False,
+    )
+
+
+class MoveForm(MoveOptionsForm):
+    field_order = ("node", "reason")
     node = forms.ChoiceField(label=_("To"), required=False)
     reason = forms.CharField(
         label=_("Reason"), help_text=_("It is told to whose instance it is."), max_length=200, required=False
     )
 
-    def __init__(self, *args: Any, nodes: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, nodes: list[str], is_off: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if is_off:
+            del self.fields["convergence"]
         best = ("", _("where placement decides"))
         self.fields["node"].choices = [best, *((node, node) for node in nodes)]  # type: ignore[attr-defined]
 
@@ -39,7 +59,7 @@ class InstanceMove(FormPage):
         return plan
 
     def choices(self) -> Context:
-        return {"nodes": [node["name"] for node in self.plan["nodes"]]}
+        return {"nodes": [node["name"] for node in self.plan["nodes"]], "is_off": self.plan["is_off"]}
 
     def context(self) -> Context:
         path = ("instances", self.kwargs["instance"], "migrations")

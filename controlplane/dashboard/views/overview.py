@@ -82,24 +82,14 @@ class Overview(ProjectPage):
         return {"failed": failed, "broken": broken, "drifted": drifted, "is_calm": is_calm}
 
     def drifted(self) -> list[dict[str, Any]]:
-        """What is where it may not be any more, with its name; nothing for whoever may not ask that."""
+        """What is where it may not be any more; nothing for whoever may not ask that."""
         try:
             found = self.api.get("drift", state="drifted", limit=ZONES_MAX)["items"]
         except Refused as exc:
             if exc.status != 403:
                 raise
             return []
-        ours = [each for each in found if each["project"] == self.project["id"]][:WORST]
-        return [each | {"name": self.name_of(f"{each['kind']}s", each["resource_id"])} for each in ours]
-
-    def name_of(self, collection: str, resource: str) -> str:
-        """Its id, if it is gone meanwhile."""
-        try:
-            return str(self.of_project(collection, resource)["name"])
-        except Refused as exc:
-            if exc.status != 404:
-                raise
-            return resource
+        return [each for each in found if each["project"] == self.project["id"]][:WORST]
 
     # Where things may be.
 

@@ -19,6 +19,8 @@ MANY, RECORDS = 200, 50
 STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
 KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
 FILTERS = ("state", "zone", "kind")
+# What data is in, by its part of the paths of a project.
+THINGS = ("instances", "volumes", "images")
 OFFICER = "sovereignty_officer"
 
 
@@ -63,6 +65,19 @@ class ResourcePage(Page):
         names = ("organization", "project")
         return {name: next(filter(None, (each["about"].get(name) for each in self.records)), "") for name in names}
 
+    @cached_property
+    def thing(self) -> dict[str, Any]:
+        """What the API knows of it, whatever kind of thing it is; of what is gone, or may not be seen, nothing."""
+        for kind in THINGS if self.owners["project"] else ():
+            try:
+                thing: dict[str, Any] = self.api.get("projects", self.owners["project"], kind, self.kwargs["resource"])
+            except Refused as exc:
+                if exc.status not in (403, 404):
+                    raise
+            else:
+                return thing
+        return {}
+
     def lineage(self) -> list[dict[str, Any]]:
         """What its data was made from."""
         if not self.owners["organization"]:
@@ -89,6 +104,7 @@ class Residency(ResourcePage):
         found = self.api.get("resources", self.kwargs["resource"], "residency", **asked)
         return {
             "resource": self.kwargs["resource"],
+            "name": self.thing.get("name", ""),
             "intervals": found["intervals"],
             "problems": found["problems"],
             "chart": bars(_bar(each) for each in found["intervals"]),

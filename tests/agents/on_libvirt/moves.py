@@ -91,6 +91,12 @@ class Trip:
         wish.subject.generation = generation
         return wish
 
+    def standing(self, generation: int) -> pb.EnsureInstanceRequest:
+        """The same, off."""
+        wish = self.running(generation)
+        wish.power = pb.POWER_OFF
+        return wish
+
     def arrived(self) -> "Trip":
         """Adopted at the destination and gone from the source: the trip back."""
         assert self.destination.stub.EnsureInstance(self.running(self.generation + 1)).power == pb.POWER_RUNNING

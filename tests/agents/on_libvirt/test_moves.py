@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
@@ -23,7 +23,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
-from tests.agents.on_libvirt.moves import Trip, peer, start_guest, two_agents
+from tests.agents.on_libvirt.moves import Trip, end_of, peer, start_guest, two_agents
 from tests.agents.viewers import AgentViewer
 from tests.pki import Issued, TestCA
 
@@ -304,12 +304,74 @@ def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(tra
     traveller.settle()
 
 
+def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(traveller: Traveller) -> None:
+    trip = replace(traveller.trip, generation=traveller.trip.generation + 1)
+    traveller.ssh("sync")
+    trip.source.stub.EnsureInstance(trip.standing(trip.generation))
+    said = trip.source.console(trip.id)
+    arrival = trip.arrival()
+    arrival.instance.power = pb.POWER_OFF
+    trip.prepare()
+    request = trip.departure(trip.destination.stub.EnsureArrival(arrival).uri)
+    request.is_off = True
+    trip.source.stub.EnsureDeparture(request)
+    powers = {trip.source.state(trip.id).power}
+    ended = trip.end_of(request)
+    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+    assert ended.moved_bytes > wishes.MIB, "its disks"
+    assert powers <= {pb.POWER_OFF}
+    assert trip.domains() == {trip.destination.node.name: "shut off"}
+    assert trip.source.console(trip.id) == said
+    standing = trip.destination.stub.EnsureInstance(trip.standing(trip.generation + 1))
+    assert (standing.power, trip.destination.console(trip.id)) == (pb.POWER_OFF, "")
+    trip.destination.stub.EnsureInstance(trip.running(trip.generation + 2))
+    trip.forget(trip.source, trip.generation)
+    trip.destination.wait_for_console(trip.id, "login:", within_s=300)
+    traveller.trip = replace(trip, source=trip.destination, destination=trip.source, generation=trip.generation + 2)
+    assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
+    traveller.settle()
+    traveller.check(trip.destination)
+
+
 def test_it_moves_once_more_after_all_that(traveller: Traveller) -> None:
     trip = traveller.trip
     ended = trip.go()
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
     traveller.check(trip.destination)
     traveller.trip = trip.arrived()
+
+
+def test_what_the_firmware_remembers_of_a_guest_that_is_off_moves_too(agents: tuple[LabAgent, LabAgent]) -> None:
+    """No QEMU writes it at the destination, as when a guest goes on there."""
+    source, destination = agents
+    root = wishes.volume(size_mib=64)
+    source.stub.EnsureVolume(root)
+    wish = wishes.instance(root, memory_mib=256)
+    wish.firmware = pb.FIRMWARE_UEFI
+    source.stub.EnsureInstance(wish)
+    source.stub.EnsureInstance(wishes.again(wish, power=pb.POWER_OFF))
+    (variables,) = (source.node.folder / "lib/qemu/nvram").iterdir()
+    kept = variables.read_bytes()[:-16] + b"what it remembers"[:16]
+    variables.write_bytes(kept)
+    destination.stub.EnsureVolume(wishes.volume(root.subject.id, generation=3, size_mib=64))
+    arrival = pb.EnsureArrivalRequest(source=peer(source), instance=wish)
+    arrival.instance.subject.generation, arrival.instance.power = 3, pb.POWER_OFF
+    request = pb.EnsureDepartureRequest(
+        subject=wishes.subject(wish.subject.id, 2),
+        destination=peer(destination),
+        uri=destination.stub.EnsureArrival(arrival).uri,
+        deadline_s=60,
+        is_off=True,
+    )
+    ended = end_of(source, request, within_s=90)
+    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+    assert destination.stub.EnsureInstance(arrival.instance).power == pb.POWER_OFF
+    (come,) = (destination.node.folder / "lib/qemu/nvram").iterdir()
+    assert (come.name, come.read_bytes() == kept) == (variables.name, True)
+    for agent, generation in ((source, 2), (destination, 3)):
+        agent.stub.RemoveInstance(wishes.removal(wish.subject, generation))
+        agent.stub.RemoveVolume(wishes.removal(root.subject, generation))
+        assert list((agent.node.folder / "lib/qemu/nvram").iterdir()) == []
 
 
 def test_a_guest_with_uefi_firmware_moves_and_leaves_no_variables_behind(agents: tuple[LabAgent, LabAgent]) -> None:

@@ -52,7 +52,7 @@ def agent(lab_node: LabNode, watchdog: LabWatchdog, ca: TestCA, worker: Issued) 
 
 
 def forget_leases(node: LabNode) -> None:
-    """Nodes of a lab have the machine's boot, so that the lease of one before goes on."""
+    """Of the test before, in the same boot of the node."""
     for file in node.agent_folder.glob("ledger.sqlite*"):
         file.unlink()
 

@@ -16,6 +16,7 @@ from controlplane.nodes.models import Node, Orphan, Pool
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.reconcilers import orphans
+from controlplane.storage.models import Volume
 from controlplane.workflows.resolve import SILENT_FOR
 from tests.api.examples.story import Story
 from tests.services.catalog.disks import qcow2
@@ -146,11 +147,18 @@ def nodes(story: Story) -> None:
     incidents.report(story.machine.row, "unknown_domain", "test-vm", uuid=str(new_id()))
     book.show(oscar, "node_incident_list")
     book.show(oscar, "incident_list", query={"state": "open"})
-    Pool.objects.create(
+    pool = Pool.objects.create(
         name="shared", zone=story.machine.row.zone, uuid=new_id(), path="/var/lib/pools/shared", capacity_gib=20_000
     )
     Node.objects.filter(pk=story.machine.row.pk).update(traits=[*story.machine.row.traits, "pool:shared"])
     book.show(oscar, "pool_list", query={"zone": "fr-idf-1"})
+    book.show(oscar, "pool_get", pool=str(pool.pk))
+    Instance.objects.filter(node=story.machine.row).update(root_pool=pool)
+    Volume.objects.filter(node=story.machine.row).update(pool=pool)
+    book.show(oscar, "pool_instance_list", pool=str(pool.pk))
+    book.show(oscar, "pool_volume_list", pool=str(pool.pk))
+    Instance.objects.update(root_pool=None)
+    Volume.objects.update(pool=None)
     orphan(story)
     book.show(oscar, "node_instance_list")
     found = book.show(oscar, "platform_operation_list", query={"state": "succeeded", "limit": "2"}).body["items"]

@@ -53,7 +53,8 @@ def by_the_book(hashes: Sequence[bytes]) -> bytes:
 
 
 LARGEST = 66
-TREE = Tree(leaves(LARGEST))
+LEAVES = leaves(LARGEST)
+TREE = Tree(LEAVES)
 sizes = st.integers(1, LARGEST)
 
 
@@ -94,7 +95,7 @@ def test_every_inclusion_proof_holds_for_its_leaf_and_place_alone() -> None:
             places = [
                 place
                 for place in range(size + 2)
-                if merkle.is_included(leaves(LARGEST)[index], index=place, size=size, proof=proof, root=TREE.root(size))
+                if merkle.is_included(LEAVES[index], index=place, size=size, proof=proof, root=TREE.root(size))
             ]
             assert places == [index]
 
@@ -109,7 +110,7 @@ def test_every_consistency_proof_holds() -> None:
 @given(sizes, st.data())
 def test_an_inclusion_proof_with_one_byte_changed_fails(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
-    parts = [leaves(LARGEST)[index], TREE.root(size), *TREE.inclusion(index, size)]
+    parts = [LEAVES[index], TREE.root(size), *TREE.inclusion(index, size)]
     leaf, root, *proof = changed(parts, data)
     assert not merkle.is_included(leaf, index=index, size=size, proof=proof, root=root)
 
@@ -127,7 +128,7 @@ def test_a_proof_too_short_or_too_long_fails(new: int, data: st.DataObject) -> N
     old, index = data.draw(st.integers(1, new)), data.draw(st.integers(0, new - 1))
     inclusion, consistency = TREE.inclusion(index, new), TREE.consistency(old, new)
     for wrong in ([*inclusion, merkle.EMPTY_ROOT], *([inclusion[:-1]] if inclusion else [])):
-        leaf = leaves(LARGEST)[index]
+        leaf = LEAVES[index]
         assert not merkle.is_included(leaf, index=index, size=new, proof=wrong, root=TREE.root(new))
     for wrong in ([*consistency, merkle.EMPTY_ROOT], *([consistency[:-1]] if consistency else [])):
         roots = {"old_root": TREE.root(old), "new_root": TREE.root(new)}

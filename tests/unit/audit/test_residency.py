@@ -160,6 +160,38 @@ def test_two_places_at_once_are_a_problem() -> None:
     assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(2), at(3)),)
 
 
+@pytest.mark.parametrize(("kind", "role"), [("instance", "compute"), ("volume", "storage")])
+def test_what_was_evacuated_was_on_its_dead_node_until_then(kind: str, role: str) -> None:
+    """Whose own receipt comes when it is back."""
+    records = [
+        decision(),
+        permit("p1", 0),
+        receipt("opened", 1, kind=kind),
+        permit("p2", 3, node="n2", op="instance.evacuate"),
+        receipt("opened", 4, kind=kind, jti="p2", node="n2"),
+        receipt("closed", 9, kind=kind),
+    ]
+    found = history(records, RESOURCE, role=role)
+    assert [(each.node, each.start, each.end) for each in found.intervals] == [
+        ("n1", at(1), at(4)),
+        ("n2", at(4), None),
+    ]
+    assert not found.problems
+
+
+def test_a_dead_node_that_opens_it_again_is_a_second_place() -> None:
+    records = [
+        decision(),
+        permit("p1", 0),
+        receipt("opened", 1),
+        permit("p2", 3, node="n2", op="instance.evacuate"),
+        receipt("opened", 4, jti="p2", node="n2"),
+        permit("p3", 4.9),
+        receipt("opened", 5, jti="p3"),
+    ]
+    assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(5), None),)
+
+
 def test_data_at_rest_that_is_nowhere_is_a_problem_and_a_guest_that_is_off_is_none() -> None:
     for kind, role, expected in (
         ("volume", "storage", [Problem("gap", "storage", at(2), at(4))]),

@@ -39,9 +39,17 @@ def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
     return {entry.guest.name: (entry.action, entry.target) for entry in made.entries}
 
 
-def test_running_guests_go_elsewhere_and_those_that_are_off_stay() -> None:
-    made = planned([guest("web"), guest("old", is_running=False)], fleet(node(HERE), node("n01")))
-    assert actions(made) == {"web": ("migrate", "n01"), "old": ("stay", None)}
+def test_guests_go_elsewhere_those_that_run_first_and_those_that_are_off_too() -> None:
+    made = planned([guest("old", is_running=False), guest("web")], fleet(node(HERE), node("n01")))
+    assert actions(made) == {"web": ("migrate", "n01"), "old": ("migrate", "n01")}
+    assert [entry.guest.name for entry in made.entries] == ["web", "old"]
+
+
+def test_one_that_is_off_and_finds_no_place_stays_and_says_why_whatever_the_fallback() -> None:
+    full = fleet(node(HERE), node("n01", used=Resources(16, 0, 0)))
+    for fallback in ("leave", "stop"):
+        (entry,) = planned([guest("old", is_running=False)], full, fallback=fallback).entries
+        assert (entry.action, entry.reasons) == ("stay", (REFUSED | {"detail": "no_capacity"},))
 
 
 def test_the_same_room_is_not_given_twice() -> None:
@@ -114,7 +122,7 @@ def test_the_digest_is_of_what_is_agreed_to_and_not_of_the_targets() -> None:
     assert made.digest != planned(guests, one, fallback="stop").digest
     assert made.digest != planned(guests[:1], one).digest
     assert made.digest != planned([guest("a", obstacles=(OBSTACLE,)), guests[1]], one).digest
-    assert made.digest != planned([guests[0], guest("b")], one).digest
+    assert made.digest != planned([guests[0], guest("b", is_running=False, obstacles=(OBSTACLE,))], one).digest
 
 
 guests = st.builds(
@@ -144,7 +152,7 @@ def test_a_plan_oversells_nothing_forgets_nobody_and_gives_every_reason(
     assert sorted(entry.guest.id for entry in made.entries) == sorted(each.id for each in found)
     for entry in made.entries:
         assert (entry.target is not None) == (entry.action == "migrate")
-        assert bool(entry.reasons) == (entry.action in ("leave", "stop"))
+        assert bool(entry.reasons) == (entry.action in ("stay", "leave", "stop"))
         assert entry.action != ("stop" if fallback == "leave" else "leave")
     for row in rows:
         sent = [each.guest.question for each in made.entries if each.target == row.id]

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
-KNOCK, WAKE, LIBVIRT = "knock", "wake", "libvirt"
+KNOCK, WAKE, VARIABLES, LIBVIRT = "knock", "wake", "variables", "libvirt"
 MAX_STRANGERS = 64
 
 
@@ -37,6 +38,14 @@ class Inside(Protocol):
 
     def wake(self, guest_id: UUID) -> None:
         """The guest has wholly come, and its source has let go of it."""
+
+    def keep_variables(self, guest_id: UUID, variables: bytes) -> None:
+        """What the firmware of a guest remembers that comes as one that is off.
+
+        Raises:
+            NotLetIn: it comes otherwise.
+            OSError: the disk.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,8 @@ class _Visit(socketserver.BaseRequestHandler):
             if channel == WAKE:
                 self.server.inside.wake(guest_id)
             return lambda tls: None
+        if channel == VARIABLES:
+            return partial(self._keep_variables, guest_id)
         local = self.server.inside.connect(guest_id, channel)
         passes = MigrationOnly().passes if channel == LIBVIRT else None
 
@@ -169,3 +180,7 @@ class _Visit(socketserver.BaseRequestHandler):
                 pipe(tls, local, passes=passes)
 
         return lead
+
+    def _keep_variables(self, guest_id: UUID, tls: ssl.SSLSocket) -> None:
+        self.server.inside.keep_variables(guest_id, proof.heard_block(tls))
+        proof.say(tls, {"reason": ""})

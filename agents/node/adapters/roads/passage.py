@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.roads import proof
-from agents.node.adapters.roads.door import KNOCK, WAKE, Address
+from agents.node.adapters.roads.door import KNOCK, VARIABLES, WAKE, Address
 from agents.node.adapters.roads.pipe import find_out_when_gone, hang_up, pipe
 from agents.node.adapters.roads.proof import NotLetIn
 from agents.node.errors import AdapterError
@@ -45,6 +45,18 @@ class Passage:
             AdapterError: nobody knows whether it was woken.
         """
         self._ask(WAKE)
+
+    def bring(self, variables: bytes) -> None:
+        """What the firmware of a guest remembers that is off: no QEMU writes it there, as of one that runs.
+
+        Raises:
+            AdapterError: nobody knows whether the destination has it.
+        """
+        try:
+            with self._connect(VARIABLES) as tls:
+                proof.say_block(tls, variables)
+        except OSError as exc:
+            raise AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True) from exc
 
     def open(self, folder: Path, channels: tuple[str, ...]) -> None:
         """From now on `folder`/CHANNEL leads to the other node. QEMU may run as an unprivileged user, so that anybody

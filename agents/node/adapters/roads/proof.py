@@ -25,6 +25,7 @@ from controlplane.placement.core.signed import BadDocument
 
 KIND = "passage"
 MAX_LINE_BYTES = 16 * 1024
+MAX_BLOCK_BYTES = 4 * 2**20
 WITHIN_S = 10.0
 
 
@@ -137,3 +138,32 @@ def heard(connection: ssl.SSLSocket) -> dict[str, Any]:
         return dict(json.loads(line))
     except (ValueError, TypeError) as exc:
         raise NotLetIn("The other node cannot be understood.") from exc
+
+
+def say_block(connection: ssl.SSLSocket, block: bytes) -> None:
+    """Bytes that are no line.
+
+    Raises:
+        NotLetIn: the other end does not say that it has kept them.
+    """
+    say(connection, {"size_bytes": len(block)})
+    connection.sendall(block)
+    heard(connection)
+
+
+def heard_block(connection: ssl.SSLSocket) -> bytes:
+    """What `say_block` sends; the caller answers when it has kept it.
+
+    Raises:
+        NotLetIn: the other end has hung up, or sends too much.
+    """
+    size_bytes = heard(connection).get("size_bytes")
+    if not isinstance(size_bytes, int) or not 0 < size_bytes <= MAX_BLOCK_BYTES:
+        raise NotLetIn(f"A block has between 1 and {MAX_BLOCK_BYTES} bytes.")
+    block = bytearray()
+    while len(block) < size_bytes:
+        part = connection.recv(size_bytes - len(block))
+        if not part:
+            raise NotLetIn("The other node has hung up.")
+        block += part
+    return bytes(block)

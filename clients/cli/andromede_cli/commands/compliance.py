@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models import Exemption
 
 DRIFT = [
+    Column(_("name"), "name"),
     Column(_("resource"), "resource_id"),
     Column(_("kind"), "kind"),
     Column(_("zone"), "zone"),

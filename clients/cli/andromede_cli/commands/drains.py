@@ -60,6 +60,11 @@ Fallback = Annotated[
 AtOnce = Annotated[int | None, typer.Option("--at-once", help=_("So many guests at a time."), show_default=False)]
 Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for other operators."), show_default=False)]
 
+DEADLINE_HELP = _("After so many seconds a move is called off.")
+Deadline = Annotated[int | None, typer.Option("--deadline", help=DEADLINE_HELP, show_default=False)]
+CONVERGENCE_HELP = _("Of guests that write faster than they can be sent: auto_converge (they are slowed down) or none.")
+Convergence = Annotated[str | None, typer.Option("--convergence", help=CONVERGENCE_HELP, show_default=False)]
+
 
 def register(nodes: typer.Typer) -> None:
     help = _("Move the guests of a node away, so that it can be worked on. The plan is shown before anything begins.")
@@ -96,6 +101,8 @@ def drain(
     fallback: Fallback = "leave",
     at_once: AtOnce = None,
     reason: Reason = None,
+    deadline: Deadline = None,
+    convergence: Convergence = None,
 ) -> None:
     plan = me.client.nodes.drain_plan(node, fallback=fallback)
     if me.is_dry_run:
@@ -103,7 +110,15 @@ def drain(
         return
     _tell(plan)
     me.confirm(_question(plan))
-    begun = me.client.nodes.drain_begin(node, plan=plan.digest, fallback=fallback, at_once=at_once, reason=reason)
+    begun = me.client.nodes.drain_begin(
+        node,
+        plan=plan.digest,
+        fallback=fallback,
+        at_once=at_once,
+        reason=reason,
+        deadline_s=deadline,
+        convergence=convergence,
+    )
     if not me.is_waiting:
         say(_("The drain has begun: andromede node drain-wait {node}").format(node=node))
         me.show(begun)

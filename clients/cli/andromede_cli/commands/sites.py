@@ -40,14 +40,27 @@ POOLS = [
     Column(_("zone"), "zone"),
     Column(_("GiB used"), "used_gib"),
     Column(_("of"), "capacity_gib"),
+    Column(_("instances"), "instance_count"),
+    Column(_("volumes"), "volume_count"),
+    Column(_("nodes without it"), "missing.*.name", is_wide=True),
     Column(_("path"), "path"),
     Column(_("UUID"), "uuid", is_wide=True),
+    Column("id", "id"),
 ]
 GUESTS = [
     Column(_("name"), "name"),
     Column(_("project"), "project.name"),
     Column(_("state"), "state"),
     Column(_("flavor"), "flavor"),
+    Column(_("organization"), "organization.name", is_wide=True),
+    Column("id", "id", is_wide=True),
+]
+KEPT = [
+    Column(_("name"), "name"),
+    Column(_("project"), "project.name"),
+    Column(_("state"), "state"),
+    Column("GiB", "size_gib"),
+    Column(_("node"), "node.name"),
     Column(_("organization"), "organization.name", is_wide=True),
     Column("id", "id", is_wide=True),
 ]
@@ -77,6 +90,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(incidents, name="incident")
     pools = group(_("Storage that nodes share, for operators."))
     list_command(pools, _("All pools."), "pools.list", POOLS, "name", "zone")
+    show_command(pools, _("A pool, with the nodes that have it and those that should."), "pools.get", "POOL")
+    pool = given("pool", "POOL")
+    help = _("The instances whose root disk is in a pool, whoever's they are.")
+    call_command(pools, "instances", help, "pools.instance_list", pool, show=rows(GUESTS))
+    help = _("The volumes in a pool, whoever's they are.")
+    call_command(pools, "volumes", help, "pools.volume_list", pool, show=rows(KEPT))
     app.add_typer(pools, name="pool")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import Drifted as Drifted
     from andromede_sdk.models.common import Error as Error
     from andromede_sdk.models.common import Grant as Grant
+    from andromede_sdk.models.common import Guest as Guest
     from andromede_sdk.models.common import Layer as Layer
     from andromede_sdk.models.common import Lint as Lint
     from andromede_sdk.models.common import Metrics as Metrics
@@ -96,7 +97,6 @@ if TYPE_CHECKING:
     from andromede_sdk.models.nodes import Fence as Fence
     from andromede_sdk.models.nodes import FenceEvidence as FenceEvidence
     from andromede_sdk.models.nodes import Fencing as Fencing
-    from andromede_sdk.models.nodes import Guest as Guest
     from andromede_sdk.models.nodes import Inventory as Inventory
     from andromede_sdk.models.nodes import Node as Node
     from andromede_sdk.models.nodes import PlannedGuest as PlannedGuest
@@ -125,7 +125,9 @@ if TYPE_CHECKING:
     from andromede_sdk.models.policy import LostZones as LostZones
     from andromede_sdk.models.policy import Policy as Policy
     from andromede_sdk.models.policy import Simulation as Simulation
+    from andromede_sdk.models.pools import MissingNode as MissingNode
     from andromede_sdk.models.pools import Pool as Pool
+    from andromede_sdk.models.pools import PooledVolume as PooledVolume
     from andromede_sdk.models.problems import Problem as Problem
     from andromede_sdk.models.problems import ProblemPage as ProblemPage
     from andromede_sdk.models.projects import Project as Project
@@ -229,7 +231,7 @@ PLACES = {
     "Flavor": "andromede_sdk.models.flavors",
     "Grant": "andromede_sdk.models.common",
     "GrantInput": "andromede_sdk.models.service_accounts",
-    "Guest": "andromede_sdk.models.nodes",
+    "Guest": "andromede_sdk.models.common",
     "Health": "andromede_sdk.models.health",
     "Identity": "andromede_sdk.models.identities",
     "Image": "andromede_sdk.models.images",
@@ -261,6 +263,7 @@ PLACES = {
     "Metrics": "andromede_sdk.models.common",
     "Migration": "andromede_sdk.models.instances",
     "MigrationPlan": "andromede_sdk.models.instances",
+    "MissingNode": "andromede_sdk.models.pools",
     "Named": "andromede_sdk.models.common",
     "NamedSet": "andromede_sdk.models.sets",
     "Network": "andromede_sdk.models.networks",
@@ -287,6 +290,7 @@ PLACES = {
     "Policy": "andromede_sdk.models.policy",
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
+    "PooledVolume": "andromede_sdk.models.pools",
     "Problem": "andromede_sdk.models.problems",
     "ProblemError": "andromede_sdk.models.terraform_states",
     "ProblemPage": "andromede_sdk.models.problems",

@@ -56,9 +56,10 @@ class Clause(Model):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compliance(Model):
     """`fails_at`: from when it is not admissible any more. `failing`: the clauses, as of then. `warned_days`: the
-    shortest of 180, 90, 30 and 7 days before that has begun."""
+    shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is called; null: it is gone."""
 
     resource_id: str
+    name: str | None
     kind: str
     project: str
     zone: str
@@ -143,6 +144,24 @@ class Error(Model):
 class Grant(Model):
     project: Named | None
     role: str  # owner, admin, member, viewer, billing, sovereignty_officer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Guest(Model):
+    """An instance as its node has it: whose it is and how large. What else there is to know of it is the project's."""
+
+    id: str
+    name: str
+    project: Named
+    organization: Named
+    state: str  # building, active, stopped, error, deleted
+    power_state: str  # unknown, running, off, paused, crashed
+    power_state_at: datetime | None
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

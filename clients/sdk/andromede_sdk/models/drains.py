@@ -23,6 +23,8 @@ class Drain(Model):
     plan: str
     fallback: str  # leave, stop
     at_once: int
+    deadline_s: int | None
+    convergence: str  # auto_converge, none
     reason: str
     counts: dict[str, int]
     progress: int
@@ -37,7 +39,8 @@ class Drain(Model):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainSummary(Model):
     """`kind`: drain, of a node that is alive, or recover, of one that is dead. `counts`: guests by state; `progress`:
-    how many of them have left or are off, in percent. `is_waiting_for_node`: the node is not heard, and nothing is
+    how many of them have left or are off, in percent. `deadline_s` (null: by the sizes of each guest), `convergence`:
+    of each move. `is_waiting_for_node`: the node is not heard, and nothing is
     begun."""
 
     id: str
@@ -47,6 +50,8 @@ class DrainSummary(Model):
     plan: str
     fallback: str  # leave, stop
     at_once: int
+    deadline_s: int | None
+    convergence: str  # auto_converge, none
     reason: str
     counts: dict[str, int]
     progress: int

@@ -156,11 +156,13 @@ class Migration(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MigrationPlan(Model):
-    """`node`: where it is; null while it is nowhere. `nodes`: those that would take it now, the best first, at most
-    fifty. `reasons`: why it cannot be moved; then there are no nodes."""
+    """`node`: where it is; null while it is nowhere. `is_off`: it would move as one that is off, and stay so. `nodes`:
+    those that would take it now, the best first, at most fifty. `reasons`: why it cannot be moved; then there are no
+    nodes."""
 
     instance: Named
     project: Named
     node: Named | None
+    is_off: bool
     nodes: list[Named]
     reasons: list[Error]

@@ -115,24 +115,6 @@ class Fencing(Model):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Guest(Model):
-    """An instance as its node has it: whose it is and how large. What else there is to know of it is the project's."""
-
-    id: str
-    name: str
-    project: Named
-    organization: Named
-    state: str  # building, active, stopped, error, deleted
-    power_state: str  # unknown, running, off, paused, crashed
-    power_state_at: datetime | None
-    flavor: str
-    vcpus: int
-    memory_mib: int
-    disk_gib: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Inventory(Model):
     vcpus: Amounts
     memory_mib: Amounts
@@ -169,9 +151,9 @@ class Node(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
-    """`action`: migrate, stop (until the node is returned), stay (it is off), leave (it runs on, and the drain cannot
-    end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes back with its node)
-    or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
+    """`action`: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it runs on,
+    and the drain cannot end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes
+    back with its node) or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
 
     instance: Named
     project: Named

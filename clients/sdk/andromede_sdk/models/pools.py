@@ -12,8 +12,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MissingNode(Model):
+    """A node that should have the pool and has it not. `silent`: it had it when it was last heard. `mismatch`: it has
+    another one under that name. `unmounted`: guests on it have disks there."""
+
+    id: str
+    name: str
+    why: str  # silent, mismatch, unmounted
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Pool(Model):
-    """Storage that nodes of a zone share. `nodes`: those that are heard and have it now."""
+    """Storage that nodes of a zone share. `nodes`: those that are heard and have it now; `missing`: those that should,
+    and have not. `instance_count`: the instances whose root disk is in it."""
 
     id: str
     name: str
@@ -22,6 +33,23 @@ class Pool(Model):
     path: str
     capacity_gib: int
     used_gib: int
+    instance_count: int
+    volume_count: int
     nodes: list[Named]
+    missing: list[MissingNode]
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PooledVolume(Model):
+    """A volume as its pool has it: whose it is, how large, and the node that has it open, or had it last."""
+
+    id: str
+    name: str
+    project: Named
+    organization: Named
+    state: str  # building, available, in-use, error, deleted
+    size_gib: int
+    node: Named | None
+    created_at: datetime

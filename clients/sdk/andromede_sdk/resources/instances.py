@@ -33,13 +33,18 @@ class Instances(Resource):
         *,
         node: str | None = None,
         reason: str | None = None,
+        deadline_s: int | None = None,
+        convergence: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> models.PlatformOperation:
         """POST /v1/instances/{instance}/actions/migrate
 
         `node`: on this one and no other; policies are asked all the same. Without it, on the best that they admit in the
-        instance's zone. `reason` is told to the tenant.
+        instance's zone. `reason` is told to the tenant. `deadline_s`: so long after its beginning it is called off if the
+        guest has not left, which then goes on where it is; without it, 30 minutes and 30 s for each GiB of its memory and
+        of the disks that are sent. `convergence`: what is done if the guest writes faster than it can be sent:
+        `auto_converge` slows it down, `none` waits for the deadline. Of a guest that is off it means nothing.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
@@ -49,7 +54,7 @@ class Instances(Resource):
                 "/v1/instances/{instance}/actions/migrate",
                 names={"instance": instance},
                 query={"dry_run": dry_run or None},
-                body={"node": node, "reason": reason},
+                body={"node": node, "reason": reason, "deadline_s": deadline_s, "convergence": convergence},
                 key=idempotency_key,
             ),
         )

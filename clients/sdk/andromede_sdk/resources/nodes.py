@@ -77,12 +77,15 @@ class Nodes(Resource):
         fallback: str | None = None,
         at_once: int | None = None,
         reason: str | None = None,
+        deadline_s: int | None = None,
+        convergence: str | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> models.Drain:
         """POST /v1/nodes/{node}/actions/drain
 
         `plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time.
+        `deadline_s`, `convergence`: of each move, as of one that is asked for by itself.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(
@@ -92,7 +95,14 @@ class Nodes(Resource):
                 "/v1/nodes/{node}/actions/drain",
                 names={"node": node},
                 query={"dry_run": dry_run or None},
-                body={"plan": plan, "fallback": fallback, "at_once": at_once, "reason": reason},
+                body={
+                    "plan": plan,
+                    "fallback": fallback,
+                    "at_once": at_once,
+                    "reason": reason,
+                    "deadline_s": deadline_s,
+                    "convergence": convergence,
+                },
                 key=idempotency_key,
             ),
         )

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         ears = Ears()
         REGISTRY.register(Census())
-        observed.start("watcher", "database", streams=ears.need)
+        observed.start("watcher", "database", "migrations", streams=ears.need)
         asyncio.run(_until_told(ears))
 
 

@@ -1,0 +1,252 @@
+"""A node with real guests is killed whole, and nobody does anything: its BMC proves that it is off, and its guests run
+on another node of its zone, with what they had written. Needs root.
+
+`ARGS="--guests 4"` has fewer of them. Their disks are in a pool that both nodes have mounted. Each guest counts and
+syncs twenty times a second. At each boot it says on its console how far it had counted; a guest that is not back, that
+lost a number which was on its disk, or that was in two places at once ends the benchmark. Beside it the floor: how long
+the same guests took to boot in the first place. At the end the node comes back, and has to forget them.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from agents.lab import Lab, LabNode
+from bench.common import UNLIMITED, moment, report, say, spread
+from bench.drain import VCPUS_RATIO, is_ready
+from scripts.api import Api, ApiError
+from scripts.cloud import Cloud
+from scripts.stack import ROOT, Stack
+from scripts.waiting import wait_until
+from tests.cloud.passengers import COUNT, KEPT, REMEMBER, SYNCED, Passengers
+from tests.redfish import Emulator, emulated
+
+PORT = 8018  # beside a benchmark that needs no lab, and a drain
+ZONE, NODE, OTHER = "fr-idf-1", "evac-a", "evac-b"
+POOL = "shared"
+OFFERS = {
+    "schema": "andromede.offers/1",
+    "flavors": [],
+    "volume_types": [{"id": POOL, "description": "In storage that both nodes share.", "pool": POOL}],
+}
+LEASE_S = 60
+AIM_S = 60  # over the lease
+SETTINGS = UNLIMITED | {
+    "OPERATION_LEASE_S": "30",
+    "AGENT_TIMEOUT_S": "60",
+    "NODE_LEASE_S": str(LEASE_S),
+    "BMC_NETWORKS": "127.0.0.0/8",
+}
+READY = "ssh ready"
+BOOT_S = 900
+LOOK_S = 0.2
+SETTLE_S = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--guests", type=int, default=10)
+    count = parser.parse_args().guests
+    stack = Stack(ROOT / "var" / "bench-evacuate", port=PORT, settings=SETTINGS)
+    pool = Lab(stack.var / "lab").pool_folder
+    cloud = Cloud(stack, {NODE: ZONE}, agent_options=("--pool", f"{POOL}={pool}"), say=say)
+    cloud.down()
+    cloud.forget()
+    try:
+        cloud.up("tiny")
+        (stack.var / "bmc").mkdir()
+        with emulated(stack.var / "bmc") as bmc:
+            report(evacuated(cloud, bmc, count))
+    finally:
+        cloud.down()
+
+
+def evacuated(cloud: Cloud, bmc: Emulator, count: int) -> dict[str, object]:
+    token, operator = cloud.make_project("bench")
+    with (
+        closing(Api(cloud.stack.url, token, project="bench")) as api,
+        closing(Api(cloud.stack.url, operator)) as platform,
+    ):
+        guests = prepared(cloud, api, platform, bmc)
+        say(f"{count} guests boot")
+        crew = boarded(guests, [f"guest-{number}" for number in range(count)])
+        cloud.add(OTHER, ZONE)
+        cloud.stack.manage("set_inventory", OTHER, "--vcpus-ratio", VCPUS_RATIO)
+        wait_until(lambda: is_ready(platform, OTHER), limit_s=300)
+        say("they count")
+        crew.count_on()
+        say("the node is killed")
+        killed_at = time.time()
+        cloud.node(NODE).power_off()
+        crew.wait_for_return(killed_at)
+        document = measured(crew, platform, killed_at)
+        say(json.dumps(document))  # the rest takes a while
+        crew.look_over_network()
+        returned(crew, platform, bmc)
+        crew.assert_once()
+        return document | {"started_twice": 0, "lost": 0}
+
+
+def prepared(cloud: Cloud, api: Api, platform: Api, bmc: Emulator) -> Passengers:
+    offers = cloud.stack.var / "offers.json"
+    offers.write_text(json.dumps(OFFERS))
+    cloud.stack.manage("import_offers", str(offers))
+    cloud.stack.manage("set_inventory", NODE, "--vcpus-ratio", VCPUS_RATIO)
+    platform.put(f"/v1/nodes/{NODE}/bmc", bmc.access)
+    key = cloud.stack.var / "ssh-key"
+    api.post("ssh-keys", {"name": "key", "public_key": cloud.make_ssh_key(key)})
+    api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
+    wait_until(lambda: is_ready(platform, NODE), limit_s=300)
+    return Passengers(cloud, api, platform, key, root_type=POOL)
+
+
+@dataclass
+class Crew:
+    """Guests by name, with their ids. `booted`: seconds from the request for all of them to each one's first boot;
+    `counted`: a number that was on its disk before the node was killed; `answered`: seconds from then until it said
+    what it had kept, and `kept` that."""
+
+    guests: Passengers
+    ids: Mapping[str, str]
+    booted: Mapping[str, float]
+    counted: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+
+    def count_on(self) -> None:
+        for name in self.ids:
+            self.guests.run(name, f"{REMEMBER}; {COUNT} echo counting", at=NODE)
+        for name in self.ids:
+            self.counted[name] = int(self.guests.run(name, SYNCED, at=NODE))
+
+    def wait_for_return(self, killed_at: float) -> None:
+        node = self.guests.cloud.node(OTHER)
+
+        def look() -> bool:
+            for name in self.ids.keys() - self.answered.keys():
+                if said := KEPT.search(console(node, self.ids[name])):
+                    self.answered[name] = time.time() - killed_at
+                    self.kept[name] = int(said[1])
+            return len(self.answered) == len(self.ids)
+
+        wait_until(look, limit_s=LEASE_S + BOOT_S, rarest_s=LOOK_S, or_else=self._missing)
+        for name, count in self.counted.items():
+            if self.kept[name] < count:
+                raise SystemExit(f"{name} had {count} on its disk, and has kept {self.kept[name]}.")
+
+    def _missing(self) -> str:
+        drain = self.guests.operator.get(f"/v1/nodes/{NODE}/drain")
+        return f"{sorted(self.ids.keys() - self.answered.keys())} are not back; {json.dumps(drain)}"
+
+    def look_over_network(self) -> None:
+        """Each is reached on the other node, and what it has on its disk is what it said."""
+        for name, count in self.kept.items():
+            found = int(self.guests.run(name, "tail -n 1 /count", at=OTHER))
+            if found != count:
+                raise SystemExit(f"{name} said that it had kept {count}, and {found} is on its disk.")
+
+    def assert_once(self) -> None:
+        """By what the nodes have signed, and by what runs now."""
+        for name, id_ in self.ids.items():
+            found = self.guests.api.get(f"/v1/resources/{id_}/residency", role="compute")
+            places = [interval["node"] for interval in found["intervals"]]
+            if found["problems"] or len(places) != 2 or len(set(places)) != 2:
+                raise SystemExit(f"{name} was not on one node and then on the other: {json.dumps(found)}")
+        cloud = self.guests.cloud
+        running = [len(cloud.node(node).guest_pids()) for node in (NODE, OTHER)]
+        if running != [0, len(self.ids)]:
+            raise SystemExit(f"{running} guests run on the two nodes.")
+
+
+def boarded(guests: Passengers, names: list[str]) -> Crew:
+    begun, node, booted = time.time(), guests.cloud.node(NODE), dict[str, float]()
+    ids = guests.make(names, zone=ZONE)
+
+    def look() -> bool:
+        for name in ids.keys() - booted.keys():
+            if READY in console(node, ids[name]):
+                booted[name] = time.time() - begun
+        return len(booted) == len(ids)
+
+    wait_until(look, limit_s=BOOT_S, rarest_s=LOOK_S, or_else=lambda: f"{sorted(ids.keys() - booted.keys())}")
+    return Crew(guests, ids, booted)
+
+
+def console(node: LabNode, instance_id: str) -> str:
+    path = node.agent_folder / "instances" / instance_id / "console.log"
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
+    """Seconds from the kill."""
+    fenced = platform.get(f"/v1/nodes/{NODE}/fencing")["evidence"]
+    told = platform.get("/v1/events", resource=platform.get(f"/v1/nodes/{NODE}")["id"], kind="node.*", limit="200")
+    said = {event["kind"]: moment(event["created_at"]) - killed_at for event in told["items"]}
+    moves = [platform.get(f"/v1/instances/{id_}/migrations")["items"] for id_ in crew.ids.values()]
+    if any([move["state"] for move in each] != ["done"] for each in moves):
+        raise SystemExit(f"Not each guest was evacuated once: {json.dumps(moves)}")
+    begun, active = ([moment(each[0][what]) - killed_at for each in moves] for what in ("created_at", "arrived_at"))
+    fenced_after = moment(fenced["created_at"]) - killed_at
+    first_boot, answered = max(crew.booted.values()), list(crew.answered.values())
+    return {
+        "guests": len(crew.ids),
+        "lease_s": LEASE_S,
+        "aim_s": LEASE_S + AIM_S,
+        "evidence": fenced["kind"],
+        "unreachable_s": round(said["node.unreachable"], 1),
+        "fenced_s": round(fenced_after, 1),
+        "recovery_begun_s": round(said["node.recovering"], 1),
+        "first_evacuation_begun_s": round(min(begun), 1),
+        "last_evacuation_begun_s": round(max(begun), 1),
+        "last_active_s": round(max(active), 1),
+        "last_answers_s": round(max(answered), 1),
+        "active": spread(active),
+        "answers": spread(answered),
+        "floor": {"first_boot": spread(list(crew.booted.values()))},
+        "fenced_to_last_active_s": round(max(active) - fenced_after, 1),
+        "fenced_to_last_answers_s": round(max(answered) - fenced_after, 1),
+        "ratio_to_first_boot": round((max(answered) - fenced_after) / first_boot, 2),
+    }
+
+
+def returned(crew: Crew, platform: Api, bmc: Emulator) -> None:
+    """The node is repaired. It must not start what is elsewhere, not for a moment, and forgets it."""
+    cloud = crew.guests.cloud
+    say("the node comes back")
+    bmc.press("On")
+    cloud.lab.up([NODE])
+    cloud.start_agent(NODE)
+
+    def is_cleared() -> bool:
+        if cloud.node(NODE).guest_pids():
+            raise SystemExit("A guest that is elsewhere was started by the node that came back.")
+        return is_ready(platform, NODE) and not defined(cloud.node(NODE))
+
+    wait_until(is_cleared, limit_s=300, or_else=lambda: f"it still has {defined(cloud.node(NODE))}")
+    platform.post(f"/v1/nodes/{NODE}/actions/maintain", {"reason": "it was repaired"})
+    wait_until(lambda: is_in_service(platform), limit_s=60)
+    open_ones = [each for each in platform.get(f"/v1/nodes/{NODE}/incidents")["items"] if each["ended_at"] is None]
+    if open_ones:
+        raise SystemExit(f"The node that came back has incidents: {json.dumps(open_ones)}")
+
+
+def is_in_service(platform: Api) -> bool:
+    """Now; not yet, while it still has something of guests that are elsewhere."""
+    try:
+        platform.post(f"/v1/nodes/{NODE}/actions/return")
+    except ApiError as exc:
+        if exc.code != "node.not_cleared":
+            raise
+        return False
+    return True
+
+
+def defined(node: LabNode) -> list[str]:
+    return node.exec(["virsh", "list", "--all", "--name"]).stdout.split()
+
+
+if __name__ == "__main__":
+    main()

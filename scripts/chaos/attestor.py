@@ -1,0 +1,48 @@
+"""An operator in person: only somebody who has just proved who they are can attest that a node is off."""
+
+import base64
+import secrets
+import time
+from dataclasses import dataclass
+
+import httpx
+from django_otp.oath import TOTP
+
+from scripts.stack import Stack
+
+EMAIL = "attestor@example.org"
+# A proof is good for five minutes.
+PROVE_EVERY_S = 240.0
+
+
+@dataclass
+class Attestor:
+    """`secret`: of the session. `key`: what the codes of the second factor are made of. `proved_at`: monotonic."""
+
+    secret: str
+    key: str
+    proved_at: float
+
+    @classmethod
+    def hired(cls, stack: Stack) -> "Attestor":
+        """With a password, a session and a second factor, in a cloud that is up."""
+        password = secrets.token_urlsafe(16)
+        stack.manage("create_user", EMAIL, "--operator")
+        stack.manage("set_password", EMAIL, stdin=password)
+        with httpx.Client(base_url=stack.url, timeout=20) as http:
+            begun = http.post("/v1/sessions", json={"email": EMAIL, "password": password}).raise_for_status().json()
+            http.headers["Authorization"] = f"Bearer {begun['secret']}"
+            key = http.post("/v1/totp", json={}).raise_for_status().json()["secret"]
+            made = cls(begun["secret"], key, time.monotonic())
+            http.post("/v1/totp/actions/confirm", json={"code": made.code()}).raise_for_status()
+        return made
+
+    @property
+    def needs_proof(self) -> bool:
+        return time.monotonic() - self.proved_at > PROVE_EVERY_S
+
+    def code(self) -> str:
+        """What an application for codes shows now."""
+        reader = TOTP(base64.b32decode(self.key))
+        reader.time = time.time()
+        return f"{reader.token():06}"

@@ -1,0 +1,131 @@
+"""Two agents over fake nodes, between which a guest moves."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import grpc
+
+from agents.lab.shell import wait_until
+from agents.node.adapters.base import Power
+from agents.node.adapters.fake import FakeNode
+from agents.protocol import agent_pb2 as pb
+from controlplane.placement.core import signed
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest, Refusal, refusal
+from tests.pki import Issued, TestCA
+
+OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
+SHOWN = {wishes.NODE_ID: "aa" * 32, OTHER_ID: "bb" * 32}  # certificates
+ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
+
+
+@dataclass
+class Pair:
+    """`source`, on which the guest of `wish` runs, with a second volume and a port, and `destination`."""
+
+    source: AgentUnderTest
+    destination: AgentUnderTest
+    wish: pb.EnsureInstanceRequest
+    data: pb.EnsureVolumeRequest
+    port: pb.EnsurePortRequest
+    attachment: pb.EnsureAttachmentRequest
+
+    @property
+    def guest_id(self) -> UUID:
+        return UUID(self.wish.subject.id)
+
+    def arrival(self, generation: int = 2) -> pb.EnsureArrivalRequest:
+        request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
+        request.instance.subject.generation = generation
+        plugged = request.plugged.add(volume_id=self.data.subject.id)
+        plugged.subject.CopyFrom(wishes.subject(self.attachment.subject.id, generation))
+        return request
+
+    def departure(self, uri: str, generation: int = 1, *, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
+        return pb.EnsureDepartureRequest(
+            subject=wishes.subject(self.wish.subject.id, generation),
+            destination=peer(self.destination),
+            uri=uri,
+            deadline_s=deadline_s,
+        )
+
+    def make_ready(self, generation: int = 2) -> pb.ArrivalState:
+        stub = self.destination.stub
+        for volume_id, size in ((self.wish.root_volume_id, 64), (self.data.subject.id, 32)):
+            stub.EnsureVolume(wishes.volume(volume_id, generation=generation, size_mib=size))
+        stub.EnsurePort(wishes.port(resource_id=self.port.subject.id, generation=generation))
+        return stub.EnsureArrival(self.arrival(generation))
+
+    def begin(self, **options: int) -> pb.EnsureDepartureRequest:
+        """Ready at the destination, and begun at the source."""
+        request = self.departure(self.make_ready().uri, **options)
+        self.source.stub.EnsureDeparture(request)
+        return request
+
+    def end_of(self, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
+        def state() -> pb.DepartureState:
+            return self.source.stub.EnsureDeparture(request)
+
+        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=10)
+        return state()
+
+    def adopt(self, generation: int = 2) -> pb.InstanceState:
+        wish = pb.EnsureInstanceRequest()
+        wish.CopyFrom(self.wish)
+        wish.subject.generation = generation
+        return self.destination.stub.EnsureInstance(wish)
+
+    def power(self, agent: AgentUnderTest) -> Power | None:
+        guest = agent.fake.guests.get(self.guest_id)
+        return guest.power if guest is not None else None
+
+    def is_where_it_was(self) -> bool:
+        """Running at its source, as if nothing had been."""
+        assert self.destination.stub.RemoveArrival(wishes.removal(self.arrival().instance.subject)).was_present
+        (state,) = self.source.stub.Describe(pb.DescribeRequest()).instances
+        return (
+            (self.power(self.source), state.power) == (Power.RUNNING, pb.POWER_RUNNING)
+            and self.source.fake.guests[self.guest_id].starts == 1
+            and self.guest_id not in self.destination.fake.guests
+        )
+
+
+def peer(agent: AgentUnderTest) -> pb.Peer:
+    return pb.Peer(node_id=str(agent.node_id), certificate_sha256=SHOWN[agent.node_id])
+
+
+def second_agent(folder: Path, ca: TestCA, worker: Issued, first: AgentUnderTest) -> Iterator[AgentUnderTest]:
+    """One that trusts whom the first one trusts."""
+    other = AgentUnderTest(folder, FakeNode(), ca, worker, first.authority, node_id=OTHER_ID)
+    other.enrol()
+    other.start()
+    other.learn()
+    yield other
+    other.stop()
+
+
+def make_pair(agent: AgentUnderTest, other: AgentUnderTest, power: "pb.Power" = pb.POWER_RUNNING) -> Pair:
+    root, data, port = wishes.volume(), wishes.volume(size_mib=32), wishes.port()
+    agent.stub.EnsureVolume(root)
+    agent.stub.EnsureVolume(data)
+    agent.stub.EnsurePort(port)
+    wish = wishes.instance(root, port)
+    wish.power = power
+    agent.stub.EnsureInstance(wish)
+    attachment = wishes.attachment(wish, data)
+    agent.stub.EnsureAttachment(attachment)
+    return Pair(agent, other, wish, data, port, attachment)
+
+
+def told(pair: Pair, agent: AgentUnderTest) -> list[tuple[object, object]]:
+    """Of the guest, by its receipts."""
+    payloads = [signed.read(document).payload for _, document in agent.server.node.permits.receipts.after(0, limit=99)]
+    return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.wish.subject.id]
+
+
+def conflict(call: Callable[[], object]) -> Refusal:
+    found = refusal(call)
+    assert found.status is grpc.StatusCode.FAILED_PRECONDITION
+    return found

@@ -1,0 +1,141 @@
+"""A guest that is off moves between two agents over fake nodes: it is brought up to be sent, and has run nowhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.lab.shell import wait_until
+from agents.node.adapters.base import Power
+from agents.node.errors import AdapterError
+from agents.node.services.usage import Meter
+from agents.protocol import agent_pb2 as pb
+from tests.agents import wishes
+from tests.agents.conftest import AgentUnderTest
+from tests.agents.pairs import Pair, conflict, make_pair, second_agent, told
+from tests.pki import Issued, TestCA
+
+
+@pytest.fixture
+def other(tmp_path: Path, ca: TestCA, worker: Issued, agent: AgentUnderTest) -> Iterator[AgentUnderTest]:
+    yield from second_agent(tmp_path / "other", ca, worker, agent)
+
+
+@pytest.fixture
+def still(agent: AgentUnderTest, other: AgentUnderTest) -> Pair:
+    return make_pair(agent, other, pb.POWER_OFF)
+
+
+def off(pair: Pair, uri: str, *, generation: int = 1, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
+    request = pair.departure(uri, generation, deadline_s=deadline_s)
+    request.is_off = True
+    return request
+
+
+def begun_off(pair: Pair, **options: int) -> pb.EnsureDepartureRequest:
+    request = off(pair, pair.make_ready().uri, **options)
+    pair.source.stub.EnsureDeparture(request)
+    return request
+
+
+def is_off_where_it_was(pair: Pair) -> bool:
+    assert pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival().instance.subject)).was_present
+    (state,) = pair.source.stub.Describe(pb.DescribeRequest()).instances
+    return (
+        (pair.power(pair.source), state.power, state.reason) == (Power.OFF, pb.POWER_OFF, "")
+        and pair.source.fake.guests[pair.guest_id].starts == 0
+        and pair.guest_id not in pair.destination.fake.guests
+    )
+
+
+def test_a_guest_that_is_off_moves_and_has_run_nowhere(still: Pair) -> None:
+    ended = still.end_of(begun_off(still))
+    assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_COMPLETED, "")
+    wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
+    assert still.power(still.source) is None
+    (come,) = still.destination.stub.Describe(pb.DescribeRequest()).instances
+    assert (come.subject, come.power) == (wishes.subject(still.wish.subject.id, 2), pb.POWER_OFF)
+    assert still.adopt().power == pb.POWER_OFF
+    assert still.destination.fake.guests[still.guest_id].starts == 0
+    still.wish.power = pb.POWER_RUNNING
+    assert still.adopt(3).power == pb.POWER_RUNNING
+    assert still.destination.fake.guests[still.guest_id].starts == 1
+
+
+def test_on_its_way_nobody_says_that_it_runs(still: Pair) -> None:
+    still.source.fake.roads.hang = True
+    begun_off(still)
+    wait_until(lambda: still.power(still.destination) is Power.PAUSED, what="it to be on its way")
+    assert still.power(still.source) is Power.PAUSED
+    (state,) = still.source.stub.Describe(pb.DescribeRequest()).instances
+    assert (state.power, state.reason) == (pb.POWER_OFF, "")
+    assert not still.destination.stub.Describe(pb.DescribeRequest()).instances
+    for agent in (still.source, still.destination):
+        assert agent.fake.adapters().hypervisor.usage(), "it is up"
+        assert not Meter(agent.server.node).read(100).guests, "and uses nothing that anybody is told of"
+    still.wish.power = pb.POWER_RUNNING
+    assert conflict(lambda: still.adopt()).code == "agent.guest_not_arrived"
+
+
+def test_receipts_of_one_that_is_off_do_not_say_that_it_ran(still: Pair) -> None:
+    still.end_of(begun_off(still))
+    still.adopt()
+    assert told(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
+    assert told(still, still.source) == [("departure", "opened"), ("departure", "closed")]
+
+
+def test_one_that_runs_is_not_sent_as_one_that_is_off(still: Pair) -> None:
+    uri = still.make_ready().uri
+    still.wish.power, still.wish.subject.generation = pb.POWER_RUNNING, 2
+    still.source.stub.EnsureInstance(still.wish)
+    found = conflict(lambda: still.source.stub.EnsureDeparture(off(still, uri, generation=2)))
+    assert (found.code, "is not off" in found.message) == ("agent.not_movable", True)
+    assert still.power(still.source) is Power.RUNNING
+
+
+@pytest.mark.parametrize("where", ["bring_up", "take_in", "send"])
+def test_one_that_is_off_and_does_not_get_there_is_off_where_it_was(still: Pair, where: str) -> None:
+    fake = (still.destination if where == "take_in" else still.source).fake
+    fake.fail_next(where, AdapterError("The road is closed.", retryable=True))
+    ended = still.end_of(begun_off(still))
+    assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_FAILED, "The road is closed.")
+    assert is_off_where_it_was(still)
+
+
+def test_one_that_is_off_can_be_called_off(still: Pair) -> None:
+    still.source.fake.roads.hang = True
+    request = begun_off(still)
+    assert still.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert is_off_where_it_was(still)
+
+
+def test_an_agent_that_is_back_puts_down_what_it_brought_up(still: Pair) -> None:
+    still.source.fake.roads.hang = True
+    request = begun_off(still)
+    wait_until(lambda: still.power(still.source) is Power.PAUSED, what="it to be up")
+    still.source.stop()
+    still.source.fake.roads.cancel(still.guest_id)
+    still.source.start()
+    assert still.end_of(request).phase == pb.MOVE_PHASE_FAILED
+    assert is_off_where_it_was(still)
+
+
+def test_one_that_came_in_vain_is_thrown_away(still: Pair) -> None:
+    """libvirt keeps the definition of one that failed at the very end."""
+    still.source.fake.roads.hang = True
+    request = begun_off(still)
+    wait_until(lambda: still.power(still.destination) is Power.PAUSED, what="it to be on its way")
+    come = still.destination.fake.guests[still.guest_id]
+    come.is_between = False
+    come.stop(Power.CRASHED, "The guest's process could not be started.")
+    assert conflict(still.adopt).code == "agent.guest_not_arrived"
+    assert still.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert is_off_where_it_was(still)
+
+
+def test_one_that_has_come_off_is_not_turned_away(still: Pair) -> None:
+    still.end_of(begun_off(still))
+    wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
+    subject = still.arrival().instance.subject
+    found = conflict(lambda: still.destination.stub.RemoveArrival(wishes.removal(subject)))
+    assert found.code == "agent.guest_arrived"

@@ -1,0 +1,53 @@
+"""Commands that run in copies of one process: each begins anew, and is told from the others by nothing."""
+
+import os
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from scripts.commands import Commands
+
+LEAVE = "import os, sys; sys.modules['left'] = sys; print(os.getpid(), os.getppid(), sys.stdin.read())"
+LOOK = "import os, sys; print(os.getpid(), os.getppid(), 'left' in sys.modules, repr(sys.stdin.read()))"
+
+
+@pytest.fixture
+def commands() -> Iterator[Commands]:
+    made = Commands(dict(os.environ))
+    yield made
+    made.close()
+
+
+def shell(commands: Commands, code: str, *, stdin: str | None = None) -> list[str]:
+    result = commands.run(("shell", "--no-imports", "--verbosity", "0", "--command", code), stdin=stdin)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout.split()
+
+
+def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: Commands) -> None:
+    pid, parent, text = shell(commands, LEAVE, stdin="été")
+    assert text == "été"
+    other, same, left, nothing = shell(commands, LOOK)
+    assert (same, left, nothing) == (parent, "False", "''")
+    assert other != pid
+    commands.close()
+    assert not psutil.pid_exists(int(parent))
+
+
+def test_one_that_fails_says_why_and_the_next_one_runs(commands: Commands) -> None:
+    unknown = commands.run(("nonsense",), stdin=None)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "Unknown command: 'nonsense'" in unknown.stderr
+    broken = commands.run(("shell", "--no-imports", "--command", "1 / 0"), stdin=None)
+    assert broken.returncode == 1
+    assert "ZeroDivisionError" in broken.stderr
+    assert shell(commands, "print(1)") == ["1"]
+
+
+def test_who_cannot_begin_is_told_from_one_that_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    commands = Commands({**os.environ, "DJANGO_SETTINGS_MODULE": "nowhere"})
+    with pytest.raises(SystemExit, match="has ended"):
+        commands.run(("help",), stdin=None)
+    assert "No module named 'nowhere'" in capfd.readouterr().err
+    commands.close()
