@@ -60,15 +60,13 @@ SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW
 class Nodes(Cloud):
     """One of them has a pool."""
 
-    def spawn_agent(self, name: str) -> None:
-        options = self.agent_options
-        if name == POOLED:
-            folder = self.stack.var / "pools" / "shared"
-            folder.mkdir(parents=True, exist_ok=True)
-            pools.make(folder)
-            self.agent_options = [*options, "--pool", f"shared={folder}"]
-        super().spawn_agent(name)
-        self.agent_options = options
+    def options_of(self, name: str) -> Sequence[str]:
+        if name != POOLED:
+            return self.agent_options
+        folder = self.stack.var / "pools" / "shared"
+        folder.mkdir(parents=True, exist_ok=True)
+        pools.make(folder)
+        return [*self.agent_options, "--pool", f"shared={folder}"]
 
 
 @dataclass

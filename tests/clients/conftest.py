@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.node.adapters import pools
 from andromede_sdk import Client, Retry
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -53,12 +54,16 @@ def live() -> Iterator[Live]:
     var = ROOT / "var" / "test-clients"
     settings = {**SETTINGS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
     # One port for the API, the next for its streams, and those behind them for the agents.
-    cloud = Cloud(Stack(var, port=PORT, is_durable=False, settings=settings), ZONES, is_fake=True, fake_port=PORT + 2)
+    stack, pool = Stack(var, port=PORT, is_durable=False, settings=settings), var / "pool"
+    agent_options = ["--pool", f"shared={pool}"]
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=PORT + 2, agent_options=agent_options)
     cloud.down()
     cloud.forget()
     try:
         cloud.stack.prepare()
         (var / PROVIDERS).write_text('{"providers": []}')
+        pool.mkdir()
+        pools.make(pool)
         image = var / "tiny.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "16M"], check=True)
         options = ["--format", "qcow2", "--min-memory-mib", "128"]

@@ -128,7 +128,10 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     operator.ok("node", "incidents", "node-a")
     operator.ok("incident", "list", "--state", "open")
     operator.ok("node", "instances", "node-a")
-    assert operator.ok("pool", "list", "-o", "json").json == []
+    pool = operator.ok("pool", "list", "-o", "json").json[0]
+    assert operator.ok("pool", "show", pool["id"], "-o", "json").json["name"] == "shared"
+    assert operator.ok("pool", "instances", pool["id"], "-o", "json").json == []
+    assert operator.ok("pool", "volumes", pool["id"], "-o", "json").json == []
     rule = operator.ok(
         *("maintenance", "create", "--kind", "image.import", "--action", "pause", "--reason", "a test", "-o", "json")
     ).json["id"]

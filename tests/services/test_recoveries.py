@@ -11,7 +11,7 @@ from controlplane.compute import drains
 from controlplane.compute.errors import RecoveryPlanChanged
 from controlplane.compute.models import Instance
 from controlplane.compute.recoveries import NewRecovery, recover_begin, recover_plan
-from controlplane.compute.services import instance_delete, instance_power_off
+from controlplane.compute.services import SETTLE_AFTER, instance_delete, instance_power_off
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
@@ -163,6 +163,7 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     cloud.machine.tell()
     drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="repaired")
     node_return(SYSTEM, fresh(cloud.machine.row))
+    Instance.objects.filter(pk=local.pk).update(power_state_at=clock.now() - 2 * SETTLE_AFTER)
     assert guest_restart.reconcile() == 1
     done(Operation.objects.get(kind="instance.reboot"))
     assert (fresh(local).node, fresh(local).power_state) == (cloud.machine.row, "running")
