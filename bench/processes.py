@@ -46,9 +46,10 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 def _sum(family: list[psutil.Process]) -> Reading:
     cpu, pss = 0.0, 0.0
     for process in family:
-        times = process.cpu_times()
-        cpu += times.user + times.system
-        pss += process.memory_full_info().pss
+        with suppress(psutil.NoSuchProcess):  # a server of a connection that was just closed
+            times, memory = process.cpu_times(), process.memory_full_info()
+            cpu += times.user + times.system
+            pss += memory.pss
     return Reading(cpu, pss / 2**20)
 
 
