@@ -3,8 +3,10 @@
 `make examples` writes them anew.
 """
 
+import difflib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from tests.services.webhooks.conftest import Queue
 from tests.terraform.test_registry import keyring, release  # noqa: F401 - fixtures
 from tests.world import world
 
+DIFFERENT_LINES = 20
 KEPT = Path(django_settings.BASE_DIR) / "docs" / "reference" / "examples"
 CHAPTERS = (
     tools.open_to_all,
@@ -106,7 +109,12 @@ def test_every_route_has_an_example_and_it_is_so(book: Book, request: pytest.Fix
     kept = {file.name: file.read_text() for file in KEPT.glob("*.json")}
     assert kept.keys() == pages.keys(), "run `make examples`"
     for name, text in pages.items():
-        assert json.loads(kept[name]) == json.loads(text), f"{name}: run `make examples` and look at the difference"
+        assert json.loads(kept[name]) == json.loads(text), f"run `make examples`\n{difference(name, kept[name], text)}"
+
+
+def difference(name: str, kept: str, text: str) -> str:
+    lines = difflib.unified_diff(kept.splitlines(), text.splitlines(), name, "now", lineterm="", n=0)
+    return "\n".join(islice(lines, DIFFERENT_LINES))
 
 
 def operations() -> Iterator[tuple[str, Any]]:
