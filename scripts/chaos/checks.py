@@ -336,10 +336,13 @@ def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
     by_drains = set(Drain.objects.values_list("request_id", flat=True))
     said = {each["operation"] for each in told if each["operation"]}
     gone = {each["resource"] for each in told if each["status"] in GONE}
+    ends = {key for key, row in rows.items() if row.kind.endswith(".delete")}
+    told_ends = {rows[key].resource_id for key in ends & said}
     found = [
         f"operation {rows[key].kind} {key} was told to nobody"
         for key in rows.keys() - said
         if str(rows[key].resource_id) not in gone  # its answer was lost, and to ask again is answered "it is gone"
+        and not (key in ends and rows[key].resource_id in told_ends)  # asked again at the same moment: both end
         and rows[key].request_id not in by_drains
         and (rows[key].user_id or rows[key].credential_id)  # else the platform asked itself: a guest had failed
     ]

@@ -396,6 +396,16 @@ def test_a_deletion_whose_answer_was_lost_may_be_answered_with_it_is_gone(settle
     assert checks.answers([*others, gone]) == []
 
 
+def test_of_two_deletions_of_the_same_moment_one_is_told(settled: Cloud) -> None:
+    untold, one = Operation.objects.order_by("created_at")[:2]
+    Operation.objects.filter(pk__in=[untold.pk, one.pk]).update(resource_id=new_id(), kind="instance.delete")
+    said = [told(each) for each in Operation.objects.exclude(pk=untold.pk)]
+    about_both = "operation instance.delete {} was told to nobody"
+    assert about_both.format(untold.pk) not in checks.answers(said)
+    Operation.objects.filter(pk=one.pk).update(resource_id=new_id())
+    assert about_both.format(untold.pk) in checks.answers(said)
+
+
 def test_what_is_left_after_everything_was_deleted_is_found(settled: Cloud) -> None:
     kinds = {line.split()[1] for line in checks.emptiness()}
     assert {"instances", "volumes", "allocations", "ports", "attachments", "quotas"} <= kinds
