@@ -81,8 +81,9 @@ def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:
     told = query(
         cloud.stack,
         "SELECT count(*) FILTER (WHERE told = 1), count(*) FILTER (WHERE told <> 1) FROM ("
-        " SELECT (SELECT count(*) FROM events_event e WHERE e.operation_id = o.id AND e.kind = 'operation.' || o.state)"
-        " AS told FROM operations_operation o WHERE created_at >= %s) AS ends",
+        " SELECT count(e.id) AS told FROM operations_operation o"
+        " LEFT JOIN events_event e ON e.operation_id = o.id AND e.kind = 'operation.' || o.state"
+        " WHERE o.created_at >= %s GROUP BY o.id) AS ends",
         since,
     )
     return {"states": dict(states), "told_once": told[0][0], "told_otherwise": told[0][1]}
