@@ -38,16 +38,18 @@ VOLATILE = {
     "secret": (r"[A-Z2-7]{32}", "JBSWY3DP…"),
     "state": (r"(?=.*[A-Z])" + OPAQUE, "8yPqkW…"),
 }
+EPOCHS = ("epoch", "facts_epoch")
 SIX_DIGITS = re.compile(r"\d{6}")
 OBJECTS_MAX, WORDS_MAX = 2, 10  # of a list
 
 
 class Plain:
-    """`began`: before anything was made. `fixed`: documents whose times and texts are the same each time, and stay as
-    they are."""
+    """`began`: before anything was made. `epoch`: of the facts, then. `fixed`: documents whose times and texts are the
+    same each time, and stay as they are."""
 
-    def __init__(self, began: datetime, fixed: Iterable[object]) -> None:
+    def __init__(self, began: datetime, epoch: int, fixed: Iterable[object]) -> None:
         self.began = began.replace(microsecond=0)  # some times are kept in whole seconds
+        self.epoch = epoch
         texts = [text for document in fixed for text in _texts(document)]
         self.texts = {*texts}
         self.moments = {_read(found) for text in texts for found in re.findall(MOMENT, text)}
@@ -67,6 +69,8 @@ class Plain:
             return self._text(value, name, seeds)
         if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_ms"):
             return 12
+        if name in EPOCHS and value >= self.epoch:
+            return value - self.epoch + 1
         return value
 
     def _text(self, text: str, name: str, seeds: Iterator[str]) -> str:

@@ -56,7 +56,7 @@ def signed_in(user: User) -> Caller:
     return caller
 
 
-def begin(world: World, folder: Path, *, began: datetime) -> Story:
+def begin(world: World, folder: Path, *, began: datetime, epoch: int) -> Story:
     """Acme is made as every organization is; the node of the rest is there before anybody."""
     import_all()
     world.publish_keys()
@@ -64,7 +64,7 @@ def begin(world: World, folder: Path, *, began: datetime) -> Story:
     make_flavor("small", memory_mib=2048, disk_gib=10)
     make_flavor("medium", vcpus=2, memory_mib=4096, disk_gib=20)
     make_volume_type()
-    book = Book(Plain(began, [*BODIES, sample_catalogue(), LONG_AGO.isoformat()]), dict(NAMES))
+    book = Book(Plain(began, epoch, [*BODIES, sample_catalogue(), LONG_AGO.isoformat()]), dict(NAMES))
     ada = user_create(email="ada@acme.example")
     oscar = signed_in(user_create(email="oscar@cloud.example", is_operator=True))
     book.show(oscar, "organization_create")

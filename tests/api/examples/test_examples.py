@@ -15,6 +15,7 @@ from django.conf import settings as django_settings
 from jsonschema import Draft202012Validator, FormatChecker
 from pytest_django import Settings
 
+from controlplane.catalog.models import FactsEpoch
 from controlplane.kernel import clock
 from controlplane.webhooks import hints
 from tests.api import contract, people
@@ -75,9 +76,9 @@ def story(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.Monk
     settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
     settings.SECOND_FACTOR_DUTIES = []
     monkeypatch.setattr(hints, "current_app", Queue())
-    began = clock.now()
+    began, epoch = clock.now(), FactsEpoch.objects.get().value
     with world(tmp_path) as made:
-        yield begin(made, tmp_path, began=began)
+        yield begin(made, tmp_path, began=began, epoch=epoch)
 
 
 @pytest.fixture
