@@ -1,8 +1,9 @@
 """Where a resource's data was, why it was allowed to be there, and who saw it. Pure: evidence in, intervals out.
 
 A node's receipt says when something was opened or closed there: such an interval is proven. A permit that no receipt
-answers leaves the possibility that the node acted on it: such an interval is only claimed. An interval is cut where the
-place began or ceased to satisfy the policies (drift), so that what was compliant stays so in the record.
+answers leaves the possibility that the node acted on it: such an interval is only claimed. One that the node says to
+have refused claims nothing. An interval is cut where the place began or ceased to satisfy the policies (drift), so
+that what was compliant stays so in the record.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -116,6 +117,7 @@ class Evidence:
     decisions: dict[str, Decision]
     permits: dict[str, Permit]
     receipts: list[Receipt]
+    refused: set[str]
     drifts: list[Drift]
 
 
@@ -128,7 +130,8 @@ def history(
     role: str | None = None,
 ) -> History:
     """Of one resource, in order of time, cut to [start, end). `records`: the documents of the log's records, with the
-    permits that its receipts answer and the decisions that these rest on. What is of no use is passed over."""
+    permits that its receipts answer, the receipts that answer its permits, and the decisions that these rest on. What
+    is of no use is passed over."""
     evidence = _read(records, resource)
     proven = _proven(evidence)
     places = [*proven, *_claimed(evidence, resource, proven)]
@@ -149,7 +152,7 @@ def _order(interval: Interval) -> tuple[datetime, str, str]:
 
 
 def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
-    evidence = Evidence({}, {}, [], [])
+    evidence = Evidence({}, {}, [], set(), [])
     for record in records:
         body = _payload(record.get("document"))
         match record.get("kind"):
@@ -157,6 +160,8 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
                 _read_decision(body, evidence)
             case "permit":
                 _read_permit(body, evidence)
+            case "receipt" if body.get("event") == "refused":
+                evidence.refused.add(_text(body, "jti"))
             case "receipt" if body.get("resource") == resource:
                 _read_receipt(body, str(record.get("id", "")), evidence)
             case "drift" if body.get("resource") == resource:
@@ -272,7 +277,7 @@ def _is_admitted(permit: Permit | None, evidence: Evidence) -> bool:
 def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> list[Interval]:
     """One per place that a permit for the resource opened and no receipt speaks of."""
     claimed: dict[tuple[str, str], Interval] = {}
-    answered = {receipt.jti for receipt in evidence.receipts}
+    answered = evidence.refused.union(receipt.jti for receipt in evidence.receipts)
     permits = [permit for permit in evidence.permits.values() if permit.resource == resource]
     for permit in sorted(permits, key=lambda permit: permit.not_before):
         for role in SINGLE:

@@ -29,10 +29,13 @@ def residency_of(
     """Where the resource's data was within [start, end), from all the evidence that there is of it."""
     own = _documents(resource_id=resource_id, kind__in=OF_RESIDENCY)
     answered = {_id_of(document, "jti") for document in own if document["kind"] == Kind.RECEIPT}
+    asked = {_id_of(document, "jti") for document in own if document["kind"] == Kind.PERMIT}
     permits = _documents(subject_id__in=answered, kind=Kind.PERMIT)
+    receipts = _documents(subject_id__in=asked - answered, kind=Kind.RECEIPT)
     named = {_id_of(document, "decision") for document in (*own, *permits) if document["kind"] == Kind.PERMIT}
     decisions = _documents(subject_id__in=named, kind=Kind.DECISION)
-    return residency.history([*own, *permits, *decisions], str(resource_id), start=start, end=end, role=role)
+    records = [*own, *permits, *receipts, *decisions]
+    return residency.history(records, str(resource_id), start=start, end=end, role=role)
 
 
 def _documents(**wanted: object) -> list[dict[str, object]]:

@@ -41,7 +41,7 @@ GETS = {
     "drift_list": 2,
     "image_drift_list": 2,
     "remediation_plan_list": 3,
-    "resource_residency": 4,
+    "resource_residency": 5,
     "evidence_list": 2,
     "evidence_proof": 3,
     "evidence_checkpoint": 2,

@@ -25,3 +25,15 @@ def test_residency_finds_what_receipts_answer() -> None:
     assert [each.state for each in selectors.residency_of(guest).intervals] == ["claimed"]
     evidence.erase(EvidenceRecord.objects.get(kind="permit").pk, reason="law")
     assert not selectors.residency_of(volume).intervals[0].is_compliant
+
+
+@pytest.mark.django_db
+def test_what_a_node_refused_is_nowhere_though_it_refused_what_came_before() -> None:
+    guest, volume, jti = (new_id() for _ in range(3))
+    node = str(new_id())
+    body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(new_id())}
+    evidence.append("permit", {"p": body | {"nbf": "2026-11-24T00:00:00Z", "roles": ["compute"]}}, resource_id=guest)
+    assert [each.state for each in selectors.residency_of(guest).intervals] == ["claimed"]
+    refused = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
+    evidence.append("receipt", {"p": refused | {"event": "refused", "at": "2026-11-24T00:00:01Z"}}, resource_id=volume)
+    assert selectors.residency_of(guest).intervals == ()

@@ -86,6 +86,14 @@ def test_a_permit_without_receipt_is_a_claim() -> None:
     assert spans(found, "storage") == [("n1", at(0), None, "claimed", True)]
 
 
+@pytest.mark.parametrize("about", [RESOURCE, "vol-1"])
+def test_a_permit_that_the_node_refused_is_no_claim(about: str) -> None:
+    refused = receipt("refused", 1, resource=about)
+    again = [permit("p2", 2), receipt("opened", 3, jti="p2")]
+    found = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
+    assert [(each.state, each.role, each.start) for each in found.intervals] == [("proven", "compute", at(3))]
+
+
 def test_a_claim_ends_where_a_receipt_says_more() -> None:
     records = [decision(), permit("p1", 0), permit("p2", 1, node="n2"), receipt("opened", 2, jti="p2", node="n2")]
     assert spans(history(records, RESOURCE)) == [
