@@ -18,7 +18,7 @@ from agents.lab import Lab, LabNode
 from bench.common import UNLIMITED, moment, report, say, spread
 from bench.drain import VCPUS_RATIO, is_ready
 from scripts.api import Api, ApiError
-from scripts.cloud import Cloud
+from scripts.cloud import POOL, Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
 from tests.cloud.passengers import COUNT, KEPT, REMEMBER, SYNCED, Passengers
@@ -26,7 +26,6 @@ from tests.redfish import Emulator, emulated
 
 PORT = 8018  # beside a benchmark that needs no lab, and a drain
 ZONE, NODE, OTHER = "fr-idf-1", "evac-a", "evac-b"
-POOL = "shared"
 OFFERS = {
     "schema": "andromede.offers/1",
     "flavors": [],
@@ -52,7 +51,7 @@ def main() -> None:
     count = parser.parse_args().guests
     stack = Stack(ROOT / "var" / "bench-evacuate", port=PORT, settings=SETTINGS)
     pool = Lab(stack.var / "lab").pool_folder
-    cloud = Cloud(stack, {NODE: ZONE}, agent_options=("--pool", f"{POOL}={pool}"), say=say)
+    cloud = Cloud(stack, {NODE: ZONE}, pools={NODE: pool, OTHER: pool}, say=say)
     cloud.down()
     cloud.forget()
     try:

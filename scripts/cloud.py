@@ -16,6 +16,7 @@ from agents.lab import Lab, LabNode
 from agents.lab.images import build
 from agents.lab.process import NodeProcess, pid_below
 from agents.node import enrol
+from agents.node.adapters import pools
 from agents.node.adapters.network.layout import namespace_name
 from scripts.stack import ROOT, STOP_LIMIT_S, Stack
 
@@ -23,6 +24,7 @@ AGENT_PORT = 7443
 ARRIVALS_PORT = 7441
 FAKE_PORT = 17443
 LISTEN_LIMIT_S = 60
+POOL = "shared"
 # Shared by all clouds of this checkout, since building takes time.
 BUILT_IMAGES = ROOT / "var" / "images"
 IMAGE_MEMORY_MIB = {"tiny": 128, "debian-13": 512}
@@ -34,12 +36,14 @@ Say = Callable[[str], None]
 @dataclass
 class Cloud:
     """`zones` maps the names of the nodes to their zones. `agent_options` are what all agents are started with besides
-    what they need. `fake_port`: of the first agent over the fake adapter. `say` is told what takes long."""
+    what they need. `pools`: the folder of the pool POOL, for each node that has it. `fake_port`: of the first agent
+    over the fake adapter. `say` is told what takes long."""
 
     stack: Stack
     zones: Mapping[str, str]
     is_fake: bool = False
     agent_options: Sequence[str] = ()
+    pools: Mapping[str, Path] = field(default_factory=dict)
     fake_port: int = FAKE_PORT
     say: Say = field(default=lambda line: None)
     agents: dict[str, NodeProcess] = field(default_factory=dict)
@@ -54,7 +58,9 @@ class Cloud:
         self.stack.prepare()
         for image in images:
             self.add_image(image)
-        if not self.is_fake:
+        if self.is_fake:
+            self._make_pools()
+        else:
             self.say("lab: switching the nodes on")
             self.lab.up(self.zones)
         for name in self.zones:
@@ -172,15 +178,19 @@ class Cloud:
         ca, root = (pki / "ca.crt").read_bytes(), (pki / "root.pub").read_bytes()
         enrol.install(folder, certificate=certificate.encode(), ca=ca, root=root)
 
-    def options_of(self, name: str) -> Sequence[str]:
-        """What the node's agent is started with besides what it needs."""
-        return self.agent_options
+    def _make_pools(self) -> None:
+        """A lab makes its own."""
+        for folder in set(self.pools.values()):
+            folder.mkdir(parents=True, exist_ok=True)
+            pools.make(folder)
 
     def spawn_agent(self, name: str) -> None:
         """Start the node's agent, which does not run."""
         address = self.agent_address(name)
         command = [*AGENT, "--listen", address]
-        command += ["--clock", "kept-elsewhere", *self.options_of(name)]  # nodes of a lab have no clock of their own
+        command += ["--clock", "kept-elsewhere", *self.agent_options]  # nodes of a lab have no clock of their own
+        if name in self.pools:
+            command += ["--pool", f"{POOL}={self.pools[name]}"]
         if self.is_fake:
             command += ["--state-dir", str(self.agent_folder(name)), "--adapter", "fake"]
             self.stack.spawn(f"agent-{name}", command)

@@ -16,10 +16,9 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
-from agents.node.adapters import pools
 from bench.common import NO_RATES, say
 from scripts.api import Api
-from scripts.cloud import Cloud
+from scripts.cloud import POOL, Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
 
@@ -54,19 +53,6 @@ STRAY = "volumes/essai-oublie.raw"  # on each node
 POOLED = "paris-a"
 FOUND = "/v1/orphans?node=paris-a"
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
-
-
-@dataclass
-class Nodes(Cloud):
-    """One of them has a pool."""
-
-    def options_of(self, name: str) -> Sequence[str]:
-        if name != POOLED:
-            return self.agent_options
-        folder = self.stack.var / "pools" / "shared"
-        folder.mkdir(parents=True, exist_ok=True)
-        pools.make(folder)
-        return [*self.agent_options, "--pool", f"shared={folder}"]
 
 
 @dataclass
@@ -120,7 +106,8 @@ def dashboard_world(
     settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", "QUARANTINE_AFTER_S": "0", **passkeys, **(settings or {})}
     agent_options = ["--fake-stray", STRAY, *agent_options]
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
-    cloud = Nodes(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options)
+    shared = {POOLED: stack.var / "pools" / POOL}
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options, pools=shared)
     cloud.down()
     cloud.forget()
     try:

@@ -3,16 +3,16 @@ which have a pool in common with others of their zone."""
 
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.node.adapters import pools
+from agents.lab import Lab
 from bench.common import NO_RATES, say
 from scripts.api import Api
 from scripts.chaos.attestor import Attestor
-from scripts.cloud import Cloud
+from scripts.cloud import POOL, Cloud
 from scripts.stack import Stack
 from scripts.waiting import wait_until
 
@@ -26,7 +26,6 @@ SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": "10", "NODE_LEASE_S": "
 # Room for some of what is asked for, not for all.
 SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144")
 INVENTORY_INTERVAL_S = 5
-POOL = "shared"
 OFFERS = {
     "schema": "andromede.offers/1",
     "flavors": [],
@@ -39,28 +38,6 @@ class TwoWorkers(Stack):
         commands = super().commands()
         second = [*commands["worker"], "--hostname", "worker-2@%h"]
         return {**commands, "worker-2": second}
-
-
-class PooledCloud(Cloud):
-    """Nodes that pretend share a pool with the others of their zone, those of a lab with the others of the first one:
-    what the lab shares is one pool, and no other zone can have it."""
-
-    def pool_of(self, zone: str) -> Path | None:
-        if self.is_fake:
-            return self.stack.var / "pools" / zone
-        return self.lab.pool_folder if zone == min(self.zones.values()) else None
-
-    def make_pools(self) -> None:
-        """The lab makes its own."""
-        if self.is_fake:
-            for folder in map(self.pool_of, set(self.zones.values())):
-                assert folder is not None
-                folder.mkdir(parents=True, exist_ok=True)
-                pools.make(folder)
-
-    def options_of(self, name: str) -> Sequence[str]:
-        folder = self.pool_of(self.zones[name])
-        return (*self.agent_options, "--pool", f"{POOL}={folder}") if folder else self.agent_options
 
 
 @dataclass(frozen=True)
@@ -91,17 +68,32 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
     as durable as in production, since it is going to be killed."""
     stack = TwoWorkers(var, port=port, settings=SETTINGS)
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S), *(() if is_real else SMALL))
-    zones = REAL_ZONES if is_real else FAKE_ZONES
-    fake_port = port + FAKE_PORT - PORT
-    cloud = PooledCloud(stack, zones, is_fake=not is_real, agent_options=options, fake_port=fake_port, say=say)
+    cloud = Cloud(
+        stack,
+        REAL_ZONES if is_real else FAKE_ZONES,
+        is_fake=not is_real,
+        agent_options=options,
+        pools=pools_of_lab(stack) if is_real else pools_of_zones(stack),
+        fake_port=port + FAKE_PORT - PORT,
+        say=say,
+    )
     cloud.down()
     cloud.forget()
-    cloud.make_pools()
     try:
         cloud.up(*(["tiny"] if is_real else []))
         yield _furnished(cloud)
     finally:
         cloud.down()
+
+
+def pools_of_lab(stack: Stack) -> dict[str, Path]:
+    """What its nodes share is one pool, and only those of one zone can have it."""
+    zone = min(REAL_ZONES.values())
+    return {name: Lab(stack.var / "lab").pool_folder for name, its in REAL_ZONES.items() if its == zone}
+
+
+def pools_of_zones(stack: Stack) -> dict[str, Path]:
+    return {name: stack.var / "pools" / zone for name, zone in FAKE_ZONES.items()}
 
 
 def _furnished(cloud: Cloud) -> World:

@@ -2,13 +2,12 @@
 
 import secrets
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from agents.node.adapters import pools
 from andromede_sdk import Client, Retry
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -20,17 +19,6 @@ PORT = 8170
 SETTINGS = {"QUOTA_IMAGES": "3", "METRICS_INTERVAL_S": "1"}
 PROVIDERS = "openid-providers.json"
 QUICK = Retry(first_pause_s=0.01, longest_pause_s=0.05)
-
-
-class Nodes(Cloud):
-    """The first has a pool. Nodes of another zone share none with it."""
-
-    @property
-    def pool(self) -> Path:
-        return self.stack.var / "pool"
-
-    def options_of(self, name: str) -> Sequence[str]:
-        return ["--pool", f"shared={self.pool}"] if name == "node-a" else []
 
 
 @dataclass(frozen=True)
@@ -64,15 +52,14 @@ class Live:
 def live() -> Iterator[Live]:
     var = ROOT / "var" / "test-clients"
     settings = {**SETTINGS, "OPENID_PROVIDERS_FILE": str(var / PROVIDERS), "OPENID_PRIVATE_HOSTS": "127.0.0.1"}
+    stack = Stack(var, port=PORT, is_durable=False, settings=settings)
     # One port for the API, the next for its streams, and those behind them for the agents.
-    cloud = Nodes(Stack(var, port=PORT, is_durable=False, settings=settings), ZONES, is_fake=True, fake_port=PORT + 2)
+    cloud = Cloud(stack, ZONES, is_fake=True, pools={"node-a": var / "pool"}, fake_port=PORT + 2)
     cloud.down()
     cloud.forget()
     try:
         cloud.stack.prepare()
         (var / PROVIDERS).write_text('{"providers": []}')
-        cloud.pool.mkdir()
-        pools.make(cloud.pool)
         image = var / "tiny.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "16M"], check=True)
         options = ["--format", "qcow2", "--min-memory-mib", "128"]
