@@ -38,7 +38,8 @@ from controlplane.reconcilers import node_removals
 from controlplane.reconcilers import recoveries as executor
 from controlplane.storage.models import Volume
 from scripts.chaos import checks
-from tests.workflows.helpers import attach, done, fresh, lose_power, make_instance, make_shared, make_volume, share
+from tests.power import lose_power
+from tests.workflows.helpers import attach, done, fresh, make_instance, make_shared, make_volume, share
 from tests.world import Cloud
 
 Damage = Callable[[Cloud], object]
@@ -58,7 +59,7 @@ def recovered(cloud: Cloud) -> Cloud:
     """A guest in a pool, made again elsewhere when its node was dead; the node is back, and has forgotten it."""
     make_shared(cloud)
     share(cloud, cloud.world.add_machine("fr-idf-1"))
-    lose_power(cloud.machine)
+    lose_power(cloud.machine.fake)
     cloud.machine.fall_silent()
     fence_by(SYSTEM, cloud.machine.row, kind="lease", reason="", detail={})
     recover_begin(SYSTEM, fresh(cloud.machine.row), NewRecovery(None))
