@@ -191,15 +191,15 @@ def uncordon(scene: Scene, dice: random.Random) -> Wish | None:
 
 
 def migrate(scene: Scene, dice: random.Random) -> Wish | None:
-    """An operator moves a guest, which runs or is off, after a look at where it could go; where to, placement says."""
+    """An operator moves a guest, which runs or is off, after a look at where it could go; where to, placement says. It
+    may have been stopped or started since it was looked at, and stays so."""
     settled = sorted(_in_state(scene.instances, "active", "stopped"), key=_id)
     for each in dice.sample(settled, min(len(settled), MOST_PLANS)):
         path = f"/v1/instances/{each['id']}"
         plan = scene.reader.get(f"{path}/migration-plan", by=OPERATOR)
         if plan and plan["nodes"]:
-            then = {"state": each["state"]}
-            kind = "instance.migrate"
-            return Wish("POST", f"{path}/actions/migrate", kind, {}, resource=each["id"], by=OPERATOR, then=then)
+            asked, kind = f"{path}/actions/migrate", "instance.migrate"
+            return Wish("POST", asked, kind, {}, resource=each["id"], by=OPERATOR)
     return None
 
 
