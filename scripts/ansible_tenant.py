@@ -49,7 +49,7 @@ class Api:
         """Raises OSError or HTTPException when nothing came back, or something that is no HTTP."""
         line = http.client.HTTPSConnection("localhost", timeout=ANSWER_LIMIT_S, context=self.trust)
         try:
-            line.request(method, self.root + path, body and json.dumps(body), self.headers)
+            line.request(method, self.root + path, None if method == "GET" else json.dumps(body or {}), self.headers)
             answer = line.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if answer.status < 300 else text.decode()
@@ -108,7 +108,8 @@ def ask(project: str) -> dict[str, object]:
             ("GET", f"instances/{STILL[0]}"),
             ("GET", f"operations/{under_way}") if under_way else turn,
         ):
-            at, status, document = time.monotonic(), 0, None
+            at, status = time.monotonic(), 0
+            document: Any
             try:
                 status, document = api.ask(method, path)
             except (OSError, http.client.HTTPException) as lost:
