@@ -51,6 +51,8 @@ WELL = {
 # Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
 PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
+# As the role `release` has it.
+RELEASES = "/opt/andromede"
 BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 1200
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
 EXPOSURE_MAX = {"andromede-node.service": 7.5}
@@ -211,8 +213,17 @@ def inside(machine: Machine) -> Sequence[str]:
 
 
 def upgraded(old: Path, new: Path, settled: dict[str, str]) -> dict[str, Any]:
-    """From the old release, which is there, to the new one, back, and to it again."""
-    return {word: played_over(bundle, settled) for word, bundle in (("to", new), ("back", old), ("again", new))}
+    """From the old release, which is there, to the new one, back, and to it again, after a run that was cut off."""
+    found = {word: played_over(bundle, settled) for word, bundle in (("to", new), ("back", old))}
+    cut_off(new)
+    return {**found, "again": played_over(new, settled)}
+
+
+def cut_off(bundle: Path) -> None:
+    """As a run leaves the machines that ends before it has told the processes."""
+    for each in MACHINES:
+        folder = f"{RELEASES}/andromede-{release.version_of(bundle)}"
+        each.run(f"ln --symbolic --force --no-dereference {folder} {RELEASES}/current")
 
 
 def settle() -> dict[str, str]:
@@ -251,7 +262,16 @@ def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
     found = ended(CONTROL, asking)
     reached = [ended(each, pid) for each, pid in reaching]
     ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in MACHINES}
-    return {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on}
+    runs_it = {each.name: releases(each) == {f"andromede-{release.version_of(bundle)}"} for each in MACHINES}
+    return {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
+
+
+def releases(machine: Machine) -> set[str]:
+    """Of which our processes there are."""
+    units = "$(systemctl list-units 'andromede-*.service' --state running --plain --no-legend | cut -d ' ' -f 1)"
+    pid = "$(systemctl show --property MainPID --value $unit)"
+    said = machine.run(f"for unit in {units}; do basename $(readlink /proc/{pid}/cwd); done").stdout
+    return set(said.split())
 
 
 def guests(machine: Machine, settled: dict[str, str]) -> dict[str, str]:
@@ -278,10 +298,11 @@ def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
 
 
 def is_smooth(found: dict[str, Any]) -> bool:
-    """No request was refused, no operation lost, and no guest disturbed."""
+    """No request was refused, no operation lost, no guest disturbed, and all processes are of the release."""
     asked, reached = found["asked"], found["reached"]
     is_answered = not asked["refused"] and set(asked["operations"]) == {"succeeded"}
-    return is_answered and not any(each["missed"] for each in reached) and all(found["ran_on"].values())
+    is_reached = reached and not any(each["missed"] for each in reached)
+    return bool(is_answered and is_reached and all(found["ran_on"].values()) and all(found["runs_it"].values()))
 
 
 def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, float]:
