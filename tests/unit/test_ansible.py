@@ -112,5 +112,17 @@ def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
         assert ran.returncode == 0, ran.stdout.splitlines()[-1]
 
 
+def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units: Path) -> None:
+    """Routers' namespaces are mounts, and outlive it only where it has no mount namespace of its own."""
+    unit = (units / "andromede-node.service").read_text()
+    apart = "|".join(
+        ["Private", "Protect", "ReadOnlyPaths", "ReadWritePaths", "InaccessiblePaths", "ProcSubset", "Mount"]
+    )
+    assert not re.findall(rf"^(?:{apart}).*$", unit, re.MULTILINE)
+    filters = re.findall("^SystemCallFilter=(.*)$", unit, re.MULTILINE)
+    assert filters, "it has one"
+    assert not any("@clock" in each or not each.startswith("~") for each in filters)
+
+
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=60, check=False)
