@@ -263,7 +263,9 @@ def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
     reached = [ended(each, pid) for each, pid in reaching]
     ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in MACHINES}
     runs_it = {each.name: releases(each) == {f"andromede-{release.version_of(bundle)}"} for each in MACHINES}
-    return {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
+    result = {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
+    say(json.dumps(result))
+    return result
 
 
 def releases(machine: Machine) -> set[str]:
