@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -37,7 +38,7 @@ def _plain(value: object) -> object:
 
 def _typed(kind: Any, plain: Any) -> Any:
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         values = {name: _typed(hints[name], item) for name, item in plain.items()}
         return cast(Callable[..., Any], kind)(**values)
     if get_origin(kind) is tuple:
@@ -45,3 +46,8 @@ def _typed(kind: Any, plain: Any) -> Any:
     if kind is bytes:
         return base64.b64decode(plain)
     return kind(plain)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -117,11 +117,7 @@ def attached(node: Node, instance_id: UUID) -> Mapping[UUID, AttachmentWish]:
     coming = moving.expected(node, instance_id)
     if coming is not None:
         return moving.brought(coming, instance_id)
-    entries = {
-        attachment_id: node.ledger.attachments.get(attachment_id)
-        for attachment_id in node.ledger.users_of("instance", instance_id, "attachment")
-    }
-    return {attachment_id: entry.wish for attachment_id, entry in entries.items() if entry and entry.is_wanted}
+    return {UUID(entry.id): entry.wish for entry in node.ledger.attachments.using("instance", instance_id)}
 
 
 def is_wanted(node: Node, instance_id: UUID) -> bool:
