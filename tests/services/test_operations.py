@@ -183,7 +183,7 @@ def test_a_queue_that_is_long_does_not_grow_by_the_sweep(broker: Broker, monkeyp
     monkeypatch.setattr(hints, "waiting", lambda: 0)
     asked = [ask(new_id()).pk for _ in range(5)]
     assert leases.redeliver() == 3
-    monkeypatch.setattr(hints, "waiting", lambda: 10_000)
+    monkeypatch.setattr(hints, "waiting", lambda: 1)
     broker.sent.clear()
     assert leases.redeliver() == 2
     assert [operation_id for operation_id, _ in broker.sent] == asked[:2], "those that have waited longest"
