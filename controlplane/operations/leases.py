@@ -25,7 +25,7 @@ from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Ope
 from controlplane.operations.services import cancel_holders, hold_resources, told
 
 BLOCKED_RETRY = timedelta(milliseconds=300)
-SWEEP_LIMIT, SWEEP_LEAST = 500, 5
+SWEEP_LIMIT, SWEEP_LEAST, OF_BEAT = 500, 5, 20
 # Under this name it stands among the steps that maintenance held it back.
 MAINTENANCE = "maintenance"
 
@@ -192,9 +192,10 @@ def end(operation: Operation, state: str, *, error: dict[str, object] | None = N
 
 
 def redeliver() -> int:
-    """Send a hint for the operations that are due and that nobody has, the oldest first. Returns how many. While
-    messages wait, most of these have theirs among them, and workers would take each twice: a few are enough then."""
-    limit = SWEEP_LEAST if hints.waiting() else SWEEP_LIMIT
+    """Send a hint for the operations that are due and that nobody has, the oldest first. Returns how many. While more
+    messages wait than beat sends at once, most operations have theirs among them, and workers would take each twice: a
+    few are enough then."""
+    limit = SWEEP_LIMIT if hints.waiting() <= OF_BEAT else SWEEP_LEAST
     due = Operation.objects.filter(_unleased(), state__in=LIVE, due_at__lte=clock.now())
     ids = list(due.order_by("due_at").values_list("pk", flat=True)[:limit])
     for operation_id in ids:
