@@ -21,8 +21,9 @@ from controlplane.operations.models import Operation
 
 _working: ContextVar[Operation | None] = ContextVar("working", default=None)
 _seen_at: ContextVar[float] = ContextVar("seen_at", default=-1.0)
-# What was read so long ago still counts, for one call: hardly longer than the way to the database.
-SEEN_COUNTS_S = 0.02
+# What was read so long ago still counts, for one call: so much a way through a busy machine may take, and a lease takes
+# six hundred times as long to run out.
+SEEN_COUNTS_S = 0.1
 MINE = "SELECT FROM operations_operation WHERE id = %s AND lease_token = %s"
 HELD = "EXISTS (SELECT FROM operations_operation WHERE id = %s AND lease_token = %s FOR SHARE)"
 
