@@ -38,7 +38,7 @@ def _plain(value: object) -> object:
 
 def _typed(kind: Any, plain: Any) -> Any:
     if is_dataclass(kind):
-        hints = _hints(kind)
+        hints = _hints(cast(type, kind))
         values = {name: _typed(hints[name], item) for name, item in plain.items()}
         return cast(Callable[..., Any], kind)(**values)
     if get_origin(kind) is tuple:

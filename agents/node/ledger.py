@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
@@ -95,7 +95,9 @@ class Entry(Generic[Wish]):
     def wish(self) -> Wish:
         if self.wish_text is None:
             raise NotFound("wish of", self.id)
-        return _read(self.wish_type, self.wish_text)
+        kind: Any = self.wish_type
+        wish: Wish = _read(kind, self.wish_text)
+        return wish
 
     @property
     def is_held(self) -> bool:
@@ -107,7 +109,7 @@ class Entry(Generic[Wish]):
 
 
 @lru_cache(maxsize=4096)
-def _read(kind: type[Wish], text: str) -> Wish:
+def _read(kind: type[Any], text: str) -> Any:
     """Wishes never change, and those of a node's ports are read again and again."""
     return codec.loads(kind, text)
 

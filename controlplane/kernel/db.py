@@ -107,7 +107,8 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
 
 def _update(row: models.Model, fields: Mapping[str, Any], unchanged: str) -> int:
     """As a queryset's update(), if the column `unchanged` has the value that `row` has; how many rows it was."""
-    meta, own = row._meta, connections[DEFAULT_DB_ALIAS]
+    meta: Any = row._meta
+    own = connections[DEFAULT_DB_ALIAS]
     written = [(meta.get_field(name), value) for name, value in fields.items()]
     if any(hasattr(value, "resolve_expression") for _, value in written):
         return type(row)._default_manager.filter(pk=row.pk, **{unchanged: getattr(row, unchanged)}).update(**fields)
