@@ -92,6 +92,10 @@ def prepare(cloud: Cloud) -> Api:
     return api
 
 
+def is_ready(platform: Api, node: str) -> bool:
+    return bool(platform.get(f"/v1/nodes/{node}")["state"] == "ready")
+
+
 def instance_body(name: str) -> dict[str, Any]:
     return {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
 

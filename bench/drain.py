@@ -9,7 +9,7 @@ import argparse
 import time
 from contextlib import closing
 
-from bench.common import UNLIMITED, report, say, spread
+from bench.common import UNLIMITED, is_ready, report, say, spread
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
@@ -73,10 +73,6 @@ def drained(cloud: Cloud, count: int, at_once: int) -> dict[str, object]:
             "connections": count // 2,
             "connections_broken": 0,
         }
-
-
-def is_ready(platform: Api, node: str) -> bool:
-    return bool(platform.get(f"/v1/nodes/{node}")["state"] == "ready")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from agents.lab import Lab, LabNode
-from bench.common import UNLIMITED, moment, report, say, spread
-from bench.drain import VCPUS_RATIO, is_ready
+from bench.common import UNLIMITED, is_ready, moment, report, say, spread
+from bench.drain import VCPUS_RATIO
 from scripts.api import Api, ApiError
 from scripts.cloud import POOL, Cloud
 from scripts.stack import ROOT, Stack

@@ -1,6 +1,7 @@
 """`make ansible`: the playbook against two machines, each a Debian tree with systemd as its first process, in its own
 namespaces: what it would do, once from nothing, and once more, which may change nothing; then a look at what is there.
-`ARGS="--from REVISION"` installs that revision first, by its own playbook, and upgrades it while requests are asked.
+`ARGS="--from REVISION"` installs that revision first, by its own playbook; then what would be done is asked, and done,
+and undone and done again, each time while a tenant (scripts/ansible_tenant.py) asks and has guests.
 
 The tree has Debian's packages from the beginning, so that the play itself needs no network. Needs root.
 """
@@ -11,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,12 +20,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import yaml
 
+from agents.lab.images import build
 from agents.node.adapters import pools
+from agents.node.adapters.base import GUEST_PREFIX
+from agents.node.adapters.network.layout import namespace_name
 from bench.common import report, say
-from scripts import release
+from scripts import ansible_tenant, release
+from scripts.cloud import BUILT_IMAGES, IMAGE_MEMORY_MIB
 from scripts.stack import BIN, ROOT
 from scripts.waiting import wait_until
 
@@ -40,10 +48,14 @@ WELL = {
     "restore": {"kept": True, "lost": False},
     "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
 }
+# Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
+PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
+# As the role `release` has it.
+RELEASES = "/opt/andromede"
 BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 1200
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
-EXPOSURE_MAX = {"andromede-node.service": 7.5}
+EXPOSURE_MAX = {"andromede-node.service": 6.8}
 EXPOSURE_MAX_OF_OTHERS = 2.0
 
 
@@ -81,6 +93,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="older", metavar="REVISION", help="what is installed first, and upgraded")
     older = parser.parse_args().older
+    for number in (signal.SIGTERM, signal.SIGINT):  # what has been started ends also then
+        signal.signal(number, signal.default_int_handler)
     VAR.mkdir(parents=True, exist_ok=True)
     grow_tree()
     make_shared()
@@ -89,14 +103,20 @@ def main() -> int:
         lab.enter_context(wire())
         for each in MACHINES:
             lab.enter_context(booted(each))
+        if old:
+            play(old, folder=old.parents[2] / "ansible")
+            settled = settle()
         tried = play(bundle, "--check")
-        upgrade = {"upgrade": upgraded(old, bundle)} if old else {}
-        first, again = play(bundle), play(bundle)
+        upgrade = upgraded(old, bundle, settled) if old else {}
+        first, again = upgrade["to"]["play"] if old else play(bundle), play(bundle)
+        checked = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
         found = {"restart": while_restarting(CONTROL), "restore": restored(CONTROL), "answers": answers(CONTROL)}
-    report({"tried": tried, **upgrade, "first": first, "again": again, "exposures": exposures, **found})
-    is_well = again["changed"] == 0 and found == WELL and not any(map(too_exposed, exposures.values()))
-    return 0 if is_well and not (upgrade and upgrade["upgrade"]["refused"]) else 1
+    plays = {"tried": tried, "first": first, "again": again, "checked": checked}
+    report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
+    is_well = again["changed"] == checked["changed"] == 0 and found == WELL
+    is_well = is_well and not any(map(too_exposed, exposures.values()))
+    return 0 if is_well and all(map(is_smooth, upgrade.values())) else 1
 
 
 def grow_tree() -> None:
@@ -117,8 +137,12 @@ def make_shared() -> None:
 
 
 def released(revision: str) -> Path:
-    """The bundle of another revision, made by its own commands in a tree of its own."""
+    """The bundle of another revision, made by its own commands in a tree of its own; once for each."""
     tree = VAR / "older"
+    parse = ["git", "rev-parse", "--short=12", f"{revision}^{{commit}}"]
+    commit = subprocess.run(parse, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    for there in (tree / "var" / "release").glob(f"*-{commit}.tar.gz"):
+        return there
     say(f"the release of {revision}")
     subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, capture_output=True, check=False)
     subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), revision], cwd=ROOT, check=True)
@@ -188,21 +212,99 @@ def inside(machine: Machine) -> Sequence[str]:
     return ("ip", "netns", "exec", machine.namespace)
 
 
-def upgraded(old: Path, new: Path) -> dict[str, object]:
-    """The old release as its own playbook installs it, then the new one, while somebody asks five times a second. How
-    many requests were answered 200, and how many were not."""
-    with_its_playbook = old.parents[2] / "ansible"
-    before = play(old, folder=with_its_playbook)
-    CONTROL.run("andromede-manage create_organization older")
-    asking = "while sleep 0.2; do curl --silent --insecure --output /dev/null --write-out '%{http_code}\\n'"
-    asking += " https://localhost/v1/healthz; done </dev/null >/run/asked 2>&1 & echo $!"
-    pid = CONTROL.run(asking).stdout.strip()
-    after = play(new)
-    said = CONTROL.run(f"kill {pid}; cat /run/asked").stdout.split()
-    if "older" not in rows(CONTROL, ORGANIZATIONS):
-        raise SystemExit("What was there before the upgrade is not there after it.")
-    answered = said.count("200")
-    return {"before": before, "after": after, "answered": answered, "refused": len(said) - answered}
+def upgraded(old: Path, new: Path, settled: dict[str, str]) -> dict[str, Any]:
+    """From the old release, which is there, to the new one, back, and to it again, after a run that was cut off."""
+    found = {word: played_over(bundle, settled) for word, bundle in (("to", new), ("back", old))}
+    cut_off(new)
+    return {**found, "again": played_over(new, settled)}
+
+
+def cut_off(bundle: Path) -> None:
+    """As a run leaves the machines that ends before it has told the processes."""
+    for each in MACHINES:
+        folder = f"{RELEASES}/andromede-{release.version_of(bundle)}"
+        each.run(f"ln --symbolic --force --no-dereference {folder} {RELEASES}/current")
+
+
+def settle() -> dict[str, str]:
+    """A tenant with guests on both machines: the id of its network, and the address of each guest by its id."""
+    owner, image, on_machine = f"{PROJECT}@example.org", BUILT_IMAGES / f"{IMAGE}.qcow2", f"/srv/{IMAGE}.qcow2"
+    BUILT_IMAGES.mkdir(parents=True, exist_ok=True)
+    build(IMAGE, image)
+    shutil.copy(image, CONTROL.folder / on_machine[1:])
+    for each in MACHINES:
+        shutil.copy(ansible_tenant.__file__, each.folder / TENANT[1:])
+    with_memory = f"--min-memory-mib {IMAGE_MEMORY_MIB[IMAGE]}"
+    for command in (
+        f"create_organization {PROJECT}",
+        f"create_project {PROJECT} {PROJECT}",
+        f"create_user {owner}",
+        f"add_member {PROJECT} {owner} owner",
+        f"create_token {owner} --project {PROJECT} --name {PROJECT} --role owner --days 1 >{ansible_tenant.TOKEN}",
+        f"import_image {IMAGE} {on_machine} --format qcow2 {with_memory}",
+    ):
+        CONTROL.run(f"umask 077 && andromede-manage {command}")
+    settled: dict[str, str] = json.loads(CONTROL.run(f"python3 {TENANT} settle {PROJECT}").stdout)
+    return settled
+
+
+def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
+    """The playbook while the tenant asks and its guests are reached: what came of it, and whether they ran on."""
+    network = namespace_name(UUID(settled["network"]))
+    before = {each: guests(each, settled) for each in MACHINES}
+    asking = begun(CONTROL, f"python3 {TENANT} ask {PROJECT}", "/run/asked")
+    reaching = [
+        (each, begun(each, f"ip netns exec {network} python3 {TENANT} reach {settled[guest]}", f"/run/{guest}"))
+        for each in MACHINES
+        for guest in before[each]
+    ]
+    ran = play(bundle)
+    found = ended(CONTROL, asking)
+    reached = [ended(each, pid) for each, pid in reaching]
+    ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in MACHINES}
+    runs_it = {each.name: releases(each) == {f"andromede-{release.version_of(bundle)}"} for each in MACHINES}
+    result = {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
+    say(json.dumps(result))
+    return result
+
+
+def releases(machine: Machine) -> set[str]:
+    """Of which our processes there are."""
+    units = "$(systemctl list-units 'andromede-*.service' --state running --plain --no-legend | cut -d ' ' -f 1)"
+    pid = "$(systemctl show --property MainPID --value $unit)"
+    said = machine.run(f"for unit in {units}; do basename $(readlink /proc/{pid}/cwd); done").stdout
+    return set(said.split())
+
+
+def guests(machine: Machine, settled: dict[str, str]) -> dict[str, str]:
+    """Of the tenant's, those that run there: their process, by their id."""
+    listed = machine.run(f"cd /run/libvirt/qemu && grep -H . {GUEST_PREFIX}*.pid", is_checked=False).stdout.split()
+    found = dict(line.removeprefix(GUEST_PREFIX).split(".pid:") for line in listed)
+    return {guest: pid for guest, pid in found.items() if guest in settled}
+
+
+def begun(machine: Machine, command: str, out: str) -> tuple[str, str]:
+    """In the background there; what `ended` needs."""
+    return machine.run(f"{command} </dev/null >{out} 2>&1 & echo $!").stdout.strip(), out
+
+
+def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
+    """Tell it to end, and read what it has printed."""
+    pid, out = process
+    said = machine.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
+    try:
+        found: dict[str, Any] = json.loads(said)
+    except ValueError:
+        raise SystemExit(f"A process on {machine.name} did not end well: {said}") from None
+    return found
+
+
+def is_smooth(found: dict[str, Any]) -> bool:
+    """No request was refused, no operation lost, no guest disturbed, and all processes are of the release."""
+    asked, reached = found["asked"], found["reached"]
+    is_answered = not asked["refused"] and set(asked["operations"]) == {"succeeded"}
+    is_reached = reached and not any(each["missed"] for each in reached)
+    return bool(is_answered and is_reached and all(found["ran_on"].values()) and all(found["runs_it"].values()))
 
 
 def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, float]:

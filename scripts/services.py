@@ -57,18 +57,23 @@ def is_up(var: Path) -> bool:
     return (
         redis.exists()
         and _is_running(int(redis.read_text() or 0), b"redis-server")
-        and _as_database_user(var, [_binary("pg_ctl"), "-D", str(var / "pg"), "status"], check=False) == 0
+        and _as_database_user(var, [binary("pg_ctl"), "-D", str(var / "pg"), "status"], check=False) == 0
     )
 
 
 def crash_postgresql(var: Path) -> None:
     """End it without a checkpoint: at its next start it recovers from its log."""
-    _as_database_user(var, [_binary("pg_ctl"), "-D", str(var / "pg"), "-m", "immediate", "-w", "stop"], check=False)
+    _as_database_user(var, [binary("pg_ctl"), "-D", str(var / "pg"), "-m", "immediate", "-w", "stop"], check=False)
+
+
+def end_postgresql(var: Path) -> None:
+    """End it in good order: its folder can be copied."""
+    _as_database_user(var, [binary("pg_ctl"), "-D", str(var / "pg"), "-m", "fast", "-w", "stop"])
 
 
 def _start_postgresql(var: Path, *, is_durable: bool) -> None:
     data = var / "pg"
-    if _as_database_user(var, [_binary("pg_ctl"), "-D", str(data), "status"], check=False) == 0:
+    if _as_database_user(var, [binary("pg_ctl"), "-D", str(data), "status"], check=False) == 0:
         return
     if os.getuid() == 0:
         for folder in (var / "run", var / "log"):
@@ -79,9 +84,9 @@ def _start_postgresql(var: Path, *, is_durable: bool) -> None:
     (data / "postgresql.auto.conf").write_text(settings)
     (data / "postmaster.pid").unlink(missing_ok=True)
     log = str(var / "log" / "postgresql.log")
-    _as_database_user(var, [_binary("pg_ctl"), "-D", str(data), "-l", log, "-w", "-t", "60", "start"])
-    if _psql(var, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'andromede'") != "1":
-        _psql(var, "postgres", "CREATE DATABASE andromede")
+    _as_database_user(var, [binary("pg_ctl"), "-D", str(data), "-l", log, "-w", "-t", "60", "start"])
+    if sql(var, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'andromede'") != "1":
+        sql(var, "postgres", "CREATE DATABASE andromede")
 
 
 def _make_cluster(var: Path) -> None:
@@ -90,7 +95,7 @@ def _make_cluster(var: Path) -> None:
     if os.getuid() == 0:
         shutil.chown(data, "postgres")
     options = ["-U", "andromede", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-    _as_database_user(var, [_binary("initdb"), "-D", str(data), *options])
+    _as_database_user(var, [binary("initdb"), "-D", str(data), *options])
 
 
 def _settings(var: Path, *, is_durable: bool) -> dict[str, str]:
@@ -125,8 +130,9 @@ def _start_redis(var: Path) -> None:
     raise SystemExit(f"Redis does not answer; see {var}/log/redis.log.")
 
 
-def _psql(var: Path, database: str, statement: str) -> str:
-    command = [_binary("psql"), "-h", str(var / "run"), "-U", "andromede", "-d", database, "-Atqc", statement]
+def sql(var: Path, database: str, statement: str) -> str:
+    """What psql prints for a statement."""
+    command = [binary("psql"), "-h", str(var / "run"), "-U", "andromede", "-d", database, "-Atqc", statement]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -145,7 +151,7 @@ def _as_database_user(var: Path, command: list[str], *, check: bool = True) -> i
     return result.returncode
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     """Debian keeps each version's programs in a folder of its own; the newest wins."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     if not found:

@@ -20,7 +20,7 @@ import httpx
 import psutil
 
 from controlplane.catalog import keys
-from scripts import front, services
+from scripts import front, prepared, services
 from scripts.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,6 +80,8 @@ class Stack:
         if not key.exists():
             key.touch(mode=0o600)
             key.write_text(secrets.token_urlsafe(48))
+        if not self.is_durable:
+            prepared.put_into(self.var)
         services.start(self.var, is_durable=self.is_durable)
         self.manage("migrate", "--verbosity", "0")
         self.manage("init_pki", "--sentinel")

@@ -6,18 +6,20 @@ interrupted. The exit status is the command's.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from agents.lab import Lab
-from scripts import services
+from scripts import prepared, services
 from scripts.stack import ROOT, Stack
 
 VAR = ROOT / "var"
 TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-chaos", "test-clients", "test-terraform")]
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
+TEMPLATE = "test_template"
 END_LIMIT_S = 90
 # Tests of limits set their own.
 UNLIMITED = ("ANDROMEDE_RATE_READS_PER_MIN", "ANDROMEDE_RATE_WRITES_PER_MIN", "ANDROMEDE_RATE_ANONYMOUS_PER_MIN")
@@ -37,7 +39,7 @@ def main(command: list[str]) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background jobs are born deaf to SIGINT
             signal.signal(number, _interrupted)
         try:
-            services.start(VAR / "test", is_durable=False)
+            _start(VAR / "test")
             return _run(command)
         except KeyboardInterrupt:
             return 130
@@ -45,6 +47,15 @@ def main(command: list[str]) -> int:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             _clean_up()
+
+
+def _start(var: Path) -> None:
+    """With an empty database, and with the one that each process of the tests copies its own from."""
+    services.stop(var)
+    shutil.rmtree(var / "pg", ignore_errors=True)
+    prepared.put_into(var)
+    services.start(var, is_durable=False)
+    services.sql(var, "postgres", f"CREATE DATABASE {TEMPLATE} TEMPLATE andromede")
 
 
 def _run(command: list[str]) -> int:

@@ -17,17 +17,20 @@ from controlplane.catalog.models import FactsEpoch
 from controlplane.compliance.models import Sweep
 from controlplane.operations import maintenance
 from controlplane.placement.models import PolicyHead
+from scripts.with_services import TEMPLATE
 
 # What these start (a lab, a cloud, a control plane) is there once, and shared by all tests of the group. They begin in
 # this order, the longest first: a group that begins late has one processor to itself at the end, and leaves the other
 # to nobody. In a group there are never two guests that boot at once.
 GROUPS = {
-    "tests/cloud": "cloud",
-    "tests/clients": "clients",
-    "tests/terraform": "clients",
-    "tests/agents/on_libvirt": "guests",
-    "tests/browser": "browser",
-    "tests/lab": "lab",
+    "tests/cloud/": "cloud",
+    "tests/clients/": "clients",
+    "tests/terraform/": "clients",
+    "tests/agents/on_libvirt/": "guests",
+    "tests/browser/": "browser",
+    "tests/lab/": "lab",
+    "tests/fuzz/": "storms",
+    "tests/chaos/test_storm.py": "storms",
 }
 ORDER = list(dict.fromkeys(GROUPS.values()))
 NEVER_EMPTIED = "audit_never_emptied"
@@ -44,7 +47,7 @@ class ByGroup(LoadScopeScheduling):
 
 
 def group_of(nodeid: str) -> str | None:
-    return next((group for folder, group in GROUPS.items() if nodeid.startswith(f"{folder}/")), None)
+    return next((group for place, group in GROUPS.items() if nodeid.startswith(place)), None)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,6 +107,12 @@ def emptying(word: str) -> None:
         cursor.execute("SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = %s", [NEVER_EMPTIED])
         for (table,) in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} {word} TRIGGER {NEVER_EMPTIED}")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Nobody migrates an empty database: it is a copy of one that has the schema."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -30,14 +32,14 @@ def _plain(value: object) -> object:
         return base64.b64encode(value).decode()
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, UUID | IPv4Address | IPv4Network):
+    if isinstance(value, UUID | IPv4Address | IPv4Network | Path):
         return str(value)
     return value
 
 
 def _typed(kind: Any, plain: Any) -> Any:
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _hints(cast(type, kind))
         values = {name: _typed(hints[name], item) for name, item in plain.items()}
         return cast(Callable[..., Any], kind)(**values)
     if get_origin(kind) is tuple:
@@ -45,3 +47,8 @@ def _typed(kind: Any, plain: Any) -> Any:
     if kind is bytes:
         return base64.b64decode(plain)
     return kind(plain)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

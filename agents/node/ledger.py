@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from agents.node import codec
@@ -95,7 +95,9 @@ class Entry(Generic[Wish]):
     def wish(self) -> Wish:
         if self.wish_text is None:
             raise NotFound("wish of", self.id)
-        return codec.loads(self.wish_type, self.wish_text)
+        kind: Any = self.wish_type
+        wish: Wish = _read(kind, self.wish_text)
+        return wish
 
     @property
     def is_held(self) -> bool:
@@ -104,6 +106,12 @@ class Entry(Generic[Wish]):
     @property
     def is_wanted(self) -> bool:
         return self.phase in (Phase.MAKING, Phase.PRESENT)
+
+
+@lru_cache(maxsize=4096)
+def _read(kind: type[Any], text: str) -> Any:
+    """Wishes never change, and those of a node's ports are read again and again."""
+    return codec.loads(kind, text)
 
 
 class Ledger:
@@ -250,6 +258,18 @@ class Shelf(Generic[Wish]):
         """All that is here, also what is half made or half removed."""
         rows = self._ledger.execute(
             f"{SELECT} WHERE kind = ? AND phase <> 'removed' ORDER BY id",
+            self.kind,
+        )
+        return [self._entry(row) for row in rows]
+
+    def using(self, used_kind: str, used_id: UUID | str) -> list[Entry[Wish]]:
+        """Those that use the named resource and are not about to go."""
+        rows = self._ledger.execute(
+            f"{SELECT} WHERE kind = ? AND phase IN ('making', 'present')"
+            " AND id IN (SELECT user_id FROM use WHERE used_kind = ? AND used_id = ? AND user_kind = ?) ORDER BY id",
+            self.kind,
+            used_kind,
+            str(used_id),
             self.kind,
         )
         return [self._entry(row) for row in rows]

@@ -247,7 +247,7 @@ def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
 
 def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     capacity = FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib)
-    fake = FakeNode(capacity, Pools(dict(options.pool)))
+    fake = FakeNode(capacity, Pools(dict(options.pool)), definitions=config.state_dir / "definitions")
     ledger = Ledger(config.state_dir / "ledger.sqlite")
     fake.keep_disks(
         volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held() if not entry.wish.pool},

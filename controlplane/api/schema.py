@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import cache
+from inspect import cleandoc
 from typing import Any, cast
 
 import uritemplate
@@ -192,7 +193,8 @@ class Schema(AutoSchema):
         return summary(self.route.operation_id)
 
     def get_description(self) -> str:  # type: ignore[override]
-        return getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__dict__.get("__doc__") or ""
+        text = getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__dict__.get("__doc__") or ""
+        return cleandoc(text)  # Python 3.13 has taken the indentation out already
 
     def get_tags(self) -> list[str]:
         """The first noun of the path, or what of a project or an organization it is about."""

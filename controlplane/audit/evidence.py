@@ -20,6 +20,7 @@ from controlplane.audit.errors import NotSequenced, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, MerkleNode
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import as_uuid
 
 BATCH = 1000  # rows per transaction: more keep the lock longer, fewer commit more often
@@ -66,7 +67,7 @@ def append(
     """
     owners = {"organization_id": organization_id, "project_id": project_id, "resource_id": resource_id}
     record = entry(kind, document, **owners)
-    record.save(force_insert=True)
+    insert(record)
     return record
 
 

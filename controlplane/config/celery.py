@@ -8,7 +8,9 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun
 from django.conf import settings
 from django.db import close_old_connections
+from kombu.transport import TRANSPORT_ALIASES
 
+TRANSPORT_ALIASES["redis"] = "controlplane.kernel.broker:Transport"
 app = Celery("andromede")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a connection to the database for every task, which costs more than many a task does.

@@ -133,7 +133,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 0,
-    "visibility_timeout": 3600,
+    # A message that is taken is remembered by the process that has it alone, which puts it back when it ends in peace.
+    # kombu would keep it in Redis for an hour, and a hint that is lost is sent again within seconds.
+    "ack_emulation": False,
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }

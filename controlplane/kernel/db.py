@@ -3,15 +3,17 @@ constraint speaks through its error."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from typing import Any, Self, TypeVar
 
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, connections, models, transaction
 from django.db.models.base import ModelState
 
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import as_uuid, check_labels, check_name
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.kernel.states import Machine
 
 M = TypeVar("M", bound=models.Model)
@@ -94,14 +96,39 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
     machine.check(state, to)
     fields |= {machine.field: to, "updated_at": clock.now()}
     with transaction.atomic(savepoint=False):
-        same = type(row)._default_manager.filter(pk=row.pk, **{machine.field: state})
-        is_moved = same.update(**fields) == 1
+        is_moved = _update(row, fields, machine.field) == 1
         for tell in on_move if is_moved else ():
             tell(row, machine, to)
     if not is_moved:
         raise StateConflict(machine=machine.name, id=row.pk)
     for name, value in fields.items():
         setattr(row, name, value)
+
+
+def _update(row: models.Model, fields: Mapping[str, Any], unchanged: str) -> int:
+    """As a queryset's update(), if the column `unchanged` has the value that `row` has; how many rows it was."""
+    meta: Any = row._meta
+    own = connections[DEFAULT_DB_ALIAS]
+    written = [(meta.get_field(name), value) for name, value in fields.items()]
+    if any(hasattr(value, "resolve_expression") for _, value in written):
+        return type(row)._default_manager.filter(pk=row.pk, **{unchanged: getattr(row, unchanged)}).update(**fields)
+    values = [_prepared(field, value, own) for field, value in written]
+    names = tuple(field.column for field, _ in written)
+    with cursor_that_prepares() as cursor:
+        statement = _updating(meta.db_table, names, meta.get_field(unchanged).column)
+        cursor.execute(statement, [*values, row.pk, getattr(row, unchanged)])
+        return int(cursor.rowcount)
+
+
+def _prepared(field: Any, value: Any, own: Any) -> Any:
+    is_row = isinstance(value, models.Model)
+    return field.get_db_prep_save(value.prepare_database_save(field) if is_row else value, own)
+
+
+@lru_cache(maxsize=200)
+def _updating(table: str, columns: tuple[str, ...], unchanged: str) -> str:
+    written = ", ".join(f'"{name}" = %s' for name in columns)
+    return f'UPDATE "{table}" SET {written} WHERE id = %s AND "{unchanged}" = %s'
 
 
 @contextmanager

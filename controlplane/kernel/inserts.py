@@ -29,15 +29,15 @@ PLAIN: Mapping[Any, type] = {
 }
 
 
-def insert(*rows: Model, then: Statement | None = None) -> int:
+def insert(*rows: Model, then: Sequence[Statement] = ()) -> int:
     """All of them, in one statement and so all or none; rows of one kind in their order. A row whose key the database
-    gives does not learn it. `then`: what writes more in the same breath, and sees none of the rows. Returns how many
-    rows the last part wrote."""
+    gives does not learn it. `then`: what writes more in the same breath; none of it sees what the rest writes. Returns
+    how many rows the last part wrote."""
     kinds: dict[type[Model], list[Model]] = {}
     for row in rows:
         kinds.setdefault(type(row), []).append(row)
     parts = [insertion(*alike) for alike in kinds.values()]
-    statements, values = zip(*parts, *([then] if then else []), strict=True)
+    statements, values = zip(*parts, *then, strict=True)
     with cursor_that_prepares(RawCursor) as cursor:
         cursor.execute(_together(statements), [value for each in values for value in each])
         written: int = cursor.rowcount

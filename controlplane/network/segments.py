@@ -79,8 +79,8 @@ def all_members() -> Mapping[Place, Members]:
 
 def trusted_keys() -> set[str]:
     """Whose signatures nodes take."""
-    denied = trust.deny_list().kids
-    return {key.id for key in trust.keyset().keys.values() if key.use == "permit" and key.id not in denied}
+    keyset, denied = trust.keys()
+    return {key.id for key in keyset.keys.values() if key.use == "permit" and key.id not in denied.kids}
 
 
 def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:

@@ -96,7 +96,7 @@ def need_hope(node: Node) -> None:
         raise NodeGivenUp()
 
 
-_channels: dict[tuple[UUID, str], grpc.Channel] = {}
+_channels: dict[tuple[UUID, str], tuple[grpc.Channel, AgentStub]] = {}
 _lock = threading.Lock()
 
 
@@ -105,10 +105,11 @@ def _stub(node: Node) -> AgentStub:
     key = (node.pk, node.address)
     with _lock:
         if key not in _channels:
-            _channels[key] = grpc.secure_channel(
+            channel = grpc.secure_channel(
                 node.address, channel_credentials(settings.PROCESS), options=channel_options(node.pk)
             )
-        return AgentStub(_channels[key])  # type: ignore[no-untyped-call]
+            _channels[key] = channel, AgentStub(channel)  # type: ignore[no-untyped-call]
+        return _channels[key][1]
 
 
 def _terms(timeout_s: int | None = None) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def close() -> None:
     """Hang up on all nodes."""
     with _lock:
         while _channels:
-            _channels.popitem()[1].close()
+            _channels.popitem()[1][0].close()
 
 
 P = ParamSpec("P")

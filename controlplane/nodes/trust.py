@@ -18,7 +18,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
 from controlplane.nodes.keys import SigningKey
 from controlplane.nodes.models import Node, TrustDocument
@@ -27,7 +27,6 @@ from controlplane.placement.core.signed import Signed
 from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Key, Keyset
 
 KEYSET, CHARTER, FLOOR, FACTS, DENY = "keyset", "charter", "floor", "facts", "deny"
-COLUMNS = ("kind", "version", "document")
 NOTHING_DENIED = DenyList(0)
 WITNESSES = 2
 
@@ -89,10 +88,28 @@ def deny_list() -> DenyList:
     return _deny_list(bytes(row.document)) if row else NOTHING_DENIED
 
 
+TRUSTED = """
+SELECT DISTINCT ON (kind) kind, version, document FROM nodes_trustdocument
+WHERE kind IN ('keyset', 'deny') OR (kind = 'charter' AND subject = %s) OR (kind = 'floor' AND subject = %s)
+ORDER BY kind, version DESC
+"""
+
+
+def keys() -> tuple[Keyset, DenyList]:
+    """What all nodes are to trust. Raises NoKeyset."""
+    found = _trusted("", "")
+    return found.keyset, found.denied
+
+
 def trusted_by(node: Node) -> Trusted:
     """Raises NoKeyset."""
-    rows = TrustDocument.objects.filter(_for(node)).order_by("kind", "-version").distinct("kind")
-    found = {kind: (version, bytes(document)) for kind, version, document in rows.values_list(*COLUMNS)}
+    return _trusted(str(node.pk), node.zone_id)
+
+
+def _trusted(node: str, zone: str) -> Trusted:
+    with cursor_that_prepares() as cursor:
+        cursor.execute(TRUSTED, [node, zone])
+        found = {kind: (version, bytes(document)) for kind, version, document in cursor.fetchall()}
     if KEYSET not in found:
         raise NoKeyset()
     return Trusted(

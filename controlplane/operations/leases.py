@@ -17,14 +17,15 @@ from django.db.models import Q
 
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.inserts import insert
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.operations import hints, maintenance, meters
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation
-from controlplane.operations.services import cancel_holders, hold_resources, tell
+from controlplane.operations.services import cancel_holders, hold_resources, told
 
 BLOCKED_RETRY = timedelta(milliseconds=300)
-SWEEP_LIMIT, SWEEP_LEAST = 500, 20
+SWEEP_LIMIT, SWEEP_LEAST, OF_BEAT = 500, 5, 20
 # Under this name it stands among the steps that maintenance held it back.
 MAINTENANCE = "maintenance"
 
@@ -172,9 +173,9 @@ def _keep(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
         connection.close()
 
 
+LET_GO = "DELETE FROM operations_operationhold WHERE operation_id = %s"
 WAKE = """
-UPDATE operations_operation SET due_at = %s
-WHERE state = 'pending' AND preempts AND resource_ids && %s::uuid[] RETURNING id
+UPDATE operations_operation SET due_at = %s WHERE state = 'pending' AND preempts AND resource_ids && %s::uuid[]
 """
 
 
@@ -182,21 +183,19 @@ WHERE state = 'pending' AND preempts AND resource_ids && %s::uuid[] RETURNING id
 def end(operation: Operation, state: str, *, error: dict[str, object] | None = None) -> None:
     """Write the terminal state, free the resources, and wake what waits for them."""
     checkpoint(operation, state=state, error=error, finished_at=clock.now(), **NO_LEASE)
-    tell(operation)
     transaction.on_commit(partial(meters.ended, operation), robust=True)
-    with cursor_that_prepares() as cursor:
-        cursor.execute("DELETE FROM operations_operationhold WHERE operation_id = %s", [operation.pk])
-        cursor.execute(WAKE, [clock.now(), operation.resource_ids])
-        waiting = [operation_id for (operation_id,) in cursor.fetchall()]
-    for operation_id in waiting:
-        transaction.on_commit(lambda pk=operation_id: hints.send(pk), robust=True)  # type: ignore[misc]
+    if not insert(told(operation), then=[(LET_GO, [operation.pk]), (WAKE, [clock.now(), operation.resource_ids])]):
+        return
+    waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
+    for operation_id in waiting.values_list("pk", flat=True):
+        transaction.on_commit(partial(hints.send, operation_id), robust=True)
 
 
 def redeliver() -> int:
-    """Send a hint for the operations that are due and that nobody has, the oldest first. Returns how many. While hints
-    wait in the queue that are as good, a few are enough: a queue that workers cannot keep up with must not grow by
-    this."""
-    limit = max(SWEEP_LEAST, SWEEP_LIMIT - hints.waiting())
+    """Send a hint for the operations that are due and that nobody has, the oldest first. Returns how many. While more
+    messages wait than beat sends at once, most operations have theirs among them, and workers would take each twice: a
+    few are enough then."""
+    limit = SWEEP_LIMIT if hints.waiting() <= OF_BEAT else SWEEP_LEAST
     due = Operation.objects.filter(_unleased(), state__in=LIVE, due_at__lte=clock.now())
     ids = list(due.order_by("due_at").values_list("pk", flat=True)[:limit])
     for operation_id in ids:

@@ -80,7 +80,7 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
         if wish.preempts:
             insert(*rows)
             cancel_holders(operation)
-        elif (blocking := _unless_all(operation, insert(*rows, then=_hold(operation)))) is not None:
+        elif (blocking := _unless_all(operation, insert(*rows, then=[_hold(operation)]))) is not None:
             raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
         transaction.on_commit(partial(_begun, operation), robust=True)
     return operation

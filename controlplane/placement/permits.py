@@ -21,6 +21,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import REGISTRY, CloudError
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
+from controlplane.operations import fence
 from controlplane.operations.models import Operation
 from controlplane.placement.core import permit as core
 from controlplane.placement.core import signed
@@ -35,14 +36,15 @@ SIGN = "controlplane.signer.tasks.sign_requested", "signer"
 COSIGN = "controlplane.signer.tasks.cosign_signed", "sentinel"
 PATIENCE_S = 1.0
 # An answer takes some 15 ms: whoever waits looks often at first, and no more often than needed if it takes longer.
-POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.003, 0.05, 1.2
+POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.004, 0.05, 1.4
 # Before this, the first message is still under way.
 HINT_AGAIN = timedelta(milliseconds=400)
 # Leave that ends sooner than this is not begun with; for so long a refusal is the answer.
 MARGIN = timedelta(seconds=10)
 # Signed, not about to end, and resting on nothing that has changed since.
 VALID = """
-SELECT permit.id FROM placement_permit AS permit
+SELECT permit.id, EXISTS (SELECT FROM operations_operation WHERE id = permit.operation_id AND lease_token = %s)
+FROM placement_permit AS permit
     JOIN placement_decision AS decision ON decision.id = permit.decision_id
     JOIN identity_project AS project ON project.id = permit.project_id
 WHERE permit.operation_id = %s AND permit.op = %s AND permit.resource_id = %s AND permit.generation = %s
@@ -81,12 +83,18 @@ class Wanted:
 
 def valid(wanted: Wanted) -> Leave | None:
     """What the operation has already got for this, if it still counts everywhere."""
-    now, operation = clock.now(), wanted.operation
+    began, now, operation = time.monotonic(), clock.now(), wanted.operation
     named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
     with cursor_that_prepares() as cursor:
-        cursor.execute(VALID, (*named, now + MARGIN, now))
+        cursor.execute(VALID, (fence.token(), *named, now + MARGIN, now))
         found = cursor.fetchone()
-    return _leave(found[0]) if found else None
+    if found is None:
+        return None
+    permit_id, is_leased = found
+    leave = _leave(permit_id)
+    if is_leased:
+        fence.seen(began)
+    return leave
 
 
 def need(wanted: Wanted, *, decide: Callable[[], UUID]) -> Leave:

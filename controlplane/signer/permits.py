@@ -150,10 +150,13 @@ def _check_row(row: Row, wanted: Work) -> None:
         raise PermitOutdated(reason=Reason("it belongs to another project."))
 
 
+ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer))
+
+
 def _limits(wanted: Work, node: Node) -> Limits:
     """What the allocation gives; all that meets on the node has to have its place there. What is in a pool counts
     where it was, until it has moved."""
-    rows = {row.consumer_id: row for row in Allocation.objects.filter(consumer_id__in=wanted.consumers)}
+    rows = {row.consumer_id: row for consumer in wanted.consumers for row in ALLOCATIONS.rows(consumer)}
     for consumer in wanted.consumers:
         if consumer not in rows or rows[consumer].node_id != node.pk:
             raise NoAllocation()

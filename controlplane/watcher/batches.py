@@ -13,15 +13,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Count, Max
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.services import Seen, observe_powers
-from controlplane.nodes.models import TrustDocument
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.nodes.services import heard_again
 from controlplane.watcher import messages, receipts
 
 WHOLE_EVERY_S = 60.0
+NEWS = "SELECT count(*), max(updated_at) FROM nodes_trustdocument"
 
 
 Said = tuple[UUID, Sequence[pb.NodeEvent]]
@@ -34,7 +34,7 @@ class Batches:
 
     def __init__(self) -> None:
         self._known: dict[UUID, tuple[bytes, float]] = {}
-        self._trust: Mapping[str, object] = {}
+        self._trust: object = None
 
     def write(self, batch: Sequence[Said], alive: Collection[UUID]) -> dict[UUID, Outcome]:
         """Each node once, what it said in its order. What makes no sense costs its own node alone. `alive`: the nodes
@@ -57,7 +57,9 @@ class Batches:
         return outcomes | _observe(seen)
 
     def _look_for_news(self) -> None:
-        now = TrustDocument.objects.aggregate(count=Count("pk"), last=Max("updated_at"))
+        with cursor_that_prepares() as cursor:
+            cursor.execute(NEWS)
+            now = cursor.fetchone()
         if now != self._trust:
             self._known.clear()
             self._trust = now

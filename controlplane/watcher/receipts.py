@@ -5,22 +5,33 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Model, QuerySet
+from django.db.models import Max, Model
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit import evidence
 from controlplane.catalog import keys
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import as_uuid
+from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node, Receipt
 from controlplane.placement.core import signed
 from controlplane.placement.core.signed import BadDocument, Signed
-from controlplane.placement.models import Permit
 
 KIND = "receipt"
 FORGED, GAP, UNPERMITTED = "receipt-forged", "receipt-gap", "receipt-unpermitted"
 REPLACED = "receipt-replaced"
+NODES = Prepared(lambda node: Node.objects.filter(pk=node))
+SIGHT = """
+SELECT (SELECT coalesce(max(number), 0) FROM nodes_receipt WHERE node_id = %s), permit.*
+FROM (SELECT) AS always LEFT JOIN (
+    SELECT permit.id, permit.project_id, project.organization_id
+    FROM placement_permit AS permit JOIN identity_project AS project ON project.id = permit.project_id
+    WHERE permit.node_id = %s AND permit.state = 'signed' AND permit.id = ANY(%s)
+) AS permit ON true
+"""
+# The project of a permit, and its organization.
+Owners = tuple[UUID, UUID]
 
 
 def last_number(node_id: UUID) -> int:
@@ -30,8 +41,8 @@ def last_number(node_id: UUID) -> int:
 
 
 def keep_all(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
-    """In one transaction, if nothing is wrong with any of them: new, numbered on, genuine, and permitted."""
-    node = Node.objects.get(pk=node_id)
+    """In one statement, if nothing is wrong with any of them: new, numbered on, genuine, and permitted."""
+    node = NODES.get(node_id)
     try:
         is_kept = _keep_together(node, receipts)
     except IntegrityError:  # somebody else keeps them too
@@ -41,25 +52,34 @@ def keep_all(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
             keep(node, receipt)
 
 
-@transaction.atomic
 def _keep_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
-    last = last_number(node.pk)
-    documents = [_document(node, receipt) for receipt in receipts]
-    numbers = [receipt.number for receipt in receipts]
-    if None in documents or numbers != list(range(last + 1, last + 1 + len(receipts))):
+    """Whoever else keeps some of them meanwhile is found out by their numbers."""
+    documents = [document for receipt in receipts if (document := _document(node, receipt))]
+    named = [as_uuid(str(document.payload.get("jti", ""))) for document in documents]
+    last, permits = _sight(node, [each for each in named if each])
+    if [document.payload.get("number") for document in documents] != _following(last, len(receipts)):
         return False
-    named = [as_uuid(str(document.payload.get("jti", ""))) for document in documents if document]
-    permits = {permit.pk: permit for permit in _permits(node).filter(pk__in={each for each in named if each})}
     rows: list[Model] = []
     for receipt, document, jti in zip(receipts, documents, named, strict=True):
-        assert document is not None
-        permit = permits.get(jti) if jti else None
-        if permit is None and document.payload.get("event") == "opened":
+        owners = permits.get(jti) if jti else None
+        if owners is None and document.payload.get("event") == "opened":
             return False
         rows.append(Receipt(node=node, number=receipt.number, jti=jti, document=receipt.document, is_genuine=True))
-        rows.append(evidence.entry(KIND, document.envelope(), **_owners(document, permit)))
+        rows.append(evidence.entry(KIND, document.envelope(), **_owners(document, owners)))
     insert(*rows)
     return True
+
+
+def _following(last: int, count: int) -> list[int]:
+    return list(range(last + 1, last + 1 + count))
+
+
+def _sight(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Owners]]:
+    """The number of the last receipt that is kept, and whose are those of these permits that the node was given."""
+    with cursor_that_prepares() as cursor:
+        cursor.execute(SIGHT, [node.pk, node.pk, list(named)])
+        rows = cursor.fetchall()
+    return rows[0][0], {permit: (project, organization) for _, permit, project, organization in rows if permit}
 
 
 @transaction.atomic
@@ -103,20 +123,16 @@ def genuine(node: Node, kind: str, document: bytes) -> Signed | None:
 
 
 def _record(node: Node, number: int, document: Signed, jti: UUID | None) -> None:
-    permit = _permits(node).filter(pk=jti).first() if jti else None
-    if permit is None and document.payload.get("event") == "opened":
+    owners = _sight(node, [jti])[1].get(jti) if jti else None
+    if owners is None and document.payload.get("event") == "opened":
         incidents.report(node, UNPERMITTED, str(number), jti=str(jti))
-    evidence.append(KIND, document.envelope(), **_owners(document, permit))
+    evidence.append(KIND, document.envelope(), **_owners(document, owners))
 
 
-def _permits(node: Node) -> QuerySet[Permit]:
-    rows = Permit.objects.filter(node=node, state="signed").select_related("project")
-    return rows.only("project_id", "project__organization_id")
-
-
-def _owners(document: Signed, permit: Permit | None) -> dict[str, UUID | None]:
+def _owners(document: Signed, owners: Owners | None) -> dict[str, UUID | None]:
+    project_id, organization_id = owners or (None, None)
     return {
-        "organization_id": permit.project.organization_id if permit else None,
-        "project_id": permit.project_id if permit else None,
+        "organization_id": organization_id,
+        "project_id": project_id,
         "resource_id": as_uuid(str(document.payload.get("resource", ""))),
     }

@@ -8,8 +8,9 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.watcher.batches import Batches, Outcome, Said
 
-# What comes within this time is written together: short beside all that anybody waits for.
-GATHER_S = 0.02
+# What comes within this time is written together: short beside all that anybody waits for, and long enough for the
+# receipts of several calls to one node.
+GATHER_S = 0.1
 # Of so many nodes at most, so that the others do not seem silent meanwhile.
 AT_ONCE = 50
 

@@ -23,7 +23,7 @@ from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLos
 from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
 from controlplane.workflows import meters
-from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow
+from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow, forget_held
 from observing.logs import about
 from observing.traces import span
 
@@ -46,6 +46,7 @@ def run(operation: Operation, workflow: Workflow) -> None:
     with fence.working_on(operation):
         if operation.state == "running":
             _forward(operation, workflow, steps)
+        forget_held(operation)
         if operation.state == "undoing":
             _backward(operation, workflow, steps)
 
@@ -174,6 +175,7 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
     with _transaction(operation) as inside:
         effect()
         leases.checkpoint(inside, **outcome)
+    forget_held(operation)
 
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:

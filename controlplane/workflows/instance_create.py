@@ -23,7 +23,7 @@ from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_take
 from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows.recipe import Effect, Held, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -143,14 +143,18 @@ def remove_instance(operation: Operation) -> Effect | None:
     return on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
 
 
-INSTANCES = Prepared(
-    lambda instance: Instance.objects.select_related("project", "image", "node", "affinity_group").filter(pk=instance)
+INSTANCE_HELD = Held(
+    Prepared(
+        lambda instance: Instance.objects.select_related("project", "image", "node", "affinity_group").filter(
+            pk=instance
+        )
+    )
 )
 PORTS = Prepared(lambda port: Port.objects.select_related("network__subnet").filter(pk=port))
 
 
 def _instance(operation: Operation) -> Instance:
-    return INSTANCES.get(operation.resource_id)
+    return INSTANCE_HELD.of(operation)
 
 
 def _volumes(instance: Instance) -> QuerySet[Volume]:

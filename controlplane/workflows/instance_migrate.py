@@ -288,12 +288,13 @@ def _is_there(migration: Migration) -> bool:
 
 def settle(operation: Operation) -> Effect:
     """Tell the destination that the guest is its own, and have the rows say so. The guest is there in any case: what
-    would not be admitted there any more drifts there, and a node that is silent is not waited for."""
+    would not be admitted there any more drifts there, and a node that is silent is not waited for. `move` ends well
+    only when the source has let go of it for good, so what the destination has lost since, it starts from its disks."""
     migration = migration_of(operation)
     try:
         grant = leave.for_arrival(operation, migration)
         power = on_nodes.power_of(migration.instance)
-        on_nodes.ensure_instance(grant, migration.instance, power=power, generation=migration.generation)
+        on_nodes.ensure_instance(grant, migration.instance, power=power, generation=migration.generation, has_left=True)
     except GONE:
         there = migration.destination_id
         if there is not None and selectors.is_reachable(there) and not agent_client.is_given_up(migration.destination):

@@ -156,8 +156,11 @@ def ensure_instance(
     power: "pb.Power",
     generation: int | None = None,
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
+    has_left: bool = False,
 ) -> pb.InstanceState:
+    """`has_left`: of one that moves, that its source has it no more."""
     request = wish_for(instance, power=power, generation=generation, restart=restart)
+    request.has_left_source = has_left
     with used(grant):
         return agent_client.ensure_instance(grant, request)
 

@@ -3,11 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, TypeVar, cast
+
+from django.db.models import Model
 
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.prepared import Prepared
 from controlplane.operations.models import Operation
 
 Effect = Callable[[], None]
+M = TypeVar("M", bound=Model)
+HELD = "_held"
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,25 @@ class NoWayForward(Exception):
     def __init__(self, error: CloudError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class Held(Generic[M]):
+    """The row that an operation is about, which nobody else gives other contents while it is held: read once for the
+    steps that follow one another, and anew after each that had an effect on our rows, and on the way back."""
+
+    def __init__(self, rows: Prepared[M]) -> None:
+        self._rows = rows
+
+    def of(self, operation: Operation) -> M:
+        """Raises ObjectDoesNotExist."""
+        known = operation.__dict__.get(HELD)
+        if known is None:
+            known = operation.__dict__[HELD] = self._rows.get(operation.resource_id)
+        return cast(M, known)
+
+
+def forget_held(operation: Operation) -> None:
+    operation.__dict__.pop(HELD, None)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME, Volume
 from controlplane.storage.services import ask_for
 from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows.recipe import Effect, Held, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -63,11 +63,11 @@ def remove_disk(operation: Operation) -> Effect | None:
     return on_nodes.remove_disk(volume.node, on_nodes.disk_of(volume))
 
 
-VOLUMES = Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume))
+VOLUME_HELD = Held(Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume)))
 
 
 def _volume(operation: Operation) -> Volume:
-    return VOLUMES.get(operation.resource_id)
+    return VOLUME_HELD.of(operation)
 
 
 def _set_node(volume: Volume, node_id: UUID | None, pool_id: UUID | None) -> None:

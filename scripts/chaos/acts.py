@@ -8,6 +8,8 @@ from typing import Any, Protocol
 ENDED = ("succeeded", "failed", "cancelled")
 # Enough that they meet, few enough that each has its turn.
 MOST_INSTANCES, MOST_VOLUMES = 24, 20
+# So many instances are looked at for one that could move.
+MOST_PLANS = 4
 IMAGE = "tiny"
 FLAVORS = ("tiny", "small")
 # On one node alone, or in the pool of its zone.
@@ -22,6 +24,9 @@ class Reader(Protocol):
     project: str
 
     def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
+
+    def get(self, path: str, *, by: str = OWNER) -> Any:
+        """The document, or None where there is none."""
 
     def asked(self, path: str, body: dict[str, Any], *, by: str = OWNER) -> dict[str, Any] | None:
         """What is answered to a question that takes a body and changes nothing; None: it was refused."""
@@ -186,12 +191,16 @@ def uncordon(scene: Scene, dice: random.Random) -> Wish | None:
 
 
 def migrate(scene: Scene, dice: random.Random) -> Wish | None:
-    """An operator moves a guest that runs; where to, placement says."""
-    if (found := _any(_in_state(scene.instances, "active"), dice)) is None:
-        return None
-    path = f"/v1/instances/{found}/actions/migrate"
-    then = {"state": "active"}
-    return Wish("POST", path, "instance.migrate", {}, resource=found, by=OPERATOR, then=then)
+    """An operator moves a guest, which runs or is off, after a look at where it could go; where to, placement says. It
+    may have been stopped or started since it was looked at, and stays so."""
+    settled = sorted(_in_state(scene.instances, "active", "stopped"), key=_id)
+    for each in dice.sample(settled, min(len(settled), MOST_PLANS)):
+        path = f"/v1/instances/{each['id']}"
+        plan = scene.reader.get(f"{path}/migration-plan", by=OPERATOR)
+        if plan and plan["nodes"]:
+            asked, kind = f"{path}/actions/migrate", "instance.migrate"
+            return Wish("POST", asked, kind, {}, resource=each["id"], by=OPERATOR)
+    return None
 
 
 def drain(scene: Scene, dice: random.Random) -> Wish | None:

@@ -356,7 +356,7 @@ def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
         elif each["state"] and each["state"] != row.state:
             found.append(f"operation {row.pk} was told to be {each['state']} and is {row.state}")
         elif last.get(each["resource"]) == row.pk and row.state == "succeeded":
-            found += _unlike_wish(each)
+            found += [*_unlike_wish(each), *_elsewhere(row)]
     return found + _made_twice(told)
 
 
@@ -376,6 +376,16 @@ def _unlike_wish(each: Mapping[str, Any]) -> Findings:
         if not is_so:
             found.append(f"{each['kind']} of {each['resource']} has succeeded, and its {name} is not {value}: {row}")
     return found
+
+
+def _elsewhere(row: Operation) -> Findings:
+    """Of a move after which nothing was done to its instance."""
+    moves = Migration.objects.filter(operation_id=row.pk).select_related("instance")
+    return [
+        f"{row.kind} of {move.instance_id} has succeeded, and it is not where it went: {move}"
+        for move in moves
+        if move.state != "done" or move.instance.node_id != move.destination_id
+    ]
 
 
 def _has_crashed(row: object, value: object) -> bool:

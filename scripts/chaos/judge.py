@@ -22,6 +22,7 @@ from controlplane.audit import export  # noqa: E402
 from controlplane.audit.core import verify  # noqa: E402
 from controlplane.audit.core.archive import Archive  # noqa: E402
 from controlplane.audit.models import EvidenceRecord  # noqa: E402
+from controlplane.compute.models import Migration  # noqa: E402
 from controlplane.events.models import Event  # noqa: E402
 from controlplane.identity.models import Organization  # noqa: E402
 from controlplane.kernel import clock  # noqa: E402
@@ -93,6 +94,7 @@ def figures() -> dict[str, Any]:
         "operations": rows.count(),
         "by_state": _counted(rows, "state"),
         "by_kind": _counted(rows, "kind"),
+        "moves": _counted(Migration.objects.filter(kind="migrate"), "state"),
         "errors": dict(sorted(codes.items())),
         "longest_s": round(longest.total_seconds(), 1) if longest else 0.0,
         "events": Event.objects.count(),

@@ -65,7 +65,6 @@ class Door:
         self.http.close()
 
     def get(self, path: str, *, by: str = acts.OWNER, **query: str) -> Any:
-        """The document, or None where there is none."""
         answer = self.send("GET", path, query=query, by=by)
         return answer.json() if answer.is_success else None
 

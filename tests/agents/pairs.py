@@ -15,6 +15,7 @@ from controlplane.placement.core import signed
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, Refusal, refusal
 from tests.pki import Issued, TestCA
+from tests.power import lose_power
 
 OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
 SHOWN = {wishes.NODE_ID: "aa" * 32, OTHER_ID: "bb" * 32}  # certificates
@@ -71,11 +72,16 @@ class Pair:
         wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=10)
         return state()
 
-    def adopt(self, generation: int = 2) -> pb.InstanceState:
+    def adopt(self, generation: int = 2, *, has_left: bool = False) -> pb.InstanceState:
         wish = pb.EnsureInstanceRequest()
         wish.CopyFrom(self.wish)
         wish.subject.generation = generation
+        wish.has_left_source = has_left
         return self.destination.stub.EnsureInstance(wish)
+
+    def lose_power_of_destination(self) -> None:
+        lose_power(self.destination.fake)
+        self.destination.restart()
 
     def power(self, agent: AgentUnderTest) -> Power | None:
         guest = agent.fake.guests.get(self.guest_id)

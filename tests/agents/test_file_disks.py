@@ -1,6 +1,7 @@
 """Images and volumes as files, with the real qemu-img: above all, what must never be opened."""
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -177,6 +178,15 @@ def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
     assert seed.stat().st_mode & 0o077 == 0
     disks.remove_instance_files(instance_id)
     assert not seed.exists()
+
+
+def test_qemu_reaches_the_seed_as_an_unprivileged_user_whatever_the_umask_is(node: Node) -> None:
+    before = os.umask(0o077)
+    try:
+        seed = node.adapters.disks.write_seed(UUID(wishes.new_id()), {"meta-data": b"instance-id: x\n"})
+    finally:
+        os.umask(before)
+    assert [oct(folder.stat().st_mode & 0o777) for folder in list(seed.parents)[:3]] == ["0o711"] * 3
 
 
 def test_the_console_is_read_in_parts(node: Node) -> None:

@@ -411,7 +411,44 @@ def test_a_move_that_ended_while_the_agent_was_away_is_judged_by_where_the_guest
 def lose_it_on_arrival(pair: Pair) -> None:
     """The destination loses power when the guest has just come, and nobody could make it its own."""
     assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_COMPLETED
-    pair.destination.fake.guests.clear()
+    pair.lose_power_of_destination()
+
+
+def test_a_guest_that_was_lost_on_its_arrival_starts_from_its_disks_when_its_source_has_it_no_more(pair: Pair) -> None:
+    lose_it_on_arrival(pair)
+    assert conflict(pair.adopt).code == "agent.guest_not_arrived", "who does not know more is not believed"
+    assert pair.adopt(has_left=True).power == pb.POWER_RUNNING
+    assert told(pair, pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
+    for has_left in (True, False):
+        assert pair.adopt(has_left=has_left).power == pb.POWER_RUNNING, "it may be said again"
+    guest = pair.destination.fake.guests[pair.guest_id]
+    assert guest.starts == 1
+    assert [str(disk.volume_id) for disk in guest.spec.disks] == [pair.wish.root_volume_id, pair.data.subject.id]
+    assert pair.power(pair.source) is None
+
+
+def test_an_agent_that_fails_to_start_what_was_lost_on_its_arrival_starts_it_later(pair: Pair) -> None:
+    lose_it_on_arrival(pair)
+    pair.destination.fake.fail_next("start", AdapterError("Not now.", retryable=True))
+    assert refusal(lambda: pair.adopt(has_left=True)).code == "agent.adapter_failed"
+    pair.destination.restart()
+    assert pair.adopt(has_left=True).power == pb.POWER_RUNNING
+    assert told(pair, pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
+
+
+def test_one_that_is_still_coming_is_not_started_whoever_says_that_it_has_left(pair: Pair) -> None:
+    pair.source.fake.roads.hang = True
+    pair.begin()
+    wait_until(lambda: pair.power(pair.destination) is Power.PAUSED, what="it to be on its way")
+    assert conflict(lambda: pair.adopt(has_left=True)).code == "agent.guest_not_arrived"
+    assert (pair.power(pair.source), pair.power(pair.destination)) == (Power.RUNNING, Power.PAUSED)
+
+
+def test_what_was_lost_on_its_arrival_and_removed_is_not_revived_by_a_late_word(pair: Pair) -> None:
+    lose_it_on_arrival(pair)
+    pair.destination.stub.RemoveInstance(wishes.removal(pair.wish.subject, generation=3))
+    assert "stale_generation" in refusal(lambda: pair.adopt(has_left=True)).code
+    assert pair.power(pair.destination) is None
 
 
 def test_a_guest_that_was_lost_on_its_arrival_is_started_by_what_comes_next(pair: Pair) -> None:

@@ -133,6 +133,18 @@ def test_one_that_came_in_vain_is_thrown_away(still: Pair) -> None:
     assert is_off_where_it_was(still)
 
 
+def test_one_that_was_lost_on_its_arrival_is_off_there_when_its_source_has_it_no_more(still: Pair) -> None:
+    assert still.end_of(begun_off(still)).phase == pb.MOVE_PHASE_COMPLETED
+    still.destination.fake.guests.clear()
+    still.destination.restart()
+    assert conflict(still.adopt).code == "agent.guest_not_arrived"
+    assert still.adopt(has_left=True).power == pb.POWER_OFF
+    assert still.destination.fake.guests[still.guest_id].starts == 0
+    assert told(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
+    still.wish.power = pb.POWER_RUNNING
+    assert still.adopt(3).power == pb.POWER_RUNNING
+
+
 def test_one_that_has_come_off_is_not_turned_away(still: Pair) -> None:
     still.end_of(begun_off(still))
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")

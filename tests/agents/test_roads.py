@@ -171,6 +171,11 @@ def test_only_the_newest_tls_is_spoken(street: Street) -> None:
         context.wrap_socket(raw)
 
 
+def test_certificates_without_key_identifiers_are_good_enough(street: Street) -> None:
+    """As the authority made them before it knew of these."""
+    assert not street.node.client_context().verify_flags & ssl.VERIFY_X509_STRICT
+
+
 # ---- what passes
 
 

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import EvacuationBlocked
+from controlplane.compute.migrate import instance_migrate
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.recoveries import NewRecovery, recover_begin
 from controlplane.events.models import Event
@@ -38,8 +39,9 @@ from controlplane.reconcilers import node_removals
 from controlplane.reconcilers import recoveries as executor
 from controlplane.storage.models import Volume
 from scripts.chaos import checks
-from tests.workflows.helpers import attach, done, fresh, lose_power, make_instance, make_shared, make_volume, share
-from tests.world import Cloud
+from tests.power import lose_power
+from tests.workflows.helpers import attach, done, fresh, make_instance, make_shared, make_volume, share
+from tests.world import Cloud, follow
 
 Damage = Callable[[Cloud], object]
 
@@ -58,7 +60,7 @@ def recovered(cloud: Cloud) -> Cloud:
     """A guest in a pool, made again elsewhere when its node was dead; the node is back, and has forgotten it."""
     make_shared(cloud)
     share(cloud, cloud.world.add_machine("fr-idf-1"))
-    lose_power(cloud.machine)
+    lose_power(cloud.machine.fake)
     cloud.machine.fall_silent()
     fence_by(SYSTEM, cloud.machine.row, kind="lease", reason="", detail={})
     recover_begin(SYSTEM, fresh(cloud.machine.row), NewRecovery(None))
@@ -404,6 +406,15 @@ def test_of_two_deletions_of_the_same_moment_one_is_told(settled: Cloud) -> None
     assert about_both.format(untold.pk) not in checks.answers(said)
     Operation.objects.filter(pk=one.pk).update(resource_id=new_id())
     assert about_both.format(untold.pk) in checks.answers(said)
+
+
+def test_a_move_that_succeeded_and_whose_instance_is_elsewhere_is_found(settled: Cloud) -> None:
+    other = settled.world.add_machine("fr-idf-1")
+    moved = follow(instance_migrate(SYSTEM, guest(settled)))
+    said = [told(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
+    assert checks.answers(said) == []
+    Migration.objects.filter(operation_id=moved.pk).update(source=other.row, destination=settled.machine.row)
+    assert [line.split()[0] for line in checks.answers(said)] == ["instance.migrate"]
 
 
 def test_what_is_left_after_everything_was_deleted_is_found(settled: Cloud) -> None:

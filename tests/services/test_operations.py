@@ -180,10 +180,10 @@ def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: B
 def test_a_queue_that_is_long_does_not_grow_by_the_sweep(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SWEEP_LEAST", 2)
     monkeypatch.setattr(leases, "SWEEP_LIMIT", 3)
-    monkeypatch.setattr(hints, "waiting", lambda: 0)
+    monkeypatch.setattr(hints, "waiting", lambda: leases.OF_BEAT)
     asked = [ask(new_id()).pk for _ in range(5)]
     assert leases.redeliver() == 3
-    monkeypatch.setattr(hints, "waiting", lambda: 10_000)
+    monkeypatch.setattr(hints, "waiting", lambda: leases.OF_BEAT + 1)
     broker.sent.clear()
     assert leases.redeliver() == 2
     assert [operation_id for operation_id, _ in broker.sent] == asked[:2], "those that have waited longest"

@@ -22,6 +22,7 @@ from controlplane.nodes.models import Bmc, Drain, DrainGuest, Incident, Node
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import guest_restart, lost_nodes, node_removals
 from controlplane.reconcilers import recoveries as executor
+from tests.power import lose_power
 from tests.workflows.helpers import (
     assert_clean_slate,
     delete_everything,
@@ -29,7 +30,6 @@ from tests.workflows.helpers import (
     done,
     files,
     fresh,
-    lose_power,
     make_instance,
     make_shared,
     share,
@@ -311,7 +311,7 @@ def leased(cloud: Cloud, other: FakeMachine) -> Instance:
     """The first node has a guest, and stops its guests by itself when its lease lapses, which is over for long."""
     instance = make_shared(cloud)
     opened(other)
-    lose_power(cloud.machine)
+    lose_power(cloud.machine.fake)
     cloud.machine.fall_silent()
     Node.objects.filter(pk=cloud.machine.row.pk).update(
         fences_within_s=10, leased_until=clock.now() - timedelta(minutes=30)

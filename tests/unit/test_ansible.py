@@ -1,12 +1,15 @@
-"""The playbook knows all processes that there are, and its inventories are complete."""
+"""The playbook knows all processes that there are, its inventories are complete, and systemd takes its units."""
 
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment, StrictUndefined
 
+from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
 from scripts.stack import BIN, ROOT, Stack
 
 PLAYBOOK = ROOT / "ansible"
@@ -42,3 +45,84 @@ def test_the_playbook_can_be_read_with_each_inventory(inventory: str) -> None:
     command = [str(BIN / "ansible-playbook"), "--inventory", f"inventories/{inventory}", "--syntax-check", "site.yml"]
     ran = subprocess.run(command, cwd=PLAYBOOK, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all units, as the roles write them with their defaults and every option that a node has; what they
+    start is there."""
+    folder = tmp_path_factory.mktemp("units")
+    release = folder / "release"
+    bin_folder = release / "current" / ".venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    common = {"release_folder": str(release)}
+    for role in sorted(ROLES - SHARED):
+        given = common | defaults("process") | defaults(role) | of_process(role)
+        for kind in ("service", "socket") if given["process_socket"] else ("service",):
+            write(folder / f"andromede-{role}.{kind}", PLAYBOOK / f"roles/process/templates/process.{kind}.j2", given)
+        command = bin_folder / given["process_command"].split()[0]
+        command.touch(mode=0o755)
+    for name in ("andromede-backup.service", "andromede-backup.timer"):
+        write(folder / name, PLAYBOOK / f"roles/database/templates/{name}.j2", defaults("database"))
+    of_node = {"node_address": "10.0.7.7:7443", "node_on_lapse": "stop", "node_watchdog": "/dev/watchdog"}
+    of_node |= {
+        "node_pools": [{"name": "shared", "path": "/srv/pool"}],
+        "node_agent_options": ["--clock", "kept-elsewhere"],
+    }
+    name = "andromede-node.service"
+    write(folder / name, PLAYBOOK / f"roles/node/templates/{name}.j2", common | defaults("node") | of_node)
+    return folder
+
+
+def defaults(role: str) -> dict[str, Any]:
+    file = PLAYBOOK / "roles" / role / "defaults" / "main.yml"
+    found: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}
+    return found
+
+
+def of_process(role: str) -> dict[str, Any]:
+    """What a role of a process says to the role `process`."""
+    tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / "main.yml").read_text())
+    (found,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
+    given: dict[str, Any] = found
+    return given
+
+
+def write(file: Path, template: Path, given: dict[str, Any]) -> None:
+    """As Ansible does it: variables may name others."""
+    jinja = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
+    jinja.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
+    used = template.read_text()
+    while "{{" in used or "{%" in used:
+        used = jinja.from_string(used).render(given)
+    file.write_text(used)
+
+
+def test_systemd_finds_nothing_wrong_with_a_unit(units: Path) -> None:
+    files = sorted(units.glob("andromede-*"))
+    assert len(files) == len(ROLES - SHARED) + len(["web.socket", "backup.service", "backup.timer", "node.service"])
+    ran = analyze("verify", "--man=no", "--recursive-errors=no", *map(str, files))
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
+    for file in units.glob("andromede-*.service"):
+        limit = EXPOSURE_MAX.get(file.name, EXPOSURE_MAX_OF_OTHERS)
+        ran = analyze("security", "--offline=true", "--no-pager", f"--threshold={round(limit * 10)}", str(file))
+        assert ran.returncode == 0, ran.stdout.splitlines()[-1]
+
+
+def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units: Path) -> None:
+    """Routers' namespaces are mounts, and outlive it only where it has no mount namespace of its own."""
+    unit = (units / "andromede-node.service").read_text()
+    apart = "|".join(
+        ["Private", "Protect", "ReadOnlyPaths", "ReadWritePaths", "InaccessiblePaths", "ProcSubset", "Mount"]
+    )
+    assert not re.findall(rf"^(?:{apart}).*$", unit, re.MULTILINE)
+    filters = re.findall("^SystemCallFilter=(.*)$", unit, re.MULTILINE)
+    assert filters, "it has one"
+    assert not any("@clock" in each or not each.startswith("~") for each in filters)
+
+
+def analyze(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=60, check=False)

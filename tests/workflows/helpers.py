@@ -8,7 +8,6 @@ from typing import Any
 from django.db import transaction
 
 from agents.node.adapters import pools
-from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.pools import Pools
 from controlplane.catalog.models import VolumeType
@@ -29,6 +28,7 @@ from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.recipe import Step, Workflow
+from tests.power import lose_power
 from tests.world import Cloud, FakeMachine, again, run
 
 POOL = "shared"
@@ -123,19 +123,11 @@ def make_shared(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
 
 def die_with_guests(machine: FakeMachine, **proof: object) -> Node:
     """The node's power is gone, that was noticed, and it is proved: its duty is `fenced`."""
-    lose_power(machine)
-    others = Node.objects.filter(state="ready").exclude(pk=machine.row.pk)
-    others.update(last_heartbeat_at=clock.now())  # what the test did before may have taken long
+    lose_power(machine.fake)
     machine.fall_silent()
     node_fence(SYSTEM, machine.row, proof=proof or {"kind": "attestation"})
     machine.row.refresh_from_db()
     return machine.row
-
-
-def lose_power(machine: FakeMachine) -> None:
-    for guest in machine.fake.guests.values():
-        guest.stop(Power.CRASHED, "The node was restarted.")
-    machine.fake.ports.clear()
 
 
 def make_lost(cloud: Cloud) -> Attachment:

@@ -13,12 +13,13 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.prepared import Prepared
 from controlplane.operations import leases
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import Wish, enqueue, operation_cancel
 from controlplane.workflows import engine
-from controlplane.workflows.recipe import NotYet, Step, Workflow
+from controlplane.workflows.recipe import Effect, Held, NotYet, Step, Workflow
 from tests.workflows.helpers import Broken, Killed, fresh, pass_deadline
 from tests.world import Broker, again, run
 
@@ -75,6 +76,24 @@ def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Di
     assert operation.lease_token is None
     assert operation.finished_at is not None
     assert not OperationHold.objects.exists()
+
+
+def test_a_held_row_is_read_once_until_a_step_has_an_effect(operation: Operation) -> None:
+    read: list[object] = []
+    held = Held(Prepared(lambda resource: Operation.objects.filter(resource_id=resource)))
+
+    def look(operation: Operation) -> None:
+        read.append(held.of(operation))
+
+    def change(operation: Operation) -> Effect:
+        look(operation)
+        return lambda: None
+
+    steps = [Step(str(number), do) for number, do in enumerate([look, look, change, look])]
+    run(operation, Workflow("test.held", lambda _: steps, finish=look, give_up=lambda operation, error: None))
+    assert operation.state == "succeeded"
+    assert [row is read[0] for row in read] == [True, True, True, False, False]
+    assert read[3] is read[4]
 
 
 def test_an_operation_that_has_ended_is_not_run_again(operation: Operation, diary: Diary) -> None:

@@ -35,6 +35,7 @@ from agents.node.adapters.base import (
 )
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
+from agents.node.adapters.fake_definitions import Definitions
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
 from agents.node.adapters.fake_strangers import FakeStrangers
 from agents.node.adapters.pools import PoolFacts, Pools
@@ -78,11 +79,15 @@ class FakeGuest:
 class FakeNode:
     """Hypervisor, disks and switch in one, so that a test sees in one place whether anything is left."""
 
-    def __init__(self, capacity: FakeCapacity | None = None, pools: Pools | None = None) -> None:
-        """`pools` are real folders, so that several fake nodes share them."""
+    def __init__(
+        self, capacity: FakeCapacity | None = None, pools: Pools | None = None, *, definitions: Path | None = None
+    ) -> None:
+        """`pools` are real folders, so that several fake nodes share them; so is `definitions`, where it is given."""
         self.capacity = capacity or FakeCapacity()
         self.pools = pools or Pools()
-        self.guests: dict[UUID, FakeGuest] = {}
+        self.definitions = Definitions(definitions)
+        self.numbers = count()
+        self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
@@ -94,7 +99,6 @@ class FakeNode:
         self.foreign_files: list[str] = []
         self.foreign_taps: list[str] = []
         self.strangers = FakeStrangers(self)
-        self.numbers = count()
         self.ignore_shutdown = False
         self.ignore_detach = False
         self.call_counts: dict[str, int] = defaultdict(int)
@@ -119,7 +123,7 @@ class FakeNode:
         self._stop(instance_id, Power.OFF, "The guest powered itself off.")
 
     def keep_disks(self, *, volumes: Mapping[UUID, int], images: Mapping[str, int]) -> None:
-        """What a power cut leaves on a node: the disks, but no running guest."""
+        """What a power cut leaves on a node, besides definitions: the disks, but no running guest."""
         self.volumes.update(volumes)
         self.images.update(images)
 
@@ -144,6 +148,7 @@ class FakeNode:
             guest = self.guests.get(guest_id)
             if guest is None or guest.running is None:
                 raise AdapterError(f"Guest {guest_id} does not run.", retryable=False)
+            self.definitions.forget(guest_id)
             guest.stop(Power.OFF)
             del self.guests[guest_id]
         self.announce(guest_id)
@@ -160,6 +165,7 @@ class FakeNode:
 
     def throw_away(self, guest_id: UUID) -> None:
         with self._lock:
+            self.definitions.forget(guest_id)
             guest = self.guests.pop(guest_id, None)
             if guest is not None:
                 guest.stop(Power.OFF)
@@ -167,7 +173,9 @@ class FakeNode:
 
     def is_whole(self, guest_id: UUID) -> None:
         with self._lock:
-            self.guests[guest_id].is_between = False
+            guest = self.guests[guest_id]
+            self.definitions.keep(guest.spec)
+            guest.is_between = False
 
     def wake(self, guest_id: UUID, *, is_off: bool) -> None:
         with self.call("wake"):
@@ -219,12 +227,14 @@ class FakeHypervisor:
             if known is None:
                 known = self._node.guests[guest.id] = FakeGuest(guest, next(self._node.numbers))
             known.spec = guest
+            self._node.definitions.keep(guest)
 
     def undefine(self, guest_id: UUID) -> bool:
         with self._node.call("undefine"):
             guest = self._node.guests.get(guest_id)
             if guest is not None and guest.power in RUNS:
                 raise AdapterError(f"Guest {guest_id} is running.", retryable=False)
+            self._node.definitions.forget(guest_id)
             return self._node.guests.pop(guest_id, None) is not None
 
     def start(self, guest_id: UUID) -> None:

@@ -238,7 +238,8 @@ class FileDisks:
 
     def _instance(self, instance_id: UUID) -> Path:
         folder = self._instances / str(instance_id)
-        folder.mkdir(mode=0o711, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)  # whatever the agent's umask is
         return folder
 
 

@@ -150,13 +150,13 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         deed = deeds.instance(subject, wish, attached=instances.attached(self._node, subject.id))
         permit = self._admit(deed, request)
         if wish.power is not Power.RUNNING:
-            return answers.instance(self._stop(subject, wish))
-        status = instances.ensure(self._node, subject, wish, leave=permit.exp)
+            return answers.instance(self._stop(subject, wish, has_left=request.has_left_source))
+        status = instances.ensure(self._node, subject, wish, leave=permit.exp, has_left=request.has_left_source)
         self._opened(permit, deed, **_measured(wish, deed, status))
         return answers.instance(status)
 
-    def _stop(self, subject: Subject, wish: InstanceWish) -> InstanceStatus:
-        status = instances.ensure(self._node, subject, wish)
+    def _stop(self, subject: Subject, wish: InstanceWish, *, has_left: bool = False) -> InstanceStatus:
+        status = instances.ensure(self._node, subject, wish, has_left=has_left)
         closings.close_if_stopped(self._node, subject.id)
         return status
 

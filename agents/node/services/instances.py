@@ -35,10 +35,13 @@ class InstanceStatus:
     reason: str
 
 
-def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime | None = None) -> InstanceStatus:
+def ensure(
+    node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime | None = None, has_left: bool = False
+) -> InstanceStatus:
     """Define the guest and give it the power wished for. A changed size waits for the guest's next start.
 
-    `leave`: until when libvirt may be told to start the guest; None: not at all.
+    `leave`: until when libvirt may be told to start the guest; None: not at all. `has_left`: of one that comes from
+    another node, that this one has it no more.
 
     Raises:
         NotFound: its root volume or one of its ports is not on this node.
@@ -48,7 +51,7 @@ def ensure(node: Node, subject: Subject, wish: InstanceWish, *, leave: datetime 
     with node.locks.hold(("volume", wish.root_volume_id), ("instance", subject.id)):
         if wish.power is Power.RUNNING:
             moving.check_settled(node, subject.id)
-        moving.check_arrived(node, subject)
+        moving.check_arrived(node, subject, has_left=has_left)
         with node.ledger.transaction():
             node.ledger.instances.accept(subject, wish, uses=uses(wish))
             volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
@@ -117,11 +120,7 @@ def attached(node: Node, instance_id: UUID) -> Mapping[UUID, AttachmentWish]:
     coming = moving.expected(node, instance_id)
     if coming is not None:
         return moving.brought(coming, instance_id)
-    entries = {
-        attachment_id: node.ledger.attachments.get(attachment_id)
-        for attachment_id in node.ledger.users_of("instance", instance_id, "attachment")
-    }
-    return {attachment_id: entry.wish for attachment_id, entry in entries.items() if entry and entry.is_wanted}
+    return {UUID(entry.id): entry.wish for entry in node.ledger.attachments.using("instance", instance_id)}
 
 
 def is_wanted(node: Node, instance_id: UUID) -> bool:

@@ -73,20 +73,27 @@ def brought(wish: ArrivalWish, instance_id: UUID) -> Mapping[UUID, AttachmentWis
     return {each.id: AttachmentWish(instance_id, each.volume_id, each.is_read_only) for each in wish.plugged}
 
 
-def check_arrived(node: Node, subject: Subject) -> None:
-    """A later generation than that of its arrival is told to where it has arrived alone: if it is not here, it was
-    here, and was lost before anybody could say so, as in a power cut.
+def check_arrived(node: Node, subject: Subject, *, has_left: bool) -> None:
+    """`has_left`: its source has said that it has it no more. So it was here, with all of its disks, and if it is not,
+    it was lost before anybody could make it this node's, as in a power cut. A later generation than that of its arrival
+    says the same: it is told to where it has arrived alone.
 
     Raises:
-        GuestNotArrived: it is expected, and not here yet.
+        GuestNotArrived: it is expected, and not here yet, or not whole.
     """
     entry = node.ledger.arrivals.get(subject.id)
-    if entry is not None and entry.is_wanted and subject.generation <= entry.generation:
-        state = node.adapters.hypervisor.state(subject.id)
-        is_off = entry.wish.instance.power is not Power.RUNNING
-        wanted = (Power.PAUSED, Power.OFF) if is_off else ON
-        if state is None or state.is_between or state.power not in wanted:
-            raise GuestNotArrived(subject.id)
+    if entry is None or not entry.is_wanted or subject.generation > entry.generation:
+        return
+    state = node.adapters.hypervisor.state(subject.id)
+    is_on_its_way = state is not None and state.is_between
+    if is_on_its_way or not (has_left or _is_here(entry.wish, state)):
+        raise GuestNotArrived(subject.id)
+
+
+def _is_here(wish: ArrivalWish, state: GuestState | None) -> bool:
+    """As it came, whether or not its source has said so."""
+    wanted = ON if wish.instance.power is Power.RUNNING else (Power.PAUSED, Power.OFF)
+    return state is not None and state.power in wanted
 
 
 def is_let_go(wish: ArrivalWish, state: GuestState | None) -> bool:

@@ -93,11 +93,7 @@ def _kept(node: Node, network: str) -> Told | None:
 
 
 def _carried(node: Node, network_id: UUID) -> NetworkSpec | None:
-    for port_id in node.ledger.users_of("network", network_id, "port"):
-        entry = node.ledger.ports.get(port_id)
-        if entry is not None and entry.is_wanted:
-            return entry.wish.network
-    return None
+    return next((entry.wish.network for entry in node.ledger.ports.using("network", network_id)), None)
 
 
 def _spec(node: Node, segment: Segment) -> SegmentSpec | None:

@@ -62,5 +62,5 @@ def _users_of(node: Node, port_id: UUID) -> list[UUID]:
 
 
 def _others(node: Node, port: PortSpec) -> list[PortSpec]:
-    entries = [node.ledger.ports.get(other) for other in node.ledger.users_of("network", port.network.id, "port")]
-    return [entry.wish for entry in entries if entry and entry.is_wanted and entry.wish.id != port.id]
+    entries = node.ledger.ports.using("network", port.network.id)
+    return [entry.wish for entry in entries if entry.id != str(port.id)]

@@ -4,6 +4,7 @@ Requests and answers are pickles on stdin and stdout. A request is (switch optio
 options make a new switch, as a restart of the agent would.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -35,6 +36,7 @@ ip -n outside route add 100.64.0.0/10 via 198.51.100.1
 def main() -> None:
     for line in OUTSIDE_WORLD.strip().splitlines():
         subprocess.run(line.split(), check=True)
+    os.umask(0o077)  # as the unit of the agent has it
     switch = LinuxSwitch()
     _answer(None)
     while True:

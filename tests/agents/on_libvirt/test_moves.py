@@ -274,6 +274,26 @@ def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> 
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
+def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Traveller) -> None:
+    """Before anybody has made it the destination's. All that it had written is there."""
+    traveller.ssh("sync")
+    trip = traveller.trip
+    ended = trip.go()
+    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+    trip.destination.cut_power_and_return()
+    adoption = trip.running(trip.generation + 1)
+    assert refusal(lambda: trip.destination.stub.EnsureInstance(adoption)).code == "agent.guest_not_arrived"
+    assert not any(agent.node.guest_pids() for agent in (trip.source, trip.destination))
+    adoption.has_left_source = True
+    assert trip.destination.stub.EnsureInstance(adoption).power == pb.POWER_RUNNING
+    traveller.trip = trip.arrived()
+    trip.destination.wait_for_console(trip.id, "login:", within_s=300)
+    assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
+    assert "gap" not in traveller.ssh(GAPS)
+    traveller.settle()
+    traveller.check(trip.destination)
+
+
 def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.node.unplug()
@@ -341,60 +361,70 @@ def test_it_moves_once_more_after_all_that(traveller: Traveller) -> None:
     traveller.trip = trip.arrived()
 
 
+@dataclass(frozen=True)
+class Firmware:
+    """A guest with UEFI firmware and nothing to boot from: its firmware runs. At generation 1 on the first agent."""
+
+    agents: tuple[LabAgent, LabAgent]
+    root: pb.EnsureVolumeRequest
+    wish: pb.EnsureInstanceRequest
+
+    @classmethod
+    def begun(cls, agents: tuple[LabAgent, LabAgent]) -> "Firmware":
+        root = wishes.volume(size_mib=64)
+        agents[0].stub.EnsureVolume(root)
+        wish = wishes.instance(root, memory_mib=256)
+        wish.firmware = pb.FIRMWARE_UEFI
+        agents[0].stub.EnsureInstance(wish)
+        return cls(agents, root, wish)
+
+    def move(self, power: "pb.Power", *, generation: int) -> pb.EnsureInstanceRequest:
+        """From `generation` to the next one, as one that has this power; the wish by which it is adopted there."""
+        source, destination = self.agents
+        destination.stub.EnsureVolume(wishes.volume(self.root.subject.id, generation=generation + 1, size_mib=64))
+        arrival = pb.EnsureArrivalRequest(source=peer(source), instance=self.wish)
+        arrival.instance.subject.generation, arrival.instance.power = generation + 1, power
+        request = pb.EnsureDepartureRequest(
+            subject=wishes.subject(self.wish.subject.id, generation),
+            destination=peer(destination),
+            uri=destination.stub.EnsureArrival(arrival).uri,
+            deadline_s=60,
+            is_off=power == pb.POWER_OFF,
+        )
+        ended = end_of(source, request, within_s=90)
+        assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
+        return arrival.instance
+
+    def forget(self, generation: int) -> None:
+        """It has left nothing behind at either end. `generation`: at its source."""
+        for number, agent in enumerate(self.agents):
+            agent.stub.RemoveInstance(wishes.removal(self.wish.subject, generation + number))
+            agent.stub.RemoveVolume(wishes.removal(self.root.subject, generation + number))
+            assert variables(agent) == []
+
+
+def variables(agent: LabAgent) -> list[Path]:
+    return list((agent.node.folder / "lib/qemu/nvram").iterdir())
+
+
 def test_what_the_firmware_remembers_of_a_guest_that_is_off_moves_too(agents: tuple[LabAgent, LabAgent]) -> None:
-    """No QEMU writes it at the destination, as when a guest goes on there."""
-    source, destination = agents
-    root = wishes.volume(size_mib=64)
-    source.stub.EnsureVolume(root)
-    wish = wishes.instance(root, memory_mib=256)
-    wish.firmware = pb.FIRMWARE_UEFI
-    source.stub.EnsureInstance(wish)
-    source.stub.EnsureInstance(wishes.again(wish, power=pb.POWER_OFF))
-    (variables,) = (source.node.folder / "lib/qemu/nvram").iterdir()
-    kept = variables.read_bytes()[:-16] + b"what it remembers"[:16]
-    variables.write_bytes(kept)
-    destination.stub.EnsureVolume(wishes.volume(root.subject.id, generation=3, size_mib=64))
-    arrival = pb.EnsureArrivalRequest(source=peer(source), instance=wish)
-    arrival.instance.subject.generation, arrival.instance.power = 3, pb.POWER_OFF
-    request = pb.EnsureDepartureRequest(
-        subject=wishes.subject(wish.subject.id, 2),
-        destination=peer(destination),
-        uri=destination.stub.EnsureArrival(arrival).uri,
-        deadline_s=60,
-        is_off=True,
-    )
-    ended = end_of(source, request, within_s=90)
-    assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
-    assert destination.stub.EnsureInstance(arrival.instance).power == pb.POWER_OFF
-    (come,) = (destination.node.folder / "lib/qemu/nvram").iterdir()
-    assert (come.name, come.read_bytes() == kept) == (variables.name, True)
-    for agent, generation in ((source, 2), (destination, 3)):
-        agent.stub.RemoveInstance(wishes.removal(wish.subject, generation))
-        agent.stub.RemoveVolume(wishes.removal(root.subject, generation))
-        assert list((agent.node.folder / "lib/qemu/nvram").iterdir()) == []
+    """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
+    guest, (source, destination) = Firmware.begun(agents), agents
+    source.stub.EnsureInstance(wishes.again(guest.wish, power=pb.POWER_OFF))
+    (file,) = variables(source)
+    kept = file.read_bytes()[:-16] + b"what it remembers"[:16]
+    file.write_bytes(kept)
+    adoption = guest.move(pb.POWER_OFF, generation=2)
+    destination.cut_power_and_return()
+    adoption.has_left_source = True
+    assert destination.stub.EnsureInstance(adoption).power == pb.POWER_OFF
+    (come,) = variables(destination)
+    assert (come.name, come.read_bytes() == kept) == (file.name, True)
+    guest.forget(2)
 
 
 def test_a_guest_with_uefi_firmware_moves_and_leaves_no_variables_behind(agents: tuple[LabAgent, LabAgent]) -> None:
-    """It has nothing to boot from: its firmware runs."""
-    source, destination = agents
-    root = wishes.volume(size_mib=64)
-    source.stub.EnsureVolume(root)
-    wish = wishes.instance(root, memory_mib=256)
-    wish.firmware = pb.FIRMWARE_UEFI
-    source.stub.EnsureInstance(wish)
-    destination.stub.EnsureVolume(wishes.volume(root.subject.id, generation=2, size_mib=64))
-    arrival = pb.EnsureArrivalRequest(source=peer(source), instance=wish)
-    arrival.instance.subject.generation = 2
-    uri = destination.stub.EnsureArrival(arrival).uri
-    request = pb.EnsureDepartureRequest(subject=wish.subject, destination=peer(destination), uri=uri, deadline_s=60)
-
-    def ended() -> pb.DepartureState:
-        return source.stub.EnsureDeparture(request)
-
-    wait_until(lambda: ended().phase != pb.MOVE_PHASE_RUNNING, what="the move to end", within_s=90)
-    assert ended().phase == pb.MOVE_PHASE_COMPLETED, ended().reason
-    assert destination.stub.EnsureInstance(arrival.instance).power == pb.POWER_RUNNING
-    for agent, generation in ((source, 1), (destination, 2)):
-        agent.stub.RemoveInstance(wishes.removal(wish.subject, generation))
-        agent.stub.RemoveVolume(wishes.removal(root.subject, generation))
-        assert list((agent.node.folder / "lib/qemu/nvram").iterdir()) == []
+    guest = Firmware.begun(agents)
+    adoption = guest.move(pb.POWER_RUNNING, generation=1)
+    assert agents[1].stub.EnsureInstance(adoption).power == pb.POWER_RUNNING
+    guest.forget(1)

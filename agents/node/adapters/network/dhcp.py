@@ -94,7 +94,8 @@ class Dhcp:
         ]
 
     def _write(self, text: str) -> None:
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)  # whatever the agent's umask is
         draft = self.hosts_file.with_suffix(".new")
         draft.write_text(text)
         draft.chmod(0o644)

@@ -68,6 +68,8 @@ class Self:
         context = ssl.create_default_context(cadata=self.credentials.ca.decode())
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False
+        # Authorities from before put no key identifiers into certificates, on which Python insists since 3.13.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
     def claim(self, nonce: str, guest_id: UUID, channel: str, *, to: str) -> dict[str, object]:

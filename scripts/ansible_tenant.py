@@ -1,0 +1,151 @@
+"""A tenant of `make ansible`; runs on the machine of the control plane, with what Debian's Python has and no more.
+
+`settle PROJECT` has two guests on two nodes, and one that is busy; prints the two. `ask PROJECT` asks until it is told
+to end (SIGTERM), and turns the busy one off and on: what was answered, what was not, and how its operations ended.
+`reach ADDRESS` opens connections to a guest, also until then. All print JSON.
+"""
+
+import argparse
+import http.client
+import json
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+TOKEN = Path("/root/token")
+GROUP, NETWORK, STILL, BUSY = "apart", "lan", ("first", "second"), "busy"
+ENDED = {"succeeded", "failed", "cancelled"}
+# Longer than a web process takes that ends what it has begun.
+ANSWER_LIMIT_S, OPERATION_LIMIT_S, CONNECT_LIMIT_S = 60, 300, 3
+PAUSE_S, SSH = 0.1, 22
+
+
+class Told:
+    """Whether SIGTERM came."""
+
+    def __init__(self) -> None:
+        self.to_end = False
+        signal.signal(signal.SIGTERM, self._heard)
+
+    def _heard(self, *_: object) -> None:
+        self.to_end = True
+
+
+class Api:
+    """Each request has a connection of its own, as one from somebody new."""
+
+    def __init__(self, project: str) -> None:
+        self.root = f"/v1/projects/{project}/"
+        self.headers = {"Authorization": f"Bearer {TOKEN.read_text().strip()}", "Content-Type": "application/json"}
+        self.trust = ssl.create_default_context()
+        self.trust.check_hostname, self.trust.verify_mode = False, ssl.CERT_NONE
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Raises OSError or HTTPException when nothing came back, or something that is no HTTP."""
+        line = http.client.HTTPSConnection("localhost", timeout=ANSWER_LIMIT_S, context=self.trust)
+        try:
+            line.request(method, self.root + path, None if method == "GET" else json.dumps(body or {}), self.headers)
+            answer = line.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if answer.status < 300 else text.decode()
+        finally:
+            line.close()
+
+    def need(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        status, document = self.ask(method, path, body)
+        if status >= 300:
+            raise SystemExit(f"{method} {path}: {status} {document}")
+        return document
+
+    def finish(self, operation: str) -> str:
+        """How it ended."""
+        deadline = time.monotonic() + OPERATION_LIMIT_S
+        while (state := self.need("GET", f"operations/{operation}")["state"]) not in ENDED:
+            if time.monotonic() > deadline:
+                return f"still {state}"
+            time.sleep(PAUSE_S)
+        return str(state)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["settle", "ask", "reach"])
+    parser.add_argument("whom")
+    given = parser.parse_args()
+    does = {"settle": settle, "ask": ask, "reach": reach}[given.what]
+    json.dump(does(given.whom), sys.stdout)
+    return 0
+
+
+def settle(project: str) -> dict[str, object]:
+    api = Api(project)
+    network = api.need("POST", "networks", {"name": NETWORK, "cidr": "10.10.0.0/24"})
+    api.need("POST", "affinity-groups", {"name": GROUP, "rule": "anti-affinity"})
+    found: dict[str, object] = {"network": network["id"]}
+    for name in (*STILL, BUSY):
+        body = {"name": name, "flavor": "tiny", "image": "tiny", "networks": [NETWORK]}
+        made = api.need("POST", "instances", body | ({} if name == BUSY else {"affinity_group": GROUP}))
+        if (state := api.finish(made["operation"]["id"])) != "succeeded":
+            raise SystemExit(f"{name}: its creation {state}: {api.need('GET', f'instances/{name}')['last_error']}")
+        if name != BUSY:
+            found[made["id"]] = api.need("GET", f"instances/{name}")["addresses"][0]["ip"]
+    return found
+
+
+def ask(project: str) -> dict[str, object]:
+    told, api = Told(), Api(project)
+    answered, refused, slowest_s = 0, [], 0.0
+    ended: Counter[str] = Counter()
+    under_way, is_on, begun = "", True, time.monotonic()
+    while not told.to_end:
+        turn = "POST", f"instances/{BUSY}/actions/{'power-off' if is_on else 'start'}"
+        for method, path in (
+            ("GET", f"instances/{STILL[0]}"),
+            ("GET", f"operations/{under_way}") if under_way else turn,
+        ):
+            at, status = time.monotonic(), 0
+            document: Any
+            try:
+                status, document = api.ask(method, path)
+            except (OSError, http.client.HTTPException) as lost:
+                document = repr(lost)
+            slowest_s = max(slowest_s, time.monotonic() - at)
+            if not 200 <= status < 300:
+                refused.append({"at_s": round(at - begun, 1), "what": f"{method} {path}: {status} {document}"[:300]})
+                continue
+            answered += 1
+            if method == "POST":
+                under_way, is_on = document["operation"]["id"], not is_on
+            elif under_way and path.endswith(under_way) and document["state"] in ENDED:
+                ended[document["state"]] += 1
+                under_way = ""
+        time.sleep(PAUSE_S)
+    if under_way:
+        ended[api.finish(under_way)] += 1
+    slowest_ms = round(slowest_s * 1000)
+    return {"answered": answered, "refused": refused, "slowest_ms": slowest_ms, "operations": dict(ended)}
+
+
+def reach(address: str) -> dict[str, object]:
+    """How many connections there were, how many were not, and the longest time without one."""
+    told = Told()
+    reached, missed, longest_s, last = 0, 0, 0.0, time.monotonic()
+    while not told.to_end:
+        try:
+            socket.create_connection((address, SSH), timeout=CONNECT_LIMIT_S).close()
+        except OSError:
+            missed += 1
+        else:
+            longest_s, last = max(longest_s, time.monotonic() - last), time.monotonic()
+            reached += 1
+        time.sleep(PAUSE_S)
+    return {"reached": reached, "missed": missed, "longest_ms": round(longest_s * 1000)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

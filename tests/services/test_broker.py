@@ -1,0 +1,54 @@
+"""Celery's way to Redis: one client for each channel, and messages that only the process knows that took them."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from celery import current_app
+from kombu import Connection, Queue
+
+from controlplane.kernel import redis
+from controlplane.kernel.broker import Channel
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    with current_app.connection_for_write() as connection:
+        yield connection
+
+
+@pytest.fixture
+def queue(connection: Connection) -> Iterator[Queue]:
+    queue = Queue(f"test-{uuid4()}")
+    yield queue
+    with current_app.connection_for_write() as another:
+        another.default_channel._purge(queue.name)
+
+
+def test_a_channel_has_one_client_as_long_as_its_connections(connection: Connection) -> None:
+    channel = connection.channel()
+    assert isinstance(channel, Channel)
+    client = channel._create_client()
+    assert channel._create_client() is client
+    channel._disconnect_pools()
+    assert channel._create_client() is not client, "as after a fork"
+    assert channel._create_client().ping()
+
+
+def test_what_was_taken_and_not_done_is_put_back_at_a_peaceful_end(connection: Connection, queue: Queue) -> None:
+    with connection.SimpleQueue(queue.name) as simple:
+        simple.put({"hint": 1})
+        simple.put({"hint": 2})
+        simple.get(timeout=5).ack()
+        taken = simple.get(timeout=5)
+        assert taken.payload == {"hint": 2}
+        assert redis.length(queue.name) == 0
+    connection.close()
+    assert redis.length(queue.name) == 1
+
+
+def test_a_taken_message_is_nowhere_else(connection: Connection, queue: Queue) -> None:
+    with connection.SimpleQueue(queue.name) as simple:
+        simple.put({"hint": 1})
+        simple.get(timeout=5)
+        assert simple.channel._create_client().hlen("unacked") == 0

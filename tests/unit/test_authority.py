@@ -1,0 +1,29 @@
+"""Certificates of nodes, as the strictest of those who check them read them."""
+
+import contextlib
+import ssl
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agents.node import enrol
+from controlplane.kernel.ids import new_id
+from controlplane.nodes import pki
+
+
+def test_a_node_is_believed_by_whoever_insists_on_all_that_a_certificate_must_have(tmp_path: Path) -> None:
+    pki.create_authority(tmp_path)
+    node_id, request = new_id(), enrol.request(tmp_path, "node-1").encode()
+    certificate = pki.sign_node(tmp_path, request_pem=request, node_id=node_id, zone="fr-idf-1")
+    (tmp_path / "node.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=tmp_path / "ca.crt")
+    server.load_cert_chain(tmp_path / "node.crt", tmp_path / "pki" / "node.key")
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    answering = server.wrap_bio(there, back, server_side=True)
+    asking = client.wrap_bio(back, there, server_hostname=pki.server_name(node_id))
+    for side in (asking, answering, asking, answering):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert asking.version() == "TLSv1.3"
+    assert asking.getpeercert()

@@ -1,0 +1,50 @@
+"""The cluster that others copy: made once, made anew after the schema has changed, and never in place of another."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts import prepared
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What each cluster that is made has in its one file."""
+    clusters: list[str] = []
+
+    def make() -> None:
+        clusters.append(f"cluster {len(clusters)}")
+        (prepared.VAR / "pg").mkdir(parents=True, exist_ok=True)
+        (prepared.VAR / "pg" / "PG_VERSION").write_text(clusters[-1])
+
+    monkeypatch.setattr(prepared, "VAR", tmp_path / "prepared")
+    monkeypatch.setattr(prepared, "_make", make)
+    return clusters
+
+
+def content(var: Path) -> str:
+    prepared.put_into(var)
+    return (var / "pg" / "PG_VERSION").read_text()
+
+
+def test_it_is_made_once_and_copied(made: list[str], tmp_path: Path) -> None:
+    assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 0"]
+    assert made == ["cluster 0"]
+
+
+def test_after_a_change_of_the_schema_it_is_made_anew_and_who_has_one_keeps_it(
+    made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert content(tmp_path / "a") == "cluster 0"
+    monkeypatch.setattr(prepared, "made_from", lambda: "other migrations")
+    assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 1"]
+
+
+def test_a_migration_changes_what_it_is_made_from(tmp_path: Path) -> None:
+    before = prepared.made_from(tmp_path)
+    migration = tmp_path / "nodes" / "migrations" / "0001_first.py"
+    migration.parent.mkdir(parents=True)
+    migration.write_text("operations = []")
+    first = prepared.made_from(tmp_path)
+    migration.write_text("operations = [1]")
+    assert len({before, first, prepared.made_from(tmp_path)}) == 3
