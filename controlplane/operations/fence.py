@@ -31,11 +31,12 @@ HELD = "EXISTS (SELECT FROM operations_operation WHERE id = %s AND lease_token =
 @contextmanager
 def working_on(operation: Operation) -> Iterator[None]:
     """Inside, what this thread does is done for the operation, which it has leased."""
-    token = _working.set(operation)
+    working, seen_at = _working.set(operation), _seen_at.set(-1.0)
     try:
         yield
     finally:
-        _working.reset(token)
+        _seen_at.reset(seen_at)
+        _working.reset(working)
 
 
 def need_lease() -> None:
