@@ -74,7 +74,7 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
         REAL_ZONES if is_real else FAKE_ZONES,
         is_fake=not is_real,
         agent_options=options,
-        pools=pools_of_lab(stack) if is_real else pools_of_zones(stack),
+        pools=pools_of(stack, is_real=is_real),
         fake_port=port + FAKE_PORT - PORT,
         say=say,
     )
@@ -87,13 +87,10 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
         cloud.down()
 
 
-def pools_of_lab(stack: Stack) -> dict[str, Path]:
-    """What its nodes share is one pool, and only those of one zone can have it."""
-    zone = min(REAL_ZONES.values())
-    return {name: Lab(stack.var / "lab").pool_folder for name, its in REAL_ZONES.items() if its == zone}
-
-
-def pools_of_zones(stack: Stack) -> dict[str, Path]:
+def pools_of(stack: Stack, *, is_real: bool) -> dict[str, Path]:
+    """What the nodes of a lab share is one pool; of those that pretend, each zone has its own."""
+    if is_real:
+        return dict.fromkeys(REAL_ZONES, Lab(stack.var / "lab").pool_folder)
     return {name: stack.var / "pools" / zone for name, zone in FAKE_ZONES.items()}
 
 

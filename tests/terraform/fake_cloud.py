@@ -20,7 +20,8 @@ SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 @contextmanager
 def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
     """With the project `test`, a token for it, and images in whose bytes nothing is."""
-    cloud = Cloud(Stack(VAR, port=PORT, is_durable=False, settings=SETTINGS), ZONES, is_fake=True, fake_port=PORT + 1)
+    stack = Stack(VAR, port=PORT, is_durable=False, settings=SETTINGS)
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=PORT + 2)  # behind the API and its streams
     cloud.down()
     cloud.forget()
     try:
