@@ -288,16 +288,15 @@ def _is_there(migration: Migration) -> bool:
 
 def settle(operation: Operation) -> Effect:
     """Tell the destination that the guest is its own, and have the rows say so. The guest is there in any case: what
-    would not be admitted there any more drifts there, and a node that is silent is not waited for. `move` ends well
-    only when the source has let go of it for good, so what the destination has lost since, it starts from its disks."""
+    would not be admitted there any more drifts there. `move` ends well only when the source has let go of it for good,
+    so what the destination has lost since, it starts from its disks."""
     migration = migration_of(operation)
     try:
         grant = leave.for_arrival(operation, migration)
         power = on_nodes.power_of(migration.instance)
         on_nodes.ensure_instance(grant, migration.instance, power=power, generation=migration.generation, has_left=True)
     except GONE:
-        there = migration.destination_id
-        if there is not None and selectors.is_reachable(there) and not agent_client.is_given_up(migration.destination):
+        if _is_awaited(operation, migration):
             raise
     except CloudError as exc:
         is_refusal = not exc.retryable and not isinstance(exc, NodeRefused)
@@ -305,6 +304,19 @@ def settle(operation: Operation) -> Effect:
             raise
         log.warning("instance %s has moved to where it may not be any more: %s", migration.instance_id, exc)
     return partial(_arrive, migration)
+
+
+def _is_awaited(operation: Operation, migration: Migration) -> bool:
+    """A destination that is silent is told when it is back: nobody else would tell it that the guest is its own. One
+    that is fenced has no guest any more; and who deletes the instance does not wait for it, nor anybody longer than the
+    operation may take."""
+    destination = migration.destination
+    if destination is None or agent_client.is_given_up(destination):
+        return False
+    if selectors.is_reachable(destination.pk):
+        return True
+    is_late = clock.now() >= operation.deadline_at
+    return not (is_late or destination.duty in ("fenced", "retired") or migration.instance.is_deleting)
 
 
 def _arrive(migration: Migration) -> None:

@@ -141,10 +141,16 @@ def nodes() -> Findings:
         there |= _described(node.pk, described)
         found += [f"node {node.name} has a domain that nobody knows: {name}" for name in described.unknown_domains]
     names = dict(Node.objects.values_list("pk", "name"))
-    for node_id, kind, thing in _unlike(wanted, there):
-        key = (node_id, kind, thing)
+    for key in set(_unlike(wanted, there)) - (_forgettable() - there.keys()):
+        node_id, kind, thing = key
         found.append(f"{kind} {thing} on {names[node_id]}: {there.get(key)} instead of {wanted.get(key)}")
     return found
+
+
+def _forgettable() -> set[Thing]:
+    """A node that was lost may have forgotten a volume of a pool that nothing has attached; its file is there."""
+    rows = Volume.objects.filter(THERE, state="available", pool__isnull=False)
+    return {(node_id, "volume", str(pk)) for pk, node_id in rows.values_list("pk", "node_id") if node_id}
 
 
 def _wanted() -> dict[Thing, Any]:

@@ -18,6 +18,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
+from controlplane.nodes import agent_client
 from controlplane.nodes.duties import node_return
 from controlplane.nodes.fencing import fence_by
 from controlplane.nodes.models import (
@@ -38,6 +39,7 @@ from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import node_removals
 from controlplane.reconcilers import recoveries as executor
 from controlplane.storage.models import Volume
+from controlplane.storage.services import NewVolume, volume_create
 from scripts.chaos import checks
 from tests.power import lose_power
 from tests.workflows.helpers import attach, done, fresh, make_instance, make_shared, make_volume, share
@@ -329,6 +331,18 @@ LOSSES: list[tuple[Damage, str]] = [
 
 def test_of_a_cloud_with_nothing_wrong_nothing_is_found(settled: Cloud) -> None:
     assert found(settled) == {}
+
+
+def test_a_node_may_have_forgotten_a_volume_of_a_pool_and_no_other(settled: Cloud) -> None:
+    new = NewVolume(name="shared", size_gib=2, volume_type=share(settled))
+    shared, operation = volume_create(settled.tenant.actor, settled.tenant.project, new)
+    done(operation)
+    kept, shared = make_volume(settled, "kept"), fresh(shared)
+    agent_client.remove(shared.node, kind="shared-volume", resource_id=shared.pk, generation=shared.generation)
+    account(settled)
+    assert found(settled) == {}
+    agent_client.remove(kept.node, kind="volume", resource_id=kept.pk, generation=kept.generation)
+    assert checks.nodes() != []
 
 
 def test_damage_is_found_in_a_cloud_that_has_lost_a_node_and_has_it_back(recovered: Cloud) -> None:

@@ -14,6 +14,8 @@ from controlplane.compute.migrate import instance_migrate
 from controlplane.compute.models import Instance, Migration
 from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.nodes.fencing import fence_by
 from controlplane.nodes.models import Incident
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
@@ -104,6 +106,18 @@ def until_it_has_left(trip: Trip, act: Callable[[Operation], None]) -> Operation
     return operation
 
 
+def pass_deadline(trip: Trip, operation: Operation) -> None:
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=clock.now())
+
+
+def fence_destination(trip: Trip, operation: Operation) -> None:
+    fence_by(SYSTEM, trip.destination.row, kind="lease", reason="", detail={})
+
+
+def delete(trip: Trip, operation: Operation) -> None:
+    instance_delete(trip.cloud.tenant.actor, fresh(trip.instance))
+
+
 def test_it_is_there_all_the_same(trip: Trip) -> None:
     operation = run_on(trip.ask(), altered(WORKFLOW, "move", then(trip.lose)))
     trip.assert_ends_there(operation)
@@ -149,6 +163,31 @@ def test_its_deletion_waits_for_nobody(trip: Trip) -> None:
     assert follow(deletion).state == "succeeded"
     delete_everything(trip.cloud)
     assert_clean_slate(trip.cloud)
+
+
+def silent(trip: Trip) -> Operation:
+    """It has left, and its destination is silent, and has no power."""
+
+    def fall_silent(operation: Operation) -> None:
+        trip.destination.fall_silent()
+        lose_power(trip.destination.fake)
+
+    return run_on(trip.ask(), altered(WORKFLOW, "move", then(fall_silent)))
+
+
+def test_a_destination_that_is_silent_is_told_when_it_is_back(trip: Trip) -> None:
+    operation = silent(trip)
+    assert (operation.state, operation.steps[-1]["name"]) == ("running", "settle")
+    trip.destination.come_back()
+    trip.assert_ends_there(operation)
+
+
+@pytest.mark.parametrize("end", [pass_deadline, fence_destination, delete])
+def test_it_is_not_waited_for_in_vain(trip: Trip, end: Callable[[Trip, Operation], object]) -> None:
+    operation = silent(trip)
+    end(trip, operation)
+    assert follow(operation).state == "succeeded", operation.steps
+    assert Migration.objects.get().state == "done"
 
 
 def test_the_evidence_has_no_gap(trip: Trip) -> None:
