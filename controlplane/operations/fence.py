@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -53,12 +52,6 @@ def need_lease() -> None:
         cursor.execute(MINE, [operation.pk, operation.lease_token])
         if cursor.fetchone() is None:
             raise LeaseLost()
-
-
-def token() -> UUID | None:
-    """Of the operation that is worked on: who reads other things about it can look whether the lease is ours, too."""
-    operation = _working.get()
-    return operation.lease_token if operation is not None else None
 
 
 def seen(began: float) -> None:

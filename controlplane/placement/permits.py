@@ -86,7 +86,7 @@ def valid(wanted: Wanted) -> Leave | None:
     began, now, operation = time.monotonic(), clock.now(), wanted.operation
     named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
     with cursor_that_prepares() as cursor:
-        cursor.execute(VALID, (fence.token(), *named, now + MARGIN, now))
+        cursor.execute(VALID, (operation.lease_token, *named, now + MARGIN, now))
         found = cursor.fetchone()
     if found is None:
         return None

@@ -57,7 +57,8 @@ def _keep_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
     documents = [document for receipt in receipts if (document := _document(node, receipt))]
     named = [as_uuid(str(document.payload.get("jti", ""))) for document in documents]
     last, permits = _sight(node, [each for each in named if each])
-    if [document.payload.get("number") for document in documents] != _following(last, len(receipts)):
+    following = list(range(last + 1, last + 1 + len(receipts)))
+    if [document.payload.get("number") for document in documents] != following:
         return False
     rows: list[Model] = []
     for receipt, document, jti in zip(receipts, documents, named, strict=True):
@@ -68,10 +69,6 @@ def _keep_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
         rows.append(evidence.entry(KIND, document.envelope(), **_owners(document, owners)))
     insert(*rows)
     return True
-
-
-def _following(last: int, count: int) -> list[int]:
-    return list(range(last + 1, last + 1 + count))
 
 
 def _sight(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Owners]]:
