@@ -115,7 +115,7 @@ def _update(row: models.Model, fields: Mapping[str, Any], unchanged: str) -> int
     values = [_prepared(field, value, own) for field, value in written]
     names = tuple(field.column for field, _ in written)
     with cursor_that_prepares() as cursor:
-        statement = _updating(meta.db_table, names, meta.get_field(unchanged).column)
+        statement = updating(meta.db_table, names, where=("id", meta.get_field(unchanged).column))
         cursor.execute(statement, [*values, row.pk, getattr(row, unchanged)])
         return int(cursor.rowcount)
 
@@ -125,10 +125,13 @@ def _prepared(field: Any, value: Any, own: Any) -> Any:
     return field.get_db_prep_save(value.prepare_database_save(field) if is_row else value, own)
 
 
-@lru_cache(maxsize=200)
-def _updating(table: str, columns: tuple[str, ...], unchanged: str) -> str:
+@lru_cache(maxsize=300)
+def updating(table: str, columns: tuple[str, ...], *, where: tuple[str, ...], returning: str = "") -> str:
+    """The statement that writes `columns` of the rows whose columns `where` have values that are given after theirs."""
     written = ", ".join(f'"{name}" = %s' for name in columns)
-    return f'UPDATE "{table}" SET {written} WHERE id = %s AND "{unchanged}" = %s'
+    are_so = " AND ".join(f'"{name}" = %s' for name in where)
+    answer = f' RETURNING "{returning}"' if returning else ""
+    return f'UPDATE "{table}" SET {written} WHERE {are_so}{answer}'
 
 
 @contextmanager

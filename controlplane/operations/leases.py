@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import Q
 
 from controlplane.kernel import clock
+from controlplane.kernel.db import updating
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
@@ -102,8 +103,10 @@ def checkpoint(operation: Operation, **fields: object) -> None:
     fields = {"lease_expires_at": _lease_end(), "updated_at": clock.now()} | fields
     own = connections[DEFAULT_DB_ALIAS]
     values = [COLUMNS[name].get_db_prep_save(value, own) for name, value in fields.items()]
+    mine = {"id": operation.pk, "lease_token": operation.lease_token, "state": operation.state}
+    statement = updating(Operation._meta.db_table, tuple(fields), where=tuple(mine), returning="cancel_requested_at")
     with cursor_that_prepares() as cursor:
-        cursor.execute(_writing(tuple(fields)), [*values, operation.pk, operation.lease_token, operation.state])
+        cursor.execute(statement, [*values, *mine.values()])
         found = cursor.fetchone()
     if found is None:
         raise LeaseLost()
@@ -113,15 +116,6 @@ def checkpoint(operation: Operation, **fields: object) -> None:
 
 
 COLUMNS = {field.name: field for field in Operation._meta.concrete_fields}
-
-
-@lru_cache(maxsize=100)
-def _writing(names: tuple[str, ...]) -> str:
-    columns = ", ".join(f"{name} = %s" for name in names)
-    return (
-        f"UPDATE operations_operation SET {columns} WHERE id = %s AND lease_token = %s AND state = %s"
-        " RETURNING cancel_requested_at"
-    )
 
 
 def is_cancel_requested(operation: Operation) -> bool:

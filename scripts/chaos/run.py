@@ -36,7 +36,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
         keeper = Keeper(world)
         users, monkey, rounds = Users(door), Monkey(world, keeper), Rounds(world.attestor, keeper, door)
         follower = Follower(world.stack.stream_url, world.token)
-        threads = [threading.Thread(target=each, daemon=True) for each in (keeper.run, follower.run, rounds.run)]
+        threads = [threading.Thread(target=each, daemon=True) for each in (keeper.run, rounds.run, follower.run)]
         for thread in threads:
             thread.start()
         try:
@@ -59,7 +59,8 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             rounds.stop()
             keeper.stop()
             follower.stop()
-            threads[0].join()
+            for thread in threads[:2]:  # the follower may wait long for a word of the stream
+                thread.join()
     findings = [*door.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *heard]
     return {
         "seed": seed,

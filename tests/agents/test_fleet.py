@@ -18,6 +18,7 @@ from scripts.waiting import wait_until
 from tests.agents import wishes
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
+from tests.processes import running
 
 AUTHORITY = Authority()
 NODES = [UUID(int=number) for number in (1, 2)]
@@ -31,7 +32,7 @@ def fleet(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[tuple[subproce
         issue_node(ca, folder, node_id=node, zone=wishes.ZONE, root=AUTHORITY.root.public_pem)
     port = free_ports()
     command = [sys.executable, "-m", "agents.node.fleet", "--folder", str(tmp_path), "--first-port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, ExitStack() as opened:
+    with running(command, stderr=subprocess.PIPE) as process, ExitStack() as opened:
         assert process.stderr is not None
         assert "serving 2 nodes" in process.stderr.readline()
         credentials = grpc.ssl_channel_credentials(worker.ca, worker.key, worker.certificate)
@@ -42,7 +43,6 @@ def fleet(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[tuple[subproce
             stubs.append(PermittedStub(AgentStub(channel), AUTHORITY, node=node, zone=wishes.ZONE))
             stubs[-1].EnsureTrust(AUTHORITY.trust(node, wishes.ZONE))
         yield process, stubs
-        process.send_signal(signal.SIGTERM)
 
 
 def free_ports() -> int:

@@ -26,6 +26,7 @@ from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock
 from agents.node.trust.starts import KVM_AFTERMATH, Shape, Starts
 from agents.node.wishes import ArrivalWish, GuestData, InstanceWish, Peer, Restart, RestartKind, Subject
+from tests.processes import running
 
 GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
 XML = f"<domain type='kvm'><metadata><x><uuid>no</uuid></x></metadata><name>g</name><uuid>{GUEST}</uuid></domain>"
@@ -287,7 +288,7 @@ def test_a_hook_that_came_after_the_daemon_is_reported(hook: InstalledHook) -> N
     """A process with libvirtd's name stands for it: what counts is which of the two was there first."""
     fake = hook.run_dir / "libvirtd"
     shutil.copy("/usr/bin/sleep", fake)
-    with subprocess.Popen([fake, "infinity"]) as daemon:
+    with running([fake, "infinity"]) as daemon:
         wait_until(lambda: command_of(daemon.pid) == "libvirtd", what="the process")
         (hook.run_dir / "libvirtd.pid").write_text(f"{daemon.pid}\n")
         assert hook.state().is_active
@@ -298,7 +299,6 @@ def test_a_hook_that_came_after_the_daemon_is_reported(hook: InstalledHook) -> N
         hook.path.write_bytes(content)
         hook.path.chmod(0o755)
         late = hook.state()
-        daemon.kill()
     assert not late.is_active
     assert "libvirtd has run since before" in late.problem
     assert hook.state().is_active, "a daemon that starts now finds it"

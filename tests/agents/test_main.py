@@ -21,6 +21,7 @@ from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
+from tests.processes import running
 
 AUTHORITY = Authority()
 
@@ -44,7 +45,7 @@ def fake_agent(
     command = [sys.executable, "-m", "agents.node.main", "--adapter", "fake", "--state-dir", str(state_dir)]
     command += ["--clock", clock, *options]
     command += ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with running(command, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         serving = json.loads(process.stderr.readline())
         credentials = grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate)

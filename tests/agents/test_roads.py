@@ -145,6 +145,7 @@ def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> 
         with contextlib.suppress(ConnectionResetError):
             assert b"nonce" not in client.recv(1000)
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(30)
     to = Address("127.0.0.1", listener.getsockname()[1])
     heard: list[bytes] = []
 

@@ -77,10 +77,12 @@ def test_a_hypervisor_that_takes_its_time_delays_no_heartbeat(
 
     monkeypatch.setattr(agent.server.node.adapters.hypervisor, "usage", stuck)
     stream = watch(agent, usage_interval_ms=TURN_MS, heartbeat_interval_ms=TURN_MS)
-    assert is_asked.wait(5)
-    assert len(heartbeats(stream, 3)) == 3
-    is_let_go.set()
-    stream.cancel()
+    try:
+        assert is_asked.wait(5)
+        assert len(heartbeats(stream, 3)) == 3
+    finally:
+        is_let_go.set()
+        stream.cancel()
 
 
 def test_a_hypervisor_that_does_not_answer_leaves_a_gap(agent: AgentUnderTest) -> None:

@@ -187,7 +187,10 @@ def test_while_it_runs_a_second_one_is_told_to_wait(alpha: Caller) -> None:
 def _is_waiting() -> bool:
     """Whether somebody waits for the table."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'network_subnet'::regclass")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE datname = current_database() AND NOT granted AND relation = 'network_subnet'::regclass"
+        )
         return bool(cursor.fetchone()[0])
 
 
@@ -197,7 +200,7 @@ def test_of_many_at_once_one_does_the_work(alpha: Caller) -> None:
 
     def ask(_: int) -> Answer:
         try:
-            start.wait()
+            start.wait(timeout=30)
             return post(Caller(token="alpha", project="alpha"), "networks", LAN)
         finally:
             connection.close()

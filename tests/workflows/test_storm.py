@@ -50,11 +50,11 @@ class Hand:
         seldom = [self.cancel, self.delete, self.delete_volume, self.resize, self.rebuild, self.trouble]
         self.actions = 4 * often + seldom
 
-    def click(self, count: int) -> None:
-        patience = threading.Event()
+    def click(self, count: int, is_over: threading.Event) -> None:
         for n in range(count):
             while live() > 2 * WORKERS:
-                patience.wait(0.005)
+                if is_over.wait(0.005):
+                    return
             with suppress(CloudError):
                 self.dice.choice(self.actions)(f"n{self.number}-{n}")
 
@@ -128,13 +128,17 @@ class Hand:
 
 
 def work(is_over: threading.Event) -> None:
-    """A worker that looks at the rows alone, and takes no pause that an operation asks for too seriously."""
-    while not is_over.is_set():
-        Operation.objects.filter(state__in=LIVE, lease_token=None).update(due_at=clock.now())
-        due = list(Operation.objects.filter(state__in=LIVE, lease_token=None))
-        random.shuffle(due)
-        for operation in due:
-            run(operation)
+    """A worker that looks at the rows alone, and takes no pause that an operation asks for too seriously. When it dies,
+    nobody waits for what it does not do."""
+    try:
+        while not is_over.is_set():
+            Operation.objects.filter(state__in=LIVE, lease_token=None).update(due_at=clock.now())
+            due = list(Operation.objects.filter(state__in=LIVE, lease_token=None))
+            random.shuffle(due)
+            for operation in due:
+                run(operation)
+    finally:
+        is_over.set()
 
 
 def in_its_own_connection(call: Callable[..., None], *args: object) -> None:
@@ -167,14 +171,15 @@ def test_a_storm_of_requests_and_workers_leaves_nothing(tmp_path: Path, settings
         is_over = threading.Event()
         with ThreadPoolExecutor(HANDS + WORKERS) as pool:
             workers = [pool.submit(in_its_own_connection, work, is_over) for _ in range(WORKERS)]
-            hands = [pool.submit(in_its_own_connection, Hand(cloud, number).click, REQUESTS) for number in range(HANDS)]
+            clicks = [Hand(cloud, number).click for number in range(HANDS)]
+            hands = [pool.submit(in_its_own_connection, click, REQUESTS, is_over) for click in clicks]
             try:
                 for hand in hands:
-                    hand.result(timeout=120)
+                    hand.result()
             finally:
                 is_over.set()
             for worker in workers:
-                worker.result(timeout=120)
+                worker.result()
         until_quiet()
         assert capacity_drift.reconcile() == []
         codes = {o.error["code"] for o in Operation.objects.exclude(error=None)}

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from tests import processes
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -131,11 +132,8 @@ class Node:
         """A Python program of this folder. It stays outside the node's pid namespace, since only so does
         nsenter become the program, which can then be killed."""
         argv = self.argv([sys.executable, str(HERE / command[0]), *command[1:]], namespace)
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        with processes.running(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            yield process
 
     @contextmanager
     def server(self, port: int, *, namespace: str = "") -> Iterator[None]:
@@ -173,18 +171,15 @@ def underlay_address(number: int) -> IPv4Address:
 def joined(nodes: Sequence[Node]) -> Iterator[None]:
     """One more cable for each node, to a switch between them: the nth gets underlay_address(n) on its device `under`,
     from 1 on."""
-    with subprocess.Popen(["unshare", "--net", "sleep", "infinity"]) as switch:
-        try:
-            _wait_for_another_netns(switch.pid)
-            _ip(switch.pid, "link add br0 up type bridge forward_delay 0 mcast_snooping 0")
-            for number, node in enumerate(nodes, start=1):
-                peer = f"type veth peer name under netns {node._first_pid}"
-                _ip(switch.pid, f"link add port{number} mtu 1600 master br0 up {peer}")
-                node.run(f"ip addr add {underlay_address(number)}/24 dev under")
-                node.run("ip link set under mtu 1600 up")
-            yield
-        finally:
-            switch.kill()
+    with processes.running(["unshare", "--net", "sleep", "infinity"]) as switch:
+        _wait_for_another_netns(switch.pid)
+        _ip(switch.pid, "link add br0 up type bridge forward_delay 0 mcast_snooping 0")
+        for number, node in enumerate(nodes, start=1):
+            peer = f"type veth peer name under netns {node._first_pid}"
+            _ip(switch.pid, f"link add port{number} mtu 1600 master br0 up {peer}")
+            node.run(f"ip addr add {underlay_address(number)}/24 dev under")
+            node.run("ip link set under mtu 1600 up")
+        yield
 
 
 def _wait_for_another_netns(pid: int) -> None:

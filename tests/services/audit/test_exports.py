@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.signer import tasks
 from scripts.waiting import wait_until
+from tests.processes import running
 from tests.services.audit.exports import verdict
 from tests.services.audit.makers import Maker
 from tests.services.audit.story import told
@@ -300,13 +300,12 @@ def test_kill_9_leaves_no_half_file_and_it_is_made_again(
         "ANDROMEDE_LOG_ORIGIN": django_settings.LOG_ORIGIN,
     }
     command = [sys.executable, "-c", KILLED]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with running(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "half\n"
         asked.refresh_from_db()
         assert asked.state == "running"
         assert exports.make_all() == 0, "another process is at it"
-        other.send_signal(signal.SIGKILL)
     assert list(folder.glob("*.tar")) == []
     wait_until(lambda: exports.make_all() == 1)  # PostgreSQL has to see that the process is gone
     asked.refresh_from_db()
