@@ -27,7 +27,7 @@ from {module} import main
 
 sys.exit(main())
 """
-LIMIT_S = 600
+LIMIT_S, END_LIMIT_S = 600, 60
 CHANGES = 2  # the exit status of plan -detailed-exitcode
 
 
@@ -82,8 +82,15 @@ class Debugged:
         self.variable = {name: value.strip("'")}
 
     def end(self) -> None:
+        """
+        Raises:
+            subprocess.TimeoutExpired: it does not end by itself; it was killed.
+        """
         self._process.terminate()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=END_LIMIT_S)
+        finally:
+            self._process.kill()
 
 
 @dataclass

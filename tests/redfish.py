@@ -4,7 +4,6 @@ import hashlib
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from scripts.waiting import wait_until
 
 USERNAME, PASSWORD = "fencer", "correct horse battery staple"
 SYSTEM_ID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
@@ -57,8 +58,7 @@ class Emulator:
         """What somebody else does with the machine; at once."""
         self._ask("POST", "/Actions/ComputerSystem.Reset", {"ResetType": reset})
         wanted = "On" if reset == "On" else "Off"
-        while self.power() != wanted:
-            time.sleep(0.02)
+        wait_until(lambda: self.power() == wanted, every_s=0.02, or_else=lambda: f"it is {self.power()}")
 
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> httpx.Response:
         url = f"https://{self.address}/redfish/v1/Systems/{SYSTEM_ID}{path}"
@@ -90,20 +90,19 @@ def emulated(folder: Path) -> Iterator[Emulator]:
         _wait_for(found, folder / "emulator.log")
         yield found
     finally:
-        process.terminate()
+        process.kill()
         process.wait()
 
 
 def _wait_for(emulator: Emulator, log: Path) -> None:
-    until = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < until:
+    def answers() -> bool:
         try:
             emulator.power()
         except httpx.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the emulator did not start: {log.read_text()[-2000:]}")
+            return False
+        return True
+
+    wait_until(answers, limit_s=START_LIMIT_S, or_else=lambda: log.read_text()[-2000:])
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:

@@ -4,7 +4,7 @@ import pytest
 
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.terraform import Workspace, interrupt, output_until
+from scripts.terraform import LIMIT_S, Workspace, interrupt, output_until
 from scripts.waiting import wait_until
 from tests.terraform.test_instances import plain
 from tests.terraform.test_resources import DATA, LAN, WEB, block
@@ -32,7 +32,7 @@ def test_an_interrupt_in_the_middle_of_creates_loses_nothing(tf: Workspace, api:
     interrupt(process)
     output_until(process, "Interrupt received")
     whole.stack.start_process("worker")
-    process.communicate()
+    process.communicate(timeout=LIMIT_S)
     assert {values["id"] for values in tf.state().values()} == ids(api, "volumes")
     tf.assert_no_changes()
     tf.destroy()
@@ -46,13 +46,13 @@ def test_a_restart_of_the_api_is_not_noticed(tf: Workspace, api: Api, whole: Clo
     wait_until(lambda: len(ids(api, "volumes")) == 5)
     whole.stack.kill("web")
     whole.stack.start()
-    printed, _ = process.communicate()
+    printed, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, printed
     whole.stack.kill("web")
     process = tf.start("destroy", "-auto-approve")
     output_until(process, "Refreshing state...")
     whole.stack.start()
-    printed, _ = process.communicate()
+    printed, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, printed
     assert ids(api, "volumes") == set()
 
@@ -76,7 +76,7 @@ def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> No
     process = tf.write(DATA.replace("= 1", "= 3") % "").start("apply", "-auto-approve")
     output_until(process, "Modifying...")
     whole.stack.start_process("worker")
-    printed, _ = process.communicate()
+    printed, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, printed
     assert api.get(f"volumes/{volume}")["size_gib"] == 3
     tf.destroy()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.stack import ROOT
-from scripts.terraform import CHANGES, Workspace, interrupt, output_until
+from scripts.terraform import CHANGES, LIMIT_S, Workspace, interrupt, output_until
 from tests.terraform.test_runtime_plans import thing
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
     interrupt(process)
     output_until(process, "Interrupt received")
     (cloud / "go").touch()
-    process.communicate()
+    process.communicate(timeout=LIMIT_S)
     assert {values["id"] for values in toy.state().values()} == {f"id-slow-{number}" for number in range(3)}
     toy.assert_no_changes()
 

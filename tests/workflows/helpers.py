@@ -29,7 +29,7 @@ from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
 from controlplane.workflows.recipe import Step, Workflow
 from tests.power import lose_power
-from tests.world import Cloud, FakeMachine, again, run
+from tests.world import PATIENCE, Cloud, FakeMachine, again, run
 
 POOL = "shared"
 
@@ -218,10 +218,13 @@ def _on(fake: FakeNode) -> dict[str, object]:
 def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:
     """Through what its steps wait for; until it has ended, has failed in one, or another worker has it."""
     run(operation, workflow)
-    while operation.lease_token is None and operation.finished_at is None and operation.steps[-1]["state"] == "waiting":
+    for _ in range(PATIENCE):
+        is_ours = operation.lease_token is None and operation.finished_at is None
+        if not is_ours or operation.steps[-1]["state"] != "waiting":
+            return operation
         time.sleep(0.02)
         again(operation, workflow)
-    return operation
+    raise AssertionError(f"{operation.kind} waits for ever: {operation.steps}")
 
 
 def count_starts(cloud: Cloud) -> int:
