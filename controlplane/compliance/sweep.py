@@ -1,17 +1,19 @@
 """Look at everything that has a place: does the place still satisfy its policies, and until when will it?
 
 A sweep is due when a fact, a policy, a place or an exemption has changed, at the first moment at which something may
-change by itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it.
+change by itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it. It
+does so part by part: the memory that it takes does not grow with the cloud.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum, Value
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
@@ -21,7 +23,6 @@ from controlplane.compliance.models import Compliance, ImageCopy, Sweep, Watched
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.nodes.models import Node
 from controlplane.placement import effective, exemptions
 from controlplane.placement.core.evaluate import AtomResult, Evaluation, waive
 from controlplane.placement.core.facts import World
@@ -40,7 +41,7 @@ from controlplane.placement.selectors import classifications_of, homes
 from controlplane.placement.standing import STANDING_OPERATION, clauses
 
 AT_LATEST = timedelta(hours=1)
-BATCH = 1000  # rows per statement
+BATCH = 1000  # rows at a time
 NOT_ADMISSIBLE = ("drifted", "remediating", "exempted")
 # Of what is where: it differs whatever came, went or moved, in whichever order it was committed.
 PLACED = """
@@ -77,12 +78,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is."""
+    """Where something is. `key`: of the row that watches it."""
 
+    key: UUID
     resource_id: UUID
     kind: str
     project: Project
-    node: Node
+    node_id: UUID
+    zone: str
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -119,37 +122,49 @@ def _mark() -> Mark:
 
 
 def _sweep(now: datetime) -> tuple[Found, datetime]:
-    world = catalog.world()
-    known: dict[UUID, Watched] = {row.pk: row for row in Compliance.objects.select_related("project")}
-    copies = {row.pk: row for row in ImageCopy.objects.select_related("node", "project").order_by("pk")}
-    allocations = homes().select_related("node", "project").order_by("pk")
-    placed = [Place(row.consumer_id, row.kind, row.project, row.node) for row in allocations]
-    cached = {pk: Place(row.resource_id, "image", row.project, row.node) for pk, row in copies.items()}
-    judge = _Judge(world, now, [*placed, *cached.values()])
-    gone = known.keys() - {place.resource_id for place in placed}
-    found = Found(changed=forget([known[pk] for pk in gone]))
-    here = [Compliance(**_judged(place, judge, now)) for place in placed]
-    of_images = [ImageCopy(id=pk, **_judged(place, judge, now)) for pk, place in cached.items()]
-    rows: list[Watched] = [*here, *of_images]
-    known |= copies
+    judge, found = _Judge(catalog.world(), now), Found(changed=forget(_without_a_place()))
+    for part in _in_parts(homes(), key="consumer_id", resource_id="consumer_id", kind="kind"):
+        _look_at(Compliance, part, judge, found)
+    for part in _in_parts(ImageCopy.objects.all(), key="pk", resource_id="resource_id", kind=Value("image")):
+        _look_at(ImageCopy, part, judge, found)
+    return found, min([now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)])
+
+
+def _without_a_place() -> list[Watched]:
+    placed = homes().filter(consumer_id=OuterRef("pk"))
+    return list(Compliance.objects.filter(~Exists(placed)).select_related("project").order_by("pk"))
+
+
+def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[Place]]:
+    """Where these rows say that something is: what stands where in them."""
+    said = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
+    left = said.iterator(chunk_size=BATCH)
+    while part := list(islice(left, BATCH)):
+        projects = Project.objects.in_bulk({project for *_, project, _, _ in part})
+        yield [
+            Place(place_key, resource, what, projects[project], node, zone)
+            for place_key, resource, what, project, node, zone in part
+        ]
+
+
+def _look_at(model: type[W], part: Sequence[Place], judge: "_Judge", found: Found) -> None:
+    judge.learn(part)
+    known = model._default_manager.in_bulk([place.key for place in part])
+    rows = [model(pk=place.key, **_judged(place, judge)) for place in part]
     for row in rows:
-        _go_on_from(row, known.get(row.pk), now)
-    _write(Compliance, here)
-    _write(ImageCopy, of_images)
+        _go_on_from(row, known.get(row.pk), judge.now)
+    _write(model, rows)
     for row in rows:
         _tell_news(row, known.get(row.pk), found)
-    boundaries = [now + AT_LATEST, *(moment for moment in judge.boundaries if moment > now)]
-    return found, min(boundaries)
 
 
 class _Judge:
     """Each set of policies is followed once per zone, however many resources have it."""
 
-    def __init__(self, world: World, now: datetime, places: Sequence[Place]) -> None:
+    def __init__(self, world: World, now: datetime) -> None:
         self.world, self.now = world, now
-        subjects = {place.resource_id: Subject(place.project, place.resource_id) for place in places}
-        self.policies = effective.of_places(subjects)
-        self.actions = _actions(list(subjects))
+        self.policies: dict[UUID, tuple[Policy, ...]] = {}
+        self.actions: dict[UUID, str] = {}
         self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Outlook] = {}
         self.boundaries: list[datetime] = []
         self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
@@ -157,13 +172,19 @@ class _Judge:
             for resource_id in exemption.resource_ids:
                 self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
+    def learn(self, places: Sequence[Place]) -> None:
+        """What is asked of these, in place of those before."""
+        subjects = {place.resource_id: Subject(place.project, place.resource_id) for place in places}
+        self.policies = effective.of_places(subjects)
+        self.actions = _actions(list(subjects))
+
     def outlook(self, place: Place) -> Outlook:
         policies = self.policies.get(place.resource_id)
         if policies is None:
             return Outlook("drifted", self.now, (CANNOT_BE_EVALUATED,))
-        key = (policies, place.node.zone_id, place.roles)
+        key = (policies, place.zone, place.roles)
         if key not in self.seen:
-            zone = self.world.zones.get(place.node.zone_id)
+            zone = self.world.zones.get(place.zone)
             seen = outlook(policies, zone, self.world, now=self.now, roles=place.roles)
             self.seen[key] = seen
             if seen.fails_at is not None:
@@ -175,7 +196,7 @@ class _Judge:
         used; None: there is none."""
         found, resource_id = Evaluation(tuple(failing), None), place.resource_id
         policies = self.policies.get(resource_id, ())
-        agreed = self.agreed.get((resource_id, place.node.zone_id), [])
+        agreed = self.agreed.get((resource_id, place.zone), [])
         names = classifications_of([resource_id]).get(resource_id, []) if agreed else []
         ends = [
             exemption.expires_at
@@ -197,16 +218,17 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
     }
 
 
-def _judged(place: Place, judge: _Judge, now: datetime) -> dict[str, Any]:
+def _judged(place: Place, judge: _Judge) -> dict[str, Any]:
     """The fields of its row."""
+    now = judge.now
     seen = judge.outlook(place)
     until = judge.exempted_until(place, seen.failing) if seen.state == "drifted" else None
     return {
         "resource_id": place.resource_id,
         "kind": place.kind,
         "project": place.project,
-        "node": place.node,
-        "zone": place.node.zone_id,
+        "node_id": place.node_id,
+        "zone": place.zone,
         "state": "exempted" if until else seen.state,
         "since": now,
         "fails_at": until or seen.fails_at,
@@ -252,12 +274,10 @@ def forget(gone: Sequence[Watched]) -> list[Watched]:
 
 
 def _write(model: type[W], rows: Sequence[W]) -> None:
-    """All at once: a sweep looks at everything, however little has changed."""
+    """Each of them: a sweep looks at everything, however little has changed."""
     key = model._meta.pk.name
     fields = [field.name for field in model._meta.concrete_fields if field.name != key]
-    model._default_manager.bulk_create(
-        rows, update_conflicts=True, unique_fields=[key], update_fields=fields, batch_size=BATCH
-    )
+    model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
 def _tell_news(row: Watched, before: Watched | None, found: Found) -> None:

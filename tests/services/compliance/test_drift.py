@@ -1,16 +1,18 @@
 """What is somewhere where it may not be any more: flagged, told, planned for; nothing is stopped."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog import selectors as catalog
-from controlplane.compliance import what_if
+from controlplane.compliance import sweep, what_if
 from controlplane.compliance.errors import WhatIfInvalid
 from controlplane.compliance.models import Compliance, RemediationPlan, Sweep
 from controlplane.compliance.plans import plan_approve, plans_update
@@ -96,6 +98,27 @@ def test_a_sweep_is_due_only_when_something_may_have_changed(placed: Allocation,
     assert sweep_if_due() is not None, "something new has a place"
     Sweep.objects.update(due_at=clock.now())
     assert sweep_if_due() is not None, "time has come"
+
+
+def test_it_looks_at_everything_part_by_part(
+    placed: Allocation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much there is, a sweep holds one part of it at a time."""
+    ids = {placed.consumer_id, *(placement.claim(ask(tenant)).consumer_id for _ in range(4))}
+    look, sizes = sweep._look_at, list[int]()
+
+    def looking(model: Any, part: Sequence[Any], *more: Any) -> None:
+        sizes.append(len(part))
+        look(model, part, *more)
+
+    monkeypatch.setattr(sweep, "_look_at", looking)
+    monkeypatch.setattr(sweep, "BATCH", 2)
+    drift.reconcile()
+    certify("fr-idf-1", days=1000, status="suspended")
+    drift.reconcile()
+    assert sizes == [2, 2, 1] * 2
+    assert set(Compliance.objects.filter(state="drifted").values_list("pk", flat=True)) == ids
+    assert EvidenceRecord.objects.filter(kind="drift").count() == 5
 
 
 @pytest.mark.parametrize(("days", "warned"), [(181, None), (179, 180), (89, 90), (29, 30), (6, 7)])
