@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @contextmanager
@@ -17,3 +17,14 @@ def running(command: Sequence[str | Path], **options: Any) -> Iterator["subproce
             yield process
         finally:
             process.kill()
+
+
+def line_with(words: str, said: IO[str] | None) -> str:
+    """The first that has the words. Libraries in C may say something before it."""
+    assert said is not None
+    lines: list[str] = []
+    for line in said:
+        lines.append(line)
+        if words in line:
+            return line
+    raise AssertionError(f"{words!r} was never said:\n{''.join(lines)}")

@@ -1,6 +1,6 @@
 """A watchdog for a node of a lab: what the kernel gives a real one.
 
-In the node it is a FIFO, /run/watchdog. The first byte arms it; then the node's power is cut when nothing comes for
+In the node it is a FIFO, /run/watchdog. Who opens it arms it; then the node's power is cut when nothing comes for
 `timeout_s`. A "V" as the last byte before it is closed disarms it.
 """
 
@@ -50,7 +50,9 @@ class LabWatchdog:
             if eaten:
                 is_armed, last, hungry_s = True, eaten[-1:], 0.0
                 continue
-            if eaten == b"" and last == MAGIC_CLOSE:
+            if eaten is None and not is_armed:
+                is_armed, last, hungry_s = True, b"", 0.0
+            elif eaten == b"" and last == MAGIC_CLOSE:
                 is_armed = False
             self._is_stopped.wait(LOOK_S)
             hungry_s += LOOK_S

@@ -18,7 +18,7 @@ from scripts.waiting import wait_until
 from tests.agents import wishes
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
-from tests.processes import running
+from tests.processes import line_with, running
 
 AUTHORITY = Authority()
 NODES = [UUID(int=number) for number in (1, 2)]
@@ -33,8 +33,7 @@ def fleet(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[tuple[subproce
     port = free_ports()
     command = [sys.executable, "-m", "agents.node.fleet", "--folder", str(tmp_path), "--first-port", str(port)]
     with running(command, stderr=subprocess.PIPE) as process, ExitStack() as opened:
-        assert process.stderr is not None
-        assert "serving 2 nodes" in process.stderr.readline()
+        line_with("serving 2 nodes", process.stderr)
         credentials = grpc.ssl_channel_credentials(worker.ca, worker.key, worker.certificate)
         stubs = []
         for number, node in enumerate(NODES):

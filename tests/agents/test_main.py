@@ -21,7 +21,7 @@ from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
-from tests.processes import running
+from tests.processes import line_with, running
 
 AUTHORITY = Authority()
 
@@ -47,7 +47,7 @@ def fake_agent(
     command += ["--listen", "127.0.0.1:0", "--fake-cores", "8", "--fake-memory-mib", "4096"]
     with running(command, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        serving = json.loads(process.stderr.readline())
+        serving = json.loads(line_with('"port"', process.stderr))
         credentials = grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate)
         name = [("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))]
         log: list[str] = []
