@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker
 from whitenoise.middleware import WhiteNoiseMiddleware
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from controlplane.catalog.models import FactsEpoch
 from controlplane.compliance.models import Sweep
@@ -40,10 +41,28 @@ gc.set_threshold(10_000, 10, 10)  # as the web process has it
 
 
 class ByGroup(LoadScopeScheduling):
-    """Each group for one process. A test of no group is one of its own."""
+    """Each group for one process. A test of no group is one of its own. When a process dies, what it died in has
+    failed and is not tried again, and another does the rest."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid) or nodeid
+
+    def schedule(self) -> None:
+        """A process begins a test when it knows the next one. xdist gives one that takes another's place a single unit,
+        and waits for ever."""
+        super().schedule()
+        for node in self.nodes:
+            self._reschedule(node)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """What it died in. xdist would try that again."""
+        work = self.assigned_work[node]
+        died_in = next((each for unit in work.values() for each, is_done in unit.items() if not is_done), None)
+        if died_in is not None:
+            work[self._split_scope(died_in)][died_in] = True
+        self.assigned_work[node] = {scope: unit for scope, unit in work.items() if not all(unit.values())}
+        super().remove_node(node)
+        return died_in
 
 
 def group_of(nodeid: str) -> str | None:
