@@ -1,0 +1,27 @@
+"""How tests are given to processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.stack import ROOT
+
+DIES = """
+import os
+
+def test_dies(): os._exit(3)
+def test_one(): pass
+def test_another(): pass
+def test_one_more(): pass
+"""
+
+
+def test_when_a_process_dies_another_does_the_rest(tmp_path: Path) -> None:
+    """And what it died in has failed, and is not tried again."""
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler\n")
+    (tmp_path / "test_dying.py").write_text(DIES)
+    options = ["-n", "2", "-c", "pyproject.toml"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "test_dying.py")]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.stdout.count("replacing crashed worker") == 1, ran.stdout + ran.stderr
+    assert "1 failed, 3 passed" in ran.stdout
