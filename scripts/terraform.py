@@ -207,14 +207,3 @@ class Workspace:
 def interrupt(process: subprocess.Popen[str]) -> None:
     """As Ctrl-C in a terminal does it: to Terraform and its providers."""
     os.killpg(process.pid, signal.SIGINT)
-
-
-def output_until(process: subprocess.Popen[str], words: str) -> str:
-    """What it prints, up to the line that has the words."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if words in line:
-            return "".join(lines)
-    raise AssertionError(f"{words!r} was never printed:\n{''.join(lines)}")

@@ -4,8 +4,9 @@ import pytest
 
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.terraform import LIMIT_S, Workspace, interrupt, output_until
+from scripts.terraform import LIMIT_S, Workspace, interrupt
 from scripts.waiting import wait_until
+from tests.processes import line_with
 from tests.terraform.test_instances import plain
 from tests.terraform.test_resources import DATA, LAN, WEB, block
 
@@ -30,7 +31,7 @@ def test_an_interrupt_in_the_middle_of_creates_loses_nothing(tf: Workspace, api:
     process = tf.start("apply", "-auto-approve")
     wait_until(lambda: len(ids(api, "volumes")) == 5)
     interrupt(process)
-    output_until(process, "Interrupt received")
+    line_with("Interrupt received", process.stdout)
     whole.stack.start_process("worker")
     process.communicate(timeout=LIMIT_S)
     assert {values["id"] for values in tf.state().values()} == ids(api, "volumes")
@@ -50,7 +51,7 @@ def test_a_restart_of_the_api_is_not_noticed(tf: Workspace, api: Api, whole: Clo
     assert process.returncode == 0, printed
     whole.stack.kill("web")
     process = tf.start("destroy", "-auto-approve")
-    output_until(process, "Refreshing state...")
+    line_with("Refreshing state...", process.stdout)
     whole.stack.start()
     printed, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, printed
@@ -74,7 +75,7 @@ def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> No
     whole.stack.kill("worker")
     api.post(f"volumes/{volume}/actions/grow", {"size_gib": 2})
     process = tf.write(DATA.replace("= 1", "= 3") % "").start("apply", "-auto-approve")
-    output_until(process, "Modifying...")
+    line_with("Modifying...", process.stdout)
     whole.stack.start_process("worker")
     printed, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, printed

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scripts.stack import ROOT
-from scripts.terraform import CHANGES, LIMIT_S, Workspace, interrupt, output_until
+from scripts.terraform import CHANGES, LIMIT_S, Workspace, interrupt
+from tests.processes import line_with
 from tests.terraform.test_runtime_plans import thing
 
 pytestmark = pytest.mark.slow
@@ -19,11 +20,11 @@ def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
     toy.is_debugged = False
     toy.write('resource "toy_thing" "slow" {\n  count = 3\n  name  = "slow-${count.index}"\n}\n')
     process = toy.start("apply", "-auto-approve")
-    output_until(process, "Creating...")
+    line_with("Creating...", process.stdout)
     while len(list(cloud.glob("begun-*"))) < 3:
         assert process.poll() is None
     interrupt(process)
-    output_until(process, "Interrupt received")
+    line_with("Interrupt received", process.stdout)
     (cloud / "go").touch()
     process.communicate(timeout=LIMIT_S)
     assert {values["id"] for values in toy.state().values()} == {f"id-slow-{number}" for number in range(3)}
