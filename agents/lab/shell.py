@@ -52,7 +52,7 @@ def step(text: str) -> Iterator[None]:
     say(f"{text}: {time.monotonic() - started:.1f} s")
 
 
-def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = 30) -> None:
+def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = 60) -> None:
     """Return soon after `holds()` became true; for facts that the kernel or a tool announces in no other way.
 
     Raises:

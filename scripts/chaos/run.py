@@ -36,8 +36,9 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
         keeper = Keeper(world)
         users, monkey, rounds = Users(door), Monkey(world, keeper), Rounds(world.attestor, keeper, door)
         follower = Follower(world.stack.stream_url, world.token)
-        threads = [threading.Thread(target=each, daemon=True) for each in (keeper.run, rounds.run, follower.run)]
-        for thread in threads:
+        at_work = [threading.Thread(target=each, daemon=True) for each in (keeper.run, rounds.run)]
+        listening = threading.Thread(target=follower.run, daemon=True)
+        for thread in (*at_work, listening):
             thread.start()
         try:
             _blow(users, monkey, plan, length)
@@ -59,7 +60,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             rounds.stop()
             keeper.stop()
             follower.stop()
-            for thread in threads[:2]:  # the follower may wait long for a word of the stream
+            for thread in at_work:  # not for who listens: it may wait long for a word of the stream
                 thread.join()
     findings = [*door.findings, *keeper.findings, *rounds.findings, *judged["findings"], *emptied["findings"], *heard]
     return {

@@ -69,7 +69,7 @@ class Pair:
         def state() -> pb.DepartureState:
             return self.source.stub.EnsureDeparture(request)
 
-        wait_until(lambda: state().phase in ENDED, what="the move to end", within_s=10)
+        wait_until(lambda: state().phase in ENDED, what="the move to end")
         return state()
 
     def adopt(self, generation: int = 2, *, has_left: bool = False) -> pb.InstanceState:

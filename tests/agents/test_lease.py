@@ -203,9 +203,9 @@ def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> No
     assert told.power == pb.POWER_CRASHED
     assert "not heard for too long" in told.reason
     dog.eaten()
-    assert FEED in dog.eaten(within_s=5), "it has done what it had to"
+    assert FEED in dog.eaten(within_s=60), "it has done what it had to"
     fencing.stop()
-    assert dog.eaten(within_s=5).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
+    assert dog.eaten(within_s=60).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
     anew = wishes.again(cut.guest)
     anew.ClearField("permit")
     cut.agent.stub.EnsureInstance(anew)
@@ -215,9 +215,9 @@ def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> No
 
 def test_the_watchdog_is_fed_no_more_when_guests_cannot_be_stopped(cut: Cut, dog: Dog, fake_fails: None) -> None:
     fencing = cut.fencing()
-    assert FEED in dog.eaten(within_s=5), "it still has time"
+    assert FEED in dog.eaten(within_s=60), "it still has time"
     cut.machine.later(STOP_WITHIN_S)
-    wait_until(lambda: not dog.eaten(within_s=0.2), what="the watchdog to go hungry", within_s=5)
+    wait_until(lambda: not dog.eaten(within_s=0.2), what="the watchdog to go hungry")
     fencing.stop()
     assert MAGIC_CLOSE not in dog.eaten()
 
@@ -251,7 +251,7 @@ def stopping(tmp_path: Path, ca: TestCA, worker: Issued, dog: Dog) -> Iterator[A
 
 
 def heartbeat(agent: AgentUnderTest) -> pb.Heartbeat:
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=20)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=60)
     found = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
     stream.cancel()
     return found

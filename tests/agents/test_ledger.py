@@ -118,7 +118,7 @@ def test_a_lock_keeps_callers_of_one_resource_apart_and_lets_others_pass() -> No
         thread.start()
         with locks.hold(("volume", "c")):
             assert not entered.is_set()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert entered.is_set()
 
 
@@ -138,5 +138,5 @@ def test_many_callers_in_all_orders_come_through() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=60)
     assert count == 400

@@ -7,7 +7,7 @@ import pytest
 from agents.node.adapters import libvirt_connection
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 class Answering:

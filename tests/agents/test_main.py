@@ -59,7 +59,7 @@ def fake_agent(
         finally:
             process.send_signal(end)
         log += process.stderr.readlines()
-        assert process.wait(timeout=20) == (0 if end is signal.SIGTERM else -end)
+        assert process.wait(timeout=60) == (0 if end is signal.SIGTERM else -end)
 
 
 def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, watcher: Issued) -> None:

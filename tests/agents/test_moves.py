@@ -98,7 +98,7 @@ def test_who_asks_how_far_it_is_needs_no_permit(pair: Pair) -> None:
 def test_it_tells_how_far_it_is(pair: Pair) -> None:
     pair.source.fake.roads.move_s = 0.5
     request = pair.begin()
-    wait_until(lambda: pair.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes", within_s=5)
+    wait_until(lambda: pair.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes")
     state = pair.source.stub.EnsureDeparture(request)
     assert (state.phase, state.moved_bytes < state.total_bytes) == (pb.MOVE_PHASE_RUNNING, True)
     assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
@@ -335,7 +335,7 @@ def test_a_move_whose_permit_ends_is_broken_off(pair: Pair) -> None:
     assert ask(permitted_for(pair, request, minutes=5)).phase == pb.MOVE_PHASE_RUNNING
     later = utc_now() + timedelta(minutes=6)
     pair.source.now = lambda: later
-    wait_until(lambda: ask(request).phase != pb.MOVE_PHASE_RUNNING, what="the move to end", within_s=10)
+    wait_until(lambda: ask(request).phase != pb.MOVE_PHASE_RUNNING, what="the move to end")
     ended = ask(request)
     assert (ended.phase, "nobody has renewed" in ended.reason) == (pb.MOVE_PHASE_CANCELLED, True)
     assert pair.is_where_it_was()
@@ -355,7 +355,7 @@ def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
     time.sleep(2 * departures.LOOK_AGAIN_S)
     assert ask(request).phase == pb.MOVE_PHASE_RUNNING
     pair.source.fake.roads.hang = False
-    wait_until(lambda: ask(request).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end", within_s=10)
+    wait_until(lambda: ask(request).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
 
 
 def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
@@ -392,7 +392,7 @@ def test_a_move_that_ended_while_the_agent_was_away_is_judged_by_where_the_guest
         go = Event()
 
         def hold(guest_id: UUID, go: Event = go, error: Exception | None = error) -> None:
-            go.wait(10)
+            go.wait(60)
             if error is not None:
                 raise error
 

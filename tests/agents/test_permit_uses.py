@@ -139,7 +139,7 @@ def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
         mine = pb.EnsureVolumeRequest()
         mine.CopyFrom(request)
         mine.size_bytes = size_bytes
-        together.wait(timeout=30)
+        together.wait(timeout=60)
         try:
             agent.stub.bare.EnsureVolume(mine)
             codes.append("")

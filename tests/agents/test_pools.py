@@ -233,9 +233,7 @@ def _peer(agent: AgentUnderTest) -> pb.Peer:
 
 
 def _until_completed(agent: AgentUnderTest, going: pb.EnsureDepartureRequest) -> None:
-    wait_until(
-        lambda: agent.stub.EnsureDeparture(going).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end", within_s=10
-    )
+    wait_until(lambda: agent.stub.EnsureDeparture(going).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
 
 
 # ---- files

@@ -38,7 +38,7 @@ def genuine(agent: AgentUnderTest, kind: str, document: bytes) -> Payload:
 
 def watch(agent: AgentUnderTest, *, after: int = 0) -> Iterator[pb.NodeEvent]:
     request = pb.WatchRequest(heartbeat_interval_ms=3_600_000, receipts_after=after)
-    return agent.stub.Watch(request, timeout=20)
+    return agent.stub.Watch(request, timeout=60)
 
 
 def next_receipt(agent: AgentUnderTest, stream: Iterator[pb.NodeEvent]) -> Payload:
@@ -372,7 +372,7 @@ def test_inventories_come_again_and_again(tmp_path, ca: TestCA, worker: Issued) 
     agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, inventory_interval_s=0.05)
     agent.enrol()
     agent.start()
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=20)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=60)
     found = (event for event in stream if event.WhichOneof("event") == "signed_inventory")
     moments = [genuine(agent, "inventory", next(found).signed_inventory)["at"] for _ in range(3)]
     assert len(set(moments)) == 3

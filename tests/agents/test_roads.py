@@ -207,7 +207,7 @@ def test_what_was_sent_before_the_end_arrives(street: Street, tmp_path: Path) ->
     sent = os.urandom(4 * MIB)
     local.sendall(sent)
     local.close()
-    wait_until(lambda: len(street.house.got) == len(sent), what="all of it", within_s=10)
+    wait_until(lambda: len(street.house.got) == len(sent), what="all of it")
     assert bytes(street.house.got) == sent
     passage.close()
 

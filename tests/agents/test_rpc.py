@@ -432,7 +432,7 @@ def test_a_second_agent_on_the_same_state_is_refused(agent: AgentUnderTest) -> N
 
 
 def events(agent: AgentUnderTest, heartbeat_interval_ms: int = 100):
-    return agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms), timeout=10)
+    return agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms), timeout=60)
 
 
 def heartbeats(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.NodeEvent]:

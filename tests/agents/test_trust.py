@@ -68,7 +68,7 @@ def test_what_it_is_told_it_knows_also_after_a_restart(fresh: AgentUnderTest) ->
 
 
 def test_heartbeats_say_what_it_knows(agent: AgentUnderTest) -> None:
-    stream = agent.stub.Watch(pb.WatchRequest(), timeout=10)
+    stream = agent.stub.Watch(pb.WatchRequest(), timeout=60)
     assert next(stream).heartbeat.trust == known(agent)
     stream.cancel()
 

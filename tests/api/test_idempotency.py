@@ -200,7 +200,7 @@ def test_of_many_at_once_one_does_the_work(alpha: Caller) -> None:
 
     def ask(_: int) -> Answer:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=60)
             return post(Caller(token="alpha", project="alpha"), "networks", LAN)
         finally:
             connection.close()

@@ -39,6 +39,7 @@ from controlplane.signin.sessions import purge
 from tests.api import people
 from tests.api.client import Answer, Caller
 from tests.api.people import make_person
+from tests.processes import line_with, running
 
 pytestmark = pytest.mark.django_db
 SECRET = "a-secret-of-thirty-two-bytes-or-more"
@@ -103,14 +104,8 @@ def provider(folder: Path, *, is_in_id_token: bool) -> Iterator[str]:
     }
     config.write_text(json.dumps(document))
     script = Path(__file__).parents[1] / "openid" / "provider.py"
-    process = subprocess.Popen([sys.executable, str(script), str(config)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with running([sys.executable, script, config], stdout=subprocess.PIPE) as process:
+        yield line_with("http", process.stdout).strip()
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["claims-in-token", "claims-in-userinfo"])

@@ -103,7 +103,7 @@ def test_of_several_edits_of_one_version_one_is_made() -> None:
 
     def edit(number: int) -> int:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=60)
             caller = Caller(token="alpha", project="alpha")
             return caller.patch("networks/web", {"labels": {f"n{number}": ""}}, If_Match=read).status
         finally:

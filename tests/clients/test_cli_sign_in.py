@@ -16,6 +16,7 @@ import yaml
 from tests.api.people import code
 from tests.clients.cli import END_LIMIT_S, Cli, Inside, inside
 from tests.clients.conftest import Live
+from tests.processes import line_with, running
 
 pytestmark = pytest.mark.slow
 
@@ -116,36 +117,31 @@ def staff(live: Live, tmp_path: Path, port: int) -> Iterator[str]:
     config = tmp_path / "provider.json"
     config.write_text(json.dumps({**client, "users": {"grace": {"password": "pw", "claims": claims}}}))
     script = Path(__file__).parents[1] / "openid" / "provider.py"
-    process = subprocess.Popen([sys.executable, str(script), str(config)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        issuer = process.stdout.readline().strip()
-        secret = tmp_path / "secret"
-        secret.write_text(CLIENT_SECRET)
+    secret = tmp_path / "secret"
+    secret.write_text(CLIENT_SECRET)
+    with running([sys.executable, script, config], stdout=subprocess.PIPE) as process:
+        issuer = line_with("http", process.stdout).strip()
         known = {"name": "staff", "issuer": issuer, "client_id": "andromede", "client_secret_file": str(secret)}
         groups = {"cloud": {"organization": "demo", "role": "viewer"}}
         live.providers.write_text(json.dumps({"providers": [{**known, "redirect_uris": [back], "groups": groups}]}))
         yield issuer
-    finally:
-        live.providers.write_text('{"providers": []}')
-        process.kill()
-        process.communicate()
+    live.providers.write_text('{"providers": []}')
 
 
 def test_at_an_openid_provider(commands: Path, tmp_path: Path, live: Live, staff: str, port: int) -> None:
     cli = Cli(commands / "andromede", tmp_path)
     words = [cli.program, "login", live.url, "--openid", "staff", "--port", str(port)]
-    process = subprocess.Popen(words, env=cli.environment(), stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    url = process.stderr.readline().partition("Sign in here: ")[2].strip()
-    assert url.startswith(staff)
-    assert httpx.get(f"http://127.0.0.1:{port}/signed-in?code=x&state=y").status_code == 404  # not the one it waits for
-    field = re.search(r'name="token" value="([^"]+)"', httpx.get(url).text)
-    assert field is not None
-    form = {"token": html.unescape(field[1]), "username": "grace", "password": "pw"}
-    back = httpx.post(f"{staff}/verify", data=form).headers["Location"]
-    assert "Signed in" in httpx.get(back).text
-    _out, said = process.communicate(timeout=END_LIMIT_S)
+    with running(words, env=cli.environment(), stderr=subprocess.PIPE) as process:
+        url = line_with("Sign in here: ", process.stderr).partition("Sign in here: ")[2].strip()
+        assert url.startswith(staff)
+        other = httpx.get(f"http://127.0.0.1:{port}/signed-in?code=x&state=y")
+        assert other.status_code == 404, "not the one it waits for"
+        field = re.search(r'name="token" value="([^"]+)"', httpx.get(url).text)
+        assert field is not None
+        form = {"token": html.unescape(field[1]), "username": "grace", "password": "pw"}
+        back = httpx.post(f"{staff}/verify", data=form).headers["Location"]
+        assert "Signed in" in httpx.get(back).text
+        _out, said = process.communicate(timeout=END_LIMIT_S)
     assert process.returncode == 0, said
     me = Inside(Path("andromede"), tmp_path)
     assert me.ok("whoami", "-o", "json").json["user"]["email"] == "grace@people.example"

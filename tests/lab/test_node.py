@@ -53,11 +53,11 @@ def test_spawned_processes_can_be_signalled_and_die_with_the_node(hv1: LabNode, 
 
     killed = hv1.spawn(["sleep", "infinity"], log=tmp_path / "log")
     killed.signal(signal.SIGKILL)
-    assert killed.wait(10) != 0
+    assert killed.wait(60) != 0
 
     left = hv1.spawn(["sleep", "infinity"], log=tmp_path / "log")
     hv1.power_off()
-    assert left.wait(10) != 0
+    assert left.wait(60) != 0
     assert hv1.pids() == []
 
 

@@ -151,13 +151,13 @@ def test_a_change_that_is_committed_after_later_ones_is_not_missed() -> None:
             with transaction.atomic():
                 Node.objects.filter(pk=slow.pk).update(duty="cordoned")
                 written.set()
-                assert may_commit.wait(30)
+                assert may_commit.wait(60)
         finally:
             connection.close()
 
     thread = Thread(target=change_slowly)
     thread.start()
-    assert written.wait(30)
+    assert written.wait(60)
     for is_cordoned in (True, False, True):
         Node.objects.filter(pk=quick.pk).update(duty="cordoned" if is_cordoned else "in-service")
         fleet = cache.current()

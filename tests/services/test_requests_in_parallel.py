@@ -145,12 +145,12 @@ def while_it_is_deleted(delete: Request, make: Request) -> BaseException:
         with transaction.atomic():
             delete()
             is_deleted.set()
-            assert has_begun.wait(30)
+            assert has_begun.wait(60)
             time.sleep(0.3)  # the other one waits for the lock by now
         return "deleted"
 
     def making() -> object:
-        assert is_deleted.wait(30)
+        assert is_deleted.wait(60)
         has_begun.set()
         return make()
 

@@ -29,7 +29,7 @@ from controlplane.watcher.ears import Ears
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture(autouse=True)

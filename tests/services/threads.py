@@ -17,7 +17,7 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
     def one(call: Callable[[], T]) -> T:
         try:
             connection.ensure_connection()
-            gate.wait(timeout=30)
+            gate.wait(timeout=60)
             return call()
         finally:
             connection.close()

@@ -22,7 +22,7 @@ from pytest_django import Settings
 from tests.world import Cloud, Tenant, cloud_in, make_tenant
 
 BIN = Path(sys.executable).parent
-LIMIT_S = 30
+LIMIT_S = 60
 PAGE = "https://pages.example"
 
 

@@ -61,7 +61,7 @@ class LabAgent:
         command += ["--arrivals", f"{self.node.address}:{ARRIVALS_PORT}"]
         command += ["--listen", listen, "--clock", "kept-elsewhere", *self.options]
         self.process = self.node.spawn(command, log=self.log, env={"PYTHONPATH": str(ROOT)})
-        wait_until(self._listens, what="the agent to listen", within_s=60)
+        wait_until(self._listens, what="the agent to listen")
         self.stub = self._connect()
         self.viewer_stub = self._stub(self.viewer)
 

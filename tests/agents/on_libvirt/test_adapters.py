@@ -164,11 +164,11 @@ def test_changes_are_announced(rig: Rig, hypervisor: Hypervisor) -> None:
     seen: queue.Queue[UUID] = queue.Queue()
     hypervisor.subscribe(seen.put)
     hypervisor.start(rig.guest.id)
-    assert seen.get(timeout=10) == rig.guest.id
+    assert seen.get(timeout=60) == rig.guest.id
     while not seen.empty():
         seen.get()
     hypervisor.power_off(rig.guest.id)
-    assert seen.get(timeout=10) == rig.guest.id
+    assert seen.get(timeout=60) == rig.guest.id
 
 
 def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks: Disks) -> None:

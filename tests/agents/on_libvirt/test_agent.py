@@ -73,7 +73,7 @@ def test_the_self_test_passes_on_a_node_that_works_and_leaves_nothing(agent: Lab
         stream.cancel()
         return beat.self_test
 
-    wait_until(lambda: told().has_passed, what="the self-test to pass", within_s=60)
+    wait_until(lambda: told().has_passed, what="the self-test to pass")
     assert "self-test" not in agent.node.exec(["ip", "-all", "netns", "exec", "ip", "-br", "link"]).stdout
     assert agent.node.exec(["ip", "netns", "list"]).stdout.split() == []
 
@@ -120,11 +120,11 @@ def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
     plugged = wishes.attachment(guest, data)
     serial = agent.stub.EnsureAttachment(plugged).serial
     assert agent.stub.EnsureAttachment(plugged).serial == serial
-    wait_until(lambda: serial in ssh("cat /sys/block/vd*/serial"), what="the disk in the guest", within_s=20)
+    wait_until(lambda: serial in ssh("cat /sys/block/vd*/serial"), what="the disk in the guest")
     sizes = "cat /sys/block/vdb/size"
     assert int(ssh(sizes)) * 512 == 64 * MIB
     agent.stub.EnsureVolume(wishes.volume(data.subject.id, generation=2, size_mib=96))
-    wait_until(lambda: int(ssh(sizes)) * 512 == 96 * MIB, what="the grown disk in the guest", within_s=20)
+    wait_until(lambda: int(ssh(sizes)) * 512 == 96 * MIB, what="the grown disk in the guest")
     assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present
     assert ssh("ls /sys/block | grep -c vd") == "1"
 
@@ -162,7 +162,6 @@ def test_guests_survive_the_death_of_agent_and_libvirtd(
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
-        within_s=20,
     )
     assert agent.stub.EnsureInstance(wishes.again(guest)).power == pb.POWER_RUNNING
     assert qemu_pid(agent) == pid
@@ -182,9 +181,8 @@ def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: p
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
-        within_s=20,
     )
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=30)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=60)
     assert next(stream).WhichOneof("event") == "heartbeat"
     os.kill(qemu_pid(agent), signal.SIGKILL)
     event = next(event for event in stream if event.WhichOneof("event") == "instance")
@@ -218,7 +216,6 @@ def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
-        within_s=20,
     )
     assert agent.state(guest.subject.id).power == pb.POWER_CRASHED
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
@@ -272,7 +269,7 @@ def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     else:
         agent.restart_libvirtd()
     call.exception()
-    wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(wish)), what="the creation", within_s=40)
+    wait_until(lambda: succeeds(lambda: agent.stub.EnsureInstance(wish)), what="the creation")
     assert agent.state(wish.subject.id).power == pb.POWER_RUNNING
     assert len(agent.node.guest_pids()) == 1
 

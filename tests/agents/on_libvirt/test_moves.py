@@ -60,7 +60,7 @@ class Traveller:
         on_the_disk = "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb bs=1024 count=8192 2>/dev/null | md5sum"
         assert self.ssh(on_the_disk, at=at).split()[0] == self.digest
         before = self.ssh(GAPS, at=at)
-        wait_until(lambda: self.ssh(GAPS, at=at) != before, what="the guest to count on", within_s=20)
+        wait_until(lambda: self.ssh(GAPS, at=at) != before, what="the guest to count on")
         assert before.isdecimal(), before
 
     def stays(self, phase: "pb.MovePhase", ended: pb.DepartureState) -> None:
@@ -106,7 +106,7 @@ def on_its_way(traveller: Traveller, *, deadline_s: int = 120) -> Iterator[pb.En
     def has_begun() -> bool:
         return trip.source.stub.EnsureDeparture(request).moved_bytes > 0
 
-    wait_until(has_begun, what="some bytes to be moved", within_s=30)
+    wait_until(has_begun, what="some bytes to be moved")
     assert set(trip.domains()) == {"hv1", "hv2"}
     yield request
     if trip.source.node.guest_pids():

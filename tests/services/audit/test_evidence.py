@@ -3,10 +3,7 @@
 import json
 import os
 import random
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +19,8 @@ from controlplane.audit.core.checkpoints import TreeHead
 from controlplane.audit.errors import LogKeyMissing, NotSequenced, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
 from controlplane.kernel.ids import new_id
+from scripts.waiting import wait_until
+from tests.processes import running
 from tests.services.threads import at_once, split
 
 Write = Callable[[int], list[EvidenceRecord]]
@@ -363,14 +362,10 @@ while True:
 def test_a_sequencer_that_is_killed_leaves_nothing_half_done(log: None) -> None:
     environment = os.environ | {"ANDROMEDE_DB_NAME": str(connection.settings_dict["NAME"])}
     for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", SEQUENCE_FOR_EVER], env=environment)
-        try:
+        with running([sys.executable, "-c", SEQUENCE_FOR_EVER], env=environment):
             wait_until(lambda: append_one() and evidence_has_places())
             for _ in range(random.randrange(40)):
                 append_one()
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
     evidence.sequence()
     assert not EvidenceRecord.objects.filter(leaf_index=None).exists()
     assert_whole()
@@ -384,14 +379,6 @@ def evidence_has_places() -> bool:
     """The process has come up and works."""
     newest = EvidenceRecord.objects.order_by("-pk")[:3]
     return any(row.leaf_index is not None for row in newest)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if is_so():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never came")
 
 
 ORGANIZATION = new_id()

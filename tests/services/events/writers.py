@@ -56,7 +56,7 @@ class Writer:
         self.open.__exit__(None, None, None)
 
     def _do(self, what: Callable[[], None]) -> None:
-        self.thread.submit(what).result(timeout=30)
+        self.thread.submit(what).result(timeout=60)
 
 
 @contextmanager
