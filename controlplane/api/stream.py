@@ -59,7 +59,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Reader:
-    """An open stream. `wake` is set when there may be something for it, or when it is gone."""
+    """An open stream. `wake` is set when there may be something for it, or when it is gone. `is_behind`: it was woken
+    for something that could not be read."""
 
     def __init__(self, lines: Lines) -> None:
         self.credential = lines.standing.actor.credential_id
@@ -69,7 +70,7 @@ class Reader:
         self.take(lines)
 
     def take(self, lines: Lines) -> None:
-        self.position, self.standing = lines.position, lines.standing
+        self.position, self.standing, self.is_behind = lines.position, lines.standing, False
         if lines.has_more:
             self.wake.set()
 
@@ -173,7 +174,8 @@ class Streams:
         if reader.is_gone:
             return
         told = self.told
-        if not is_woken and await self._in_thread(is_as_before, reader.standing, scope):
+        has_all = not is_woken and not reader.is_behind
+        if has_all and await self._in_thread(is_as_before, reader.standing, scope):
             reader.position = max(reader.position, told)
             await _send_piece(send, alive(reader.position))
             return
@@ -182,6 +184,7 @@ class Streams:
             reader.take(answer)
             await _send_piece(send, answer.content)
         elif answer.status_code >= 500 or answer.status_code == TOO_MANY_REQUESTS:
+            reader.is_behind = True
             await _send_piece(send, WAITING)
         else:
             reader.is_gone = True

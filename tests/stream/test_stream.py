@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -87,6 +89,36 @@ def test_it_goes_on_when_redis_throws_everybody_out(stream: Process, tenant: Ten
         for name in ("one", "two"):
             create(name)
             assert follower.event()["resource"]["name"] == name
+
+
+def test_what_could_not_be_read_when_it_came_is_told_later(stream: Process, tenant: Tenant) -> None:
+    with following(stream) as follower:
+        follower.is_ready()
+        while "id" not in (follower.frame() or {}):
+            pass  # it looks once more at the beginning
+        with nobody_signs_in():
+            emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
+            waited = 0
+            while waited < 3:  # one of them because of the event
+                waited += "waiting" in (follower.frame() or {}).values()
+        assert follower.frame() is not None, "it has looked again"
+        emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="two")
+        names = [follower.event()["resource"]["name"]]
+        while names[-1] != "two":
+            names.append(follower.event()["resource"]["name"])
+        assert names == ["one", "two"]
+
+
+@contextmanager
+def nobody_signs_in() -> Iterator[None]:
+    """Who asks is told that the database has failed; that there is news is found all the same."""
+    table = ApiToken._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+        try:
+            yield
+        finally:
+            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
 def test_each_hears_what_is_theirs(stream: Process, tenant: Tenant) -> None:
