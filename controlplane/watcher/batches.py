@@ -7,7 +7,7 @@ WHOLE_EVERY_S, since some of it depends on the time.
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
@@ -86,7 +86,7 @@ class Batches:
             if kind == "receipt":
                 receipts.keep_all(node_id, [event.receipt for event in alike])
                 continue
-            for event in alike:
+            for event in _newest(alike) if kind == "heartbeat" else alike:
                 if is_light and kind in ("heartbeat", "instance"):
                     continue
                 due = messages.write(node_id, event) or due
@@ -95,6 +95,14 @@ class Batches:
                 elif kind == "signed_inventory":
                     self._known.pop(node_id, None)
         return due
+
+
+def _newest(heartbeats: Iterable[pb.NodeEvent]) -> Iterator[pb.NodeEvent]:
+    """Of those that follow one another and say the same of the node. When much has to be written as a whole they wait,
+    and each for itself would keep the next ones waiting longer."""
+    for _, same in groupby(heartbeats, key=lambda event: _text(event.heartbeat)):
+        *_, last = same
+        yield last
 
 
 def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:

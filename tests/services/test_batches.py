@@ -104,6 +104,16 @@ def test_a_lease_on_record_never_gets_shorter(cloud: Cloud, settings: Settings) 
     assert Node.objects.get().leased_until == longer
 
 
+def test_of_those_that_have_waited_the_newest_of_each_word_is_written(
+    cloud: Cloud, written: list[pb.Heartbeat]
+) -> None:
+    failed = pb.SelfTest(problem="A disk: It is full.")
+    said = [beat(cloud), beat(cloud), beat(cloud, self_test=failed), beat(cloud), beat(cloud)]
+    node_id = cloud.machine.row.pk
+    Batches().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in said])], ())
+    assert [each.self_test.problem for each in written] == ["", failed.problem, ""]
+
+
 def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, first = Batches(), beat(cloud)
     hear(batches, cloud, first)
