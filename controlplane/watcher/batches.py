@@ -83,26 +83,28 @@ class Batches:
         """`is_light`: but for its heartbeats and what its guests do."""
         due = None
         for kind, alike in groupby(events, key=lambda event: event.WhichOneof("event")):
+            if is_light and kind in ("heartbeat", "instance"):
+                continue
             if kind == "receipt":
                 receipts.keep_all(node_id, [event.receipt for event in alike])
-                continue
-            for event in _newest(alike) if kind == "heartbeat" else alike:
-                if is_light and kind in ("heartbeat", "instance"):
-                    continue
-                due = messages.write(node_id, event) or due
-                if kind == "heartbeat":
-                    self._known[node_id] = _text(event.heartbeat), time.monotonic()
-                elif kind == "signed_inventory":
+            elif kind == "heartbeat":
+                due = self._write_heartbeats(node_id, alike) or due
+            else:
+                for event in alike:
+                    due = messages.write(node_id, event) or due
+                if kind == "signed_inventory":
                     self._known.pop(node_id, None)
         return due
 
-
-def _newest(heartbeats: Iterable[pb.NodeEvent]) -> Iterator[pb.NodeEvent]:
-    """Of those that follow one another and say the same of the node. When much has to be written as a whole they wait,
-    and each for itself would keep the next ones waiting longer."""
-    for _, same in groupby(heartbeats, key=lambda event: _text(event.heartbeat)):
-        *_, last = same
-        yield last
+    def _write_heartbeats(self, node_id: UUID, events: Iterable[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
+        """Of those that follow one another and say the same of the node the newest. When much has to be written as a
+        whole they wait, and each for itself would keep the next ones waiting longer."""
+        due = None
+        for text, same in groupby(events, key=lambda event: _text(event.heartbeat)):
+            *_, newest = same
+            due = messages.write(node_id, newest) or due
+            self._known[node_id] = text, time.monotonic()
+        return due
 
 
 def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:
