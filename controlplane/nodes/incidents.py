@@ -1,7 +1,7 @@
 """What is not as it should be on a node, kept until it is seen no more, and forever as evidence."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
@@ -9,23 +9,37 @@ from controlplane.audit import evidence
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
+from controlplane.kernel.prepared import Prepared
 from controlplane.nodes.models import Incident, Node
 
 log = logging.getLogger(__name__)
 
+OPEN = Prepared(lambda node: Incident.objects.filter(node=node, ended_at=None))
+
 
 @transaction.atomic
-def report(node: Node, kind: str, name: str, **facts: object) -> None:
-    """Loud when it is new; seeing it again only notes when. `facts` are JSON values."""
+def report(node: Node, kind: str, name: str, **facts: object) -> bool:
+    """Loud when it is new, and True; seeing it again only notes when. `facts` are JSON values."""
     now, name = clock.now(), name[:200]
     known = Incident.objects.filter(node=node, kind=kind, name=name, ended_at=None)
     if known.update(seen_at=now):
-        return
+        return False
     incident = Incident.objects.create(node=node, kind=kind, name=name, facts=facts, seen_at=now)
     document = {"incident": kind, "node": str(node.pk), "zone": node.zone_id, "name": name, "facts": facts}
     evidence.append("incident", document)
     record(SYSTEM, f"incident.{kind}", node.pk, incident=str(incident.pk), name=name, facts=facts)
     log.critical("node %s (%s): %s %s %s", node.name, node.zone_id, kind, name, facts)
+    return True
+
+
+def settle(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
+    """Of each of these kinds, these are seen now, and no others any more. Returns the kinds of which one is new."""
+    new = {kind for kind, names in found.items() for name in sorted(names) if report(node, kind, name)}
+    seen = {(kind, name[:200]) for kind, names in found.items() for name in names}
+    over = [row.pk for row in OPEN.rows(node.pk) if row.kind in found and (row.kind, row.name) not in seen]
+    if over:
+        Incident.objects.filter(pk__in=over, ended_at=None).update(ended_at=clock.now())
+    return new
 
 
 def end(node: Node, kind: str, *, but: Collection[str] = ()) -> None:

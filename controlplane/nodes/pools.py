@@ -13,7 +13,7 @@ from controlplane.nodes.models import Incident, Node, Pool
 
 log = logging.getLogger(__name__)
 
-MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
+INCIDENTS = MISMATCH, SHRUNK = "pool-mismatch", "pool-shrunk"
 WHYS = ("silent", "mismatch", "unmounted")
 
 
@@ -27,12 +27,11 @@ class Told:
     size_gib: int
 
 
-def observe(node_id: UUID, told: Sequence[Told]) -> list[str]:
+def observe(node: Node, told: Sequence[Told]) -> list[str]:
     """The traits of the pools that the node has. One that is another than the zone's pool of that name is an incident,
     and does not count: a volume that were made there would be nowhere else."""
     if not told:
         return []
-    node = Node.objects.get(pk=node_id)
     known = {pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in told])}
     pools = [(each, known.get(each.name) or _found(node, each)) for each in told]
     same = [pool for each, pool in pools if pool is not None and (pool.uuid, pool.path) == (each.uuid, each.path)]
@@ -71,12 +70,6 @@ def _settle(node: Node, kind: str, wrong: Sequence[Told]) -> None:
     for each in wrong:
         incidents.report(node, kind, each.name, uuid=str(each.uuid), path=each.path, size_gib=each.size_gib)
     incidents.end(node, kind, but=[each.name for each in wrong])
-
-
-def end_of(node: Node) -> None:
-    """The node has no pools."""
-    for kind in (MISMATCH, SHRUNK):
-        incidents.end(node, kind)
 
 
 def holders(pool: Pool) -> QuerySet[Node]:

@@ -7,8 +7,12 @@ from django.db.models import QuerySet
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.db import by_id, by_ref
+from controlplane.kernel.prepared import Prepared
 from controlplane.nodes.errors import NodeNotFound, PoolNotFound
 from controlplane.nodes.models import Incident, Node, Pool
+
+# By its id, for what hears nodes: nobody asks.
+NODE = Prepared(lambda node: Node.objects.filter(pk=node))
 
 
 def nodes(actor: Actor) -> QuerySet[Node]:

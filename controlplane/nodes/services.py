@@ -1,6 +1,6 @@
 """Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,11 +21,11 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
-from controlplane.kernel.prepared import cursor_that_prepares
+from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.nodes import incidents, pki, pools
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNameTaken
-from controlplane.nodes.models import IN_SERVICE, Incident, Inventory, Node, NodeRemoval, oldest_attestation
+from controlplane.nodes.models import IN_SERVICE, Inventory, Node, NodeRemoval, oldest_attestation
 from controlplane.nodes.pools import Told
 
 HOOK, SELF_TEST = "hook", "self-test"
@@ -34,6 +34,7 @@ CORDONED_BY = {
     HOOK: "libvirt would start guests on it without asking its agent",
     SELF_TEST: "it has failed its self-test",
 }
+INVENTORY = Prepared(lambda node: Inventory.objects.filter(pk=node))
 
 
 @dataclass(frozen=True)
@@ -86,18 +87,18 @@ def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem
     return node, certificate.public_bytes(Encoding.PEM).decode()
 
 
-def record_heartbeat(node_id: UUID, report: Report) -> None:
+def record_heartbeat(node: Node, report: Report) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
     node. A lease that it is about to be given is on record from here on."""
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
-    _notice(node_id, has_passed_self_test=report.has_passed_self_test)
-    Node.objects.filter(pk=node_id).update(
+    _notice(node, has_passed_self_test=report.has_passed_self_test)
+    Node.objects.filter(pk=node.pk).update(
         last_heartbeat_at=now,
         boot_id=report.boot_id,
         agent_version=report.agent_version,
         cpu_model=report.cpu_model,
         virt_type=report.virt_type,
-        traits=[*report.traits, *pools.observe(node_id, report.pools)],
+        traits=[*report.traits, *pools.observe(node, report.pools)],
         hook_sha256=report.hook_sha256,
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
@@ -105,19 +106,19 @@ def record_heartbeat(node_id: UUID, report: Report) -> None:
         fences_within_s=report.fences_within_s,
         **_leased(now, report.lease_s),
     )
-    _watch(node_id, HOOK, report.hook_problem)
-    _watch(node_id, SELF_TEST, report.self_test_problem)
-    totals = {
-        "vcpus_total": report.cores,
-        "memory_mib_total": report.memory_mib,
-        "disk_gib_total": report.disk_gib,
-    }
-    changed = Inventory.objects.filter(pk=node_id).exclude(**totals)
+    _watch(node, {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem})
+    totals = (report.cores, report.memory_mib, report.disk_gib)
+    known = INVENTORY.get(node.pk)
+    if totals != (known.vcpus_total, known.memory_mib_total, known.disk_gib_total):
+        _resize(node, *totals)
+
+
+def _resize(node: Node, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    totals = {"vcpus_total": vcpus, "memory_mib_total": memory_mib, "disk_gib_total": disk_gib}
     try:
         with transaction.atomic():
-            changed.update(**totals, generation=F("generation") + 1)
+            Inventory.objects.filter(pk=node.pk).update(**totals, generation=F("generation") + 1)
     except IntegrityError:
-        node = Node.objects.get(pk=node_id)
         if not node.is_cordoned:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
@@ -145,30 +146,25 @@ def heard_again(node_ids: Collection[UUID], *, leased: Collection[UUID], lease_s
         return {node_id for (node_id,) in cursor.fetchall()}
 
 
-def _notice(node_id: UUID, *, has_passed_self_test: bool) -> None:
+def _notice(node: Node, *, has_passed_self_test: bool) -> None:
     """It is ready, and that is told when it was not. A new one is, once it has shown that it can carry a guest."""
-    node = Node.objects.filter(~Q(state="ready"), pk=node_id).first()
-    if node is None or (node.state == "enrolled" and not has_passed_self_test):
+    if node.state == "ready" or (node.state == "enrolled" and not has_passed_self_test):
         return
     with transaction.atomic():
-        if Node.objects.filter(pk=node_id, state=node.state).update(state="ready"):
+        if Node.objects.filter(pk=node.pk, state=node.state).update(state="ready"):
             emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
 
 
-def _watch(node_id: UUID, kind: str, problem: str) -> None:
+def _watch(node: Node, problems: Mapping[str, str]) -> None:
     """A hook that is gone, changed or not honoured, or a self-test that fails, is an incident, and the node cordoned,
     for as long as it is so."""
-    open_incidents = Incident.objects.filter(node=node_id, kind=kind, ended_at=None)
-    if problem:
-        node = Node.objects.get(pk=node_id)
-        incidents.report(node, kind, problem)
-        if not node.is_cordoned:
-            node_cordon(SYSTEM, node, reason=CORDONED_BY[kind])
-    elif open_incidents.exists():
-        node = Node.objects.get(pk=node_id)
-        incidents.end(node, kind)
-        if (node.duty, node.duty_reason) == ("cordoned", CORDONED_BY[kind]):
-            node_uncordon(SYSTEM, node)
+    incidents.settle(node, {kind: [problem] if problem else [] for kind, problem in problems.items()})
+    reason = next((CORDONED_BY[kind] for kind, problem in problems.items() if problem), "")
+    is_ours = node.duty == "cordoned" and node.duty_reason in CORDONED_BY.values()
+    if reason and (not node.is_cordoned or (is_ours and node.duty_reason != reason)):
+        node_cordon(SYSTEM, node, reason=reason)
+    elif is_ours and not reason:
+        node_uncordon(SYSTEM, node)
 
 
 def mark_unreachable() -> int:

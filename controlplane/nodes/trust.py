@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Max, Q
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit import evidence
@@ -88,10 +87,11 @@ def deny_list() -> DenyList:
     return _deny_list(bytes(row.document)) if row else NOTHING_DENIED
 
 
-TRUSTED = """
+# Those of a node, and of its zone.
+WHICH = "kind IN ('keyset', 'deny') OR (kind = 'charter' AND subject = %s) OR (kind = 'floor' AND subject = %s)"
+TRUSTED = f"""
 SELECT DISTINCT ON (kind) kind, version, document FROM nodes_trustdocument
-WHERE kind IN ('keyset', 'deny') OR (kind = 'charter' AND subject = %s) OR (kind = 'floor' AND subject = %s)
-ORDER BY kind, version DESC
+WHERE {WHICH} ORDER BY kind, version DESC
 """
 
 
@@ -215,14 +215,16 @@ def floor_sign(key: SigningKey, floor: Floor, facts: bytes) -> None:
     evidence.append("trust", {"trust": FLOOR, "signed": document.envelope()})
 
 
+VERSIONS = f"""
+SELECT kind, max(version), max(updated_at) FROM nodes_trustdocument WHERE {WHICH} GROUP BY kind
+"""
+
+
 def versions(node: Node) -> dict[str, Version]:
     """kind → the newest that there is for this node."""
-    rows = TrustDocument.objects.filter(_for(node)).values_list("kind").annotate(Max("version"), Max("updated_at"))
-    return {kind: Version(number, signed_at) for kind, number, signed_at in rows}
-
-
-def _for(node: Node) -> Q:
-    return Q(kind__in=[KEYSET, DENY]) | Q(kind=CHARTER, subject=str(node.pk)) | Q(kind=FLOOR, subject=node.zone_id)
+    with cursor_that_prepares() as cursor:
+        cursor.execute(VERSIONS, [str(node.pk), node.zone_id])
+        return {kind: Version(number, signed_at) for kind, number, signed_at in cursor.fetchall()}
 
 
 def due(node: Node) -> pb.EnsureTrustRequest | None:

@@ -37,9 +37,9 @@ class Finding:
 def on_node(node: Node, said: pb.NodeDescription) -> list[Finding]:
     """Each once. `said`: all that the node has, as it described itself a moment ago."""
     there = {(each.kind, each.name): each for each in _all_of(said)}
-    known = {kind: rows(node, _ids(there.values(), kind)) for kind, rows in MEANT.items()}
+    known = {kind: rows(node, ids) for kind, rows in MEANT.items() if (ids := _ids(there.values(), kind))}
     shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
-    images = meant.images(node, shas)
+    images = meant.images(node, shas) if shas else set()
     return [
         each
         for each in there.values()

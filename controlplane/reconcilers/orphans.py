@@ -177,7 +177,7 @@ def _hold_all(node: Node, rows: Iterable[Orphan]) -> int:
         incidents.report(node, MANY, node.name, count=len(ours))
         due = [row for row in due if row.resource_id is None]
     else:
-        incidents.end(node, MANY)
+        incidents.settle(node, {MANY: ()})
     return sum(_judged(row, _hold) for row in sorted(due, key=lambda each: ORDER.index(each.kind)))
 
 

@@ -4,10 +4,14 @@ Most heartbeats say what the one before said. Of such a one only the moment is w
 with the lease that the node is given for it, and what guests do, which others write too, in another. It is written as a
 whole when it says something new, when there is something new to trust, after a signed inventory, and once in
 WHOLE_EVERY_S, since some of it depends on the time.
+
+That may be due for a whole fleet at once, and a guest that powers off must not wait for it. So a batch writes last what
+is whole, and of it the few that have waited longest; the next heartbeat of the others says the same again.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from uuid import UUID
 
@@ -21,10 +25,12 @@ from controlplane.nodes.services import heard_again
 from controlplane.watcher import messages, receipts
 
 WHOLE_EVERY_S = 60.0
+WHOLE_AT_ONCE = 10
 NEWS = "SELECT count(*), max(updated_at) FROM nodes_trustdocument"
 
 
 Said = tuple[UUID, Sequence[pb.NodeEvent]]
+NEVER = (b"", 0.0)
 # What a node is to be told to trust, nothing, or why what it said was not written.
 Outcome = pb.EnsureTrustRequest | Exception | None
 
@@ -44,17 +50,17 @@ class Batches:
             DatabaseError: the database does not answer; anything of the batch may be written.
         """
         self._look_for_news()
-        light = self._light(batch, alive)
+        whole = self._whole(batch, alive)
         outcomes: dict[UUID, Outcome] = {}
         seen: dict[UUID, list[Seen]] = {}
         for node_id, events in batch:
-            try:
-                outcomes[node_id] = self._write(node_id, events, is_light=node_id in light)
-                if node_id in light:
-                    seen[node_id] = list(_seen(node_id, events))
-            except Exception as exc:  # noqa: BLE001  # whatever it is, its stream ends with it
-                outcomes[node_id] = exc
-        return outcomes | _observe(seen)
+            if node_id not in whole:
+                outcomes[node_id] = _outcome(partial(self._write_quickly, node_id, events, seen))
+        outcomes |= _observe(seen)
+        for node_id, events in batch:
+            if node_id in whole:
+                outcomes[node_id] = _outcome(partial(self._write, node_id, events))
+        return outcomes
 
     def _look_for_news(self) -> None:
         with cursor_that_prepares() as cursor:
@@ -64,34 +70,38 @@ class Batches:
             self._known.clear()
             self._trust = now
 
-    def _light(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
-        """Those of which nothing but that they live was to be written, and that is."""
+    def _whole(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
+        """Those whose heartbeats are to be written as a whole now. That the others live is written."""
         said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
         if not said and not alive:
             return set()
         leased = {node_id for node_id, beats in said.items() if any(map(messages.renewal_of, beats))}
         ready = heard_again({*said, *alive}, leased=leased, lease_s=settings.NODE_LEASE_S)
-        return {node_id for node_id, beats in said.items() if node_id in ready and self._is_same(node_id, beats)}
+        due = [node_id for node_id, beats in said.items() if node_id in ready and not self._is_same(node_id, beats)]
+        due.sort(key=lambda node_id: self._known.get(node_id, NEVER)[1])
+        return {*(said.keys() - ready), *due[:WHOLE_AT_ONCE]}
 
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
         """It says nothing new. A node without libvirt's hook is looked at each time."""
-        text, since = self._known.get(node_id, (b"", 0.0))
+        text, since = self._known.get(node_id, NEVER)
         is_fresh = time.monotonic() < since + WHOLE_EVERY_S
         return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
 
-    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent], *, is_light: bool) -> pb.EnsureTrustRequest | None:
-        """`is_light`: but for its heartbeats and what its guests do."""
+    def _write_quickly(self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[Seen]]) -> None:
+        """But for its heartbeats; what its guests do is to be written with that of others."""
+        self._write(node_id, [event for event in events if event.WhichOneof("event") not in ("heartbeat", "instance")])
+        seen[node_id] = list(_seen(node_id, events))
+
+    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
         due = None
         for kind, alike in groupby(events, key=lambda event: event.WhichOneof("event")):
-            if is_light and kind in ("heartbeat", "instance"):
-                continue
             if kind == "receipt":
                 receipts.keep_all(node_id, [event.receipt for event in alike])
             elif kind == "heartbeat":
                 due = self._write_heartbeats(node_id, alike) or due
             else:
                 for event in alike:
-                    due = messages.write(node_id, event) or due
+                    messages.write(node_id, event)
                 if kind == "signed_inventory":
                     self._known.pop(node_id, None)
         return due
@@ -105,6 +115,13 @@ class Batches:
             due = messages.write(node_id, newest) or due
             self._known[node_id] = text, time.monotonic()
         return due
+
+
+def _outcome(write: Callable[[], pb.EnsureTrustRequest | None]) -> Outcome:
+    try:
+        return write()
+    except Exception as exc:  # noqa: BLE001  # whatever it is, its stream ends with it
+        return exc
 
 
 def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:

@@ -16,7 +16,7 @@ from controlplane.compute.models import Attachment, Instance, Rebuild
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.nodes import incidents, pools
-from controlplane.nodes.models import Incident, Node, NodeRemoval
+from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.nodes.orphans import hint, released
 from controlplane.nodes.pki import CLOCK_SKEW
 from controlplane.placement.core.reading import instant
@@ -32,32 +32,37 @@ RUNS = ("running", "paused")
 
 
 def compare(node: Node, document: bytes) -> None:
-    began, found = clock.now(), genuine(node, KIND, document)
+    found = genuine(node, KIND, document)
     if found is None:
         incidents.report(node, FORGED, "inventory")
         return
-    incidents.end(node, FORGED)
     at = instant(found.payload.get("at"))
     if at is None or found.payload.get("boot_id") != node.boot_id or not _is_news(node, at):
+        incidents.end(node, FORGED)
         incidents.report(node, STALE, "inventory", at=str(found.payload.get("at")))
         return
-    incidents.end(node, STALE)
-    guests, strangers = _ids(found.payload.get("domains")), _texts(found.payload.get("unknown_domains"))
-    volumes, staying = _texts(found.payload.get("volumes")), released(node)
-    _settle(node, DOMAIN, (strangers | (guests - _meant(node, guests, meant.instances))) - staying)
-    _settle(node, VOLUME, volumes - _meant(node, volumes, meant.volumes) - staying)
-    images = _texts(found.payload.get("images"))
-    _settle(node, IMAGE, images - meant.images(node, images) - staying)
-    domains = _objects(found.payload.get("domains"))
-    _settle(node, UNPERMITTED, {str(each.get("id")) for each in domains if _is_unpermitted(each)})
-    _settle(node, PLUGGED, _plugged(domains) - _attached(node, _plugged(domains), found.payload))
-    if not found.payload.get("pools"):
-        pools.end_of(node)
-    if Incident.objects.filter(node=node, kind__in=STRANGERS, ended_at=None, created_at__gte=began).exists():
+    new = incidents.settle(node, {FORGED: (), STALE: (), **_wrong(node, found.payload)})
+    if not new.isdisjoint(STRANGERS):
         hint()  # once for each stranger: what is known already, the reconciler sees by itself
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
         Node.objects.filter(pk=node.pk).update(attested_at=at)
+
+
+def _wrong(node: Node, said: Mapping[str, object]) -> dict[str, Collection[str]]:
+    """Of each kind of incident, what the inventory shows."""
+    guests, strangers = _ids(said.get("domains")), _texts(said.get("unknown_domains"))
+    volumes, images, staying = _texts(said.get("volumes")), _texts(said.get("images")), released(node)
+    domains = _objects(said.get("domains"))
+    plugged = _plugged(domains)
+    wrong: dict[str, Collection[str]] = {
+        DOMAIN: (strangers | (guests - _meant(node, guests, meant.instances))) - staying,
+        VOLUME: volumes - _meant(node, volumes, meant.volumes) - staying,
+        IMAGE: images - meant.images(node, images) - staying,
+        UNPERMITTED: {str(each.get("id")) for each in domains if _is_unpermitted(each)},
+        PLUGGED: plugged - _attached(node, plugged, said),
+    }
+    return wrong if said.get("pools") else {**wrong, **dict.fromkeys(pools.INCIDENTS, ())}
 
 
 def _is_news(node: Node, at: datetime) -> bool:
@@ -66,12 +71,6 @@ def _is_news(node: Node, at: datetime) -> bool:
         return False
     older = Q(inventoried_at=None) | Q(inventoried_at__lt=at)
     return Node.objects.filter(older, pk=node.pk).update(inventoried_at=at) == 1
-
-
-def _settle(node: Node, kind: str, unknown: Collection[str]) -> None:
-    for name in sorted(unknown):
-        incidents.report(node, kind, name)
-    incidents.end(node, kind, but=unknown)
 
 
 def _texts(value: object) -> set[str]:
@@ -117,4 +116,4 @@ def _attached(node: Node, plugged: Collection[str], said: Mapping[str, object]) 
 
 def _meant(node: Node, names: Collection[str], rows: Callable[[Node, Collection[UUID]], set[UUID]]) -> set[str]:
     ids = {found for name in names if (found := as_uuid(name)) is not None}
-    return {str(each) for each in rows(node, ids)}
+    return {str(each) for each in rows(node, ids)} if ids else set()

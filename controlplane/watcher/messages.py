@@ -8,8 +8,9 @@ from django.conf import settings
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.services import Seen, observe_powers
 from controlplane.nodes import fence_watch, trust
-from controlplane.nodes.models import Node, pool_trait
+from controlplane.nodes.models import pool_trait
 from controlplane.nodes.pools import Told
+from controlplane.nodes.selectors import NODE
 from controlplane.nodes.services import Report, record_heartbeat
 from controlplane.watcher import inventories, receipts
 
@@ -30,9 +31,9 @@ def write(node_id: UUID, event: pb.NodeEvent) -> pb.EnsureTrustRequest | None:
     node is to be told to trust, after a heartbeat that says it does not know all."""
     kind = event.WhichOneof("event")
     if kind == "receipt":
-        receipts.keep(Node.objects.get(pk=node_id), event.receipt)
+        receipts.keep(NODE.get(node_id), event.receipt)
     elif kind == "signed_inventory":
-        inventories.compare(Node.objects.get(pk=node_id), event.signed_inventory)
+        inventories.compare(NODE.get(node_id), event.signed_inventory)
     elif kind == "heartbeat":
         return _heartbeat(node_id, event.heartbeat)
     else:
@@ -50,11 +51,11 @@ def renewal_of(heartbeat: pb.Heartbeat) -> pb.RenewLeaseRequest | None:
 
 
 def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest | None:
-    renewal = renewal_of(heartbeat)
-    record_heartbeat(node_id, report_of(heartbeat, lease_s=renewal.duration_s if renewal else 0))
+    renewal, node = renewal_of(heartbeat), NODE.get(node_id)
+    record_heartbeat(node, report_of(heartbeat, lease_s=renewal.duration_s if renewal else 0))
     observe_powers(list(seen(node_id, heartbeat.instances)))
-    node = Node.objects.get(pk=node_id)
     if node.duty == "fenced":
+        node.refresh_from_db()
         fence_watch.look(node, running=[each.subject.id for each in heartbeat.instances if each.power in ALIVE])
     trust.note(node, heartbeat.trust)
     return trust.due(node)

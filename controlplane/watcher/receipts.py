@@ -12,16 +12,16 @@ from controlplane.audit import evidence
 from controlplane.catalog import keys
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.prepared import Prepared, cursor_that_prepares
+from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node, Receipt
+from controlplane.nodes.selectors import NODE
 from controlplane.placement.core import signed
 from controlplane.placement.core.signed import BadDocument, Signed
 
 KIND = "receipt"
 FORGED, GAP, UNPERMITTED = "receipt-forged", "receipt-gap", "receipt-unpermitted"
 REPLACED = "receipt-replaced"
-NODES = Prepared(lambda node: Node.objects.filter(pk=node))
 SIGHT = """
 SELECT (SELECT coalesce(max(number), 0) FROM nodes_receipt WHERE node_id = %s), permit.*
 FROM (SELECT) AS always LEFT JOIN (
@@ -42,7 +42,7 @@ def last_number(node_id: UUID) -> int:
 
 def keep_all(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
     """In one statement, if nothing is wrong with any of them: new, numbered on, genuine, and permitted."""
-    node = NODES.get(node_id)
+    node = NODE.get(node_id)
     try:
         is_kept = _keep_together(node, receipts)
     except IntegrityError:  # somebody else keeps them too

@@ -44,7 +44,8 @@ class Writer:
         """Runs until it is cancelled."""
         while True:
             await self._is_wanted.wait()
-            await asyncio.sleep(GATHER_S)
+            if len(self._waiting) < AT_ONCE:
+                await asyncio.sleep(GATHER_S)
             waiting, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             alive, self._alive = self._alive, set()
             if not self._waiting:

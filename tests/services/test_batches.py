@@ -9,9 +9,11 @@ from agents.protocol import agent_pb2 as pb
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node
+from controlplane.watcher import batches as module
 from controlplane.watcher import messages
 from controlplane.watcher.batches import Batches
-from tests.world import Cloud
+from tests.workflows.helpers import fresh, make_instance
+from tests.world import Cloud, make_node
 
 LONG_AGO = timedelta(minutes=5)
 
@@ -121,3 +123,33 @@ def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartb
     hear(batches, cloud, first)
     hear(batches, cloud, first)
     assert len(written) == 3
+
+
+def test_of_a_fleet_that_has_news_at_once_the_few_that_waited_longest_are_written(
+    cloud: Cloud, written: list[pb.Heartbeat], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WHOLE_AT_ONCE", 2)
+    batches, spoken = Batches(), beat(cloud)
+    nodes = [cloud.machine.row.pk, *(make_node(name).pk for name in ("a", "b", "c", "d"))]
+    Node.objects.update(last_heartbeat_at=clock.now() - LONG_AGO)
+    for so_far in (2, 4, 5, 5):
+        outcomes = batches.write([(node_id, [pb.NodeEvent(heartbeat=spoken)]) for node_id in nodes], ())
+        assert not [outcome for outcome in outcomes.values() if isinstance(outcome, Exception)]
+        assert len(written) == so_far
+        assert not Node.objects.filter(last_heartbeat_at__lt=clock.now() - LONG_AGO / 2).exists()
+
+
+def test_what_a_guest_does_waits_for_no_heartbeat_that_is_written_as_a_whole(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance, known = make_instance(cloud), []
+    off = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_OFF)
+    said = [(make_node("new").pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
+    said.append((cloud.machine.row.pk, [pb.NodeEvent(instance=off)]))
+
+    def looked(node_id: object, heartbeat: pb.Heartbeat) -> None:
+        known.append(fresh(instance).power_state)
+
+    monkeypatch.setattr(messages, "_heartbeat", looked)
+    Batches().write(said, ())
+    assert known == ["off"]

@@ -96,11 +96,11 @@ def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
         has_passed_self_test=True,
         self_test_problem="",
     )
-    record_heartbeat(node.pk, report)
+    record_heartbeat(node, report)
     cache = FleetCache()
     known = cache.current()
     for _ in range(3):
-        record_heartbeat(node.pk, report)
+        record_heartbeat(node, report)
     Node.objects.filter(pk=node.pk).update(agent_version="2.0", last_heartbeat_at=clock.now())
     assert cache.current() is known
 
