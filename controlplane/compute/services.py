@@ -466,32 +466,39 @@ def action_of(kind: str) -> str:
 
 
 class Seen(NamedTuple):
-    """What a node says of a guest."""
+    """What a node says of a guest, which it was last told to have in this generation."""
 
     node_id: UUID
     instance_id: UUID
     power_state: str
     reason: str
+    generation: int
 
 
+# What a node said before it was told the last thing, and is written after that was: so much later at most.
+LATE = timedelta(seconds=10)
 OBSERVE = """
 UPDATE compute_instance AS instance
 SET power_state = seen.power_state, power_state_at = %s, power_reason = seen.reason
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS seen (id, node_id, power_state, reason)
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
+    AS seen (id, node_id, power_state, reason, generation)
 WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.power_state <> seen.power_state
+    AND (seen.generation >= instance.generation OR instance.power_state_at IS NULL OR instance.power_state_at < %s)
 """
 
 
 def observe_powers(seen: Sequence[Seen]) -> None:
-    """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere."""
+    """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere, nor
+    about what became of a guest just now by something that the node had not been told yet."""
     last = {(each.instance_id, each.node_id): each for each in seen}
     if not last:
         return
     pairs, said = zip(*sorted(last.items()), strict=True)
     instances, nodes = zip(*pairs, strict=True)
     states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
+    generations, now = [each.generation for each in said], clock.now()
     with cursor_that_prepares() as cursor:
-        cursor.execute(OBSERVE, [clock.now(), list(instances), list(nodes), states, reasons])
+        cursor.execute(OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - LATE])
 
 
 SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}

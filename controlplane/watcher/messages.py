@@ -68,7 +68,8 @@ def seen(node_id: UUID, states: Iterable[pb.InstanceState]) -> Iterator[Seen]:
     """
     for state in states:
         if state.power in POWER:
-            yield Seen(node_id, UUID(state.subject.id), POWER[state.power], state.reason)
+            subject = state.subject
+            yield Seen(node_id, UUID(subject.id), POWER[state.power], state.reason, subject.generation)
 
 
 def report_of(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> Report:

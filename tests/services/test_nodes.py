@@ -10,7 +10,7 @@ from agents.node.adapters.fake import FakeCapacity
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord
 from controlplane.compute.models import Instance
-from controlplane.compute.services import SETTLE_AFTER, instance_power_off, instance_reboot
+from controlplane.compute.services import LATE, SETTLE_AFTER, instance_power_off, instance_reboot
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
@@ -148,15 +148,25 @@ def test_nothing_is_settled_while_an_operation_works_on_it(cloud: Cloud) -> None
 
 
 def test_a_late_message_does_not_undo_what_an_operation_did(cloud: Cloud) -> None:
-    """The node's last word before the operation arrives after it; its next word comes within seconds."""
+    """The node's last word before the operation arrives after it. After a while it counts: then the node has forgotten
+    what it was told."""
     instance = make_instance(cloud)
     done(instance_power_off(cloud.tenant.actor, instance))
     late = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_RUNNING)
     messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
-    guest_power.reconcile()
-    assert fresh(instance).state == "stopped"
+    assert (fresh(instance).state, fresh(instance).power_state) == ("stopped", "off")
     cloud.machine.tell()
     assert settle(instance).state == "stopped"
+    Instance.objects.update(power_state_at=clock.now() - LATE)
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
+    assert fresh(instance).power_state == "running"
+
+
+def test_a_guest_that_powers_off_just_after_it_was_started_is_seen_at_once(cloud: Cloud) -> None:
+    instance = make_instance(cloud)
+    off = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_OFF)
+    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=off))
+    assert fresh(instance).power_state == "off"
 
 
 def test_a_node_has_no_say_about_the_guests_of_another(cloud: Cloud) -> None:
