@@ -57,9 +57,10 @@ def take_lease(operation_id: UUID) -> Operation | None:
     operation = OPERATIONS.get(operation_id)
     if operation.lease_token != token:
         return None
-    if operation.state == "pending" and not _begin(operation):
+    try:
+        return operation if operation.state != "pending" or _begin(operation) else None
+    except LeaseLost:
         return None
-    return operation
 
 
 def _begin(operation: Operation) -> bool:
@@ -69,13 +70,27 @@ def _begin(operation: Operation) -> bool:
     if rule is not None:
         _pause(operation, rule)
         return False
-    if operation.preempts and hold_resources(operation) is not None:
-        cancel_holders(operation)
-        postpone(operation, delay=BLOCKED_RETRY)
-        return False
+    if operation.preempts:
+        return _preempt(operation)
+    _run(operation)
+    return True
+
+
+@transaction.atomic
+def _preempt(operation: Operation) -> bool:
+    """Who has lost the lease meanwhile leaves nothing behind: no hold, since the operation may have ended, and nobody
+    would let go of it, and no cancellation of what has come later."""
+    if hold_resources(operation) is None:
+        _run(operation)
+        return True
+    cancel_holders(operation)
+    postpone(operation, delay=BLOCKED_RETRY)
+    return False
+
+
+def _run(operation: Operation) -> None:
     now = clock.now()
     checkpoint(operation, state="running", started_at=now, deadline_at=now + operation.limit, **_unpaused(operation))
-    return True
 
 
 def _pause(operation: Operation, rule: MaintenanceRule) -> None:

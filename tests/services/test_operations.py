@@ -13,9 +13,9 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints, leases, services
+from controlplane.operations import hints, leases, maintenance, services
 from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import MaintenanceRule, Operation, OperationHold
 from controlplane.operations.selectors import current_operations, operation_get, operations
 from controlplane.operations.services import Wish, enqueue, need_free, operation_cancel
 from controlplane.workflows import tasks
@@ -122,6 +122,23 @@ def test_what_preempts_cancels_also_what_slipped_in_between() -> None:
     assert not leases.is_cancel_requested(late)
     assert leases.take_lease(urgent.pk) is None
     assert leases.is_cancel_requested(late)
+
+
+@pytest.mark.django_db
+def test_who_wakes_up_when_another_has_ended_what_preempts_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource, look = new_id(), maintenance.holding_back
+    urgent = ask(resource, preempts=True)
+
+    def sleep(operation: Operation) -> MaintenanceRule | None:
+        monkeypatch.setattr(maintenance, "holding_back", look)
+        Operation.objects.update(lease_expires_at=clock.now() - timedelta(seconds=1))
+        leases.end(take(urgent), "succeeded")
+        return look(operation)
+
+    monkeypatch.setattr(maintenance, "holding_back", sleep)
+    assert leases.take_lease(urgent.pk) is None
+    assert Operation.objects.get(pk=urgent.pk).state == "succeeded"
+    assert current_operations([resource]) == {}
 
 
 @pytest.mark.django_db
