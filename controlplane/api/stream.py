@@ -67,11 +67,14 @@ class Reader:
         self.wake = asyncio.Event()
         self.wake.set()  # something may have come between its first piece and now
         self.is_gone = False
+        self.standing = lines.standing
         self.take(lines)
 
     def take(self, lines: Lines) -> None:
+        """While it was asked for, what came was held against the places of before."""
+        is_elsewhere = lines.standing.places != self.standing.places
         self.position, self.standing, self.is_behind = lines.position, lines.standing, False
-        if lines.has_more:
+        if lines.has_more or is_elsewhere:
             self.wake.set()
 
     def concerns(self, owners: frozenset[UUID | None]) -> bool:

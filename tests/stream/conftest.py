@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,11 +115,12 @@ class Follower:
         return got
 
     def event(self) -> Any:
-        """The next event's document."""
-        while (got := self.frame()) is not None:
+        """The next event's document. Frames that say that nothing has come do not make it wait for ever."""
+        deadline = time.monotonic() + LIMIT_S
+        while (got := self.frame()) is not None and time.monotonic() < deadline:
             if "event" in got:
                 return json.loads(got["data"]) | {"event": got["event"]}
-        raise AssertionError("the stream has ended")
+        raise AssertionError("the stream has ended" if got is None else f"no event in {LIMIT_S} s")
 
     def is_ready(self) -> str:
         """Once the first piece is here, nothing that happens is missed. Returns the place."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.test import Client
 
-from controlplane.api.stream import is_as_before
+from controlplane.api.stream import Reader, is_as_before
+from controlplane.events.api import Lines, Standing
+from controlplane.events.selectors import Wanted
 from controlplane.events.services import emit
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, ServiceAccount, User
@@ -108,6 +111,22 @@ def test_who_becomes_a_member_hears_more(stream: Process, tenant: Tenant) -> Non
         membership_set(beta.organization, user=user, role="viewer")
         emit(None, "ssh_key.created", new_id(), project_id=beta.pk, name="of-beta")
         assert follower.event()["resource"]["name"] == "of-beta"
+
+
+def test_what_came_while_more_was_seen_for_the_first_time_is_looked_for_once_more(tenant: Tenant) -> None:
+    """It was held against what the reader had seen until then, and is behind the place up to which it has read."""
+
+    def lines(*more: UUID) -> Lines:
+        found = Lines(b"")
+        found.position, found.has_more = 1, False
+        found.standing = Standing(tenant.actor, True, Wanted(), frozenset({tenant.project.pk, *more}))
+        return found
+
+    reader, beta = Reader(lines()), new_id()
+    for answer, is_looking in ((lines(), False), (lines(beta), True), (lines(beta), False)):
+        reader.wake.clear()
+        reader.take(answer)
+        assert reader.wake.is_set() == is_looking
 
 
 def test_a_new_project_is_heard_of(stream: Process, tenant: Tenant) -> None:
