@@ -34,8 +34,12 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
 
 def settle(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
     """Of each of these kinds, these are seen now, and no others any more. Returns the kinds of which one is new."""
-    new = {kind for kind, names in found.items() for name in sorted(names) if report(node, kind, name)}
-    seen = {(kind, name[:200]) for kind, names in found.items() for name in names}
+    seen, new = set(), set()
+    for kind, names in found.items():
+        for name in sorted(names):
+            seen.add((kind, name[:200]))
+            if report(node, kind, name):
+                new.add(kind)
     over = [row.pk for row in OPEN.rows(node.pk) if row.kind in found and (row.kind, row.name) not in seen]
     if over:
         Incident.objects.filter(pk__in=over, ended_at=None).update(ended_at=clock.now())
