@@ -12,7 +12,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.network.models import Segment, SegmentCopy
 from controlplane.nodes import agent_client, incidents
 from controlplane.nodes.errors import NodeUnreachable
-from controlplane.nodes.models import Incident, Node
+from controlplane.nodes.models import Node
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,4 @@ def _tell(node: Node, segment: Segment) -> int:
 def _account(node: Node) -> None:
     """What is wrong with its underlay is an incident, as long as it is so for any network."""
     copies = SegmentCopy.objects.filter(node=node, segment__members__has_key=str(node.pk)).exclude(problem="")
-    problems = set(copies.values_list("problem", flat=True))
-    for problem in problems:
-        incidents.report(node, UNDERLAY, problem)
-    if Incident.objects.filter(node=node, kind=UNDERLAY, ended_at=None).exclude(name__in=problems).exists():
-        incidents.end(node, UNDERLAY, but=problems)
+    incidents.settle(node, {UNDERLAY: set(copies.values_list("problem", flat=True))})

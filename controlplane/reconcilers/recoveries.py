@@ -199,6 +199,4 @@ def _note_blocked(recovery: Drain) -> None:
     """For as long as no other node may take them, that is an incident of the node that is lost."""
     rows = recovery.guests.filter(state="failed", reasons__0__code=EvacuationBlocked.code)
     names = [str(instance_id) for instance_id in rows.values_list("instance_id", flat=True)]
-    for name in names:
-        incidents.report(recovery.node, BLOCKED, name)
-    incidents.end(recovery.node, BLOCKED, but=names)
+    incidents.settle(recovery.node, {BLOCKED: names})

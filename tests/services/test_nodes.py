@@ -154,6 +154,7 @@ def test_a_late_message_does_not_undo_what_an_operation_did(cloud: Cloud) -> Non
     done(instance_power_off(cloud.tenant.actor, instance))
     late = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_RUNNING)
     messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
+    guest_power.reconcile()
     assert (fresh(instance).state, fresh(instance).power_state) == ("stopped", "off")
     cloud.machine.tell()
     assert settle(instance).state == "stopped"
