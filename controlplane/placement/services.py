@@ -104,6 +104,7 @@ def renew(ask: Ask) -> Decision:
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
         FleetChanged: policies or facts keep changing; worth another try.
+        LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         allocation = _allocation(ask.holder)
@@ -112,10 +113,12 @@ def renew(ask: Ask) -> Decision:
             refuse(ask, taken)
         try:
             with transaction.atomic():
+                fence.lock_lease()
                 decision = store(ask, taken)
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
                 if own.update(decision=decision):
                     return decision
+                transaction.set_rollback(True)
         except DatabaseError as exc:
             if not has_moved(exc):
                 raise
@@ -207,6 +210,7 @@ def split(holder: UUID, ask: Ask) -> None:
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
         FleetChanged: policies or facts keep changing; worth another try.
+        LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         whole = _allocation(holder)
@@ -227,6 +231,7 @@ def split(holder: UUID, ask: Ask) -> None:
 @transaction.atomic
 def _split(whole: Allocation, ask: Ask, taken: Taken) -> None:
     """Empty at first: an inventory that is full takes the room only once the other has given it up."""
+    fence.lock_lease()
     part = Allocation.objects.create(**claims.fields(ask), node_id=whole.node_id, decision=store(ask, taken))
     Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - ask.disk_gib)
     Allocation.objects.filter(pk=part.pk).update(disk_gib=ask.disk_gib)
@@ -251,6 +256,7 @@ def bring(ask: Ask, node_id: UUID) -> None:
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
         FleetChanged: policies or facts keep changing; worth another try.
+        LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         allocation = _allocation(ask.holder)
@@ -261,8 +267,11 @@ def bring(ask: Ask, node_id: UUID) -> None:
             refuse(ask, taken)
         try:
             with transaction.atomic():
+                fence.lock_lease()
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
-                own.update(node_id=node_id, decision=store(ask, taken))
+                if own.update(node_id=node_id, decision=store(ask, taken)):
+                    return
+                transaction.set_rollback(True)
         except DatabaseError as exc:
             if not has_moved(exc):
                 raise
