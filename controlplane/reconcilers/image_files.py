@@ -18,19 +18,24 @@ def reconcile() -> int:
     """How many files were removed from the image store."""
     if removed := services.images_collect():
         log.info("%d files were removed from the image store", removed)
-    needed = set(Image.objects.exclude(state="deleted").values_list("sha256", flat=True))
     for node in Node.objects.filter(state="ready").exclude(duty="retired"):
         try:
-            _clean_cache(node, needed)
+            _clean_cache(node)
         except CloudError as exc:
             log.warning("node %s: its cached images stay for now: %s", node.name, exc)
     return removed
 
 
-def _clean_cache(node: Node, needed: set[str]) -> None:
+def _clean_cache(node: Node) -> None:
+    """Read the node's cache first and the rows afterwards: an image that was sent in between has its row by then."""
     cached = {image.sha256 for image in agent_client.describe(node).images}
-    removed = {sha256 for sha256 in cached - needed if _is_removed(node, sha256)}
+    removed = {sha256 for sha256 in cached - _needed(cached) if _is_removed(node, sha256)}
     copies_note(node, cached - removed)
+
+
+def _needed(cached: set[str]) -> set[str]:
+    rows = Image.objects.filter(sha256__in=cached).exclude(state="deleted")
+    return set(rows.values_list("sha256", flat=True))
 
 
 def _is_removed(node: Node, sha256: str) -> bool:

@@ -16,13 +16,16 @@ from controlplane.network import segments
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors, services
 from controlplane.nodes.agent_client import Grant, subject
-from controlplane.nodes.errors import NodeGivenUp, NodeUnreachable
+from controlplane.nodes.errors import NodeGivenUp, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
 from controlplane.nodes.pools import holders
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.workflows.leave import used
 from controlplane.workflows.recipe import Effect
+
+# The agent's code for something that it does not hold (agents/node/errors.py).
+NOT_ON_NODE = "agent.not_found"
 
 
 def ensure_image(grant: Grant, image: Image) -> None:
@@ -58,8 +61,15 @@ def root_of(instance: Instance) -> Disk:
 
 
 def make_disk(grant: Grant, disk: Disk) -> None:
-    """Empty, or a copy of its image."""
-    _ensure_disk(grant, disk, is_taken_over=False)
+    """Make an empty disk, or a copy of its image. An image that the node's cache has lost since an earlier step, as by
+    the removal of another image with the same bytes, is sent once more."""
+    try:
+        _ensure_disk(grant, disk, is_taken_over=False)
+    except NodeRefused as exc:
+        if disk.image is None or exc.facts.get("agent_code") != NOT_ON_NODE:
+            raise
+        ensure_image(grant, disk.image)
+        _ensure_disk(grant, disk, is_taken_over=False)
 
 
 def open_disk(grant: Grant, disk: Disk) -> None:

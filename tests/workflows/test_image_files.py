@@ -1,0 +1,74 @@
+"""Images in nodes' caches while old ones are removed from there: what was just sent stays, and what is gone is sent
+again."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from controlplane.catalog.models import Image
+from controlplane.nodes import agent_client
+from controlplane.operations.models import Operation
+from controlplane.reconcilers import image_files
+from controlplane.workflows import instance_create, volume_create
+from tests.workflows.helpers import Killed, altered, ask_instance, ask_volume, die, followed_by_another_worker
+from tests.workflows.test_every_interruption import first
+from tests.world import Cloud, run
+
+
+def cached(cloud: Cloud) -> set[str]:
+    return {image.sha256 for image in agent_client.describe(cloud.machine.row).images}
+
+
+def sent(cloud: Cloud) -> Operation:
+    """An instance is made of a new image, and so far the image is on the node."""
+    Image.objects.filter(pk=cloud.image.pk).update(state="available")
+    _, operation = ask_instance(cloud)
+    with pytest.raises(Killed):
+        run(operation, altered(instance_create.WORKFLOW, "root-disk", first(die)))
+    return operation
+
+
+def test_an_image_that_comes_while_caches_are_cleaned_stays(cloud: Cloud) -> None:
+    Image.objects.update(state="deleted")
+    marks: list[str] = []
+    sending: list[Operation] = []
+
+    def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        """When the reconciler looks for its nodes; it comes to the last of them minutes later."""
+        if not marks and 'FROM "nodes_node"' in sql:
+            marks.append(sql)
+            sending.append(sent(cloud))
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(meanwhile):
+        image_files.reconcile()
+    assert cached(cloud) == {cloud.image.sha256}
+    assert followed_by_another_worker(sending[0]).state == "succeeded"
+
+
+def test_an_image_that_no_row_needs_goes(cloud: Cloud) -> None:
+    sent(cloud)
+    assert cached(cloud) == {cloud.image.sha256}
+    Image.objects.update(state="deleted")
+    image_files.reconcile()
+    assert cached(cloud) == set()
+
+
+def lose_image(cloud: Cloud) -> Callable[[Operation], None]:
+    return lambda operation: agent_client.remove_image(cloud.machine.row, sha256=cloud.image.sha256)
+
+
+def test_an_instance_whose_image_is_lost_before_its_disk_is_made_gets_it_again(cloud: Cloud) -> None:
+    _, operation = ask_instance(cloud)
+    workflow = altered(instance_create.WORKFLOW, "root-disk", first(lose_image(cloud)))
+    assert run(operation, workflow).state == "succeeded", operation.steps
+    assert cached(cloud) == {cloud.image.sha256}
+
+
+def test_a_volume_whose_image_is_lost_before_it_is_made_gets_it_again(cloud: Cloud) -> None:
+    _, operation = ask_volume(cloud, image=cloud.image)
+    names = [step.name for step in volume_create.WORKFLOW.steps(operation)]
+    workflow = altered(volume_create.WORKFLOW, names[names.index("image") + 1], first(lose_image(cloud)))
+    assert run(operation, workflow).state == "succeeded", operation.steps
+    assert cached(cloud) == {cloud.image.sha256}
