@@ -28,7 +28,7 @@ from controlplane.metrics.services import record
 from controlplane.network import segments
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
-from controlplane.nodes import agent_client, keys, keysets, pki, trust
+from controlplane.nodes import agent_client, keys, keysets, meters, pki, trust
 from controlplane.nodes.management import signing
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import mark_unreachable, node_enrol
@@ -323,6 +323,12 @@ def follow(operation: Operation) -> Operation:
         time.sleep(0.02)
         again(operation)
     raise AssertionError(f"{operation.kind} does not end: {operation.steps}")
+
+
+def agent_calls() -> float:
+    """How many calls to nodes this process has made, or tried to make."""
+    samples = (sample for metric in meters.CALLS.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
 
 class Broker:

@@ -143,6 +143,18 @@ def trial() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+def need_no_transaction() -> None:
+    """Refuse work that must not hold a transaction open, such as a call to a node. The transactions that Django's tests
+    run in do not count.
+
+    Raises:
+        RuntimeError: a transaction is open on this thread's connection. That is a bug of the caller.
+    """
+    # Django's atomic(durable=True) tells them apart in the same way.
+    if any(not block._from_testcase for block in connection.atomic_blocks):  # type: ignore[attr-defined]
+        raise RuntimeError("This must not run inside a database transaction.")
+
+
 def joined() -> AbstractContextManager[None]:
     """The caller's transaction, or one of its own where there is none. Unlike `transaction.atomic()` inside another, it
     is no part that could be rolled back by itself: what is raised in it has to end the whole."""

@@ -23,6 +23,7 @@ from opentelemetry.trace import SpanKind
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from controlplane.kernel.db import need_no_transaction
 from controlplane.nodes import meters
 from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import Node
@@ -77,9 +78,10 @@ _given_up: ContextVar[UUID | None] = ContextVar("given_up", default=None)
 
 
 @contextmanager
-def without(node: Node) -> Iterator[None]:
-    """Inside, nothing is asked of the node: what needs it fails with NodeGivenUp, at once and for good."""
-    token = _given_up.set(node.pk)
+def without(node_id: UUID | None) -> Iterator[None]:
+    """Inside, nothing is asked of the node: what needs it fails with NodeGivenUp, at once and for good. None: all nodes
+    are called."""
+    token = _given_up.set(node_id)
     try:
         yield
     finally:
@@ -136,6 +138,7 @@ def _translating(call: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(call)
     def calling(*args: P.args, **kwargs: P.kwargs) -> R:
         code = "ok"
+        need_no_transaction()
         fence.need_lease()
         with span(name, kind=SpanKind.CLIENT) as current:
             try:

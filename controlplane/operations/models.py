@@ -41,7 +41,8 @@ class Operation(BaseModel):
     first try made. `traceparent`: of the request, when that was traced. `retry_of`: the operation that ended badly and
     is asked for again with this one; there, `retried_by` names the last that did so. `paused_at`: since when
     maintenance keeps it from beginning. `deadline_at`: after the time that its kind is given, from its beginning on;
-    how long it waits before that is not counted.
+    how long it waits before that is not counted. `given_up_node_id`: the node that an operator has given up for this
+    operation (workflows/resolve.py); its steps make no call to that node.
     """
 
     kind = models.CharField(max_length=64)
@@ -69,6 +70,7 @@ class Operation(BaseModel):
     user_id = models.UUIDField(null=True)
     credential_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
+    given_up_node_id = models.UUIDField(null=True)
     traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)

@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from controlplane.events.services import caused_by
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
+from controlplane.nodes import agent_client
 from controlplane.operations import fence, leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
@@ -43,7 +44,7 @@ def run(operation: Operation, workflow: Workflow) -> None:
     """Work on a leased operation until it ends, has to wait, or is taken away (LeaseLost)."""
     steps = workflow.steps(operation)
     operation.step_count = len(steps)  # written with what comes first
-    with fence.working_on(operation):
+    with fence.working_on(operation), agent_client.without(operation.given_up_node_id):
         if operation.state == "running":
             _forward(operation, workflow, steps)
         forget_held(operation)

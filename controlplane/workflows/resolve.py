@@ -1,13 +1,14 @@
 """Have an operation end that cannot end by itself, since a node that it needs does not come back. For operators.
 
-It is no second way to end anything: the operation's own workflow runs to its end, here and now, with the one difference
-that the node is not waited for (agent_client.without). What may still be on it is written down to be removed when it is
-back. All of it is one transaction, so that what is tried with dry_run is what would be.
+The request only records on the operation that the node is given up. A worker then runs the operation's own workflow to
+its end as it runs all others, outside any transaction, with the one difference that this node is not called
+(agent_client.without). What may still be on the node is recorded to be removed when it is back. A dry run therefore
+makes no call to any node.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -18,15 +19,12 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.reasons import Reason
-from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node, NodeRemoval
-from controlplane.operations import leases
+from controlplane.operations import hints, leases
 from controlplane.operations.errors import NotResolvable
 from controlplane.operations.models import LIVE, Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS, obstacle, stuck
 from controlplane.placement.models import Allocation
-from controlplane.workflows import engine
-from controlplane.workflows.registry import WORKFLOWS
 
 # A node that was silent for less may be on its way back, and a guest on it may be at work.
 SILENT_FOR = timedelta(minutes=10)
@@ -34,7 +32,8 @@ SILENT_FOR = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Resolution:
-    """How the operation has ended, the node that was given up, and what is to be removed from it when it is back."""
+    """The operation, the node that was given up for it, and what is recorded by now to be removed from that node when
+    it is back; the steps that are still to run add to it."""
 
     operation: Operation
     node: Node
@@ -43,29 +42,20 @@ class Resolution:
 
 @transaction.atomic
 def operation_resolve(actor: Actor, operation: Operation, *, reason: str) -> Resolution:
-    """
+    """Give up the silent node that the operation waits for, and make the operation due.
+
     Raises:
-        NotResolvable: there is no evidence that it is stuck for good, or it does not end without the node either;
-            nothing was changed.
+        NotResolvable: there is no evidence that it is stuck for good, or a worker tries it now; nothing was changed.
     """
     actor.may_operate()
     _need_stuck(operation)
     node = _silent_node(operation)
     leased = _lease(operation)
-    before = set(_removals(node))
-    _tell(actor, leased, node, reason)
-    with agent_client.without(node):
-        engine.run(leased, WORKFLOWS[leased.kind])
-    if leased.finished_at is None:
-        raise NotResolvable(
-            reason=Reason("it does not end without the node either: {obstacle}", obstacle=obstacle(leased))
-        )
+    _record(actor, leased, node, reason)
+    transaction.on_commit(partial(hints.send, operation.pk), robust=True)
     operation.refresh_from_db()
-    return Resolution(operation, node, [each for each in _removals(node) if each not in before])
-
-
-def _removals(node: Node) -> Iterator[NodeRemoval]:
-    return NodeRemoval.objects.filter(node=node).order_by("kind", "pk").iterator()
+    removals = NodeRemoval.objects.filter(node=node, resource_id__in=operation.resource_ids).order_by("kind", "pk")
+    return Resolution(operation, node, list(removals))
 
 
 def _need_stuck(operation: Operation) -> None:
@@ -83,11 +73,11 @@ def _need_stuck(operation: Operation) -> None:
 
 
 def _silent_node(operation: Operation) -> Node:
-    """The node that has what the operation is about, or is to have it, and is silent for long. It stays so until the
-    caller's transaction ends: its next heartbeat waits for that."""
+    """The node that has what the operation is about, or is to have it, and is silent for long. It may be heard again at
+    any moment: what is recorded to be removed is then removed."""
     ids = operation.resource_ids
     places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids)).values("node")
-    nodes = list(Node.objects.select_for_update(no_key=True).filter(pk__in=places).order_by("pk"))
+    nodes = list(Node.objects.filter(pk__in=places).order_by("pk"))
     if not nodes:
         raise NotResolvable(
             reason=Reason(
@@ -132,11 +122,18 @@ def _lease(operation: Operation) -> Operation:
     return leased
 
 
-def _tell(actor: Actor, operation: Operation, node: Node, reason: str) -> None:
-    """In the operation's steps, the audit, the events and the evidence."""
+def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None:
+    """Give up the node and the lease; write so in the operation's steps, the audit, the events and the evidence."""
     found, now = obstacle(operation), clock.now().isoformat()
     step = {"name": "resolve", "state": "done", "attempts": 1, "started_at": now, "finished_at": now, "message": reason}
-    leases.checkpoint(operation, steps=[*operation.steps, step])
+    leases.checkpoint(
+        operation,
+        steps=[*operation.steps, step],
+        attempts=0,
+        due_at=clock.now(),
+        given_up_node_id=node.pk,
+        **leases.NO_LEASE,
+    )
     said = {
         "operation": operation.kind,
         "operation_id": str(operation.pk),

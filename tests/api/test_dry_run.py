@@ -1,4 +1,4 @@
-"""dry_run=true on every write there is: everything is checked, and nothing is written."""
+"""dry_run=true on every write there is: everything is checked, nothing is written, and no node is called."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tests.api.test_authorization import of_alpha
 from tests.api.test_instances import KEY
 from tests.api.test_isolation import ALL, OF_SESSIONS, OPEN, Route, names  # noqa: F401 - a fixture
 from tests.api.tokens import make_token
-from tests.world import IMAGE_BYTES, Broker, Cloud, make_flavor, run
+from tests.world import IMAGE_BYTES, Broker, Cloud, agent_calls, make_flavor, run
 
 # Not those of sign-in, which take no token; and a guess at a password counts, dry or not.
 WRITES = [route for route in ALL if route.method != "GET" and route.key not in OPEN | OF_SESSIONS]
@@ -163,8 +163,10 @@ def test_nothing_is_written(
     for route in WRITES:
         of = names | others.get(route.operation_id, {})
         for caller in callers:
+            calls = agent_calls()
             with django_capture_on_commit_callbacks() as messages:
                 tried = ask(caller, route, of, "?dry_run=true")
+            assert agent_calls() == calls, route
             assert (messages, broker.sent) == ([], []), route
             assert rows() == before, route
             done, after = really(caller, route, of)

@@ -142,7 +142,7 @@ def test_what_is_stuck_is_resolved_once_its_node_is_silent(
     assert "What would be" in page and ">node-1</a>" in page
     assert Operation.objects.get(pk=operation_id).state == "running"
     assert operator.post(url, {"reason": "it burnt"})["Location"] == "/platform/operations"
-    assert Operation.objects.get(pk=operation_id).state == "succeeded"
+    assert run(Operation.objects.get(pk=operation_id)).state == "succeeded"
     assert "<h2>Stuck</h2>" not in operator.get("/platform/operations").content.decode()
 
 

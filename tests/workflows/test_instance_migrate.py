@@ -535,7 +535,7 @@ def test_what_waits_for_a_lost_source_can_be_resolved(moving: Move) -> None:
     pass_deadline(operation)
     Operation.objects.filter(pk=operation.pk).update(attempts=99)
     found = resolve.operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
-    assert (found.operation.state, found.node) == ("failed", moving.source.row)
+    assert (run(operation).state, found.node) == ("failed", moving.source.row)
     assert Allocation.objects.filter(node=moving.other.row).count() == 0
 
 

@@ -1,9 +1,9 @@
 """What cannot end because its node is gone is ended by an operator, by its own workflow, and nothing of it is left."""
 
 from datetime import timedelta
-from unittest.mock import patch
 
 import pytest
+from django.db import transaction
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.compute.attachments import volume_detach
@@ -13,13 +13,14 @@ from controlplane.compute.services import instance_delete, instance_start
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
+from controlplane.kernel.db import trial
+from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.operations import leases
 from controlplane.operations.errors import NotResolvable
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.selectors import STUCK_ATTEMPTS, stuck
 from controlplane.operations.services import operation_cancel
-from controlplane.placement import permits
 from controlplane.placement.models import Permit
 from controlplane.reconcilers import node_removals
 from controlplane.workflows import instance_rebuild as rebuild
@@ -31,13 +32,16 @@ from tests.workflows.helpers import (
     assert_clean_slate,
     die,
     done,
+    files,
     followed_by_another_worker,
     fresh,
     make_attached,
     make_instance,
+    make_shared,
+    share,
     then,
 )
-from tests.world import Cloud, SilentSigner, again, run
+from tests.world import Cloud, again, agent_calls, run
 
 
 def tried_in_vain(operation: Operation) -> Operation:
@@ -60,22 +64,29 @@ def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
     return instance, tried_in_vain(operation)
 
 
-def resolve(operation: Operation) -> Resolution:
-    """What is asked of the signer inside a transaction, it does not see before that has ended."""
-    with patch.object(permits, "current_app", SilentSigner()):
+def ask(operation: Operation) -> Resolution:
+    """As a request does it."""
+    with transaction.atomic():
         return operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
+
+
+def resolve(operation: Operation) -> tuple[Operation, list[NodeRemoval]]:
+    """Resolved, and run by a worker: the operation as it has ended, and what is to be removed from its node."""
+    before = {each.pk for each in NodeRemoval.objects.all()}
+    ended = run(ask(operation).operation)
+    return ended, [each for each in NodeRemoval.objects.order_by("kind", "pk") if each.pk not in before]
 
 
 def test_a_rebuild_whose_node_burnt_ends_and_the_instance_is_stopped(cloud: Cloud) -> None:
     instance, operation = lost_rebuild(cloud)
-    found = resolve(operation)
-    assert (found.operation.state, found.node) == ("cancelled", cloud.machine.row)
+    ended, removals = resolve(operation)
+    assert (ended.state, ended.given_up_node_id) == ("cancelled", cloud.machine.row.pk)
     assert (fresh(instance).state, fresh(instance).power_state) == ("stopped", "unknown")
     assert not Rebuild.objects.exists() and not OperationHold.objects.exists()
-    assert sorted(each.kind for each in found.removals) == ["instance", "volume"]
-    assert fresh(instance).root_volume_id not in [each.resource_id for each in found.removals]
-    assert found.operation.steps[-1]["name"] != "resolve"
-    assert [each["message"] for each in found.operation.steps if each["name"] == "resolve"] == ["it burnt"]
+    assert sorted(each.kind for each in removals) == ["instance", "volume"]
+    assert fresh(instance).root_volume_id not in [each.resource_id for each in removals]
+    assert ended.steps[-1]["name"] != "resolve"
+    assert [each["message"] for each in ended.steps if each["name"] == "resolve"] == ["it burnt"]
 
 
 def test_a_node_that_comes_back_is_cleaned_and_the_instance_starts_there(cloud: Cloud) -> None:
@@ -98,10 +109,10 @@ def test_a_detachment_that_was_cancelled_ends_with_the_volume_out(cloud: Cloud) 
     cloud.machine.fall_silent()
     operation_cancel(cloud.tenant.actor, operation)
     assert run(operation).state == "undoing"
-    found = resolve(tried_in_vain(operation))
-    assert (found.operation.state, found.operation.error["code"]) == ("cancelled", "compute.attachment.not_given_back")
+    ended, removals = resolve(tried_in_vain(operation))
+    assert (ended.state, ended.error["code"]) == ("cancelled", "compute.attachment.not_given_back")
     assert (fresh(attachment.volume).state, Attachment.objects.exists()) == ("available", False)
-    assert [(each.kind, each.resource_id) for each in found.removals] == [("attachment", attachment.pk)]
+    assert [(each.kind, each.resource_id) for each in removals] == [("attachment", attachment.pk)]
 
 
 def test_it_is_on_record_who_did_it_and_why(cloud: Cloud) -> None:
@@ -122,7 +133,7 @@ def test_it_is_on_record_who_did_it_and_why(cloud: Cloud) -> None:
 def refusal(operation: Operation) -> str:
     before = list(Operation.objects.values())
     with pytest.raises(NotResolvable) as refused:
-        resolve(operation)
+        ask(operation)
     assert list(Operation.objects.values()) == before and not NodeRemoval.objects.exists()
     assert not AuditRecord.objects.filter(verb="operation.resolve").exists()
     return str(refused.value)
@@ -162,3 +173,41 @@ def test_what_waits_for_no_node_is_no_case_for_it(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     Operation.objects.update(state="undoing")
     assert "nothing of it is on a node" in refusal(tried_in_vain(operation))
+
+
+def test_a_request_calls_no_node_and_a_dry_run_leaves_nothing(cloud: Cloud) -> None:
+    _, operation = lost_rebuild(cloud)
+    rows, before = list(Operation.objects.values()), agent_calls()
+    with trial():
+        found = operation_resolve(SYSTEM, fresh(operation), reason="?")
+        assert (found.node, found.operation.state) == (cloud.machine.row, "undoing")
+    assert list(Operation.objects.values()) == rows
+    ask(operation)
+    assert agent_calls() == before
+
+
+def test_the_other_node_is_called_outside_any_transaction_and_waited_for(cloud: Cloud) -> None:
+    """A guest whose disk is in a pool moves to a second node, and its first one is lost."""
+    instance = make_shared(cloud)
+    other = cloud.world.add_machine(cloud.machine.row.zone_id)
+    share(cloud, other)
+    operation = instance_delete(cloud.tenant.actor, instance)
+    cloud.machine.fall_silent()
+    Operation.objects.filter(pk=operation.pk).update(state="running")
+    address = Node.objects.get(pk=other.row.pk).address
+    Node.objects.filter(pk=other.row.pk).update(address="127.0.0.1:1")
+    ask(tried_in_vain(operation))
+    assert run(operation).state == "running", "the other node does not answer, and is not given up"
+    assert operation.attempts == 1 and operation.lease_token is None
+    Node.objects.filter(pk=other.row.pk).update(address=address)
+    before = agent_calls()
+    assert again(operation).state == "succeeded", operation.steps
+    assert agent_calls() > before and not files(cloud)
+
+
+def test_a_call_to_a_node_inside_a_transaction_is_a_bug(cloud: Cloud) -> None:
+    before = agent_calls()
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        agent_client.describe(cloud.machine.row)
+    assert agent_calls() == before
+    agent_client.describe(cloud.machine.row)

@@ -196,7 +196,7 @@ class ResolveForm(ApiForm):
 
 
 class Resolve(FormPage):
-    """What would be is tried first, and shown; or why it cannot be."""
+    """Show which node would be given up, by a dry run, or why the operation cannot be resolved."""
 
     template = "dashboard/fleet/resolve.html"
     title = _("Resolve a stuck operation")
@@ -220,7 +220,7 @@ class Resolve(FormPage):
     def send(self, form: ApiForm) -> str:
         path = ("operations", self.kwargs["operation"], "actions", "resolve")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.say(_("It has ended, without its node."))
+        self.say(_("It goes on at once, and ends without its node."))
         return reverse("all-operations")
 
 
