@@ -4,6 +4,7 @@ A lease is a random token in the row with an expiry. Every write of a worker is 
 that was paused while another took over writes nothing.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import Q
 
 from controlplane.kernel import clock
@@ -25,6 +26,10 @@ from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation
 from controlplane.operations.services import cancel_holders, hold_resources, told
 
+log = logging.getLogger(__name__)
+
+# After a renewal that failed: often enough for several within a lease, rarely enough for a database that starts.
+RENEW_AGAIN_S = 1.0
 BLOCKED_RETRY = timedelta(milliseconds=300)
 SWEEP_LIMIT, SWEEP_LEAST, OF_BEAT = 500, 5, 20
 # Under this name it stands among the steps that maintenance held it back.
@@ -175,9 +180,20 @@ def kept(operation: Operation) -> Iterator[None]:
 
 
 def _keep(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
+    """Renew the lease until the step is over or another worker has the operation. A database that does not answer is
+    asked again, on a new connection: its restart may end well within the lease."""
+    pause = settings.OPERATION_LEASE_S / 3
+    mine = Operation.objects.filter(pk=operation_id, lease_token=token)
     try:
-        while not is_over.wait(settings.OPERATION_LEASE_S / 3):
-            Operation.objects.filter(pk=operation_id, lease_token=token).update(lease_expires_at=_lease_end())
+        while not is_over.wait(pause):
+            try:
+                if not mine.update(lease_expires_at=_lease_end()):
+                    return
+                pause = settings.OPERATION_LEASE_S / 3
+            except (OperationalError, InterfaceError) as exc:
+                log.warning("operation %s: its lease was not renewed, and is tried again: %s", operation_id, exc)
+                connection.close()
+                pause = min(RENEW_AGAIN_S, settings.OPERATION_LEASE_S / 3)
     finally:
         connection.close()
 

@@ -1,0 +1,75 @@
+"""The thread that renews an operation's lease during a long step."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel.ids import new_id
+from controlplane.operations import leases
+from controlplane.operations.models import Operation
+from controlplane.operations.services import Wish, enqueue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMIT_S = 60
+OTHERS = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%lease_expires_at%'"
+
+
+@pytest.fixture
+def leased(settings: Settings) -> Operation:
+    settings.OPERATION_LEASE_S = 0.6
+    operation = leases.take_lease(enqueue(SYSTEM, Wish("test", None, (new_id(),), resource_name="web")).pk)
+    assert operation is not None
+    return operation
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < until, "it does not come about"
+        time.sleep(0.02)
+
+
+def keepers() -> int:
+    """Of the threads that have renewed a lease: how many connections there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {OTHERS}")
+        return int(cursor.fetchone()[0])
+
+
+def cut_off() -> int:
+    """End these connections, as a database does that restarts. Returns how many they were."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {OTHERS}")
+        return len(cursor.fetchall())
+
+
+def end_of(lease: Operation) -> datetime:
+    return Operation.objects.values_list("lease_expires_at", flat=True).get(pk=lease.pk)
+
+
+def wait_for_renewal(lease: Operation) -> None:
+    before = end_of(lease)
+    wait_for(lambda: end_of(lease) > before)
+
+
+def test_a_lease_is_renewed_after_the_database_has_ended_the_connection(leased: Operation) -> None:
+    with leases.kept(leased):
+        for _ in range(3):
+            wait_for(lambda: keepers() == 1)
+            assert cut_off() == 1
+            wait_for_renewal(leased)
+    wait_for(lambda: keepers() == 0)
+
+
+def test_a_keeper_whose_lease_another_worker_has_renews_nothing_and_ends(leased: Operation) -> None:
+    with leases.kept(leased):
+        wait_for(lambda: keepers() == 1)
+        Operation.objects.filter(pk=leased.pk).update(lease_token=new_id(), lease_expires_at=leased.created_at)
+        wait_for(lambda: keepers() == 0)
+    assert Operation.objects.get(pk=leased.pk).lease_expires_at == leased.created_at
