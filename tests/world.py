@@ -28,7 +28,7 @@ from controlplane.metrics.services import record
 from controlplane.network import segments
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
-from controlplane.nodes import agent_client, keys, keysets, meters, pki, trust
+from controlplane.nodes import agent_client, channels, keys, keysets, meters, pki, trust
 from controlplane.nodes.management import signing
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import mark_unreachable, node_enrol
@@ -72,7 +72,7 @@ class FakeMachine:
         of its Config."""
         config = replace(config_of(self.state_dir, port=self.server.port), **options)
         self.server = serve(config, self.fake.adapters())
-        agent_client.close()
+        channels.close()
 
     def replace_disk(self) -> None:
         """The node remembers nothing but its key, and nobody has heard so yet."""
@@ -177,7 +177,7 @@ class World:
         signing.publish(SYSTEM, self.root, keysets.NewKeys(), **options)
 
     def close(self) -> None:
-        agent_client.close()
+        channels.close()
         for machine in self.machines:
             machine.stop_agent()
 

@@ -281,6 +281,10 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
 
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
+# So many calls to one node may be under way in a process, transfers of images aside; fewer than a worker has threads, so
+# that a node which hangs leaves some to the others. Who finds as many waits so long for one of them to end.
+AGENT_CALLS_PER_NODE = env.integer("AGENT_CALLS_PER_NODE", 4, minimum=1)
+AGENT_SLOT_WAIT_S = env.integer("AGENT_SLOT_WAIT_S", 2)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
 NODE_UNREACHABLE_AFTER_S = env.integer("NODE_UNREACHABLE_AFTER_S", 9)
 # A node whose signature did not vouch for its hook for so long gets public data alone.

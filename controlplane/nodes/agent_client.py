@@ -1,20 +1,20 @@
-"""The calls to the agents: one function per RPC, over mutual TLS. Channels of their own
+"""The calls to the agents: one function per RPC, over mutual TLS, on the channels of channels.py. Channels of their own
 have only the watcher (watcher/streams.py) and consoles (console_client.py).
 
 What gives a node data or work takes a Grant with a permit, which workflows.leave gets from the signer: there is no
 other way to a node.
-Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused. Inside without(), a node is not
-called at all; nor by a worker that has lost its operation to another one (operations/fence.py).
+Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused, see translated(). Inside
+without(), a node is not called at all; nor by a worker that has lost its operation to another one
+(operations/fence.py), nor inside a transaction.
 """
 
 import functools
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import grpc
@@ -24,23 +24,26 @@ from opentelemetry.trace import SpanKind
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.kernel.db import need_no_transaction
-from controlplane.nodes import meters
-from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.reasons import Reason
+from controlplane.nodes import channels, meters
+from controlplane.nodes.errors import (
+    ImageFileUnreadable,
+    NodeFailed,
+    NodeGivenUp,
+    NodeOutdated,
+    NodeRefused,
+    NodeUnreachable,
+)
 from controlplane.nodes.models import Node
-from controlplane.nodes.pki import server_name
 from controlplane.operations import fence
 from observing.logs import passed_on
 from observing.traces import TRACEPARENT, span, traceparent
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
-CHANNEL_OPTIONS = (
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-)
+# What gRPC says of a message that is larger than its receiver takes, beside RESOURCE_EXHAUSTED.
+TOO_LARGE = "larger than max"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,6 @@ class Grant:
 
     def leave(self) -> pb.Permit:
         return pb.Permit(document=self.permit, cosignature=self.cosignature, policies=self.policies)
-
-
-def channel_credentials(process: str) -> grpc.ChannelCredentials:
-    """The certificate of one of our processes ("worker", "watcher")."""
-    folder: Path = settings.PKI_DIR
-    return grpc.ssl_channel_credentials(
-        root_certificates=(folder / "ca.crt").read_bytes(),
-        private_key=(folder / f"{process}.key").read_bytes(),
-        certificate_chain=(folder / f"{process}.crt").read_bytes(),
-    )
-
-
-def channel_options(node_id: UUID) -> tuple[tuple[str, object], ...]:
-    return (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name(node_id)))
 
 
 _given_up: ContextVar[UUID | None] = ContextVar("given_up", default=None)
@@ -98,22 +87,6 @@ def need_hope(node: Node) -> None:
         raise NodeGivenUp()
 
 
-_channels: dict[tuple[UUID, str], tuple[grpc.Channel, AgentStub]] = {}
-_lock = threading.Lock()
-
-
-def _stub(node: Node) -> AgentStub:
-    need_hope(node)
-    key = (node.pk, node.address)
-    with _lock:
-        if key not in _channels:
-            channel = grpc.secure_channel(
-                node.address, channel_credentials(settings.PROCESS), options=channel_options(node.pk)
-            )
-            _channels[key] = channel, AgentStub(channel)  # type: ignore[no-untyped-call]
-        return _channels[key][1]
-
-
 def _terms(timeout_s: int | None = None) -> dict[str, Any]:
     """Of a call: how long it may take, and what it is about, for the agent's log and trace."""
     parent = traceparent()
@@ -121,151 +94,217 @@ def _terms(timeout_s: int | None = None) -> dict[str, Any]:
     return {"timeout": timeout_s or settings.AGENT_TIMEOUT_S, "metadata": metadata}
 
 
-def close() -> None:
-    """Hang up on all nodes."""
-    with _lock:
-        while _channels:
-            _channels.popitem()[1][0].close()
-
-
 P = ParamSpec("P")
 R = TypeVar("R")
+Target = TypeVar("Target", Node, Grant)
 
 
-def _translating(call: Callable[P, R]) -> Callable[P, R]:
-    name = call.__name__
+def _never(*args: object, **kwargs: object) -> bool:
+    return False
 
-    @functools.wraps(call)
-    def calling(*args: P.args, **kwargs: P.kwargs) -> R:
-        code = "ok"
-        need_no_transaction()
-        fence.need_lease()
-        with span(name, kind=SpanKind.CLIENT) as current:
-            try:
-                with meters.SECONDS.labels(name).time():
-                    return call(*args, **kwargs)
-            except grpc.RpcError as exc:
-                error = translated(exc)
-                code = error.code
-                raise error from exc
-            finally:
-                meters.CALLS.labels(name, code).inc()
-                current.set_attribute("andromede.code", code)
 
-    return calling
+def _rpc(
+    *, is_transfer: Callable[..., bool] = _never
+) -> Callable[[Callable[Concatenate[AgentStub, Target, P], R]], Callable[Concatenate[Target, P], R]]:
+    """Decorate a function that makes one call: it gets the stub of its node. `is_transfer` tells from the function's
+    arguments whether an image's bytes are moved, which takes long on a node that is well, and has no limit."""
+
+    def decorate(call: Callable[Concatenate[AgentStub, Target, P], R]) -> Callable[Concatenate[Target, P], R]:
+        name = call.__name__
+
+        @functools.wraps(call)
+        def calling(target: Target, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            node = target.node if isinstance(target, Grant) else target
+            need_no_transaction()
+            need_hope(node)
+            is_limited = not is_transfer(target, *args, **kwargs)
+            with _measured(name), channels.calling(node, is_limited=is_limited) as stub:
+                fence.need_lease()
+                return call(stub, target, *args, **kwargs)
+
+        return calling
+
+    return decorate
+
+
+@contextmanager
+def _measured(name: str) -> Iterator[None]:
+    """Count and trace a call, and translate its failure."""
+    code = "ok"
+    with span(name, kind=SpanKind.CLIENT) as current:
+        try:
+            with meters.SECONDS.labels(name).time():
+                yield
+        except grpc.RpcError as exc:
+            error = translated(exc)
+            code = error.code
+            raise error from exc
+        except CloudError as exc:
+            code = exc.code
+            raise
+        finally:
+            meters.CALLS.labels(name, code).inc()
+            current.set_attribute("andromede.code", code)
+
+
+UNREACHABLE = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}  # the call, not by us
+)
+FAILED = frozenset(
+    {
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
 
 
 def translated(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
-    """What a failed call to an agent means."""
+    """What a failed call to an agent means. The agent's own errors say it in trailers. Without these the status is
+    gRPC's (https://grpc.github.io/grpc/core/md_doc_statuscodes.html): nobody answered, the agent failed in a way that
+    may pass, or it will not take this call at any time. `cause` and `status` are for logs; no sentence shows them."""
     trailers: dict[str, Any] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
-    if "andromede-code" not in trailers:
-        return NodeUnreachable(cause=exc.details(), status=exc.code().name)
-    error = NodeFailed if trailers.get("andromede-retryable") in ("true", b"true") else NodeRefused
-    return error(reason=exc.details(), agent_code=trailers["andromede-code"])
+    status = exc.code()
+    facts: dict[str, Any] = {"cause": exc.details(), "status": status.name}
+    if "andromede-code" in trailers:
+        error = NodeFailed if trailers.get("andromede-retryable") in ("true", b"true") else NodeRefused
+        return error(reason=exc.details(), agent_code=trailers["andromede-code"])
+    if status in UNREACHABLE:
+        return NodeUnreachable(**facts)
+    if status is grpc.StatusCode.UNIMPLEMENTED:
+        return NodeOutdated(**facts)
+    if status is grpc.StatusCode.RESOURCE_EXHAUSTED and TOO_LARGE in (exc.details() or ""):
+        return NodeRefused(reason=Reason("the message to it or from it is too large."), **facts)
+    if status in FAILED:
+        return NodeFailed(reason=Reason("its agent met an error."), **facts)
+    return NodeRefused(reason=Reason("its agent does not accept the call."), **facts)
 
 
 def subject(resource_id: UUID, generation: int) -> pb.Subject:
     return pb.Subject(id=str(resource_id), generation=generation)
 
 
-@_translating
-def describe(node: Node, *resource_ids: UUID) -> pb.NodeDescription:
+@_rpc()
+def describe(stub: AgentStub, node: Node, *resource_ids: UUID) -> pb.NodeDescription:
     """What the node is and holds; of `resource_ids` only, when given."""
     request = pb.DescribeRequest(ids=[str(resource_id) for resource_id in resource_ids])
-    reply: pb.NodeDescription = _stub(node).Describe(request, **_terms())
+    reply: pb.NodeDescription = stub.Describe(request, **_terms())
     return reply
 
 
-@_translating
-def ensure_trust(node: Node, request: pb.EnsureTrustRequest) -> pb.TrustState:
+@_rpc()
+def ensure_trust(stub: AgentStub, node: Node, request: pb.EnsureTrustRequest) -> pb.TrustState:
     """Tell the node what to trust; it checks the signatures itself."""
-    reply: pb.TrustState = _stub(node).EnsureTrust(request, **_terms())
+    reply: pb.TrustState = stub.EnsureTrust(request, **_terms())
     return reply
 
 
-@_translating
-def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path) -> pb.ImageState:
-    """Send the image unless the node has it. Takes as long as the transfer takes."""
+@_rpc(is_transfer=lambda *_, **__: True)
+def ensure_image(
+    stub: AgentStub, grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path
+) -> pb.ImageState:
+    """Send the image unless the node has it. Takes as long as the transfer takes.
+
+    Raises:
+        ImageFileUnreadable: the file cannot be read here, which is no fault of the node.
+    """
     header = pb.ImageHeader(
         sha256=sha256,
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
         permit=grant.leave(),
     )
-    reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), **_terms(IMAGE_TIMEOUT_S))
+    problems: list[OSError] = []
+    try:
+        reply: pb.ImageState = stub.EnsureImage(_parts(header, file, problems), **_terms(IMAGE_TIMEOUT_S))
+    except grpc.RpcError:
+        if problems:
+            raise ImageFileUnreadable(sha256=sha256, cause=str(problems[0])) from problems[0]
+        raise
     return reply
 
 
-def _parts(header: pb.ImageHeader, file: Path) -> Iterator[pb.ImagePart]:
+def _parts(header: pb.ImageHeader, file: Path, problems: list[OSError]) -> Iterator[pb.ImagePart]:
+    """The messages of a transfer. gRPC reports an error in here as a failure of the call: what it was is added to
+    `problems`."""
     yield pb.ImagePart(header=header)
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            yield pb.ImagePart(data=chunk)
+    try:
+        with file.open("rb") as source:
+            while chunk := source.read(CHUNK_BYTES):
+                yield pb.ImagePart(data=chunk)
+    except OSError as exc:
+        problems.append(exc)
+        raise
 
 
-@_translating
-def remove_image(node: Node, *, sha256: str) -> None:
-    _stub(node).RemoveImage(pb.RemoveImageRequest(sha256=sha256), **_terms())
+@_rpc()
+def remove_image(stub: AgentStub, node: Node, *, sha256: str) -> None:
+    stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256), **_terms())
 
 
-@_translating
-def ensure_volume(grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
+def _copies_image(grant: Grant, request: pb.EnsureVolumeRequest) -> bool:
+    """In a pool, a disk is a whole copy of its image."""
+    return bool(request.pool and request.image_sha256)
+
+
+@_rpc(is_transfer=_copies_image)
+def ensure_volume(stub: AgentStub, grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
     request.permit.CopyFrom(grant.leave())
-    timeout_s = IMAGE_TIMEOUT_S if request.pool and request.image_sha256 else None  # the image is copied
-    reply: pb.VolumeState = _stub(grant.node).EnsureVolume(request, **_terms(timeout_s))
+    timeout_s = IMAGE_TIMEOUT_S if _copies_image(grant, request) else None
+    reply: pb.VolumeState = stub.EnsureVolume(request, **_terms(timeout_s))
     return reply
 
 
-@_translating
-def ensure_port(grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
+@_rpc()
+def ensure_port(stub: AgentStub, grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
     request.permit.CopyFrom(grant.leave())
-    reply: pb.PortState = _stub(grant.node).EnsurePort(request, **_terms())
+    reply: pb.PortState = stub.EnsurePort(request, **_terms())
     return reply
 
 
-@_translating
-def ensure_network(node: Node, segment: bytes) -> pb.NetworkState:
+@_rpc()
+def ensure_network(stub: AgentStub, node: Node, segment: bytes) -> pb.NetworkState:
     """Tell the node with which others it carries a network; it checks the signature itself."""
-    reply: pb.NetworkState = _stub(node).EnsureNetwork(pb.EnsureNetworkRequest(segment=segment), **_terms())
+    reply: pb.NetworkState = stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=segment), **_terms())
     return reply
 
 
-@_translating
-def ensure_instance(grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
+@_rpc()
+def ensure_instance(stub: AgentStub, grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
     if grant.permit:
         request.permit.CopyFrom(grant.leave())
-    reply: pb.InstanceState = _stub(grant.node).EnsureInstance(request, **_terms())
+    reply: pb.InstanceState = stub.EnsureInstance(request, **_terms())
     return reply
 
 
-@_translating
-def ensure_arrival(grant: Grant, request: pb.EnsureArrivalRequest) -> pb.ArrivalState:
+@_rpc()
+def ensure_arrival(stub: AgentStub, grant: Grant, request: pb.EnsureArrivalRequest) -> pb.ArrivalState:
     request.instance.permit.CopyFrom(grant.leave())
-    reply: pb.ArrivalState = _stub(grant.node).EnsureArrival(request, **_terms())
+    reply: pb.ArrivalState = stub.EnsureArrival(request, **_terms())
     return reply
 
 
-@_translating
-def ensure_departure(grant: Grant, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
+@_rpc()
+def ensure_departure(stub: AgentStub, grant: Grant, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
     """Begin the move, or hear how far it is."""
     request.permit.CopyFrom(grant.leave())
-    reply: pb.DepartureState = _stub(grant.node).EnsureDeparture(request, **_terms())
+    reply: pb.DepartureState = stub.EnsureDeparture(request, **_terms())
     return reply
 
 
-@_translating
-def ensure_attachment(grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
+@_rpc()
+def ensure_attachment(stub: AgentStub, grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
     request.permit.CopyFrom(grant.leave())
-    reply: pb.AttachmentState = _stub(grant.node).EnsureAttachment(request, **_terms())
+    reply: pb.AttachmentState = stub.EnsureAttachment(request, **_terms())
     return reply
 
 
-@_translating
-def remove(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
+@_rpc()
+def remove(stub: AgentStub, node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
     """Remove an instance, volume, port or attachment, or what was begun of a move (arrival, departure); "already gone"
     is success. Removing needs no grant. A "shared-volume" is only forgotten by the node. `pool`: where the file of a
     volume is."""
-    stub = _stub(node)
     calls = {
         "instance": stub.RemoveInstance,
         "volume": stub.RemoveVolume,
@@ -279,23 +318,23 @@ def remove(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: s
     calls[kind](request, **_terms())
 
 
-@_translating
-def ensure_quarantine(node: Node, request: pb.EnsureQuarantineRequest) -> pb.QuarantineState:
+@_rpc()
+def ensure_quarantine(stub: AgentStub, node: Node, request: pb.EnsureQuarantineRequest) -> pb.QuarantineState:
     """Keep something from doing harm that nobody means, or put it back; that takes no permit."""
-    reply: pb.QuarantineState = _stub(node).EnsureQuarantine(request, **_terms())
+    reply: pb.QuarantineState = stub.EnsureQuarantine(request, **_terms())
     return reply
 
 
-@_translating
-def remove_quarantine(node: Node, *, orphan_id: UUID, generation: int) -> pb.QuarantineState:
+@_rpc()
+def remove_quarantine(stub: AgentStub, node: Node, *, orphan_id: UUID, generation: int) -> pb.QuarantineState:
     """Destroy what is in quarantine, for good."""
     request = pb.RemoveRequest(subject=subject(orphan_id, generation))
-    reply: pb.QuarantineState = _stub(node).RemoveQuarantine(request, **_terms())
+    reply: pb.QuarantineState = stub.RemoveQuarantine(request, **_terms())
     return reply
 
 
-@_translating
-def read_console(node: Node, *, instance_id: UUID, offset: int, max_bytes: int) -> pb.ConsoleChunk:
+@_rpc()
+def read_console(stub: AgentStub, node: Node, *, instance_id: UUID, offset: int, max_bytes: int) -> pb.ConsoleChunk:
     request = pb.ReadConsoleRequest(instance_id=str(instance_id), offset=offset, max_bytes=max_bytes)
-    reply: pb.ConsoleChunk = _stub(node).ReadConsole(request, **_terms())
+    reply: pb.ConsoleChunk = stub.ReadConsole(request, **_terms())
     return reply

@@ -11,7 +11,8 @@ import grpc.aio
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from controlplane.nodes.agent_client import channel_credentials, channel_options, translated
+from controlplane.nodes.agent_client import translated
+from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import Node
 

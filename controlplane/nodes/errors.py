@@ -28,6 +28,14 @@ class NodeUnreachable(Unavailable):
     detail = "The node that this needs does not answer at the moment."
 
 
+class NodeBusy(NodeUnreachable):
+    """So many calls to the node are under way that nobody waits for one more: it hangs, or has too much to do."""
+
+    code = "node.busy"
+    title = "Node busy"
+    detail = "The node that this needs is too busy to take more at the moment."
+
+
 class NodeGivenUp(CloudError):
     """An operator has said that nobody is to wait for the node any more."""
 
@@ -42,6 +50,22 @@ class NodeRefused(CloudError):
     code = "node.refused"
     title = "Refused by the node"
     detail = "The node could not do it: {reason}"
+
+
+class NodeOutdated(NodeRefused):
+    """The agent does not know the call: it is of an older release. It has to be upgraded."""
+
+    code = "node.outdated"
+    title = "Node's software too old"
+    detail = "The software of the node that this needs is too old for it."
+
+
+class ImageFileUnreadable(CloudError):
+    """Of an image that is to be sent to a node. `cause` is for logs."""
+
+    code = "image.file_unreadable"
+    title = "Image file unreadable"
+    detail = "The image's file is missing or cannot be read. Use another image, or import this one again."
 
 
 class NodeFailed(Unavailable):

@@ -23,7 +23,7 @@ from django.db import close_old_connections
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from controlplane.nodes.agent_client import channel_credentials, channel_options
+from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.models import Node
 from controlplane.watcher import messages, receipts
 from controlplane.watcher.ears import Ears

@@ -58,7 +58,7 @@ def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
 
 
 def test_only_the_clients_and_the_watcher_open_channels_to_agents() -> None:
-    known = {"nodes.agent_client", "nodes.console_client", "watcher.streams"}
+    known = {"nodes.channels", "nodes.console_client", "watcher.streams"}
     assert callers("secure_channel", "insecure_channel", "AgentStub") == known
 
 

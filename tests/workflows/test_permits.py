@@ -2,6 +2,7 @@
 a decision of its own, and without one the agent does nothing."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,8 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.compute.attachments import volume_detach
 from controlplane.kernel import clock
-from controlplane.nodes import agent_client
+from controlplane.nodes import channels
+from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.placement import permits
@@ -127,9 +129,22 @@ def refusal(stub: AgentStub, name: str, message: Any) -> str:
 def doubted(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     """The guarded calls of the workflows."""
     calls: list[Call] = []
-    stub_of = agent_client._stub
-    monkeypatch.setattr(agent_client, "_stub", lambda node: Doubter(stub_of(node), calls))
+    calling = channels.calling
+
+    @contextmanager
+    def doubting(node: Node, **how: Any) -> Iterator[Doubter]:
+        with calling(node, **how) as stub:
+            yield Doubter(stub, calls)
+
+    monkeypatch.setattr(channels, "calling", doubting)
     return calls
+
+
+def stub_of(node: Node) -> AgentStub:
+    """The agent's, behind the doubter."""
+    with channels.calling(node) as doubter:
+        stub: AgentStub = doubter.stub  # type: ignore[attr-defined]
+        return stub
 
 
 def assert_permitted(operation: Operation, message: Any) -> None:
@@ -199,8 +214,7 @@ def given(cloud: Cloud, doubted: list[Call]) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def stub(cloud: Cloud, given: dict[str, Any]) -> AgentStub:
-    stub: AgentStub = agent_client._stub(cloud.machine.row).stub
-    return stub
+    return stub_of(cloud.machine.row)
 
 
 def test_a_permit_is_for_what_it_lists(cloud: Cloud, given: dict[str, Any], stub: AgentStub) -> None:
@@ -223,7 +237,7 @@ def test_a_letter_that_is_changed_breaks_it(given: dict[str, Any], stub: AgentSt
 
 def test_one_for_another_node_is_refused(cloud: Cloud, given: dict[str, Any]) -> None:
     other = cloud.world.add_machine("de-rhein-1")
-    there: AgentStub = agent_client._stub(other.row).stub
+    there = stub_of(other.row)
     for name, message in given.items():
         assert refusal(there, name, message) == "agent.permit.wrong_node"
 

@@ -4,7 +4,7 @@ import grpc
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from controlplane.nodes import agent_client
+from controlplane.nodes import channels
 from controlplane.watcher import messages
 from controlplane.watcher.receipts import last_number
 from tests.world import FakeMachine
@@ -14,7 +14,7 @@ def hear_receipts(machine: FakeMachine) -> None:
     """As the watcher does it: all that the node has done so far becomes evidence."""
     request = pb.WatchRequest(heartbeat_interval_ms=100, receipts_after=last_number(machine.row.pk))
     heartbeats = 0
-    credentials, options = agent_client.channel_credentials("watcher"), agent_client.channel_options(machine.row.pk)
+    credentials, options = channels.channel_credentials("watcher"), channels.channel_options(machine.row.pk)
     with grpc.secure_channel(machine.row.address, credentials, options=options) as channel:
         for event in AgentStub(channel).Watch(request):  # type: ignore[no-untyped-call]
             heartbeats += event.WhichOneof("event") == "heartbeat"

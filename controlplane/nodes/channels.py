@@ -1,0 +1,145 @@
+"""Channels to the agents: one per node and process, with a limit on the calls that are under way.
+
+A node that hangs answers no call, and each call holds a thread until its time is over. With the limit such a node holds
+a few threads of a process, and calls to other nodes go on. Transfers of images have no limit here: they take minutes on
+a node that is well.
+A channel is closed when its node has another address, and when the node has not been called for IDLE_S, as after it was
+retired. Calls that are under way end first.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import grpc
+from django.conf import settings
+
+from agents.protocol.agent_pb2_grpc import AgentStub
+from controlplane.nodes.errors import NodeBusy
+from controlplane.nodes.models import Node
+from controlplane.nodes.pki import server_name
+
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+IDLE_S = 900.0
+SWEEP_EVERY_S = 60.0
+
+
+def channel_credentials(process: str) -> grpc.ChannelCredentials:
+    """The certificate of one of our processes ("worker", "watcher")."""
+    folder: Path = settings.PKI_DIR
+    return grpc.ssl_channel_credentials(
+        root_certificates=(folder / "ca.crt").read_bytes(),
+        private_key=(folder / f"{process}.key").read_bytes(),
+        certificate_chain=(folder / f"{process}.crt").read_bytes(),
+    )
+
+
+def channel_options(node_id: UUID) -> tuple[tuple[str, object], ...]:
+    return (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name(node_id)))
+
+
+@dataclass(slots=True)
+class _Line:
+    """A channel. `calls`: under way on it, transfers too. `slots`: of the calls that are limited."""
+
+    address: str
+    channel: grpc.Channel
+    stub: AgentStub
+    slots: threading.BoundedSemaphore
+    used_at: float
+    calls: int = 0
+    is_replaced: bool = False
+
+
+_lines: dict[UUID, _Line] = {}
+_lock = threading.Lock()
+_swept_at = 0.0
+
+
+@contextmanager
+def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
+    """Give the stub for one call.
+
+    Raises:
+        NodeBusy: settings.AGENT_CALLS_PER_NODE limited calls are under way, and none of them ended within
+            settings.AGENT_SLOT_WAIT_S.
+    """
+    line = _take(node)
+    try:
+        if is_limited and not line.slots.acquire(timeout=settings.AGENT_SLOT_WAIT_S):
+            raise NodeBusy(cause="too many calls to it are under way", calls=settings.AGENT_CALLS_PER_NODE)
+        try:
+            yield line.stub
+        finally:
+            if is_limited:
+                line.slots.release()
+    finally:
+        _give_back(line)
+
+
+def addresses() -> dict[UUID, str]:
+    """The channels that are open for new calls: node id → address."""
+    with _lock:
+        return {node_id: line.address for node_id, line in _lines.items()}
+
+
+def close() -> None:
+    """Close all channels, also under calls."""
+    with _lock:
+        lines = list(_lines.values())
+        _lines.clear()
+    for line in lines:
+        line.channel.close()
+
+
+def _take(node: Node) -> _Line:
+    now = time.monotonic()
+    with _lock:
+        left = _sweep(now)
+        line = _lines.get(node.pk)
+        if line is not None and line.address != node.address:
+            line.is_replaced = True
+            left += [line] if not line.calls else []
+            line = None
+        if line is None:
+            line = _lines[node.pk] = _open(node, now)
+        line.calls += 1
+        line.used_at = now
+    for each in left:
+        each.channel.close()
+    return line
+
+
+def _give_back(line: _Line) -> None:
+    with _lock:
+        line.calls -= 1
+        line.used_at = time.monotonic()
+        is_over = line.is_replaced and not line.calls
+    if is_over:
+        line.channel.close()
+
+
+def _open(node: Node, now: float) -> _Line:
+    channel = grpc.secure_channel(node.address, channel_credentials(settings.PROCESS), options=channel_options(node.pk))
+    stub = AgentStub(channel)  # type: ignore[no-untyped-call]
+    return _Line(node.address, channel, stub, threading.BoundedSemaphore(settings.AGENT_CALLS_PER_NODE), now)
+
+
+def _sweep(now: float) -> list[_Line]:
+    """Take out the channels that nobody has used for IDLE_S; looks once in SWEEP_EVERY_S."""
+    global _swept_at
+    if now < _swept_at + SWEEP_EVERY_S:
+        return []
+    _swept_at = now
+    idle = [node_id for node_id, line in _lines.items() if not line.calls and line.used_at <= now - IDLE_S]
+    return [_lines.pop(node_id) for node_id in idle]
