@@ -52,6 +52,14 @@ def describe_document(document: Mapping[str, object]) -> dict[str, object]:
     }
 
 
+def revived(document: Mapping[str, object]) -> CloudError:
+    """The error that CloudError.as_document() was made of, to raise it in another process: with the same class, facts
+    and reasons. One that is not known here, as of another release, becomes an internal error with these facts."""
+    facts = _revived(document.get("facts") or {})
+    error = REGISTRY.get(str(document.get("code")), CloudError)
+    return error(**facts) if _named(error.detail) <= facts.keys() else CloudError(**facts)
+
+
 def _spoken(facts: Mapping[str, object]) -> dict[str, object]:
     suffix = f"_{language()}"
     words = {name: _said(fact) if isinstance(fact, Reason) else fact for name, fact in facts.items()}

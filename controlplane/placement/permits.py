@@ -17,8 +17,7 @@ from celery import current_app
 from django.db.models import Expression, Q, QuerySet
 from kombu.exceptions import OperationalError
 
-from controlplane.kernel import clock
-from controlplane.kernel.errors import REGISTRY, CloudError
+from controlplane.kernel import clock, wording
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.operations import fence
@@ -200,7 +199,5 @@ def _policies(digest: str) -> bytes:
 
 
 def _tell(permit_id: UUID) -> NoReturn:
-    """The error that the signer met, as it would have been raised here."""
-    document = Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {}
-    error = REGISTRY.get(document.get("code", ""), CloudError)
-    raise error(**document.get("facts", {}))
+    """Raise the error that the signer met, as it would have been raised here."""
+    raise wording.revived(Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {})

@@ -1,0 +1,53 @@
+"""What a worker makes of the signer's refusal: a sentence, in English and in French."""
+
+import pytest
+from django.utils import translation
+
+from controlplane.events.models import Event
+from controlplane.kernel import wording
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.reasons import Reason
+from controlplane.nodes import trust
+from controlplane.signer.errors import NodeNotCleared, PermitOutdated
+from tests.services.signer.conftest import Waiting
+from tests.world import again
+
+ENGLISH = "The machine that carries it may not hold data of these classifications: it has no charter that holds now."
+
+
+def test_a_refusal_reads_as_a_sentence_wherever_it_is_shown(waiting: Waiting) -> None:
+    trust.TrustDocument.objects.filter(kind="charter").delete()
+    assert waiting.refused() == NodeNotCleared.code
+    operation = again(waiting.operation)
+    assert operation.state == "failed"
+    assert (operation.error["code"], operation.error["detail"]) == (NodeNotCleared.code, ENGLISH)
+    ended = Event.objects.filter(operation_id=operation.pk).latest("created_at")
+    assert "template" not in str(wording.describe_document(operation.error)) and "template" not in str(ended.data)
+    with translation.override("fr"):
+        french = str(wording.describe_document(operation.error)["detail"])
+    assert french.endswith(": elle n’a pas de charte en vigueur.") and "charter" not in french
+
+
+def refusal(error: CloudError) -> CloudError:
+    """After it was written into a row and read from it."""
+    document = error.as_document()
+    return wording.revived(document)
+
+
+def test_reasons_in_reasons_come_back_too() -> None:
+    inner = Reason("its charter is for the zone {zone}.", zone="de-rhein-1")
+    error = refusal(PermitOutdated(reason=Reason("{error}.", error=inner)))
+    assert type(error) is PermitOutdated
+    assert str(error) == str(PermitOutdated(reason="its charter is for the zone de-rhein-1.."))
+    with translation.override("fr"):
+        assert "de-rhein-1" in str(wording.describe(type(error), error.facts)["detail"])
+        assert "its charter" not in str(wording.describe(type(error), error.facts)["detail"])
+    assert error.as_document() == PermitOutdated(reason=Reason("{error}.", error=inner)).as_document()
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"code": "permit.of_tomorrow", "facts": {"a": 1}}, {"code": "permit.outdated"}]
+)
+def test_what_is_not_known_here_is_an_error_all_the_same(document: dict[str, object]) -> None:
+    error = wording.revived(document)
+    assert type(error) is CloudError and str(error) == CloudError.detail
