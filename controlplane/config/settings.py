@@ -281,8 +281,8 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
 
 AGENT_TIMEOUT_S = env.integer("AGENT_TIMEOUT_S", 30)
-# So many calls to one node may be under way in a process, transfers of images aside; fewer than a worker has threads, so
-# that a node which hangs leaves some to the others. Who finds as many waits so long for one of them to end.
+# So many calls to one node may be under way in a process, transfers of images aside; fewer than a worker has threads,
+# so that a node which hangs leaves some to the others. A further call waits so long for one of them to end.
 AGENT_CALLS_PER_NODE = env.integer("AGENT_CALLS_PER_NODE", 4, minimum=1)
 AGENT_SLOT_WAIT_S = env.integer("AGENT_SLOT_WAIT_S", 2)
 HEARTBEAT_INTERVAL_MS = env.integer("HEARTBEAT_INTERVAL_MS", 3000)
@@ -355,6 +355,8 @@ CONSOLE_HOURS = env.integer("CONSOLE_HOURS", 12, minimum=1)
 
 # Webhooks: how long a receiver may take, and where else than to public addresses by https they may go.
 WEBHOOK_TIMEOUT_S = env.integer("WEBHOOK_TIMEOUT_S", 10, minimum=1)
+# Of the threads of a process that sends webhooks (8, as it is deployed), so many are one project's at most.
+WEBHOOK_THREADS_PER_PROJECT = env.integer("WEBHOOK_THREADS_PER_PROJECT", 2, minimum=1)
 WEBHOOK_PRIVATE_HOSTS = env.words("WEBHOOK_PRIVATE_HOSTS", "")
 IS_WEBHOOK_HTTP_ALLOWED = env.boolean("IS_WEBHOOK_HTTP_ALLOWED", False)
 

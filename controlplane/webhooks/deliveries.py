@@ -24,6 +24,7 @@ from controlplane.webhooks import hints, meters, secrets, sender
 from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
 from controlplane.webhooks.sender import Outcome
 from controlplane.webhooks.services import give_up_all
+from controlplane.webhooks.shares import share_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,16 @@ HTTP_GONE = 410
 
 
 def deliver(webhook_id: UUID) -> int:
-    """Send what is due, until there is nothing more or others have waited long enough. Returns how many were tried."""
+    """Send what is due, until there is nothing more or others have waited long enough. Returns how many were tried:
+    none while as many threads as one project may have send for the webhook's project; `dispatch` hints at it again."""
+    project_id = Webhook.objects.filter(pk=webhook_id).values_list("project_id", flat=True).first()
+    if project_id is None:
+        return 0
+    with share_of(project_id) as is_free:
+        return _deliver(webhook_id) if is_free else 0
+
+
+def _deliver(webhook_id: UUID) -> int:
     token = take_lease(webhook_id)
     if token is None:
         return 0

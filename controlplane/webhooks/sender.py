@@ -11,6 +11,7 @@ import httpx
 from django.conf import settings
 
 from controlplane.kernel import outbound
+from controlplane.webhooks import resolver
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ async def _post(url: str, headers: Mapping[str, str], body: bytes) -> int:
         schemes = ("https", "http") if settings.IS_WEBHOOK_HTTP_ALLOWED else ("https",)
         parsed = outbound.parse_url(url, schemes=schemes)
         allowed = settings.WEBHOOK_PRIVATE_HOSTS
-        addresses = await asyncio.to_thread(outbound.addresses, parsed, private_hosts=allowed)
+        addresses = await resolver.addresses(parsed, private_hosts=allowed)
         tls = ssl.create_default_context()
         async with httpx.AsyncClient(timeout=None, trust_env=False, verify=tls) as client:
             return await _first_that_connects(client, parsed, addresses, headers, body)

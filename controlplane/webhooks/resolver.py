@@ -1,0 +1,43 @@
+"""Addresses of receivers, looked up without waiting longer than the caller wants.
+
+getaddrinfo(3) takes as long as the name servers let it, and cannot be interrupted. Each look-up therefore has a thread
+of its own, which nobody joins: asyncio's own threads are waited for when a loop ends.
+"""
+
+import asyncio
+import threading
+from collections.abc import Collection
+from concurrent.futures import Future
+
+import httpx
+
+from controlplane.kernel import outbound
+from controlplane.kernel.outbound import Address
+
+# Look-ups that may hang at once in a process. Beyond that, names count as unresolvable.
+HANGING_MAX = 64
+_free = threading.BoundedSemaphore(HANGING_MAX)
+
+
+async def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address]:
+    """As outbound.addresses; a cancellation is obeyed at once, and the look-up ends by itself.
+
+    Raises:
+        ValueError, Unresolvable: as outbound.addresses.
+    """
+    free = _free
+    if not free.acquire(blocking=False):
+        raise outbound.Unresolvable(url.host)
+    found: Future[list[Address]] = Future()
+    found.set_running_or_notify_cancel()
+
+    def look_up() -> None:
+        try:
+            found.set_result(outbound.addresses(url, private_hosts=private_hosts))
+        except (ValueError, OSError) as exc:
+            found.set_exception(exc)
+        finally:
+            free.release()
+
+    threading.Thread(target=look_up, name="webhook-resolver", daemon=True).start()
+    return await asyncio.wrap_future(found)
