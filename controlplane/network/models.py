@@ -36,7 +36,11 @@ class Subnet(BaseModel):
 
 
 class Port(BaseModel):
-    """A network card's place on a network, with the address that is its own as long as it lives."""
+    """A network card's place on a network, with the address that is its own as long as it lives.
+
+    `mac`: locally administered and unicast (IEEE 802, the second digit), and unique over all ports, since guests know
+    their cards by it. Ports of before have one that begins with 52:54:00, and is unique in its network alone.
+    """
 
     network = models.ForeignKey(Network, models.PROTECT, db_index=False)  # the index of addresses begins with it
     instance_id = models.UUIDField()
@@ -48,7 +52,10 @@ class Port(BaseModel):
         constraints = [
             models.UniqueConstraint(fields=["network", "ip"], name="network_port_ip_taken"),
             models.UniqueConstraint(fields=["network", "mac"], name="network_port_mac_taken"),
-            models.CheckConstraint(condition=Q(mac__startswith="52:54:00:"), name="network_port_mac_is_local"),
+            models.UniqueConstraint(fields=["mac"], condition=Q(mac__startswith="56:"), name="network_port_mac_once"),
+            models.CheckConstraint(
+                condition=Q(mac__startswith="52:54:00:") | Q(mac__startswith="56:"), name="network_port_mac_is_local"
+            ),
         ]
         indexes = [models.Index(fields=["instance_id"])]
 

@@ -10,6 +10,7 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.db import refusing, write_version
+from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
@@ -117,6 +118,7 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
     Raises:
         AddressesExhausted: the subnet has no address left.
         NetworkNotFound: it was deleted a moment ago.
+        StateConflict: another port has the same MAC by chance; with another id it works.
     """
     subnet = _lock_subnet(network)
     cidr = IPv4Network(subnet.cidr)
@@ -126,14 +128,16 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
     if address is None:
         raise AddressesExhausted(cidr=subnet.cidr)
     ip = IPv4Address(str(address).split("/")[0])
-    port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(ip))
-    insert(port)
+    port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(port_id))
+    with refusing("network_port_mac_once", StateConflict(), is_end=True):
+        insert(port)
     return port
 
 
-def _mac(ip: IPv4Address) -> str:
-    """Ends as the address does: a network is at most a /8, so that no two of its ports share one."""
-    return "52:54:00:" + ip.packed[1:].hex(":")
+def _mac(port_id: UUID) -> str:
+    """A locally administered unicast address with the last 40 bits of the port's id, which are random (RFC 9562, 5.7).
+    All have the first byte in common, since libvirt replaces it in the address of the host's end."""
+    return "56:" + port_id.bytes[-5:].hex(":")
 
 
 SUBNET_LOCKED = Prepared(lambda network: Subnet.objects.select_for_update().filter(network=network))

@@ -1,10 +1,14 @@
 """Networks and the addresses on them."""
 
+from uuid import UUID
+
 import pytest
 from django.db import IntegrityError, transaction
 
+from agents.node.rpc.parse import MAC
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import InvalidName
 from controlplane.network.errors import (
@@ -79,11 +83,32 @@ def test_an_address_crosses_the_byte(tenant: Tenant) -> None:
     assert plug(network) == "10.0.1.0"
 
 
-def test_macs_are_local_and_differ_within_a_network(tenant: Tenant) -> None:
-    network = make(tenant, "10.0.0.0/8")
-    macs = [port_create(network, port_id=new_id(), instance_id=new_id()).mac for _ in range(20)]
-    assert len(set(macs)) == 20
-    assert all(mac.startswith("52:54:00:") for mac in macs)
+def test_macs_are_local_unicast_and_differ_in_networks_that_overlap(tenant: Tenant) -> None:
+    """The cards of one guest too: it finds the configuration of each by its MAC."""
+    networks = [make(tenant, cidr, name=f"net-{cidr[:2]}") for cidr in ("10.20.0.0/24", "172.20.0.0/24")]
+    networks.append(make(tenant, "10.20.0.0/24", name="same"))
+    guest = new_id()
+    ports = [port_create(network, port_id=new_id(), instance_id=guest) for network in networks for _ in range(5)]
+    assert len({port.mac for port in ports}) == 15
+    assert {int(port.mac[:2], 16) & 0b11 for port in ports} == {0b10}
+    assert all(MAC.fullmatch(port.mac) for port in ports), "as agents want them"
+
+
+def test_two_ports_never_have_the_same_mac(tenant: Tenant) -> None:
+    one, other = make(tenant, name="one"), make(tenant, name="other")
+    first = new_id()
+    twin = UUID(int=first.int ^ 1 << 100)  # the same random bits at another time
+    port_create(one, port_id=first, instance_id=new_id())
+    with pytest.raises(StateConflict), transaction.atomic():
+        port_create(other, port_id=twin, instance_id=new_id())
+    assert Port.objects.count() == 1
+
+
+def test_ports_of_the_release_before_stay_and_may_be_alike_in_two_networks(tenant: Tenant) -> None:
+    for name in ("one", "other"):
+        network = make(tenant, name=name)
+        Port.objects.create(network=network, instance_id=new_id(), ip="10.0.0.9", mac="52:54:00:00:00:09")
+    assert Port.objects.count() == 2
 
 
 def test_ports_of_an_instance_go_together(tenant: Tenant) -> None:

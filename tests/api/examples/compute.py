@@ -274,4 +274,5 @@ def stuck(story: Story) -> None:
     Operation.objects.filter(pk=begun).update(state="running", attempts=STUCK_ATTEMPTS)
     Node.objects.update(state="unreachable", last_heartbeat_at=clock.now() - 2 * SILENT_FOR)
     book.show(story.oscar, "operation_resolve", operation=begun)
+    assert run(Operation.objects.get(pk=begun)).state == "succeeded"
     Node.objects.update(state="ready", last_heartbeat_at=clock.now())
