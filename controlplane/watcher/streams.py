@@ -25,7 +25,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.agent_client import channel_credentials, channel_options
 from controlplane.nodes.models import Node
-from controlplane.watcher import messages, receipts
+from controlplane.watcher import receipts
 from controlplane.watcher.ears import Ears
 from controlplane.watcher.usage import Buffer
 from controlplane.watcher.writer import Writer
@@ -146,16 +146,15 @@ async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEven
         events = [await said.get()]
         while not said.empty():
             events.append(said.get_nowait())
-        due = await hearing.writer.write(node_id, events)
+        answer = await hearing.writer.write(node_id, events)
         if node_id not in hearing.ears.heard:
             log.info("node %s: its heartbeats arrive", node_id)
         for event in events:
             hearing.ears.hear(node_id, event.WhichOneof("event") or "none")
-        if due is not None:
-            await _tell(node_id, stub, due)
-        renewal = next(filter(None, (messages.renewal_of(event.heartbeat) for event in reversed(events))), None)
-        if renewal is not None:
-            await _renew(node_id, stub, renewal)
+        if answer.trust is not None:
+            await _tell(node_id, stub, answer.trust)
+        if answer.renewal is not None:
+            await _renew(node_id, stub, answer.renewal)
 
 
 async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
