@@ -53,25 +53,31 @@ class Hearing:
 
 
 async def watch_all(ears: Ears) -> None:
-    """Runs until it is cancelled."""
-    streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+    """Runs until it is cancelled.
+
+    Raises:
+        ExceptionGroup: a task that all streams rely on has failed. Nothing runs on, so the process ends, and whoever
+            runs it starts it anew.
+    """
     hearing = Hearing(ears, Buffer(), Writer(_in_database))
-    writing = [asyncio.create_task(each.write_all()) for each in (hearing.buffer, hearing.writer)]
-    try:
-        while True:
-            known = await _known_nodes(meanwhile=set(streams))
-            ears.look(len(known))
-            for node in known - streams.keys():
-                streams[node] = asyncio.create_task(_watch(*node, hearing))
-            for node in streams.keys() - known:
-                streams.pop(node).cancel()
-                ears.lose(node[0])
-            await asyncio.sleep(LOOK_FOR_NODES_S)
-    finally:
-        tasks = [*writing, *streams.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hearing.buffer.write_all())
+        tasks.create_task(hearing.writer.write_all())
+        await _keep_streams(tasks, hearing)
+
+
+async def _keep_streams(tasks: asyncio.TaskGroup, hearing: Hearing) -> None:
+    """One to each node that there is, as tasks of this group."""
+    streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+    while True:
+        known = await _known_nodes(meanwhile=set(streams))
+        hearing.ears.look(len(known))
+        for node in known - streams.keys():
+            streams[node] = tasks.create_task(_watch(*node, hearing))
+        for node in streams.keys() - known:
+            streams.pop(node).cancel()
+            hearing.ears.lose(node[0])
+        await asyncio.sleep(LOOK_FOR_NODES_S)
 
 
 async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
