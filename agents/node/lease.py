@@ -3,8 +3,9 @@
 It is counted by the clock that goes on from boot to boot (CLOCK_BOOTTIME), which nobody sets, and from the heartbeat
 that was heard, so that a renewal that was long on its way gives no time that has passed already.
 
-A node that has once said that others may rely on its stopping its guests is bound by that, whatever it is configured
-to later, until a renewal shows that somebody has heard it take that back.
+A node that has once said that others may rely on its stopping its guests is bound by that, and by the time that it
+said, whatever it is configured to later, until a renewal shows that somebody has heard it take that back or say a
+longer time.
 """
 
 import json
@@ -71,18 +72,20 @@ class Lease:
         self._boot_id = boot_id
         self._clock_ms = clock_ms
         self._lock = threading.Lock()
-        self._until_ms, self._is_promised = self._remembered()
-        self._taken_back_at_ms: int | None = None
+        self._until_ms, self._promised_s = self._remembered()
+        # The time that the last status named, and when that was; since when it has been longer than the promised one.
+        self._said_s, self._said_at_ms = 0, 0
+        self._loosened_at_ms: int | None = None
 
     @property
     def is_bound(self) -> bool:
         """Guests are stopped when it has lapsed for too long."""
-        return self._policy.stops or self._is_promised
+        return self._policy.stops or self._promised_s is not None
 
     @property
     def is_relied_on(self) -> bool:
         """It was said in this boot that others may rely on that, and nobody was heard to know better."""
-        return self._is_promised
+        return self._promised_s is not None
 
     @property
     def is_armed(self) -> bool:
@@ -92,19 +95,14 @@ class Lease:
     def status(self) -> LeaseStatus:
         """What is said in a heartbeat. What it promises is on disk before it is said."""
         with self._lock:
-            now_ms, is_armed = self._clock_ms(), self.is_armed
-            if is_armed:
-                self._taken_back_at_ms = None
-                if not self._is_promised:
-                    self._is_promised = True
-                    self._remember()
-            elif self._is_promised and self._taken_back_at_ms is None:
-                self._taken_back_at_ms = now_ms
+            now_ms = self._clock_ms()
+            fences_within_s = self._fences_within_s(self._policy.limit_s) if self.is_armed else 0
+            self._promise(fences_within_s, now_ms)
             return LeaseStatus(
                 is_wanted=self.is_bound,
                 said_at_ms=now_ms,
                 remaining_ms=self._until_ms - now_ms if self._until_ms else 0,
-                fences_within_s=self._fences_within_s() if is_armed else 0,
+                fences_within_s=fences_within_s,
                 problem=self._problem() if self._policy.stops else "",
             )
 
@@ -120,8 +118,8 @@ class Lease:
         with self._lock:
             if heard_at_ms > self._clock_ms():
                 raise BadRequest("heard_at_ms", "is still to come")
-            if self._taken_back_at_ms is not None and heard_at_ms >= self._taken_back_at_ms:
-                self._is_promised, self._taken_back_at_ms = False, None
+            if self._loosened_at_ms is not None and heard_at_ms >= self._loosened_at_ms:
+                self._promised_s, self._loosened_at_ms = self._said_s or None, None
             self._until_ms = max(self._until_ms, heard_at_ms + duration_s * 1000)
             self._remember()
 
@@ -129,7 +127,7 @@ class Lease:
         """How long the guests should have been stopped; None: they may go on."""
         if not self.is_bound or not self._until_ms:
             return None
-        over_ms = self._clock_ms() - self._until_ms - self._policy.limit_s * 1000
+        over_ms = self._clock_ms() - self._until_ms - self._limit_s() * 1000
         return over_ms / 1000 if over_ms > 0 else None
 
     def check(self) -> None:
@@ -137,9 +135,31 @@ class Lease:
         if self.over_for_s() is not None:
             raise LeaseLapsed()
 
-    def _fences_within_s(self) -> int:
-        assert self.watchdog is not None
-        return math.ceil(self._policy.limit_s + STOP_WITHIN_S + self.watchdog.timeout_s + 2 * TICK_S)
+    def _promise(self, fences_within_s: int, now_ms: int) -> None:
+        """Bind the node by a time that is about to be said, where that is the shorter one; 0: others are not to rely
+        on it any more. A longer time binds once it was heard (renew())."""
+        promised_s = self._promised_s
+        if fences_within_s and (promised_s is None or fences_within_s <= promised_s):
+            self._loosened_at_ms = None
+            if fences_within_s != promised_s:
+                self._promised_s = fences_within_s
+                self._remember()
+        elif promised_s is not None and (self._loosened_at_ms is None or fences_within_s != self._said_s):
+            # Not in the millisecond of what was said before: a renewal could then be about either.
+            self._loosened_at_ms = max(now_ms, self._said_at_ms + 1)
+        self._said_s, self._said_at_ms = fences_within_s, now_ms
+
+    def _limit_s(self) -> int:
+        """After the end of the lease, when guests are stopped: within the time that others rely on."""
+        if self._promised_s is None:
+            return self._policy.limit_s
+        within_promise_s = max(0, self._promised_s - self._fences_within_s(0))
+        return min(self._policy.limit_s, within_promise_s) if self._policy.stops else within_promise_s
+
+    def _fences_within_s(self, limit_s: int) -> int:
+        """How long after the end of its lease the node needs at most until none of its guests runs."""
+        timeout_s = self.watchdog.timeout_s if self.watchdog is not None else 0
+        return math.ceil(limit_s + STOP_WITHIN_S + timeout_s + 2 * TICK_S)
 
     def _problem(self) -> str:
         """Why nobody may rely on it."""
@@ -149,13 +169,20 @@ class Lease:
             return f"The watchdog cannot be fed: {self.watchdog.problem}."
         return "" if self._until_ms else NO_LEASE
 
-    def _remembered(self) -> tuple[int, bool]:
+    def _remembered(self) -> tuple[int, int | None]:
+        """When the lease ends, and what was promised. Agents before kept only that something was."""
         rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", MEMORY)
         kept = json.loads(str(rows[0][0])) if rows else {}
         if kept.get("boot_id") != self._boot_id:
-            return 0, False  # no guest has outlived that
-        return int(kept["until_ms"]), bool(kept["is_promised"])
+            return 0, None  # no guest has outlived that
+        own_s = self._fences_within_s(self._policy.limit_s)
+        return int(kept["until_ms"]), int(kept.get("fences_within_s", own_s)) if kept["is_promised"] else None
 
     def _remember(self) -> None:
-        kept = {"boot_id": self._boot_id, "until_ms": self._until_ms, "is_promised": self._is_promised}
+        kept = {
+            "boot_id": self._boot_id,
+            "until_ms": self._until_ms,
+            "is_promised": self._promised_s is not None,
+            "fences_within_s": self._promised_s,
+        }
         self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(kept))

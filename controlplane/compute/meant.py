@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
+from controlplane.catalog.models import Image
 from controlplane.compute.models import MOVING, Attachment, Instance, MigratedVolume, Migration, Rebuild
 from controlplane.kernel import clock
 from controlplane.network.models import Port, PortBinding
@@ -70,13 +71,18 @@ def attachments(node: Node, ids: Ids) -> set[UUID]:
 
 
 def images(node: Node, names: Collection[str]) -> set[str]:
-    """Of these, what something needs that is here, or was ever permitted here. It stays in the cache afterwards."""
-    permits = Permit.objects.filter(node=node, state="signed").values("resource_id")
-    here = Q(node=node) | Q(pk__in=permits)
+    """Of these, what something needs that is here, or what the platform has put into the cache before: images of the
+    catalogue that are public or of a project that was ever permitted something here. An image stays in the cache when
+    its last guest was rebuilt from another; reconcilers/image_files.py removes what the catalogue has no more."""
+    permits = Permit.objects.filter(node=node, state="signed")
+    here = Q(node=node) | Q(pk__in=permits.values("resource_id"))
     found: set[str] = set()
     coming = Q(migratedvolume__migration__destination=node, migratedvolume__migration__state__in=MOVING)
     for rows in (Instance.objects.filter(here), Volume.objects.filter(here | coming)):
         found |= set(rows.filter(image__sha256__in=names).values_list("image__sha256", flat=True))
+    if rest := set(names) - found:
+        put_here = Q(project=None) & Exists(permits) | Q(project_id__in=permits.values("project_id"))
+        found |= set(Image.objects.filter(put_here, sha256__in=rest).values_list("sha256", flat=True))
     return found
 
 

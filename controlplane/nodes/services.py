@@ -130,19 +130,41 @@ def _leased(now: datetime, lease_s: int) -> dict[str, object]:
 
 HEARD = """
     UPDATE nodes_node SET last_heartbeat_at = %s,
-        leased_until = CASE WHEN id = ANY(%s) THEN GREATEST(leased_until, %s) ELSE leased_until END
-    WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced' RETURNING id
+        leased_until = CASE WHEN heard.is_leased THEN GREATEST(leased_until, %s) ELSE leased_until END,
+        fences_within_s = CASE WHEN heard.fences_within_s IS NULL THEN nodes_node.fences_within_s
+                               ELSE NULLIF(heard.fences_within_s, 0) END
+    FROM unnest(%s::uuid[], %s::int[], %s::bool[]) AS heard (node_id, fences_within_s, is_leased)
+    WHERE id = heard.node_id AND state = 'ready' AND duty <> 'fenced' RETURNING id
 """
 
 
-def heard_again(node_ids: Collection[UUID], *, leased: Collection[UUID], lease_s: int) -> set[UUID]:
-    """They live and say nothing new; those `leased` are about to be given a lease of `lease_s`, which is on record from
-    here on. Returns those of which that is all: others were not ready, or are fenced, and each word of such a one
-    counts."""
+@dataclass(frozen=True)
+class LeaseNews:
+    """What a heartbeat says of the node's lease. `fences_within_s`: as in Report, where 0 stands for None.
+    `is_leased`: the node is about to be given a lease, counted from this heartbeat."""
+
+    fences_within_s: int
+    is_leased: bool
+
+
+def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, lease_s: int) -> set[UUID]:
+    """Record that the nodes live, and what the heartbeats of those in `leases` say of their leases, `lease_s` long,
+    which is on record from here on. `alive`: nodes of which nothing else is known yet.
+
+    Returns those for which this was recorded. Others are not ready, or fenced: each of their heartbeats has to be
+    written as a whole.
+    """
     now = clock.now()
-    until = now + timedelta(seconds=lease_s)
+    rows = [(node_id, leases.get(node_id)) for node_id in sorted({*alive, *leases})]
+    parameters = [
+        now,
+        now + timedelta(seconds=lease_s),
+        [node_id for node_id, _ in rows],
+        [news.fences_within_s if news else None for _, news in rows],
+        [news is not None and news.is_leased for _, news in rows],
+    ]
     with cursor_that_prepares() as cursor:
-        cursor.execute(HEARD, [now, sorted(leased), until, sorted(node_ids)])
+        cursor.execute(HEARD, parameters)
         return {node_id for (node_id,) in cursor.fetchall()}
 
 

@@ -6,13 +6,14 @@ for: one that left, stopped or was deleted by other hands counts as well.
 
 import logging
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from controlplane.compute.actions import MOVE
 from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running
@@ -42,6 +43,19 @@ STUCK = ("left", "failed")
 FINAL = ("moved", "gone", "starting", "started")
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What is so of several guests at once. `instances`: those that there are, by id; `held`: the operations that work
+    on them, by the ids of the instances; `placed`: the ids of those that have a place on the node that is emptied."""
+
+    instances: Mapping[UUID, Instance]
+    held: Mapping[UUID, Operation]
+    placed: Collection[UUID]
+
+
+Observe = Callable[[Drain, DrainGuest, Scene], bool]
+
+
 def reconcile() -> int:
     """Returns how many guests have moved on."""
     due = Drain.objects.filter(Q(state__in=DRAIN_LIVE) | Q(guests__state__in=UNDER_WAY), kind="drain").distinct()
@@ -60,17 +74,29 @@ def _advance(drain: Drain) -> int:
     return changed
 
 
-def see_all(drain: Drain, observe: Callable[[Drain, DrainGuest], bool]) -> int:
+def see_all(drain: Drain, observe: Observe) -> int:
     """What became of each guest since; of a drain that is over, of those that were under way. How many changed."""
     is_live = drain.state in DRAIN_LIVE
     changed = _note_arrivals(drain) if is_live else 0
     rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
-    for guest in rows.order_by("order"):
+    guests = list(rows.order_by("order"))
+    scene = scene_of(drain, guests)
+    for guest in guests:
         try:
-            changed += observe(drain, guest)
+            changed += observe(drain, guest, scene)
         except StateConflict:
             log.debug("drain %s: another process has seen to %s", drain.pk, guest.name)
     return changed
+
+
+def scene_of(drain: Drain, guests: Collection[DrainGuest]) -> Scene:
+    """As it is now. The number of queries does not depend on that of the guests."""
+    ids = [guest.instance_id for guest in guests]
+    if not ids:
+        return Scene({}, {}, ())
+    instances = {instance.pk: instance for instance in _instances().filter(pk__in=ids)}
+    places = Allocation.objects.filter(consumer_id__in=ids, node=drain.node)
+    return Scene(instances, held_by(instances.values()), set(places.values_list("consumer_id", flat=True)))
 
 
 def end_without_node(drain: Drain) -> None:
@@ -95,15 +121,15 @@ def _note_arrivals(drain: Drain) -> int:
 # ---- what became of a guest
 
 
-def _observe(drain: Drain, guest: DrainGuest) -> bool:
+def _observe(drain: Drain, guest: DrainGuest, scene: Scene) -> bool:
     """Note what it is now. True when that is something else than before."""
-    instance = instance_of(guest)
+    instance = scene.instances.get(guest.instance_id)
     if instance is None or instance.state == "deleted":
         return becomes(guest, "gone")
-    holder = held_by([instance]).get(instance.pk)
+    holder = scene.held.get(instance.pk)
     if holder is not None:
         return observe_held(guest, holder, ours=MOVE)
-    if not Allocation.objects.filter(consumer_id=instance.pk, node=drain.node).exists():
+    if instance.pk not in scene.placed:
         return becomes(guest, "moved")
     if not is_running(instance):
         return _observe_off(drain, guest, instance)
@@ -130,8 +156,11 @@ def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
 
 def instance_of(guest: DrainGuest) -> Instance | None:
     """As it is now, with what is asked about it."""
-    rows = Instance.objects.select_related("project", "image", "affinity_group", "node")
-    return rows.filter(pk=guest.instance_id).first()
+    return _instances().filter(pk=guest.instance_id).first()
+
+
+def _instances() -> QuerySet[Instance]:
+    return Instance.objects.select_related("project", "image", "affinity_group", "node")
 
 
 def observe_held(guest: DrainGuest, operation: Operation, *, ours: str) -> bool:
@@ -193,7 +222,7 @@ def begin_all(drain: Drain, begin: Callable[[Drain, DrainGuest], bool | None], *
 
 def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
     """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now."""
-    instance = Instance.objects.select_related("project", "image", "affinity_group", "node").get(pk=guest.instance_id)
+    instance = _instances().get(pk=guest.instance_id)
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance))

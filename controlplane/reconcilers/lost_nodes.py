@@ -6,12 +6,12 @@ would do the harm himself. That is said loudly, and left to people.
 """
 
 import logging
-from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from controlplane.compute.recoveries import NewRecovery, recover_begin
 from controlplane.identity.actor import SYSTEM
@@ -53,7 +53,9 @@ def reconcile() -> int:
         _end_held([])
         return 0
     due = list(_due().select_related("zone").order_by("last_heartbeat_at"))
-    held = [node for node in due if _is_held(node)]
+    worst = storms() if due else {}
+    held = {node for node in due if worst[node.zone_id].is_over_limit}
+    _hold(held, worst)
     _end_held(held)
     fenced = sum(_fence(node) for node in due if node not in held)
     return fenced + sum(_recover(node) for node in _fenced())
@@ -68,32 +70,40 @@ def _due() -> QuerySet[Node]:
 # ---- too many at once
 
 
-def storm_of(zone_id: str) -> Storm:
-    """The worse of what is so in the zone and everywhere."""
-    found = [_storm(Node.objects.filter(zone=zone_id)), _storm(Node.objects.all())]
-    return max(found, key=lambda storm: storm.silent - storm.limit)
-
-
-def _storm(nodes: QuerySet[Node]) -> Storm:
-    expected = nodes.exclude(duty__in=["maintenance", "retired"]).exclude(state="enrolled")
+def storms() -> dict[str, Storm]:
+    """zone → the worse of what is so there and everywhere; for each zone that has nodes. One query."""
     recently = Q(duty="fenced", duty_since__gt=clock.now() - STORM)
-    counted = Counter(
-        state if duty != "fenced" else "unreachable"
-        for state, duty in expected.filter(Q(duty__in=MISSED) | recently).values_list("state", "duty")
-    )
-    third = sum(counted.values()) // 3
-    return Storm(counted["unreachable"], max(1, min(third, settings.RECOVER_SILENT_MAX)))
+    is_counted = Q(duty__in=MISSED) | recently
+    is_silent = Q(state="unreachable") | Q(duty="fenced")
+    known = Node.objects.exclude(state="enrolled").order_by().values_list("zone_id")
+    silent = Count("pk", filter=is_counted & is_silent)
+    counts = known.annotate(count=Count("pk", filter=is_counted), silent=silent)
+    zones = {zone_id: numbers for zone_id, *numbers in counts}
+    everywhere = _storm(*map(sum, zip(*zones.values(), strict=True)))
+    return {zone_id: max(_storm(*zone), everywhere, key=_excess) for zone_id, zone in zones.items()}
 
 
-def _is_held(node: Node) -> bool:
+def _storm(count: int, silent: int) -> Storm:
+    return Storm(silent, max(1, min(count // 3, settings.RECOVER_SILENT_MAX)))
+
+
+def _excess(storm: Storm) -> int:
+    return storm.silent - storm.limit
+
+
+def _hold(held: Collection[Node], worst: Mapping[str, Storm]) -> None:
     """Said once, as an incident of each node that is left as it is."""
-    storm = storm_of(node.zone_id)
-    if storm.is_over_limit:
-        incidents.report(node, HELD, node.name, silent=storm.silent, limit=storm.limit)
-    return storm.is_over_limit
+    known = Incident.objects.filter(kind=HELD, ended_at=None, node__in=held)
+    noted = set(known.values_list("node_id", flat=True))
+    if noted:
+        known.update(seen_at=clock.now())
+    for node in held:
+        if node.pk not in noted:
+            storm = worst[node.zone_id]
+            incidents.report(node, HELD, node.name, silent=storm.silent, limit=storm.limit)
 
 
-def _end_held(held: list[Node]) -> None:
+def _end_held(held: Collection[Node]) -> None:
     rows = Incident.objects.filter(kind=HELD, ended_at=None).exclude(node__in=held)
     for incident in rows.select_related("node"):
         incidents.end(incident.node, HELD)

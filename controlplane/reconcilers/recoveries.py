@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.compute.actions import EVACUATION
-from controlplane.compute.drain_survey import held_by
 from controlplane.compute.drains import plan_again, planned
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
 from controlplane.compute.evacuate import NO_PLACE, blocked_by, evacuation_blocked, instance_evacuate
@@ -25,16 +24,15 @@ from controlplane.kernel.reasons import Reason
 from controlplane.nodes import incidents
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest, Incident
 from controlplane.operations.models import Operation
-from controlplane.placement.models import Allocation
 from controlplane.reconcilers.drains import (
     UNDER_WAY,
     UNFINISHED,
+    Scene,
     actor_of,
     becomes,
     begin_all,
     end_without_node,
     has_room,
-    instance_of,
     note,
     observe_held,
     see_all,
@@ -81,15 +79,15 @@ def _go_on(recovery: Drain) -> None:
 # ---- what became of a guest
 
 
-def _observe(recovery: Drain, guest: DrainGuest) -> bool:
+def _observe(recovery: Drain, guest: DrainGuest, scene: Scene) -> bool:
     """Note what it is now. True when that is something else than before."""
-    instance = instance_of(guest)
+    instance = scene.instances.get(guest.instance_id)
     if instance is None or instance.state == "deleted":
         return becomes(guest, "gone")
-    holder = held_by([instance]).get(instance.pk)
+    holder = scene.held.get(instance.pk)
     if holder is not None:
         return observe_held(guest, holder, ours=EVACUATION)
-    if not Allocation.objects.filter(consumer_id=instance.pk, node=recovery.node).exists():
+    if instance.pk not in scene.placed:
         return becomes(guest, "moved" if instance.node_id is not None else "gone")
     if guest.state == "moving":
         return becomes(guest, "failed", reasons=[_why_still_down(guest)])

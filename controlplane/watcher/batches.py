@@ -1,9 +1,9 @@
 """What nodes have said meanwhile, written together: a fleet says much more than a transaction each could keep up with.
 
-Most heartbeats say what the one before said. Of such a one only the moment is written, of all nodes in one statement,
-with the lease that the node is given for it, and what guests do, which others write too, in another. It is written as a
-whole when it says something new, when there is something new to trust, after a signed inventory, and once in
-WHOLE_EVERY_S, since some of it depends on the time.
+Most heartbeats say what the one before said. Of each heartbeat the moment and what it says of the node's lease are
+written, of all nodes in one statement, with the lease that the node is given for it, and what guests do, which others
+write too, in another. It is written as a whole when it says something new, when there is something new to trust, after
+a signed inventory, and once in WHOLE_EVERY_S, since some of it depends on the time.
 
 That may be due for a whole fleet at once, and a guest that powers off must not wait for it. So a batch writes last what
 is whole, and of it the few that have waited longest; the next heartbeat of the others says the same again.
@@ -11,6 +11,7 @@ is whole, and of it the few that have waited longest; the next heartbeat of the 
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from uuid import UUID
@@ -31,14 +32,25 @@ NEWS = "SELECT count(*), max(updated_at) FROM nodes_trustdocument"
 
 Said = tuple[UUID, Sequence[pb.NodeEvent]]
 NEVER = (b"", 0.0)
-# What a node is to be told to trust, nothing, or why what it said was not written.
-Outcome = pb.EnsureTrustRequest | Exception | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a node is to be told once what it said is on record: what to trust, and for how long its lease lasts."""
+
+    trust: pb.EnsureTrustRequest | None = None
+    renewal: pb.RenewLeaseRequest | None = None
+
+
+# Or why what it said was not written.
+Outcome = Answer | Exception
 
 
 class Batches:
     """For one thread. Remembers the last heartbeat of each node that was written as a whole, and when."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
         self._known: dict[UUID, tuple[bytes, float]] = {}
         self._trust: object = None
 
@@ -71,12 +83,13 @@ class Batches:
             self._trust = now
 
     def _whole(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
-        """Those whose heartbeats are to be written as a whole now. That the others live is written."""
+        """Those whose heartbeats are to be written as a whole now. That the others live is written, and what they say
+        of their leases."""
         said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
         if not said and not alive:
             return set()
-        leased = {node_id for node_id, beats in said.items() if any(map(messages.renewal_of, beats))}
-        ready = heard_again({*said, *alive}, leased=leased, lease_s=settings.NODE_LEASE_S)
+        leases = {node_id: messages.lease_news(beats[-1]) for node_id, beats in said.items()}
+        ready = heard_again(alive, leases, lease_s=settings.NODE_LEASE_S)
         due = [node_id for node_id, beats in said.items() if node_id in ready and not self._is_same(node_id, beats)]
         due.sort(key=lambda node_id: self._known.get(node_id, NEVER)[1])
         return {*(said.keys() - ready), *due[:WHOLE_AT_ONCE]}
@@ -84,15 +97,19 @@ class Batches:
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
         """It says nothing new. A node without libvirt's hook is looked at each time."""
         text, since = self._known.get(node_id, NEVER)
-        is_fresh = time.monotonic() < since + WHOLE_EVERY_S
+        is_fresh = self._clock_s() < since + WHOLE_EVERY_S
         return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
 
-    def _write_quickly(self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[Seen]]) -> None:
+    def _write_quickly(self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[Seen]]) -> Answer:
         """But for its heartbeats; what its guests do is to be written with that of others."""
-        self._write(node_id, [event for event in events if event.WhichOneof("event") not in ("heartbeat", "instance")])
+        self._write_all(node_id, [each for each in events if each.WhichOneof("event") not in ("heartbeat", "instance")])
         seen[node_id] = list(_seen(node_id, events))
+        return Answer(renewal=_renewal(events))
 
-    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
+    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> Answer:
+        return Answer(self._write_all(node_id, events), _renewal(events))
+
+    def _write_all(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
         due = None
         for kind, alike in groupby(events, key=lambda event: event.WhichOneof("event")):
             if kind == "receipt":
@@ -113,11 +130,11 @@ class Batches:
         for text, same in groupby(events, key=lambda event: _text(event.heartbeat)):
             *_, newest = same
             due = messages.write(node_id, newest) or due
-            self._known[node_id] = text, time.monotonic()
+            self._known[node_id] = text, self._clock_s()
         return due
 
 
-def _outcome(write: Callable[[], pb.EnsureTrustRequest | None]) -> Outcome:
+def _outcome(write: Callable[[], Answer]) -> Outcome:
     try:
         return write()
     except Exception as exc:  # noqa: BLE001  # whatever it is, its stream ends with it
@@ -126,6 +143,12 @@ def _outcome(write: Callable[[], pb.EnsureTrustRequest | None]) -> Outcome:
 
 def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:
     return [event.heartbeat for event in events if event.HasField("heartbeat")]
+
+
+def _renewal(events: Sequence[pb.NodeEvent]) -> pb.RenewLeaseRequest | None:
+    """After the newest heartbeat, which is the one that the row tells of."""
+    beats = _beats(events)
+    return messages.renewal_of(beats[-1]) if beats else None
 
 
 def _text(heartbeat: pb.Heartbeat) -> bytes:

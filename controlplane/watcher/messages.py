@@ -11,7 +11,7 @@ from controlplane.nodes import fence_watch, trust
 from controlplane.nodes.models import pool_trait
 from controlplane.nodes.pools import Told
 from controlplane.nodes.selectors import NODE
-from controlplane.nodes.services import Report, record_heartbeat
+from controlplane.nodes.services import LeaseNews, Report, record_heartbeat
 from controlplane.watcher import inventories, receipts
 
 POWER = {
@@ -23,6 +23,8 @@ POWER = {
 ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
 # Of a lease, so much may be left when it is renewed: then several renewals may be lost before it lapses.
 RENEWED_BELOW = 2 / 3
+# The longest time that a column takes, some decades: what a node says is not to be trusted.
+MAX_FENCES_WITHIN_S = 2**31 - 1
 NO_HOOK = "The agent says nothing of libvirt's hook."
 
 
@@ -42,12 +44,20 @@ def write(node_id: UUID, event: pb.NodeEvent) -> pb.EnsureTrustRequest | None:
 
 
 def renewal_of(heartbeat: pb.Heartbeat) -> pb.RenewLeaseRequest | None:
-    """The lease that the node is to be given after its heartbeat, once write() has put it on record; None: it wants
-    none, or has enough of the last one."""
+    """The lease that the node is to be given after its heartbeat, once that is on record, by write() or heard_again();
+    None: the node wants none, or has enough of the last one."""
     lease, boot_id = heartbeat.lease, heartbeat.inventory.boot_id
     if not lease.is_wanted or lease.remaining_ms > settings.NODE_LEASE_S * 1000 * RENEWED_BELOW:
         return None
     return pb.RenewLeaseRequest(boot_id=boot_id, heard_at_ms=lease.said_at_ms, duration_s=settings.NODE_LEASE_S)
+
+
+def lease_news(heartbeat: pb.Heartbeat) -> LeaseNews:
+    return LeaseNews(_fences_within_s(heartbeat), renewal_of(heartbeat) is not None)
+
+
+def _fences_within_s(heartbeat: pb.Heartbeat) -> int:
+    return min(heartbeat.lease.fences_within_s, MAX_FENCES_WITHIN_S)
 
 
 def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest | None:
@@ -88,6 +98,6 @@ def report_of(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> Report:
         self_test_problem=heartbeat.self_test.problem,
         pools=tuple(Told(each.name, UUID(each.uuid), each.path, each.size_gib) for each in inventory.pools),
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
-        fences_within_s=heartbeat.lease.fences_within_s or None,
+        fences_within_s=_fences_within_s(heartbeat) or None,
         lease_s=lease_s,
     )

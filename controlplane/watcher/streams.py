@@ -25,7 +25,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.models import Node
-from controlplane.watcher import messages, receipts
+from controlplane.watcher import receipts
 from controlplane.watcher.ears import Ears
 from controlplane.watcher.usage import Buffer
 from controlplane.watcher.writer import Writer
@@ -53,25 +53,31 @@ class Hearing:
 
 
 async def watch_all(ears: Ears) -> None:
-    """Runs until it is cancelled."""
-    streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+    """Runs until it is cancelled.
+
+    Raises:
+        ExceptionGroup: a task that all streams rely on has failed. Nothing runs on, so the process ends, and whoever
+            runs it starts it anew.
+    """
     hearing = Hearing(ears, Buffer(), Writer(_in_database))
-    writing = [asyncio.create_task(each.write_all()) for each in (hearing.buffer, hearing.writer)]
-    try:
-        while True:
-            known = await _known_nodes(meanwhile=set(streams))
-            ears.look(len(known))
-            for node in known - streams.keys():
-                streams[node] = asyncio.create_task(_watch(*node, hearing))
-            for node in streams.keys() - known:
-                streams.pop(node).cancel()
-                ears.lose(node[0])
-            await asyncio.sleep(LOOK_FOR_NODES_S)
-    finally:
-        tasks = [*writing, *streams.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hearing.buffer.write_all())
+        tasks.create_task(hearing.writer.write_all())
+        await _keep_streams(tasks, hearing)
+
+
+async def _keep_streams(tasks: asyncio.TaskGroup, hearing: Hearing) -> None:
+    """One to each node that there is, as tasks of this group."""
+    streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
+    while True:
+        known = await _known_nodes(meanwhile=set(streams))
+        hearing.ears.look(len(known))
+        for node in known - streams.keys():
+            streams[node] = tasks.create_task(_watch(*node, hearing))
+        for node in streams.keys() - known:
+            streams.pop(node).cancel()
+            hearing.ears.lose(node[0])
+        await asyncio.sleep(LOOK_FOR_NODES_S)
 
 
 async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
@@ -146,16 +152,15 @@ async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEven
         events = [await said.get()]
         while not said.empty():
             events.append(said.get_nowait())
-        due = await hearing.writer.write(node_id, events)
+        answer = await hearing.writer.write(node_id, events)
         if node_id not in hearing.ears.heard:
             log.info("node %s: its heartbeats arrive", node_id)
         for event in events:
             hearing.ears.hear(node_id, event.WhichOneof("event") or "none")
-        if due is not None:
-            await _tell(node_id, stub, due)
-        renewal = next(filter(None, (messages.renewal_of(event.heartbeat) for event in reversed(events))), None)
-        if renewal is not None:
-            await _renew(node_id, stub, renewal)
+        if answer.trust is not None:
+            await _tell(node_id, stub, answer.trust)
+        if answer.renewal is not None:
+            await _renew(node_id, stub, answer.renewal)
 
 
 async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.watcher.batches import Batches, Outcome, Said
+from controlplane.watcher.batches import Answer, Batches, Outcome, Said
 
 # What comes within this time is written together: short beside all that anybody waits for, and long enough for the
 # receipts of several calls to one node.
@@ -23,7 +23,7 @@ class Writer:
     def __init__(self, in_database: InDatabase) -> None:
         self._in_database = in_database
         self._batches = Batches()
-        self._waiting: list[tuple[Said, asyncio.Future[pb.EnsureTrustRequest | None]]] = []
+        self._waiting: list[tuple[Said, asyncio.Future[Answer]]] = []
         self._alive: set[UUID] = set()
         self._is_wanted = asyncio.Event()
 
@@ -32,10 +32,10 @@ class Writer:
         self._alive.add(node_id)
         self._is_wanted.set()
 
-    async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
-        """Returns when they are written, what the node is to be told to trust; before that nobody writes more of the
-        node. Raises whatever was in the way."""
-        written: asyncio.Future[pb.EnsureTrustRequest | None] = asyncio.get_running_loop().create_future()
+    async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> Answer:
+        """Returns when they are written, what the node is to be told; before that nobody writes more of the node.
+        Raises whatever was in the way."""
+        written: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(((node_id, events), written))
         self._is_wanted.set()
         return await written
@@ -59,7 +59,7 @@ class Writer:
                 _settle(written, outcomes[node_id])
 
 
-def _settle(written: asyncio.Future[pb.EnsureTrustRequest | None], outcome: Outcome) -> None:
+def _settle(written: asyncio.Future[Answer], outcome: Outcome) -> None:
     if written.done():  # its stream has ended
         return
     if isinstance(outcome, Exception):

@@ -1,6 +1,7 @@
 """A node that is not heard stops its guests when it was told to, says so only when others may rely on it, and is reset
 when it cannot."""
 
+import json
 import os
 import select
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.watchdog import FEED, MAGIC_CLOSE, Watchdog
 from agents.node.context import Node, boot_id
 from agents.node.errors import AdapterError, BadRequest, LeaseLapsed
-from agents.node.lease import NO_LEASE, NO_WATCHDOG, STOP_WITHIN_S, Lease, LeasePolicy
+from agents.node.lease import MEMORY, NO_LEASE, NO_WATCHDOG, STOP_WITHIN_S, Lease, LeasePolicy
 from agents.node.ledger import Ledger
 from agents.node.services.self_fencing import LAPSED, SelfFencing
 from agents.protocol import agent_pb2 as pb
@@ -157,6 +158,33 @@ def test_what_was_promised_binds_until_somebody_has_heard_it_taken_back(machine:
     renew(changed, heard_at_ms=taken_back.said_at_ms)
     assert not changed.is_bound
     assert not machine.agent(LeasePolicy()).is_bound, "it is on disk"
+
+
+def test_a_longer_time_counts_once_it_was_heard(machine: Machine) -> None:
+    before = machine.agent()
+    renew(before, heard_at_ms=machine.now_ms)
+    promised = before.status()
+    machine.later(1)
+    changed = machine.agent(LeasePolicy(stops=True, limit_s=40))
+    assert changed.status().fences_within_s == promised.fences_within_s + 30
+    machine.later(60 + 10)
+    assert changed.over_for_s() is not None, "others rely on the time that was said before"
+    renew(changed, heard_at_ms=promised.said_at_ms)
+    assert changed.over_for_s() is not None
+    assert machine.agent(LeasePolicy(stops=True, limit_s=40)).over_for_s() is not None, "it is on disk"
+    renew(changed, heard_at_ms=changed.status().said_at_ms)
+    machine.later(60 + 40)
+    assert changed.over_for_s() is None
+
+
+def test_a_promise_of_an_agent_that_kept_no_time_binds_too(machine: Machine) -> None:
+    renew(machine.agent(), heard_at_ms=machine.now_ms)
+    old = {"boot_id": BOOT, "until_ms": machine.now_ms + 60_000, "is_promised": True}
+    machine.ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(old))
+    keeps = machine.agent(LeasePolicy(stops=False, limit_s=10))
+    assert keeps.is_relied_on
+    machine.later(60 + 10 + 1)
+    assert keeps.over_for_s() == 1
 
 
 def test_it_outlives_the_agent_and_not_the_boot(machine: Machine) -> None:

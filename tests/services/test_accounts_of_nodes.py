@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from agents.node.hook.state import HookState
 from agents.node.services import closings, signed_inventory
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.catalog.models import Image
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.services import instance_delete
 from controlplane.identity.actor import SYSTEM
@@ -28,8 +30,8 @@ from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
 from controlplane.watcher import inventories, messages, receipts
 from controlplane.workflows.registry import WORKFLOWS
-from tests.workflows.helpers import Killed, altered, ask_instance, die, done, make_instance, make_volume, then
-from tests.world import Cloud, run
+from tests.workflows.helpers import Killed, altered, ask_instance, die, done, fresh, make_instance, make_volume, then
+from tests.world import Cloud, make_tenant, run
 
 
 def open_incidents() -> set[tuple[str, str]]:
@@ -223,6 +225,33 @@ def test_a_guest_on_its_way_to_another_root_disk_is_no_stranger_to_it(cloud: Clo
         run(operation, altered(WORKFLOWS["instance.rebuild"], "start", then(die)))
     cloud.machine.account()
     assert not Incident.objects.exists()
+
+
+def test_an_image_from_which_its_last_guest_was_made_before_is_no_stranger(cloud: Cloud, settings: Settings) -> None:
+    instance, before, content = make_instance(cloud), cloud.image, b"another image"
+    after = Image.objects.create(
+        name="other",
+        state="available",
+        format="qcow2",
+        sha256=sha256(content).hexdigest(),
+        size_bytes=len(content),
+        virtual_size_bytes=2**20,
+    )
+    (Path(settings.IMAGES_DIR) / after.sha256).write_bytes(content)
+    done(instance_rebuild(cloud.tenant.actor, fresh(instance), NewDisk(after)))
+    assert fresh(instance).image == after
+    assert before.sha256 in cloud.fake.images, "its cache has it still"
+    cloud.machine.account()
+    assert not open_incidents()
+
+
+def test_an_image_of_a_project_that_has_nothing_on_the_node_is_a_stranger(cloud: Cloud) -> None:
+    make_instance(cloud)
+    owner = make_tenant("beta").project
+    private = Image.objects.create(name="own", project=owner, format="qcow2", sha256="1" * 64)
+    cloud.fake.foreign_files.append(f"images/{private.sha256}")
+    cloud.machine.account()
+    assert open_incidents() == {("unknown-image", private.sha256)}
 
 
 def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None:

@@ -11,7 +11,7 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node
 from controlplane.watcher import batches as module
 from controlplane.watcher import messages
-from controlplane.watcher.batches import Batches
+from controlplane.watcher.batches import Answer, Batches
 from tests.workflows.helpers import fresh, make_instance
 from tests.world import Cloud, make_node
 
@@ -94,6 +94,27 @@ def test_a_lease_is_on_record_before_it_is_sent_and_is_no_news(
         assert Node.objects.get().leased_until > clock.now() + timedelta(milliseconds=lasting_ms / 2)
         Node.objects.update(leased_until=None)
     assert len(written) == 1
+
+
+def test_a_node_that_says_a_number_that_no_column_takes_costs_no_other_node_anything(cloud: Cloud) -> None:
+    batches, other = Batches(), make_node("other")
+    absurd = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=2**32 - 1))
+    said = [(cloud.machine.row.pk, [pb.NodeEvent(heartbeat=absurd)]), (other.pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
+    for _ in range(2):
+        outcomes = batches.write(said, ())
+        assert not [outcome for outcome in outcomes.values() if isinstance(outcome, Exception)]
+
+
+def test_only_the_newest_heartbeat_is_answered_with_a_lease(cloud: Cloud) -> None:
+    """The row of a node that was silent tells of that one alone."""
+    Node.objects.update(state="unreachable")
+    wants = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=1000))
+    has = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=2000, remaining_ms=10**6))
+    node_id = cloud.machine.row.pk
+    outcome = Batches().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in (wants, has)])], ())[node_id]
+    assert isinstance(outcome, Answer)
+    assert outcome.renewal is None
+    assert Node.objects.get(pk=node_id).leased_until is None
 
 
 def test_a_lease_on_record_never_gets_shorter(cloud: Cloud, settings: Settings) -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from agents.node.adapters.fake import FakeCapacity
 from agents.node.errors import AdapterError
@@ -338,6 +339,25 @@ def test_cancelled_the_node_is_cordoned_and_what_is_under_way_ends(cloud: Cloud,
     assert sorted(states(drain).values()) == ["moved", "waiting"]
     assert not moves()
     assert begin(cloud).pk != drain.pk
+
+
+def test_all_guests_are_looked_at_together(cloud: Cloud, other: FakeMachine) -> None:
+    """Every two seconds, for as long as a drain lasts."""
+
+    def look() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert executor.reconcile() == 0
+        return len(queries)
+
+    names = ["one", "two", "three", "four", "five"]
+    for name in names:
+        make_instance(cloud, name)
+    drain = begin(cloud)
+    executor.reconcile()
+    assert states(drain) == dict.fromkeys(names, "left")
+    of_many = look()
+    drain.guests.exclude(name="one").update(state="gone")
+    assert look() == of_many
 
 
 def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, other: FakeMachine) -> None:

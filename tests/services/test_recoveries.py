@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from agents.node.errors import AdapterError
@@ -367,7 +368,7 @@ def test_when_many_are_silent_at_once_nobody_is_fenced_and_that_is_loud(cloud: C
     Node.objects.filter(name__startswith="quiet-").update(
         state="unreachable", last_heartbeat_at=clock.now() - timedelta(hours=1)
     )
-    assert lost_nodes.storm_of("fr-idf-1") == lost_nodes.Storm(4, 1)
+    assert lost_nodes.storms()["fr-idf-1"] == lost_nodes.Storm(4, 1)
     assert lost_nodes.reconcile() == 0
     assert fresh(cloud.machine.row).duty == "in-service"
     held = Incident.objects.filter(kind="recovery-held", ended_at=None)
@@ -378,6 +379,23 @@ def test_when_many_are_silent_at_once_nobody_is_fenced_and_that_is_loud(cloud: C
     assert not held.exists()
 
 
+def test_many_silent_nodes_are_looked_at_together(cloud: Cloud, leased: Instance) -> None:
+    """Also when each of them is left as it is for another time."""
+
+    def silence(first: int, last: int) -> int:
+        for number in range(first, last):
+            make_node(f"quiet-{number}", zone=f"de-rhein-{number % 2 + 1}")
+        rows = Node.objects.filter(name__startswith="quiet-")
+        rows.update(state="unreachable", last_heartbeat_at=clock.now() - timedelta(hours=1))
+        lost_nodes.reconcile()
+        with CaptureQueriesContext(connection) as queries:
+            assert lost_nodes.reconcile() == 0
+        assert Incident.objects.filter(kind="recovery-held", ended_at=None).count() == last + 1
+        return len(queries)
+
+    assert silence(0, 4) == silence(4, 16)
+
+
 def test_those_that_were_just_fenced_count_too_so_that_they_do_not_go_one_by_one(
     cloud: Cloud, leased: Instance
 ) -> None:
@@ -386,7 +404,7 @@ def test_those_that_were_just_fenced_count_too_so_that_they_do_not_go_one_by_one
     Node.objects.filter(name__startswith="quiet-").update(
         state="unreachable", duty="fenced", fenced_by={"kind": "lease"}, duty_since=clock.now()
     )
-    assert lost_nodes.storm_of("fr-idf-1") == lost_nodes.Storm(3, 1)
+    assert lost_nodes.storms()["fr-idf-1"] == lost_nodes.Storm(3, 1)
     lost_nodes.reconcile()
     assert fresh(cloud.machine.row).duty == "in-service"
     Node.objects.filter(name__startswith="quiet-").update(duty_since=clock.now() - timedelta(hours=1))

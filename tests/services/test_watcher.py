@@ -24,7 +24,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.metrics import tables
 from controlplane.nodes.models import Node, Receipt, TrustDocument
 from controlplane.reconcilers import node_liveness
-from controlplane.watcher import messages, streams, usage
+from controlplane.watcher import messages, streams, usage, writer
 from controlplane.watcher.ears import Ears
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud
@@ -142,6 +142,22 @@ def test_a_database_that_fails_and_a_message_that_makes_no_sense_cost_one_stream
 
     run_watched(scenario)
     assert troubles == []
+
+
+@pytest.mark.parametrize(("part", "pause"), [(writer, "GATHER_S"), (usage, "WRITE_EVERY_S")])
+def test_a_task_on_which_all_streams_rely_takes_the_watcher_with_it_when_it_fails(
+    shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch, part: object, pause: str
+) -> None:
+    """The process ends, and is started anew; else all streams would wait for it and nobody know."""
+    monkeypatch.setattr(part, pause, "no number")
+
+    async def scenario() -> None:
+        with pytest.raises(ExceptionGroup) as failure:
+            await asyncio.wait_for(streams.watch_all(Ears()), PATIENCE_S)
+        assert failure.value.subgroup(TypeError) is not None
+        await sync_to_async(hang_up)()
+
+    asyncio.run(scenario())
 
 
 def test_a_database_that_does_not_list_the_nodes_does_not_end_it(

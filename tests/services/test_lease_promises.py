@@ -1,0 +1,307 @@
+"""No order of events fences a node by its lease that may still run its guests.
+
+The agent's lease, the watcher's writing and the control plane's judgement are the real ones; the clocks, the way of the
+heartbeats and of the renewals are played here.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from agents.node.adapters.watchdog import Watchdog
+from agents.node.lease import STOP_WITHIN_S, TICK_S, Lease, LeasePolicy
+from agents.node.ledger import Ledger
+from agents.node.rpc import answers
+from agents.protocol import agent_pb2 as pb
+from controlplane.kernel import clock
+from controlplane.nodes.fencing import evidence_at_hand
+from controlplane.nodes.models import Node
+from controlplane.reconcilers import node_liveness
+from controlplane.watcher import batches as module
+from controlplane.watcher.batches import Batches
+from tests.world import make_node
+
+pytestmark = pytest.mark.django_db
+
+BOOT = "boot-1"
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+FLEET, ALL = 4, 0b1111
+# How an agent is started: its policy, and the timeout of its watchdog. The longer time of the last one fits into the
+# promise of the third.
+STARTS = (
+    (LeasePolicy(), 20),
+    (LeasePolicy(stops=True, limit_s=10), 20),
+    (LeasePolicy(stops=True, limit_s=90), 20),
+    (LeasePolicy(stops=True, limit_s=90), 60),
+    (LeasePolicy(stops=True, limit_s=200), 20),
+)
+
+
+@dataclass
+class PlayedNode:
+    """`rate`: how fast its clock is, beside that of the control plane."""
+
+    row: Node
+    folder: Path
+    rate: float
+    passed_s: Callable[[], float]
+    version: int = 0
+    said: list[pb.NodeEvent] = field(default_factory=list)
+    renewals: list[pb.RenewLeaseRequest] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        os.mkfifo(self.folder / "watchdog")
+        self._reader = os.open(self.folder / "watchdog", os.O_RDONLY | os.O_NONBLOCK)
+        self._ledger = Ledger(self.folder / "ledger.sqlite")
+        self.watchdog: Watchdog | None = None
+        self.start(*STARTS[2])
+
+    def start(self, policy: LeasePolicy, timeout_s: int) -> None:
+        """The agent, again."""
+        if self.watchdog is not None:
+            self.watchdog.close(disarm=False)
+        self.watchdog = Watchdog(self.folder / "watchdog", timeout_s)
+        self.lease = Lease(
+            self._ledger,
+            policy,
+            boot_id=BOOT,
+            watchdog=self.watchdog,
+            clock_ms=lambda: int((1000 + self.passed_s() * self.rate) * 1000),
+        )
+
+    def close(self) -> None:
+        assert self.watchdog is not None
+        self.watchdog.close(disarm=False)
+        os.close(self._reader)
+        self._ledger.close()
+
+    def say(self) -> None:
+        heartbeat = pb.Heartbeat(
+            inventory=pb.Inventory(boot_id=BOOT, agent_version=str(self.version), cores=8, memory_mib=8192),
+            hook=pb.HookState(is_active=True),
+            self_test=pb.SelfTest(has_passed=True),
+            lease=answers.lease(self.lease.status()),
+        )
+        self.said.append(pb.NodeEvent(heartbeat=heartbeat))
+
+    def hear(self, renewal: pb.RenewLeaseRequest) -> None:
+        self.lease.renew(boot_id=renewal.boot_id, heard_at_ms=renewal.heard_at_ms, duration_s=renewal.duration_s)
+
+    def may_run_guests(self) -> bool:
+        """Also where the agent hangs just before it would have stopped them, and the watchdog has to do it."""
+        over_s = self.lease.over_for_s()
+        assert self.watchdog is not None
+        return over_s is None or over_s <= STOP_WITHIN_S + self.watchdog.timeout_s + 2 * TICK_S
+
+
+class Fleet:
+    """What can happen to it is in `do`; each step names its nodes by the bits of a number."""
+
+    def __init__(self, folder: Path, count: int = FLEET) -> None:
+        self.now_s, self.offset_s = 0.0, 0
+        self.batches = Batches(clock_s=lambda: self.now_s)
+        self.nodes: list[PlayedNode] = []
+        for number in range(count):
+            (place := folder / str(number)).mkdir()
+            rate = (1.0, 0.995, 1.005, 1.0)[number % 4]
+            self.nodes.append(PlayedNode(make_node(f"n{number}"), place, rate, lambda: self.now_s))
+
+    def now(self) -> datetime:
+        """As the control plane has it."""
+        return EPOCH + timedelta(seconds=self.now_s + self.offset_s)
+
+    def do(self, what: str, *rest: int) -> None:
+        if what in ("wait", "step", "watcher"):
+            getattr(self, f"_{what}")(*rest)
+        else:
+            mask, *options = rest
+            for number, node in enumerate(self.nodes):
+                if mask >> number & 1 and what != "write":
+                    getattr(self, f"_{what}")(node, *options)
+            if what == "write":
+                self._write(mask)
+
+    def round(self) -> None:
+        everybody = (1 << len(self.nodes)) - 1
+        for what in ("beat", "write", "deliver"):
+            self.do(what, everybody)
+
+    # ---- to all
+
+    def _wait(self, seconds: int) -> None:
+        self.now_s += seconds
+        self.judge()
+
+    def _step(self, offset_s: int) -> None:
+        self.offset_s = offset_s
+
+    def _watcher(self) -> None:
+        """It is started again: what it has not written is lost."""
+        self.batches = Batches(clock_s=lambda: self.now_s)
+        for node in self.nodes:
+            node.said.clear()
+
+    def _write(self, mask: int) -> None:
+        chosen = [node for number, node in enumerate(self.nodes) if mask >> number & 1 and node.said]
+        alive = {node.row.pk for node in self.nodes if node.said}
+        outcomes = self.batches.write([(node.row.pk, node.said) for node in chosen], alive)
+        for node in chosen:
+            outcome = outcomes[node.row.pk]
+            assert not isinstance(outcome, Exception), outcome
+            node.said = []
+            if outcome.renewal is not None:
+                node.renewals.append(outcome.renewal)
+
+    # ---- to one node
+
+    def _beat(self, node: PlayedNode) -> None:
+        node.say()
+
+    def _news(self, node: PlayedNode) -> None:
+        node.version += 1
+
+    def _start(self, node: PlayedNode, number: int) -> None:
+        self.now_s += 0.01  # no agent begins in the millisecond in which the one before has said something
+        node.start(*STARTS[number])
+
+    def _dog(self, node: PlayedNode, is_well: int) -> None:
+        assert node.watchdog is not None
+        node.watchdog.problem = "" if is_well else "Input/output error"
+
+    def _deliver(self, node: PlayedNode) -> None:
+        while node.renewals:
+            node.hear(node.renewals.pop(0))
+
+    def _first(self, node: PlayedNode) -> None:
+        if node.renewals:
+            node.hear(node.renewals.pop(0))
+
+    def _lose(self, node: PlayedNode) -> None:
+        node.renewals.clear()
+
+    # ---- what must never be
+
+    def judge(self) -> None:
+        node_liveness.reconcile()
+        rows = {row.pk: row for row in Node.objects.all()}
+        for node in self.nodes:
+            (lease,) = [each for each in evidence_at_hand(rows[node.row.pk]) if each.kind == "lease"]
+            assert not (lease.counts and node.may_run_guests()), f"{node.row.name} is fenced and may run its guests"
+
+
+@pytest.fixture(autouse=True)
+def short_leases(settings: Settings) -> None:
+    """A lease is renewed after a third of it, while a node that says nothing for so long still counts as heard."""
+    settings.NODE_LEASE_S = 15
+
+
+@contextmanager
+def played(monkeypatch: pytest.MonkeyPatch, count: int = FLEET, *, at_once: int = 1) -> Iterator[Fleet]:
+    """All of them have promised to stop their guests, that is on record, and they have a lease. From here on `at_once`
+    heartbeats are written as a whole in a batch."""
+    Node.objects.all().delete()
+    with TemporaryDirectory() as folder:
+        fleet = Fleet(Path(folder), count)
+        try:
+            monkeypatch.setattr(clock, "now", fleet.now)
+            Node.objects.update(last_heartbeat_at=clock.now())
+            monkeypatch.setattr(module, "WHOLE_AT_ONCE", count)
+            for _ in range(2):
+                fleet.round()
+            assert not Node.objects.filter(fences_within_s=None).exists()
+            monkeypatch.setattr(module, "WHOLE_AT_ONCE", at_once)
+            yield fleet
+        finally:
+            for node in fleet.nodes:
+                node.close()
+
+
+Step = tuple[str, *tuple[int, ...]]
+MASKS = st.sampled_from([ALL, ALL, 0b0001, 0b0111])
+STARTS_OF = st.sampled_from([0, 0, 0, *range(1, len(STARTS))])
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.sampled_from(["beat", "write", "deliver", "news", "first", "lose"]), MASKS),
+    st.sampled_from([("round",), ("round",), ("watcher",), ("wait", 6)]),
+    st.tuples(st.just("start"), MASKS, STARTS_OF),
+    st.tuples(st.just("dog"), MASKS, st.integers(0, 1)),
+    st.tuples(st.just("wait"), st.sampled_from([1, 6, 30, 150, 400])),
+    st.tuples(st.just("step"), st.integers(-7, 7)),
+)
+DEFERRED: list[Step] = [("watcher",), ("wait", 6), ("start", ALL, 0), ("round",), ("wait", 400)]
+UNHEARD: list[Step] = [("start", ALL, 4), ("wait", 150), ("wait", 70), ("wait", 70)]
+LATE: list[Step] = [
+    ("wait", 6),
+    ("beat", ALL),
+    ("write", ALL),
+    ("start", ALL, 0),
+    ("beat", ALL),
+    ("deliver", ALL),
+    ("wait", 400),
+]
+OVERTAKEN: list[Step] = [
+    ("wait", 6),
+    ("beat", 0b0001),
+    ("write", 0b0001),
+    ("wait", 70),
+    ("beat", 0b0001),
+    ("first", 0b0001),
+    ("beat", 0b0001),
+    ("write", 0b0001),
+    ("deliver", 0b0001),
+    ("wait", 150),
+    ("wait", 70),
+]
+
+
+@hypothesis(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, min_size=5, max_size=30))
+@example(steps=DEFERRED)
+@example(steps=UNHEARD)
+@example(steps=LATE)
+@example(steps=OVERTAKEN)
+def test_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
+    steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with played(monkeypatch) as fleet:
+        for what, *rest in steps:
+            if what == "round":
+                fleet.round()
+            else:
+                fleet.do(what, *rest)
+        fleet.do("wait", 400)
+
+
+def test_a_promise_that_many_nodes_take_back_at_once_is_off_the_record_before_it_is_off_the_nodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More of them than are written as a whole in a batch."""
+    at_once = module.WHOLE_AT_ONCE
+    with played(monkeypatch, at_once + 4, at_once=at_once) as fleet:
+        fleet.do("wait", 6)
+        for node in fleet.nodes:
+            node.start(LeasePolicy(), 20)
+        fleet.round()
+        assert not any(node.lease.is_bound for node in fleet.nodes)
+        assert not Node.objects.exclude(fences_within_s=None).exists()
+        fleet.do("wait", 400)
+
+
+def test_a_node_of_which_not_all_is_written_yet_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a watcher that has just begun, to which a whole fleet is news, would let their leases lapse."""
+    at_once = module.WHOLE_AT_ONCE
+    with played(monkeypatch, at_once + 4, at_once=at_once) as fleet:
+        fleet.do("wait", 6)
+        fleet.do("watcher")
+        fleet.round()
+        assert {node.lease.status().remaining_ms > 14_000 for node in fleet.nodes} == {True}
+        fleet.judge()
