@@ -219,6 +219,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["controlplane.dashboard.uploads.NoFiles"]
 
 LOGGING = {
     "version": 1,
