@@ -379,6 +379,18 @@ QUOTA_DEFAULTS = {
 # How many good tokens a user or a service account may have.
 TOKENS_PER_OWNER = env.integer("TOKENS_PER_OWNER", 50, minimum=1)
 
+# Of how many things there may be at once (kernel/maxima.py), in an organization or in a project.
+COUNTS_MAX = {
+    "projects": env.integer("PROJECTS_MAX", 500, minimum=1),
+    "service_accounts": env.integer("SERVICE_ACCOUNTS_MAX", 200, minimum=1),
+    "invitations": env.integer("INVITATIONS_MAX", 500, minimum=1),
+    "classifications": env.integer("CLASSIFICATIONS_MAX", 100, minimum=1),
+    "proposals": env.integer("PROPOSALS_MAX", 500, minimum=1),
+    "exemptions": env.integer("EXEMPTIONS_MAX", 500, minimum=1),
+    "ssh_keys": env.integer("SSH_KEYS_MAX", 500, minimum=1),
+    "affinity_groups": env.integer("AFFINITY_GROUPS_MAX", 500, minimum=1),
+}
+
 # Sign-in. A session ends after so long, and earlier when it is not used.
 SESSION_HOURS = env.integer("SESSION_HOURS", 12, minimum=1)
 SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 60, minimum=5)
