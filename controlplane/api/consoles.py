@@ -36,6 +36,7 @@ from controlplane.compute.errors import (
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_again
+from controlplane.identity.models import Project
 from controlplane.kernel.errors import CloudError, Unauthenticated, Unavailable
 from controlplane.kernel.origin import address_of
 from controlplane.kernel.wording import describe
@@ -85,6 +86,7 @@ class Line:
 
     console: Console
     address: str | None
+    organization_id: UUID | None
     began: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
     typed_bytes: int = 0
@@ -129,8 +131,8 @@ class Consoles:
     async def _end_of(self, ticket: str, request: ASGIRequest, receive: Receive, send: Send) -> End:
         try:
             console: Console = await self._in_thread(redeem, ticket)
-            line = Line(console, address_of(request))
-            self._need_room(console)
+            line = Line(console, address_of(request), await self._in_thread(_organization_id, console))
+            self._need_room(line)
             self.open.add(line)
             try:
                 return await self._converse(line, receive, send)
@@ -145,10 +147,15 @@ class Consoles:
             log.exception("a console failed")
             return end_of(CloudError())
 
-    def _need_room(self, console: Console) -> None:
+    def _need_room(self, new: Line) -> None:
         """Raises ConsolesExhausted."""
-        same = sum(line.console.credential_id == console.credential_id for line in self.open)
-        if same >= settings.CONSOLES_PER_CREDENTIAL or len(self.open) >= settings.CONSOLES_MAX:
+        of_credential = sum(line.console.credential_id == new.console.credential_id for line in self.open)
+        of_organization = sum(line.organization_id == new.organization_id for line in self.open)
+        if (
+            of_credential >= settings.CONSOLES_PER_CREDENTIAL
+            or of_organization >= settings.CONSOLES_PER_ORGANIZATION
+            or len(self.open) >= settings.CONSOLES_MAX
+        ):
             raise ConsolesExhausted()
 
     async def _converse(self, line: Line, receive: Receive, send: Send) -> End:
@@ -225,6 +232,11 @@ async def _type(line: Line, guest: NodeConsole, receive: Receive) -> End:
             except TimeoutError:
                 return End(TIMED_OUT, _("The guest does not take what is typed."))
     return End(message.get("code") or NORMAL)
+
+
+def _organization_id(console: Console) -> UUID | None:
+    """Whose guest it is: a share of all consoles is its organization's."""
+    return Project.objects.filter(pk=console.project_id).values_list("organization_id", flat=True).first()
 
 
 def _still(console: Console) -> Instance:

@@ -1,138 +1,73 @@
-"""How many requests a caller may make: reads and writes apart, for each credential; and by address whoever shows none
-that is good, so that guessing is slow.
-
-The counts are in Redis, since several processes share them. They are no truth: while Redis does not answer, all
-requests pass.
-"""
+"""How many requests a caller may make, reads and writes apart: of a user or a service account, by all of its
+credentials together; of an organization, by all of its users and accounts; and by address whoever shows no credential
+that is good, so that guessing is slow. Where the counts are: windows.py."""
 
 import hashlib
-import logging
-import math
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from ipaddress import ip_address, ip_network
 from threading import Lock
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from limits import RateLimitItemPerMinute
-from limits.errors import StorageError
-from limits.storage import storage_from_string
-from limits.strategies import SlidingWindowCounterRateLimiter
 from rest_framework.permissions import SAFE_METHODS
 
+from controlplane.api.authentication import secret_in
 from controlplane.api.errors import TooManyRequests
 from controlplane.api.middleware import is_api
 from controlplane.api.problems import plain
-from controlplane.kernel.idempotency import presented
+from controlplane.api.windows import Bucket, Counts, Standing
+from controlplane.identity.actor import Actor
 from controlplane.kernel.origin import address_of
 
-log = logging.getLogger(__name__)
-
-WINDOW_S = 60
-REDIS_LIMITS_S = {"socket_timeout": 0.5, "socket_connect_timeout": 0.2}
-PAUSE_S = 5  # so that a Redis that hangs does not slow every request down
 KNOWN_MAX = 10_000
 PREFIX_V6 = 64  # what one customer of a provider has at least
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """`limit`: requests per minute, 0 for any number."""
+class Owner:
+    """Whose a credential is. `organization`: the one that it is for; empty when it is for several or for none."""
 
-    name: str
-    owner: str
-    limit: int
+    key: str
+    organization: str = ""
 
+    @classmethod
+    def of(cls, actor: Actor) -> "Owner":
+        owner = actor.user_id or actor.service_account_id or actor.credential_id
+        organizations = actor.organization_ids
+        return cls(str(owner), str(next(iter(organizations))) if len(organizations) == 1 else "")
 
-@dataclass(frozen=True)
-class Standing:
-    """What is left in a bucket, and when there will be more."""
-
-    bucket: Bucket
-    remaining: int
-    reset_s: int
-    is_over: bool = False
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {
-            "RateLimit-Policy": f'"{self.bucket.name}";q={self.bucket.limit};w={WINDOW_S}',
-            "RateLimit-Limit": str(self.bucket.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(self.reset_s),
-        }
-
-
-class Counts:
-    """The counts in Redis; for a while after it did not answer there are none."""
-
-    def __init__(self) -> None:
-        self._paused_until = 0.0
-
-    def spend(self, bucket: Bucket) -> Standing | None:
-        """Take one out; None: nobody counts."""
-        return self._asked(bucket, lambda limiter, item: not limiter.hit(item, bucket.name, bucket.owner))
-
-    def look(self, bucket: Bucket) -> Standing | None:
-        """Whether there is one to take."""
-        return self._asked(bucket, lambda limiter, item: not limiter.test(item, bucket.name, bucket.owner))
-
-    def _asked(
-        self, bucket: Bucket, is_over: Callable[[SlidingWindowCounterRateLimiter, RateLimitItemPerMinute], bool]
-    ) -> Standing | None:
-        if bucket.limit == 0 or time.monotonic() < self._paused_until:
-            return None
-        limiter, item = _limiter(settings.REDIS_URL), RateLimitItemPerMinute(bucket.limit)
-        try:
-            over = is_over(limiter, item)
-            stats = limiter.get_window_stats(item, bucket.name, bucket.owner)
-        except StorageError as exc:
-            self._pause(exc)
-            return None
-        self._resume()
-        return Standing(bucket, stats.remaining, max(0, math.ceil(stats.reset_time - time.time())), over)
-
-    def _pause(self, error: StorageError) -> None:
-        if self._paused_until == 0:
-            log.warning("requests are not counted, since Redis does not answer: %s", error.storage_error)
-        self._paused_until = time.monotonic() + PAUSE_S
-
-    def _resume(self) -> None:
-        if self._paused_until:
-            log.warning("requests are counted again")
-        self._paused_until = 0.0
-
-
-@cache
-def _limiter(redis_url: str) -> SlidingWindowCounterRateLimiter:
-    """Celery and this library write the URL of a socket differently."""
-    url = redis_url.replace("redis+socket://", "redis+unix://", 1)
-    options = {**REDIS_LIMITS_S, "key_prefix": "andromede-limits"}
-    return SlidingWindowCounterRateLimiter(storage_from_string(url, wrap_exceptions=True, **options))  # type: ignore[arg-type]
+    def buckets(self, request: HttpRequest) -> tuple[Bucket, ...]:
+        """From which a request of it is taken."""
+        name, limit = "writes", settings.RATE_WRITES_PER_MIN
+        if request.method in SAFE_METHODS:
+            name, limit = "reads", settings.RATE_READS_PER_MIN
+        own = Bucket(name, self.key, limit)
+        if not self.organization:
+            return (own,)
+        return own, Bucket(f"organization_{name}", self.organization, limit * settings.RATE_ORGANIZATION_TIMES)
 
 
 class Known:
-    """Digests of the credentials that were good when they were last shown to this process."""
+    """Whose the credentials were, by their digests, that were good when they were last shown to this process."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._digests: OrderedDict[str, None] = OrderedDict()
+        self._owners: OrderedDict[str, Owner] = OrderedDict()
 
-    def __contains__(self, digest: str) -> bool:
+    def owner(self, digest: str) -> Owner | None:
         with self._lock:
-            return digest in self._digests
+            return self._owners.get(digest)
 
-    def note(self, digest: str, *, is_good: bool) -> None:
+    def note(self, digest: str, owner: Owner | None) -> None:
+        """None: the credential is not good."""
         with self._lock:
-            self._digests.pop(digest, None)
-            if is_good:
-                self._digests[digest] = None
-            while len(self._digests) > KNOWN_MAX:
-                self._digests.popitem(last=False)
+            self._owners.pop(digest, None)
+            if owner is not None:
+                self._owners[digest] = owner
+            while len(self._owners) > KNOWN_MAX:
+                self._owners.popitem(last=False)
 
 
 class LimitsMiddleware:
@@ -144,15 +79,16 @@ class LimitsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api(request):  # what a page asks of the API is counted
             return self.get_response(request)
-        secret = presented(request)
-        if secret is None:
+        secret = secret_in(request.headers.get("Authorization", ""))
+        if not secret:
             return self._within(self.counts.spend(_of_address(request)), request)
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        if digest in self.known:
-            answer = self._within(self.counts.spend(_of_credential(request, digest)), request)
-            self.known.note(digest, is_good=answer.status_code != 401)
-            return answer
-        return self._first_seen(request, digest)
+        owner = self.known.owner(digest)
+        if owner is None:
+            return self._first_seen(request, digest)
+        answer = self._within(self.counts.spend(*owner.buckets(request)), request)
+        self.known.note(digest, None if answer.status_code == 401 else _owner(request) or owner)
+        return answer
 
     def _first_seen(self, request: HttpRequest, digest: str) -> HttpResponse:
         """Nobody knows yet whether the credential is good, so an address that showed too many bad ones is not heard."""
@@ -160,10 +96,10 @@ class LimitsMiddleware:
         if standing is not None and standing.is_over:
             return _refused(standing, request)
         answer = self.get_response(request)
-        is_good = bool(getattr(request, "user", None))
-        self.known.note(digest, is_good=is_good)
-        standing = self.counts.spend(_of_credential(request, digest) if is_good else _of_address(request))
-        return _told(standing, answer)
+        owner = _owner(request)
+        self.known.note(digest, owner)
+        spent = (_of_address(request),) if owner is None else owner.buckets(request)
+        return _told(self.counts.spend(*spent), answer)
 
     def _within(self, standing: Standing | None, request: HttpRequest) -> HttpResponse:
         if standing is not None and standing.is_over:
@@ -171,10 +107,10 @@ class LimitsMiddleware:
         return _told(standing, self.get_response(request))
 
 
-def _of_credential(request: HttpRequest, digest: str) -> Bucket:
-    if request.method in SAFE_METHODS:
-        return Bucket("reads", digest, settings.RATE_READS_PER_MIN)
-    return Bucket("writes", digest, settings.RATE_WRITES_PER_MIN)
+def _owner(request: HttpRequest) -> Owner | None:
+    """Of the request that was answered; None: nobody was let in, or nobody asked."""
+    actor = getattr(request, "user", None)
+    return Owner.of(actor) if isinstance(actor, Actor) else None
 
 
 def _of_address(request: HttpRequest) -> Bucket:

@@ -1,4 +1,5 @@
-"""Every request has an id: the caller's own, if it is a sane one, or a new one. Answers, records and logs carry it."""
+"""Every request has an id: the caller's own, if it is a sane one, or a new one. Answers, records and logs carry it.
+No answer of the API may be stored by caches, unless its view says so."""
 
 import re
 from collections.abc import Callable
@@ -24,6 +25,8 @@ class RequestIdMiddleware:
         with about(request_id=request_id):
             response = self.get_response(request)
         response[HEADER] = request_id
+        if is_api(request):
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import islice
 from typing import Any
 
 from rest_framework.parsers import BaseParser
@@ -11,9 +12,19 @@ from controlplane.kernel.errors import BodyTooLarge
 from controlplane.kernel.reasons import Reason
 
 BODY_MAX_BYTES = 1024 * 1024
+# Bytes do not bound the work that a body makes, so members and values have maxima too: strangers send bodies as well.
 DEPTH_MAX = 16
+MEMBERS_MAX = 1000  # of one object
+VALUES_MAX = 20_000  # members and list elements of the whole document; 1000 signed facts have some 16 000
 # What no text may have anywhere: NUL and its kin, DEL and halves of surrogate pairs. Fields forbid more.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# A text (perhaps without its end), a comma or an opening bracket. A value has at most one of each, and a text more for
+# its name. Possessive, so that each letter is looked at once.
+TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,\[{]', re.DOTALL)
+TOKENS_MAX = 4 * VALUES_MAX
+NAMED_MAX = 80  # letters of a name in a message
+# The names on the way to a value, the last one first; none for the document itself.
+Place = tuple["Place", str] | None
 
 
 class StrictJSONParser(BaseParser):
@@ -28,7 +39,7 @@ class StrictJSONParser(BaseParser):
         if len(raw) > BODY_MAX_BYTES:
             raise BodyTooLarge(limit_bytes=BODY_MAX_BYTES)
         value = _decoded(raw)
-        _check(value, pointer="", depth=0)
+        _Check().look(value)
         return value
 
 
@@ -37,7 +48,14 @@ def escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
+def _refuse_many(raw: bytes) -> None:
+    """Raises BodyMalformed for a document that must have more than VALUES_MAX values, before anything is made of it."""
+    if len(raw) > TOKENS_MAX and sum(1 for _ in islice(TOKENS.finditer(raw), TOKENS_MAX + 1)) > TOKENS_MAX:
+        raise _too_many()
+
+
 def _decoded(raw: bytes) -> Any:
+    _refuse_many(raw)
     try:
         return json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as exc:
@@ -53,14 +71,23 @@ def _decoded(raw: bytes) -> Any:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BodyMalformed(
-            field=escaped(twice[:80]), reason=Reason("the member {name!r} is there twice.", name=twice[:80])
+    """One object, from its members in their order."""
+    if len(pairs) > MEMBERS_MAX:
+        first = pairs[0][0][:NAMED_MAX]
+        reason = Reason(
+            "the object with the member {name!r} has more than {limit} members.", name=first, limit=MEMBERS_MAX
         )
+        raise BodyMalformed(field=escaped(first), reason=reason)
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise _twice(name[:NAMED_MAX])
+        members[name] = value
     return members
+
+
+def _twice(name: str) -> BodyMalformed:
+    return BodyMalformed(field=escaped(name), reason=Reason("the member {name!r} is there twice.", name=name))
 
 
 def _no_constant(text: str) -> Any:
@@ -74,26 +101,50 @@ def _finite(text: str) -> float:
     return number
 
 
+def _too_many() -> BodyMalformed:
+    return BodyMalformed(reason=Reason("it has more than {limit} values.", limit=VALUES_MAX))
+
+
 def _too_deep() -> BodyMalformed:
     return BodyMalformed(reason=Reason("it is nested more than {limit} levels deep.", limit=DEPTH_MAX))
 
 
-def _check(value: Any, *, pointer: str, depth: int) -> None:
-    """Raises BodyMalformed for a forbidden character, naming its place, and for too much depth."""
-    if isinstance(value, str):
-        _check_text(value, pointer)
-    elif isinstance(value, dict | list):
-        if depth == DEPTH_MAX:
-            raise _too_deep()
+class _Check:
+    """Goes once through a document; raises BodyMalformed for a forbidden character, naming its place, for too much
+    depth and for too many values."""
+
+    def __init__(self) -> None:
+        self.values = 0
+
+    def look(self, value: Any, *, place: Place = None, depth: int = 0) -> None:
+        if isinstance(value, str):
+            _check_text(value, place)
+        elif isinstance(value, dict | list):
+            if depth == DEPTH_MAX:
+                raise _too_deep()
+            self.values += len(value)
+            if self.values > VALUES_MAX:
+                raise _too_many()
+            self._look_inside(value, place, depth)
+
+    def _look_inside(self, value: dict[str, Any] | list[Any], place: Place, depth: int) -> None:
         members = value.items() if isinstance(value, dict) else enumerate(value)
         for name, member in members:
             if isinstance(name, str):
-                _check_text(name, pointer)
-            _check(member, pointer=f"{pointer}/{escaped(str(name)[:80])}", depth=depth + 1)
+                _check_text(name, place)
+            if isinstance(member, str | dict | list):
+                self.look(member, place=(place, str(name)), depth=depth + 1)
 
 
-def _check_text(text: str, pointer: str) -> None:
+def _check_text(text: str, place: Place) -> None:
     if FORBIDDEN.search(text):
-        raise BodyMalformed(
-            field=pointer.removeprefix("/") or None, reason=Reason("a text in it has a control character.")
-        )
+        raise BodyMalformed(field=_pointer(place), reason=Reason("a text in it has a control character."))
+
+
+def _pointer(place: Place) -> str | None:
+    """A JSON pointer without its first slash."""
+    names: list[str] = []
+    while place is not None:
+        place, name = place
+        names.insert(0, escaped(name[:NAMED_MAX]))
+    return "/".join(names) or None

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+ERRORS_MAX = 100  # of a body, so many are told
 TYPE = "/v1/problems/"  # and the code: the page about it
 STATUS: Mapping[type[CloudError], int] = {
     CloudError: 500,
@@ -140,9 +142,10 @@ def _culprit(error: CloudError) -> list[dict[str, str]]:
 
 
 def _invalid(exc: exceptions.ValidationError) -> tuple[CloudError, list[dict[str, str]]]:
-    errors = list(_flat(exc.detail, ""))
-    first = errors[0]
-    more = f" (+{len(errors) - 1})" if len(errors) > 1 else ""
+    found = _flat(exc.detail, "")
+    errors = list(islice(found, ERRORS_MAX))
+    first, others = errors[0], len(errors) - 1 + sum(1 for _ in found)
+    more = f" (+{others})" if others else ""
     return InvalidRequest(
         reason=Reason("{place}: {problem}{more}", place=first["pointer"] or "/", problem=first["detail"], more=more)
     ), errors

@@ -12,6 +12,7 @@ import io
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -33,7 +34,7 @@ from controlplane.api.authentication import TokenAuthentication
 from controlplane.api.consoles import Consoles
 from controlplane.events import cursors, hints, selectors
 from controlplane.events.api import EVENT_STREAM, Lines, Standing, alive, standing_of
-from controlplane.events.errors import StreamsExhausted, TooManyStreams
+from controlplane.events.errors import OrganizationStreamsMany, StreamsExhausted, TooManyStreams
 from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import admitted
 from controlplane.identity.selectors import project_get
@@ -64,6 +65,7 @@ class Reader:
 
     def __init__(self, lines: Lines) -> None:
         self.credential = lines.standing.actor.credential_id
+        self.organizations = lines.standing.actor.organization_ids
         self.wake = asyncio.Event()
         self.wake.set()  # something may have come between its first piece and now
         self.is_gone = False
@@ -153,10 +155,14 @@ class Streams:
                 await self._go_on(reader, scope, send)
 
     def _need_room(self, lines: Lines) -> None:
-        """Raises TooManyStreams, StreamsExhausted."""
-        same = sum(reader.credential == lines.standing.actor.credential_id for reader in self.readers)
+        """Raises TooManyStreams, OrganizationStreamsMany, StreamsExhausted."""
+        actor = lines.standing.actor
+        same = sum(reader.credential == actor.credential_id for reader in self.readers)
         if same >= settings.STREAMS_PER_CREDENTIAL:
             raise TooManyStreams(limit=settings.STREAMS_PER_CREDENTIAL)
+        of_organizations = Counter(each for reader in self.readers for each in reader.organizations)
+        if any(of_organizations[each] >= settings.STREAMS_PER_ORGANIZATION for each in actor.organization_ids):
+            raise OrganizationStreamsMany(limit=settings.STREAMS_PER_ORGANIZATION)
         if len(self.readers) >= settings.STREAMS_MAX:
             raise StreamsExhausted()
 

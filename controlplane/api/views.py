@@ -14,6 +14,9 @@ from controlplane.identity.api import PublicView
 from controlplane.kernel.fields import Out
 from controlplane.kernel.rest import route
 
+# Of what is the same for everybody, and does not change before the next release.
+STORABLE = {"Cache-Control": "public, max-age=300"}
+
 
 class HealthOut(Out):
     status = serializers.CharField()
@@ -67,7 +70,7 @@ class OpenApi(PublicView):
 
     @route("openapi_get", media_type="application/json")
     def get(self, request: Request) -> HttpResponse:
-        return HttpResponse(_document(), content_type="application/json")
+        return HttpResponse(_document(), content_type="application/json", headers=STORABLE)
 
 
 @cache

@@ -19,6 +19,7 @@ from controlplane.compute.models import AffinityGroup, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
+from controlplane.kernel import maxima
 from controlplane.kernel.db import edit, refusing
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
@@ -34,10 +35,11 @@ def ssh_key_create(
     """Keep a public key. Its comment is dropped: it would reach guests, and says who and where people are.
 
     Raises:
-        SshKeyInvalid, SshKeyNameTaken, InvalidLabels, ProjectNotFound.
+        SshKeyInvalid, SshKeyNameTaken, InvalidLabels, ProjectNotFound, CountExhausted.
     """
     actor.may_write()
     project_hold(project)
+    maxima.need_room("ssh_keys", SshKey.objects.filter(project=project))
     kept = check_labels(dict(labels or {}))
     key, fingerprint = parse_ssh_key(public_key)
     with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
@@ -89,9 +91,10 @@ def ssh_key_delete(actor: Actor, key: SshKey) -> None:
 def affinity_group_create(
     actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool, labels: Mapping[str, str] | None = None
 ) -> AffinityGroup:
-    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound."""
+    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound, CountExhausted."""
     actor.may_write()
     project_hold(project)
+    maxima.need_room("affinity_groups", AffinityGroup.objects.filter(project=project))
     kept = check_labels(dict(labels or {}))
     with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
         group = AffinityGroup.objects.create(

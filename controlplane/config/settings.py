@@ -219,6 +219,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["controlplane.dashboard.uploads.NoFiles"]
 
 LOGGING = {
     "version": 1,
@@ -342,6 +343,7 @@ STREAM_CHECK_S = env.integer("STREAM_CHECK_S", 10, minimum=1)
 STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
 STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
 STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
+STREAMS_PER_ORGANIZATION = env.integer("STREAMS_PER_ORGANIZATION", 200, minimum=1)
 
 # Consoles, which the same process serves. `STREAM_URL`: where it is, when not at the API's own address. Pages of other
 # hosts than its own may open consoles only if they are among `CONSOLE_ORIGINS`. One ends when nobody typed and the
@@ -350,6 +352,7 @@ STREAM_URL = env.text("STREAM_URL", "").rstrip("/")
 CONSOLE_ORIGINS = env.words("CONSOLE_ORIGINS", "")
 CONSOLES_MAX = env.integer("CONSOLES_MAX", 200, minimum=1)
 CONSOLES_PER_CREDENTIAL = env.integer("CONSOLES_PER_CREDENTIAL", 10, minimum=1)
+CONSOLES_PER_ORGANIZATION = env.integer("CONSOLES_PER_ORGANIZATION", 40, minimum=1)
 CONSOLE_IDLE_MINUTES = env.integer("CONSOLE_IDLE_MINUTES", 60, minimum=1)
 CONSOLE_HOURS = env.integer("CONSOLE_HOURS", 12, minimum=1)
 
@@ -360,9 +363,11 @@ WEBHOOK_THREADS_PER_PROJECT = env.integer("WEBHOOK_THREADS_PER_PROJECT", 2, mini
 WEBHOOK_PRIVATE_HOSTS = env.words("WEBHOOK_PRIVATE_HOSTS", "")
 IS_WEBHOOK_HTTP_ALLOWED = env.boolean("IS_WEBHOOK_HTTP_ALLOWED", False)
 
-# How many requests a minute a credential may make, and whoever shows no good one, by address; 0: any number.
+# How many requests a minute a user or a service account may make, by all of its credentials together; how many times
+# that one organization may make; and how many, by address, whoever shows no good credential. 0: any number.
 RATE_READS_PER_MIN = env.integer("RATE_READS_PER_MIN", 3000, minimum=0)
 RATE_WRITES_PER_MIN = env.integer("RATE_WRITES_PER_MIN", 600, minimum=0)
+RATE_ORGANIZATION_TIMES = env.integer("RATE_ORGANIZATION_TIMES", 10, minimum=1)
 RATE_ANONYMOUS_PER_MIN = env.integer("RATE_ANONYMOUS_PER_MIN", 300, minimum=0)
 
 QUOTA_DEFAULTS = {
@@ -375,6 +380,21 @@ QUOTA_DEFAULTS = {
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
     "webhooks": env.integer("QUOTA_WEBHOOKS", 10),
+}
+
+# How many good tokens a user or a service account may have.
+TOKENS_PER_OWNER = env.integer("TOKENS_PER_OWNER", 50, minimum=1)
+
+# Of how many things there may be at once (kernel/maxima.py), in an organization or in a project.
+COUNTS_MAX = {
+    "projects": env.integer("PROJECTS_MAX", 500, minimum=1),
+    "service_accounts": env.integer("SERVICE_ACCOUNTS_MAX", 200, minimum=1),
+    "invitations": env.integer("INVITATIONS_MAX", 500, minimum=1),
+    "classifications": env.integer("CLASSIFICATIONS_MAX", 100, minimum=1),
+    "proposals": env.integer("PROPOSALS_MAX", 500, minimum=1),
+    "exemptions": env.integer("EXEMPTIONS_MAX", 500, minimum=1),
+    "ssh_keys": env.integer("SSH_KEYS_MAX", 500, minimum=1),
+    "affinity_groups": env.integer("AFFINITY_GROUPS_MAX", 500, minimum=1),
 }
 
 # Sign-in. A session ends after so long, and earlier when it is not used.

@@ -17,6 +17,13 @@ class TooManyStreams(TooMany):
     retryable = True
 
 
+class OrganizationStreamsMany(TooMany):
+    code = "events.too_many_streams_of_organization"
+    title = "Too many streams"
+    detail = "Your organization already has {limit} streams open. Close one, or let one stream serve several readers."
+    retryable = True
+
+
 class StreamsExhausted(Unavailable):
     code = "events.streams_exhausted"
     detail = "There are as many streams as this cloud serves at once. Try again, or read the feed meanwhile."

@@ -44,6 +44,12 @@ class TokenRevoked(Unauthenticated):
     detail = "This token was revoked at {at}. Issue another one."
 
 
+class TokensMany(Conflict):
+    code = "identity.token.too_many"
+    title = "Too many tokens"
+    detail = "There are {limit} good tokens of this owner already, as many as may be. Revoke one that nobody uses."
+
+
 class ServiceAccountDisabled(Unauthenticated):
     code = "identity.service_account.disabled"
     title = "Service account disabled"

@@ -14,7 +14,7 @@ from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Invitation, Membership, Organization, User
 from controlplane.identity.selectors import invitations
 from controlplane.identity.services import check_address, may_appoint, membership_set, user_create
-from controlplane.kernel import clock
+from controlplane.kernel import clock, maxima
 
 LIFETIME_MAX_DAYS = 30
 LIFETIME_DEFAULT_DAYS = 7
@@ -28,7 +28,7 @@ def invitation_create(
 
     Raises:
         RoleNeeded: only an owner makes owners and officers.
-        AlreadyMember, AddressInvalid, OrganizationNotFound
+        AlreadyMember, AddressInvalid, OrganizationNotFound, CountExhausted
     """
     may_appoint(actor, role)
     check_address(email)
@@ -37,6 +37,7 @@ def invitation_create(
         raise AlreadyMember(field="email", email=email)
     for earlier in invitations(organization).filter(email__iexact=email):
         invitation_revoke(actor, earlier)
+    maxima.need_room("invitations", invitations(organization))
     secret = f"andromede_invitation_{secrets.token_urlsafe(32)}"
     made = Invitation.objects.create(
         organization=organization,

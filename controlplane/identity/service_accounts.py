@@ -11,7 +11,7 @@ from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Grant, Organization, Project, Role, ServiceAccount
 from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.selectors import service_account_get
-from controlplane.kernel import clock
+from controlplane.kernel import clock, maxima
 from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_name
 from controlplane.kernel.reasons import Reason
@@ -24,9 +24,10 @@ def service_account_create(actor: Actor, organization: Organization, *, name: st
     """
     Raises:
         RoleNeeded: a grant has more than the actor.
-        PersonsRole, NameTaken, OrganizationNotFound
+        PersonsRole, NameTaken, OrganizationNotFound, CountExhausted
     """
     organization_hold(organization)
+    maxima.need_room("service_accounts", ServiceAccount.objects.filter(organization=organization))
     with refusing("identity_service_account_name_taken", _taken(name)):
         made = ServiceAccount.objects.create(organization=organization, name=check_name(name))
     _grant(actor, made, grants)

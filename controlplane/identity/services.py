@@ -24,7 +24,7 @@ from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
 from controlplane.identity.roles import OFFICER, includes
 from controlplane.identity.tokens import token_issue
-from controlplane.kernel import clock
+from controlplane.kernel import clock, maxima
 from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.reasons import Reason
@@ -82,8 +82,9 @@ def _organization_named(name: str) -> AbstractContextManager[None]:
 def project_create(
     organization: Organization, *, name: str, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
 ) -> Project:
-    """Raises OrganizationNotFound, NameTaken."""
+    """Raises OrganizationNotFound, NameTaken, CountExhausted."""
     organization_hold(organization)
+    maxima.need_room("projects", Project.objects.filter(organization=organization, deleted_at=None))
     with _project_named(name):
         made = Project.objects.create(
             organization=organization, name=check_name(name), labels=check_labels(labels or {})

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM, Actor, Scope
-from controlplane.identity.errors import MoreThanOwn, NameTaken, RoleNeeded, TokenLifetimeInvalid
+from controlplane.identity.errors import MoreThanOwn, NameTaken, RoleNeeded, TokenLifetimeInvalid, TokensMany
 from controlplane.identity.models import ApiToken, Project, Role, ServiceAccount, User
 from controlplane.identity.roles import includes
 from controlplane.identity.selectors import own_tokens, token_get
@@ -51,7 +52,7 @@ def token_issue(
     user has a role, and for the user's duty for the platform.
 
     Raises:
-        TokenLifetimeInvalid, NameTaken.
+        TokenLifetimeInvalid, NameTaken, TokensMany.
     """
     new = NewToken(name, role, lifetime, is_platform=project is None and user.duty != "")
     return _issue(SYSTEM, new, user=user, project=project)
@@ -63,7 +64,7 @@ def token_create(actor: Actor, project: Project, new: NewToken) -> tuple[ApiToke
     role.
 
     Raises:
-        RoleNeeded, MoreThanOwn, TokenLifetimeInvalid, NameTaken.
+        RoleNeeded, MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany.
     """
     if not includes(actor.role, new.role):
         raise RoleNeeded(role=new.role)
@@ -77,7 +78,7 @@ def own_token_create(actor: Actor, new: NewToken) -> tuple[ApiToken, str]:
 
     Raises:
         RoleNeeded: the duty for the platform that it shall have is not the actor's.
-        MoreThanOwn, TokenLifetimeInvalid, NameTaken.
+        MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany.
     """
     if new.is_platform and not actor.sees_all:
         raise RoleNeeded(role="operator")
@@ -96,7 +97,7 @@ def account_token_create(actor: Actor, account: ServiceAccount, new: NewToken) -
 
     Raises:
         RoleNeeded: the account may more than the actor.
-        MoreThanOwn, TokenLifetimeInvalid, NameTaken.
+        MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany.
     """
     for grant in account.grants.all():
         if not includes(actor.role, grant.role):
@@ -156,6 +157,7 @@ def _issue(
     """A new credential and its secret, which is returned here and never again."""
     if not timedelta(days=1) <= new.lifetime <= timedelta(days=TOKEN_LIFETIME_MAX_DAYS):
         raise TokenLifetimeInvalid(field="lifetime_days", limit_days=TOKEN_LIFETIME_MAX_DAYS)
+    _need_room(user, account)
     secret = f"andromede_{secrets.token_urlsafe(32)}"
     parent = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
     taken = NameTaken(field="name", kind=Reason("token"), name=new.name)
@@ -177,6 +179,17 @@ def _issue(
         )
     _record(actor, "token.create", token, name=token.name, role=token.role)
     return token, secret
+
+
+def _need_room(user: User | None, account: ServiceAccount | None) -> None:
+    """Raises TokensMany. Others who issue tokens of the same owner wait until the transaction ends."""
+    if user is not None:
+        User.objects.select_for_update(no_key=True).get(Q(pk=user.pk))
+    if account is not None:
+        ServiceAccount.objects.select_for_update(no_key=True).get(Q(pk=account.pk))
+    good = ApiToken.objects.filter(user=user, service_account=account, revoked_at=None, expires_at__gt=clock.now())
+    if good.count() >= settings.TOKENS_PER_OWNER:
+        raise TokensMany(limit=settings.TOKENS_PER_OWNER)
 
 
 def _end(lifetime: timedelta, parent: ApiToken | None) -> datetime:

@@ -20,13 +20,14 @@ from controlplane.kernel.names import LABEL_VALUE, NAME
 from controlplane.kernel.parameters import CONTROL_CLASS, MANY_LINES, ONE_LINE
 from controlplane.kernel.wording import describe_document
 
+UNKNOWN_MAX = 20  # of the members that a body does not know, so many are named
 NAME_MAX = 63
 REFERENCE_MAX = 80
 CONTROL = re.compile(f"[{CONTROL_CLASS}]")
 
 
 class In(serializers.Serializer[Any]):
-    """A body. A member that it does not know is an error which names it.
+    """A body. A member that it does not know is an error which names it, among the first UNKNOWN_MAX.
 
     `example` is a body that is right, for the reference.
     """
@@ -41,7 +42,8 @@ class In(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(data.keys() - self.fields.keys()) if isinstance(data, Mapping) else []
         errors = {
-            name[:80]: [ErrorDetail(str(_("There is no such field here.")), code="unknown_field")] for name in unknown
+            name[:80]: [ErrorDetail(str(_("There is no such field here.")), code="unknown_field")]
+            for name in unknown[:UNKNOWN_MAX]
         }
         try:
             value = super().to_internal_value(data)

@@ -28,7 +28,8 @@ from controlplane.kernel.states import Machine
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
 LIMIT_PARAMETER = Parameter(f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given.", whole(1, LIMIT_MAX))
-SELECTOR_MAX = 32
+SELECTOR_MAX = 32  # terms
+SELECTOR_MAX_LETTERS = 1000
 RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -117,7 +118,8 @@ def _id(text: str) -> UUID:
     return value
 
 
-TERM = re.compile(r"\s*([^\s=!,()]+)\s*(?:(!=|=)\s*([^\s=!,()]*)|in\s*\(([^()]*)\))\s*(?:,|$)")
+# Possessive, so that no letter is tried twice: of `a=`, blanks and a wrong letter, all divisions of the blanks were.
+TERM = re.compile(r"\s*+([^\s=!,()]++)\s*+(?:(!=|=)\s*+([^\s=!,()]*+)|in\s*+\(([^()]*+)\))\s*+(?:,|$)")
 
 
 def labelled(lookup: str = "labels") -> Filter:
@@ -125,6 +127,8 @@ def labelled(lookup: str = "labels") -> Filter:
 
 
 def _selector(text: str, lookup: str) -> Q:
+    if len(text) > SELECTOR_MAX_LETTERS:
+        raise ValueError(Reason("it has more than {limit} letters.", limit=SELECTOR_MAX_LETTERS))
     condition, position, terms = Q(), 0, 0
     while position < len(text):
         term = TERM.match(text, position)
@@ -139,9 +143,7 @@ def _term(lookup: str, key: str, sign: str | None, value: str | None, many: str 
     values = [part.strip() for part in many.split(",")] if many is not None else [value or ""]
     if not LABEL_KEY.fullmatch(key) or not all(LABEL_VALUE.fullmatch(each) for each in values):
         raise ValueError(Reason("keys and values have up to 63 letters, digits and - _ . /"))
-    has_one = Q()
-    for each in values:
-        has_one |= Q(**{f"{lookup}__contains": {key: each}})
+    has_one = Q(*(Q(**{f"{lookup}__contains": {key: each}}) for each in values), _connector=Q.OR)
     return ~has_one if sign == "!=" else has_one
 
 

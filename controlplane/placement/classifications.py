@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from controlplane.identity.actor import Actor
 from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Organization, Project
+from controlplane.kernel import maxima
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
 from controlplane.placement import policies
@@ -68,10 +69,12 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
 
     Raises:
         RoleNeeded: not one of its sovereignty officers, and no operator.
-        InvalidName, ClassificationIdTooLong, ClassificationTaken, PolicyInvalid, PolicyEmpty, OrganizationNotFound.
+        InvalidName, ClassificationIdTooLong, ClassificationTaken, PolicyInvalid, PolicyEmpty, OrganizationNotFound,
+            CountExhausted.
     """
     policies.may_tighten(actor, Owner(organization=organization))
     organization_hold(organization)
+    maxima.need_room("classifications", Classification.objects.filter(organization=organization))
     prefix = f"{organization.name}."
     if len(prefix + check_name(new.name)) > ID_MAX:
         raise ClassificationIdTooLong(field="name", prefix=prefix, limit=max(0, ID_MAX - len(prefix)))

@@ -52,7 +52,7 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
     """
     Raises:
         RoleNeeded: not one of the organization's sovereignty officers.
-        PersonNeeded, DeclassifiedNotFound.
+        PersonNeeded, DeclassifiedNotFound, CountExhausted.
         NothingToDeclassify: it has nothing of what it is to lose, or not all of it.
     """
     actor.may_rule(organization.pk)
@@ -66,6 +66,7 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
     missing = [*({*names} - {*binding.classifications}), *({*map(str, entries)} - known)]
     if missing:
         raise NothingToDeclassify(field="classifications", names=", ".join(sorted(missing)))
+    policies.need_room(organization)
     proposal = PolicyProposal.objects.create(
         level="resource",
         project=binding.project,

@@ -16,7 +16,7 @@ from controlplane.audit.services import record
 from controlplane.catalog import keys, officer_keys
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
-from controlplane.kernel import clock
+from controlplane.kernel import clock, maxima
 from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.errors import NoKeyset
@@ -72,6 +72,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         ExemptionNotPossible: a clause cannot be waived, or the data's classification allows no exemption in software,
             or it was refused long ago.
         ExemptionAsked: another one for the same is not over.
+        CountExhausted
     """
     actor.may_write()
     if actor.user_id is None:
@@ -86,6 +87,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         raise ExemptionNotPossible(
             field="hours", reason=Reason("it lasts from 5 minutes to {hours} hours", hours=core.LONGEST.days * 24)
         )
+    maxima.need_room("exemptions", Exemption.objects.filter(project=project, expires_at__gt=now))
     exemption = Exemption.objects.create(
         project=project,
         resource_ids=[new.decision.consumer_id],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record, record_in_all
@@ -14,7 +15,7 @@ from controlplane.catalog import selectors as catalog
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
-from controlplane.kernel import clock
+from controlplane.kernel import clock, maxima
 from controlplane.kernel.errors import Outdated
 from controlplane.placement import effective, impact
 from controlplane.placement.core.compare import Change, Sets, change, unsatisfiable, without_effect
@@ -150,7 +151,7 @@ def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
         RoleNeeded: not the actor's to change; or it would admit more, which nobody may for another's data.
         PersonNeeded: a proposal by a program.
         Outdated: another version is in force.
-        PolicyInvalid, PolicyEmpty, PolicyOverflows.
+        PolicyInvalid, PolicyEmpty, PolicyOverflows, CountExhausted.
     """
     may_tighten(actor, owner)
     head = lock_head(owner)
@@ -158,6 +159,7 @@ def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
     if review.change in AT_ONCE:
         return Outcome(review, write(actor, owner, review, head))
     person = may_propose(actor, owner)
+    need_room(owner.ruler)
     proposal = PolicyProposal.objects.create(
         level=owner.level,
         **owner.columns,
@@ -169,6 +171,13 @@ def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
     )
     note(actor, "policy.propose", proposal)
     return Outcome(review, version_in_force(owner), proposal)
+
+
+def need_room(ruler: Organization | None) -> None:
+    """Raises CountExhausted: too many proposals wait for the organization's officers. None: operators have none."""
+    if ruler is not None:
+        theirs = Q(organization=ruler) | Q(project__organization=ruler) | Q(classification__organization=ruler)
+        maxima.need_room("proposals", PolicyProposal.objects.filter(theirs, state="proposed"))
 
 
 def reviewed(actor: Actor, owner: Owner, wanted: Wanted) -> Review:

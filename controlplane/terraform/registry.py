@@ -20,9 +20,9 @@ from django.conf import settings
 from controlplane.terraform.errors import ProviderNotFound
 
 PART = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]{1,30})?")
+VERSION = re.compile(r"[0-9]++\.[0-9]++\.[0-9]+(-[0-9a-z.]{1,30})?")
 PACKAGE = re.compile(
-    r"terraform-provider-(?P<type>[a-z0-9-]+)_(?P<version>[^_]+)_(?P<os>[a-z0-9]+)_(?P<arch>[a-z0-9]+)\.zip"
+    r"terraform-provider-(?P<type>[a-z0-9-]++)_(?P<version>[^_]++)_(?P<os>[a-z0-9]++)_(?P<arch>[a-z0-9]++)\.zip"
 )
 SUMS, SIGNATURE, KEY, RELEASE = "SHA256SUMS", "SHA256SUMS.sig", "key.asc", "release.json"
 

@@ -87,6 +87,10 @@ class Caller:
 
 
 def _check(method: str, path: str, response: HttpResponse) -> None:
+    stored = (
+        "public, max-age=300" if path.startswith("/v1/openapi.json") and response.status_code == 200 else "no-store"
+    )
+    assert response["Cache-Control"] == stored, f"{method} {path}"
     try:
         contract.check(method, path, response)
     except Resolver404:

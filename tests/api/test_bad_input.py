@@ -144,6 +144,19 @@ def test_all_mistakes_are_named_at_once(api: Caller) -> None:
     assert "(+2)" in body["detail"]
 
 
+def test_of_unknown_members_twenty_are_named(api: Caller) -> None:
+    answer = api.post("instances", WEB | {f"colour-{number:03}": "blue" for number in range(900)})
+    assert answer.status == 400
+    assert [each["pointer"] for each in answer.body["errors"]] == [f"/colour-{number:03}" for number in range(20)]
+    assert "(+19)" in answer.body["detail"]
+
+
+def test_of_mistakes_a_hundred_are_told(api: Caller) -> None:
+    answer = api.post("instances", WEB | {"networks": [5] * 5000})
+    assert (answer.status, len(answer.body["errors"])) == (400, 100)
+    assert "(+4999)" in answer.body["detail"]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code", "pointer"),
     [

@@ -2,6 +2,8 @@
 
 import logging
 import re
+from base64 import b64encode
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,7 +12,11 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.identity.models import ApiToken
+from controlplane.api import windows
+from controlplane.api.windows import Bucket, Moment, Own, Shared
+from controlplane.identity.models import ApiToken, Project, User
+from controlplane.identity.services import membership_set, user_create
+from controlplane.identity.tokens import token_issue
 from tests.api.client import Answer, Caller
 from tests.world import make_tenant
 
@@ -63,12 +69,57 @@ def test_it_is_said_in_french(caller: Caller, name: str) -> None:
     assert caller.get("networks").body["title"] == "Trop de requêtes"
 
 
-def test_each_credential_has_its_own(caller: Caller, name: str) -> None:
+def test_each_owner_has_its_own(caller: Caller, name: str) -> None:
     for _ in range(5):
         assert caller.get("networks").status == 200
     make_tenant(f"{name}-b")
     other = Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http)
     assert told(other.get("networks")) == ("reads", 5, 4)
+
+
+def basic(token: str, user: str) -> str:
+    return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
+
+
+def test_another_user_name_is_no_other_credential(caller: Caller, name: str) -> None:
+    """Of Basic, by which the token comes as a password."""
+    token, caller.token = name, None
+    answers = [caller.get("networks", Authorization=basic(token, f"user-{number}")) for number in range(6)]
+    assert [answer.status for answer in answers] == [200] * 5 + [429]
+    assert caller.get("networks", Authorization=f"Bearer {token}").status == 429
+    assert caller.get("networks", Authorization=f"bearer {token}").status == 429
+
+
+def test_another_user_name_is_no_other_guess(caller: Caller) -> None:
+    caller.token = None
+    answers = [caller.get("networks", Authorization=basic("wrong", f"user-{number}")) for number in range(4)]
+    assert [answer.status for answer in answers] == [401, 401, 401, 429]
+    headers = [f"Basic {'é' * 3}", "Basic !", "Bearer ", "Digest x", f"Bearer {'x' * 201}"]
+    assert {caller.get("networks", Authorization=header.encode().decode("latin-1")).status for header in headers} == {
+        429
+    }
+
+
+def test_two_tokens_of_one_user_share(caller: Caller, name: str) -> None:
+    user, project = User.objects.get(), Project.objects.get()
+    _, secret = token_issue(user, project=project, name="second", role="member", lifetime=timedelta(days=1))
+    other = Caller(token=secret, project=name, http=caller.http)
+    assert [each.get("networks").status for each in (caller, other, caller, other, caller)] == [200] * 5
+    assert (caller.get("networks").status, other.get("networks").status) == (429, 429)
+
+
+def test_an_organization_has_a_share(caller: Caller, name: str, settings: Settings) -> None:
+    settings.RATE_ORGANIZATION_TIMES = 1
+    project = Project.objects.get()
+    other = user_create(email=f"{name}@second.example")
+    membership_set(project.organization, user=other, role="member")
+    _, secret = token_issue(other, project=project, name="second", role="member", lifetime=timedelta(days=1))
+    second = Caller(token=secret, project=name, http=caller.http)
+    assert [each.get("networks").status for each in (caller, second, caller, second, caller)] == [200] * 5
+    refused = second.get("networks")
+    assert (refused.status, told(refused)) == (429, ("organization_reads", 5, 0))
+    make_tenant(f"{name}-b")
+    assert Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http).get("networks").status == 200
 
 
 def test_whoever_guesses_is_soon_not_heard_and_others_there_are(caller: Caller, name: str) -> None:
@@ -100,15 +151,38 @@ def test_an_address_is_that_which_the_proxy_says(caller: Caller, settings: Setti
     assert told(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
 
 
-def test_without_redis_all_pass(
+def test_without_redis_each_process_counts(
     caller: Caller, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
-    with caplog.at_level(logging.WARNING, logger="controlplane.api.limits"):
-        answers = [caller.get("networks") for _ in range(8)]
-    assert {answer.status for answer in answers} == {200}
-    assert not any("RateLimit-Limit" in answer.headers for answer in answers)
-    assert len([record for record in caplog.records if record.name == "controlplane.api.limits"]) == 1
+    with caplog.at_level(logging.WARNING, logger="controlplane.api.windows"):
+        answers = [caller.get("networks") for _ in range(6)]
+    assert [told(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
+    assert [answer.status for answer in answers] == [200] * 5 + [429]
+    assert len([record for record in caplog.records if record.name == "controlplane.api.windows"]) == 1
+
+
+@pytest.mark.parametrize("store", [Shared(), Own()])
+def test_a_window_slides(store: Shared | Own, name: str) -> None:
+    """A request of the minute before counts as much as of that minute is in the window; and in no other."""
+    two, many = Bucket("reads", name, 2), Bucket("organization_reads", name, 100)
+    assert store.count([two, many], Moment(7, 1.0), is_taken=True) == (True, [1, 0, 1, 0])
+    assert store.count([two, many], Moment(7, 0.9), is_taken=False) == (True, [1, 0, 1, 0])
+    assert store.count([two, many], Moment(7, 0.5), is_taken=True) == (True, [2, 0, 2, 0])
+    assert store.count([two, many], Moment(7, 0.1), is_taken=True) == (False, [2, 0, 2, 0]), "and none of the others"
+    assert store.count([two, many], Moment(8, 1.0), is_taken=True) == (False, [0, 2, 0, 2])
+    assert store.count([two, many], Moment(8, 0.5), is_taken=True) == (True, [1, 2, 1, 2])
+    assert store.count([two, many], Moment(8, 0.5), is_taken=True) == (False, [1, 2, 1, 2])
+    assert store.count([two, many], Moment(10, 1.0), is_taken=False) == (True, [0, 0, 0, 0])
+
+
+def test_what_a_process_counts_has_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "OWN_MAX", 3)
+    own, now = Own(), Moment(7, 1.0)
+    for owner in ("a", "b", "c", "a", "d"):
+        own.count([Bucket("reads", owner, 9)], now, is_taken=True)
+    assert own.count([Bucket("reads", "a", 9)], now, is_taken=False)[1] == [2, 0]
+    assert own.count([Bucket("reads", "b", 9)], now, is_taken=False)[1] == [0, 0]
 
 
 def test_zero_is_any_number(caller: Caller, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord
 from controlplane.identity.credentials import actor_for
@@ -265,6 +266,21 @@ def test_a_scope_limits_verbs_kinds_and_projects(owner: Caller, acme: Organizati
     assert ci.get(f"{ACME}/members").problem[:2] == (403, "identity.scope_needed")
     me = ci.get("/v1/me").body
     assert (me["credential"]["kind"], me["credential"]["name"], me["scope"]["verbs"]) == ("token", "ci", ["read"])
+
+
+@pytest.mark.parametrize("path", ["/v1/tokens", "tokens", f"{ACME}/service-accounts/ci/tokens"])
+def test_good_tokens_of_one_owner_have_a_maximum(owner: Caller, settings: Settings, path: str) -> None:
+    settings.TOKENS_PER_OWNER = 2 if "service-accounts" in path else 3  # with the one that asks
+    account = {"name": "ci", "grants": [{"role": "member"}]}
+    assert owner.post(f"{ACME}/service-accounts", account).status == 201
+    made = [owner.post(path, {"name": name, "lifetime_days": 1}) for name in ("a", "b", "c")]
+    assert [answer.status for answer in made] == [201, 201, 409]
+    assert made[2].problem[:2] == (409, "identity.token.too_many")
+    ApiToken.objects.filter(name="a").update(expires_at=clock.now())
+    assert owner.post(path, {"name": "d", "lifetime_days": 1}).status == 201
+    assert owner.post(path, {"name": "e", "lifetime_days": 1}).status == 409
+    ApiToken.objects.filter(name="b").update(revoked_at=clock.now())
+    assert owner.post(path, {"name": "e", "lifetime_days": 1}).status == 201
 
 
 def test_a_token_issues_none_that_may_more(owner: Caller, acme: Organization) -> None:

@@ -76,7 +76,7 @@ def tenant(transactional_db: None) -> Tenant:
 
 @pytest.fixture
 def stream(transactional_db: None, tmp_path: Path) -> Iterator[Process]:
-    process = Process(tmp_path, STREAM_CHECK_S="1", STREAMS_PER_CREDENTIAL="3")
+    process = Process(tmp_path, STREAM_CHECK_S="1", STREAMS_PER_CREDENTIAL="3", STREAMS_PER_ORGANIZATION="4")
     process.start()
     try:
         yield process
@@ -150,7 +150,8 @@ def following(stream: Process, token: str = "alpha", *, last_id: str = "", **que
 def console_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One for all tests of consoles, with the authority of their nodes in its folder."""
     folder = tmp_path_factory.mktemp("consoles")
-    own = {"PKI_DIR": str(folder / "pki"), "CONSOLES_PER_CREDENTIAL": "2", "CONSOLE_ORIGINS": PAGE}
+    own = {"PKI_DIR": str(folder / "pki"), "CONSOLE_ORIGINS": PAGE}
+    own |= {"CONSOLES_PER_CREDENTIAL": "2", "CONSOLES_PER_ORGANIZATION": "3"}
     process = Process(folder, STREAM_CHECK_S="1", **own)
     yield process
     process.kill()

@@ -4,7 +4,7 @@ import json
 import signal
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -239,7 +239,7 @@ def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, insta
 @pytest.mark.parametrize(("name", "words"), [("last", "Nothing was typed"), ("began", "as long as one may")])
 def test_a_console_has_its_time(name: str, words: str) -> None:
     console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
-    line = Line(console, None)
+    line = Line(console, None, None)
     line.check_time()
     setattr(line, name, getattr(line, name) - 13 * 3600)
     with pytest.raises(Ended) as ended:
@@ -311,6 +311,14 @@ def test_so_many_at_once(consoles: Process, instance: Instance) -> None:
         assert first.recv(LIMIT_S) == second.recv(LIMIT_S) == BOOTED
         with opened(consoles, ticket()) as third:
             assert end(third)[0] == 4429
+
+
+def test_an_organization_has_a_share_of_all_consoles(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+    second = make_token(cloud.tenant.project, role="member")
+    with ExitStack() as open_consoles:
+        for token in ("alpha", "alpha", second):
+            assert open_consoles.enter_context(opened(consoles, ticket(token))).recv(LIMIT_S) == BOOTED
+        assert end(open_consoles.enter_context(opened(consoles, ticket(second))))[0] == 4429
 
 
 def test_a_message_that_is_too_big(consoles: Process, instance: Instance) -> None:

@@ -3,7 +3,8 @@
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -13,7 +14,8 @@ from django.test import Client
 
 from controlplane.events import hints
 from controlplane.events.services import emit
-from controlplane.identity.models import ApiToken, Membership
+from controlplane.identity.models import ApiToken, Membership, User
+from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from tests.stream.conftest import LIMIT_S, Process, following
@@ -212,6 +214,26 @@ def test_a_credential_has_a_bounded_number_of_streams(stream: Process, tenant: T
                 break
             pause.wait(0.1)
         assert answer_status == 200, "one that was closed makes room"
+
+
+def test_an_organization_has_a_share_of_all_streams(stream: Process, tenant: Tenant) -> None:
+    make_tenant("beta")
+    lifetime, headers = timedelta(days=1), {"Authorization": "Bearer alpha"}
+    _, second = token_issue(
+        User.objects.get(email="alpha@example.org"),
+        project=tenant.project,
+        name="second",
+        role="member",
+        lifetime=lifetime,
+    )
+    with ExitStack() as open_streams:
+        for token in ("alpha", second, second, second):
+            open_streams.enter_context(following(stream, token)).is_ready()
+        with httpx.stream("GET", stream.url, headers=headers, timeout=LIMIT_S) as answer:
+            assert answer.status_code == 429
+            answer.read()
+            assert answer.json()["code"] == "events.too_many_streams_of_organization"
+        open_streams.enter_context(following(stream, "beta")).is_ready()
 
 
 def _status(stream: Process) -> int:

@@ -4,14 +4,19 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused, Sent
 from controlplane.dashboard.forms import ApiForm, NamedForm, named_as
 from controlplane.dashboard.page import Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.rights import Rights
+from controlplane.dashboard.uploads import take_file
 from controlplane.dashboard.views.instances import NameForm
 
 FILTERS = ("name", "state", "labels")
@@ -108,14 +113,19 @@ class ImageDetail(ImagePage):
         return {"image": self.image, "title": self.image["name"], "is_awaiting": self.image["state"] == AWAITING}
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class ImageFile(ImagePage):
-    """Its bytes. upload.js puts them, and shows how far it is; without it a form does."""
+    """The image's bytes. upload.js puts them, and shows how far it is; without it a form does.
+
+    Exempt from the CSRF check of the middleware, which parses the form: both methods make the same check themselves,
+    `post` after it has looked who asks and before it accepts the file."""
 
     right = "image_upload"
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect(self.url("image", image=self.image["id"]))
 
+    @method_decorator(csrf_protect)
     def put(self, request: HttpRequest, **path: str) -> HttpResponse:
         """As they come, from the browser on to the API; the answer is for a script."""
         try:
@@ -125,6 +135,14 @@ class ImageFile(ImagePage):
         return JsonResponse({"go": self.here()})
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        if refusal := Rights.of(self.me, self.place()).why_not(self.own_right()):
+            messages.error(request, refusal)
+            return redirect(self.here())
+        take_file(request)
+        return self.take(request)
+
+    @method_decorator(csrf_protect)
+    def take(self, request: HttpRequest) -> HttpResponse:
         file = request.FILES.get("file")
         if file is None:
             return self.get(request)
