@@ -1,48 +1,52 @@
 """What stands before a control plane on one machine: nginx, so that the pages, the API and the stream are one site.
-Pages are compressed; the API's documents are not, since secrets stand in some."""
+
+Limits and routes are those that the playbook installs (ansible/roles/front/templates).
+"""
 
 from pathlib import Path
 
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+ROLE = Path(__file__).resolve().parent.parent / "ansible" / "roles" / "front"
 CONFIGURATION = """\
 daemon off;
 user root;
 worker_processes 1;
-pid {run}/nginx.pid;
+worker_rlimit_nofile {{ front_worker_connections * 2 + 512 }};
+pid {{ run }}/nginx.pid;
 error_log stderr warn;
-events {{}}
-http {{
+events { worker_connections {{ front_worker_connections }}; }
+http {
     access_log off;
     server_tokens off;
-    client_body_temp_path {run}/nginx-body;
-    proxy_temp_path {run}/nginx-proxy;
-    fastcgi_temp_path {run}/nginx-fastcgi;
-    uwsgi_temp_path {run}/nginx-uwsgi;
-    scgi_temp_path {run}/nginx-scgi;
-    client_max_body_size 0;
-    gzip on;
-    gzip_min_length 1000;
-    proxy_http_version 1.1;
-    proxy_request_buffering off;
-    proxy_read_timeout 1h;
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    map $http_upgrade $connection_of_upgrade {{ default upgrade; "" ""; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ proxy_pass {web}; }}
-        location ~ ^/(live$|v1/events/stream$|v1/consoles/) {{
-            proxy_pass http://127.0.0.1:{stream};
-            proxy_buffering off;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_of_upgrade;
-        }}
-    }}
-}}
+    client_body_temp_path {{ run }}/nginx-body;
+    proxy_temp_path {{ run }}/nginx-proxy;
+    fastcgi_temp_path {{ run }}/nginx-fastcgi;
+    uwsgi_temp_path {{ run }}/nginx-uwsgi;
+    scgi_temp_path {{ run }}/nginx-scgi;
+    {% include 'http.conf.j2' %}
+    upstream andromede_web { server {{ web }}; }
+    upstream andromede_stream { server {{ stream }}; }
+    server {
+        listen 127.0.0.1:{{ port }};
+        {% include 'locations.conf.j2' %}
+    }
+}
 """
 
 
-def command(run: Path, *, port: int, web: str, stream_port: int) -> list[str]:
-    """Writes its configuration into the folder `run`. `web`: where that process is, as nginx writes it."""
+def command(run: Path, *, port: int, web: str, stream: str) -> list[str]:
+    """Write the configuration into the folder `run`, and return the command that serves it.
+
+    `web`, `stream`: where these processes listen, as nginx writes an upstream server.
+    """
     file = run / "nginx.conf"
-    file.write_text(CONFIGURATION.format(run=run, port=port, web=web, stream=stream_port))
+    file.write_text(configuration(run, port=port, web=web, stream=stream))
     return ["nginx", "-e", "stderr", "-p", str(run), "-c", str(file)]
+
+
+def configuration(run: Path, **listens: object) -> str:
+    templates = Environment(loader=FileSystemLoader(ROLE / "templates"), undefined=StrictUndefined, autoescape=False)
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    return templates.from_string(CONFIGURATION).render(**defaults, run=run, **listens)

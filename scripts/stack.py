@@ -149,7 +149,7 @@ class Stack:
         run = self.var / "run"
         return {
             "front": front.command(
-                run, port=self.port, web=f"http://unix:{self._web_socket}", stream_port=self.stream_port
+                run, port=self.port, web=f"unix:{self._web_socket}", stream=f"127.0.0.1:{self.stream_port}"
             )
         }
 

@@ -15,6 +15,7 @@ from andromede_sdk.transport import Retry, Transport
 from clients.terraform.cloud import Document, Late, NotDone, below
 
 WAIT_S = 30
+GAP_S = 1.0
 READ_LIMIT_S = WAIT_S + 30
 PAGE = 200
 # For what nobody said how long it may take.
@@ -123,7 +124,10 @@ class Api:
                 steps = [step["name"] for step in operation["steps"] if step["state"] == "running"]
                 at = f", in the step {steps[0]}" if steps else ""
                 raise Late(f"The operation {operation['kind']} ({operation['id']}) still runs{at}.")
+            looked_at = time.monotonic()
             operation = self.get(path, deadline=deadline, wait=f"{wait_s}s")
+            if operation["finished_at"] is None:  # the API answers early when it holds as many as it can
+                time.sleep(max(0.0, looked_at + GAP_S - time.monotonic()))
         if operation["state"] != "succeeded":
             error = operation["error"] or {"title": f"The operation was {operation['state']}", "detail": ""}
             raise NotDone({**error, "operation": operation["id"]})

@@ -11,10 +11,9 @@ import io
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from django.db import Error, transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from controlplane.api.asgi import SEND_LIMIT_S, InThread, Receive, Scope, Send
 from controlplane.api.problems import status_of
 from controlplane.audit.services import record
 from controlplane.compute.consoles import Console, check_still, redeem
@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 PATH = "/v1/consoles/"
 MESSAGE_MAX_BYTES = 2**20
-SEND_LIMIT_S = 60  # who takes nothing for so long is gone, be it the viewer or the guest
 REASON_MAX_BYTES = 123  # of a close frame (RFC 6455)
 JITTER = (0.8, 1.0)  # so that consoles that are opened together are not looked at together for ever
 NORMAL, TOO_BIG, INTERNAL, RESTART, TRY_LATER = 1000, 1009, 1011, 1012, 1013
@@ -60,11 +59,6 @@ OF_AGENTS: dict[str, type[CloudError]] = {
     "agent.no_console": ConsoleMissing,
     "agent.exhausted": ConsolesExhausted,
 }
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-InThread: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""The process `stream`: events as they happen, to thousands who wait; and consoles (consoles.py).
+"""The process `stream`: events as they happen, to thousands who wait; consoles (consoles.py), and long polls
+(long_polls.py).
 
-Of HTTP it serves one route, GET /v1/events/stream, and asks the view of that route for every piece of it: at the
+It serves GET /v1/events/stream, and asks the view of that route for every piece of it: at the
 beginning, when there is news for that reader, and when its credential is not what it was, for which it looks every
 STREAM_CHECK_S. So a stream has the rights, filters and errors of the API, and ends when its credential does. Between
 two pieces it holds nothing: a few threads, each with a connection to the database, serve all. That there is news comes
@@ -13,7 +14,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -30,8 +31,10 @@ from prometheus_client import Gauge
 from rest_framework.request import Request
 
 from controlplane.api import problems
+from controlplane.api.asgi import Receive, Scope, Send, disconnected, send_piece, send_start, send_whole
 from controlplane.api.authentication import TokenAuthentication
 from controlplane.api.consoles import Consoles
+from controlplane.api.long_polls import LongPolls, is_long_poll
 from controlplane.events import cursors, hints, selectors
 from controlplane.events.api import EVENT_STREAM, Lines, Standing, alive, standing_of
 from controlplane.events.errors import OrganizationStreamsMany, StreamsExhausted, TooManyStreams
@@ -48,15 +51,12 @@ PATHS = ("/v1/events/stream", "/v1/healthz")
 POLL_S = 1.0
 LOOK_AGAIN_S = 1.0  # for Redis
 JITTER = (0.8, 1.0)  # so that streams that begin together do not look together for ever
-SEND_LIMIT_S = 60  # who reads nothing for so long is gone
-CONNECTIONS = Gauge("andromede_stream_connections", "Who follows events or looks at a console.", ["kind"])
+CONNECTIONS = Gauge(
+    "andromede_stream_connections", "Who follows events, looks at a console or waits in a long poll.", ["kind"]
+)
 LAG = Gauge("andromede_stream_lag_seconds", "Since those who follow events were last told all that there was.")
 WAITING = b": waiting\n\n"
 TOO_MANY_REQUESTS = 429
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Reader:
@@ -93,8 +93,7 @@ class Reader:
         return is_woken
 
     async def watch(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await disconnected(receive)
         self.is_gone = True
         self.wake.set()
 
@@ -107,15 +106,19 @@ class Streams:
         self.handler.load_middleware()
         self.threads = ThreadPoolExecutor(settings.STREAM_THREADS)
         self.consoles = Consoles(self._in_thread)
+        self.long_polls = LongPolls(self._in_thread, self._answer)
         self.readers: set[Reader] = set()
         self.told = 0  # the place up to which all readers were woken for whatever concerns them
         self.told_at = time.monotonic()
         CONNECTIONS.labels("events").set_function(lambda: len(self.readers))
         CONNECTIONS.labels("consoles").set_function(lambda: len(self.consoles.open))
+        CONNECTIONS.labels("long_polls").set_function(lambda: len(self.long_polls.waiters))
         LAG.set_function(lambda: time.monotonic() - self.told_at)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and is_long_poll(scope):
+            await self.long_polls.serve(scope, receive, send)
+        elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         elif scope["type"] == "websocket":
             await self.consoles.serve(scope, receive, send)
@@ -134,14 +137,14 @@ class Streams:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        first = await self._ask(scope)
+        first = await self._in_thread(self._answer, scope)
         if not isinstance(first, Lines):
-            await _send_whole(send, first)
+            await send_whole(send, first)
             return
         try:
             self._need_room(first)
         except CloudError as exc:
-            await _send_whole(send, problems.plain(exc, ASGIRequest(dict(scope), io.BytesIO())))
+            await send_whole(send, problems.plain(exc, ASGIRequest(dict(scope), io.BytesIO())))
             return
         with suppress(TimeoutError):
             await self._stream(first, scope, receive, send)
@@ -149,8 +152,8 @@ class Streams:
     async def _stream(self, first: Lines, scope: Scope, receive: Receive, send: Send) -> None:
         """Until one of both goes. Raises TimeoutError when nobody reads."""
         async with self._reading(first, receive) as reader:
-            await _send_start(send, first)
-            await _send_piece(send, first.content)
+            await send_start(send, first)
+            await send_piece(send, first.content)
             while not reader.is_gone:
                 await self._go_on(reader, scope, send)
 
@@ -186,31 +189,26 @@ class Streams:
         has_all = not is_woken and not reader.is_behind
         if has_all and await self._in_thread(is_as_before, reader.standing, scope):
             reader.position = max(reader.position, told)
-            await _send_piece(send, alive(reader.position))
+            await send_piece(send, alive(reader.position))
             return
-        answer = await self._ask(scope, cursor=cursors.encode(reader.position))
+        answer = await self._in_thread(self._answer, _behind(scope, reader.position))
         if isinstance(answer, Lines):
             reader.take(answer)
-            await _send_piece(send, answer.content)
+            await send_piece(send, answer.content)
         elif answer.status_code >= 500 or answer.status_code == TOO_MANY_REQUESTS:
             reader.is_behind = True
-            await _send_piece(send, WAITING)
+            await send_piece(send, WAITING)
         else:
             reader.is_gone = True
-            await _send_piece(send, b"event: end\ndata: " + answer.content + b"\n\n", is_last=True)
-
-    async def _ask(self, scope: Scope, *, cursor: str = "") -> Any:
-        return await self._in_thread(self._answer, scope, cursor)
+            await send_piece(send, b"event: end\ndata: " + answer.content + b"\n\n", is_last=True)
 
     async def _in_thread(self, function: Callable[..., Any], *given: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.threads, _fresh, function, *given)
 
-    def _answer(self, scope: Scope, cursor: str) -> HttpResponseBase:
-        """What the API answers, from `cursor` on if one is given."""
-        headers = [(name, value) for name, value in scope["headers"] if not cursor or name != b"last-event-id"]
-        headers += [(b"last-event-id", cursor.encode())] if cursor else []
-        request = ASGIRequest({**scope, "headers": headers}, io.BytesIO())
-        if scope["path"] not in PATHS:
+    def _answer(self, scope: Scope) -> HttpResponseBase:
+        """What the API answers."""
+        request = ASGIRequest(dict(scope), io.BytesIO())
+        if scope["path"] not in PATHS and not is_long_poll(scope):
             return problems.not_found(request, Exception())
         request_started.send(sender=type(self), scope=scope)
         response = self.handler.get_response(request)
@@ -223,7 +221,7 @@ class Streams:
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), POLL_S)
             hinted.clear()
-            if not self.readers:
+            if not self.readers and not self.long_polls.waiters:
                 self.told_at = time.monotonic()
                 continue
             try:
@@ -234,7 +232,14 @@ class Streams:
             for reader in self.readers if owners else ():
                 if reader.concerns(owners):
                     reader.wake.set()
+            self.long_polls.wake(owners)
             self.told, self.told_at = told, time.monotonic()
+
+
+def _behind(scope: Scope, position: int) -> Scope:
+    """The request for what comes after this place."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"last-event-id"]
+    return {**scope, "headers": [*headers, (b"last-event-id", cursors.encode(position).encode())]}
 
 
 def is_as_before(standing: Standing, scope: Scope) -> bool:
@@ -271,20 +276,3 @@ async def _listen(hinted: asyncio.Event) -> None:
         except (redis.RedisError, OSError) as exc:
             log.info("no hints for now: %s", exc)
         await asyncio.sleep(LOOK_AGAIN_S)
-
-
-async def _send_start(send: Send, answer: Any) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in answer.items()]
-    headers = [header for header in headers if header[0] != b"content-length"]
-    headers.append((b"x-accel-buffering", b"no"))
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-
-
-async def _send_piece(send: Send, piece: bytes, *, is_last: bool = False) -> None:
-    async with asyncio.timeout(SEND_LIMIT_S):
-        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
-
-
-async def _send_whole(send: Send, answer: Any) -> None:
-    await _send_start(send, answer)
-    await _send_piece(send, answer.content, is_last=True)

@@ -17,9 +17,9 @@ from controlplane.compute.migrate import DEADLINE_S_MAX, DEADLINE_S_MIN, MoveOpt
 from controlplane.identity.models import Project
 from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after, exactly
+from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.parameters import WAIT, Parameter
 from controlplane.kernel.rest import Body, route
-from controlplane.kernel.waiting import wait_s, wait_until
 from controlplane.nodes.api import NodeOut, OperatorView
 from controlplane.nodes.models import (
     ACTIONS,
@@ -256,8 +256,9 @@ class NodeDrainDetail(DrainView):
     def get(self, request: Request) -> Response:
         limit_s = wait_s(request)
         drain = self.drain()
-        if drain.state in GOES_ON and limit_s:
-            wait_until(Drain.objects.filter(pk=drain.pk).exclude(state__in=GOES_ON).exists, limit_s=limit_s)
+        if drain.state in GOES_ON:
+            stands_still = Drain.objects.filter(pk=drain.pk).exclude(state__in=GOES_ON)
+            wait_until(request, Condition(stands_still.exists, owners=None), limit_s=limit_s)
         return self.answer(drain)
 
 

@@ -336,6 +336,10 @@ IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
 # Hosts that images may be imported from although they resolve to private or local addresses.
 IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
 
+# Files of images that a web process receives at once, each in a thread of its own, and how fast each must be at least.
+UPLOADS_PER_PROCESS = env.integer("UPLOADS_PER_PROCESS", 4, minimum=1)
+UPLOAD_MIN_BYTES_PER_S = env.integer("UPLOAD_MIN_BYTES_PER_S", 65536, minimum=1)
+
 # Events: how long they can be read, and the process that streams them. `STREAM_CHECK_S`: how often it looks whether a
 # stream's credential is still good, and says that it lives itself.
 EVENT_RETENTION_DAYS = env.integer("EVENT_RETENTION_DAYS", 30, minimum=2)
@@ -344,6 +348,12 @@ STREAM_THREADS = env.integer("STREAM_THREADS", 4, minimum=1)
 STREAMS_MAX = env.integer("STREAMS_MAX", 2000, minimum=1)
 STREAMS_PER_CREDENTIAL = env.integer("STREAMS_PER_CREDENTIAL", 10, minimum=1)
 STREAMS_PER_ORGANIZATION = env.integer("STREAMS_PER_ORGANIZATION", 200, minimum=1)
+
+# Long polls (GET … ?wait=), which the same process holds. Above the limit of all or of one credential they are answered
+# at once. `LONG_POLLS_IN_WEB`: how many threads of a web process may wait for requests that no proxy has sorted.
+LONG_POLLS_MAX = env.integer("LONG_POLLS_MAX", 2000, minimum=1)
+LONG_POLLS_PER_CREDENTIAL = env.integer("LONG_POLLS_PER_CREDENTIAL", 64, minimum=1)
+LONG_POLLS_IN_WEB = env.integer("LONG_POLLS_IN_WEB", 4, minimum=0)
 
 # Consoles, which the same process serves. `STREAM_URL`: where it is, when not at the API's own address. Pages of other
 # hosts than its own may open consoles only if they are among `CONSOLE_ORIGINS`. One ends when nobody typed and the

@@ -22,6 +22,7 @@ from django.utils.translation import get_language
 ROOT = "v1"
 # Of the page's request, what the API is to know: from where it comes.
 PASSED_ON = (
+    "gunicorn.socket",  # by which an upload that is too slow is ended
     "HTTP_HOST",
     "HTTP_USER_AGENT",
     "HTTP_X_FORWARDED_FOR",

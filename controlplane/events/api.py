@@ -15,11 +15,11 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView
 from controlplane.identity.selectors import project_get
 from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
+from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.parameters import ID, WAIT, Parameter
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import found, route
-from controlplane.kernel.waiting import wait_s, wait_until
 
 EVENT_STREAM = "event_stream"
 SSE = "text/event-stream"
@@ -69,8 +69,10 @@ class EventList(EventsView):
                 chapter = selectors.read(self.actor, wanted, after=chapter.position, limit=limit)
             return bool(chapter.events)
 
-        if limit_s:
-            wait_until(is_something_there, limit_s=limit_s)
+        if limit_s and not chapter.events:
+            here = {"after": cursors.encode(chapter.position)}
+            condition = Condition(is_something_there, selectors.places(self.actor, wanted), here)
+            wait_until(request, condition, limit_s=limit_s)
         answer = {
             "items": chapter.events,
             "cursor": cursors.encode(chapter.position),

@@ -30,6 +30,7 @@ from controlplane.kernel.listing import Listing, invalid
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.parameters import Parameters
 from controlplane.kernel.reasons import Reason
+from controlplane.kernel.uploads import receiving
 from controlplane.kernel.writes import ASKS_ONLY, in_one_transaction
 
 NO_VERSION = -1
@@ -263,7 +264,7 @@ def uploaded(request: Request, media_type: str = OCTET_STREAM, *, max_bytes: int
     Raises:
         UnsupportedMediaType, LengthRequired.
         BodyTooLarge: it has more than `max_bytes`; None: whoever reads it knows when it is enough.
-        UploadInterrupted: while they are read.
+        UploadInterrupted, UploadsExhausted: while they are read; the latter only without `max_bytes`.
     """
     if _media_type(request) != media_type:
         raise UnsupportedMediaType(request.content_type)
@@ -272,7 +273,13 @@ def uploaded(request: Request, media_type: str = OCTET_STREAM, *, max_bytes: int
         raise LengthRequired()
     if max_bytes is not None and int(length) > max_bytes:
         raise BodyTooLarge(limit_bytes=max_bytes)
-    return _pieces(request._request, int(length))
+    pieces = _pieces(request._request, int(length))
+    return pieces if max_bytes is not None else _received(request._request, int(length), pieces)
+
+
+def _received(body: HttpRequest, length: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    with receiving(body, length):
+        yield from pieces
 
 
 def _pieces(body: HttpRequest, length: int) -> Iterator[bytes]:

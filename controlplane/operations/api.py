@@ -6,10 +6,10 @@ from rest_framework.response import Response
 
 from controlplane.identity.api import ActorView, ProjectView
 from controlplane.kernel.listing import Filter, Listing, among, contains_id, created_after, exactly, has_id
+from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.parameters import FLAG, WAIT, Parameter
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import route
-from controlplane.kernel.waiting import wait_s, wait_until
 from controlplane.operations import selectors, services
 from controlplane.operations.models import OPERATION, Operation
 from controlplane.operations.serializers import OperationOut, PlatformOperationOut
@@ -66,7 +66,7 @@ class PlatformOperationDetail(ActorView):
     def get(self, request: Request) -> Response:
         limit_s = wait_s(request)
         operation = selectors.operation_anywhere(self.actor, self.kwargs["operation"])
-        _wait_for_end(operation, limit_s=limit_s)
+        _wait_for_end(request, operation, limit_s=limit_s)
         return Response(PlatformOperationOut(operation).data)
 
 
@@ -80,7 +80,7 @@ class OperationDetail(OperationView):
     def get(self, request: Request) -> Response:
         limit_s = wait_s(request)
         operation = self.operation()
-        _wait_for_end(operation, limit_s=limit_s)
+        _wait_for_end(request, operation, limit_s=limit_s)
         return Response(OperationOut(operation).data)
 
 
@@ -91,9 +91,11 @@ class OperationCancel(OperationView):
         return Response(OperationOut(operation).data, status=202)
 
 
-def _wait_for_end(operation: Operation, *, limit_s: int) -> None:
-    """Reload the operation once it has ended or the time is over."""
+def _wait_for_end(request: Request, operation: Operation, *, limit_s: int) -> None:
+    """Reload the operation once it has ended, or after `limit_s` seconds."""
     if operation.finished_at is not None or limit_s == 0:
         return
-    wait_until(Operation.objects.filter(pk=operation.pk, finished_at__isnull=False).exists, limit_s=limit_s)
+    ended = Operation.objects.filter(pk=operation.pk, finished_at__isnull=False)
+    owners = frozenset({operation.project_id}) if operation.project_id is not None else None
+    wait_until(request, Condition(ended.exists, owners), limit_s=limit_s)
     operation.refresh_from_db()

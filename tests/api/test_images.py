@@ -1,11 +1,15 @@
 """Images: made, uploaded as a stream, refused when they are not what they say."""
 
 import hashlib
+import socket
 from pathlib import Path
 
 import pytest
+from django.http import HttpRequest
+from pytest_django import Settings
 
 from controlplane.catalog.models import Image
+from controlplane.kernel import uploads
 from controlplane.operations.models import Operation
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -96,3 +100,30 @@ def test_what_cannot_be_meant(
     assert said == (code or "catalog.image.source_refused")
     assert place == pointer
     assert not Image.objects.filter(name="mine").exists()
+
+
+def test_an_upload_that_is_too_slow_is_ended(
+    api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As gunicorn hands over the connection: nobody sends the rest, and nobody hangs up."""
+    settings.UPLOAD_MIN_BYTES_PER_S = 2**40
+    monkeypatch.setattr(uploads, "GRACE_S", 0)
+    api.post("images", NEW)
+    client, server = socket.socketpair()
+    with client, server, server.makefile("rb") as body:
+        client.sendall(b"half")
+        own = {"wsgi.input": body, uploads.SOCKET: server, "CONTENT_LENGTH": "8"}
+        answer = api.send("PUT", "images/mine/file", b"half", content_type="application/octet-stream", environ=own)
+    assert answer.problem == (400, "upload_interrupted", None)
+
+
+def test_more_uploads_than_places_are_put_off(api: Caller, cloud: Cloud, settings: Settings, disk: bytes) -> None:
+    settings.UPLOADS_PER_PROCESS = 1
+    uploads._places.cache_clear()
+    api.post("images", NEW)
+    try:
+        with uploads.receiving(HttpRequest(), 1):
+            assert api.upload("images/mine/file", disk).problem == (503, "uploads_exhausted", None)
+        assert api.upload("images/mine/file", disk).status == 202
+    finally:
+        uploads._places.cache_clear()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 POLL_S = 30
 WATCHED_POLL_S = 1
 ANSWER_MARGIN_S = 30.0
+GAP_S = 1.0  # between two looks, when the API answers before the operation has ended or `wait` is over
 
 
 class Waitable(Model):
@@ -45,7 +46,10 @@ class Waitable(Model):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise WaitTimeout(current, timeout_s)
+            looked_at = time.monotonic()
             current = self._look(wait_s=max(1, min(POLL_S if on_progress is None else WATCHED_POLL_S, int(left_s))))
+            if not current.has_ended:
+                time.sleep(max(0.0, looked_at + GAP_S - time.monotonic()))
 
     def reload(self) -> Operation:
         """As it is now."""

@@ -1,0 +1,106 @@
+"""Long polls: a GET whose answer waits until a condition holds, for as long as its parameter `wait` allows.
+
+The process `stream` serves them and holds no thread while one waits (api/long_polls.py): in there `wait_until` only
+records what the request waits for. A long poll that reaches `web` all the same, since no proxy sorts the requests,
+waits in its thread while fewer than LONG_POLLS_IN_WEB others do so, and else is answered at once.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework.request import Request
+
+from controlplane.kernel.listing import invalid
+from controlplane.kernel.reasons import Reason
+
+WAIT_MAX_S = 60
+POLL_FIRST_S = 0.02
+POLL_MAX_S = 0.2
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a long poll waits for.
+
+    `is_met` reads the database. It can become true by an event of the project or organization in `owners` (None: by any
+    event). `query` replaces parameters of the request when it is answered, such as a cursor that meant "now" at first.
+    """
+
+    is_met: Callable[[], bool]
+    owners: frozenset[UUID] | None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    condition: Condition
+    limit_s: int
+    credential: UUID | None
+
+
+@dataclass
+class Deferral:
+    """`waiting`: what the request that was served within `deferred` waits for; None: it has its answer."""
+
+    waiting: Waiting | None = None
+
+
+_deferral: ContextVar[Deferral | None] = ContextVar("deferral", default=None)
+
+
+@contextmanager
+def deferred() -> Iterator[Deferral]:
+    """Let `wait_until` record the condition and return at once."""
+    deferral = Deferral()
+    token = _deferral.set(deferral)
+    try:
+        yield deferral
+    finally:
+        _deferral.reset(token)
+
+
+def wait_s(request: Request) -> int:
+    """The seconds of the query parameter `wait`, 0 without it; raises InvalidParameter."""
+    text = request.query_params.get("wait", "0s")
+    if not re.fullmatch(r"[0-9]{1,2}s?", text) or int(text.rstrip("s")) > WAIT_MAX_S:
+        raise invalid("wait", Reason("it must be 0s to {limit_s}s.", limit_s=WAIT_MAX_S))
+    return int(text.rstrip("s"))
+
+
+def wait_until(request: Request, condition: Condition, *, limit_s: int) -> None:
+    """Return once the condition is met, after `limit_s` seconds, or at once when too many wait in this process.
+
+    No transaction and no lock is held between two looks.
+    """
+    if limit_s == 0 or condition.is_met():
+        return
+    deferral = _deferral.get()
+    if deferral is not None:
+        deferral.waiting = Waiting(condition, limit_s, getattr(request.user, "credential_id", None))
+    elif _places().acquire(blocking=False):
+        try:
+            _wait_here(condition, limit_s)
+        finally:
+            _places().release()
+
+
+@cache
+def _places() -> threading.Semaphore:
+    return threading.Semaphore(settings.LONG_POLLS_IN_WEB)
+
+
+def _wait_here(condition: Condition, limit_s: int) -> None:
+    deadline, pause_s = time.monotonic() + limit_s, POLL_FIRST_S
+    while time.monotonic() < deadline:
+        time.sleep(pause_s)
+        if condition.is_met():
+            return
+        pause_s = min(POLL_MAX_S, pause_s * 1.5)

@@ -1,0 +1,53 @@
+"""Uploads of unbounded size hold a thread of web for as long as they take: a few at once, and none for ever."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from controlplane.kernel.errors import Unavailable
+
+GRACE_S = 60
+SOCKET = "gunicorn.socket"
+
+
+class UploadsExhausted(Unavailable):
+    code = "uploads_exhausted"
+    detail = "There are as many uploads as this cloud receives at once. Try again later."
+
+
+@contextmanager
+def receiving(body: HttpRequest, length: int) -> Iterator[None]:
+    """Read a body of `length` bytes within. When it arrives slower than UPLOAD_MIN_BYTES_PER_S on the whole, reads end
+    as if the client had hung up.
+
+    Raises:
+        UploadsExhausted: UPLOADS_PER_PROCESS others are received already.
+    """
+    if not _places().acquire(blocking=False):
+        raise UploadsExhausted()
+    connection = body.META.get(SOCKET)
+    limit = threading.Timer(GRACE_S + length / settings.UPLOAD_MIN_BYTES_PER_S, _hang_up, [connection])
+    limit.daemon = True
+    if connection is not None:
+        limit.start()
+    try:
+        yield
+    finally:
+        limit.cancel()
+        _places().release()
+
+
+@cache
+def _places() -> threading.Semaphore:
+    return threading.Semaphore(settings.UPLOADS_PER_PROCESS)
+
+
+def _hang_up(connection: Any) -> None:
+    with suppress(OSError):  # it has ended meanwhile
+        connection.shutdown(socket.SHUT_RD)

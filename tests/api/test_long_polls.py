@@ -1,0 +1,50 @@
+"""Which routes are long polls, and what a web process does with one that reaches it."""
+
+import json
+import re
+
+import pytest
+from django.conf import settings as django_settings
+from pytest_django import Settings
+
+from controlplane.api.long_polls import PATH
+from controlplane.kernel import long_poll
+from tests.api.client import Caller
+from tests.world import Cloud
+
+WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
+ROLE = django_settings.BASE_DIR / "ansible" / "roles" / "front" / "templates"
+
+
+def test_the_long_polls_are_the_routes_with_the_parameter_wait() -> None:
+    document = json.loads((django_settings.BASE_DIR / "docs" / "reference" / "openapi.json").read_text())
+    routes = {
+        re.sub(r"\{[^}]+\}", "x", path): {parameter.get("name") for parameter in methods["get"].get("parameters", [])}
+        for path, methods in document["paths"].items()
+        if "get" in methods
+    }
+    assert {path for path in routes if PATH.fullmatch(path)} == {
+        path for path, names in routes.items() if "wait" in names
+    }
+
+
+def test_the_proxy_knows_the_same_routes() -> None:
+    assert f"location ~ ^{PATH.pattern}$ {{" in (ROLE / "locations.conf.j2").read_text()
+
+
+def test_a_web_process_whose_places_are_taken_answers_at_once(
+    api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LONG_POLLS_IN_WEB = 1
+    long_poll._places.cache_clear()
+    monkeypatch.setattr(long_poll, "_wait_here", lambda condition, limit_s: waited.append(limit_s))
+    waited: list[int] = []
+    url = f"operations/{api.post('instances', WEB).operation['id']}?wait=60s"
+    try:
+        assert long_poll._places().acquire(blocking=False)
+        assert (api.get(url).body["state"], waited) == ("pending", [])
+        long_poll._places().release()
+        assert (api.get(url).body["state"], waited) == ("pending", [60])
+        assert (api.get(url).body["state"], waited) == ("pending", [60, 60]), "the place was given back"
+    finally:
+        long_poll._places.cache_clear()

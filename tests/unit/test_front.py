@@ -1,0 +1,171 @@
+"""nginx with the limits and routes that the playbook installs, in front of two programs that say who they are."""
+
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts import front
+
+LIMIT_S = 60
+IMAGE = "/v1/projects/p/images/i/file"
+STATE = "/v1/projects/p/terraform-states/prod"
+
+
+class Upstream(ThreadingHTTPServer):
+    """`heard`: what has reached it, as soon as the head of a request has. It answers once it has the body."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.name, self.heard = name, list[str]()
+        self.news = threading.Condition()
+        threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+    def hear(self, line: str) -> None:
+        with self.news:
+            self.heard.append(line)
+            self.news.notify_all()
+
+    def until_heard(self, count: int) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: len(self.heard) >= count, LIMIT_S), self.heard
+
+
+class Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        upstream: Any = self.server
+        upstream.hear(f"{self.command} {self.path}")
+        left = int(self.headers.get("Content-Length") or 0)
+        while left and (piece := self.rfile.read1(min(left, 65536))):  # type: ignore[attr-defined]
+            left -= len(piece)
+        body = json.dumps({"name": upstream.name, "missing": left}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = _answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Into no log."""
+
+
+class Site:
+    def __init__(self, folder: Path) -> None:
+        self.web, self.stream = Upstream("web"), Upstream("stream")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = front.command(folder, port=self.port, web=self.web.address, stream=self.stream.address)
+        with (folder / "log").open("wb") as log:
+            self.nginx = subprocess.Popen(command, stderr=log)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=LIMIT_S)
+        pause = threading.Event()
+        for _ in range(LIMIT_S * 50):
+            try:
+                self.client.get("/ready")
+                return
+            except httpx.TransportError:
+                pause.wait(0.02)
+        raise AssertionError((folder / "log").read_text())
+
+    def who(self, method: str, url: str, **more: Any) -> str:
+        answer = self.client.request(method, url, **more)
+        assert answer.status_code == 200, answer.text
+        name: str = answer.json()["name"]
+        return name
+
+    def begin(self, method: str, url: str, *, length: int) -> socket.socket:
+        """A request whose body has only begun."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S)
+        head = f"{method} {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode() + b"x")
+        return connection
+
+    def close(self) -> None:
+        self.client.close()
+        self.nginx.terminate()
+        self.nginx.wait(LIMIT_S)
+        for upstream in (self.web, self.stream):
+            upstream.shutdown()
+            upstream.server_close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("front"))
+    yield made
+    made.close()
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    with connection, connection.makefile("rb") as reader:
+        return reader.read()
+
+
+def test_a_slow_body_does_not_reach_web(site: Site) -> None:
+    before = len(site.web.heard)
+    slow = [site.begin("POST", "/v1/sessions", length=2) for _ in range(64)]
+    assert site.who("GET", "/v1/healthz") == "web"
+    assert site.web.heard[before:] == ["GET /v1/healthz"]
+    for connection in slow:
+        connection.sendall(b"x")
+    assert all(b'"missing": 0' in answer_of(connection) for connection in slow)
+    assert sorted(site.web.heard[before + 1 :]) == ["POST /v1/sessions"] * 64
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "name"),
+    [
+        ("GET", "/v1/events?after=now&wait=30s", "stream"),
+        ("GET", "/v1/operations/x?wait=1", "stream"),
+        ("GET", "/v1/projects/p/operations/x?wait=60s", "stream"),
+        ("GET", "/v1/nodes/n/drain?wait=60s", "stream"),
+        ("GET", "/v1/events/stream", "stream"),
+        ("GET", "/live", "stream"),
+        ("GET", "/v1/events?after=now", "web"),
+        ("GET", "/v1/events?wait=0s", "web"),
+        ("POST", "/v1/nodes/n/drain?wait=60s", "web"),
+        ("GET", "/v1/projects/p/operations?wait=60s", "web"),
+        ("GET", "/projects/p/operations/x?wait=60s", "web"),
+    ],
+)
+def test_long_polls_and_streams_go_to_the_process_that_holds_them(site: Site, method: str, url: str, name: str) -> None:
+    assert site.who(method, url) == name
+
+
+def test_a_body_that_no_route_takes_is_refused_before_it_is_read(site: Site) -> None:
+    before = len(site.web.heard)
+    with site.begin("POST", "/sign-in", length=2**30) as connection:
+        answer = answer_of(connection)
+    assert b"413" in answer.split(b"\r\n")[0]
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["code"] == "body_too_large"
+    assert site.web.heard[before:] == []
+
+
+def test_a_state_is_buffered_up_to_its_size(site: Site) -> None:
+    assert site.who("PUT", STATE, content=bytes(16 * 2**20)) == "web"
+    assert site.client.put(STATE, content=bytes(18 * 2**20)).status_code == 413
+
+
+def test_the_file_of_an_image_passes_as_it_arrives_a_few_at_once(site: Site) -> None:
+    before = len(site.web.heard)
+    uploads = [site.begin("PUT", IMAGE, length=2**33) for _ in range(4)]
+    site.web.until_heard(before + 4)
+    assert b"429" in answer_of(site.begin("PUT", IMAGE, length=2**33)).split(b"\r\n")[0]
+    for connection in uploads:
+        connection.close()
