@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from agents.node.adapters.base import NetworkSpec
 from agents.node.adapters.network.layout import Layout
-from agents.node.adapters.network.tools import inside, ip_batch, nft
+from agents.node.adapters.network.tools import inside, ip_batch, nft, nft_json
 from agents.node.process import run
 
 LAN, WAN = "lan", "wan"
@@ -70,5 +70,5 @@ table {TABLE} {{
 
 
 def _has_rules(layout: Layout) -> bool:
-    listed = run([*inside(layout.namespace), "nft", "list", "tables"]).stdout.decode()
-    return f"table {TABLE}" in listed.splitlines()
+    tables = [each["table"] for each in nft_json(["tables"], namespace=layout.namespace)]
+    return any(f"{table['family']} {table['name']}" == TABLE for table in tables)
