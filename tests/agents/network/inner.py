@@ -1,6 +1,6 @@
 """Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch as it is told.
 
-Requests and answers are pickles on stdin and stdout. A request is (switch options or None, method, arguments):
+Requests and answers are pickles on stdin and stdout. A request is (fields of Outside or None, method, arguments):
 options make a new switch, as a restart of the agent would.
 """
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
-from agents.node.adapters.network import LinuxSwitch
+from agents.node.adapters.network import LinuxSwitch, Outside
 from agents.node.errors import AgentError
 
 # The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
@@ -45,7 +45,7 @@ def main() -> None:
         except EOFError:
             return
         if options is not None:
-            switch = LinuxSwitch(**options)
+            switch = LinuxSwitch(Outside(**options))
         try:
             _answer((None, getattr(switch, method)(*arguments)))
         except AgentError as exc:

@@ -244,6 +244,13 @@ class Guest:
             assert _line(process) == "open"
             yield Conversation(process)
 
+    @contextmanager
+    def holding(self, host: object, port: int, *, at_most: int) -> Iterator[int]:
+        """Opens connections until one is not answered, and keeps them. Gives how many are open."""
+        command = ("peers.py", "hold", str(host), str(port), str(at_most))
+        with self.node.running(*command, namespace=self.name) as process:
+            yield int(_line(process))
+
     def send(self, *frames: bytes) -> None:
         self.run(f"{sys.executable} {HERE / 'frames.py'} send eth0 {' '.join(frame.hex() for frame in frames)}")
 

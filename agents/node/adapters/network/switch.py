@@ -13,14 +13,14 @@ Every call brings all parts of the one network to the wished state, whatever was
 left alone. Nothing is remembered between calls: names are derived from ids, the rest is read from the kernel.
 
 Side effects on the node's namespace: IPv4 forwarding is on as soon as there is a tenant network, also between
-the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*).
+the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*);
+established TCP connections that are silent for an hour are forgotten by connection tracking.
 """
 
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 from threading import Lock
 from uuid import UUID
@@ -30,39 +30,25 @@ from agents.node.adapters.network import bridge, dhcp, node_rules, overlay, over
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
+from agents.node.adapters.network.node_rules import Outside
 from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
 RUNTIME_DIR = Path("/run/andromede")
-TRANSIT_POOL = IPv4Network("100.64.0.0/16")
 ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _TAP = re.compile(r"tap[0-9a-f]{11}")
 
 
 class LinuxSwitch:
-    """`uplink` is the device towards the outside; empty: whichever the node's routes say.
+    """`runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
 
-    `denied_cidrs` are the destinations that tenants may not reach, beside those that they never may (see
-    node_rules); None: all networks that the node is plugged into. `transit_pool` must be free on this node.
-    `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user.
-    """
-
-    def __init__(
-        self,
-        *,
-        uplink: str = "",
-        denied_cidrs: Sequence[IPv4Network] | None = None,
-        transit_pool: IPv4Network = TRANSIT_POOL,
-        runtime_dir: Path = RUNTIME_DIR,
-    ) -> None:
-        if uplink and not _DEVICE.fullmatch(uplink):
-            raise ValueError(f"{uplink!r} is no name of a network device.")
-        self._uplink = uplink
-        self._denied_cidrs = denied_cidrs
-        self._transit_pool = transit_pool
+    def __init__(self, outside: Outside | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
+        self._outside = outside or Outside()
+        if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
+            raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
@@ -113,7 +99,7 @@ class LinuxSwitch:
             nft(self._node_rules(links) + port_rules.REMOVAL + port_rules.admit(ports))
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
-                self._ensure_network(network, members, NodeLinks.read(), renew=True)
+                self._ensure_network(network, members, NodeLinks.read())
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
                 log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
@@ -152,19 +138,16 @@ class LinuxSwitch:
                 raise AdapterError(f"The network is not as it should be: {exc}", retryable=True) from exc
 
     def _node_rules(self, links: NodeLinks) -> str:
-        denied = links.connected() if self._denied_cidrs is None else self._denied_cidrs
-        return node_rules.ruleset(denied=denied, transit_pool=self._transit_pool, uplink=self._uplink)
+        return node_rules.ruleset(self._outside, connected=links.connected())
 
-    def _ensure_network(
-        self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, renew: bool = False
-    ) -> None:
+    def _ensure_network(self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks) -> None:
         layout = Layout.of(network.id)
         server = Dhcp(layout, self._runtime_dir)
         if not bridge.has_router(layout, links):
             server.stop()  # it would go on listening on the devices of a router that is gone
-        transit = links.transit(layout, self._transit_pool)
+        transit = links.transit(layout, self._outside.transit_pool)
         bridge.ensure(network, ports, links, node_end=transit[0])
-        router.ensure(network, transit=transit, renew=renew)
+        router.ensure(network, self._outside, transit=transit)
         server.ensure(network, ports)
 
     def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
