@@ -22,7 +22,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
-from controlplane.nodes.services import HOOK, SELF_TEST, node_cordon
+from controlplane.nodes.services import CONNECTIONS, HOOK, SELF_TEST, node_cordon
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
@@ -334,9 +334,14 @@ WORKING = pb.HookState(sha256="ab" * 32, is_active=True)
 PASSED = pb.SelfTest(has_passed=True)
 
 
-def heartbeat(cloud: Cloud, hook: pb.HookState | None, self_test: pb.SelfTest = PASSED) -> None:
+def heartbeat(
+    cloud: Cloud,
+    hook: pb.HookState | None,
+    self_test: pb.SelfTest = PASSED,
+    networks: pb.NetworksState | None = None,
+) -> None:
     inventory = agent_client.describe(cloud.machine.row).inventory
-    beat = pb.Heartbeat(inventory=inventory, hook=hook, self_test=self_test)
+    beat = pb.Heartbeat(inventory=inventory, hook=hook, self_test=self_test, networks=networks)
     messages.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=beat))
     cloud.machine.row.refresh_from_db()
 
@@ -363,6 +368,15 @@ def test_a_node_whose_self_test_fails_is_an_incident_and_takes_no_guest(cloud: C
     assert open_incidents() == {(SELF_TEST, said)}
     heartbeat(cloud, WORKING)
     assert not cloud.machine.row.is_cordoned
+    assert not open_incidents()
+
+
+def test_an_almost_full_connection_table_is_an_incident_and_the_node_goes_on(cloud: Cloud) -> None:
+    said = "At least 80 % of it are in use."
+    heartbeat(cloud, WORKING, networks=pb.NetworksState(connections_problem=said))
+    assert open_incidents() == {(CONNECTIONS, said)}
+    assert not cloud.machine.row.is_cordoned
+    heartbeat(cloud, WORKING)
     assert not open_incidents()
 
 

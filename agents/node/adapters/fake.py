@@ -27,6 +27,7 @@ from agents.node.adapters.base import (
     HostFacts,
     ImageFormat,
     IncomingImage,
+    NetworkProblems,
     NetworkSpec,
     NicUsage,
     PortSpec,
@@ -92,6 +93,7 @@ class FakeNode:
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
         self.underlay_problem = ""
+        self.network_problems = NetworkProblems()
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
@@ -529,6 +531,9 @@ class FakeSwitch:
         with self._node.call("restore"):
             self._node.ports = {port.id: port for port in ports}
             self._node.segments = dict(segments)
+
+    def problems(self) -> NetworkProblems:
+        return self._node.network_problems
 
     def taps(self) -> Mapping[str, str]:
         return self._node.strangers.taps()

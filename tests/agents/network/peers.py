@@ -10,6 +10,7 @@ peers.py hold HOST PORT COUNT   opens connections one after the other, up to COU
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 TIMEOUT_S = 1.0
@@ -43,7 +44,7 @@ def ask(host: str, port: str) -> None:
 
 
 def hold(host: str, port: str, count: str) -> None:
-    connections = []
+    connections: list[socket.socket] = []
     with suppress(TimeoutError):
         while len(connections) < int(count):
             connections.append(socket.create_connection((host, int(port)), timeout=PATIENCE_S))
@@ -59,4 +60,5 @@ def _answer_lines(connection: socket.socket, address: str) -> None:
 
 
 if __name__ == "__main__":
-    {"serve": serve, "ask": ask, "hold": hold}[sys.argv[1]](*sys.argv[2:])
+    programs: dict[str, Callable[..., None]] = {"serve": serve, "ask": ask, "hold": hold}
+    programs[sys.argv[1]](*sys.argv[2:])

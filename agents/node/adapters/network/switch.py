@@ -25,8 +25,9 @@ from pathlib import Path
 from threading import Lock
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.network import bridge, dhcp, node_rules, overlay, overlay_rules, port_rules, router
+from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
@@ -50,6 +51,7 @@ class LinuxSwitch:
         if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
             raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
+        self._connections = ConnectionTable()
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
@@ -103,6 +105,9 @@ class LinuxSwitch:
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
                 log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
+
+    def problems(self) -> NetworkProblems:
+        return NetworkProblems(connections=self._connections.problem())
 
     def taps(self) -> Mapping[str, str]:
         return {
