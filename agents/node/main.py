@@ -145,7 +145,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     self_test, closings = SelfTest(node, config.state_dir / "self-test.json"), Closings(node)
     self_test.start()
     adapters.hypervisor.subscribe(closings.notice)
-    beside: list[Beside] = [self_test, closings, SelfFencing(node), *([hook] if hook else [])]
+    beside: list[Beside] = [adapters.switch.guard(), self_test, closings, SelfFencing(node), *([hook] if hook else [])]
     return Server(node, servicer, server=server, port=port, lock=lock, beside=beside)
 
 

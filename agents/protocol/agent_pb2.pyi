@@ -632,10 +632,12 @@ class SelfTest(_message.Message):
     def __init__(self, has_passed: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class NetworksState(_message.Message):
-    __slots__ = ("connections_problem",)
+    __slots__ = ("connections_problem", "rules_problem")
     CONNECTIONS_PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    RULES_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     connections_problem: str
-    def __init__(self, connections_problem: _Optional[str] = ...) -> None: ...
+    rules_problem: str
+    def __init__(self, connections_problem: _Optional[str] = ..., rules_problem: _Optional[str] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("number", "document")

@@ -29,7 +29,7 @@ from controlplane.nodes.models import IN_SERVICE, Inventory, Node, NodeRemoval, 
 from controlplane.nodes.pools import Told
 
 HOOK, SELF_TEST = "hook", "self-test"
-CONNECTIONS = "connections"
+CONNECTIONS, RULES = "connections", "network-rules"
 # Why a node is cordoned while an incident of this kind is open.
 CORDONED_BY = {
     HOOK: "libvirt would start guests on it without asking its agent",
@@ -42,7 +42,8 @@ INVENTORY = Prepared(lambda node: Inventory.objects.filter(pk=node))
 class Report:
     """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
     empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried.
-    `connections_problem`: its connection tracking table is almost full.
+    `connections_problem`: its connection tracking table is almost full. `rules_problem`:
+    what became of the packet filter's rules for tenants' networks.
     `fences_within_s`: so long after the end of its lease none of its guests runs; None: nobody may rely on that.
     `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not."""
 
@@ -62,6 +63,7 @@ class Report:
     fences_within_s: int | None = None
     lease_s: int = 0
     connections_problem: str = ""
+    rules_problem: str = ""
 
 
 @transaction.atomic
@@ -110,7 +112,7 @@ def record_heartbeat(node: Node, report: Report) -> None:
         **_leased(now, report.lease_s),
     )
     reasons_to_cordon = {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem}
-    _watch(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem})
+    _watch(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem, RULES: report.rules_problem})
     totals = (report.cores, report.memory_mib, report.disk_gib)
     known = INVENTORY.get(node.pk)
     if totals != (known.vcpus_total, known.memory_mib_total, known.disk_gib_total):

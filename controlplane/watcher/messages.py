@@ -87,6 +87,7 @@ def report_of(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> Report:
         has_passed_self_test=heartbeat.self_test.has_passed,
         self_test_problem=heartbeat.self_test.problem,
         connections_problem=heartbeat.networks.connections_problem,
+        rules_problem=heartbeat.networks.rules_problem,
         pools=tuple(Told(each.name, UUID(each.uuid), each.path, each.size_gib) for each in inventory.pools),
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
         fences_within_s=heartbeat.lease.fences_within_s or None,

@@ -441,11 +441,12 @@ def heartbeats(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.NodeEvent]
 
 
 def test_a_heartbeat_tells_what_is_wrong_with_the_networks(agent: AgentUnderTest) -> None:
-    agent.fake.network_problems = NetworkProblems(connections="It is almost full.")
+    agent.fake.network_problems = NetworkProblems(connections="It is almost full.", rules="They were gone.")
     stream = events(agent)
     (event,) = heartbeats(stream, 1)
     stream.cancel()
-    assert event.heartbeat.networks.connections_problem == "It is almost full."
+    told = event.heartbeat.networks
+    assert (told.connections_problem, told.rules_problem) == ("It is almost full.", "They were gone.")
 
 
 def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> None:

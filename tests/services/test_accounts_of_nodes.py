@@ -22,7 +22,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
-from controlplane.nodes.services import CONNECTIONS, HOOK, SELF_TEST, node_cordon
+from controlplane.nodes.services import CONNECTIONS, HOOK, RULES, SELF_TEST, node_cordon
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
@@ -371,10 +371,10 @@ def test_a_node_whose_self_test_fails_is_an_incident_and_takes_no_guest(cloud: C
     assert not open_incidents()
 
 
-def test_an_almost_full_connection_table_is_an_incident_and_the_node_goes_on(cloud: Cloud) -> None:
-    said = "At least 80 % of it are in use."
-    heartbeat(cloud, WORKING, networks=pb.NetworksState(connections_problem=said))
-    assert open_incidents() == {(CONNECTIONS, said)}
+def test_a_problem_of_its_networks_is_an_incident_and_the_node_goes_on(cloud: Cloud) -> None:
+    full, lost = "At least 80 % of it are in use.", "They were gone."
+    heartbeat(cloud, WORKING, networks=pb.NetworksState(connections_problem=full, rules_problem=lost))
+    assert open_incidents() == {(CONNECTIONS, full), (RULES, lost)}
     assert not cloud.machine.row.is_cordoned
     heartbeat(cloud, WORKING)
     assert not open_incidents()

@@ -64,7 +64,12 @@ class NetworkProblems:
 
     The words stay the same as long as the problem lasts."""
 
+    rules: str = ""
     connections: str = ""
+
+
+class Guard(Protocol):
+    def stop(self) -> None: ...
 
 
 class Switch(Protocol):
@@ -84,6 +89,9 @@ class Switch(Protocol):
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Make everything so again at the agent's start; networks without ports are removed. `segments`: by network."""
+
+    def guard(self) -> Guard:
+        """From the end of `restore` until the guard is stopped, rules that somebody else removes are written again."""
 
     def problems(self) -> NetworkProblems:
         """Answers at once."""

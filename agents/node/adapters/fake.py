@@ -28,7 +28,6 @@ from agents.node.adapters.base import (
     ImageFormat,
     IncomingImage,
     NetworkProblems,
-    NetworkSpec,
     NicUsage,
     PortSpec,
     Power,
@@ -39,6 +38,7 @@ from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_definitions import Definitions
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
 from agents.node.adapters.fake_strangers import FakeStrangers
+from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
@@ -503,53 +503,6 @@ class FakeDisks:
     def remove_aside(self, finding_id: UUID) -> bool:
         with self._node.call("remove_aside"):
             return self._node.strangers.aside.pop(finding_id, None) is not None
-
-
-class FakeSwitch:
-    def __init__(self, node: FakeNode) -> None:
-        self._node = node
-
-    def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
-        with self._node.call("ensure_port"):
-            self._node.ports[port.id] = port
-
-    def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
-        with self._node.call("remove_port"):
-            self._node.ports.pop(port.id, None)
-            if not others:
-                self._node.segments.pop(port.network.id, None)
-
-    def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
-        with self._node.call("ensure_segment"):
-            if segment is None:
-                self._node.segments.pop(network.id, None)
-                return ""
-            self._node.segments[network.id] = segment
-            return self._node.underlay_problem
-
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
-        with self._node.call("restore"):
-            self._node.ports = {port.id: port for port in ports}
-            self._node.segments = dict(segments)
-
-    def problems(self) -> NetworkProblems:
-        return self._node.network_problems
-
-    def taps(self) -> Mapping[str, str]:
-        return self._node.strangers.taps()
-
-    def silence_tap(self, device: str) -> bool:
-        with self._node.call("silence_tap"):
-            return self._node.strangers.silence(device)
-
-    def open_tap(self, device: str) -> bool:
-        with self._node.call("open_tap"):
-            self._node.strangers.silent.discard(device)
-            return device in self.taps()
-
-    def remove_tap(self, device: str) -> bool:
-        with self._node.call("remove_tap"):
-            return self._node.strangers.remove_tap(device)
 
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:

@@ -184,7 +184,7 @@ def self_test(verdict: Verdict) -> pb.SelfTest:
 
 
 def networks(problems: NetworkProblems) -> pb.NetworksState:
-    return pb.NetworksState(connections_problem=problems.connections)
+    return pb.NetworksState(connections_problem=problems.connections, rules_problem=problems.rules)
 
 
 def usage(reading: Reading) -> pb.Usage:

@@ -48,12 +48,12 @@ def links(**addresses: str) -> NodeLinks:
         ("router.nft", router.ruleset(a_network(1).cidr, Outside())),
         (
             "node.nft",
-            node_rules.ruleset(Outside(transit_pool=POOL), connected=[IPv4Network("10.200.0.0/24")]),
+            node_rules.ruleset(Outside(transit_pool=POOL), connected=[IPv4Network("10.200.0.0/24")], bridges=["br1"]),
         ),
         (
             "node_with_uplink.nft",
             node_rules.ruleset(
-                Outside(uplink="eth0", denied=(), transit_pool=POOL, own_tcp_ports=(7443, 22)), connected=[]
+                Outside(uplink="eth0", denied=(), transit_pool=POOL, own_tcp_ports=(7443, 22)), connected=[], bridges=[]
             ),
         ),
     ],

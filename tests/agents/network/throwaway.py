@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -94,6 +94,18 @@ class Node:
 
     def remove(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("remove_port", port, others)
+
+    def guard(self) -> None:
+        """Let the switch watch over its rules, until the agent starts anew."""
+        self._call("guard")
+
+    def keep_rules(self) -> None:
+        """What the guard does after each change of rules."""
+        self._call("keep_rules")
+
+    def problems(self) -> NetworkProblems:
+        found: NetworkProblems = self._call("problems")
+        return found
 
     def connect(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         """What is wrong with the underlay."""

@@ -62,18 +62,23 @@ def connections_set(outside: Outside) -> str:
     return f"connections_{outside.connections}"
 
 
-def ruleset(outside: Outside, *, connected: Iterable[IPv4Network]) -> str:
-    """The whole table; applying it again keeps connections. Without an uplink any device leads outside."""
+def ruleset(outside: Outside, *, connected: Iterable[IPv4Network], bridges: Iterable[str]) -> str:
+    """The whole table; applying it again keeps connections. Without an uplink any device leads outside.
+
+    `bridges` of tenant networks: the node takes no packet from them, whichever device of theirs it came from.
+    """
     pool, counted = outside.transit_pool, connections_set(outside)
     denied = connected if outside.denied is None else outside.denied
     refused = ", ".join(map(str, collapse_addresses([LINK_LOCAL, pool, *denied])))
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
+    from_bridges = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in sorted(bridges))
     return f"""\
 {_declarations(counted)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
+{from_bridges}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
     iifname "{WAN_LEG}*" ip daddr {{ {refused} }} counter drop
     iifname "{WAN_LEG}*" udp dport {VXLAN_PORT} counter drop

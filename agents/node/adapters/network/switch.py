@@ -10,7 +10,8 @@ by node_rules between router and outside, and by overlay_rules between nodes; th
 the reasons. A network that has no segment has the guests of this node alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
-left alone. Nothing is remembered between calls: names are derived from ids, the rest is read from the kernel.
+left alone. Nothing is remembered between calls but which ports the rules are for (see rules): names are derived from
+ids, the rest is read from the kernel.
 
 Side effects on the node's namespace: IPv4 forwarding is on as soon as there is a tenant network, also between
 the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*);
@@ -26,19 +27,20 @@ from threading import Lock
 from uuid import UUID
 
 from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
-from agents.node.adapters.network import bridge, dhcp, node_rules, overlay, overlay_rules, port_rules, router
+from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, router
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
+from agents.node.adapters.network.guard import Guard
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
 from agents.node.adapters.network.node_rules import Outside
+from agents.node.adapters.network.rules import ALL_GONE, Rules
 from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
 RUNTIME_DIR = Path("/run/andromede")
-ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _TAP = re.compile(r"tap[0-9a-f]{11}")
 
@@ -51,6 +53,7 @@ class LinuxSwitch:
         if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
             raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
+        self._rules = Rules(self._outside, runtime_dir / "rules.nft")
         self._connections = ConnectionTable()
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
@@ -59,8 +62,9 @@ class LinuxSwitch:
         _check(ports)
         with self._alone():
             links = NodeLinks.read()
-            nft(self._node_rules(links) + port_rules.admit(ports))
+            nft(self._rules.admit(ports, links))
             self._ensure_network(port.network, ports, links)
+            self._rules.save()
 
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         """A tap that still exists is unplugged before its rules go."""
@@ -69,22 +73,25 @@ class LinuxSwitch:
         with self._alone():
             links = NodeLinks.read()
             bridge.unplug(tap_name(port.id), links)
-            rules = self._node_rules(links) + port_rules.admit(others) + port_rules.expel(port)
+            rules = self._rules.expel(port, others, links)
             if others:
                 nft(rules)
                 self._ensure_network(port.network, others, links)
             else:
                 self._remove_network(layout, links)
-                is_last = not links.has_routers_besides(layout)
-                nft(ALL_RULES_GONE if is_last else rules + port_rules.forget_network(layout))
+                nft(rules if links.has_routers_besides(layout) else ALL_GONE)
+            self._rules.save()
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         """In the bridge of a network that is here."""
         with self._alone():
             if segment is None:
                 overlay.remove(Layout.of(network.id))
-                return ""
-            return overlay.ensure(network, segment)
+                problem = ""
+            else:
+                problem = overlay.ensure(network, segment)
+            self._rules.save()
+            return problem
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Also replaces all rules, which an older agent may have made."""
@@ -93,12 +100,14 @@ class LinuxSwitch:
         wanted = {Layout.of(network_id) for network_id in networks}
         with self._alone():
             links = NodeLinks.read()
+            rules = self._rules.replace(ports, links)
             for layout in sorted(layouts_present(links, self._runtime_dir) - wanted):
                 self._remove_network(layout, links)
+            self._rules.save()
             if not networks:
-                nft(ALL_RULES_GONE)
+                nft(ALL_GONE)
                 return
-            nft(self._node_rules(links) + port_rules.REMOVAL + port_rules.admit(ports))
+            nft(port_rules.REMOVAL + rules)
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
                 self._ensure_network(network, members, NodeLinks.read())
@@ -107,7 +116,15 @@ class LinuxSwitch:
                 log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
 
     def problems(self) -> NetworkProblems:
-        return NetworkProblems(connections=self._connections.problem())
+        return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())
+
+    def guard(self) -> Guard:
+        return Guard(self.keep_rules)
+
+    def keep_rules(self) -> None:
+        """Write the rules again if they are not as they should be. Costs next to nothing while nobody changes any."""
+        with self._alone():
+            self._rules.keep()
 
     def taps(self) -> Mapping[str, str]:
         return {
@@ -141,9 +158,6 @@ class LinuxSwitch:
                 yield
             except OSError as exc:
                 raise AdapterError(f"The network is not as it should be: {exc}", retryable=True) from exc
-
-    def _node_rules(self, links: NodeLinks) -> str:
-        return node_rules.ruleset(self._outside, connected=links.connected())
 
     def _ensure_network(self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks) -> None:
         layout = Layout.of(network.id)
