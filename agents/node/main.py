@@ -145,7 +145,7 @@ def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextI
     self_test, closings = SelfTest(node, config.state_dir / "self-test.json"), Closings(node)
     self_test.start()
     adapters.hypervisor.subscribe(closings.notice)
-    beside: list[Beside] = [self_test, closings, SelfFencing(node), *([hook] if hook else [])]
+    beside: list[Beside] = [adapters.switch.guard(), self_test, closings, SelfFencing(node), *([hook] if hook else [])]
     return Server(node, servicer, server=server, port=port, lock=lock, beside=beside)
 
 
@@ -260,10 +260,17 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
 
 def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     # Imported here, since a fleet of fake nodes needs neither libvirt's library nor its memory.
+    from agents.node.adapters.network import Outside
     from agents.node.adapters.real import Options, real_adapters
 
+    own = [options.ssh_port, *map(_port_of, filter(None, (options.listen, options.arrivals, options.observe)))]
+    outside = Outside(
+        uplink=options.uplink,
+        connections=options.connections,
+        own_tcp_ports=tuple(port for port in own if port),
+    )
     pools = Pools(dict(options.pool))
-    chosen = Options(options.libvirt_uri, options.virt_type, options.uplink, options.arrivals, pools)
+    chosen = Options(options.libvirt_uri, options.virt_type, outside, options.arrivals, pools)
     return real_adapters(config.state_dir, chosen, boot_id=boot_id())
 
 
@@ -298,7 +305,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="storage that other nodes of the zone have mounted too, on the same path; may be repeated",
     )
-    parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
     parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
     parser.add_argument(
         "--hook-socket", type=Path, help="where that hook asks the agent (default: STATE_DIR/hook.sock)"
@@ -312,6 +318,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
+    _add_network(parser)
     _add_lease(parser)
     _add_fake(parser)
     return parser
@@ -322,6 +329,34 @@ def _pool(text: str) -> tuple[str, Path]:
     if not NAME.fullmatch(name) or not Path(path).is_absolute():
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH with a name in lower case and an absolute path")
     return name, Path(path)
+
+
+def _port_of(address: str) -> int:
+    """0 where the kernel is to choose one."""
+    return int(address.rpartition(":")[2])
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
+    parser.add_argument(
+        "--connections",
+        type=_positive,
+        default=8192,
+        help="how many connections to the outside a tenant's network may have open at once on this node",
+    )
+    parser.add_argument(
+        "--ssh-port",
+        type=_positive,
+        default=22,
+        help="of this node: connections to it are not tracked, and so always get through",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
 
 
 def _add_lease(parser: argparse.ArgumentParser) -> None:

@@ -542,20 +542,22 @@ class NodeEvent(_message.Message):
     def __init__(self, at_unix_ms: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., instance: _Optional[_Union[InstanceState, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., signed_inventory: _Optional[bytes] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("inventory", "instances", "trust", "hook", "lease", "self_test")
+    __slots__ = ("inventory", "instances", "trust", "hook", "lease", "self_test", "networks")
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     TRUST_FIELD_NUMBER: _ClassVar[int]
     HOOK_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     SELF_TEST_FIELD_NUMBER: _ClassVar[int]
+    NETWORKS_FIELD_NUMBER: _ClassVar[int]
     inventory: Inventory
     instances: _containers.RepeatedCompositeFieldContainer[InstanceState]
     trust: TrustState
     hook: HookState
     lease: LeaseState
     self_test: SelfTest
-    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ..., lease: _Optional[_Union[LeaseState, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ...) -> None: ...
+    networks: NetworksState
+    def __init__(self, inventory: _Optional[_Union[Inventory, _Mapping]] = ..., instances: _Optional[_Iterable[_Union[InstanceState, _Mapping]]] = ..., trust: _Optional[_Union[TrustState, _Mapping]] = ..., hook: _Optional[_Union[HookState, _Mapping]] = ..., lease: _Optional[_Union[LeaseState, _Mapping]] = ..., self_test: _Optional[_Union[SelfTest, _Mapping]] = ..., networks: _Optional[_Union[NetworksState, _Mapping]] = ...) -> None: ...
 
 class RenewLeaseRequest(_message.Message):
     __slots__ = ("boot_id", "heard_at_ms", "duration_s")
@@ -628,6 +630,14 @@ class SelfTest(_message.Message):
     has_passed: bool
     problem: str
     def __init__(self, has_passed: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
+
+class NetworksState(_message.Message):
+    __slots__ = ("connections_problem", "rules_problem")
+    CONNECTIONS_PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    RULES_PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    connections_problem: str
+    rules_problem: str
+    def __init__(self, connections_problem: _Optional[str] = ..., rules_problem: _Optional[str] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("number", "document")

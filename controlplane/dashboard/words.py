@@ -313,6 +313,8 @@ INCIDENTS = {
     "unknown-volume": _("A volume that nobody asked for"),
     "hook": _("Its hook does not guard libvirt"),
     "self-test": _("It has failed its self-test"),
+    "connections": _("Its connection tracking table is almost full"),
+    "network-rules": _("Rules that separate tenants' networks were lost"),
     "fence-broken": _("It was fenced and was at work all the same"),
     "clock": _("Its clock is not kept"),
     "evacuation-blocked": _("A guest of it that no other node may take"),

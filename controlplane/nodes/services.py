@@ -29,6 +29,7 @@ from controlplane.nodes.models import IN_SERVICE, Inventory, Node, NodeRemoval, 
 from controlplane.nodes.pools import Told
 
 HOOK, SELF_TEST = "hook", "self-test"
+CONNECTIONS, RULES = "connections", "network-rules"
 # Why a node is cordoned while an incident of this kind is open.
 CORDONED_BY = {
     HOOK: "libvirt would start guests on it without asking its agent",
@@ -41,6 +42,8 @@ INVENTORY = Prepared(lambda node: Inventory.objects.filter(pk=node))
 class Report:
     """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
     empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried.
+    `connections_problem`: its connection tracking table is almost full. `rules_problem`:
+    what became of the packet filter's rules for tenants' networks.
     `fences_within_s`: so long after the end of its lease none of its guests runs; None: nobody may rely on that.
     `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not."""
 
@@ -59,6 +62,8 @@ class Report:
     pools: tuple[Told, ...] = ()
     fences_within_s: int | None = None
     lease_s: int = 0
+    connections_problem: str = ""
+    rules_problem: str = ""
 
 
 @transaction.atomic
@@ -106,7 +111,8 @@ def record_heartbeat(node: Node, report: Report) -> None:
         fences_within_s=report.fences_within_s,
         **_leased(now, report.lease_s),
     )
-    _watch(node, {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem})
+    reasons_to_cordon = {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem}
+    _watch(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem, RULES: report.rules_problem})
     totals = (report.cores, report.memory_mib, report.disk_gib)
     known = INVENTORY.get(node.pk)
     if totals != (known.vcpus_total, known.memory_mib_total, known.disk_gib_total):
@@ -177,10 +183,11 @@ def _notice(node: Node, *, has_passed_self_test: bool) -> None:
             emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
 
 
-def _watch(node: Node, problems: Mapping[str, str]) -> None:
-    """A hook that is gone, changed or not honoured, or a self-test that fails, is an incident, and the node cordoned,
-    for as long as it is so."""
-    incidents.settle(node, {kind: [problem] if problem else [] for kind, problem in problems.items()})
+def _watch(node: Node, problems: Mapping[str, str], others: Mapping[str, str]) -> None:
+    """Each problem is an incident for as long as it lasts. The node is cordoned as long as one of `problems` lasts: a
+    hook that is gone, changed or not honoured, or a self-test that fails."""
+    all_kinds = {**problems, **others}
+    incidents.settle(node, {kind: [problem] if problem else [] for kind, problem in all_kinds.items()})
     reason = next((CORDONED_BY[kind] for kind, problem in problems.items() if problem), "")
     is_ours = node.duty == "cordoned" and node.duty_reason in CORDONED_BY.values()
     if reason and (not node.is_cordoned or (is_ours and node.duty_reason != reason)):

@@ -159,6 +159,7 @@ def _text(heartbeat: pb.Heartbeat) -> bytes:
         trust=heartbeat.trust,
         hook=heartbeat.hook,
         self_test=heartbeat.self_test,
+        networks=heartbeat.networks,
         lease=pb.LeaseState(is_wanted=lease.is_wanted, fences_within_s=lease.fences_within_s, problem=lease.problem),
     )
     return own.SerializeToString(deterministic=True)

@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agents.node.adapters.base import Adapters, ImageFormat
-from agents.node.adapters.fake import FakeHypervisor, FakeNode, FakeSwitch
+from agents.node.adapters.fake import FakeHypervisor, FakeNode
+from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.context import Identity, Node
 from agents.node.errors import ImageRefused

@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from agents.node.adapters.base import NetworkProblems
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
@@ -437,6 +438,15 @@ def events(agent: AgentUnderTest, heartbeat_interval_ms: int = 100):
 
 def heartbeats(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.NodeEvent]:
     return list(islice((event for event in stream if event.WhichOneof("event") == "heartbeat"), count))
+
+
+def test_a_heartbeat_tells_what_is_wrong_with_the_networks(agent: AgentUnderTest) -> None:
+    agent.fake.network_problems = NetworkProblems(connections="It is almost full.", rules="They were gone.")
+    stream = events(agent)
+    (event,) = heartbeats(stream, 1)
+    stream.cancel()
+    told = event.heartbeat.networks
+    assert (told.connections_problem, told.rules_problem) == ("It is almost full.", "They were gone.")
 
 
 def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> None:

@@ -24,7 +24,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
-from controlplane.nodes.services import HOOK, SELF_TEST, node_cordon
+from controlplane.nodes.services import CONNECTIONS, HOOK, RULES, SELF_TEST, node_cordon
 from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
@@ -363,9 +363,14 @@ WORKING = pb.HookState(sha256="ab" * 32, is_active=True)
 PASSED = pb.SelfTest(has_passed=True)
 
 
-def heartbeat(cloud: Cloud, hook: pb.HookState | None, self_test: pb.SelfTest = PASSED) -> None:
+def heartbeat(
+    cloud: Cloud,
+    hook: pb.HookState | None,
+    self_test: pb.SelfTest = PASSED,
+    networks: pb.NetworksState | None = None,
+) -> None:
     inventory = agent_client.describe(cloud.machine.row).inventory
-    beat = pb.Heartbeat(inventory=inventory, hook=hook, self_test=self_test)
+    beat = pb.Heartbeat(inventory=inventory, hook=hook, self_test=self_test, networks=networks)
     messages.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=beat))
     cloud.machine.row.refresh_from_db()
 
@@ -392,6 +397,15 @@ def test_a_node_whose_self_test_fails_is_an_incident_and_takes_no_guest(cloud: C
     assert open_incidents() == {(SELF_TEST, said)}
     heartbeat(cloud, WORKING)
     assert not cloud.machine.row.is_cordoned
+    assert not open_incidents()
+
+
+def test_a_problem_of_its_networks_is_an_incident_and_the_node_goes_on(cloud: Cloud) -> None:
+    full, lost = "At least 80 % of it are in use.", "They were gone."
+    heartbeat(cloud, WORKING, networks=pb.NetworksState(connections_problem=full, rules_problem=lost))
+    assert open_incidents() == {(CONNECTIONS, full), (RULES, lost)}
+    assert not cloud.machine.row.is_cordoned
+    heartbeat(cloud, WORKING)
     assert not open_incidents()
 
 

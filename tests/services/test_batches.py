@@ -137,6 +137,13 @@ def test_of_those_that_have_waited_the_newest_of_each_word_is_written(
     assert [each.self_test.problem for each in written] == ["", failed.problem, ""]
 
 
+def test_a_problem_of_its_networks_is_news(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+    batches, problem = Batches(), pb.NetworksState(connections_problem="It is almost full.")
+    for networks in (None, problem, problem, None):
+        hear(batches, cloud, beat(cloud, networks=networks))
+    assert [each.networks.connections_problem for each in written] == ["", "It is almost full.", ""]
+
+
 def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, first = Batches(), beat(cloud)
     hear(batches, cloud, first)

@@ -58,6 +58,20 @@ def bridge_name(network_id: UUID) -> str:
     return f"br{network_id.hex[-11:]}"
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkProblems:
+    """What is wrong with the node's part of all networks, in words for an operator; empty: nothing.
+
+    The words stay the same as long as the problem lasts."""
+
+    rules: str = ""
+    connections: str = ""
+
+
+class Guard(Protocol):
+    def stop(self) -> None: ...
+
+
 class Switch(Protocol):
     """Bridges, gateways, DHCP, anti-spoofing. The hypervisor makes the tap and plugs it into the bridge."""
 
@@ -75,6 +89,12 @@ class Switch(Protocol):
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Make everything so again at the agent's start; networks without ports are removed. `segments`: by network."""
+
+    def guard(self) -> Guard:
+        """From the end of `restore` until the guard is stopped, rules that somebody else removes are written again."""
+
+    def problems(self) -> NetworkProblems:
+        """Answers at once."""
 
     def taps(self) -> Mapping[str, str]:
         """The MAC addresses of all devices that are called as a guest's, whoever made them, by the device."""

@@ -27,7 +27,7 @@ from agents.node.adapters.base import (
     HostFacts,
     ImageFormat,
     IncomingImage,
-    NetworkSpec,
+    NetworkProblems,
     NicUsage,
     PortSpec,
     Power,
@@ -38,6 +38,7 @@ from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_definitions import Definitions
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
 from agents.node.adapters.fake_strangers import FakeStrangers
+from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, NoConsole
 
@@ -92,6 +93,7 @@ class FakeNode:
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
         self.underlay_problem = ""
+        self.network_problems = NetworkProblems()
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}
         self.seeds: dict[UUID, Mapping[str, bytes]] = {}
@@ -501,50 +503,6 @@ class FakeDisks:
     def remove_aside(self, finding_id: UUID) -> bool:
         with self._node.call("remove_aside"):
             return self._node.strangers.aside.pop(finding_id, None) is not None
-
-
-class FakeSwitch:
-    def __init__(self, node: FakeNode) -> None:
-        self._node = node
-
-    def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
-        with self._node.call("ensure_port"):
-            self._node.ports[port.id] = port
-
-    def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
-        with self._node.call("remove_port"):
-            self._node.ports.pop(port.id, None)
-            if not others:
-                self._node.segments.pop(port.network.id, None)
-
-    def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
-        with self._node.call("ensure_segment"):
-            if segment is None:
-                self._node.segments.pop(network.id, None)
-                return ""
-            self._node.segments[network.id] = segment
-            return self._node.underlay_problem
-
-    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
-        with self._node.call("restore"):
-            self._node.ports = {port.id: port for port in ports}
-            self._node.segments = dict(segments)
-
-    def taps(self) -> Mapping[str, str]:
-        return self._node.strangers.taps()
-
-    def silence_tap(self, device: str) -> bool:
-        with self._node.call("silence_tap"):
-            return self._node.strangers.silence(device)
-
-    def open_tap(self, device: str) -> bool:
-        with self._node.call("open_tap"):
-            self._node.strangers.silent.discard(device)
-            return device in self.taps()
-
-    def remove_tap(self, device: str) -> bool:
-        with self._node.call("remove_tap"):
-            return self._node.strangers.remove_tap(device)
 
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:

@@ -8,7 +8,7 @@ from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import Adapters
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.libvirt_moves import LibvirtMoves
-from agents.node.adapters.network import LinuxSwitch
+from agents.node.adapters.network import LinuxSwitch, Outside
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.adapters.roads.door import Address
@@ -24,7 +24,7 @@ class Options:
 
     libvirt_uri: str
     virt_type: str
-    uplink: str
+    outside: Outside
     arrivals: str
     pools: Pools = field(default_factory=Pools)
 
@@ -44,7 +44,7 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     return Adapters(
         hypervisor=hypervisor,
         disks=disks,
-        switch=LinuxSwitch(uplink=options.uplink),
+        switch=LinuxSwitch(options.outside),
         moves=LibvirtMoves(
             options.libvirt_uri,
             hypervisor=hypervisor,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.base import ConsolePart, GuestUsage, MovePhase, Power, tap_name
+from agents.node.adapters.base import ConsolePart, GuestUsage, MovePhase, NetworkProblems, Power, tap_name
 from agents.node.context import Verdict
 from agents.node.hook.state import HookState
 from agents.node.lease import LeaseStatus
@@ -181,6 +181,10 @@ def hook(state: HookState) -> pb.HookState:
 
 def self_test(verdict: Verdict) -> pb.SelfTest:
     return pb.SelfTest(has_passed=verdict.has_passed, problem=verdict.problem)
+
+
+def networks(problems: NetworkProblems) -> pb.NetworksState:
+    return pb.NetworksState(connections_problem=problems.connections, rules_problem=problems.rules)
 
 
 def usage(reading: Reading) -> pb.Usage:

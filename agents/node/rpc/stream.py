@@ -51,6 +51,7 @@ class Stream:
             trust=answers.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
             hook=answers.hook(node.hook_state),
             self_test=answers.self_test(node.self_test),
+            networks=answers.networks(node.adapters.switch.problems()),
             lease=answers.lease(node.lease.status()),
         )
         return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)

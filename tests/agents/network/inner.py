@@ -1,7 +1,7 @@
 """Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch as it is told.
 
-Requests and answers are pickles on stdin and stdout. A request is (switch options or None, method, arguments):
-options make a new switch, as a restart of the agent would.
+Requests and answers are pickles on stdin and stdout. A request is (fields of Outside or None, method, arguments):
+options make a new switch, as a restart of the agent would. "guard" starts the switch's guard, which runs until then.
 """
 
 import os
@@ -10,7 +10,8 @@ import subprocess
 import sys
 from typing import Any
 
-from agents.node.adapters.network import LinuxSwitch
+from agents.node.adapters.base import Guard
+from agents.node.adapters.network import LinuxSwitch, Outside
 from agents.node.errors import AgentError
 
 # The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
@@ -38,6 +39,7 @@ def main() -> None:
         subprocess.run(line.split(), check=True)
     os.umask(0o077)  # as the unit of the agent has it
     switch = LinuxSwitch()
+    guards: list[Guard] = []
     _answer(None)
     while True:
         try:
@@ -45,7 +47,13 @@ def main() -> None:
         except EOFError:
             return
         if options is not None:
-            switch = LinuxSwitch(**options)
+            while guards:
+                guards.pop().stop()
+            switch = LinuxSwitch(Outside(**options))
+        if method == "guard":
+            guards.append(switch.guard())
+            _answer((None, None))
+            continue
         try:
             _answer((None, getattr(switch, method)(*arguments)))
         except AgentError as exc:

@@ -3,13 +3,18 @@
 peers.py serve PORT       prints "ready"; answers every line with the address that it comes from
 peers.py ask HOST PORT    prints "open", "refused", "unreachable" or "silent"; then sends each line of its
                           stdin, and prints the answer
+peers.py hold HOST PORT COUNT   opens connections one after the other, up to COUNT or to the first that nobody answers;
+                          prints how many are open, and keeps them until stdin ends
 """
 
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 
 TIMEOUT_S = 1.0
+PATIENCE_S = 5.0
 
 
 def serve(port: str) -> None:
@@ -38,6 +43,15 @@ def ask(host: str, port: str) -> None:
                 print(conversation.readline().strip(), flush=True)
 
 
+def hold(host: str, port: str, count: str) -> None:
+    connections: list[socket.socket] = []
+    with suppress(TimeoutError):
+        while len(connections) < int(count):
+            connections.append(socket.create_connection((host, int(port)), timeout=PATIENCE_S))
+    print(len(connections), flush=True)
+    sys.stdin.read()
+
+
 def _answer_lines(connection: socket.socket, address: str) -> None:
     with connection, connection.makefile("rw") as conversation:
         for _ in conversation:
@@ -46,7 +60,5 @@ def _answer_lines(connection: socket.socket, address: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        serve(sys.argv[2])
-    else:
-        ask(sys.argv[2], sys.argv[3])
+    programs: dict[str, Callable[..., None]] = {"serve": serve, "ask": ask, "hold": hold}
+    programs[sys.argv[1]](*sys.argv[2:])

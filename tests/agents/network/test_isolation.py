@@ -110,7 +110,7 @@ def test_neither_the_node_nor_its_neighbourhood_is_reached(node: Node, attacker:
 
 
 def test_not_even_through_port_forwarding_of_the_node(node: Node, attacker: Guest) -> None:
-    node.restart_agent([ATTACKER], denied_cidrs=[])
+    node.restart_agent([ATTACKER], denied=())
     attacker.dhcp()
     node.run("nft add table ip forwarding")
     node.run("nft add chain ip forwarding in { type nat hook prerouting priority dstnat ; }")

@@ -197,7 +197,7 @@ def test_a_peer_of_one_network_is_none_of_another(attacker: Guest, victim: Guest
 
 def test_a_guest_cannot_speak_as_its_node(attacker: Guest, victim: Guest) -> None:
     """What leaves by the router has the node's address, which is a peer's."""
-    attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, denied_cidrs=[])
+    attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, denied=())
     forged = frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
     send = f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {frames.vxlan(VNI, forged).hex()}"
     with victim.capturing(until=HONEST) as seen:

@@ -6,6 +6,8 @@ import pytest
 
 from agents.node.adapters.base import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
+from agents.node.adapters.network.tools import delete_link
+from agents.node.errors import AdapterError
 from tests.agents.network.throwaway import BEYOND_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
@@ -130,3 +132,15 @@ def test_the_next_start_leaves_alone_what_is_not_ours(node: Node) -> None:
     node.restart_agent([])
     assert "br0123456789a" in node.links()
     assert "operators" in node.run("nft list ruleset")
+
+
+@pytest.mark.parametrize("name", ["never-there", "if2147483647"])
+def test_a_link_that_is_gone_counts_as_deleted_whatever_the_tool_says(name: str) -> None:
+    """ip(8) finds no device of the first name. It takes the second one for an index, and the kernel finds none: the
+    same text as for a device that goes between the two steps."""
+    delete_link(name)
+
+
+def test_a_link_that_stays_is_an_error() -> None:
+    with pytest.raises(AdapterError, match="lo is not deleted"):
+        delete_link("lo")

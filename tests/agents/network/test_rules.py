@@ -9,6 +9,7 @@ import pytest
 from agents.node.adapters.base import SegmentSpec, bridge_name
 from agents.node.adapters.network import (
     LinuxSwitch,
+    Outside,
     dhcp,
     namespace_name,
     node_rules,
@@ -44,14 +45,16 @@ def links(**addresses: str) -> NodeLinks:
         ("network_forgotten.nft", port_rules.forget_network(Layout.of(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
-        ("router.nft", router.ruleset(a_network(1).cidr)),
+        ("router.nft", router.ruleset(a_network(1).cidr, Outside())),
         (
             "node.nft",
-            node_rules.ruleset(denied=[IPv4Network("10.200.0.0/24")], transit_pool=POOL, uplink=""),
+            node_rules.ruleset(Outside(transit_pool=POOL), connected=[IPv4Network("10.200.0.0/24")], bridges=["br1"]),
         ),
         (
             "node_with_uplink.nft",
-            node_rules.ruleset(denied=[], transit_pool=POOL, uplink="eth0"),
+            node_rules.ruleset(
+                Outside(uplink="eth0", denied=(), transit_pool=POOL, own_tcp_ports=(7443, 22)), connected=[], bridges=[]
+            ),
         ),
     ],
 )
@@ -93,7 +96,7 @@ def test_text_that_would_mean_more_is_refused_before_anything_is_done(fields: di
 
 def test_an_uplink_is_a_device_name() -> None:
     with pytest.raises(ValueError, match="no name"):
-        LinuxSwitch(uplink='eth0" accept')
+        LinuxSwitch(Outside(uplink='eth0" accept'))
 
 
 def test_names_fit_and_tell_their_owner() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 from tests import processes
 
 HERE = Path(__file__).parent
@@ -94,6 +94,18 @@ class Node:
 
     def remove(self, port: PortSpec, *others: PortSpec) -> None:
         self._call("remove_port", port, others)
+
+    def guard(self) -> None:
+        """Let the switch watch over its rules, until the agent starts anew."""
+        self._call("guard")
+
+    def keep_rules(self) -> None:
+        """What the guard does after each change of rules."""
+        self._call("keep_rules")
+
+    def problems(self) -> NetworkProblems:
+        found: NetworkProblems = self._call("problems")
+        return found
 
     def connect(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         """What is wrong with the underlay."""
@@ -243,6 +255,13 @@ class Guest:
         with self.node.running("peers.py", "ask", str(host), str(port), namespace=self.name) as process:
             assert _line(process) == "open"
             yield Conversation(process)
+
+    @contextmanager
+    def holding(self, host: object, port: int, *, at_most: int) -> Iterator[int]:
+        """Opens connections until one is not answered, and keeps them. Gives how many are open."""
+        command = ("peers.py", "hold", str(host), str(port), str(at_most))
+        with self.node.running(*command, namespace=self.name) as process:
+            yield int(_line(process))
 
     def send(self, *frames: bytes) -> None:
         self.run(f"{sys.executable} {HERE / 'frames.py'} send eth0 {' '.join(frame.hex() for frame in frames)}")

@@ -24,7 +24,8 @@ from agents.node.adapters.base import (
     ImageFormat,
     Power,
 )
-from agents.node.adapters.fake import FakeNode, FakeSwitch
+from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError, DetachPending

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
+from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH
 from agents.node.adapters.network.router import LAN, WAN
 from agents.node.adapters.network.tools import (
     NAMESPACES,
@@ -52,6 +53,7 @@ def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *,
         ]
     )
     set_kernel_switch("net/ipv4/ip_forward", "1")
+    set_kernel_switch(ESTABLISHED_SWITCH, str(ESTABLISHED_S))
     for protocol in ("iptables", "ip6tables", "arptables"):
         set_kernel_switch(f"net/bridge/bridge-nf-call-{protocol}", "0")
 

@@ -8,6 +8,8 @@ of its tap, so a frame's way is as long with one port as with many, and rules st
 - A guest may ask a DHCP server in its own name, and may not play one.
 - Beside that only RARP passes (QEMU's announcement after a migration). IPv6, and with it router
   advertisements, and VLAN tags are dropped until networks offer them.
+- Between a device that no rule knows and one of a tenant network no frame passes, in either direction. Bridges of
+  others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
 - Each node has the gateway of a network, with the same addresses. What is from, for or about the gateway, and DHCP,
   therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
@@ -60,6 +62,8 @@ table {TABLE} {{
     iifname @members drop
   }}
   chain forward {{
+    iifname @members oifname != @members counter drop
+    iifname != @members oifname @members counter drop
     oifname vmap @overlays
   }}
   chain output {{

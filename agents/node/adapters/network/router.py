@@ -9,22 +9,27 @@ from ipaddress import IPv4Network
 
 from agents.node.adapters.base import NetworkSpec
 from agents.node.adapters.network.layout import Layout
+from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH, Outside, connections_set
 from agents.node.adapters.network.tools import inside, ip_batch, nft
 from agents.node.process import run
 
 LAN, WAN = "lan", "wan"
 TABLE = "ip andromede"
-SWITCHES = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+SWITCHES = (
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.disable_ipv6=1",
+    "net.ipv6.conf.default.disable_ipv6=1",
+    f"{ESTABLISHED_SWITCH}={ESTABLISHED_S}",
+)
 
 
-def ensure(network: NetworkSpec, *, transit: IPv4Network, renew: bool = False) -> None:
-    """Configure the router, whose namespace has both devices.
-
-    The rules come last and at once: a router that has some has all that came before. `renew` replaces them in
-    any case: this agent may have other rules than the one that made them.
-    """
+def ensure(network: NetworkSpec, outside: Outside, *, transit: IPv4Network) -> None:
+    """Configure the router, whose namespace has both devices. The rules come first: no packet passes without them."""
     layout = Layout.of(network.id)
     plen = network.cidr.prefixlen
+    nft(ruleset(network.cidr, outside), namespace=layout.namespace)
+    # -e: a kernel without IPv6 lacks its switches
+    run([*inside(layout.namespace), "sysctl", "-q", "-e", "-w", *SWITCHES])
     ip_batch(
         (
             "link set lo up",
@@ -36,39 +41,52 @@ def ensure(network: NetworkSpec, *, transit: IPv4Network, renew: bool = False) -
         ),
         namespace=layout.namespace,
     )
-    if renew or not _has_rules(layout):
-        # -e: a kernel without IPv6 lacks its switches
-        run([*inside(layout.namespace), "sysctl", "-q", "-e", "-w", *SWITCHES])
-        nft(ruleset(network.cidr), namespace=layout.namespace)
 
 
-def ruleset(cidr: IPv4Network) -> str:
-    """Replaces the table in one step."""
+def ruleset(cidr: IPv4Network, outside: Outside) -> str:
+    """The whole table; applying it again keeps connections.
+
+    The router's own connection tracking has no more entries than its network's share: what is over is dropped before
+    an entry is made.
+    """
+    counted = connections_set(outside)
     return f"""\
 table {TABLE} {{
-}}
-delete table {TABLE}
-table {TABLE} {{
+  set {counted} {{
+    typeof iifname
+    size 16
+    flags dynamic
+  }}
+  chain prerouting {{
+    type filter hook prerouting priority mangle; policy accept;
+  }}
   chain input {{
     type filter hook input priority filter; policy drop;
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy drop;
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+  }}
+}}
+flush table {TABLE}
+table {TABLE} {{
+  chain prerouting {{
+    iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
+  }}
+  chain input {{
     iifname "lo" accept
     ct state established,related accept
     iifname "{LAN}" icmp type echo-request accept
     iifname "{LAN}" udp sport 68 udp dport 67 accept
   }}
   chain forward {{
-    type filter hook forward priority filter; policy drop;
     iifname "{LAN}" oifname "{WAN}" ip saddr {cidr} accept
     iifname "{WAN}" oifname "{LAN}" ct state established,related accept
   }}
   chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
     oifname "{WAN}" masquerade
   }}
 }}
 """
-
-
-def _has_rules(layout: Layout) -> bool:
-    listed = run([*inside(layout.namespace), "nft", "list", "tables"]).stdout.decode()
-    return f"table {TABLE}" in listed.splitlines()

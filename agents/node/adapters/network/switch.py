@@ -10,60 +10,51 @@ by node_rules between router and outside, and by overlay_rules between nodes; th
 the reasons. A network that has no segment has the guests of this node alone.
 
 Every call brings all parts of the one network to the wished state, whatever was missing; what is in place is
-left alone. Nothing is remembered between calls: names are derived from ids, the rest is read from the kernel.
+left alone. Nothing is remembered between calls but which ports the rules are for (see rules): names are derived from
+ids, the rest is read from the kernel.
 
 Side effects on the node's namespace: IPv4 forwarding is on as soon as there is a tenant network, also between
-the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*).
+the node's other devices; bridged frames are kept out of the node's IP firewall (net.bridge.bridge-nf-call-*);
+established TCP connections that are silent for an hour are forgotten by connection tracking.
 """
 
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 from threading import Lock
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, tap_name
-from agents.node.adapters.network import bridge, dhcp, node_rules, overlay, overlay_rules, port_rules, router
+from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, router
+from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
+from agents.node.adapters.network.guard import Guard
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
+from agents.node.adapters.network.node_rules import Outside
+from agents.node.adapters.network.rules import ALL_GONE, Rules
 from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
 RUNTIME_DIR = Path("/run/andromede")
-TRANSIT_POOL = IPv4Network("100.64.0.0/16")
-ALL_RULES_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _TAP = re.compile(r"tap[0-9a-f]{11}")
 
 
 class LinuxSwitch:
-    """`uplink` is the device towards the outside; empty: whichever the node's routes say.
+    """`runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
 
-    `denied_cidrs` are the destinations that tenants may not reach, beside those that they never may (see
-    node_rules); None: all networks that the node is plugged into. `transit_pool` must be free on this node.
-    `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user.
-    """
-
-    def __init__(
-        self,
-        *,
-        uplink: str = "",
-        denied_cidrs: Sequence[IPv4Network] | None = None,
-        transit_pool: IPv4Network = TRANSIT_POOL,
-        runtime_dir: Path = RUNTIME_DIR,
-    ) -> None:
-        if uplink and not _DEVICE.fullmatch(uplink):
-            raise ValueError(f"{uplink!r} is no name of a network device.")
-        self._uplink = uplink
-        self._denied_cidrs = denied_cidrs
-        self._transit_pool = transit_pool
+    def __init__(self, outside: Outside | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
+        self._outside = outside or Outside()
+        if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
+            raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
+        self._rules = Rules(self._outside, runtime_dir / "rules.nft")
+        self._connections = ConnectionTable()
         self._lock = Lock()  # transit addresses and the tables of rules belong to all networks
 
     def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
@@ -71,8 +62,9 @@ class LinuxSwitch:
         _check(ports)
         with self._alone():
             links = NodeLinks.read()
-            nft(self._node_rules(links) + port_rules.admit(ports))
+            nft(self._rules.admit(ports, links))
             self._ensure_network(port.network, ports, links)
+            self._rules.save()
 
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         """A tap that still exists is unplugged before its rules go."""
@@ -81,22 +73,25 @@ class LinuxSwitch:
         with self._alone():
             links = NodeLinks.read()
             bridge.unplug(tap_name(port.id), links)
-            rules = self._node_rules(links) + port_rules.admit(others) + port_rules.expel(port)
+            rules = self._rules.expel(port, others, links)
             if others:
                 nft(rules)
                 self._ensure_network(port.network, others, links)
             else:
                 self._remove_network(layout, links)
-                is_last = not links.has_routers_besides(layout)
-                nft(ALL_RULES_GONE if is_last else rules + port_rules.forget_network(layout))
+                nft(rules if links.has_routers_besides(layout) else ALL_GONE)
+            self._rules.save()
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
         """In the bridge of a network that is here."""
         with self._alone():
             if segment is None:
                 overlay.remove(Layout.of(network.id))
-                return ""
-            return overlay.ensure(network, segment)
+                problem = ""
+            else:
+                problem = overlay.ensure(network, segment)
+            self._rules.save()
+            return problem
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
         """Also replaces all rules, which an older agent may have made."""
@@ -105,18 +100,31 @@ class LinuxSwitch:
         wanted = {Layout.of(network_id) for network_id in networks}
         with self._alone():
             links = NodeLinks.read()
+            rules = self._rules.replace(ports, links)
             for layout in sorted(layouts_present(links, self._runtime_dir) - wanted):
                 self._remove_network(layout, links)
+            self._rules.save()
             if not networks:
-                nft(ALL_RULES_GONE)
+                nft(ALL_GONE)
                 return
-            nft(self._node_rules(links) + port_rules.REMOVAL + port_rules.admit(ports))
+            nft(port_rules.REMOVAL + rules)
             for network in networks.values():
                 members = [port for port in ports if port.network.id == network.id]
-                self._ensure_network(network, members, NodeLinks.read(), renew=True)
+                self._ensure_network(network, members, NodeLinks.read())
         for network in networks.values():
             if problem := self.ensure_segment(network, segments.get(network.id)):
                 log.warning("underlay", extra={"facts": {"network": str(network.id), "problem": problem}})
+
+    def problems(self) -> NetworkProblems:
+        return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())
+
+    def guard(self) -> Guard:
+        return Guard(self.keep_rules)
+
+    def keep_rules(self) -> None:
+        """Write the rules again if they are not as they should be. Costs next to nothing while nobody changes any."""
+        with self._alone():
+            self._rules.keep()
 
     def taps(self) -> Mapping[str, str]:
         return {
@@ -151,20 +159,14 @@ class LinuxSwitch:
             except OSError as exc:
                 raise AdapterError(f"The network is not as it should be: {exc}", retryable=True) from exc
 
-    def _node_rules(self, links: NodeLinks) -> str:
-        denied = links.connected() if self._denied_cidrs is None else self._denied_cidrs
-        return node_rules.ruleset(denied=denied, transit_pool=self._transit_pool, uplink=self._uplink)
-
-    def _ensure_network(
-        self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, renew: bool = False
-    ) -> None:
+    def _ensure_network(self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks) -> None:
         layout = Layout.of(network.id)
         server = Dhcp(layout, self._runtime_dir)
         if not bridge.has_router(layout, links):
             server.stop()  # it would go on listening on the devices of a router that is gone
-        transit = links.transit(layout, self._transit_pool)
+        transit = links.transit(layout, self._outside.transit_pool)
         bridge.ensure(network, ports, links, node_end=transit[0])
-        router.ensure(network, transit=transit, renew=renew)
+        router.ensure(network, self._outside, transit=transit)
         server.ensure(network, ports)
 
     def _remove_network(self, layout: Layout, links: NodeLinks) -> None:

@@ -26,9 +26,16 @@ def ip_batch(lines: Iterable[str], *, namespace: str | None = None) -> None:
 
 
 def delete_link(name: str) -> None:
-    """Also when it goes by itself meanwhile: the kernel takes its time to clear a namespace that was removed."""
+    """Delete the link; one that is not there, or that goes by itself meanwhile, counts as deleted.
+
+    The kernel clears a removed namespace in the background, and ip(8) has several texts for a link that is gone. So
+    after a failure the links are read again.
+
+    Raises:
+        AdapterError: the link is still there.
+    """
     done = run(["ip", "link", "del", name], check=False)
-    if done.returncode != 0 and "Cannot find device" not in done.stderr:
+    if done.returncode != 0 and any(link["ifname"] == name for link in ip_json(["link", "show"])):
         raise AdapterError(f"{name} is not deleted: {done.stderr}", retryable=True)
 
 
@@ -47,6 +54,12 @@ def bridge_batch(lines: Iterable[str], *, force: bool = False) -> None:
 def bridge_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(run(["bridge", "-j", *arguments]).stdout or b"[]")
     return found
+
+
+def nft_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    """The objects that `nft list` names, without counters and without the head that tells nft's version."""
+    found = json.loads(run(["nft", "-j", "-s", "list", *arguments]).stdout or b"{}")
+    return [each for each in found.get("nftables", []) if "metainfo" not in each]
 
 
 def nft(ruleset: str, *, namespace: str | None = None) -> None:

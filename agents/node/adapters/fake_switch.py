@@ -1,0 +1,67 @@
+"""The networks of a fake node: it remembers what it was told, and no packet is ever sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec
+
+if TYPE_CHECKING:
+    from agents.node.adapters.fake import FakeNode
+
+
+class FakeGuard:
+    """Nobody can remove rules that are not there."""
+
+    def stop(self) -> None:
+        pass
+
+
+class FakeSwitch:
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+
+    def ensure_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        with self._node.call("ensure_port"):
+            self._node.ports[port.id] = port
+
+    def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
+        with self._node.call("remove_port"):
+            self._node.ports.pop(port.id, None)
+            if not others:
+                self._node.segments.pop(port.network.id, None)
+
+    def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
+        with self._node.call("ensure_segment"):
+            if segment is None:
+                self._node.segments.pop(network.id, None)
+                return ""
+            self._node.segments[network.id] = segment
+            return self._node.underlay_problem
+
+    def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
+        with self._node.call("restore"):
+            self._node.ports = {port.id: port for port in ports}
+            self._node.segments = dict(segments)
+
+    def guard(self) -> FakeGuard:
+        return FakeGuard()
+
+    def problems(self) -> NetworkProblems:
+        return self._node.network_problems
+
+    def taps(self) -> Mapping[str, str]:
+        return self._node.strangers.taps()
+
+    def silence_tap(self, device: str) -> bool:
+        with self._node.call("silence_tap"):
+            return self._node.strangers.silence(device)
+
+    def open_tap(self, device: str) -> bool:
+        with self._node.call("open_tap"):
+            self._node.strangers.silent.discard(device)
+            return device in self.taps()
+
+    def remove_tap(self, device: str) -> bool:
+        with self._node.call("remove_tap"):
+            return self._node.strangers.remove_tap(device)

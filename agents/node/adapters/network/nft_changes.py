@@ -1,0 +1,78 @@
+"""Notices that somebody has changed the node's nftables rules, over netlink (linux/netfilter/nf_tables.h).
+
+Each commit of rules in a network namespace has a number, the generation, one higher than the last. Asking for it costs
+one message each way, whatever the number of rules. The kernel also sends each change to a multicast group.
+"""
+
+import errno
+import select
+import socket
+import struct
+from typing import Self
+
+NETLINK_NETFILTER = 12
+SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
+NEW_GENERATION, GET_GENERATION = SUBSYSTEM << 8 | 15, SUBSYSTEM << 8 | 16
+GENERATION_ID = 1  # NFTA_GEN_ID, 32 bits in network order
+CHANGES = 1 << 6  # bit of the multicast group 7, NFNLGRP_NFTABLES
+REQUEST = 1  # NLM_F_REQUEST
+_HEAD = struct.Struct("=IHHII4x")  # netlink: length, type, flags, number, sender; then 4 bytes of netfilter
+_ATTRIBUTE = struct.Struct("=HH")
+ANSWER_TIMEOUT_S = 30.0
+MESSAGE_BYTES = 65536
+
+
+def generation() -> int:
+    """The number of the newest commit in the network namespace of this process.
+
+    Raises:
+        OSError: the kernel does not say.
+    """
+    with _socket() as asking:
+        asking.settimeout(ANSWER_TIMEOUT_S)
+        asking.send(_HEAD.pack(_HEAD.size, GET_GENERATION, REQUEST, 1, 0))
+        answer = asking.recv(MESSAGE_BYTES)
+    length, kind, *_ = _HEAD.unpack_from(answer)
+    at = _HEAD.size
+    while kind == NEW_GENERATION and at < length:
+        size, attribute = _ATTRIBUTE.unpack_from(answer, at)
+        if attribute == GENERATION_ID:
+            return int.from_bytes(answer[at + 4 : at + 8])
+        at += (size + 3) & ~3
+    raise OSError(f"The kernel does not say the generation of its rules, but {answer.hex()}.")
+
+
+class Changes:
+    """A subscription to changes of rules, from its creation on."""
+
+    def __init__(self) -> None:
+        self._socket = _socket()
+        self._socket.bind((0, CHANGES))
+        self._socket.setblocking(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def wait(self, timeout_s: float, *, or_for: int) -> bool:
+        """Until there was a change, the descriptor `or_for` is readable, or the time is over. Whether `or_for` is."""
+        ready, _, _ = select.select([self._socket.fileno(), or_for], [], [], timeout_s)
+        self._forget()
+        return or_for in ready
+
+    def _forget(self) -> None:
+        """What has come so far. Changes that did not fit into the buffer make no difference: all say the same."""
+        while True:
+            try:
+                self._socket.recv(MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as exc:
+                if exc.errno != errno.ENOBUFS:
+                    raise
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)

@@ -1,0 +1,114 @@
+"""Which rules the node's network namespace should have, and whether it has them.
+
+The wish is remembered, so that rules which somebody else has flushed are written again without being asked for, and
+stands in a file, which a firewall's service loads in the same step in which it flushes everything: see the playbook.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from agents.node.adapters.base import PortSpec
+from agents.node.adapters.network import node_rules, overlay, overlay_rules, port_rules
+from agents.node.adapters.network.guard import rules_present
+from agents.node.adapters.network.layout import WAN_LEG, Layout
+from agents.node.adapters.network.nft_changes import generation
+from agents.node.adapters.network.node_links import NodeLinks
+from agents.node.adapters.network.node_rules import Outside
+from agents.node.adapters.network.tools import nft
+from agents.node.errors import AdapterError
+
+log = logging.getLogger(__name__)
+
+ALL_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
+# A loss is repaired before a heartbeat can tell it. So it is told for some time, whoever may hear the node meanwhile.
+TOLD_FOR_S = 300.0
+LOST = "Rules of tenants' networks were gone or changed, and were written again (nftables)."
+
+
+class Rules:
+    """Not thread-safe: the caller holds a lock. `file` is where the wish stands for others to load."""
+
+    def __init__(self, outside: Outside, file: Path) -> None:
+        self._outside = outside
+        self._file = file
+        self._ports: dict[UUID, PortSpec] = {}
+        self._node = ""
+        self._seen: int | None = None  # the generation in which the rules were as wished
+        self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and how the kernel tells it
+        self._lost_until_s = 0.0
+        self._failure = ""
+
+    def admit(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
+        """What is to be written for these ports, beside what is there."""
+        self._ports |= {port.id: port for port in ports}
+        self._node = self._node_rules(links)
+        return self._node + port_rules.admit(ports)
+
+    def expel(self, port: PortSpec, others: Sequence[PortSpec], links: NodeLinks) -> str:
+        """What is to be written when this port goes and the others of its network stay; they may be none."""
+        self._ports.pop(port.id, None)
+        gone = "" if others else port_rules.forget_network(Layout.of(port.network.id))
+        return self.admit(others, links) + port_rules.expel(port) + gone
+
+    def replace(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
+        """What is to be written when there are these ports and no others. Routers without rules have lost them: both go
+        with a reboot."""
+        if any(name.startswith(WAN_LEG) for name in links.addresses) and node_rules.TABLE not in rules_present():
+            self._note_loss()
+        self._ports.clear()
+        return self.admit(ports, links) if ports else ""
+
+    def save(self) -> None:
+        """Write the wish into the file, complete or not at all. Without ports there is none."""
+        if not self._ports:
+            self._file.unlink(missing_ok=True)
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._file.with_suffix(".new")
+        draft.write_text(self._all())
+        draft.chmod(0o600)
+        draft.replace(self._file)
+
+    def keep(self) -> None:
+        """Write all rules again if anybody has changed any since the last time. If ours are others after that, they had
+        been lost.
+
+        Raises:
+            AdapterError: they cannot be written.
+        """
+        now = generation()
+        if now == self._seen:
+            return
+        text, before = self._all(), rules_present()
+        if self._ports and (text, before) != self._good:
+            try:
+                nft(text)
+            except AdapterError as exc:
+                self._failure = f"Rules of tenants' networks cannot be written: {exc.message}"
+                raise
+            now += 1  # by us: somebody who came in between has made it more
+            after = rules_present()
+            self._good = (text, after) if generation() == now else None
+            if after != before:
+                self._note_loss()
+        self._failure, self._seen = "", now
+
+    def problem(self) -> str:
+        """In words for an operator; empty: none, and none lately."""
+        return self._failure or (LOST if time.monotonic() < self._lost_until_s else "")
+
+    def _note_loss(self) -> None:
+        self._lost_until_s = time.monotonic() + TOLD_FOR_S
+        log.error("rules", extra={"facts": {"problem": LOST}})
+
+    def _all(self) -> str:
+        between_nodes = overlay_rules.ruleset(overlay.present().values())
+        return self._node + port_rules.admit(list(self._ports.values())) + between_nodes
+
+    def _node_rules(self, links: NodeLinks) -> str:
+        bridges = {Layout.of(port.network.id).bridge for port in self._ports.values()}
+        return node_rules.ruleset(self._outside, connected=links.connected(), bridges=bridges)

@@ -1,0 +1,27 @@
+"""When an operator hears that the connection tracking table is almost full."""
+
+from pathlib import Path
+
+from agents.node.adapters.network.connections import ConnectionTable
+
+
+def table(folder: Path, count: int, most: int = 1000) -> None:
+    (folder / "nf_conntrack_count").write_text(f"{count}\n")
+    (folder / "nf_conntrack_max").write_text(f"{most}\n")
+
+
+def test_the_alarm_begins_at_80_percent_and_ends_below_70(tmp_path: Path) -> None:
+    connections = ConnectionTable(tmp_path)
+    heard = []
+    for count in (799, 800, 1000, 700, 699, 799):
+        table(tmp_path, count)
+        heard.append(connections.problem())
+    assert [bool(problem) for problem in heard] == [False, True, True, True, False, False]
+    assert len({problem for problem in heard if problem}) == 1, "other words would be another incident"
+    assert "1000 entries" in heard[1]
+
+
+def test_there_is_no_alarm_while_nothing_is_tracked(tmp_path: Path) -> None:
+    assert ConnectionTable(tmp_path).problem() == ""
+    table(tmp_path, 0, most=0)
+    assert ConnectionTable(tmp_path).problem() == ""

@@ -1,0 +1,78 @@
+"""Connections that a network may have open at once: on real namespaces, with root."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from agents.node.adapters.base import PortSpec
+from agents.node.adapters.network import namespace_name
+from tests.agents.network.throwaway import BEYOND_IP, HERE, NODE_IP, Guest, Node, a_network, a_port
+
+pytestmark = pytest.mark.lab
+Start = Callable[..., Guest]
+AGENT, WEB = 7443, 8080
+SHARE = 20
+GREEDY, BESIDE, OTHER = a_port(a_network(1), 0), a_port(a_network(1), 1), a_port(a_network(2), 0)
+ROUTER = namespace_name(GREEDY.network.id)
+
+
+@pytest.fixture
+def start(node: Node, plug: Start) -> Start:
+    """A guest that asks nobody for its address, and so has no connection yet."""
+    node.start_agent(connections=SHARE, own_tcp_ports=(22, AGENT))
+
+    def start(port: PortSpec, *others: PortSpec) -> Guest:
+        guest = plug(port, *others)
+        guest.run(f"ip addr add {port.ip}/24 dev eth0")
+        guest.run(f"ip route add default via {port.network.gateway_ip}")
+        return guest
+
+    return start
+
+
+@pytest.mark.parametrize("without", ["nothing", "the rules of the router"])
+def test_a_guest_stops_at_its_share_and_others_go_on(node: Node, start: Start, without: str) -> None:
+    greedy, other, outside = start(GREEDY), start(OTHER), Guest(node, "outside", GREEDY)
+    if without == "the rules of the router":
+        node.run("nft flush chain ip andromede prerouting", namespace=ROUTER)
+    holding = greedy.holding(BEYOND_IP, WEB, at_most=2 * SHARE)
+    with node.server(WEB, namespace="outside"), node.server(AGENT), holding as opened:
+        assert opened == SHARE
+        assert other.call(BEYOND_IP, WEB) == "open"
+        assert outside.call(NODE_IP, AGENT) == "open"
+        assert node.run(f"{sys.executable} {HERE / 'peers.py'} ask {BEYOND_IP} {WEB}").strip() == "open"
+
+
+def test_guests_of_a_network_share(node: Node, start: Start) -> None:
+    greedy, beside = start(GREEDY), start(BESIDE, GREEDY)
+    with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=SHARE - 5) as opened:
+        assert opened == SHARE - 5
+        with beside.holding(BEYOND_IP, WEB, at_most=SHARE) as more:
+            assert more == 5
+
+
+def test_neither_a_new_port_nor_a_restart_of_the_agent_gives_another_share(node: Node, start: Start) -> None:
+    greedy = start(GREEDY)
+    with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=2 * SHARE) as opened:
+        assert opened == SHARE
+        node.ensure(BESIDE, GREEDY)
+        assert greedy.call(BEYOND_IP, WEB) == "silent"
+        node.restart_agent([GREEDY, BESIDE], connections=SHARE)
+        assert greedy.call(BEYOND_IP, WEB) == "silent"
+
+
+def test_what_reaches_the_agent_is_not_tracked(node: Node, start: Start) -> None:
+    start(GREEDY)
+    outside = Guest(node, "outside", GREEDY)
+    with node.server(AGENT), node.server(WEB):
+        assert outside.call(NODE_IP, AGENT) == outside.call(NODE_IP, WEB) == "open"
+    assert "src=" in node.run(f"conntrack -L -p tcp --dport {WEB}")
+    assert "src=" not in node.run(f"conntrack -L -p tcp --dport {AGENT}")
+    assert "src=" not in node.run(f"conntrack -L -p tcp --sport {AGENT}")
+
+
+def test_silent_connections_are_forgotten_after_an_hour(node: Node, start: Start) -> None:
+    start(GREEDY)
+    switch = "sysctl -n net.netfilter.nf_conntrack_tcp_timeout_established"
+    assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == ["3600", "3600"]

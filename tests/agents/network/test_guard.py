@@ -1,0 +1,179 @@
+"""Rules that somebody else removes, and devices that no rule knows: on real namespaces, with root."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.node.adapters.base import bridge_name, tap_name
+from agents.node.adapters.network.rules import LOST
+from scripts.waiting import wait_until
+from tests.agents.network import frames
+from tests.agents.network.test_isolation import AGENT, ATTACKER, FORGED, HONEST, NOBODY, VICTIM
+from tests.agents.network.throwaway import HERE, NODE_IP, Guest, Node, a_network, a_port
+
+pytestmark = pytest.mark.lab
+Plug = Callable[..., Guest]
+BRIDGE = bridge_name(ATTACKER.network.id)
+DAMAGE = {
+    "all flushed": "nft flush ruleset",
+    "a table deleted": "nft delete table bridge andromede",
+    "a chain flushed": "nft flush chain ip andromede prerouting",
+    "a rule added": "nft insert rule bridge andromede prerouting accept",
+    "a member deleted": f'nft delete element bridge andromede members {{ "{tap_name(ATTACKER.id)}" }}',
+}
+
+
+@pytest.fixture
+def attacker(plug: Plug) -> Guest:
+    return plug(ATTACKER)
+
+
+@pytest.fixture
+def victim(attacker: Guest, plug: Plug) -> Guest:
+    return plug(VICTIM, ATTACKER)
+
+
+def rules(node: Node) -> list[str]:
+    """Chains are listed in the order in which they were made, which makes no difference."""
+    return sorted(node.run("nft --stateless list ruleset").splitlines())
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_lost_rules_are_back_after_a_look_and_it_is_told(
+    node: Node, attacker: Guest, victim: Guest, damage: str
+) -> None:
+    node.keep_rules()
+    assert node.problems().rules == ""
+    node.run(DAMAGE[damage])
+    node.keep_rules()
+    assert node.problems().rules == LOST
+    with victim.capturing(until=HONEST) as seen:
+        attacker.send(*FORGED.values(), HONEST)
+    assert [name for name, frame in FORGED.items() if frame.hex() in seen] == []
+    attacker.dhcp()
+    with node.server(AGENT), node.server(AGENT, namespace="outside"):
+        assert attacker.call(NODE_IP, AGENT) == "silent"
+        assert attacker.call("169.254.169.254", AGENT) == "silent"
+
+
+def test_the_guard_looks_by_itself_as_soon_as_rules_change(node: Node, attacker: Guest, victim: Guest) -> None:
+    before = rules(node)
+    node.guard()
+    node.run("nft flush ruleset")
+    wait_until(lambda: rules(node) == before)
+    node.run("nft delete table ip andromede")
+    wait_until(lambda: rules(node) == before)
+    assert node.problems().rules == LOST
+
+
+def test_what_others_do_with_their_own_rules_is_no_loss(node: Node, attacker: Guest) -> None:
+    node.keep_rules()
+    node.run("nft add table inet operators")
+    node.run("nft add chain inet operators in { type filter hook input priority 0 ; }")
+    node.keep_rules()
+    assert node.problems().rules == ""
+    assert "table inet operators {" in rules(node)
+
+
+def test_what_the_agent_itself_changes_is_no_loss(node: Node, plug: Plug) -> None:
+    first = plug(ATTACKER)
+    other = plug(a_port(a_network(2), 0))
+    first.dhcp()  # also makes the node count a connection
+    changes: list[Callable[[], None]] = [
+        lambda: node.ensure(VICTIM, ATTACKER),
+        lambda: node.remove(VICTIM, ATTACKER),
+        lambda: node.remove(other.port),
+        lambda: node.restart_agent([ATTACKER]),
+        lambda: node.keep_rules(),
+        lambda: node.remove(ATTACKER),
+    ]
+    for change in changes:
+        change()
+        node.keep_rules()
+        assert node.problems().rules == ""
+    assert rules(node) == []
+
+
+def test_a_start_of_the_agent_tells_what_was_lost_without_it(node: Node, attacker: Guest) -> None:
+    node.run("nft flush ruleset")
+    node.restart_agent([ATTACKER])
+    assert node.problems().rules == LOST
+
+
+def test_rules_that_cannot_be_written_are_told(node: Node, attacker: Guest) -> None:
+    node.run("nft flush ruleset")
+    node.run("nft add table ip andromede")
+    node.run("nft add chain ip andromede input { type filter hook output priority 0 ; }")
+    with pytest.raises(AssertionError, match="nft failed"):
+        node.keep_rules()
+    assert "cannot be written" in node.problems().rules
+    node.run("nft delete table ip andromede")
+    node.keep_rules()
+    assert node.problems().rules == LOST
+
+
+def test_a_firewalls_service_that_flushes_loads_them_in_the_same_step(
+    node: Node, attacker: Guest, tmp_path: Path
+) -> None:
+    """As Debian's nftables.service does, with what the playbook adds to its configuration."""
+    before = rules(node)
+    configuration = tmp_path / "nftables.conf"
+    configuration.write_text('flush ruleset\ninclude "/run/andromede/rules.nft*"\n')
+    node.run(f"nft -f {configuration}")
+    assert rules(node) == before
+    attacker.stop()
+    node.remove(ATTACKER)
+    node.run(f"nft -f {configuration}")
+    assert rules(node) == []
+
+
+@pytest.fixture
+def stranger(node: Node, victim: Guest) -> Guest:
+    """A device in the bridge of a tenant's network that nobody told the agent of."""
+    port = a_port(ATTACKER.network, 9, mac=NOBODY)
+    guest = Guest(node, "stranger", port)
+    return guest.start()
+
+
+def test_who_is_in_a_bridge_and_in_no_rule_reaches_nobody(
+    node: Node, attacker: Guest, victim: Guest, stranger: Guest
+) -> None:
+    unknown = frames.udp(NOBODY, stranger.port.ip, ports=(1000, 2000))
+    directly = frames.udp(NOBODY, stranger.port.ip, ports=(1000, 2000), to=VICTIM.mac)
+    with victim.capturing(until=HONEST) as seen:
+        stranger.send(unknown, directly)
+        attacker.send(HONEST)
+    assert not {unknown.hex(), directly.hex()} & set(seen)
+    stranger.run(f"ip addr add {stranger.port.ip}/24 dev eth0")
+    assert not stranger.pings(stranger.port.network.gateway_ip)
+
+
+def test_who_is_in_a_bridge_and_in_no_rule_hears_nothing(
+    node: Node, attacker: Guest, victim: Guest, stranger: Guest
+) -> None:
+    last = frames.udp(NOBODY, stranger.port.ip, ports=(1, 2))
+    with stranger.capturing(until=last) as seen:
+        with victim.capturing(until=HONEST):
+            attacker.send(HONEST)
+        tap = tap_name(stranger.port.id)
+        node.run(f"{sys.executable} {HERE / 'frames.py'} send {tap} {last.hex()}")
+    assert HONEST.hex() not in seen
+
+
+def test_who_is_in_a_bridge_and_in_no_rule_does_not_reach_the_node(
+    node: Node, attacker: Guest, victim: Guest, stranger: Guest
+) -> None:
+    mac = json.loads(node.run(f"ip -j link show {BRIDGE}"))[0]["address"]
+    for command in (
+        "add table ip probe",
+        "add chain ip probe in { type filter hook prerouting priority -290 ; }",
+        f"add rule ip probe in iifname {BRIDGE} counter",
+    ):
+        node.run(f"nft {command}")
+    with victim.capturing(until=HONEST):
+        stranger.send(frames.udp(NOBODY, stranger.port.ip, ports=(1, 2), to=mac))
+        attacker.send(HONEST)
+    assert "packets 0 " in node.run("nft list chain ip probe in")
