@@ -126,6 +126,8 @@ class Disks(Protocol):
     def image_size_bytes(self, sha256: str) -> int | None:
         """Size of the cached file; None when the image is not cached."""
 
+    def image_path(self, sha256: str) -> Path: ...
+
     def receive_image(self, sha256: str) -> AbstractContextManager[IncomingImage]: ...
 
     def remove_image(self, sha256: str) -> bool: ...
@@ -220,9 +222,12 @@ class Firmware(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuestDisk:
+    """`image`: the file that the volume is a layer over; None: it is whole."""
+
     volume_id: UUID
     path: Path
     is_read_only: bool = False
+    image: Path | None = None
 
     @property
     def serial(self) -> str:
@@ -328,6 +333,13 @@ class Hypervisor(Protocol):
 
     def define(self, guest: GuestSpec) -> None:
         """Store the definition. A running guest takes it up at its next start."""
+
+    def check_domain(self, guest: GuestSpec) -> None:
+        """Of a guest that is on: it is as `define` would have it.
+
+        Raises:
+            GuestForeign: it is not. One that is off, or not there, is no concern: it starts from what `define` stores.
+        """
 
     def undefine(self, guest_id: UUID) -> bool:
         """Forget a guest that is off; False when it was not defined."""

@@ -6,14 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node import domainxml
+from agents.node import domain_check, domainxml
 from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
@@ -30,8 +29,9 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
+from agents.node.domain_check import ForeignDomain
 from agents.node.domainxml import VirtType
-from agents.node.errors import AdapterError, DetachPending, DiskHeld, NoConsole
+from agents.node.errors import AdapterError, DetachPending, DiskHeld, GuestForeign, NoConsole
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,6 @@ UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
-FIRMWARE_VARIABLES = Path("/var/lib/libvirt/qemu/nvram")
 TAKEN_OVER = (libvirt.VIR_DOMAIN_CONTROL_OK, libvirt.VIR_DOMAIN_CONTROL_ERROR)
 ENDED = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
 REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED)
@@ -95,6 +94,17 @@ class LibvirtHypervisor:
                 self._virt_types[guest.id] = virt_type
         self._defined[guest.id] = guest
 
+    def check_domain(self, guest: GuestSpec) -> None:
+        with self.connection.use() as connection:
+            domain = find(connection, guest.id)
+            text = domain.XMLDesc() if domain is not None and domain.isActive() else None
+        if text is None:
+            return
+        try:
+            domain_check.check(guest, domain_check.read(text), is_prepared=True)
+        except ForeignDomain as exc:
+            raise GuestForeign(guest.id, str(exc)) from exc
+
     def undefine(self, guest_id: UUID) -> bool:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
@@ -102,7 +112,7 @@ class LibvirtHypervisor:
                 domain.undefineFlags(UNDEFINE)
         for memory in (self._virt_types, self._on_probation, self._defined):
             memory.pop(guest_id, None)
-        for left_behind in FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
+        for left_behind in domainxml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
             left_behind.unlink()  # libvirt forgets a guest that has moved, and not what its firmware remembered
         return domain is not None
 
@@ -343,11 +353,6 @@ class LibvirtHypervisor:
                 if time.monotonic() >= deadline:
                     raise DetachPending(f"The guest has not let go of volume {disk.volume_id} yet.")
                 self._removals.wait(timeout=0.5)
-
-
-def firmware_variables(guest_id: UUID) -> Path:
-    """Where libvirt keeps what the firmware of a guest remembers; under the same path on each node."""
-    return FIRMWARE_VARIABLES / f"{guest_name(guest_id)}_VARS.fd"
 
 
 def find(connection: Any, guest_id: UUID) -> Any:
