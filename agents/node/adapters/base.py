@@ -4,9 +4,9 @@ Every method may be repeated and finds its effect already there; failures are Ad
 Implementations are thread-safe: services serialise the calls on one resource, not those on different ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -508,9 +508,26 @@ def disk_serial(volume_id: UUID) -> str:
     return volume_id.hex[:20]
 
 
+@contextmanager
+def always(guest_id: UUID) -> Iterator[bool]:
+    yield True
+
+
+@dataclass(slots=True)
+class Restarts:
+    """Asked by a hypervisor that restarts a guest by itself, as after a failure of KVM.
+
+    `guard(guest_id)` is a context: within it nobody else changes the guest, and its value says whether the guest is
+    still to run. It waits for calls in progress, so it is not for the threads of libvirt's events.
+    """
+
+    guard: Callable[[UUID], AbstractContextManager[bool]] = always
+
+
 @dataclass(frozen=True, slots=True)
 class Adapters:
     hypervisor: Hypervisor
     disks: Disks
     switch: Switch
     moves: Moves
+    restarts: Restarts = field(default_factory=Restarts)

@@ -24,6 +24,7 @@ from agents.node.adapters.base import (
     GuestState,
     GuestUsage,
     HostFacts,
+    Restarts,
     guest_name,
 )
 from agents.node.adapters.channel import Channel
@@ -56,8 +57,9 @@ REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN
 class LibvirtHypervisor:
     """Callbacks come in libvirt's event thread and only pass things on: they may not call libvirt themselves."""
 
-    def __init__(self, uri: str, *, accelerator: Accelerator) -> None:
+    def __init__(self, uri: str, *, accelerator: Accelerator, restarts: Restarts | None = None) -> None:
         self._accelerator = accelerator
+        self._restarts = restarts or Restarts()
         self._listeners: list[Callable[[UUID], None]] = []
         self._virt_types: dict[UUID, str] = {}
         self._on_probation: dict[UUID, tuple[GuestSpec, float]] = {}
@@ -332,11 +334,18 @@ class LibvirtHypervisor:
         if self._accelerator.virt_type == "kvm":
             return
         try:
-            self.power_off(guest.id)
-            self.define(guest)
-            self.start(guest.id)
+            with self._restarts.guard(guest.id) as is_meant:
+                if is_meant and self._is_left_by_kvm(guest):
+                    self.power_off(guest.id)
+                    self.define(guest)
+                    self.start(guest.id)
         except AdapterError as exc:
             log.warning("restart under TCG failed", extra={"facts": {"id": guest.id, "problem": exc.message}})
+
+    def _is_left_by_kvm(self, guest: GuestSpec) -> bool:
+        """It still is as it was when KVM stopped it: somebody may have started, changed or removed it meanwhile."""
+        state = self.state(guest.id)
+        return state is not None and state.virt_type == "kvm" and self._defined.get(guest.id) == guest
 
     def _virt_type(self, domain: Any, guest_id: UUID) -> str:
         """Remembered, since heartbeats would otherwise fetch every guest's XML every few seconds."""

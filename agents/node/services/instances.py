@@ -1,6 +1,7 @@
 """Instances: a definition made from the ledger, and the power that was wished for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -87,6 +88,15 @@ def _check_own(node: Node, subject: Subject, wish: InstanceWish) -> None:
     if moving.expected(node, subject.id) is not None:
         node.ledger.instances.check_new(subject)
         node.adapters.hypervisor.check_domain(spec(node, subject.id, wish, attached(node, subject.id)))
+
+
+@contextmanager
+def still_meant(node: Node, instance_id: UUID) -> Iterator[bool]:
+    """Hold the guest's lock. The value: it is to run here, and stays here for now."""
+    with node.locks.hold(("instance", instance_id)):
+        entry = node.ledger.instances.get(instance_id)
+        is_to_run = entry is not None and entry.is_wanted and entry.wish.power is Power.RUNNING
+        yield is_to_run and not (moving.is_moving(node, instance_id) or moving.has_left(node, instance_id))
 
 
 def define(node: Node, instance_id: UUID) -> GuestSpec:
